@@ -1,0 +1,88 @@
+"""Money: a whole number of minor units in one ISO 4217 currency, never a float, never a mixture.
+
+The table is ISO 4217 list one (active codes), https://www.six-group.com/en/products-services/
+financial-information/market-reference-data/data-standards.html, less the codes that have no minor
+unit (precious metals, XDR, XXX, ...): an amount in minor units means nothing for those.
+"""
+
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+_CODES_BY_EXPONENT = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD "
+    "CAD CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL "
+    "GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR "
+    "LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD "
+    "PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC "
+    "SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR "
+    "ZMW ZWG",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+EXPONENTS = MappingProxyType(
+    {code: exponent for exponent, codes in _CODES_BY_EXPONENT.items() for code in codes.split()}
+)
+"""How many decimal digits the minor unit of each active currency has: 2 for USD, 0 for JPY."""
+
+LARGEST = 2**53 - 1
+"""The largest count of minor units: what every JSON reader keeps exact (RFC 7493)."""
+
+
+def exponent(currency: str) -> int:
+    """Digits after the decimal point of `currency`; ValueError when it is not an active code."""
+    try:
+        return EXPONENTS[currency]
+    except KeyError:
+        raise ValueError(f"{currency!r} is not an active ISO 4217 currency code") from None
+
+
+def _active(code: str) -> str:
+    if code in EXPONENTS:
+        return code
+    hint = " (write it in capitals)" if code.upper() in EXPONENTS else ""
+    raise PydanticCustomError(
+        "currency_code",
+        "{given} is not an active ISO 4217 currency code such as USD, EUR or JPY{hint}",
+        {"given": repr(code[:20]), "hint": hint},
+    )
+
+
+def _whole(value: Any) -> Any:
+    if type(value) is int:
+        return value
+    raise PydanticCustomError(
+        "minor_units",
+        "a whole number in the currency's smallest unit, such as 1250 for USD 12.50",
+    )
+
+
+Currency = Annotated[
+    str,
+    AfterValidator(_active),
+    # What we accept is a closed list; what we publish may gain codes, as ISO 4217 does.
+    WithJsonSchema({"type": "string", "enum": sorted(EXPONENTS)}, mode="validation"),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}, mode="serialization"),
+]
+"""An active ISO 4217 code with a minor unit."""
+
+MinorUnits = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=-LARGEST, le=LARGEST)]
+
+
+class Money(BaseModel):
+    """An amount, for example `Money(minor_units=1250, currency="USD")` for USD 12.50."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    minor_units: MinorUnits = Field(
+        description="Whole number in the currency's smallest unit: 1250 is USD 12.50 or JPY 1250."
+    )
+    currency: Currency = Field(description="ISO 4217 code.")
+
+    def major(self) -> Decimal:
+        """The amount as people write it: 12.50, with exactly the currency's digits."""
+        return Decimal(self.minor_units).scaleb(-exponent(self.currency))

@@ -1,0 +1,76 @@
+"""Money: whole minor units, real currencies, exact decimals."""
+
+from decimal import Decimal
+from typing import Any
+
+import pycountry
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from kernel.money import EXPONENTS, LARGEST, Money, exponent
+
+WITHOUT_MINOR_UNIT = {
+    *("XAG", "XAU", "XPD", "XPT"),  # metals
+    *("XBA", "XBB", "XBC", "XBD"),  # bond market units
+    *("XDR", "XSU", "XUA"),  # units of account between institutions
+    *("XTS", "XXX"),  # testing, no currency
+}
+
+
+def test_every_active_currency_with_a_minor_unit_is_known() -> None:
+    active = {currency.alpha_3 for currency in pycountry.currencies}
+    assert set(EXPONENTS) == active - WITHOUT_MINOR_UNIT
+    assert active >= WITHOUT_MINOR_UNIT
+
+
+@pytest.mark.parametrize(
+    ("currency", "minor_units", "major"),
+    [
+        ("USD", 1250, "12.50"),
+        ("JPY", 1250, "1250"),
+        ("KWD", 1250, "1.250"),
+        ("CLF", 1250, "0.1250"),
+        ("USD", -1, "-0.01"),
+        ("USD", LARGEST, "90071992547409.91"),
+    ],
+)
+def test_major_units_have_exactly_the_digits_of_the_currency(
+    currency: str, minor_units: int, major: str
+) -> None:
+    assert str(Money(minor_units=minor_units, currency=currency).major()) == major
+    assert Money(minor_units=minor_units, currency=currency).major() == Decimal(major)
+
+
+@pytest.mark.parametrize("amount", [1.0, 12.5, "1250", True, None, LARGEST + 1])
+def test_an_amount_that_is_not_a_whole_number_in_range_is_refused(amount: Any) -> None:
+    with pytest.raises(ValidationError) as fault:
+        Money(minor_units=amount, currency="USD")
+    assert [e["loc"] for e in fault.value.errors()] == [("minor_units",)]
+
+
+def test_a_float_is_told_what_would_be_right() -> None:
+    with pytest.raises(ValidationError, match=r"1250 for USD 12\.50"):
+        Money.model_validate({"minor_units": 12.5, "currency": "USD"})
+
+
+@pytest.mark.parametrize("code", ["usd", "US", "EURO", "BGN", "HRK", "XXX", "XAU", "", "$"])
+def test_a_currency_that_is_not_active_is_refused_by_name(code: str) -> None:
+    with pytest.raises(ValidationError, match="ISO 4217"):
+        Money(minor_units=1, currency=code)
+    with pytest.raises(ValueError, match="ISO 4217"):
+        exponent(code)
+
+
+def test_money_is_a_value() -> None:
+    a, b = (Money(minor_units=1, currency="EUR") for _ in range(2))
+    assert a == b
+    assert hash(a) == hash(b)
+
+
+def test_the_request_schema_lists_the_currencies_and_the_published_schema_stays_open() -> None:
+    adapter = TypeAdapter(Money)
+    accepted = adapter.json_schema(mode="validation")["properties"]["currency"]
+    published = adapter.json_schema(mode="serialization")["properties"]["currency"]
+    assert accepted["enum"] == sorted(EXPONENTS)
+    assert published["pattern"] == "^[A-Z]{3}$"
+    assert "enum" not in published
