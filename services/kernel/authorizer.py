@@ -1,0 +1,108 @@
+"""The Lambda authorizer of both APIs: a bearer token in, a policy and the caller's identity out.
+
+One identity-provider realm is one tenant: the issuer must be ISSUER_BASE followed by a tenant name,
+nothing else names the tenant. Keys come from the issuer's own discovery document (OpenID Connect
+Discovery 1.0) and are cached; only RS256 is accepted.
+"""
+
+import os
+import re
+from functools import cache
+from typing import Any
+
+import jwt
+
+from kernel.auth import Role
+from kernel.log import logger
+
+TENANT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+_KEYS_SECONDS = 300
+_LEEWAY_SECONDS = 5
+_FETCH_SECONDS = 3
+
+
+class Refused(Exception):
+    """The token is not one we accept; the message says why (for the log, not for the caller)."""
+
+
+@cache
+def _keys(issuer: str) -> jwt.PyJWKClient:
+    """The signing keys of an issuer, kept for five minutes, found by discovery."""
+    url = f"{issuer}/.well-known/openid-configuration"
+    found = jwt.PyJWKClient(url, timeout=_FETCH_SECONDS).fetch_data()
+    jwks_uri = found.get("jwks_uri", "") if isinstance(found, dict) else ""
+    # A document that points elsewhere could make any key ours.
+    if not jwks_uri.startswith(f"{issuer}/"):
+        raise Refused(f"issuer {issuer} names keys outside itself")
+    return jwt.PyJWKClient(jwks_uri, lifespan=_KEYS_SECONDS, timeout=_FETCH_SECONDS)
+
+
+def tenant_of(issuer: str, base: str) -> str:
+    """The tenant an issuer stands for. Raises Refused for an issuer that is not ours."""
+    tenant = issuer.removeprefix(base)
+    if not issuer.startswith(base) or not TENANT.match(tenant):
+        raise Refused(f"unknown issuer {issuer[:200]!r}")
+    return tenant
+
+
+def verify(token: str, base: str, audience: str) -> dict[str, str]:
+    """The caller a token proves. Raises Refused."""
+    try:
+        claimed = jwt.decode(token, options={"verify_signature": False})
+        issuer = str(claimed.get("iss", ""))
+        tenant = tenant_of(issuer, base)
+        key = _keys(issuer).get_signing_key_from_jwt(token)
+        claims = jwt.decode(
+            token,
+            key.key,
+            algorithms=["RS256"],
+            audience=audience,
+            issuer=issuer,
+            leeway=_LEEWAY_SECONDS,
+            options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+        )
+    except jwt.PyJWTError as fault:
+        raise Refused(f"{type(fault).__name__}: {fault}") from fault
+    known = {role.value for role in Role}
+    roles = (claims.get("realm_access") or {}).get("roles") or []
+    return {
+        "tenant": tenant,
+        "user": str(claims["sub"]),
+        "name": str(claims.get("name", "")),
+        "team": str(claims.get("team", "")),
+        "roles": ",".join(r for r in roles if r in known),
+    }
+
+
+def _token(event: dict[str, Any]) -> str:
+    """From `Authorization: Bearer` (REST) or `?token=` (WebSocket: browsers send no headers)."""
+    if event.get("type") == "TOKEN":
+        scheme, _, token = str(event.get("authorizationToken", "")).partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+    return str((event.get("queryStringParameters") or {}).get("token", ""))
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """API Gateway's TOKEN authorizer (REST) and REQUEST authorizer (WebSocket)."""
+    try:
+        caller = verify(_token(event), os.environ["ISSUER_BASE"], os.environ["AUDIENCE"])
+    except Refused as why:
+        logger().info("token refused", why=str(why))
+        # The one message API Gateway turns into a 401.
+        raise Exception("Unauthorized") from None
+    # The answer is cached per token: it must allow the whole stage, not only this one method.
+    api, stage = event["methodArn"].split("/")[:2]
+    return {
+        "principalId": f"{caller['tenant']}/{caller['user']}",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Action": "execute-api:Invoke",
+                    "Effect": "Allow",
+                    "Resource": f"{api}/{stage}/*",
+                }
+            ],
+        },
+        "context": caller,
+    }

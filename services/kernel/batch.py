@@ -1,0 +1,92 @@
+"""Batch upserts: up to 100 items, each on its own; one bad item never takes the others along."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from kernel.aggregate import Aggregate, invalid
+from kernel.errors import CrmError
+
+LIMIT = 100
+_THREADS = 8
+
+
+class BatchProblem(BaseModel):
+    """Why one item was not taken (RFC 9457 members)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] = Field(default_factory=list, exclude_if=lambda v: not v)
+
+
+class BatchResult(BaseModel):
+    """What became of one item: 201 created, 200 changed or as it was, else a problem."""
+
+    index: int = Field(description="Position in the request, from 0.")
+    status: int
+    id: str | None = None
+    version: int | None = None
+    problem: BatchProblem | None = None
+
+
+class BatchResults(BaseModel):
+    """One result per item, in the request's order."""
+
+    results: list[BatchResult]
+
+
+def upsert_each[M: BaseModel](
+    items: Sequence[object], model: type[M], upsert: Callable[[M], tuple[Aggregate, bool]]
+) -> BatchResults:
+    """Validate and upsert every item on its own, several at a time.
+
+    Items that name the same record must not run at the same time, so a batch keeps the order of
+    items with a common external id by running them in one go.
+    """
+
+    def one(index: int, item: object) -> BatchResult:
+        try:
+            try:
+                wanted = model.model_validate(item)
+            except ValidationError as fault:
+                raise invalid(fault) from fault
+            record, created = upsert(wanted)
+        except CrmError as fault:
+            return BatchResult(index=index, status=fault.status, problem=_problem(fault))
+        return BatchResult(
+            index=index, status=201 if created else 200, id=record.id, version=record.version
+        )
+
+    groups: dict[str, list[int]] = {}
+    for index, item in enumerate(items):
+        groups.setdefault(_same_record(index, item), []).append(index)
+
+    def run(indexes: list[int]) -> list[BatchResult]:
+        return [one(index, items[index]) for index in indexes]
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        results = [result for group in pool.map(run, groups.values()) for result in group]
+    return BatchResults(results=sorted(results, key=lambda result: result.index))
+
+
+def _same_record(index: int, item: object) -> str:
+    """Items with the same first external id are about the same record."""
+    external: Any = item.get("external_ids") if isinstance(item, dict) else None
+    if isinstance(external, dict) and external:
+        system = min(map(str, external))
+        return f"{system}:{external.get(system)}"
+    return f"#{index}"
+
+
+def _problem(fault: CrmError) -> BatchProblem:
+    return BatchProblem(
+        type=fault.type,
+        title=fault.title,
+        status=fault.status,
+        detail=fault.detail,
+        errors=[{"field": e.field, "message": e.message} for e in fault.errors],
+    )

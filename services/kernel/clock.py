@@ -1,0 +1,20 @@
+"""The clock as a value, so that use cases and tests can bring their own."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Now, in UTC, to the millisecond (the resolution every record and fact carries)."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def rfc3339(instant: datetime) -> str:
+    """`2026-01-31T09:30:00.000Z`: fixed width, so that text order is time order."""
+    return (
+        instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        + f"{instant.microsecond // 1000:03d}Z"
+    )

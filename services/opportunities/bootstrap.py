@@ -1,0 +1,22 @@
+"""Wires this context to AWS, once per cold start."""
+
+import os
+from functools import cache
+
+from kernel.aws import client
+from kernel.clock import utc_now
+from kernel.dynamo import Table
+from opportunities.repository import OpportunityRepository
+from opportunities.service import OpportunityService
+
+
+@cache
+def table() -> Table:
+    """The context's table."""
+    return Table(client("dynamodb"), os.environ["TABLE_NAME"])
+
+
+@cache
+def service() -> OpportunityService:
+    """The context's use cases."""
+    return OpportunityService(OpportunityRepository(table(), utc_now), utc_now)

@@ -1,0 +1,23 @@
+"""The part of facts this context reads: of its own deals, to keep the board's counters."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Amount(BaseModel):
+    """Money as facts carry it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    minor_units: int
+    currency: str
+
+
+class BoardedDeal(BaseModel):
+    """Where a deal stands on a board."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    pipeline_id: str
+    stage: str
+    amount: Amount | None = None
+    archived_at: str | None = None

@@ -1,0 +1,170 @@
+"""Pipelines, products and opportunities in DynamoDB: keys and mapping, nothing else.
+
+Index keys (each with the tenant in front):
+  gsi1  OWNER#<owner>                  <opportunity id>            a user's deals, newest first
+  gsi2  ACCOUNT#<account>              <opportunity id>            an account's deals, newest first
+  gsi3  STAGE#<pipeline>#<stage>       <close date>#<id>           a board column in closing order
+  gsi1  PRODUCTS / PIPELINES           <name>#<id>                 the catalogue
+  BOARD#<pipeline> (table itself)      STAGE#<stage>#<currency>    count and sum of a column
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from kernel.auth import Caller
+from kernel.clock import Clock
+from kernel.dynamo import Action, Add, Item, Table
+from kernel.events import DomainEvent
+from kernel.store import Page, Store
+from opportunities.events import DEFAULT_PIPELINE, StageKind
+from opportunities.model import Opportunity, Pipeline, Product
+
+NO_DATE = "9999-12-31"
+"""Sorts deals without a close date last."""
+
+
+def _opportunity_index(o: Opportunity) -> Item:
+    tenant = f"TENANT#{o.tenant_id}#"
+    if o.archived_at:
+        return {}
+    close = o.closed_on if o.status is not StageKind.OPEN else o.expected_close_on
+    keys: Item = {
+        "gsi3pk": f"{tenant}STAGE#{o.pipeline_id}#{o.stage}",
+        "gsi3sk": f"{close or NO_DATE}#{o.id}",
+    }
+    if o.owner_id:
+        keys |= {"gsi1pk": f"{tenant}OWNER#{o.owner_id}", "gsi1sk": o.id}
+    if o.account_id:
+        keys |= {"gsi2pk": f"{tenant}ACCOUNT#{o.account_id}", "gsi2sk": o.id}
+    return keys
+
+
+def _product_index(p: Product) -> Item:
+    return {
+        "gsi1pk": f"TENANT#{p.tenant_id}#PRODUCTS",
+        "gsi1sk": f"{p.name.casefold()}#{p.id}",
+    }
+
+
+def _pipeline_index(p: Pipeline) -> Item:
+    return {
+        "gsi1pk": f"TENANT#{p.tenant_id}#PIPELINES",
+        "gsi1sk": f"{p.name.casefold()}#{p.id}",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One stage of a board in one currency (empty: deals without an amount)."""
+
+    stage: str
+    currency: str
+    count: int
+    minor_units: int
+
+
+class OpportunityRepository:
+    """All records of this context in its one table."""
+
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self._table = table
+        self.opportunities = Store(table, Opportunity, "opportunity", _opportunity_index, clock)
+        self.products = Store(table, Product, "product", _product_index, clock)
+        self.pipelines = Store(table, Pipeline, "pipeline", _pipeline_index, clock)
+
+    def pipeline(self, tenant_id: str, pipeline_id: str) -> Pipeline:
+        """A pipeline; the default one needs no item. Raises NotFound."""
+        if pipeline_id == DEFAULT_PIPELINE:
+            return Pipeline.default(tenant_id)
+        return self.pipelines.get(tenant_id, pipeline_id)
+
+    def save(
+        self,
+        caller: Caller,
+        before: Opportunity | None,
+        after: Opportunity,
+        *facts: DomainEvent,
+        also: Sequence[Action] = (),
+    ) -> Opportunity:
+        """A deal with its facts. Raises StaleVersion, Conflict."""
+        return self.opportunities.save(caller, before, after, *facts, also=also)
+
+    def of_owner(
+        self, tenant_id: str, owner_id: str, limit: int, cursor: str | None
+    ) -> Page[Opportunity]:
+        """A user's deals, newest first."""
+        return self.opportunities.page(
+            tenant_id,
+            f"OWNER#{owner_id}",
+            index="gsi1",
+            limit=limit,
+            after=cursor,
+            newest_first=True,
+        )
+
+    def of_account(
+        self, tenant_id: str, account_id: str, limit: int, cursor: str | None
+    ) -> Page[Opportunity]:
+        """An account's deals, newest first."""
+        return self.opportunities.page(
+            tenant_id,
+            f"ACCOUNT#{account_id}",
+            index="gsi2",
+            limit=limit,
+            after=cursor,
+            newest_first=True,
+        )
+
+    def of_stage(
+        self,
+        tenant_id: str,
+        pipeline_id: str,
+        stage: str,
+        closing: tuple[date | None, date | None],
+        limit: int,
+        cursor: str | None,
+    ) -> Page[Opportunity]:
+        """A board column in order of the (expected) close date, `closing` both inclusive."""
+        first, last = closing
+        between = (f"{first or '0000-01-01'}#", f"{last or NO_DATE}#~")
+        return self.opportunities.page(
+            tenant_id,
+            f"STAGE#{pipeline_id}#{stage}",
+            index="gsi3",
+            limit=limit,
+            after=cursor,
+            between=between,
+        )
+
+    def catalogue(self, tenant_id: str, limit: int, cursor: str | None) -> Page[Product]:
+        """Products by name."""
+        return self.products.page(tenant_id, "PRODUCTS", index="gsi1", limit=limit, after=cursor)
+
+    def pipelines_page(self, tenant_id: str, limit: int, cursor: str | None) -> Page[Pipeline]:
+        """The tenant's own pipelines by name."""
+        return self.pipelines.page(tenant_id, "PIPELINES", index="gsi1", limit=limit, after=cursor)
+
+    def board(self, tenant_id: str, pipeline_id: str) -> list[Column]:
+        """Count and sum per stage and currency: one Query, however many deals there are."""
+        found = self._table.query(
+            f"TENANT#{tenant_id}#BOARD#{pipeline_id}", prefix="STAGE#", limit=1000
+        )
+        columns = []
+        for item in found.items:
+            _, stage, currency = str(item["sk"]).split("#")
+            columns.append(
+                Column(stage, currency, int(item.get("deals", 0)), int(item.get("minor_units", 0)))
+            )
+        return columns
+
+
+def board_counter(
+    tenant_id: str, pipeline_id: str, stage: str, currency: str, deals: int, minor_units: int
+) -> Add:
+    """The change of one board column by one deal."""
+    return Add(
+        f"TENANT#{tenant_id}#BOARD#{pipeline_id}",
+        f"STAGE#{stage}#{currency}",
+        {"deals": deals, "minor_units": minor_units},
+    )

@@ -1,0 +1,353 @@
+"""Use cases: check the right, load, decide, commit. One method per thing a user can ask for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from kernel.aggregate import patched
+from kernel.auth import Area, Caller, Level, Permission
+from kernel.clock import Clock
+from kernel.errors import Conflict, Invalid
+from kernel.ids import new_id
+from kernel.store import Page
+from opportunities.events import (
+    DEFAULT_PIPELINE,
+    OpportunityFields,
+    PipelineFields,
+    ProductFields,
+    StageKind,
+)
+from opportunities.model import Closing, Opportunity, Pipeline, Product
+from opportunities.repository import Column, OpportunityRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a new deal stands: pipeline, stage (default: the first) and, when closed, how."""
+
+    pipeline_id: str = DEFAULT_PIPELINE
+    stage: str | None = None
+    closing: Closing = field(default_factory=Closing)
+
+
+class OpportunityService:
+    """What users do with pipelines, products and deals."""
+
+    def __init__(self, repository: OpportunityRepository, now: Clock) -> None:
+        self._repo, self._now = repository, now
+
+    # -- pipelines ---------------------------------------------------------------------------
+
+    def create_pipeline(self, caller: Caller, fields: PipelineFields) -> Pipeline:
+        """Set up a pipeline (settings: full)."""
+        caller.must(Level.FULL, Area.SETTINGS)
+        pipeline, fact = Pipeline.create(
+            caller.tenant_id, new_id(), fields, caller.user_id, self._now()
+        )
+        return self._repo.pipelines.save(caller, None, pipeline, fact)
+
+    def pipeline(self, caller: Caller, pipeline_id: str) -> Pipeline:
+        """A pipeline."""
+        caller.must(Level.READ, Area.OPPORTUNITIES)
+        return self._repo.pipeline(caller.tenant_id, pipeline_id)
+
+    def pipelines(self, caller: Caller, limit: int, cursor: str | None) -> Page[Pipeline]:
+        """The tenant's pipelines by name, the default one first."""
+        caller.must(Level.READ, Area.OPPORTUNITIES)
+        page = self._repo.pipelines_page(caller.tenant_id, limit, cursor)
+        if cursor is not None:
+            return page
+        return Page(
+            items=[Pipeline.default(caller.tenant_id), *page.items], next_cursor=page.next_cursor
+        )
+
+    def board(self, caller: Caller, pipeline_id: str) -> tuple[Pipeline, list[Column]]:
+        """A pipeline and what is in each of its stages."""
+        pipeline = self.pipeline(caller, pipeline_id)
+        return pipeline, self._repo.board(caller.tenant_id, pipeline.id)
+
+    # -- products ----------------------------------------------------------------------------
+
+    def create_product(self, caller: Caller, fields: ProductFields) -> Product:
+        """Add to the catalogue (settings: limited)."""
+        caller.must(Level.LIMITED, Area.SETTINGS)
+        product, fact = Product.create(
+            caller.tenant_id, new_id(), fields, caller.user_id, self._now()
+        )
+        return self._repo.products.save(caller, None, product, fact)
+
+    def product(self, caller: Caller, product_id: str) -> Product:
+        """A product."""
+        caller.must(Level.READ, Area.OPPORTUNITIES)
+        return self._repo.products.get(caller.tenant_id, product_id, consistent=False)
+
+    def products(self, caller: Caller, limit: int, cursor: str | None) -> Page[Product]:
+        """The catalogue by name."""
+        caller.must(Level.READ, Area.OPPORTUNITIES)
+        return self._repo.catalogue(caller.tenant_id, limit, cursor)
+
+    def product_by_external_id(self, caller: Caller, system: str, value: str) -> Page[Product]:
+        """The product another system knows by an id, as a list of one or none."""
+        caller.must(Level.READ, Area.OPPORTUNITIES)
+        found = self._repo.products.id_of(caller.tenant_id, system, value)
+        return Page(items=[self._repo.products.get(caller.tenant_id, found)] if found else [])
+
+    def update_product(
+        self, caller: Caller, product_id: str, expected: int | None, patch: dict[str, Any]
+    ) -> Product:
+        """Change a product (settings: limited)."""
+        caller.must(Level.LIMITED, Area.SETTINGS)
+        before = self._repo.products.get(caller.tenant_id, product_id).expect(expected)
+        after, facts = before.update(patched(before, patch, ProductFields))
+        return self._repo.products.save(caller, before, after, *facts) if facts else before
+
+    def upsert_product(self, caller: Caller, fields: ProductFields) -> tuple[Product, bool]:
+        """Create or change by external id; also says whether it was created."""
+        caller.must(Level.LIMITED, Area.SETTINGS)
+        found = self._held(caller, self._repo.products.id_of, fields.external_ids)
+        if found is None:
+            return self.create_product(caller, fields), True
+        before = self._repo.products.get(caller.tenant_id, found)
+        after, facts = before.update(_merged(before, fields))
+        return (self._repo.products.save(caller, before, after, *facts) if facts else before), False
+
+    # -- opportunities -----------------------------------------------------------------------
+
+    def create(
+        self, caller: Caller, fields: OpportunityFields, placement: Placement
+    ) -> Opportunity:
+        """Open a deal; it belongs to the caller unless another owner is named."""
+        caller.must(Level.WRITE, Area.OPPORTUNITIES)
+        if fields.owner_id is None:
+            fields = fields.model_copy(
+                update={"owner_id": caller.user_id, "team_id": fields.team_id or caller.team_id}
+            )
+        self._check_product(caller, fields, None)
+        pipeline = self._repo.pipeline(caller.tenant_id, placement.pipeline_id)
+        stage = pipeline.stage(placement.stage or pipeline.first(StageKind.OPEN).key)
+        deal, facts = Opportunity.create(
+            caller.tenant_id,
+            new_id(),
+            fields,
+            pipeline,
+            stage,
+            caller.user_id,
+            self._now(),
+            placement.closing,
+        )
+        return self._repo.save(caller, None, deal, *facts)
+
+    def get(self, caller: Caller, opportunity_id: str) -> Opportunity:
+        """A deal."""
+        caller.must(Level.READ, Area.OPPORTUNITIES)
+        return self._repo.opportunities.get(caller.tenant_id, opportunity_id, consistent=False)
+
+    def of_owner(
+        self, caller: Caller, owner_id: str | None, limit: int, cursor: str | None
+    ) -> Page[Opportunity]:
+        """A user's deals (default: the caller's own), newest first."""
+        caller.must(Level.READ, Area.OPPORTUNITIES)
+        return self._repo.of_owner(caller.tenant_id, owner_id or caller.user_id, limit, cursor)
+
+    def of_account(
+        self, caller: Caller, account_id: str, limit: int, cursor: str | None
+    ) -> Page[Opportunity]:
+        """An account's deals, newest first."""
+        caller.must(Level.READ, Area.OPPORTUNITIES)
+        return self._repo.of_account(caller.tenant_id, account_id, limit, cursor)
+
+    def of_stage(
+        self,
+        caller: Caller,
+        pipeline_id: str,
+        stage: str,
+        closing: tuple[date | None, date | None],
+        limit: int,
+        cursor: str | None,
+    ) -> Page[Opportunity]:
+        """A board column in closing order."""
+        caller.must(Level.READ, Area.OPPORTUNITIES)
+        self._repo.pipeline(caller.tenant_id, pipeline_id).stage(stage)
+        return self._repo.of_stage(caller.tenant_id, pipeline_id, stage, closing, limit, cursor)
+
+    def by_external_id(self, caller: Caller, system: str, value: str) -> Page[Opportunity]:
+        """The deal another system knows by an id, as a list of one or none."""
+        caller.must(Level.READ, Area.OPPORTUNITIES)
+        found = self._repo.opportunities.id_of(caller.tenant_id, system, value)
+        return Page(items=[self._repo.opportunities.get(caller.tenant_id, found)] if found else [])
+
+    def update(
+        self, caller: Caller, opportunity_id: str, expected: int | None, patch: dict[str, Any]
+    ) -> Opportunity:
+        """Change a deal's fields."""
+
+        def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
+            fields = patched(deal, patch, OpportunityFields)
+            if fields.owner_id != deal.owner_id:
+                self._may_reassign(caller, deal)
+            self._check_product(caller, fields, deal)
+            return deal.update(fields)
+
+        return self._change(caller, opportunity_id, expected, change)
+
+    def move(
+        self, caller: Caller, opportunity_id: str, expected: int | None, stage: str
+    ) -> Opportunity:
+        """Move a deal to another open stage."""
+        return self._change(
+            caller,
+            opportunity_id,
+            expected,
+            lambda deal: deal.move(self._pipeline_of(deal).stage(stage), self._now()),
+        )
+
+    def win(
+        self, caller: Caller, opportunity_id: str, expected: int | None, closed_on: date | None
+    ) -> Opportunity:
+        """Close a deal in our favour."""
+
+        def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
+            stage = self._pipeline_of(deal).first(StageKind.WON)
+            won, fact = deal.win(stage, self._now(), closed_on)
+            return won, [fact]
+
+        return self._change(caller, opportunity_id, expected, change)
+
+    def lose(
+        self,
+        caller: Caller,
+        opportunity_id: str,
+        expected: int | None,
+        reason: str,
+        closed_on: date | None,
+    ) -> Opportunity:
+        """Close a deal as lost, with the reason."""
+
+        def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
+            stage = self._pipeline_of(deal).first(StageKind.LOST)
+            lost, fact = deal.lose(stage, self._now(), reason, closed_on)
+            return lost, [fact]
+
+        return self._change(caller, opportunity_id, expected, change)
+
+    def reopen(
+        self, caller: Caller, opportunity_id: str, expected: int | None, stage: str | None
+    ) -> Opportunity:
+        """Open a closed deal again (a permission of its own)."""
+
+        def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
+            caller.must_be_allowed(Permission.REOPEN_OPPORTUNITY)
+            pipeline = self._pipeline_of(deal)
+            target = pipeline.stage(stage) if stage else pipeline.first(StageKind.OPEN)
+            opened, fact = deal.reopen(target, self._now())
+            return opened, [fact]
+
+        return self._change(caller, opportunity_id, expected, change)
+
+    def reassign(
+        self,
+        caller: Caller,
+        opportunity_id: str,
+        expected: int | None,
+        owner_id: str,
+        team_id: str | None,
+    ) -> Opportunity:
+        """Give a deal to another owner; one's own deals, or anyone's with the permission."""
+
+        def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
+            self._may_reassign(caller, deal)
+            return deal.reassign(owner_id, team_id)
+
+        return self._change(caller, opportunity_id, expected, change)
+
+    def upsert(
+        self, caller: Caller, fields: OpportunityFields, placement: Placement
+    ) -> tuple[Opportunity, bool]:
+        """Create or change by external id; a change leaves stage and closing as they are."""
+        caller.must(Level.WRITE, Area.OPPORTUNITIES)
+        found = self._held(caller, self._repo.opportunities.id_of, fields.external_ids)
+        if found is None:
+            return self.create(caller, fields, placement), True
+        before = self._repo.opportunities.get(caller.tenant_id, found).live()
+        merged = _merged(before, fields)
+        if merged.owner_id != before.owner_id:
+            self._may_reassign(caller, before)
+        self._check_product(caller, merged, before)
+        after, facts = before.update(merged)
+        after, more = self._placed(after, placement)
+        facts += more
+        return (self._repo.save(caller, before, after, *facts) if facts else before), False
+
+    def _placed(self, deal: Opportunity, placement: Placement) -> tuple[Opportunity, list[Any]]:
+        """Bring an imported deal to the stage its source says it is in."""
+        if placement.stage is None or placement.stage == deal.stage:
+            return deal, []
+        pipeline = self._pipeline_of(deal)
+        stage, closing = pipeline.stage(placement.stage), placement.closing
+        match stage.kind:
+            case StageKind.OPEN:
+                return deal.move(stage, self._now())
+            case StageKind.WON:
+                won, fact = deal.win(stage, self._now(), closing.closed_on)
+                return won, [fact]
+            case StageKind.LOST:
+                lost, loss = deal.lose(
+                    stage, self._now(), closing.lost_reason or "", closing.closed_on
+                )
+                return lost, [loss]
+
+    def _change(
+        self,
+        caller: Caller,
+        opportunity_id: str,
+        expected: int | None,
+        change: Callable[[Opportunity], tuple[Opportunity, list[Any]]],
+    ) -> Opportunity:
+        caller.must(Level.WRITE, Area.OPPORTUNITIES)
+        before = self._repo.opportunities.get(caller.tenant_id, opportunity_id)
+        after, facts = change(before.expect(expected).live())
+        return self._repo.save(caller, before, after, *facts) if facts else before
+
+    def _pipeline_of(self, deal: Opportunity) -> Pipeline:
+        return self._repo.pipeline(deal.tenant_id, deal.pipeline_id)
+
+    def _check_product(
+        self, caller: Caller, fields: OpportunityFields, before: Opportunity | None
+    ) -> None:
+        """A deal names a product of the catalogue; one it had before is not looked up again."""
+        wanted = fields.product_id
+        if wanted is None or (before is not None and before.product_id == wanted):
+            return
+        if self._repo.products.find(caller.tenant_id, wanted, consistent=False) is None:
+            raise Invalid.field("product_id", f"there is no product {wanted}")
+
+    @staticmethod
+    def _may_reassign(caller: Caller, deal: Opportunity) -> None:
+        if deal.owner_id not in (None, caller.user_id):
+            caller.must_be_allowed(Permission.REASSIGN_OTHERS)
+
+    @staticmethod
+    def _held(
+        caller: Caller,
+        id_of: Callable[[str, str, str], str | None],
+        external_ids: dict[str, str],
+    ) -> str | None:
+        """The id of the record these external ids name. Raises Conflict when they name two."""
+        if not external_ids:
+            raise Invalid.field("external_ids", "needs at least one entry to upsert by")
+        held = {id_of(caller.tenant_id, s, v) for s, v in external_ids.items()} - {None}
+        if len(held) > 1:
+            raise Conflict(
+                "These external ids belong to different records: "
+                f"{', '.join(sorted(map(str, held)))}."
+            )
+        return held.pop() if held else None
+
+
+def _merged[F: (OpportunityFields, ProductFields)](before: Any, fields: F) -> F:
+    """What an upsert leaves: fields it does not mention stay as they are."""
+    kept = {name: getattr(before, name) for name in type(fields).model_fields}
+    given = {name: getattr(fields, name) for name in fields.model_fields_set}
+    given["external_ids"] = {**before.external_ids, **fields.external_ids}
+    return fields.model_copy(update={**kept, **given})

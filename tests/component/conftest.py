@@ -1,0 +1,143 @@
+"""A context's code against DynamoDB, EventBridge, SQS, S3 in process: tables as the template has them."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from kernel import aws, cursor
+
+INDEXES = ("gsi1", "gsi2", "gsi3")
+
+
+def create_table(client: Any, name: str) -> None:
+    """A table of the house's one shape: pk, sk and three overloaded indexes."""
+    keys = ["pk", "sk", *(f"{i}{part}" for i in INDEXES for part in ("pk", "sk"))]
+
+    def schema(prefix: str) -> list[dict[str, str]]:
+        return [
+            {"AttributeName": f"{prefix}pk", "KeyType": "HASH"},
+            {"AttributeName": f"{prefix}sk", "KeyType": "RANGE"},
+        ]
+
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=schema(""),
+        AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in keys],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": schema(index),
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index in INDEXES
+        ],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )
+
+
+def clear_caches() -> None:
+    """Forget clients and wiring made for an earlier test."""
+    import importlib
+    import sys
+
+    aws.client.cache_clear()
+    aws.session.cache_clear()
+    cursor._secret.cache_clear()
+    for context in ("customers", "opportunities", "activities", "reporting", "notifications"):
+        name = f"{context}.bootstrap"
+        if name in sys.modules:
+            for value in vars(importlib.import_module(name)).values():
+                if hasattr(value, "cache_clear") and getattr(value, "__module__", "") == name:
+                    value.cache_clear()
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty account with one table (TABLE_NAME) and a cursor secret; gives the DynamoDB client."""
+    monkeypatch.setenv("TABLE_NAME", "table")
+    monkeypatch.setenv("BUS_NAME", "bus")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        clear_caches()
+        client = boto3.client("dynamodb")
+        create_table(client, "table")
+        secret = boto3.client("secretsmanager").create_secret(Name="c", SecretString="s3cret")
+        monkeypatch.setenv("CURSOR_SECRET_ARN", secret["ARN"])
+        boto3.client("events").create_event_bus(Name="bus")
+        yield client
+        clear_caches()
+
+
+class ApiClient:
+    """Calls a context's API handler as API Gateway does."""
+
+    def __init__(self, handler: Any, **claims: str) -> None:
+        self.handler = handler
+        self.claims = {
+            "tenant": "acme",
+            "user": "ann",
+            "roles": "administrator",
+            "name": "Ann",
+            "team": "north",
+            **claims,
+        }
+
+    def as_(self, **claims: str) -> "ApiClient":
+        """The same API for another caller."""
+        return ApiClient(self.handler, **{**self.claims, **claims})
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> "Answer":
+        path, _, query = path.partition("?")
+        pairs = [pair.split("=", 1) for pair in query.split("&") if pair]
+        multi: dict[str, list[str]] = {}
+        for name, value in pairs:
+            multi.setdefault(name, []).append(value)
+        event = {
+            "httpMethod": method,
+            "path": path,
+            "resource": path,
+            "headers": {"content-type": "application/json", **(headers or {})},
+            "queryStringParameters": {k: v[-1] for k, v in multi.items()} or None,
+            "multiValueQueryStringParameters": multi or None,
+            "body": body if isinstance(body, str | None) else json.dumps(body),
+            "isBase64Encoded": False,
+            "requestContext": {"authorizer": self.claims, "requestId": "r"},
+        }
+        return Answer(self.handler(event, None))
+
+
+class Answer:
+    """An answer of an API handler."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self.status: int = raw["statusCode"]
+        self.text: str = raw["body"]
+        self.headers = {k.lower(): v[0] for k, v in raw["multiValueHeaders"].items()}
+
+    @property
+    def json(self) -> Any:
+        """The body."""
+        return json.loads(self.text)
+
+    @property
+    def etag(self) -> dict[str, str]:
+        """If-Match with this answer's ETag."""
+        return {"if-match": self.headers["etag"]}
+
+
+def facts(client: Any, table: str = "table") -> list[dict[str, Any]]:
+    """All facts in a table's outbox, by subject and sequence (a scan: tests only)."""
+    items = client.scan(TableName=table)["Items"]
+    found = [json.loads(i["detail"]["S"]) for i in items if i["sk"]["S"].startswith("FACT#")]
+    return sorted(found, key=lambda fact: (fact["subject"], int(fact["sequence"])))
+
+
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Zebros")

@@ -1,0 +1,145 @@
+"""Opportunities through their API handler against DynamoDB (moto)."""
+
+from typing import Any
+
+import pytest
+
+from tests.component.conftest import ApiClient, facts
+
+
+@pytest.fixture
+def api(cloud: Any) -> ApiClient:
+    from opportunities.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+def a_deal(api: ApiClient, **fields: Any) -> Any:
+    answer = api("POST", "/opportunities", {"name": "Big one", **fields})
+    assert answer.status == 201, answer.text
+    return answer
+
+
+def test_winning_an_open_deal_stores_the_state_and_the_fact(api: ApiClient, cloud: Any) -> None:
+    deal = a_deal(api, amount={"minor_units": 105400, "currency": "USD"})
+    won = api("POST", f"/opportunities/{deal.json['id']}/won", {}, deal.etag)
+    assert won.status == 200, won.text
+    assert (won.json["status"], won.json["stage"], won.json["version"]) == ("won", "won", 2)
+    assert won.headers["etag"] == '"2"'
+    created, fact = facts(cloud)
+    assert [created["type"], fact["type"]] == ["OpportunityCreated", "OpportunityWon"]
+    assert [created["sequence"], fact["sequence"]] == ["1", "2"]
+    assert fact["data"]["current"]["amount"] == {"minor_units": 105400, "currency": "USD"}
+    assert fact["data"]["current"]["version"] == 2
+    assert "tenant_id" not in fact["data"]["current"]
+    assert "tenant_id" not in won.json
+    assert api("GET", f"/opportunities/{deal.json['id']}").json == won.json
+
+
+def test_a_won_deal_cannot_be_won_again_or_moved(api: ApiClient) -> None:
+    deal = a_deal(api)
+    path = f"/opportunities/{deal.json['id']}"
+    won = api("POST", f"{path}/won", {}, deal.etag)
+    assert api("POST", f"{path}/won", {}, won.etag).json["type"] == (
+        "urn:zebros:problem:rule-violation"
+    )
+    assert api("POST", f"{path}/stage", {"stage": "proposal"}, won.etag).status == 422
+
+
+def test_a_change_needs_the_current_version(api: ApiClient) -> None:
+    deal = a_deal(api)
+    path = f"/opportunities/{deal.json['id']}"
+    assert api("PATCH", path, {"name": "x"}).status == 428
+    assert api("PATCH", path, {"name": "New"}, deal.etag).json["name"] == "New"
+    stale = api("PATCH", path, {"name": "y"}, deal.etag)
+    assert (stale.status, stale.json["type"]) == (412, "urn:zebros:problem:stale-version")
+    assert api("PATCH", path, {"name": "z"}, {"if-match": "*"}).status == 200
+
+
+def test_a_repeated_key_replays_the_answer_and_another_body_is_refused(
+    api: ApiClient, cloud: Any
+) -> None:
+    key = {"idempotency-key": "k-1"}
+    first = api("POST", "/opportunities", {"name": "Once"}, key)
+    again = api("POST", "/opportunities", {"name": "Once"}, key)
+    assert (again.status, again.text) == (201, first.text)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.headers["etag"] == first.headers["etag"]
+    assert len(facts(cloud)) == 1
+    other = api("POST", "/opportunities", {"name": "Other"}, key)
+    assert (other.status, other.json["type"]) == (422, "urn:zebros:problem:idempotency-key-reused")
+
+
+def test_another_tenant_sees_nothing(api: ApiClient) -> None:
+    deal = a_deal(api)
+    other = api.as_(tenant="globex")
+    assert other("GET", f"/opportunities/{deal.json['id']}").status == 404
+    assert other("PATCH", f"/opportunities/{deal.json['id']}", {"name": "x"}, deal.etag).status == 404
+    assert other("GET", "/opportunities?owner_id=ann").json["items"] == []
+
+
+def test_lists_page_through_everything_once(api: ApiClient) -> None:
+    ids = {a_deal(api, name=f"d{i}").json["id"] for i in range(7)}
+    seen: list[str] = []
+    path = "/opportunities?limit=3"
+    cursor = ""
+    while True:
+        page = api("GET", path + cursor)
+        assert page.status == 200, page.text
+        seen += [item["id"] for item in page.json["items"]]
+        if "next_cursor" not in page.json:
+            break
+        cursor = f"&cursor={page.json['next_cursor']}"
+    assert len(seen) == 7
+    assert set(seen) == ids
+    assert seen == sorted(seen, reverse=True)
+    foreign = api.as_(tenant="globex")("GET", path + cursor)
+    assert (foreign.status, foreign.json["errors"][0]["field"]) == (422, "cursor")
+
+
+def test_a_batch_lands_the_good_rows_and_names_the_bad_one(api: ApiClient, cloud: Any) -> None:
+    items: list[dict[str, Any]] = [
+        {"name": f"d{i}", "external_ids": {"crm": str(i)}} for i in range(4)
+    ]
+    items[1] = {"external_ids": {"crm": "1"}, "amount": {"minor_units": 1.5, "currency": "USD"}}
+    items.append(
+        {
+            "name": "old",
+            "external_ids": {"crm": "9"},
+            "stage": "won",
+            "closed_on": "2017-03-01",
+            "opened_on": "2016-10-20",
+        }
+    )
+    answer = api("POST", "/opportunities/batch", {"items": items})
+    assert answer.status == 207, answer.text
+    results = answer.json["results"]
+    assert [r["status"] for r in results] == [201, 422, 201, 201, 201]
+    fields = {e["field"] for e in results[1]["problem"]["errors"]}
+    assert fields == {"name", "amount.minor_units"}
+    again = api("POST", "/opportunities/batch", {"items": items})
+    assert [r["status"] for r in again.json["results"]] == [200, 422, 200, 200, 200]
+    stored = facts(cloud)
+    assert len(stored) == 5
+    assert {f["origin"] for f in stored} == {"import"}
+    assert api("GET", "/opportunities?external_id=crm:9").json["items"][0]["closed_on"] == (
+        "2017-03-01"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/opportunities?colour=red", "colour"),
+        ("/opportunities?limit=0", "limit"),
+        ("/opportunities?limit=1&limit=2", "limit"),
+        ("/opportunities?cursor=abc", "cursor"),
+        ("/opportunities?owner_id=a&account_id=01ARZ3NDEKTSV4RRFFQ69G5FAV", "owner_id"),
+        ("/opportunities?close_from=2026-01-01", "close_from"),
+        ("/opportunities?stage=nope", "stage"),
+    ],
+)
+def test_a_filter_that_cannot_be_served_is_refused(api: ApiClient, path: str, field: str) -> None:
+    answer = api("GET", path)
+    assert answer.status == 422, answer.text
+    assert answer.json["errors"][0]["field"] == field
