@@ -70,7 +70,7 @@ Currency = Annotated[
 ]
 """An active ISO 4217 code with a minor unit."""
 
-MinorUnits = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=-LARGEST, le=LARGEST)]
+MinorUnits = Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST), BeforeValidator(_whole)]
 
 
 class Money(BaseModel):

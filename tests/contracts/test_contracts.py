@@ -1,0 +1,82 @@
+"""The published contracts: generated files match the code, real facts match the files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+from openapi_spec_validator import validate
+from referencing import Registry, Resource
+
+from tools import asyncapi, openapi, schemas
+from tools.contexts import apis, events
+from tools.drift import stale
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_schema_files_match_the_fact_classes() -> None:
+    assert stale(schemas.render()) == [], "run `make contracts`"
+    assert schemas.leftovers() == []
+
+
+def test_the_openapi_document_matches_the_routes() -> None:
+    assert stale(openapi.render()) == [], "run `make contracts`"
+
+
+def test_the_asyncapi_document_matches_the_fact_classes() -> None:
+    assert stale(asyncapi.render()) == [], "run `make contracts`"
+
+
+def test_the_openapi_document_is_valid() -> None:
+    validate(json.loads(openapi.FILE.read_text(encoding="utf-8")))
+
+
+def test_every_operation_says_what_it_does_and_names_its_problems() -> None:
+    document = json.loads(openapi.FILE.read_text(encoding="utf-8"))
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method} {path}"
+            assert operation["summary"], where
+            assert "401" in operation["responses"], where
+            if method == "post":
+                names = {p["name"] for p in operation["parameters"]}
+                assert "Idempotency-Key" in names, where
+            if method == "patch":
+                assert {"412", "428"} <= operation["responses"].keys(), where
+
+
+def test_operation_ids_are_unique() -> None:
+    names = [route.function.__name__ for api in apis() for route in api.routes]
+    assert len(set(names)) == len(names)
+
+
+def registry() -> Registry[Any]:
+    """All published schemas by `$id`."""
+    found = Registry[Any]()
+    for path in schemas.FOLDER.rglob("*.json"):
+        resource = Resource.from_contents(json.loads(path.read_text(encoding="utf-8")))
+        found = resource @ found
+    return found
+
+
+def examples() -> list[Path]:
+    return sorted((ROOT / "events" / "examples").glob("*/*.json"))
+
+
+@pytest.mark.parametrize("path", examples(), ids=lambda p: p.stem)
+def test_an_example_is_a_valid_fact(path: Path) -> None:
+    envelope = json.loads(path.read_text(encoding="utf-8"))
+    known = registry()
+    Draft202012Validator(known.contents("urn:zebros:schema:envelope.v1")).validate(envelope)
+    schema = known.contents(envelope["dataschema"])
+    Draft202012Validator(schema, registry=known).validate(envelope["data"])
+    broken = {**envelope["data"], "current": {**envelope["data"]["current"], "version": "one"}}
+    with pytest.raises(ValidationError):
+        Draft202012Validator(schema, registry=known).validate(broken)
+
+
+def test_every_fact_has_an_example() -> None:
+    shown = {f"{path.parent.name}/{path.stem}" for path in examples()}
+    assert shown == set(events())

@@ -1,0 +1,268 @@
+"""docs/openapi.json (OpenAPI 3.1) from the handlers' routes. `--check` fails on drift."""
+
+import copy
+import inspect
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from kernel.http import Route
+from tools.contexts import apis
+from tools.drift import ROOT, as_json, main
+
+FILE = ROOT / "docs" / "openapi.json"
+_REF = "#/components/schemas/{model}"
+_SPECIAL = ("caller", "body", "query", "patch", "expected")
+
+_PROBLEM = {
+    "title": "Problem",
+    "description": "Problem details (RFC 9457).",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "description": "Stable: `urn:zebros:problem:<slug>`."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                "required": ["field", "message"],
+            },
+        },
+        "correlation_id": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+_STATUS_TEXT = {
+    200: "Done",
+    201: "Created",
+    202: "Accepted; follow Location",
+    204: "Done",
+    207: "One result per item",
+    304: "Not changed since the ETag in If-None-Match",
+    400: "The request cannot be read",
+    401: "No valid token",
+    403: "The caller's role may not",
+    404: "Not there (in this tenant)",
+    409: "There already, or someone changed it meanwhile",
+    412: "If-Match names an older version",
+    413: "Body too large",
+    415: "Not JSON",
+    422: "A field, or the record's state, does not allow it",
+    428: "If-Match is missing",
+    500: "Our mistake",
+    503: "Busy; send the request again",
+}
+
+
+def _models(routes: list[Route]) -> tuple[list[type[BaseModel]], list[type[BaseModel]]]:
+    """What requests carry, and what answers show."""
+
+    def kept(found: Iterable[Any]) -> list[type[BaseModel]]:
+        models = (m for m in found if inspect.isclass(m) and issubclass(m, BaseModel))
+        return list(dict.fromkeys(models))
+
+    bodies = kept(m for r in routes for m in (r.parameters.get("body"), r.patches))
+    return bodies, kept(route.returns for route in routes)
+
+
+def _header(name: str, description: str, required: bool, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": description,
+        "schema": schema,
+    }
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"name": part, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for part in re.findall(r"{(\w+)}", route.path)
+    ]
+    query = route.parameters.get("query")
+    if query is not None:
+        schema = query.model_json_schema()
+        definitions = schema.get("$defs", {})
+        for name, field in schema["properties"].items():
+            description = field.pop("description", "")
+            found.append(
+                {
+                    "name": name,
+                    "in": "query",
+                    "required": name in schema.get("required", []),
+                    "description": description,
+                    "schema": _inlined(_not_null(field), definitions),
+                }
+            )
+    if "expected" in route.parameters:
+        found.append(
+            _header(
+                "If-Match",
+                "The ETag of the version you saw, or `*`.",
+                True,
+                {"type": "string", "pattern": r'^(\*|(W/)?"\d{1,12}")$'},
+            )
+        )
+    if route.idempotent:
+        found.append(
+            _header(
+                "Idempotency-Key",
+                "A request sent again with the same key is carried out once.",
+                False,
+                {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
+            )
+        )
+    return found
+
+
+def _not_null(field: dict[str, Any]) -> dict[str, Any]:
+    """A query parameter is given or not; it is never null."""
+    options = [o for o in field.get("anyOf", []) if o.get("type") != "null"]
+    rest = {k: v for k, v in field.items() if k not in ("anyOf", "default", "title")}
+    if len(options) == 1:
+        return {**rest, **options[0]}
+    return {**rest, **({"anyOf": options} if options else {})}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, dict):
+        if ref := schema.get("$ref"):
+            return _inlined(definitions[ref.rsplit("/", 1)[1]], definitions)
+        return {k: _inlined(v, definitions) for k, v in schema.items()}
+    if isinstance(schema, list):
+        return [_inlined(v, definitions) for v in schema]
+    return schema
+
+
+def _content(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {media_type: {"schema": schema}}
+
+
+def _responses(route: Route, schemas: dict[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:
+    ok: dict[str, Any] = {"description": _STATUS_TEXT[route.status]}
+    headers: dict[str, Any] = {"X-Correlation-Id": {"schema": {"type": "string"}}}
+    if route.returns in schemas:
+        ok["content"] = _content("application/json", schemas[route.returns])
+        if "version" in getattr(route.returns, "model_fields", {}):
+            headers["ETag"] = {"schema": {"type": "string"}}
+    if route.status in (201, 202):
+        headers["Location"] = {"schema": {"type": "string"}}
+    ok["headers"] = headers
+    responses = {str(route.status): ok}
+    problems = {401, 403, 422, 500, 503}
+    if "{" in route.path:
+        problems.add(404)
+    if route.method != "GET":
+        problems |= {400, 409, 413, 415}
+    if "expected" in route.parameters:
+        problems |= {412, 428}
+    if route.method == "GET" and "ETag" in headers:
+        responses["304"] = {"description": _STATUS_TEXT[304]}
+    for status in sorted(problems):
+        responses[str(status)] = {
+            "description": _STATUS_TEXT[status],
+            "content": _content("application/problem+json", {"$ref": _REF.format(model="Problem")}),
+        }
+    return responses
+
+
+def _operation(
+    context: str,
+    route: Route,
+    inputs: dict[type[BaseModel], dict[str, Any]],
+    outputs: dict[type[BaseModel], dict[str, Any]],
+) -> dict[str, Any]:
+    summary = inspect.getdoc(route.function) or ""
+    operation: dict[str, Any] = {
+        "operationId": route.function.__name__,
+        "summary": summary.split("\n")[0],
+        "tags": [context],
+        "parameters": _parameters(route),
+        "responses": _responses(route, outputs),
+        "security": [{"bearer": []}],
+    }
+    if body := route.parameters.get("body"):
+        operation["requestBody"] = {
+            "required": True,
+            "content": _content("application/json", inputs[body]),
+        }
+    if route.patches:
+        name = f"{route.patches.__name__}Patch"
+        operation["requestBody"] = {
+            "required": True,
+            "description": "JSON merge patch (RFC 7396): null removes a field.",
+            "content": _content("application/merge-patch+json", {"$ref": _REF.format(model=name)}),
+        }
+    return operation
+
+
+def _patch_schema(model: type[BaseModel], whole: dict[str, Any]) -> dict[str, Any]:
+    """The merge patch of a model: every field optional, removable ones nullable."""
+    schema = copy.deepcopy(whole)
+    required = set(schema.pop("required", []))
+    schema["title"] = f"{model.__name__}Patch"
+    for name, field in schema["properties"].items():
+        if name not in required and not any(
+            option.get("type") == "null" for option in field.get("anyOf", [])
+        ):
+            title = field.pop("title", name)
+            field.pop("default", None)
+            schema["properties"][name] = {"title": title, "anyOf": [field, {"type": "null"}]}
+    return schema
+
+
+def render() -> dict[Path, str]:
+    """The document's text."""
+    by_api = apis()
+    routes = [route for api in by_api for route in api.routes]
+    bodies, answers = _models(routes)
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        *((model, "validation") for model in bodies),
+        *((model, "serialization") for model in answers),
+    ]
+    keys, definitions = models_json_schema(wanted, ref_template=_REF)
+    inputs = {model: keys[model, "validation"] for model in bodies}
+    outputs = {model: keys[model, "serialization"] for model in answers}
+    schemas = dict(definitions["$defs"])
+    schemas["Problem"] = _PROBLEM
+    for route in routes:
+        if route.patches:
+            whole = schemas[inputs[route.patches]["$ref"].rsplit("/", 1)[1]]
+            schemas[f"{route.patches.__name__}Patch"] = _patch_schema(route.patches, whole)
+    paths: dict[str, dict[str, Any]] = {}
+    for api in by_api:
+        for route in api.routes:
+            paths.setdefault(route.path, {})[route.method.lower()] = _operation(
+                api.context, route, inputs, outputs
+            )
+    document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Zebros CRM",
+            "version": "1",
+            "description": "Accounts, deals, activities, reports. The tenant is the token's.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/v1"}],
+        "tags": [{"name": api.context} for api in by_api],
+        "paths": paths,
+        "components": {
+            "schemas": {name: schemas[name] for name in sorted(schemas)},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            },
+        },
+    }
+    return {FILE: as_json(document)}
+
+
+if __name__ == "__main__":
+    main(render(), "make contracts")
