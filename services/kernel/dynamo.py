@@ -5,6 +5,7 @@ to its key attributes, so reading fifty of them costs fifty JSON parses and not 
 walks (docs/adr/0003).
 """
 
+import base64
 import random
 import time
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,8 @@ from botocore.exceptions import ClientError
 
 from kernel.errors import Busy, CrmError
 
-Item = dict[str, str | int]
+Item = dict[str, Any]
+"""Attributes by name: text, whole numbers, and bytes."""
 Wire = dict[str, dict[str, Any]]
 
 TRANSACTION_LIMIT = 100
@@ -227,8 +229,10 @@ def _update(add: Add) -> dict[str, Any]:
     }
 
 
-def _value(value: str | int) -> dict[str, str]:
-    return {"S": value} if isinstance(value, str) else {"N": str(value)}
+def _value(value: str | int | bytes) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"S": value}
+    return {"B": value} if isinstance(value, bytes) else {"N": str(value)}
 
 
 def _wire(item: Item) -> Wire:
@@ -236,7 +240,17 @@ def _wire(item: Item) -> Wire:
 
 
 def _item(wire: Wire) -> Item:
-    return {name: value["S"] if "S" in value else int(value["N"]) for name, value in wire.items()}
+    item: Item = {}
+    for name, value in wire.items():
+        if "S" in value:
+            item[name] = value["S"]
+        elif "N" in value:
+            item[name] = int(value["N"])
+        else:
+            # The service's client gives bytes; a stream record in a Lambda event has base64 text.
+            raw = value["B"]
+            item[name] = raw if isinstance(raw, bytes) else base64.b64decode(raw)
+    return item
 
 
 def from_stream(image: Wire) -> Item:

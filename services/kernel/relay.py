@@ -16,6 +16,7 @@ from typing import Any
 
 from kernel.aws import client
 from kernel.dynamo import from_stream
+from kernel.envelope import unpack
 from kernel.log import logger
 
 MAX_ENTRIES = 10
@@ -62,7 +63,7 @@ class Relay:
         return letters, unreadable
 
     def _letter(self, record: dict[str, Any]) -> Letter:
-        detail = str(from_stream(record["dynamodb"]["NewImage"])["detail"])
+        detail = unpack(from_stream(record["dynamodb"]["NewImage"])["detail"])
         envelope = json.loads(detail)
         entry = {
             "EventBusName": self._bus,

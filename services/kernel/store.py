@@ -8,7 +8,6 @@ Layout of a table (docs/architecture.md):
 The tenant is the first part of every key and the first argument of every method.
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -20,7 +19,7 @@ from kernel.aggregate import Aggregate
 from kernel.auth import Caller
 from kernel.clock import Clock, utc_now
 from kernel.dynamo import Action, Delete, Item, Put, Table
-from kernel.envelope import seal
+from kernel.envelope import pack, seal
 from kernel.errors import Conflict, NotFound, StaleVersion
 from kernel.events import DomainEvent
 
@@ -198,7 +197,7 @@ def outbox(pk: str, sequence: int, envelope: dict[str, Any]) -> Put:
         {
             "pk": pk,
             "sk": f"FACT#{sequence:012d}",
-            "detail": json.dumps(envelope, separators=(",", ":"), ensure_ascii=False),
+            "detail": pack(envelope),
             "ttl": int(time.time()) + OUTBOX_TTL_SECONDS,
         },
         absent=True,

@@ -10,6 +10,7 @@ import pytest
 from moto import mock_aws
 
 from kernel import aws, cursor
+from kernel.envelope import unpack
 
 INDEXES = ("gsi1", "gsi2", "gsi3")
 
@@ -136,7 +137,7 @@ class Answer:
 def facts(client: Any, table: str = "table") -> list[dict[str, Any]]:
     """All facts in a table's outbox, by subject and sequence (a scan: tests only)."""
     items = client.scan(TableName=table)["Items"]
-    found = [json.loads(i["detail"]["S"]) for i in items if i["sk"]["S"].startswith("FACT#")]
+    found = [json.loads(unpack(i["detail"]["B"])) for i in items if i["sk"]["S"].startswith("FACT#")]
     return sorted(found, key=lambda fact: (fact["subject"], int(fact["sequence"])))
 
 
