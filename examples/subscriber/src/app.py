@@ -1,4 +1,4 @@
-"""Keeps the big wins of Zebros CRM: each fact checked against its published schema, written once."""
+"""Keeps the big wins of Zebros CRM: each fact checked against its schema, written once."""
 
 import json
 import os
