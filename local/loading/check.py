@@ -1,0 +1,141 @@
+"""A dry run: everything that can be told about a file without writing anything anywhere."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from local.errors import NotReady, Refused
+from local.loading.files import BadRow, rows
+from local.loading.journal import Journal, Reject
+from local.loading.mapping import Mapped, Mapper
+from local.loading.references import References
+
+PLACEHOLDER = "00000000000000000000000000"
+"""Stands for the id of a record that will be there when the load is for real."""
+
+
+@dataclass(slots=True)
+class Forecast:
+    """What a load would do."""
+
+    ready: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    rejected: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+_KEPT = 1000
+"""Rejects a forecast lists; beyond, it only counts."""
+
+
+def dry_run(
+    mapper: Mapper,
+    references: References | None,
+    schema: dict[str, Any] | None,
+    constants: dict[str, Any],
+) -> Forecast:
+    """Map every row, look for repeated identities, ask for references, hold items to the schema.
+
+    Without `references` (no API to ask) references are taken to exist; without `schema` the fields'
+    own limits are not checked.
+    """
+    forecast = Forecast(notes=list(mapper.notes))
+    validator = Draft202012Validator(schema) if schema else None
+    journal = Journal(None)  # a temporary file, gone afterwards
+    own: set[str] = set()
+    for row in rows(mapper.shape):
+        mapped = row if isinstance(row, BadRow) else mapper.map_row(row)
+        if isinstance(mapped, BadRow):
+            _reject(forecast, Reject(mapped.number, mapped.reason, mapped.raw))
+            continue
+        first = journal.first_row_of(mapped.external, mapped.number)
+        if first != mapped.number:
+            reason = f"external_ids: {mapped.external} was given to row {first} already"
+            _reject(forecast, Reject(mapped.number, reason, mapped.raw))
+            continue
+        reason = _reason(mapped, mapper, references, validator, constants, own)
+        if reason:
+            _reject(forecast, Reject(mapped.number, reason, mapped.raw))
+        else:
+            forecast.ready += 1
+    journal.close()
+    if own:
+        forecast.notes.append(
+            f"{len(own):,} rows refer to {mapper.kind.name} that are not in the CRM yet; "
+            "those in this file will be found when it is loaded."
+        )
+    return forecast
+
+
+def _reject(forecast: Forecast, reject: Reject) -> None:
+    forecast.rejected += 1
+    if len(forecast.rejects) < _KEPT:
+        forecast.rejects.append(reject)
+
+
+def _reason(
+    mapped: Mapped,
+    mapper: Mapper,
+    references: References | None,
+    validator: Draft202012Validator | None,
+    constants: dict[str, Any],
+    own: set[str],
+) -> str:
+    """Why a row would not land; empty when it would."""
+    item = {**constants, **mapped.item}
+    for reference in mapped.references:
+        found = references.find(reference) if references else PLACEHOLDER
+        if found is None and reference.kind == mapper.kind.name:
+            own.add(mapped.external)
+        elif found is None and reference.missing == "reject":
+            return f"{reference.field}: no {reference.kind} has {reference.by} {reference.value!r}"
+        item[reference.field] = found or PLACEHOLDER
+    if validator is None:
+        return ""
+    faults = sorted(validator.iter_errors(item), key=lambda fault: list(map(str, fault.path)))
+    return "; ".join(
+        f"{'.'.join(map(str, fault.path)) or 'the row'}: {fault.message[:200]}"
+        for fault in faults[:5]
+    )
+
+
+def published_schema(document: dict[str, Any], path: str) -> dict[str, Any] | None:
+    """The schema of one batch item in an OpenAPI 3.1 document, self-contained; None if unknown.
+
+    3.1's schemas are JSON Schema 2020-12 (https://spec.openapis.org/oas/v3.1.1.html#schema-object).
+    """
+    for suffix in (f"{path}/batch", path):
+        for known, operations in document.get("paths", {}).items():
+            if not known.endswith(suffix) or "post" not in operations:
+                continue
+            content = operations["post"].get("requestBody", {}).get("content", {})
+            schema = _followed(content.get("application/json", {}).get("schema", {}), document)
+            if suffix.endswith("/batch"):
+                items = schema.get("properties", {}).get("items", {})
+                schema = _followed(items.get("items", {}), document)
+            if schema.get("properties"):
+                return {**schema, "components": document.get("components", {})}
+    return None
+
+
+def _followed(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """A schema, through its `$ref` within the document."""
+    for _ in range(10):
+        reference = schema.get("$ref", "")
+        if not reference.startswith("#/"):
+            return schema
+        found: Any = document
+        for part in reference[2:].split("/"):
+            found = found.get(part.replace("~1", "/").replace("~0", "~"), {})
+        schema = found
+    return schema
+
+
+def fetch_schema(client: Any, path: str) -> dict[str, Any] | None:
+    """The published schema of a batch item; None when the API does not say."""
+    try:
+        document = client.get("/openapi.json")
+    except (NotReady, Refused):
+        return None
+    return published_schema(document, path) if isinstance(document, dict) else None

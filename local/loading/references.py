@@ -1,0 +1,75 @@
+"""Finding the records that rows refer to: asked of the API once each, then remembered."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Protocol
+
+from local.loading.mapping import Reference
+
+_REMEMBERED = 200_000
+
+
+class Reads(Protocol):
+    """What is needed of the API's client."""
+
+    def get(self, path: str, **query: str | int | None) -> Any:
+        """The body of a GET."""
+
+    def items(self, path: str, **query: str | int | None) -> Any:
+        """Every item of a list."""
+
+
+@dataclass(slots=True)
+class References:
+    """Ids by what files call them. Safe to share between threads; two may ask the same, once."""
+
+    client: Reads
+    _known: "OrderedDict[tuple[str, str, str], str | None]" = field(default_factory=OrderedDict)
+    _catalogue: dict[tuple[str, str], str] | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def find(self, reference: Reference) -> str | None:
+        """The id of the record meant; None when there is none."""
+        if reference.kind == "products":
+            return self._products().get((reference.by, reference.value))
+        key = (reference.kind, reference.by, reference.value)
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        system = reference.by.removeprefix("external_ids.")
+        page = self.client.get(
+            f"/{reference.kind}", external_id=f"{system}:{reference.value}", limit=1
+        )
+        found = next((str(item["id"]) for item in page["items"]), None)
+        with self._lock:
+            self._known[key] = found
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return found
+
+    def forget_missing(self) -> None:
+        """Ask again for what was not there: the rows just loaded may have brought it."""
+        with self._lock:
+            for key in [key for key, found in self._known.items() if found is None]:
+                del self._known[key]
+
+    def _products(self) -> dict[tuple[str, str], str]:
+        """The whole catalogue, which is small and has no lookup by external id, read once."""
+        with self._lock:
+            if self._catalogue is None:
+                self._catalogue = {}
+                for product in self.client.items("/products"):
+                    names = {
+                        "code": product.get("code"),
+                        "name": product.get("name"),
+                        **{
+                            f"external_ids.{system}": value
+                            for system, value in product.get("external_ids", {}).items()
+                        },
+                    }
+                    for by, value in names.items():
+                        if value:
+                            self._catalogue.setdefault((by, str(value)), str(product["id"]))
+            return self._catalogue

@@ -1,0 +1,255 @@
+"""Carrying a load out: rows in chunks through the batch API, all of them accounted for."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from ulid import ULID
+
+from local.client import Client
+from local.errors import Refused, Stopped, Trouble
+from local.loading.files import BadRow, Row, rows
+from local.loading.journal import CHUNK, Counts, Journal, Reject
+from local.loading.mapping import Mapped, Mapper
+from local.loading.references import References
+
+FIRST, SECOND = 1, 2
+"""The passes: all rows; then those that refer to rows of the same file that came later."""
+_AGAIN = frozenset({409, 429, 500, 502, 503, 504})
+_ITEM_ATTEMPTS = 4
+_KEY_SPENT = frozenset({"idempotency-key-in-use", "idempotency-key-reused"})
+"""Carried out before a kill, and the answer lost; or sent before with other ids in it."""
+
+
+def _every(_row: int) -> bool:
+    return True
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Up to CHUNK rows, mapped; a chunk is named by its place in the file."""
+
+    pass_: int
+    number: int
+    mapped: list[Mapped] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    chunk: _Chunk
+    counts: Counts = field(default_factory=Counts)
+    rejects: list[Reject] = field(default_factory=list)
+    deferred: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Load:
+    """One file on its way into one tenant."""
+
+    client: Client
+    mapper: Mapper
+    journal: Journal
+    references: References
+    constants: dict[str, Any] = field(default_factory=dict)
+    """Fields every row gets, such as the pipeline's id."""
+    in_flight: int = 4
+    on_progress: Callable[[Counts], None] = lambda _: None
+    pause: Callable[[float], None] = time.sleep
+    _run: str = ""
+    _counts: Counts = field(default_factory=Counts)
+
+    def run(self) -> None:
+        """Send every row that has not landed yet. Raises Trouble when sending must stop.
+
+        Whatever stops it, the journal knows what landed, and the next run goes on from there.
+        """
+        self._run, self._counts = self.journal.run, self.journal.counts()
+        self._send_all(self._chunks(FIRST))
+        if any(True for _ in self.journal.deferred()):
+            self.references.forget_missing()
+            self._send_all(self._chunks(SECOND))
+
+    def _send_all(self, chunks: Iterator[_Chunk]) -> None:
+        """Keep a few calls in flight, so that the network's time is not ours."""
+        waiting: set[Future[_Outcome]] = set()
+        with ThreadPoolExecutor(self.in_flight, thread_name_prefix="load") as pool:
+            try:
+                for chunk in chunks:
+                    waiting.add(pool.submit(self._send, chunk))
+                    if len(waiting) >= 2 * self.in_flight:
+                        self._settle(waiting)
+                while waiting:
+                    self._settle(waiting)
+            except KeyboardInterrupt:
+                self._wind_up(waiting)
+                raise Stopped(
+                    f"Stopped after {self._counts.rows:,} rows.",
+                    hint="Run the same command again to go on from there.",
+                ) from None
+            except Exception:
+                self._wind_up(waiting)
+                raise
+
+    def _settle(self, waiting: set[Future[_Outcome]]) -> None:
+        """Wait until at least one call has ended and record what came of it."""
+        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            waiting.discard(future)
+            self._record(future.result())
+
+    def _wind_up(self, waiting: set[Future[_Outcome]]) -> None:
+        """Let what was sent end and record it; what was not sent is left for the next run."""
+        for future in waiting:
+            future.cancel()
+        for future in waiting:
+            if not future.cancelled() and future.exception() is None:
+                self._record(future.result())
+
+    def _record(self, outcome: _Outcome) -> None:
+        chunk = outcome.chunk
+        rejects = chunk.rejects + outcome.rejects
+        self.journal.record(chunk.pass_, chunk.number, outcome.counts, rejects, outcome.deferred)
+        if chunk.pass_ == FIRST:
+            self._counts.created += outcome.counts.created
+            self._counts.updated += outcome.counts.updated
+            self._counts.unchanged += outcome.counts.unchanged
+            self._counts.rejected += len(rejects)
+            self.on_progress(self._counts)
+
+    def _chunks(self, pass_: int) -> Iterator[_Chunk]:
+        """The chunks still to be done. A chunk holds the rows of a fixed stretch of the file."""
+        places = {row: n // CHUNK for n, row in enumerate(self.journal.deferred())}
+        wanted = places.__contains__ if pass_ == SECOND else _every
+        chunk, skip = _Chunk(pass_, -1), True
+        for row in rows(self.mapper.shape, wanted):
+            place = places[row.number] if pass_ == SECOND else (row.number - 2) // CHUNK
+            if place != chunk.number:
+                if not skip:
+                    yield chunk
+                chunk, skip = _Chunk(pass_, place), self.journal.done(pass_, place)
+            if not skip:
+                self._add(chunk, row)
+        if not skip:
+            yield chunk
+
+    def _add(self, chunk: _Chunk, row: Row | BadRow) -> None:
+        mapped = self.mapper.map_row(row) if isinstance(row, Row) else row
+        if isinstance(mapped, BadRow):
+            chunk.rejects.append(Reject(mapped.number, mapped.reason, mapped.raw))
+            return
+        first = self.journal.first_row_of(mapped.external, mapped.number)
+        if first != mapped.number:
+            reason = f"external_ids: {mapped.external} was given to row {first} already"
+            chunk.rejects.append(Reject(mapped.number, reason, mapped.raw))
+            return
+        chunk.mapped.append(mapped)
+
+    def _send(self, chunk: _Chunk) -> _Outcome:
+        """Resolve and send one chunk; runs in a thread of the pool and touches no journal."""
+        outcome = _Outcome(chunk)
+        ready: list[tuple[Mapped, dict[str, Any]]] = []
+        for mapped in chunk.mapped:
+            item = self._resolved(mapped, outcome)
+            if item is not None:
+                ready.append((mapped, item))
+        if ready:
+            self._post(ready, outcome, f"{self._run}-{chunk.pass_}-{chunk.number}")
+        rejected = {reject.row for reject in outcome.rejects}
+        outcome.deferred = [row for row in outcome.deferred if row not in rejected]
+        return outcome
+
+    def _resolved(self, mapped: Mapped, outcome: _Outcome) -> dict[str, Any] | None:
+        """The row's item with the ids of what it refers to, or None when it is rejected for one."""
+        item = {**self.constants, **mapped.item}
+        for reference in mapped.references:
+            found = self.references.find(reference)
+            if found is not None:
+                item[reference.field] = found
+                continue
+            own = reference.kind == self.mapper.kind.name
+            if own and outcome.chunk.pass_ == FIRST:
+                outcome.deferred.append(mapped.number)
+            elif reference.missing == "reject":
+                system = reference.by.removeprefix("external_ids.")
+                reason = (
+                    f"{reference.field}: no {reference.kind} has the {system} {reference.value!r}"
+                )
+                if own:
+                    reason += "; the row was loaded without it"
+                outcome.rejects.append(Reject(mapped.number, reason, mapped.raw))
+                return None
+        return item
+
+    def _post(
+        self, ready: list[tuple[Mapped, dict[str, Any]]], outcome: _Outcome, key: str
+    ) -> None:
+        """Send items; those that failed for a passing reason are sent again, alone."""
+        for attempt in range(1, _ITEM_ATTEMPTS + 1):
+            again: list[tuple[Mapped, dict[str, Any]]] = []
+            try:
+                results = self._batch([item for _, item in ready], f"{key}-{attempt}")
+            except Refused as refused:
+                if refused.status != 413 or len(ready) == 1:
+                    raise
+                half = len(ready) // 2
+                self._post(ready[:half], outcome, f"{key}-{attempt}a")
+                self._post(ready[half:], outcome, f"{key}-{attempt}b")
+                return
+            for result in results:
+                mapped, item = ready[result["index"]]
+                status = int(result["status"])
+                if status in _AGAIN and attempt < _ITEM_ATTEMPTS:
+                    again.append((mapped, item))
+                elif not _counted(result, outcome.counts):
+                    reason = reason_of(result.get("problem") or {}, status)
+                    outcome.rejects.append(Reject(mapped.number, reason, mapped.raw))
+            if not again:
+                return
+            ready = again
+            self.pause(0.2 * 2**attempt)
+
+    def _batch(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+        path = f"{self.mapper.kind.path}/batch"
+        body = {"items": items}
+        try:
+            answer = self.client.post(path, body, key=key)
+        except Refused as refused:
+            if refused.slug not in _KEY_SPENT:
+                raise
+            # Upserting once more is harmless and tells what became of each item.
+            answer = self.client.post(path, body, key=f"{key}-{ULID()}")
+        results: list[dict[str, Any]] = answer["results"]
+        if sorted(result["index"] for result in results) != list(range(len(items))):
+            raise Trouble(
+                f"The API answered {len(results)} results for {len(items)} rows.",
+                hint="This CRM and this command line do not fit together: update the older one.",
+            )
+        return results
+
+
+def _counted(result: dict[str, Any], counts: Counts) -> bool:
+    """Count an item that landed; False for one that did not."""
+    match int(result["status"]):
+        case 201:
+            counts.created += 1
+        case 200 if result.get("changed") is False:
+            counts.unchanged += 1
+        case 200:
+            counts.updated += 1
+        case _:
+            return False
+    return True
+
+
+def reason_of(problem: dict[str, Any], status: int) -> str:
+    """Why the API did not take an item: its fields if it names them, else its detail."""
+    fields = [
+        f"{error.get('field')}: {error.get('message')}"
+        for error in problem.get("errors") or []
+        if isinstance(error, dict)
+    ]
+    said = "; ".join(fields) or str(problem.get("detail") or problem.get("title") or "")
+    return said or f"the API answered {status}"

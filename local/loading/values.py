@@ -1,0 +1,119 @@
+"""Text to values, exactly: what cannot be read without guessing is refused with the reason.
+
+Money goes from text to minor units by Decimal and never through a float.
+"""
+
+import re
+from datetime import date, datetime
+from decimal import Decimal
+
+from kernel.money import LARGEST, exponent
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?|[+-]?\.[0-9]+")
+_WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
+_LONGEST_AMOUNT = 20
+YES = frozenset({"true", "yes", "y", "1"})
+NO = frozenset({"false", "no", "n", "0"})
+
+
+class Unreadable(ValueError):
+    """A value that cannot be what its field needs; the message completes `amount: …`."""
+
+
+def decimals(currency: str) -> int:
+    """How many decimals a currency has: 2 for USD, 0 for JPY, 3 for KWD."""
+    try:
+        return exponent(currency)
+    except ValueError as fault:
+        raise Unreadable(str(fault)) from fault
+
+
+def number(text: str, *, decimal: str = ".", thousands: str = "") -> Decimal:
+    """A plain number. A separator not announced is refused: `1,234` can mean two things."""
+    plain = text.replace(thousands, "") if thousands else text
+    if decimal != ".":
+        if "." in plain:
+            raise Unreadable(f"{text!r} has a dot, but its decimals are set off by {decimal!r}")
+        plain = plain.replace(decimal, ".")
+    if not _NUMBER.fullmatch(plain):
+        raise Unreadable(f"{text!r} is no number")
+    return Decimal(plain)
+
+
+def minor_units(
+    text: str,
+    currency: str,
+    *,
+    scale: Decimal = Decimal(1),
+    decimal: str = ".",
+    thousands: str = "",
+) -> int:
+    """An amount in minor units: `12.5` USD is 1250; with `scale` 1000000, `1.1` is 110000000.
+
+    Refuses what would have to be rounded.
+    """
+    places = decimals(currency)
+    if len(text) > _LONGEST_AMOUNT:  # Decimal rounds beyond 28 digits
+        raise Unreadable(f"{text[:_LONGEST_AMOUNT]!r}… is too large an amount")
+    exact = (number(text, decimal=decimal, thousands=thousands) * scale).scaleb(places)
+    if exact != exact.to_integral_value():
+        raise Unreadable(
+            f"{text!r} is not a whole number of minor units; {currency} has {places} decimals"
+        )
+    if abs(exact) > LARGEST:
+        raise Unreadable(f"{text!r} is too large an amount")
+    return int(exact)
+
+
+def money(
+    text: str,
+    currency: str,
+    *,
+    scale: Decimal = Decimal(1),
+    decimal: str = ".",
+    thousands: str = "",
+) -> dict[str, int | str]:
+    """Money as the API takes it."""
+    minor = minor_units(text, currency, scale=scale, decimal=decimal, thousands=thousands)
+    return {"minor_units": minor, "currency": currency}
+
+
+def money_with_currency(text: str) -> dict[str, int | str]:
+    """Money that names its currency: `12.50 USD` or `USD 12.50`."""
+    words = text.split()
+    if len(words) == 2:
+        for amount, currency in (words, reversed(words)):
+            if _CURRENCY.fullmatch(currency):
+                return money(amount, currency)
+    raise Unreadable(f"{text!r} needs its currency, such as '12.50 USD'")
+
+
+def integer(text: str) -> int:
+    """A whole number; `12.0`, as spreadsheets write it, is one."""
+    if not _WHOLE.fullmatch(text) or len(text) > 18:
+        raise Unreadable(f"{text!r} is no whole number")
+    return int(text.partition(".")[0])
+
+
+def plain_date(text: str, formats: tuple[str, ...]) -> str:
+    """A date as `YYYY-MM-DD`; the first of `formats` (strptime's) that fits decides."""
+    for layout in formats:
+        try:
+            found = datetime.strptime(text, layout).date()
+        except ValueError:
+            continue
+        if found < date(1900, 1, 1):
+            raise Unreadable(f"{text!r} lies before 1900")
+        return found.isoformat()
+    raise Unreadable(f"{text!r} is no date of the form {' or '.join(formats)}")
+
+
+def boolean(text: str) -> bool:
+    """yes/no, true/false, y/n, 1/0."""
+    folded = text.casefold()
+    if folded in YES:
+        return True
+    if folded in NO:
+        return False
+    raise Unreadable(f"{text!r} is neither yes nor no")
