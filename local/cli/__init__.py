@@ -1,0 +1,174 @@
+"""`zebros`: the command line of Zebros CRM.
+
+Each module of this package adds its commands by `register(app)`. Options that every command shares
+are read here once and handed on as the `Connection` in `ctx.obj`; they may stand before or after
+the command. `main` is the one place where a failure becomes a sentence and an exit code.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from local.cli import api, events, invoke, load, report
+from local.cli.output import complain, err
+from local.connection import DEFAULT_HOME, DEFAULT_TENANT, DEFAULT_USER, Connection
+from local.errors import Stopped, Trouble
+
+_WITH_VALUE = frozenset({"--api", "--token", "--tenant", "--user", "--home", "--stack"})
+_FLAGS = frozenset({"--json"})
+
+
+def root(
+    ctx: typer.Context,
+    api: Annotated[
+        str | None,
+        typer.Option(envvar="ZEBROS_API", metavar="URL", help="The API of a deployed CRM."),
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="ZEBROS_TOKEN", help="The bearer token to send.")
+    ] = None,
+    tenant: Annotated[
+        str, typer.Option(help="The tenant, for tokens of the local issuer.")
+    ] = DEFAULT_TENANT,
+    user: Annotated[
+        str, typer.Option(help="The user, for tokens of the local issuer.")
+    ] = DEFAULT_USER,
+    json: Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")] = False,
+    home: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the local platform keeps its state.")
+    ] = DEFAULT_HOME,
+    stack: Annotated[
+        str | None,
+        typer.Option(
+            envvar="ZEBROS_STACK",
+            metavar="NAME",
+            help="A stack in AWS, for `events` and `invoke`, in place of the local one.",
+        ),
+    ] = None,
+) -> None:
+    """Zebros CRM on the command line.
+
+    The options here may also stand after the command. Exit codes: 0 done, 1 refused or failed,
+    2 wrong usage, 3 done but some rows were rejected, 65 unusable input, 69 not running,
+    130 stopped by Ctrl-C.
+    """
+    ctx.obj = Connection(
+        home=home, api=api, token=token, tenant=tenant, user=user, json=json, stack=stack
+    )
+
+
+def build() -> Any:
+    """The whole command tree."""
+    app = typer.Typer(
+        name="zebros",
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(root)
+    if find_spec("local.cli.platform") is not None:
+        platform = import_module("local.cli.platform")
+        platform.register(app)
+    for module in (api, load, report, events, invoke):
+        module.register(app)
+    return typer.main.get_command(app)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. No failure leaves here as a traceback."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in given
+    try:
+        command = build()
+        outcome = command.main(
+            args=_options_first(command, given), prog_name="zebros", standalone_mode=False
+        )
+        sys.stdout.flush()
+        if outcome == Stopped.exit_code:  # Typer's own answer to an unhandled Ctrl-C
+            complain(Stopped("Stopped."), as_json=as_json)
+        return outcome if isinstance(outcome, int) else 0
+    except Trouble as trouble:
+        complain(trouble, as_json=as_json)
+        return trouble.exit_code
+    except typer.TyperException as fault:
+        return _usage(fault, as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        complain(Stopped("Stopped."), as_json=as_json)
+        return Stopped.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nothing is wrong, and nothing can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as fault:
+        return _unexpected(fault, as_json=as_json)
+
+
+def _usage(fault: typer.TyperException, *, as_json: bool) -> int:
+    """Wrong usage: the message in one line, and where help is."""
+    message = fault.format_message().strip()
+    context = getattr(fault, "ctx", None)
+    if type(fault).__name__ == "NoArgsIsHelpError":  # its help has been printed already
+        if message:
+            err().print(message)
+        return fault.exit_code
+    path = context.command_path if context is not None else "zebros"
+    trouble = Trouble(message, hint=f"`{path} --help` shows how it is used.")
+    complain(trouble, as_json=as_json)
+    return fault.exit_code
+
+
+def _unexpected(fault: Exception, *, as_json: bool) -> int:
+    """A fault of ours: a sentence for the person, the traceback in a file for whoever mends it."""
+    if os.environ.get("ZEBROS_DEBUG"):
+        raise fault
+    folder = DEFAULT_HOME / "faults"
+    file = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}.txt"
+    hint = "Set ZEBROS_DEBUG=1 to see where."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(traceback.format_exception(fault)), encoding="utf-8")
+        hint = f"The details are in {file}; please report them."
+    except OSError:
+        pass  # a read-only folder must not hide the first fault
+    said = f"{type(fault).__name__}: {fault}".rstrip(": ")
+    complain(
+        Trouble(f"Something went wrong that was not foreseen ({said}).", hint=hint), as_json=as_json
+    )
+    return 70
+
+
+def _options_first(command: Any, argv: Sequence[str]) -> list[str]:
+    """The shared options moved to the front, so that they may stand after the command as well.
+
+    An option that the command itself declares stays where it is: it is the command's.
+    """
+    leaf, own = command, set[str]()
+    for word in argv:
+        inner = getattr(leaf, "commands", {})
+        if word in inner:
+            leaf = inner[word]
+    if leaf is not command:
+        own = {name for parameter in leaf.params for name in getattr(parameter, "opts", [])}
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        name = word.split("=", 1)[0]
+        if word == "--":
+            rest += [word, *words]
+        elif name in own or name not in _WITH_VALUE | _FLAGS:
+            rest.append(word)
+        elif name in _FLAGS or "=" in word:
+            front.append(word)
+        else:
+            front += [word, *(value for value in [next(words, None)] if value is not None)]
+    return front + rest

@@ -1,0 +1,209 @@
+"""`zebros report NAME`: ask for a report, watch it being made, fetch or show it."""
+
+import csv
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kernel.money import Money
+from local.cli.output import document, note, out, progress, table
+from local.client import Client
+from local.connection import Connection
+from local.errors import BadInput, Stopped, Trouble
+
+FORMATS = ("json", "csv", "xlsx", "pdf")
+_ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+_FIRST_POLL_S, _SLOWEST_POLL_S = 0.2, 2.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="report")(report)
+
+
+def report(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(help="Such as pipeline_by_stage, win_rate, sales_performance.")
+    ],
+    by: Annotated[
+        str | None,
+        typer.Option(help="Group by owner, team, region, product, account_sector or month."),
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="The first day counted.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="The last day counted.")
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="json, csv, xlsx or pdf; by default what -o ends in."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to save it.")
+    ] = None,
+) -> None:
+    """Ask for a report, wait for it with a progress bar, and show or save it.
+
+    Without -o a json or csv report is shown as a table. Ctrl-C cancels the report.
+    """
+    wanted = _format(format_, output)
+    connection: Connection = ctx.obj
+    asked = {"report": name, "by": by, "from": from_, "to": to, "format": wanted}
+    with connection.client() as client:
+        body = {key: value for key, value in asked.items() if value is not None}
+        run = client.post("/reports", body)
+        started = time.perf_counter()
+        run = watch(client, run)
+        seconds = time.perf_counter() - started
+        _must_be_complete(run)
+        if output is not None:
+            size = client.download(run["download_url"], output)
+            if connection.json:
+                document({**run, "file": str(output), "bytes": size, "seconds": round(seconds, 3)})
+            else:
+                out().print(f"{output} ({size:,} bytes, {seconds:.1f} s)", soft_wrap=True)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"report.{wanted}"
+            client.download(run["download_url"], file)
+            _show(connection, file, wanted, run)
+    note(f"Report {run['id']}, made in {seconds:.1f} s.")
+
+
+def _format(given: str | None, output: Path | None) -> str:
+    """The format asked for. Raises BadInput for one there is not, or none a terminal shows."""
+    ending = output.suffix.lstrip(".").lower() if output else ""
+    wanted = given or (ending if ending in FORMATS else "json")
+    if wanted not in FORMATS:
+        raise BadInput(f"There is no format {wanted}.", hint=f"One of {', '.join(FORMATS)}.")
+    if output is None and wanted not in ("json", "csv"):
+        raise BadInput(
+            f"A {wanted} report needs a file to be saved in.", hint=f"Add -o report.{wanted}."
+        )
+    if output is not None and not output.parent.is_dir():
+        raise BadInput(f"There is no folder {output.parent} to save the report in.")
+    return wanted
+
+
+def watch(
+    client: Client, run: dict[str, Any], pause: Callable[[float], None] = time.sleep
+) -> dict[str, Any]:
+    """Poll a report run until it has ended; Ctrl-C asks the CRM to cancel it."""
+    wait = _FIRST_POLL_S
+    with progress(counted=False) as bar:
+        task = bar.add_task(_said(run), total=100)
+        try:
+            while run["status"] not in _ENDED:
+                pause(wait)
+                wait = min(wait * 1.3, _SLOWEST_POLL_S)
+                run = client.get(f"/reports/{run['id']}")
+                bar.update(task, description=_said(run), completed=percent(run))
+        except KeyboardInterrupt:
+            raise _cancelled(client, run) from None
+    return run
+
+
+def _said(run: dict[str, Any]) -> str:
+    words = {
+        "PENDING": "Waiting for a worker",
+        "PROCESSING": "Making the report",
+        "RETRY_PENDING": "The worker was lost; waiting for another",
+    }
+    return words.get(run["status"], "Report")
+
+
+def percent(run: dict[str, Any]) -> float:
+    """How far a run is, 0 to 100, from the figure it carries."""
+    done = run.get("progress") or 0
+    return min(float(done), 100.0)
+
+
+def _cancelled(client: Client, run: dict[str, Any]) -> Trouble:
+    try:
+        client.post(f"/reports/{run['id']}/cancel")
+    except Trouble as trouble:
+        return Stopped(
+            f"Stopped waiting; report {run['id']} could not be cancelled: {trouble.sentence}",
+            hint=f"`zebros api GET /reports/{run['id']}` shows how it goes.",
+        )
+    return Stopped(f"Report {run['id']} was cancelled.")
+
+
+def _must_be_complete(run: dict[str, Any]) -> None:
+    if run["status"] == "COMPLETED":
+        return
+    if run["status"] == "CANCELLED":
+        raise Trouble(f"Report {run['id']} was cancelled by someone.")
+    reason = run.get("error") or run.get("reason") or "no reason was given"
+    raise Trouble(
+        f"Report {run['id']} failed: {str(reason).rstrip('.')}.",
+        hint=f"`zebros events trace report/{run['id']}` tells its story.",
+    )
+
+
+def _show(connection: Connection, file: Path, wanted: str, run: dict[str, Any]) -> None:
+    text = file.read_text(encoding="utf-8-sig")
+    if wanted == "csv":
+        if connection.json:
+            document({**run, "rows": list(csv.DictReader(text.splitlines()))})
+            return
+        lines = list(csv.reader(text.splitlines()))
+        header, rows = (lines[0], lines[1:]) if lines else ([], [])
+        table(header, rows, right=_figures(header, rows))
+        return
+    content = json.loads(text)
+    if connection.json:
+        document(content)
+        return
+    header, cells = tabular(content)
+    if not header:
+        document(content)
+        return
+    title = str(content.get("title", "")) if isinstance(content, dict) else ""
+    table(header, cells, right=_figures(header, cells), title=title or None)
+    if not cells:
+        note("Nothing matched: the report is empty.")
+
+
+def tabular(content: Any) -> tuple[list[str], list[list[str]]]:
+    """The table in a JSON report: `rows` as objects, or as lists under `columns`."""
+    rows = content.get("rows") if isinstance(content, dict) else content
+    if not isinstance(rows, list):
+        return [], []
+    columns = content.get("columns") if isinstance(content, dict) else None
+    names = [str(one.get("name") if isinstance(one, dict) else one) for one in columns or []]
+    if rows and isinstance(rows[0], dict):
+        names = names or list(dict.fromkeys(name for row in rows for name in row))
+        return names, [[_cell(row.get(name)) for name in names] for row in rows]
+    return names, [[_cell(cell) for cell in row] for row in rows]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict) and {"minor_units", "currency"} <= value.keys():
+        return f"{Money(**value).major():,} {value['currency']}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def _figures(header: list[str], rows: list[list[str]]) -> frozenset[str]:
+    """The columns that hold nothing but figures."""
+
+    def figure(text: str) -> bool:
+        head = text.strip().split(" ")[0].rstrip("%").replace(",", "")
+        return not head or head.lstrip("-").replace(".", "", 1).isdigit()
+
+    return frozenset(
+        name
+        for place, name in enumerate(header)
+        if rows and all(figure(row[place]) for row in rows if place < len(row))
+    )
