@@ -65,7 +65,11 @@ def render() -> dict[Path, str]:
     """Every schema file's text."""
     files = {FOLDER / "envelope.v1.json": as_json(ENVELOPE)}
     for key, event in events().items():
-        schema = {"$schema": DRAFT, "$id": event.schema_id(), **event.model_json_schema(mode="serialization")}
+        schema = {
+            "$schema": DRAFT,
+            "$id": event.schema_id(),
+            **event.model_json_schema(mode="serialization"),
+        }
         files[FOLDER / f"{key}.json"] = as_json(schema)
     return files
 

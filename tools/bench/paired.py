@@ -1,0 +1,104 @@
+"""Paired measurement: A B A B, CPU time, the median of the paired ratios.
+
+A machine that slows down for a while slows both halves of a pair; a ratio survives what a time in
+milliseconds does not.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+PAIRS = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """What was measured: `b` against `a`."""
+
+    name: str
+    ratio: float
+    a: float
+    """Median CPU seconds of the reference."""
+    b: float
+    """Median CPU seconds of what is measured."""
+    budget: float
+    a_megabytes: float = 0.0
+    b_megabytes: float = 0.0
+
+    def line(self) -> str:
+        """One readable line."""
+        verdict = "ok" if self.ratio <= self.budget else "OVER"
+        memory = (
+            f"  RSS {self.a_megabytes:.0f} -> {self.b_megabytes:.0f} MB" if self.b_megabytes else ""
+        )
+        return (
+            f"{self.name:34s} x{self.ratio:5.2f}  budget x{self.budget:<5.2f} {verdict:4s} "
+            f"(reference {self.a * 1e3:8.2f} ms, measured {self.b * 1e3:8.2f} ms){memory}"
+        )
+
+
+def calls(
+    name: str,
+    reference: Callable[[], object],
+    measured: Callable[[], object],
+    *,
+    budget: float,
+    pairs: int = PAIRS,
+    seconds: float = 0.05,
+) -> Ratio:
+    """Compare two functions in this process; each half runs for about `seconds` of CPU."""
+    repeat = max(1, int(seconds / max(_cpu(reference, 1), 1e-6)))
+    samples = [(_cpu(reference, repeat), _cpu(measured, repeat)) for _ in range(pairs)]
+    return _ratio(name, [(a / repeat, b / repeat) for a, b in samples], budget)
+
+
+def processes(
+    name: str,
+    reference: Sequence[str],
+    measured: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    budget: float,
+    pairs: int = PAIRS,
+) -> Ratio:
+    """Compare two programs, user and system CPU of the whole process, and their peak memory."""
+    _run(reference, environment), _run(measured, environment)  # warm the file cache
+    samples = [(_run(reference, environment), _run(measured, environment)) for _ in range(pairs)]
+    found = _ratio(name, [(a[0], b[0]) for a, b in samples], budget)
+    return Ratio(
+        found.name,
+        found.ratio,
+        found.a,
+        found.b,
+        found.budget,
+        statistics.median(a[1] for a, _ in samples),
+        statistics.median(b[1] for _, b in samples),
+    )
+
+
+def _ratio(name: str, samples: list[tuple[float, float]], budget: float) -> Ratio:
+    return Ratio(
+        name,
+        statistics.median(b / a for a, b in samples),
+        statistics.median(a for a, _ in samples),
+        statistics.median(b for _, b in samples),
+        budget,
+    )
+
+
+def _cpu(function: Callable[[], object], repeat: int) -> float:
+    started = time.process_time()
+    for _ in range(repeat):
+        function()
+    return time.process_time() - started
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
+    """CPU seconds and peak megabytes of one run. Raises RuntimeError when it fails."""
+    process = os.posix_spawn(command[0], list(command), dict(environment))
+    _, status, usage = os.wait4(process, 0)
+    if status:
+        raise RuntimeError(f"{' '.join(command)} failed with status {status}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024

@@ -1,0 +1,185 @@
+"""Warm requests: our whole handler against the stock client call, both on a stubbed wire."""
+
+import io
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+
+from tools.bench.paired import Ratio, calls
+
+DEAL = {
+    "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "tenant_id": "acme",
+    "version": 3,
+    "sequence": 3,
+    "created_at": "2026-03-04T05:06:07.123Z",
+    "created_by": "ann",
+    "updated_at": "2026-03-04T05:06:07.123Z",
+    "updated_by": "ann",
+    "owner_id": "ann",
+    "team_id": "north",
+    "name": "Renewal for a customer",
+    "account_id": "01ARZ3NDEKTSV4RRFFQ69G5FAW",
+    "amount": {"minor_units": 1234567, "currency": "EUR"},
+    "expected_close_on": "2026-09-30",
+    "opened_on": "2026-03-04",
+    "region": "North",
+    "tags": ["a", "b"],
+    "pipeline_id": "default",
+    "stage": "proposal",
+    "stage_name": "Proposal",
+    "status": "open",
+    "probability": 50,
+    "forecast_category": "best_case",
+    "stage_entered_at": "2026-03-04T05:06:07.123Z",
+}
+
+
+def _native(value: Any) -> dict[str, Any]:
+    """An attribute the way most applications store it."""
+    match value:
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case list():
+            return {"L": [_native(v) for v in value]}
+        case _:
+            return {"M": {k: _native(v) for k, v in value.items()}}
+
+
+def _native_item() -> dict[str, Any]:
+    return {"pk": {"S": "T#acme"}, "sk": {"S": "D#1"}, **{k: _native(v) for k, v in DEAL.items()}}
+
+
+def _our_item() -> dict[str, Any]:
+    return {
+        "pk": {"S": f"TENANT#acme#OPPORTUNITY#{DEAL['id']}"},
+        "sk": {"S": "STATE"},
+        "version": {"N": "3"},
+        "doc": {"S": json.dumps(DEAL, separators=(",", ":"))},
+        "gsi1pk": {"S": "TENANT#acme#OWNER#ann"},
+        "gsi1sk": {"S": DEAL["id"]},
+        "gsi3pk": {"S": "TENANT#acme#STAGE#default#proposal"},
+        "gsi3sk": {"S": f"2026-09-30#{DEAL['id']}"},
+    }
+
+
+class _Raw(io.BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def _stub(client: Any, answers: dict[str, bytes]) -> Any:
+    """Answer every call from memory, after signing and serialising, before the network."""
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        target = request.headers["X-Amz-Target"]
+        name = (target.decode() if isinstance(target, bytes) else target).rsplit(".", 1)[1]
+        body = answers[name]
+        headers = HTTPHeaders.from_dict(
+            {
+                "content-type": "application/x-amz-json-1.0",
+                "x-amzn-requestid": "r",
+                "x-amz-crc32": str(zlib.crc32(body)),
+            }
+        )
+        return AWSResponse(request.url, 200, headers, _Raw(body))
+
+    client.meta.events.register("before-send.dynamodb.*", answer)
+    return client
+
+
+def _event(method: str, path: str, body: Any = None, **query: str) -> dict[str, Any]:
+    return {
+        "httpMethod": method,
+        "path": path,
+        "resource": path,
+        "headers": {"content-type": "application/json", "x-correlation-id": "bench"},
+        "queryStringParameters": query or None,
+        "multiValueQueryStringParameters": {k: [v] for k, v in query.items()} or None,
+        "body": json.dumps(body) if body is not None else None,
+        "isBase64Encoded": False,
+        "requestContext": {
+            "requestId": "r",
+            "authorizer": {"tenant": "acme", "user": "ann", "roles": "administrator"},
+        },
+    }
+
+
+def measure() -> list[Ratio]:
+    """GET one, LIST 50 and POST of an opportunity."""
+    os.environ.update(
+        TABLE_NAME="t", POWERTOOLS_LOG_LEVEL="WARNING", AWS_DEFAULT_REGION="us-east-1"
+    )
+    os.environ.setdefault("AWS_ACCESS_KEY_ID", "x")
+    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "x")
+    os.environ.pop("AWS_ENDPOINT_URL", None)
+    import boto3
+
+    from kernel import aws
+    from opportunities.handlers.api import handler
+
+    native, ours = _native_item(), _our_item()
+
+    def page(item: dict[str, Any]) -> bytes:
+        return json.dumps({"Items": [item] * 50, "Count": 50, "ScannedCount": 50}).encode()
+
+    def answers(item: dict[str, Any]) -> dict[str, bytes]:
+        return {
+            "GetItem": json.dumps({"Item": item}).encode(),
+            "Query": page(item),
+            "TransactWriteItems": b"{}",
+        }
+
+    stock = _stub(boto3.session.Session().client("dynamodb"), answers(native))
+    _stub(aws.client("dynamodb"), answers(ours))
+    key = {"pk": {"S": "T#acme"}, "sk": {"S": "D#1"}}
+    put = {
+        "Put": {"TableName": "t", "Item": native, "ConditionExpression": "attribute_not_exists(pk)"}
+    }
+    new = {k: DEAL[k] for k in ("name", "account_id", "amount", "expected_close_on", "region")}
+    get_event = _event("GET", f"/opportunities/{DEAL['id']}")
+    list_event = _event("GET", "/opportunities", limit="50")
+    post_event = _event("POST", "/opportunities", new)
+
+    def ask(event: dict[str, Any], status: int) -> None:
+        answer = handler(dict(event), None)
+        if answer["statusCode"] != status:
+            raise RuntimeError(answer["body"])
+
+    return [
+        calls(
+            "GET one, warm",
+            lambda: stock.get_item(TableName="t", Key=key),
+            lambda: ask(get_event, 200),
+            budget=1.5,
+        ),
+        calls(
+            "LIST 50, warm",
+            lambda: stock.query(
+                TableName="t",
+                KeyConditionExpression="pk = :p",
+                ExpressionAttributeValues={":p": {"S": "T#acme"}},
+                Limit=50,
+            ),
+            lambda: ask(list_event, 200),
+            budget=0.6,
+        ),
+        calls(
+            "POST, warm",
+            lambda: stock.transact_write_items(TransactItems=[put, put]),
+            lambda: ask(post_event, 201),
+            budget=1.3,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    for ratio in measure():
+        print(ratio.line())
