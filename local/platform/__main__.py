@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings.enter()
     from local.platform import patches, seams  # the emulator reads the environment at import
 
-    patches.apply()
+    patches.apply(settings)
     sys.argv = sys.argv[:1]  # the emulator parses the command line too
     seams.module("app").main()
 

@@ -1,18 +1,30 @@
 """Everything that is mended, in the order in which it is applied."""
 
-from local.platform import archives, callbacks, conditions, keyconditions, nested, ttl
-
-ALL = (
-    conditions.apply,
-    archives.apply,
-    ttl.apply,
-    nested.apply,
-    keyconditions.apply,
-    callbacks.apply,
+from local.platform import (
+    archives,
+    callbacks,
+    conditions,
+    keyconditions,
+    lambdas,
+    nested,
+    queues,
+    sources,
+    ttl,
 )
+from local.platform.settings import Settings
 
 
-def apply() -> None:
+def apply(settings: Settings) -> None:
     """Mend the emulator; once per process, before it serves."""
-    for patch in ALL:
+    for patch in (
+        conditions.apply,
+        archives.apply,
+        ttl.apply,
+        nested.apply,
+        keyconditions.apply,
+        callbacks.apply,
+        queues.apply,
+        sources.apply,
+    ):
         patch()
+    lambdas.apply(settings)
