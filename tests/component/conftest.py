@@ -1,4 +1,4 @@
-"""A context's code against DynamoDB, EventBridge, SQS, S3 in process: tables as the template has them."""
+"""A context's code against DynamoDB, EventBridge, SQS and S3 in process (moto)."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def clear_caches() -> None:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty account with one table (TABLE_NAME) and a cursor secret; gives the DynamoDB client."""
+    """An empty account with one table and a cursor secret; gives the DynamoDB client."""
     monkeypatch.setenv("TABLE_NAME", "table")
     monkeypatch.setenv("BUS_NAME", "bus")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -137,7 +137,8 @@ class Answer:
 def facts(client: Any, table: str = "table") -> list[dict[str, Any]]:
     """All facts in a table's outbox, by subject and sequence (a scan: tests only)."""
     items = client.scan(TableName=table)["Items"]
-    found = [json.loads(unpack(i["detail"]["B"])) for i in items if i["sk"]["S"].startswith("FACT#")]
+    outbox = (item for item in items if item["sk"]["S"].startswith("FACT#"))
+    found = [json.loads(unpack(item["detail"]["B"])) for item in outbox]
     return sorted(found, key=lambda fact: (fact["subject"], int(fact["sequence"])))
 
 

@@ -73,8 +73,9 @@ def test_a_repeated_key_replays_the_answer_and_another_body_is_refused(
 def test_another_tenant_sees_nothing(api: ApiClient) -> None:
     deal = a_deal(api)
     other = api.as_(tenant="globex")
-    assert other("GET", f"/opportunities/{deal.json['id']}").status == 404
-    assert other("PATCH", f"/opportunities/{deal.json['id']}", {"name": "x"}, deal.etag).status == 404
+    path = f"/opportunities/{deal.json['id']}"
+    assert other("GET", path).status == 404
+    assert other("PATCH", path, {"name": "x"}, deal.etag).status == 404
     assert other("GET", "/opportunities?owner_id=ann").json["items"] == []
 
 

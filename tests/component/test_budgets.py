@@ -1,0 +1,173 @@
+"""Exact budgets: calls and capacity per operation, and what an API function loads at start.
+
+Capacity is computed from what was really written, by DynamoDB's own rules: an item's size is its
+attribute names and values; a transactional write takes two units per KB begun, an index one.
+"""
+
+import math
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel import aws
+from tests.component.conftest import ApiClient
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Meter:
+    """Counts the calls a client makes and keeps their parameters."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.requests: list[dict[str, Any]] = []
+        aws.client("dynamodb").meta.events.register("provide-client-params.dynamodb.*", self._count)
+
+    def _count(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        self.calls[model.name] += 1
+        self.requests.append(params)
+
+    def taken(self) -> dict[str, int]:
+        """The calls since the last time."""
+        calls = dict(self.calls)
+        self.calls.clear()
+        return calls
+
+
+@pytest.fixture
+def api(cloud: Any) -> ApiClient:
+    from opportunities.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+DEAL = {
+    "name": "Cancity - GTX Plus Basic",
+    "account_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    "amount": {"minor_units": 105400, "currency": "USD"},
+    "opened_on": "2026-01-01",
+    "expected_close_on": "2026-05-01",
+    "region": "Central",
+    "owner_id": "moses.frase",
+    "team_id": "dustin.brinkmann",
+}
+
+
+def size(item: dict[str, dict[str, Any]]) -> int:
+    """An item's size in bytes as DynamoDB counts it (a number: half its digits, plus one)."""
+    total = 0
+    for name, value in item.items():
+        ((kind, raw),) = value.items()
+        length = len(raw) // 2 + 1 if kind == "N" else len(raw if kind == "B" else raw.encode())
+        total += len(name.encode()) + length
+    return total
+
+
+def test_get_is_one_eventually_consistent_read_of_one_item(api: ApiClient) -> None:
+    deal = api("POST", "/opportunities", DEAL).json
+    meter = Meter()
+    api("GET", f"/opportunities/{deal['id']}")
+    assert meter.taken() == {"GetItem": 1}
+    assert not meter.requests[-1]["ConsistentRead"], "a view costs half a unit, not a whole one"
+
+
+def test_a_create_is_one_transaction_of_four_units_and_its_indexes(api: ApiClient) -> None:
+    api("POST", "/opportunities", DEAL)  # makes the client
+    meter = Meter()
+    api("POST", "/opportunities", DEAL)
+    assert meter.taken() == {"TransactWriteItems": 1}
+    items = [action["Put"]["Item"] for action in meter.requests[-1]["TransactItems"]]
+    assert len(items) == 2, "the state and its one fact"
+    assert sum(2 * math.ceil(size(item) / 1024) for item in items) == 4
+    assert sum(name.startswith("gsi") and name.endswith("pk") for name in items[0]) == 3
+    assert not any(name.startswith("gsi") for name in items[1]), "facts are in no index"
+
+
+def test_a_change_reads_once_and_writes_once(api: ApiClient) -> None:
+    deal = api("POST", "/opportunities", DEAL)
+    meter = Meter()
+    answer = api("POST", f"/opportunities/{deal.json['id']}/won", {}, deal.etag)
+    assert answer.status == 200
+    assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1}
+
+
+def test_a_list_of_fifty_is_one_query_whatever_the_table_holds(api: ApiClient, cloud: Any) -> None:
+    for _ in range(60):
+        api("POST", "/opportunities", {**DEAL, "owner_id": "moses"})
+    meter = Meter()
+    page = api("GET", "/opportunities?owner_id=moses&limit=50").json
+    assert len(page["items"]) == 50
+    # Only the first cursor of a process reads the signing secret; DynamoDB sees one Query.
+    assert meter.taken() == {"Query": 1}
+    found = cloud.query(**meter.requests[-1])["Items"]
+    # An eventually consistent query takes one unit per 8 KB begun; see docs/budgets.md.
+    assert math.ceil(sum(map(size, found)) / 8192) <= 7
+
+
+def test_a_board_is_one_query(api: ApiClient) -> None:
+    api("GET", "/pipelines/default/board")
+    meter = Meter()
+    assert len(api("GET", "/pipelines/default/board").json["columns"]) == 6
+    assert meter.taken() == {"Query": 1}
+
+
+def test_a_key_costs_one_read_and_one_write_more(api: ApiClient) -> None:
+    api("POST", "/opportunities", DEAL)
+    meter = Meter()
+    api("POST", "/opportunities", DEAL, {"idempotency-key": "k"})
+    assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1, "PutItem": 1}
+    api("POST", "/opportunities", DEAL, {"idempotency-key": "k"})
+    assert meter.taken() == {"GetItem": 1}
+
+
+def test_nobody_scans() -> None:
+    """The word appears in no service: neither the call nor the action."""
+    for path in (ROOT / "services").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert ".scan(" not in text, path
+        assert '"scan"' not in text, path
+
+
+APIS = ("customers", "opportunities", "activities", "reporting", "notifications")
+HEAVY = (
+    "aws_xray_sdk",
+    "numpy",
+    "polars",
+    "duckdb",
+    "pyarrow",
+    "jsonschema",
+    "boto3",
+    "reportlab",
+    "xlsxwriter",
+    "jwt",
+    "email_validator",
+)
+
+
+@pytest.mark.parametrize("context", APIS)
+def test_an_api_function_loads_nothing_it_does_not_need(context: str) -> None:
+    program = (
+        f"import sys, {context}.handlers.api; from kernel import aws; "
+        f"{context}.bootstrap.service(); "
+        f"print(*[m for m in {HEAVY!r} if m in sys.modules], aws.session.cache_info().currsize)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            "PYTHONPATH": str(ROOT / "services"),
+            "TABLE_NAME": "t",
+            "CONTACTS_TABLE_NAME": "c",
+            "FILES_BUCKET": "f",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.split() == ["1"], "one session, and none of the heavy modules"
