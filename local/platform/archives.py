@@ -1,7 +1,8 @@
 """`AWS::Events::Archive` in a template.
 
-Stock fault: the emulator archives and replays events through the API, but its CloudFormation refuses
-the resource type ("Unrecognized resource types"), so a template with an archive does not deploy.
+Stock fault: the emulator archives and replays events through the API, but its CloudFormation
+refuses the resource type ("Unrecognized resource types"), so a template with an archive does
+not deploy.
 
 Mended: a handler that calls the emulator's own CreateArchive, UpdateArchive and DeleteArchive.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-archive.html

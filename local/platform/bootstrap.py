@@ -1,9 +1,9 @@
 """The inside of a function's process: import the handler once, then answer one event a line.
 
-Run by path under `python -I -S`, so that nothing of the developer's environment can be imported; it
-must not import anything of ours. Standard output belongs to the conversation with the platform, one
-JSON document a line; whatever the handler prints goes to standard error, and a marker line after each
-event tells where its log ends.
+Run by path under `python -I -S`, so that nothing of the developer's environment can be
+imported; it must not import anything of ours. Standard output belongs to the conversation with
+the platform, one JSON document a line; whatever the handler prints goes to standard error, and
+a marker line after each event tells where its log ends.
 """
 
 import importlib

@@ -1,11 +1,12 @@
 """`HeartbeatSeconds` of a `.waitForTaskToken` task, and the token of a task that is tried again.
 
-Stock faults: a task whose worker went silent waits until TimeoutSeconds (about 28 hours by default),
-because heartbeats are recorded and never missed; and each retry of a task hands out the first
-attempt's token again, so that a worker given up for lost can answer in the name of its successor.
+Stock faults: a task whose worker went silent waits until TimeoutSeconds (about 28 hours by
+default), because heartbeats are recorded and never missed; and each retry of a task hands out
+the first attempt's token again, so that a worker given up for lost can answer in the name of
+its successor.
 
-Mended: a task without a heartbeat for HeartbeatSeconds fails with States.HeartbeatTimeout, and every
-attempt has a token of its own.
+Mended: a task without a heartbeat for HeartbeatSeconds fails with States.HeartbeatTimeout, and
+every attempt has a token of its own.
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#wait-token-hearbeat
 """
 

@@ -1,9 +1,9 @@
 """Conditions that read a pseudo parameter, such as `!Equals [!Ref AWS::AccountId, "000000000000"]`.
 
-Stock fault: the evaluator of conditions knows template parameters alone. `Ref: AWS::AccountId` stays
-that very text, so "are we in the cloud?" is answered yes on a laptop and the cloud-only resources of
-a template are demanded from an emulator that lacks them. Functions such as `Fn::FindInMap` are not
-evaluated inside a condition either.
+Stock fault: the evaluator of conditions knows template parameters alone. `Ref: AWS::AccountId`
+stays that very text, so "are we in the cloud?" is answered yes on a laptop and the cloud-only
+resources of a template are demanded from an emulator that lacks them. Functions such as
+`Fn::FindInMap` are not evaluated inside a condition either.
 
 Mended: pseudo parameters are parameters here too, and mappings are looked up.
 """
@@ -26,7 +26,7 @@ def apply() -> None:
             "AWS::Partition": "aws",
             "AWS::URLSuffix": "amazonaws.com",
         }
-        known = {name: {"Value": value, "Type": "String"} for name, value in pseudo.items()} | params
+        known = {name: {"Value": text, "Type": "String"} for name, text in pseudo.items()} | params
 
         def looked_up(node: Any) -> Any:
             if isinstance(node, list):

@@ -1,15 +1,17 @@
 """Execution environments: one process a function at a time, as Lambda has them.
 
-Stock faults: a handler that prints nothing costs 50 ms more than it takes (the log is waited for);
-every exception ends the process, so that the next call is a cold start; the error's type is always
-`Runtime.HandlerError`; the process inherits the developer's environment and site-packages, so that a
-dependency missing from a package is found nevertheless; every process unpacks code and layers anew.
+Stock faults: a handler that prints nothing costs 50 ms more than it takes (the log is waited
+for); every exception ends the process, so that the next call is a cold start; the error's type
+is always `Runtime.HandlerError`; the process inherits the developer's environment and
+site-packages, so that a dependency missing from a package is found nevertheless; every process
+unpacks code and layers anew.
 
-Mended: the end of the log is marked; exceptions are answered with their type and trace; functions see
-their package, their layers, the standard library and what Lambda's runtime brings (boto3), no more;
-unpacked code is kept per content.
+Mended: the end of the log is marked; exceptions are answered with their type and trace;
+functions see their package, their layers, the standard library and what Lambda's runtime brings
+(boto3), no more; unpacked code is kept per content.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -175,15 +177,13 @@ class Environment:
     def _read_log(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None
         marker = bootstrap.END_OF_LOG
-        try:
+        with contextlib.suppress(ValueError):  # closed under us, because the process was ended
             for raw in process.stderr:
                 line = raw.decode("utf-8", "replace").rstrip("\n")
                 if line == marker:
                     self._log_ended.set()
                 else:
                     self._lines.append(line)
-        except ValueError:
-            pass  # closed under us, because the process was ended
 
     def _take_log(self) -> str:
         lines, self._lines = self._lines, []
@@ -272,7 +272,5 @@ def _status(process: subprocess.Popen[bytes]) -> str:
 def _close(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
-            try:
+            with contextlib.suppress(OSError):  # unsent bytes for a process that is gone
                 pipe.close()
-            except OSError:
-                pass  # unsent bytes for a process that is gone

@@ -1,10 +1,10 @@
 """Key conditions compiled once a query.
 
-Stock fault: a Query reads its key condition anew (tokenise, check, evaluate) for every item of the
-partition, so that a page of 50 out of 10,000 items takes a tenth of a second.
+Stock fault: a Query reads its key condition anew (tokenise, check, evaluate) for every item of
+the partition, so that a page of 50 out of 10,000 items takes a tenth of a second.
 
-Mended: conditions on string keys become a function of the item. Any other condition, and the check
-that the condition is well-formed at all, is left to the emulator.
+Mended: conditions on string keys become a function of the item. Any other condition, and the
+check that the condition is well-formed at all, is left to the emulator.
 """
 
 import operator

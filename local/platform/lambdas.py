@@ -1,12 +1,12 @@
 """Invoking functions: a bounded pool of environments, real errors, and a bounded log.
 
-Stock faults: a burst starts as many processes as it has calls, which two cores cannot feed; a failed
-call always says `Runtime.HandlerError`; and every call opens a log stream of its own, kept for ever,
-so that the state to be saved grows without end.
+Stock faults: a burst starts as many processes as it has calls, which two cores cannot feed; a
+failed call always says `Runtime.HandlerError`; and every call opens a log stream of its own,
+kept for ever, so that the state to be saved grows without end.
 
-Mended: a call waits for one of a few environments (see `environments`); the handler's own error is
-answered; a function has one log stream a day, of which the last lines are kept, and its output is
-also appended to a file that people can read.
+Mended: a call waits for one of a few environments (see `environments`); the handler's own error
+is answered; a function has one log stream a day, of which the last lines are kept, and its
+output is also appended to a file that people can read.
 """
 
 import logging
@@ -138,8 +138,7 @@ class Logs:
         text: str,
         error: bool,
         duration_ms: int,
-        *,
-        log_source: str | None = None,
+        **_: Any,
     ) -> None:
         """Record one call. A log that cannot be written must not fail the call."""
         config = func.get("config") or func

@@ -4,10 +4,12 @@ from local.platform import (
     archives,
     callbacks,
     conditions,
+    gate,
     keyconditions,
     lambdas,
     nested,
     queues,
+    snapshot,
     sources,
     ttl,
 )
@@ -28,3 +30,4 @@ def apply(settings: Settings) -> None:
     ):
         patch()
     lambdas.apply(settings)
+    gate.apply(snapshot.apply(settings))

@@ -1,12 +1,12 @@
 """Queues under load, and mappings that read them.
 
-Stock faults: deleting and dead-lettering rebuild the list of messages while other threads append to
-it, so that a message sent at that moment is lost; every receive and every delete walks the whole
-queue several times, so that a queue of 20,000 takes minutes to empty; deleting a message twice is
-an error, which it is not in SQS.
+Stock faults: deleting and dead-lettering rebuild the list of messages while other threads
+append to it, so that a message sent at that moment is lost; every receive and every delete
+walks the whole queue several times, so that a queue of 20,000 takes minutes to empty; deleting
+a message twice is an error, which it is not in SQS.
 
-Mended: messages are removed in place, under one lock, from the front part of the list alone; what a
-receive walks is what it takes and what is in flight.
+Mended: messages are removed in place, under one lock, from the front part of the list alone;
+what a receive walks is what it takes and what is in flight.
 """
 
 import json
@@ -193,9 +193,7 @@ def _enqueued(message: Message) -> float:
     return float(message.get("enqueued_at") or message.get("sent_at") or time.time())
 
 
-def _moved(
-    message: Message, queue: dict[str, Any], target: dict[str, Any], now: float
-) -> Message:
+def _moved(message: Message, queue: dict[str, Any], target: dict[str, Any], now: float) -> Message:
     moved = {**message, "receipt_handle": None, "visible_at": now}
     moved["sys"] = {**message.get("sys", {})}
     moved["sys"].setdefault("DeadLetterQueueSourceArn", queue["attributes"].get("QueueArn", ""))
@@ -269,9 +267,7 @@ class Queue(Source):
             return None
         return min(0.05, self._window_ends - now)
 
-    def _start(
-        self, function: dict[str, Any], queue: dict[str, Any], batch: list[Message]
-    ) -> None:
+    def _start(self, function: dict[str, Any], queue: dict[str, Any], batch: list[Message]) -> None:
         records = [self._record(message) for message in batch]
         kept = self.functions._apply_filter_criteria(records, self.mapping)
         if len(kept) < len(records):

@@ -1,7 +1,7 @@
 """How a patch takes hold of the emulator: one function or method exchanged, everywhere it is known.
 
-The emulator's modules import one another's functions by name, so that changing the attribute of the
-defining module alone would leave the others calling the old one. `replace` finds them all.
+The emulator's modules import one another's functions by name, so that changing the attribute of
+the defining module alone would leave the others calling the old one. `replace` finds them all.
 """
 
 import importlib
@@ -45,7 +45,7 @@ def replace(owner: Any, name: str, new: Any) -> Any:
 
 
 def register(registry: dict[Any, Any], key: Any, value: Any) -> Any:
-    """Put `value` under `key` of one of the emulator's tables of handlers; the old value or None."""
+    """Put `value` under `key` of a table of handlers of the emulator; the old value or None."""
     absent = key not in registry
     old = registry.get(key)
     registry[key] = value

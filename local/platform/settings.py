@@ -1,4 +1,4 @@
-"""Where the platform listens and keeps its state, and the environment that tells the emulator so."""
+"""Where the platform listens and keeps its state, and how the emulator is told."""
 
 import os
 from dataclasses import dataclass

@@ -1,12 +1,12 @@
 """Event source mappings: a thread for each, woken when there is work.
 
-Stock faults: one thread looks at all mappings in turn and runs the functions of table streams itself,
-so that a slow relay holds up every queue; a mapping reads ten messages at most, whatever its BatchSize;
-MaximumBatchingWindowInSeconds is ignored.
+Stock faults: one thread looks at all mappings in turn and runs the functions of table streams
+itself, so that a slow relay holds up every queue; a mapping reads ten messages at most,
+whatever its BatchSize; MaximumBatchingWindowInSeconds is ignored.
 
-Mended: every mapping of a queue or a table stream has its own thread (see `queues` and `streams` for
-what it does); batches fill to BatchSize or until their window is over. Mappings of other sources stay
-with the emulator's own loop.
+Mended: every mapping of a queue or a table stream has its own thread (see `queues` and
+`streams` for what it does); batches fill to BatchSize or until their window is over. Mappings
+of other sources stay with the emulator's own loop.
 """
 
 import logging
@@ -15,6 +15,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import Any
 
+from local.platform import serving
 from local.platform.seams import module, replace
 
 _LOOK_S = 1.0
@@ -84,6 +85,7 @@ class Dispatcher:
     def run(self) -> None:
         """For ever (the emulator calls it in a thread of its own)."""
         wake = self._functions._esm_wake
+        serving.wait()
         while True:
             wake.clear()
             others = self._start_missing()

@@ -1,13 +1,14 @@
 """Mappings of table streams: order, partial failures, retries and the destination for what fails.
 
 Stock faults: `batchItemFailures` in an answer is ignored, so that failed records count as done;
-BisectBatchOnFunctionError and MaximumRetryAttempts are ignored, so that a poisoned record stops its
-stream for ever; records that a filter drops still use up the batch.
+BisectBatchOnFunctionError and MaximumRetryAttempts are ignored, so that a poisoned record stops
+its stream for ever; records that a filter drops still use up the batch.
 
-Mended as AWS describes it: a stream is read in order and never past a record that was not dealt with.
-A reported failure moves the position up to the first failed record and tries from there; a failed batch
-is halved when the mapping says so, and tried again with growing pauses otherwise; when the attempts
-are used up (or the record is too old) the batch goes to OnFailure and the stream goes on.
+Mended as AWS describes it: a stream is read in order and never past a record that was not dealt
+with. A reported failure moves the position up to the first failed record and tries from there;
+a failed batch is halved when the mapping says so, and tried again with growing pauses
+otherwise; when the attempts are used up (or the record is too old) the batch goes to OnFailure
+and the stream goes on.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 
@@ -130,7 +131,7 @@ class Stream(Source):
                 "RetryAttemptsExhausted" if exhausted else "MaxRecordAgeExceeded",
             )
             return self._done(after)
-        return min(_FIRST_PAUSE_S * 2 ** (self.attempts - 1), _LONGEST_PAUSE_S)
+        return min(_FIRST_PAUSE_S * 2.0 ** (self.attempts - 1), _LONGEST_PAUSE_S)
 
     def _too_old(self, record: Record) -> bool:
         allowed = int(self.mapping.get("MaximumRecordAgeInSeconds") or -1)

@@ -4,7 +4,8 @@ Stock fault: CloudFormation creates the table and drops both, so items never exp
 template says so, and DescribeTable shows an unencrypted table. (UpdateTimeToLive by API works.)
 
 Mended: both are set after create and after update. The emulator looks for expired items once a
-minute, and as in AWS an expired item may be read until it is swept. An expiry writes no stream record.
+minute, and as in AWS an expired item may be read until it is swept. An expiry writes no stream
+record.
 """
 
 from typing import Any

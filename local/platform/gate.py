@@ -1,0 +1,68 @@
+"""What the platform answers itself, under `/_zebros/`, before the emulator sees the request.
+
+GET  /_zebros/backlog    how much is still on its way; all zero means settled
+POST /_zebros/snapshot   save the state now, and answer when it is on disk
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from local.platform import sources
+from local.platform.seams import module, replace
+from local.platform.settings import ACCOUNT, REGION
+from local.platform.snapshot import Snapshots
+from local.platform.streams import Stream
+
+_PREFIX = "/_zebros/"
+
+
+def apply(snapshots: Snapshots) -> None:
+    """Stand in front of the emulator."""
+    app = module("app")
+
+    async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(_PREFIX):
+            if scope["type"] == "http" and not scope["path"].startswith("/_ministack/"):
+                snapshots.touch()
+            await stock(scope, receive, send)
+            return
+        status, document = await _answer(scope["method"], scope["path"], snapshots)
+        body = json.dumps(document).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    stock = replace(app, "app", serve)
+
+
+async def _answer(method: str, path: str, snapshots: Snapshots) -> tuple[int, dict[str, Any]]:
+    if (method, path) == ("GET", _PREFIX + "backlog"):
+        return 200, backlog()
+    if (method, path) == ("POST", _PREFIX + "snapshot"):
+        saved = await asyncio.to_thread(snapshots.take)
+        return (200 if saved else 500), {"saved": saved}
+    return 404, {"error": f"There is no {method} {path}."}
+
+
+def backlog() -> dict[str, Any]:
+    """What is still to be done.
+
+    streams     records that pass the filter of a table stream's mapping and were not dealt with
+    queues      messages by queue name: visible, in flight and delayed; empty queues are left out
+    executions  state machine executions that run
+    """
+    queues, flows = module("services.sqs"), module("services.stepfunctions")
+    with module("core.responses").request_scope(ACCOUNT, REGION):
+        streams = sum(one.outstanding() for one in _streams())
+        waiting = {one["name"]: len(one["messages"]) for one in queues._queues.values()}
+        running = sum(one.get("status") == "RUNNING" for one in flows._executions.values())
+    return {
+        "streams": streams,
+        "queues": {name: count for name, count in sorted(waiting.items()) if count},
+        "executions": running,
+    }
+
+
+def _streams() -> list[Stream]:
+    return [one for one in list(sources.running.values()) if isinstance(one, Stream)]
