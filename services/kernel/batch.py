@@ -8,9 +8,16 @@ from pydantic import BaseModel, Field, ValidationError
 
 from kernel.aggregate import Aggregate, invalid
 from kernel.errors import CrmError
+from kernel.http import Body
 
 LIMIT = 100
 _THREADS = 8
+
+
+class Batch(Body):
+    """Records to create or change by external id; each is checked on its own."""
+
+    items: list[object] = Field(min_length=1, max_length=LIMIT)
 
 
 class BatchProblem(BaseModel):

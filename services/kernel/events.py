@@ -15,16 +15,19 @@ REGISTRY: dict[str, "type[DomainEvent]"] = {}
 
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
 """A name for a system, a custom field or a channel."""
+MAX_EXTERNAL_IDS = 10
+"""How many other systems may know one record."""
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
 """A user as the identity provider knows it (the token's `sub`)."""
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=40, strip_whitespace=True)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 CustomValue = bool | int | Annotated[str, StringConstraints(max_length=500)]
 """Custom fields hold text, whole numbers or yes/no; no floats, which JSON readers disagree on."""
 
 
-def _empty(value: Any) -> bool:
+def empty(value: Any) -> bool:
     """Empty collections are left out: a small record is a cheap one (1 KB is one write unit)."""
     return not value
 
@@ -38,14 +41,14 @@ class Fields(BaseModel):
     team_id: UserId | None = Field(None, description="The owner's team.")
     external_ids: dict[Key, ExternalId] = Field(
         default_factory=dict,
-        max_length=10,
-        exclude_if=_empty,
+        max_length=MAX_EXTERNAL_IDS,
+        exclude_if=empty,
         description="Ids of this record in other systems, by system; unique per system.",
     )
     custom_fields: dict[Key, CustomValue] = Field(
-        default_factory=dict, max_length=50, exclude_if=_empty
+        default_factory=dict, max_length=50, exclude_if=empty
     )
-    tags: list[Tag] = Field(default_factory=list, max_length=20, exclude_if=_empty)
+    tags: list[Tag] = Field(default_factory=list, max_length=20, exclude_if=empty)
 
 
 class Snapshot(Fields):

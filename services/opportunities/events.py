@@ -6,11 +6,10 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from kernel.events import DomainEvent, Fields, Snapshot, StreamGap, Text
+from kernel.events import DomainEvent, Fields, Name, Snapshot, StreamGap, Text
 from kernel.ids import Id
 from kernel.money import Money
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 StageKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 PipelineId = Annotated[str, StringConstraints(pattern=r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$")]
 DEFAULT_PIPELINE = "default"

@@ -8,8 +8,10 @@ from typing import Any
 from kernel.aggregate import patched
 from kernel.auth import Area, Caller, Level, Permission
 from kernel.clock import Clock
-from kernel.errors import Conflict, Invalid
+from kernel.errors import Invalid
+from kernel.external import by_external_id, held, merged
 from kernel.ids import new_id
+from kernel.ownership import check_hand_over, must_be_able_to_hand_over, owned
 from kernel.store import Page
 from opportunities.events import (
     DEFAULT_PIPELINE,
@@ -87,11 +89,10 @@ class OpportunityService:
         caller.must(Level.READ, Area.OPPORTUNITIES)
         return self._repo.catalogue(caller.tenant_id, limit, cursor)
 
-    def product_by_external_id(self, caller: Caller, system: str, value: str) -> Page[Product]:
+    def product_by_external_id(self, caller: Caller, ref: str) -> Page[Product]:
         """The product another system knows by an id, as a list of one or none."""
         caller.must(Level.READ, Area.OPPORTUNITIES)
-        found = self._repo.products.id_of(caller.tenant_id, system, value)
-        return Page(items=[self._repo.products.get(caller.tenant_id, found)] if found else [])
+        return by_external_id(self._repo.products, caller.tenant_id, ref)
 
     def update_product(
         self, caller: Caller, product_id: str, expected: int | None, patch: dict[str, Any]
@@ -105,11 +106,11 @@ class OpportunityService:
     def upsert_product(self, caller: Caller, fields: ProductFields) -> tuple[Product, bool]:
         """Create or change by external id; also says whether it was created."""
         caller.must(Level.LIMITED, Area.SETTINGS)
-        found = self._held(caller, self._repo.products.id_of, fields.external_ids)
+        found = held(self._repo.products, caller.tenant_id, fields.external_ids)
         if found is None:
             return self.create_product(caller, fields), True
         before = self._repo.products.get(caller.tenant_id, found)
-        after, facts = before.update(_merged(before, fields))
+        after, facts = before.update(merged(before, fields))
         return (self._repo.products.save(caller, before, after, *facts) if facts else before), False
 
     # -- opportunities -----------------------------------------------------------------------
@@ -119,10 +120,7 @@ class OpportunityService:
     ) -> Opportunity:
         """Open a deal; it belongs to the caller unless another owner is named."""
         caller.must(Level.WRITE, Area.OPPORTUNITIES)
-        if fields.owner_id is None:
-            fields = fields.model_copy(
-                update={"owner_id": caller.user_id, "team_id": fields.team_id or caller.team_id}
-            )
+        fields = owned(fields, caller)
         self._check_product(caller, fields, None)
         pipeline = self._repo.pipeline(caller.tenant_id, placement.pipeline_id)
         stage = pipeline.stage(placement.stage or pipeline.first(StageKind.OPEN).key)
@@ -171,11 +169,10 @@ class OpportunityService:
         self._repo.pipeline(caller.tenant_id, pipeline_id).stage(stage)
         return self._repo.of_stage(caller.tenant_id, pipeline_id, stage, closing, limit, cursor)
 
-    def by_external_id(self, caller: Caller, system: str, value: str) -> Page[Opportunity]:
+    def by_external_id(self, caller: Caller, ref: str) -> Page[Opportunity]:
         """The deal another system knows by an id, as a list of one or none."""
         caller.must(Level.READ, Area.OPPORTUNITIES)
-        found = self._repo.opportunities.id_of(caller.tenant_id, system, value)
-        return Page(items=[self._repo.opportunities.get(caller.tenant_id, found)] if found else [])
+        return by_external_id(self._repo.opportunities, caller.tenant_id, ref)
 
     def update(
         self, caller: Caller, opportunity_id: str, expected: int | None, patch: dict[str, Any]
@@ -184,8 +181,7 @@ class OpportunityService:
 
         def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
             fields = patched(deal, patch, OpportunityFields)
-            if fields.owner_id != deal.owner_id:
-                self._may_reassign(caller, deal)
+            check_hand_over(caller, deal, fields)
             self._check_product(caller, fields, deal)
             return deal.update(fields)
 
@@ -256,7 +252,7 @@ class OpportunityService:
         """Give a deal to another owner; one's own deals, or anyone's with the permission."""
 
         def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
-            self._may_reassign(caller, deal)
+            must_be_able_to_hand_over(caller, deal)
             return deal.reassign(owner_id, team_id)
 
         return self._change(caller, opportunity_id, expected, change)
@@ -266,15 +262,14 @@ class OpportunityService:
     ) -> tuple[Opportunity, bool]:
         """Create or change by external id; a change leaves stage and closing as they are."""
         caller.must(Level.WRITE, Area.OPPORTUNITIES)
-        found = self._held(caller, self._repo.opportunities.id_of, fields.external_ids)
+        found = held(self._repo.opportunities, caller.tenant_id, fields.external_ids)
         if found is None:
             return self.create(caller, fields, placement), True
         before = self._repo.opportunities.get(caller.tenant_id, found).live()
-        merged = _merged(before, fields)
-        if merged.owner_id != before.owner_id:
-            self._may_reassign(caller, before)
-        self._check_product(caller, merged, before)
-        after, facts = before.update(merged)
+        fields = merged(before, fields)
+        check_hand_over(caller, before, fields)
+        self._check_product(caller, fields, before)
+        after, facts = before.update(fields)
         after, more = self._placed(after, placement)
         facts += more
         return (self._repo.save(caller, before, after, *facts) if facts else before), False
@@ -321,33 +316,3 @@ class OpportunityService:
             return
         if self._repo.products.find(caller.tenant_id, wanted, consistent=False) is None:
             raise Invalid.field("product_id", f"there is no product {wanted}")
-
-    @staticmethod
-    def _may_reassign(caller: Caller, deal: Opportunity) -> None:
-        if deal.owner_id not in (None, caller.user_id):
-            caller.must_be_allowed(Permission.REASSIGN_OTHERS)
-
-    @staticmethod
-    def _held(
-        caller: Caller,
-        id_of: Callable[[str, str, str], str | None],
-        external_ids: dict[str, str],
-    ) -> str | None:
-        """The id of the record these external ids name. Raises Conflict when they name two."""
-        if not external_ids:
-            raise Invalid.field("external_ids", "needs at least one entry to upsert by")
-        held = {id_of(caller.tenant_id, s, v) for s, v in external_ids.items()} - {None}
-        if len(held) > 1:
-            raise Conflict(
-                "These external ids belong to different records: "
-                f"{', '.join(sorted(map(str, held)))}."
-            )
-        return held.pop() if held else None
-
-
-def _merged[F: (OpportunityFields, ProductFields)](before: Any, fields: F) -> F:
-    """What an upsert leaves: fields it does not mention stay as they are."""
-    kept = {name: getattr(before, name) for name in type(fields).model_fields}
-    given = {name: getattr(fields, name) for name in fields.model_fields_set}
-    given["external_ids"] = {**before.external_ids, **fields.external_ids}
-    return fields.model_copy(update={**kept, **given})

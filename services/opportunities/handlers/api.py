@@ -1,20 +1,19 @@
 """The HTTP face of opportunities: read the request, call one use case, shape the reply."""
 
 from datetime import date
-from typing import Annotated
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from kernel.auth import Caller
-from kernel.batch import BatchResults, upsert_each
-from kernel.events import UserId
+from kernel.batch import Batch, BatchResults, upsert_each
+from kernel.events import Name, UserId
+from kernel.external import ExternalRef
 from kernel.http import Api, Body, ListQuery
 from kernel.ids import Id
 from kernel.store import Page
 from opportunities.bootstrap import service, table
 from opportunities.events import (
     DEFAULT_PIPELINE,
-    Name,
     OpportunityFields,
     OpportunityState,
     PipelineFields,
@@ -30,9 +29,6 @@ from opportunities.repository import Column
 from opportunities.service import Placement
 
 handler = app = Api("opportunities", table)
-
-ExternalRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}:.{1,120}$")]
-"""`system:value`"""
 
 
 class NewOpportunity(OpportunityFields):
@@ -53,18 +49,6 @@ class NewOpportunity(OpportunityFields):
     def placement(self) -> Placement:
         """Where the deal stands."""
         return Placement(self.pipeline_id, self.stage, Closing(self.closed_on, self.lost_reason))
-
-
-class OpportunityBatch(Body):
-    """Deals to create or change by external id."""
-
-    items: list[object] = Field(min_length=1, max_length=100)
-
-
-class ProductBatch(Body):
-    """Products to create or change by external id."""
-
-    items: list[object] = Field(min_length=1, max_length=100)
 
 
 class OpportunityQuery(ListQuery):
@@ -192,12 +176,12 @@ def create_product(caller: Caller, body: ProductFields) -> ProductState:
 def list_products(caller: Caller, query: CatalogueQuery) -> Page[ProductState]:
     """List the catalogue by name, or find a product by external id."""
     if query.external_id:
-        return service().product_by_external_id(caller, *query.external_id.split(":", 1))
+        return service().product_by_external_id(caller, query.external_id)
     return service().products(caller, query.limit, query.cursor)
 
 
 @app.post("/products/batch", status=207)
-def upsert_products(caller: Caller, body: ProductBatch) -> BatchResults:
+def upsert_products(caller: Caller, body: Batch) -> BatchResults:
     """Create or change up to 100 products by external id."""
     importer = caller.via("import")
     return upsert_each(
@@ -230,7 +214,7 @@ def list_opportunities(caller: Caller, query: OpportunityQuery) -> Page[Opportun
     """List deals of an owner (yourself by default), of an account, or of a stage by close date."""
     query.one_of("owner_id", "account_id", "external_id", "stage")
     if query.external_id:
-        return service().by_external_id(caller, *query.external_id.split(":", 1))
+        return service().by_external_id(caller, query.external_id)
     if query.account_id:
         return service().of_account(caller, query.account_id, query.limit, query.cursor)
     if query.stage:
@@ -247,7 +231,7 @@ def list_opportunities(caller: Caller, query: OpportunityQuery) -> Page[Opportun
 
 
 @app.post("/opportunities/batch", status=207)
-def upsert_opportunities(caller: Caller, body: OpportunityBatch) -> BatchResults:
+def upsert_opportunities(caller: Caller, body: Batch) -> BatchResults:
     """Create or change up to 100 deals by external id, closed ones included."""
     importer = caller.via("import")
     return upsert_each(
