@@ -50,7 +50,7 @@ def test_a_good_token_allows_the_stage_and_names_the_caller(ask: Any, issuer: Is
 
 
 def test_the_tenant_comes_from_the_issuer_whatever_a_claim_says(ask: Any, issuer: Issuer) -> None:
-    token = issuer.mint("globex", "admin", tenant="acme", tenantid="acme")
+    token = issuer.mint("globex", "admin", tenantid="acme", tenant_id="acme")
     assert ask(f"Bearer {token}")["context"]["tenant"] == "globex"
 
 
