@@ -1,0 +1,44 @@
+"""Ports on 127.0.0.1: the ones asked for, the ones we had, or any that is free."""
+
+import errno
+import socket
+
+from local.errors import BadInput
+
+HOST = "127.0.0.1"
+
+
+def is_free(port: int, host: str = HOST) -> bool:
+    """Whether a server of ours could listen there."""
+    with socket.socket() as probe:
+        # As the servers do: a connection of the last run that still lingers is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as fault:
+            if fault.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+        return True
+
+
+def chosen(what: str, option: str, wanted: int | None, before: int | None, default: int) -> int:
+    """The port for a part: by option, as last time, the usual one, or any.
+
+    `what` names the part and `option` the option that chooses, for the sentence of the BadInput
+    that is raised when the port someone asked for is taken.
+    """
+    if wanted:
+        if is_free(wanted):
+            return wanted
+        raise BadInput(
+            f"Port {wanted} on {HOST}, meant for the {what}, is taken by another program.",
+            hint=f"Choose another one with {option}, or leave {option} out to get a free one.",
+        )
+    for port in (before, default):
+        if port and is_free(port):
+            return port
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    return int(port)
