@@ -200,9 +200,7 @@ class Client:
                         on_bytes(len(chunk))
             part.replace(target)
         except httpx.TransportError as fault:
-            raise NotReady(
-                f"The download broke off after {written:,} bytes.", hint="Run the command again."
-            ) from fault
+            raise NotReady("The download broke off.", hint="Run the command again.") from fault
         finally:
             part.unlink(missing_ok=True)
         return written

@@ -13,7 +13,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -126,9 +126,16 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, address: tuple[str, int], issuer: Issuer) -> None:
+    def __init__(self, address: tuple[str, int], issuer: Issuer, also: str | None = None) -> None:
         super().__init__(address, _Handler)
         self.issuer = issuer
+        self._also = also
+
+    def asked_as(self, host: str) -> Issuer:
+        """The issuer under the address it was reached at: 127.0.0.1, or the Docker bridge's."""
+        if self._also and host.partition(":")[0] == self._also:
+            return replace(self.issuer, base=self.issuer.base.replace(HOST, self._also))
+        return self.issuer
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -142,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(200, {"status": "ok"})
         tenant, rest = self._realm()
         if tenant and rest == _DISCOVERY:
-            return self._answer(200, self.server.issuer.document(tenant))
+            return self._answer(200, self._issuer().document(tenant))
         if tenant and rest == _CERTS:
             return self._answer(200, {"keys": [self.server.issuer.realm(tenant).public_key()]})
         return self._nothing(tenant)
@@ -155,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not tenant or rest != _TOKENS:
             return self._nothing(tenant)
         fields = {name: values[-1] for name, values in parse_qs(form).items()}
-        status, document = self.server.issuer.grant(tenant, fields)
+        status, document = self._issuer().grant(tenant, fields)
         who = fields.get("username") or fields.get("client_id") or "nobody"
         print(f"token for {who} of {tenant}: {document.get('error', 'issued')}", flush=True)
         return self._answer(status, document)
@@ -163,6 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_OPTIONS(self) -> None:
         """CORS preflight: a page on another port may ask for tokens."""
         self._answer(204, None)
+
+    def _issuer(self) -> Issuer:
+        return self.server.asked_as(self.headers.get("Host") or HOST)
 
     def _path(self) -> str:
         return urlsplit(self.path).path
@@ -200,12 +210,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--port", type=int, required=True, help="The port on 127.0.0.1.")
     options.add_argument("--home", type=Path, required=True, help="The folder of its keys.")
     options.add_argument("--tenants", default=",".join(TENANTS), help="The realms, by commas.")
+    options.add_argument("--also", help="Another address it is reached at (the Docker bridge's).")
     given = options.parse_args(argv)
     tenants = tuple(name for name in given.tenants.split(",") if name)
     issuer = Issuer(given.home, f"http://{HOST}:{given.port}/realms/", tenants)
     for tenant in tenants:
         issuer.realm(tenant).public_key()  # the keys are there before anybody asks
-    _Server((HOST, given.port), issuer).serve_forever()
+    _Server((HOST, given.port), issuer, given.also).serve_forever()
 
 
 if __name__ == "__main__":

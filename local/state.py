@@ -1,6 +1,7 @@
 """What the local platform writes down in its folder (`.local/`), and the lock on the folder.
 
 state.json      where everything is; written when the CRM is deployed, removed by `reset`
+status.json     how far the last start got
 processes.json  pid and start of every process of ours; there while they run, or were killed
 lock            held by the supervisor as long as it lives; its content says who that is
 """
@@ -8,6 +9,7 @@ lock            held by the supervisor as long as it lives; its content says who
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +66,15 @@ class Home:
         """Write down who runs, before anything can kill us."""
         listed = [{"name": p.name, "pid": p.pid, "started": p.started} for p in processes]
         self._write("processes.json", {"processes": listed})
+
+    def status(self) -> dict[str, Any]:
+        """How far the last start got: phase (starting, deploying, ready, stopped, failed), at, pid,
+        the options it was started with, and the error of a failed one."""
+        return self._read("status.json")
+
+    def write_status(self, phase: str, **more: Any) -> None:
+        """Write down how far the start of this process is."""
+        self._write("status.json", {"phase": phase, "at": time.time(), "pid": os.getpid(), **more})
 
     def lock(self) -> "Lock | None":
         """Take the folder; None when a running supervisor has it."""

@@ -11,6 +11,7 @@ from typing import Any
 from ulid import ULID
 
 from kernel.dynamo import Item, Table
+from kernel.envelope import unpack
 from kernel.ids import PATTERN
 from local.connection import Deployment
 from local.errors import BadInput
@@ -76,10 +77,16 @@ def _outbox(deployment: Deployment, tenant: str, kind: str, record_id: str) -> l
     after: Item | None = None
     while True:
         page = table.query(pk, prefix="FACT#", limit=_PAGE, after=after, consistent=True)
-        facts += [json.loads(str(item["detail"])) for item in page.items]
+        facts += [_sealed(item["detail"]) for item in page.items]
         after = page.last_key
         if after is None:
             return facts
+
+
+def _sealed(detail: str | int | bytes) -> Envelope:
+    """The envelope of an outbox item."""
+    found: Envelope = json.loads(unpack(detail) if isinstance(detail, bytes) else str(detail))
+    return found
 
 
 def in_lake(deployment: Deployment, tenant: str, kind: str, record_id: str) -> list[Envelope]:

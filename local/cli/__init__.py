@@ -86,7 +86,7 @@ def build() -> Any:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. No failure leaves here as a traceback."""
     given = list(sys.argv[1:] if argv is None else argv)
-    as_json = "--json" in given
+    as_json = "--json" in (given[: given.index("--")] if "--" in given else given)
     try:
         command = build()
         outcome = command.main(

@@ -89,7 +89,7 @@ def _reason(
         if found is None and reference.kind == mapper.kind.name:
             own.add(mapped.external)
         elif found is None and reference.missing == "reject":
-            return f"{reference.field}: no {reference.kind} has {reference.by} {reference.value!r}"
+            return reference.absence
         item[reference.field] = found or PLACEHOLDER
     if validator is None:
         return ""

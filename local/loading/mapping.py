@@ -33,6 +33,15 @@ class Reference:
     missing: str
     """`reject` or `empty`: what happens to the row when there is no such record."""
 
+    @property
+    def absence(self) -> str:
+        """Why a row is rejected when there is no such record."""
+        who = f"{self.field}: no {REFERENCES[self.field].singular} has the"
+        system = self.by.removeprefix("external_ids.")
+        if system == self.by:
+            return f"{who} {self.by} {self.value!r}"
+        return f"{who} external id {system}:{self.value}"
+
 
 @dataclass(frozen=True, slots=True)
 class Mapped:

@@ -31,7 +31,7 @@ class References:
 
     def find(self, reference: Reference) -> str | None:
         """The id of the record meant; None when there is none."""
-        if reference.kind == "products":
+        if not reference.by.startswith("external_ids."):
             return self._products().get((reference.by, reference.value))
         key = (reference.kind, reference.by, reference.value)
         with self._lock:
@@ -56,20 +56,13 @@ class References:
                 del self._known[key]
 
     def _products(self) -> dict[tuple[str, str], str]:
-        """The whole catalogue, which is small and has no lookup by external id, read once."""
+        """The catalogue by code and by name, read once: it is small, and has no such lookup."""
         with self._lock:
             if self._catalogue is None:
                 self._catalogue = {}
                 for product in self.client.items("/products"):
-                    names = {
-                        "code": product.get("code"),
-                        "name": product.get("name"),
-                        **{
-                            f"external_ids.{system}": value
-                            for system, value in product.get("external_ids", {}).items()
-                        },
-                    }
-                    for by, value in names.items():
-                        if value:
-                            self._catalogue.setdefault((by, str(value)), str(product["id"]))
+                    for by in ("code", "name"):
+                        if product.get(by):
+                            key = (by, str(product[by]))
+                            self._catalogue.setdefault(key, str(product["id"]))
             return self._catalogue

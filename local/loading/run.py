@@ -99,6 +99,7 @@ class Load:
         for future in done:
             waiting.discard(future)
             self._record(future.result())
+        self.on_progress(self._counts)
 
     def _wind_up(self, waiting: set[Future[_Outcome]]) -> None:
         """Let what was sent end and record it; what was not sent is left for the next run."""
@@ -117,7 +118,6 @@ class Load:
             self._counts.updated += outcome.counts.updated
             self._counts.unchanged += outcome.counts.unchanged
             self._counts.rejected += len(rejects)
-            self.on_progress(self._counts)
 
     def _chunks(self, pass_: int) -> Iterator[_Chunk]:
         """The chunks still to be done. A chunk holds the rows of a fixed stretch of the file."""
@@ -173,10 +173,7 @@ class Load:
             if own and outcome.chunk.pass_ == FIRST:
                 outcome.deferred.append(mapped.number)
             elif reference.missing == "reject":
-                system = reference.by.removeprefix("external_ids.")
-                reason = (
-                    f"{reference.field}: no {reference.kind} has the {system} {reference.value!r}"
-                )
+                reason = reference.absence
                 if own:
                     reason += "; the row was loaded without it"
                 outcome.rejects.append(Reject(mapped.number, reason, mapped.raw))

@@ -1,0 +1,140 @@
+"""Whatever goes wrong at the command line is one sentence, an exit code, and never a traceback."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import cli
+from local.connection import Connection
+from local.errors import BadInput
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far from any running CRM, and with no token in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ZEBROS_API", "ZEBROS_TOKEN", "ZEBROS_STACK", "ZEBROS_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = cli.main(words)
+    caught = capsys.readouterr()
+    assert "Traceback" not in caught.err + caught.out
+    return code, caught.out, caught.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["api", "GET", "/accounts"], 69, "No CRM runs here: there is no .local/state.json."),
+        (["api", "FETCH", "/accounts"], 65, "FETCH is no HTTP method."),
+        (["--api", "example.org", "api", "GET", "/x"], 65, "--api example.org is no URL."),
+        (["--api", "https://x.test", "api", "GET", "/x"], 69, "There is no token for"),
+        (["load", "leads", "x.csv"], 65, "leads cannot be loaded."),
+        (["load", "accounts", "x.csv"], 65, "There is no file x.csv."),
+        (["report", "win_rate", "--format", "doc"], 65, "There is no format doc."),
+        (["report", "win_rate", "--format", "pdf"], 65, "A pdf report needs a file"),
+        (["report", "win_rate", "-o", "no/such/a.pdf"], 65, "There is no folder no/such"),
+        (["events", "trace", "x"], 69, "No CRM runs here"),
+        (["events", "tail", "--context", "sales"], 65, "There is no context sales."),
+        (["events", "replay", "--from", "yesterday"], 65, "'yesterday' is no time."),
+        (["invoke", "OpportunitiesApi", "{broken"], 65, "The event is not JSON"),
+        (["invoke", "OpportunitiesApi", "none.json"], 65, "There is no file none.json."),
+        (["invoke", "OpportunitiesApi"], 65, "There is no sample event"),
+        (["lod"], 2, "No such command 'lod'. Did you mean 'load'?"),
+        (["load", "accounts"], 2, "Missing argument"),
+        (["api", "GET", "/x", "--colour"], 2, "No such option: --colour"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
+) -> None:
+    got, out, err = run(capsys, *words)
+    assert (got, out) == (code, "")
+    assert err.startswith("zebros: ")
+    assert said in err
+
+
+def test_for_machines_a_mistake_is_a_document(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "--json", "api", "GET", "/accounts")
+    assert code == 69
+    assert json.loads(err)["error"].startswith("No CRM runs here")
+
+
+def test_shared_options_may_stand_before_or_after_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (
+        ["--home", "elsewhere", "--json", "api", "GET", "/x"],
+        ["api", "GET", "/x", "--json", "--home", "elsewhere"],
+        ["api", "--home=elsewhere", "GET", "/x", "--json"],
+    ):
+        code, _, err = run(capsys, *words)
+        assert code == 69
+        assert "elsewhere/state.json" in json.loads(err)["error"]
+
+
+def test_what_follows_two_dashes_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "api", "GET", "--", "--json")
+    assert code == 69
+    assert err.startswith("zebros: ")
+
+
+def test_a_fault_of_ours_is_a_sentence_and_a_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(_self: Connection, **_: Any) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(Connection, "client", broken)
+    code, _, err = run(capsys, "api", "GET", "/x")
+    assert code == 70
+    assert "KeyError: 'surprise'" in err
+    (report,) = (tmp_path / ".local" / "faults").iterdir()
+    assert "surprise" in report.read_text(encoding="utf-8")
+
+
+def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_self: Connection, **_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Connection, "client", interrupted)
+    code, _, err = run(capsys, "api", "GET", "/x")
+    assert code == 130
+    assert err == "zebros: Stopped.\n"
+
+
+def test_a_state_file_that_was_cut_off_says_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "state.json").write_text('{"api": ', encoding="utf-8")
+    code, _, err = run(capsys, "api", "GET", "/x")
+    assert code == 65
+    assert "cannot be read" in err
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["events"], ["--help"], ["load", "-h"], ["events", "trace", "-h"]]
+)
+def test_help_is_everywhere(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    _, out, err = run(capsys, *words)
+    assert "Usage: zebros" in out + err
+
+
+def test_a_time_is_a_date_an_instant_or_how_long_ago() -> None:
+    from datetime import UTC, datetime
+
+    from local.cli.events import instant
+
+    now = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    assert instant("2026-03-01", now) == datetime(2026, 3, 1, tzinfo=UTC)
+    assert instant("2026-03-01T09:30", now) == datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    assert instant("2026-03-01T09:30+02:00", now) == datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
+    assert instant("12h", now) == datetime(2026, 3, 10, 0, tzinfo=UTC)
+    assert instant("3d", now) == datetime(2026, 3, 7, 12, tzinfo=UTC)
+    with pytest.raises(BadInput):
+        instant("12x", now)

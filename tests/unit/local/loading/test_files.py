@@ -1,0 +1,173 @@
+"""Files are read as people really export them; what is wrong with a row stays with that row."""
+
+import csv
+import io
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.errors import BadInput
+from local.loading.files import BadRow, Row, inspect, rows
+
+CELL = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0\r\n", exclude_categories=["Cs"]),
+    max_size=12,
+)
+
+
+def written(tmp_path: Path, content: bytes | str, name: str = "some.csv") -> Path:
+    file = tmp_path / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return file
+
+
+def values(file: Path) -> list[list[str]]:
+    return [list(row.values.values()) for row in rows(inspect(file)) if isinstance(row, Row)]
+
+
+def faults(file: Path) -> dict[int, str]:
+    return {row.number: row.reason for row in rows(inspect(file)) if isinstance(row, BadRow)}
+
+
+@given(table=st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=8))
+def test_what_a_csv_writer_wrote_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]]
+) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["one", "two", "three"])
+    writer.writerows(table)
+    file = written(tmp_path_factory.mktemp("csv"), text.getvalue())
+    kept = [row for row in table if any(cell.strip() for cell in row)]
+    assert values(file) == kept
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("name\nZoë\n".encode(), "UTF-8"),
+        ("name\nZoë\n".encode("utf-8-sig"), "UTF-8 with a byte order mark"),
+        ("name\nZoë\n".encode("latin-1"), "Latin-1 (byte 0xEB in line 2 is not UTF-8)"),
+        ("name\nZoë “x”\n".encode("cp1252"), "Windows-1252 (byte 0xEB in line 2 is not UTF-8)"),
+        ("name\nZoë\n".encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_the_encoding_is_found_out_and_said(tmp_path: Path, content: bytes, said: str) -> None:
+    file = written(tmp_path, content)
+    assert inspect(file).encoding_note == said
+    assert values(file)[0][0].startswith("Zoë")
+    assert inspect(file).header == ("name",)
+
+
+def test_a_late_latin_1_byte_is_seen_however_far_down_it_is(tmp_path: Path) -> None:
+    file = written(tmp_path, b"name\n" + b"plain ascii text\n" * 200_000 + b"caf\xe9\n")
+    assert "line 200002" in inspect(file).encoding_note
+    assert values(file)[-1] == ["café"]
+
+
+def test_a_character_cut_off_at_the_end_of_the_file_is_seen(tmp_path: Path) -> None:
+    assert inspect(written(tmp_path, b"name\ncaf\xc3")).encoding == "latin-1"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found_out(tmp_path: Path, delimiter: str) -> None:
+    text = f'name{delimiter}note\nAnn{delimiter}"a{delimiter}b, c; d"\nBo{delimiter}plain\n'
+    file = written(tmp_path, text)
+    assert inspect(file).delimiter == delimiter
+    assert values(file) == [["Ann", f"a{delimiter}b, c; d"], ["Bo", "plain"]]
+
+
+def test_excels_separator_line_is_passed_over(tmp_path: Path) -> None:
+    file = written(tmp_path, "sep=;\r\nname;city\r\nAnn;Oslo\r\n")
+    assert inspect(file).header == ("name", "city")
+    assert values(file) == [["Ann", "Oslo"]]
+
+
+def test_ragged_rows_are_rejected_and_the_others_land(tmp_path: Path) -> None:
+    file = written(tmp_path, "a,b,c\n1,2,3\n1,2\n1,2,3,4\n\n , , \n4,5,6\n")
+    assert values(file) == [["1", "2", "3"], ["4", "5", "6"]]
+    assert faults(file) == {
+        3: "it has 2 values, the header names 3",
+        4: "it has 4 values, the header names 3",
+    }
+
+
+def test_a_quote_never_closed_says_which_lines_it_swallowed(tmp_path: Path) -> None:
+    file = written(tmp_path, 'a,b\n1,2\n3,"4\n5,6\n7,8\n')
+    assert values(file) == [["1", "2"]]
+    assert faults(file) == {
+        3: "a quote opened in lines 3 to 5 is never closed; every line up to 5 is lost in it"
+    }
+
+
+def test_a_quote_inside_a_value_spoils_its_own_row_alone(tmp_path: Path) -> None:
+    file = written(tmp_path, 'a,b\n1,"two"x\n3,4\n')
+    assert values(file) == [["3", "4"]]
+    assert "must be doubled" in faults(file)[2]
+
+
+def test_a_nul_byte_spoils_its_own_row_alone(tmp_path: Path) -> None:
+    file = written(tmp_path, b"a,b\n1,2\n3,\x004\n5,6\n")
+    assert values(file) == [["1", "2"], ["5", "6"]]
+    assert "NUL byte" in faults(file)[3]
+
+
+def test_a_byte_that_windows_1252_leaves_undefined_spoils_its_own_row_alone(tmp_path: Path) -> None:
+    file = written(tmp_path, b"a,b\n\x93ok\x94,2\n3,\x81\n")
+    assert values(file) == [["“ok”", "2"]]
+    assert "does not define" in faults(file)[3]
+
+
+def test_a_line_break_within_quotes_is_part_of_the_value(tmp_path: Path) -> None:
+    file = written(tmp_path, 'a,b\n"one\ntwo",2\n3,4\n')
+    assert values(file) == [["one\ntwo", "2"], ["3", "4"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty (0 bytes)"),
+        (b"PK\x03\x04rest", "an Excel workbook"),
+        (b"\x1f\x8b\x08rest", "compressed with gzip"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"n\0a\0m\0e\0\n\0", "NUL bytes in its header"),
+        (b"\n\nname\n", "begins with an empty line"),
+        (b"name,city,name\n", "names the column name twice"),
+    ],
+)
+def test_what_is_no_csv_is_refused_with_one_sentence(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    with pytest.raises(BadInput, match=said.replace("(", r"\(").replace(")", r"\)")):
+        inspect(written(tmp_path, content))
+
+
+def test_a_file_that_is_not_there_names_its_neighbours(tmp_path: Path) -> None:
+    written(tmp_path, "a\n", "accounts.csv")
+    with pytest.raises(BadInput) as refused:
+        inspect(tmp_path / "acounts.csv")
+    assert "accounts.csv" in refused.value.hint
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        inspect(tmp_path)
+
+
+def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    file = tmp_path / "large.csv"
+    with file.open("w", encoding="utf-8") as out:
+        out.write("a,b,c\n")
+        for number in range(200_000):
+            out.write(f"{number},some text to fill the line with,{number}\n")
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in rows(inspect(file)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 200_000
+    assert peak < file.stat().st_size / 2
