@@ -1,0 +1,166 @@
+"""The deployed system: one platform per session, started and stopped through the command line."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("ZEBROS_SHARED_DATA", ROOT.parent / "shared" / "data"))
+SALES = DATA / "crm-sales-opportunities"
+MAPS = Path(__file__).parent / "maps"
+ZEBROS = [sys.executable, "-c", "import sys; from local.cli import main; sys.exit(main())"]
+
+
+class Zebros:
+    """The command line with one home."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def __call__(
+        self, *words: object, check: bool = True, timeout: float = 600, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one command; with `check` a failure fails the test with what it printed."""
+        done = subprocess.run(
+            [*ZEBROS, "--home", str(self.home), *map(str, words)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=ROOT,
+            env=environment(),
+            input=stdin,
+        )
+        if check:
+            assert done.returncode == 0, f"zebros {words}: {done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *words: object) -> Any:
+        """Run one command and read its JSON."""
+        return json.loads(self("--json", *words).stdout)
+
+
+def environment() -> dict[str, str]:
+    """The environment of a newcomer: nothing of AWS, nothing of ours."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ZEBROS_"))}
+    return {**kept, "NO_COLOR": "1", "COLUMNS": "140"}
+
+
+class Crm:
+    """A running CRM, seen from outside: its API for any user, its AWS services."""
+
+    def __init__(self, zebros: Zebros) -> None:
+        self.zebros = zebros
+        self.state: dict[str, Any] = json.loads((zebros.home / "state.json").read_text())
+        self._tokens: dict[tuple[str, str], str] = {}
+        self.http = httpx.Client(timeout=60)
+
+    def token(self, tenant: str = "acme", user: str = "admin") -> str:
+        """A token of the local issuer."""
+        if (tenant, user) not in self._tokens:
+            answer = self.http.post(
+                f"{self.state['issuer_base']}{tenant}/protocol/openid-connect/token",
+                data={"grant_type": "password", "username": user, "password": user},
+            )
+            self._tokens[tenant, user] = answer.raise_for_status().json()["access_token"]
+        return self._tokens[tenant, user]
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        tenant: str = "acme",
+        user: str = "admin",
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """Call the API."""
+        sent = {"authorization": f"Bearer {self.token(tenant, user)}", **(headers or {})}
+        return self.http.request(method, self.state["api"] + path, json=body, headers=sent)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the platform."""
+        return boto3.client(
+            service,
+            endpoint_url=self.state["endpoint"],
+            region_name=self.state["region"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    @cached_property
+    def sqs(self) -> Any:
+        """The queues."""
+        return self.client("sqs")
+
+    def backlog(self) -> int:
+        """Facts and messages on their way."""
+        found = self.http.get(f"{self.state['endpoint']}/_zebros/backlog").json()
+        return int(found["streams"]) + sum(found["queues"].values())
+
+    def settle(self, seconds: float = 300) -> float:
+        """Wait until everything that was said has arrived; returns the seconds it took."""
+        started = time.monotonic()
+        quiet = 0
+        while quiet < 3:
+            if time.monotonic() - started > seconds:
+                raise TimeoutError(f"still {self.backlog()} on their way after {seconds} s")
+            quiet = quiet + 1 if self.backlog() == 0 else 0
+            time.sleep(0.2)
+        return time.monotonic() - started
+
+    def report(self, body: dict[str, Any], **who: str) -> dict[str, Any]:
+        """Ask for a report and wait for it; the finished run with its parsed JSON in `result`."""
+        asked = self("POST", "/reports", {"format": "json", **body}, **who)
+        assert asked.status_code == 202, asked.text
+        run = self.finished(asked.json()["id"], **who)
+        assert run["status"] == "COMPLETED", run
+        if body.get("format", "json") == "json":
+            run["result"] = self.http.get(run["download_url"]).raise_for_status().json()
+        return run
+
+    def finished(self, report_id: str, seconds: float = 120, **who: str) -> dict[str, Any]:
+        """A report run once it ended."""
+        deadline = time.monotonic() + seconds
+        while True:
+            run: dict[str, Any] = self("GET", f"/reports/{report_id}", **who).json()
+            if run["status"] in ("COMPLETED", "FAILED", "CANCELLED"):
+                return run
+            assert time.monotonic() < deadline, f"not finished: {run}"
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def zebros(tmp_path_factory: pytest.TempPathFactory) -> Zebros:
+    """The command line with a home of its own."""
+    return Zebros(tmp_path_factory.mktemp("crm") / "home")
+
+
+@pytest.fixture(scope="session")
+def crm(zebros: Zebros) -> Iterator[Crm]:
+    """The deployed CRM, empty at first; stopped at the end."""
+    started = time.monotonic()
+    zebros("up", "--empty", "--detach")
+    print(f"\nplatform up and stack deployed in {time.monotonic() - started:.1f} s")
+    running = Crm(zebros)
+    yield running
+    running.http.close()
+    zebros("down")
+
+
+@pytest.fixture(scope="session")
+def sales_data() -> Path:
+    """The real year of sales; without it these tests cannot say anything."""
+    if not SALES.is_dir():
+        pytest.skip(f"the data set is not at {SALES} (set ZEBROS_SHARED_DATA)")
+    return SALES

@@ -1,0 +1,72 @@
+"""The figures of the data set, computed from its CSV files by themselves: nothing of the CRM."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+Row = dict[str, str]
+NONE = "(none)"
+
+
+@dataclass
+class Figures:
+    """What the reports must say about one group of deals."""
+
+    won: int = 0
+    lost: int = 0
+    revenue: int = 0
+    """Whole dollars."""
+    open: int = 0
+
+
+class Oracle:
+    """The pipeline with teams and sectors joined."""
+
+    def __init__(self, folder: Path) -> None:
+        teams = {row["sales_agent"]: row for row in _rows(folder / "sales_teams.csv")}
+        sectors = {row["account"]: row["sector"] for row in _rows(folder / "accounts.csv")}
+        self.deals = _rows(folder / "sales_pipeline.csv")
+        for deal in self.deals:
+            team = teams[deal["sales_agent"]]
+            deal["team"], deal["region"] = team["manager"], team["regional_office"]
+            deal["owner"] = deal["sales_agent"]
+            deal["product"] = {"GTXPro": "GTX Pro"}.get(deal["product"], deal["product"])
+            sector = sectors.get(deal["account"], NONE)
+            deal["sector"] = {"technolgy": "technology"}.get(sector, sector)
+            deal["month"] = deal["close_date"][:7] or NONE
+
+    def by(self, group: str) -> dict[str, Figures]:
+        """Figures per group; `group` is owner, team, region, product, sector or month."""
+        return self._sum(lambda deal: deal[group])
+
+    def total(self) -> Figures:
+        """Figures of everything."""
+        return self._sum(lambda _: "")[""]
+
+    def stages(self) -> dict[str, int]:
+        """Deals per stage."""
+        counts: dict[str, int] = defaultdict(int)
+        for deal in self.deals:
+            counts[deal["deal_stage"]] += 1
+        return dict(counts)
+
+    def _sum(self, key: Callable[[Row], str]) -> dict[str, Figures]:
+        found: dict[str, Figures] = defaultdict(Figures)
+        for deal in self.deals:
+            figures = found[key(deal)]
+            match deal["deal_stage"]:
+                case "Won":
+                    figures.won += 1
+                    figures.revenue += int(deal["close_value"])
+                case "Lost":
+                    figures.lost += 1
+                case _:
+                    figures.open += 1
+        return dict(found)
+
+
+def _rows(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,220 @@
+"""Every route of the OpenAPI document, swept: foreign tenants, missing tokens, roles, bad input.
+
+The routes come from the published document, so a new one is swept without anyone remembering to.
+"""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.flows.conftest import ROOT, Crm
+
+DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+UNKNOWN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+
+def name(operation: tuple[str, str, Any]) -> str:
+    return f"{operation[0]} {operation[1]}"
+
+
+@pytest.fixture(scope="module")
+def records(crm: Crm) -> dict[str, str]:
+    """One record of each kind in tenant acme, by the name of its path parameter."""
+
+    def made(path: str, body: dict[str, Any]) -> str:
+        answer = crm("POST", path, body)
+        assert answer.status_code in (201, 202), answer.text
+        return str(answer.json()["id"])
+
+    account = made("/accounts", {"name": "Secret Ltd", "owner_id": "admin"})
+    contact = made("/contacts", {"last_name": "Hidden", "account_id": account})
+    deal = made("/opportunities", {"name": "Secret deal", "account_id": account})
+    stages = [
+        {"key": "a", "name": "A", "probability": 50},
+        {"key": "w", "name": "W", "probability": 100, "kind": "won"},
+        {"key": "l", "name": "L", "probability": 0, "kind": "lost"},
+    ]
+    task = made("/tasks", {"title": "Call", "assignee_id": "rep"})
+    report = made("/reports", {"report": "win_rate", "format": "json"})
+    crm.finished(report)
+    crm.settle()
+    inbox = crm("GET", "/notifications", user="rep").json()["items"]
+    assert inbox, "assigning a task notifies"
+    return {
+        "account_id": account,
+        "contact_id": contact,
+        "opportunity_id": deal,
+        "pipeline_id": made("/pipelines", {"name": "Secret", "stages": stages}),
+        "product_id": made("/products", {"name": "Secret thing"}),
+        "task_id": task,
+        "report_id": report,
+        "notification_id": str(inbox[0]["id"]),
+        "record_type": "opportunity",
+        "record_id": deal,
+    }
+
+
+def example(schema: dict[str, Any]) -> Any:
+    """The smallest value a schema takes."""
+    if ref := schema.get("$ref"):
+        return example(DOCUMENT["components"]["schemas"][ref.rsplit("/", 1)[1]])
+    if options := schema.get("anyOf"):
+        return example(options[0])
+    if "const" in schema or "enum" in schema:
+        return schema.get("const", schema.get("enum", [None])[0])
+    match schema.get("type"):
+        case "object":
+            wanted = schema.get("required", [])
+            return {key: example(schema["properties"][key]) for key in wanted}
+        case "array":
+            return [example(schema.get("items", {}))] * schema.get("minItems", 0)
+        case "integer":
+            return schema.get("minimum", 1)
+        case "boolean":
+            return True
+    if schema.get("format") == "date":
+        return "2026-01-31"
+    pattern = schema.get("pattern", "")
+    return UNKNOWN if "HJKMNP" in pattern else "a" * max(1, schema.get("minLength", 1))
+
+
+def request_of(operation: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    """A body and headers the operation takes."""
+    headers = (
+        {"if-match": "*"}
+        if any(p["name"] == "If-Match" for p in operation.get("parameters", []))
+        else {}
+    )
+    content = operation.get("requestBody", {}).get("content", {})
+    for media_type, described in content.items():
+        if "patch" in media_type:
+            return {"tags": ["stolen"]}, headers
+        return example(described["schema"]), headers
+    return None, headers
+
+
+def filled(path: str, records: dict[str, str]) -> str:
+    return re.sub(r"{(\w+)}", lambda part: records[part.group(1)], path)
+
+
+def snapshot(crm: Crm, records: dict[str, str]) -> str:
+    """Everything a foreign tenant could have changed, as acme sees it."""
+    paths = [
+        filled(path, records) for method, path, _ in OPERATIONS if method == "GET" and "{" in path
+    ]
+    seen = []
+    for path in sorted(paths):
+        user = "rep" if path.startswith("/notifications") else "admin"
+        answer = crm("GET", path, user=user).json()
+        for link in ("download_url", "download_expires_at"):
+            answer.pop(link, None)
+        seen.append(f"{path} {json.dumps(answer, sort_keys=True)}")
+    return "\n".join(seen)
+
+
+WITH_ID = [o for o in OPERATIONS if "{" in o[1]]
+WITHOUT_ID = [o for o in OPERATIONS if "{" not in o[1]]
+
+
+@pytest.mark.parametrize("operation", WITH_ID, ids=name)
+def test_another_tenant_gets_404_and_changes_nothing(
+    crm: Crm, records: dict[str, str], operation: tuple[str, str, Any]
+) -> None:
+    method, path, described = operation
+    before = snapshot(crm, records)
+    body, headers = request_of(described)
+    answer = crm(method, filled(path, records), body, tenant="globex", headers=headers)
+    if path == "/timeline/{record_type}/{record_id}":
+        # A timeline of a record one cannot see is as empty as that of one there is not.
+        assert (answer.status_code, answer.json()["items"]) == (200, [])
+    else:
+        assert answer.status_code == 404, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+    crm.settle()
+    assert snapshot(crm, records) == before
+
+
+@pytest.mark.parametrize("operation", [o for o in WITHOUT_ID if o[0] == "GET"], ids=name)
+def test_a_list_shows_another_tenant_nothing(
+    crm: Crm, records: dict[str, str], operation: tuple[str, str, Any]
+) -> None:
+    _, path, _ = operation
+    for query in ("", "?owner_id=admin", f"?account_id={records['account_id']}", "?name_prefix=S"):
+        answer = crm("GET", path + query, tenant="globex")
+        assert answer.status_code in (200, 422), answer.text
+        for record_id in records.values():
+            assert f'"{record_id}"' not in answer.text
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=name)
+def test_nobody_gets_in_without_a_token(
+    crm: Crm, records: dict[str, str], operation: tuple[str, str, Any]
+) -> None:
+    method, path, described = operation
+    body, headers = request_of(described)
+    url = crm.state["api"] + filled(path, records)
+    for sent in ({}, {"authorization": "Bearer not.a.token"}):
+        answer = crm.http.request(method, url, json=body, headers={**headers, **sent})
+        assert answer.status_code == 401, answer.text
+
+
+@pytest.mark.parametrize(
+    "operation", [o for o in OPERATIONS if o[0] in ("POST", "PATCH")], ids=name
+)
+def test_a_reader_changes_nothing(
+    crm: Crm, records: dict[str, str], operation: tuple[str, str, Any]
+) -> None:
+    method, path, described = operation
+    if path.startswith(("/reports", "/notifications")):
+        pytest.skip("reading roles may ask for reports and read their inbox")
+    body, headers = request_of(described)
+    answer = crm(method, filled(path, records), body, user="reader", headers=headers)
+    if path.endswith("/batch"):
+        assert {r["status"] for r in answer.json()["results"]} <= {403, 422}, answer.text
+    else:
+        assert answer.status_code == 403, answer.text
+
+
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if "requestBody" in o[2]], ids=name)
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("{not json", {400}),
+        ("[]", {400, 422}),
+        ('{"surely_unknown_field": 1}', {400, 422}),
+        ('{"name": "' + "x" * 1_100_000 + '"}', {413}),
+    ],
+    ids=["malformed", "array", "unknown field", "too large"],
+)
+def test_bad_bodies_get_a_problem_that_says_why(
+    crm: Crm,
+    records: dict[str, str],
+    operation: tuple[str, str, Any],
+    sent: str,
+    status: set[int],
+) -> None:
+    method, path, described = operation
+    _, headers = request_of(described)
+    user = "rep" if path.startswith("/notifications") else "admin"
+    answer = crm.http.request(
+        method,
+        crm.state["api"] + filled(path, records),
+        content=sent,
+        headers={
+            "authorization": f"Bearer {crm.token(user=user)}",
+            "content-type": "application/json",
+            **headers,
+        },
+    )
+    assert answer.status_code in status, answer.text
+    problem = answer.json()
+    assert problem["type"].startswith("urn:zebros:problem:")
+    assert problem["detail"]
+    assert problem["correlation_id"] == answer.headers["x-correlation-id"]
