@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from kernel.errors import FieldError, Invalid, RuleViolation, StaleVersion
+from kernel.errors import FieldError, Invalid, Malformed, RuleViolation, StaleVersion
 from kernel.events import Fields, Snapshot
 
 
@@ -32,6 +32,18 @@ class Aggregate(Snapshot):
         if self.archived_at is not None:
             raise RuleViolation("The record is archived; restore it first.", slug="archived")
         return self
+
+    def archived(self, at: datetime) -> Self:
+        """A copy that is put away. Raises RuleViolation when it is already."""
+        if self.archived_at is not None:
+            raise RuleViolation("The record is archived already.", slug="archived")
+        return self.with_changes(archived_at=at)
+
+    def restored(self) -> Self:
+        """A copy that is back. Raises RuleViolation when it was never away."""
+        if self.archived_at is None:
+            raise RuleViolation("The record is not archived.")
+        return self.with_changes(archived_at=None)
 
     def with_changes(self, **changes: Any) -> Self:
         """A copy with some attributes changed; the values are trusted."""
@@ -77,7 +89,11 @@ def merge_patch(target: Any, patch: Any) -> Any:
 def patched[F: Fields](record: Snapshot, patch: dict[str, Any], fields: type[F]) -> F:
     """The record's caller-set fields after a merge patch. Raises Invalid naming wrong fields."""
     target = record.model_dump(mode="json", include=set(fields.model_fields), exclude_none=True)
-    return validated(fields, merge_patch(target, patch))
+    try:
+        wanted = merge_patch(target, patch)
+    except RecursionError as fault:
+        raise Malformed("The merge patch is nested too deeply.") from fault
+    return validated(fields, wanted)
 
 
 def validated[T](kind: type[T], value: Any) -> T:

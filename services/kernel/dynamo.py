@@ -61,11 +61,12 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Refuse the transaction unless the item is there."""
+    """Refuse the transaction unless the item is there (with `version`: unchanged)."""
 
     pk: str
     sk: str
     refused: CrmError
+    version: int | None = None
     table: str = ""
 
 
@@ -182,7 +183,7 @@ class Table:
                     "ConditionCheck": {
                         "TableName": table,
                         "Key": _wire({"pk": action.pk, "sk": action.sk}),
-                        "ConditionExpression": "attribute_exists(pk)",
+                        **(_held("version", action.version) or _THERE),
                     }
                 }
             case Add():
@@ -197,18 +198,25 @@ _ATTEMPTS = 6
 _RETRYABLE = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
+_THERE: dict[str, Any] = {"ConditionExpression": "attribute_exists(pk)"}
+
+
 def _condition(put: Put) -> dict[str, Any]:
     if put.absent:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
-    absent_too = "attribute_not_exists(pk) OR " if put.sequence == 0 else ""
-    for name, value in (("version", put.version), ("sequence", put.sequence)):
-        if value is not None:
-            return {
-                "ConditionExpression": f"{absent_too}#v = :v",
-                "ExpressionAttributeNames": {"#v": name},
-                "ExpressionAttributeValues": {":v": {"N": str(value)}},
-            }
-    return {}
+    first = put.sequence == 0
+    return _held("version", put.version) or _held("sequence", put.sequence, or_absent=first)
+
+
+def _held(name: str, value: int | None, *, or_absent: bool = False) -> dict[str, Any]:
+    """The condition that a stored attribute is still `value`; none when that is None."""
+    if value is None:
+        return {}
+    return {
+        "ConditionExpression": f"{'attribute_not_exists(pk) OR ' if or_absent else ''}#v = :v",
+        "ExpressionAttributeNames": {"#v": name},
+        "ExpressionAttributeValues": {":v": {"N": str(value)}},
+    }
 
 
 def _update(add: Add) -> dict[str, Any]:

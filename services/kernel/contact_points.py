@@ -1,0 +1,108 @@
+"""E-mail addresses, telephone numbers and websites, checked conservatively and in one form.
+
+Every check is one regular expression that the published schema repeats, so that what a schema
+allows is what we take. The checks are syntactic: they refuse what cannot be right, and do not ask
+a mail server or a name server. Everything is ASCII; an international host is written in its xn--
+form (RFC 5891), which is what DNS sees anyway. Addresses with non-ASCII local parts (RFC 6531),
+quoted local parts and IP addresses as hosts are refused: hardly anyone has one, and most of those
+that turn up are typing mistakes.
+"""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# The last label has a letter first (RFC 3696, section 2), so an IPv4 address is no host name.
+_HOST = rf"(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])"
+
+EMAIL = rf"^\s*{_ATOM}(?:\.{_ATOM})*@{_HOST}\s*$"
+# People write and paste spaces, dots, parentheses and all sorts of dashes between the digits.
+_GAP = r"[\s().\u2010-\u2015-]"
+PHONE = rf"^(?!.*\(0\))\s*\+{_GAP}*[1-9](?:{_GAP}*[0-9]){{7,14}}{_GAP}*$"
+_URL_TAIL = r"[/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*"  # the characters of RFC 3986
+WEBSITE = rf"^\s*[Hh][Tt][Tt][Pp][Ss]?://{_HOST}(?::[0-9]{{1,5}})?(?:{_URL_TAIL})?\s*$"
+_MAX_EMAIL, _MAX_LOCAL, _MAX_WEBSITE, _MAX_PHONE = 254, 64, 500, 40
+
+_EMAIL, _PHONE, _WEBSITE = (
+    re.compile(pattern.removeprefix("^").removesuffix("$")) for pattern in (EMAIL, PHONE, WEBSITE)
+)
+_SEPARATORS = re.compile(_GAP)
+
+
+def email(text: str) -> str:
+    """`Ann@Example.com ` as `ann@example.com`; ValueError says what an address looks like.
+
+    Upper and lower case are not told apart: no mail host of note does, and people would be in
+    twice (RFC 5321, section 2.4, would allow it before the @).
+    """
+    address = text.strip()
+    local = address.rpartition("@")[0]
+    if len(address) > _MAX_EMAIL or len(local) > _MAX_LOCAL or not _EMAIL.fullmatch(address):
+        raise PydanticCustomError(
+            "email",
+            "{given} is not a plain e-mail address such as ann@example.com",
+            {"given": repr(text[:60])},
+        )
+    return address.lower()
+
+
+def phone(text: str) -> str:
+    """`+1 (415) 555-0100` as `+14155550100` (ITU-T E.164); ValueError says what would be right.
+
+    `(0)` is refused: whether its digit is dialled depends on the country.
+    """
+    if len(text) > _MAX_PHONE or not _PHONE.fullmatch(text):
+        raise PydanticCustomError(
+            "phone",
+            "{given} is not an international number: write + and the country code, 8 to 15 digits "
+            "in all, such as +14155550100 (spaces, dashes, dots and parentheses may stay, (0) not)",
+            {"given": repr(text[:60])},
+        )
+    return _SEPARATORS.sub("", text)
+
+
+def website(text: str) -> str:
+    """An http or https URL with scheme and host in lower case; ValueError says what it takes."""
+    address = text.strip()
+    if len(address) > _MAX_WEBSITE or not _WEBSITE.fullmatch(address):
+        raise PydanticCustomError(
+            "website",
+            "{given} is not a web address such as https://www.example.com/about (ASCII only: "
+            "percent-encode the path, write an international host as xn--…)",
+            {"given": repr(text[:60])},
+        )
+    scheme, _, rest = address.partition("://")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    return f"{scheme.lower()}://{host.lower()}{rest[len(host) :]}"
+
+
+def _accepts(pattern: str, longest: int, **more: str) -> WithJsonSchema:
+    schema: dict[str, Any] = {"type": "string", "pattern": pattern, "maxLength": longest, **more}
+    return WithJsonSchema(schema, mode="validation")
+
+
+Email = Annotated[
+    str,
+    AfterValidator(email),
+    _accepts(EMAIL, _MAX_EMAIL, format="email"),
+    WithJsonSchema({"type": "string", "format": "email"}, mode="serialization"),
+]
+"""An address in lower case."""
+Phone = Annotated[
+    str,
+    AfterValidator(phone),
+    _accepts(PHONE, _MAX_PHONE),
+    WithJsonSchema({"type": "string", "pattern": r"^\+[1-9][0-9]{7,14}$"}, mode="serialization"),
+]
+"""An E.164 number."""
+Website = Annotated[
+    str,
+    AfterValidator(website),
+    _accepts(WEBSITE, _MAX_WEBSITE, format="uri"),
+    WithJsonSchema({"type": "string", "format": "uri"}, mode="serialization"),
+]
+"""An http or https URL."""

@@ -1,0 +1,36 @@
+"""Names as people look for them: without case, accents and stray spaces.
+
+For index keys and prefixes. Not for display, and no replacement for a search engine: scripts
+without case or accents come back as they are.
+"""
+
+import unicodedata
+
+MAX_KEY_BYTES = 900
+"""What is kept of a folded text, UTF-8; a DynamoDB sort key holds 1,024 bytes and needs an id."""
+
+# Latin letters that Unicode does not take apart into a base letter and a mark.
+_LETTERS = str.maketrans(
+    {
+        "æ": "ae",
+        "œ": "oe",
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "ħ": "h",
+        "ŧ": "t",
+        "þ": "th",
+        "\N{LATIN SMALL LETTER DOTLESS I}": "i",
+    }
+)
+
+
+def fold(text: str) -> str:
+    """`  Émile  ŁÓDŹ ` as `emile lodz`. Folding twice changes nothing."""
+    # Marks (non-zero combining class) can only be told apart after decomposition; decomposition
+    # can bring capitals back (℡ is TEL), so case goes before and after.
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    bare = "".join(c for c in apart if not unicodedata.combining(c))
+    words = " ".join(bare.casefold().translate(_LETTERS).split())
+    return words.encode()[:MAX_KEY_BYTES].decode(errors="ignore").rstrip()
