@@ -43,7 +43,10 @@ def root(
     ] = DEFAULT_USER,
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")] = False,
     home: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where the local platform keeps its state.")
+        Path,
+        typer.Option(
+            envvar="ZEBROS_HOME", metavar="DIR", help="Where the local platform keeps its state."
+        ),
     ] = DEFAULT_HOME,
     stack: Annotated[
         str | None,

@@ -1,0 +1,374 @@
+"""Starts the parts of the local CRM, keeps them running, and stops them: platform, issuer, worker.
+
+One supervisor a folder: it holds the folder's lock as long as it lives. It writes down what it
+starts before anything else, so that whoever comes after a kill -9 knows what to clear away.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local import bridge, ports
+from local.deploy import REGION, Stack
+from local.errors import NotReady, Trouble
+from local.processes import Child, stop
+from local.realms import AUDIENCE, TENANTS
+from local.state import Home, Lock
+
+HOST = ports.HOST
+ROOT = Path(__file__).resolve().parent.parent
+PLATFORM_PORT, ISSUER_PORT = 4566, 4580
+_START_S = 90.0
+_LOOK_S = 0.3
+_RESTARTS = 3
+"""Restarts of one part within _RESTARTS_WITHIN_S, after which the supervisor gives up."""
+_RESTARTS_WITHIN_S = 60.0
+_WORKER = "reporting.handlers.worker"
+
+type Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be chosen at a start."""
+
+    port: int | None = None
+    issuer_port: int | None = None
+    bridge: bool = False
+    root: Path = ROOT
+    """Where template.yaml is."""
+    tenants: tuple[str, ...] = TENANTS
+
+
+@dataclass
+class Part:
+    """One process of the CRM: how it is started, and how one knows that it answers."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    health: str | None = None
+    child: Child | None = None
+    restarts: list[float] = field(default_factory=list)
+
+
+class Supervisor:
+    """The running CRM of one folder."""
+
+    def __init__(self, home: Home, options: Options, say: Say) -> None:
+        self._home, self._options, self._say = home, options, say
+        self._parts: dict[str, Part] = {}
+        self._lock: Lock | None = None
+        self._stopping = threading.Event()
+        self._changing = threading.RLock()
+        self.gave_up: Trouble | None = None
+        self.state: dict[str, Any] = {}
+
+    def start(self) -> dict[str, Any]:
+        """Start everything and deploy the stack; what state.json says. Raises Trouble."""
+        self._lock = self._home.lock()
+        if self._lock is None:
+            raise second_start(self._home)
+        self._clear_away()
+        before = self._home.state()
+        port = ports.chosen(
+            "platform", "--port", self._options.port, before.get("port"), PLATFORM_PORT
+        )
+        issuer_port = ports.chosen(
+            "issuer",
+            "--issuer-port",
+            self._options.issuer_port,
+            before.get("issuer_port"),
+            ISSUER_PORT,
+        )
+        docker = bridge.address() if self._options.bridge else None
+        self._phase("starting", "Starting the platform and the issuer")
+        self._start(self._issuer(issuer_port, docker))
+        self._start(self._platform(port))
+        for part in list(self._parts.values()):
+            self._wait_for(part)
+        if docker:
+            self._start(self._bridge(docker, port, issuer_port))
+        self._phase("deploying", "")
+        endpoint = f"http://{HOST}:{port}"
+        base = f"http://{HOST}:{issuer_port}/realms/"
+        stack = Stack(
+            self._options.root,
+            self._home,
+            endpoint,
+            {"IssuerBase": base, "Audience": AUDIENCE},
+        )
+        outputs = stack.deploy(self._say)
+        self._saved(endpoint)
+        self.state = described(outputs, endpoint, base, self._options.root)
+        self.state |= {"port": port, "issuer_port": issuer_port}
+        if docker:
+            self.state["bridge"] = {
+                "endpoint": f"http://{docker}:{port}",
+                "issuer_base": f"http://{docker}:{issuer_port}/realms/",
+            }
+        self._home.write_state(self.state)
+        if importlib.util.find_spec("reporting") and importlib.util.find_spec(_WORKER):
+            self._start(self._worker())
+        self._write_pids()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        self._phase("ready", "")
+        return self.state
+
+    def wait(self) -> None:
+        """Until a part cannot be kept running. Raises the Trouble that says why."""
+        while not self._stopping.wait(_LOOK_S):
+            if self.gave_up is not None:
+                raise self.gave_up
+
+    def stop(self, failure: Trouble | None = None) -> None:
+        """End every part, the worker first, so that it can put its work back."""
+        self._stopping.set()
+        with self._changing:
+            for name in ("worker", "bridge", "issuer", "platform"):
+                part = self._parts.pop(name, None)
+                if part is not None and part.child is not None:
+                    part.child.stop()
+            if self._lock is not None:
+                self._home.write_processes([])
+                if failure is None:
+                    self._phase("stopped", "")
+                else:
+                    self._home.write_status("failed", error=failure.document())
+                self._lock.release()
+                self._lock = None
+
+    def _clear_away(self) -> None:
+        """End what a killed supervisor has left running."""
+        left = [one for one in self._home.processes() if one.alive]
+        if left:
+            names = ", ".join(one.name for one in left)
+            self._say(f"The last run was cut off: stopping what it left behind ({names})")
+            stop(left)
+        self._home.write_processes([])
+
+    def _start(self, part: Part) -> None:
+        with self._changing:
+            if self._stopping.is_set():
+                return
+            self._parts[part.name] = part
+            log = self._home.logs / f"{part.name}.log"
+            part.child = Child(part.name, part.command, part.environment, log)
+            self._write_pids()
+
+    def _write_pids(self) -> None:
+        children = [part.child for part in self._parts.values() if part.child]
+        self._home.write_processes([child.known for child in children])
+        if self.state:
+            self.state["pids"] = {child.name: child.known.pid for child in children}
+            self._home.write_state(self.state)
+
+    def _wait_for(self, part: Part) -> None:
+        """Until a part answers. Raises NotReady with its last words when it does not."""
+        assert part.child is not None
+        ends = time.monotonic() + _START_S
+        while time.monotonic() < ends:
+            if part.child.ended:
+                words = part.child.last_words() or "It said nothing."
+                raise NotReady(f"The {part.name} {part.child.ended} while starting.", hint=words)
+            if part.health is None:
+                return
+            with suppress(httpx.HTTPError):
+                if httpx.get(part.health, timeout=2.0, trust_env=False).is_success:
+                    return
+            time.sleep(0.1)
+        raise NotReady(
+            f"The {part.name} did not answer within {_START_S:.0f} seconds.",
+            hint=f"Its log is {part.child.log}.",
+        )
+
+    def _watch(self) -> None:
+        """Start again what ended by itself; give up on what keeps ending."""
+        while not self._stopping.wait(_LOOK_S):
+            for part in list(self._parts.values()):
+                if part.child is not None and (how := part.child.ended):
+                    try:
+                        self._restart(part, how)
+                    except Trouble as trouble:
+                        self.gave_up = trouble
+                        return
+
+    def _restart(self, part: Part, how: str) -> None:
+        now = time.monotonic()
+        part.restarts = [at for at in part.restarts if now - at < _RESTARTS_WITHIN_S]
+        assert part.child is not None
+        if len(part.restarts) >= _RESTARTS:
+            raise NotReady(
+                f"The {part.name} {how} again and again.",
+                hint=part.child.last_words() or f"Its log is {part.child.log}.",
+            )
+        part.restarts.append(now)
+        kept = " with its saved state" if part.name == "platform" else ""
+        self._say(f"The {part.name} {how}; starting it again{kept}")
+        self._start(part)
+        if not self._stopping.is_set():
+            self._wait_for(part)
+
+    def _phase(self, phase: str, sentence: str) -> None:
+        """Tell people, and other processes, how far things are."""
+        self._home.write_status(phase, options=plain(self._options))
+        if sentence:
+            self._say(sentence)
+
+    def _saved(self, endpoint: str) -> None:
+        """Have the deployed stack on disk before anybody relies on it."""
+        with suppress(httpx.HTTPError):
+            httpx.post(f"{endpoint}/_zebros/snapshot", timeout=60.0, trust_env=False)
+
+    def _platform(self, port: int) -> Part:
+        command = [sys.executable, "-m", "local.platform", "--port", str(port)]
+        command += ["--home", str(self._home.platform)]
+        return Part("platform", command, base(), f"http://{HOST}:{port}/_ministack/health")
+
+    def _issuer(self, port: int, docker: str | None) -> Part:
+        command = [sys.executable, "-m", "local.issuer", "--port", str(port)]
+        command += ["--home", str(self._home.issuer), "--tenants", ",".join(self._options.tenants)]
+        if docker:
+            command += ["--also", docker]
+        return Part("issuer", command, base(), f"http://{HOST}:{port}/health")
+
+    def _bridge(self, docker: str, *forwarded: int) -> Part:
+        command = [sys.executable, "-m", "local.bridge", "--host", docker]
+        for port in forwarded:
+            command += ["--port", str(port)]
+        return Part("bridge", command, base())
+
+    def _worker(self) -> Part:
+        return Part("worker", [sys.executable, "-m", _WORKER], base() | worker(self.state))
+
+
+def second_start(home: Home) -> Trouble:
+    """The sentence for whoever starts a platform that runs."""
+    holder = home.supervisor()
+    who = f" (process {holder.pid})" if holder else ""
+    api = home.state().get("api")
+    where = f"; its API is {api}" if api else ""
+    return NotReady(
+        f"The CRM of {home.path} runs already{who}{where}.",
+        hint="`zebros status` shows it, `zebros down` stops it.",
+    )
+
+
+def described(outputs: dict[str, str], endpoint: str, base: str, root: Path) -> dict[str, Any]:
+    """state.json: where everything is."""
+    api, socket = outputs.get("ApiId"), outputs.get("SocketId")
+    host = endpoint.removeprefix("http://")
+    named = {
+        key.removesuffix("Name"): value for key, value in outputs.items() if key.endswith("Name")
+    }
+    return {
+        "endpoint": endpoint,
+        "region": REGION,
+        "api": f"{endpoint}/restapis/{api}/v1/_user_request_" if api else None,
+        "websocket": f"ws://{host}/_aws/execute-api/{socket}/v1" if socket else None,
+        "bus": outputs.get("BusName"),
+        "lake_bucket": outputs.get("LakeBucketName"),
+        "files_bucket": outputs.get("FilesBucketName"),
+        "task_queue": outputs.get("ReportTasksQueueUrl"),
+        "state_machine": outputs.get("ReportFlowArn"),
+        "issuer_base": base,
+        "audience": AUDIENCE,
+        "tables": {name: value for name, value in named.items() if name.endswith("Table")},
+        "functions": {
+            name: value
+            for name, value in named.items()
+            if not name.endswith(("Table", "Bucket", "Bus", "Archive"))
+        },
+        "outputs": outputs,
+        "root": str(root),
+        "pids": {},
+    }
+
+
+def base() -> dict[str, str]:
+    """The environment of a part: ours, without anything of a real AWS account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return kept | {"PYTHONUNBUFFERED": "1"}
+
+
+def worker(state: dict[str, Any]) -> dict[str, str]:
+    """What the report worker reads: the same variables as in the cloud."""
+    found = {
+        "TABLE_NAME": state["tables"].get("ReportingTable"),
+        "BUS_NAME": state["bus"],
+        "LAKE_BUCKET": state["lake_bucket"],
+        "FILES_BUCKET": state["files_bucket"],
+        "TASK_QUEUE_URL": state["task_queue"],
+        "STATE_MACHINE_ARN": state["state_machine"],
+        "AWS_ENDPOINT_URL": state["endpoint"],
+        "AWS_REGION": state["region"],
+        "AWS_DEFAULT_REGION": state["region"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "POWERTOOLS_SERVICE_NAME": "reporting",
+    }
+    return {name: str(value) for name, value in found.items() if value}
+
+
+def plain(options: Options) -> dict[str, Any]:
+    """The options as JSON holds them."""
+    return {**asdict(options), "root": str(options.root)}
+
+
+def obey_signals() -> None:
+    """TERM and HUP end us as Ctrl-C does."""
+
+    def interrupted(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+
+
+def ignore_signals() -> None:
+    """While stopping: a second Ctrl-C must not leave half of it running."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m local.supervisor`: what `zebros up --detach` leaves behind."""
+    arguments = argparse.ArgumentParser(prog="python -m local.supervisor", description=__doc__)
+    arguments.add_argument("--home", type=Path, required=True)
+    arguments.add_argument("--options", required=True, help="JSON, as in Options.")
+    given = arguments.parse_args(argv)
+    chosen = json.loads(given.options)
+    options = Options(
+        **{**chosen, "root": Path(chosen["root"]), "tenants": tuple(chosen["tenants"])}
+    )
+    home = Home(given.home)
+    supervisor = Supervisor(home, options, lambda sentence: print(sentence, flush=True))
+    obey_signals()
+    failure: Trouble | None = None
+    try:
+        supervisor.start()
+        supervisor.wait()
+    except KeyboardInterrupt:
+        pass
+    except Trouble as trouble:
+        failure = trouble
+        print(trouble.sentence, trouble.hint, sep="\n", flush=True)
+    ignore_signals()
+    supervisor.stop(failure)
+    return failure.exit_code if failure else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
