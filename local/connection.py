@@ -1,6 +1,5 @@
 """Where the CRM is and who is asking: from options, the environment and `.local/state.json`."""
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ import httpx
 
 from local.client import Client, GivenToken, Tokens
 from local.errors import BadInput, NotReady
+from local.state import Home
 
 DEFAULT_HOME = Path(".local")
 DEFAULT_TENANT = "acme"
@@ -103,17 +103,7 @@ class Connection:
 
     def state(self) -> dict[str, Any] | None:
         """What the local platform wrote about itself; None when none was started here."""
-        file = self.home / "state.json"
-        try:
-            state = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as fault:
-            raise BadInput(
-                f"{file} cannot be read: {fault}.",
-                hint="`zebros down`, then `zebros up` writes it anew.",
-            ) from fault
-        return state if isinstance(state, dict) else None
+        return Home(self.home).state() or None
 
     def client(self, *, connections: int = 16) -> Client:
         """The API's client for the chosen user."""

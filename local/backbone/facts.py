@@ -56,7 +56,9 @@ def of_record(deployment: Deployment, tenant: str, target: str) -> tuple[str, li
             hint="It has 26 characters, such as 01J9ZK4V3W8Q5D2T7Y6R1XNMHB.",
         )
     if slash and kind not in CONTEXTS:
-        raise BadInput(f"There are no facts about a {kind}.", hint=f"About {', '.join(CONTEXTS)}.")
+        raise BadInput(
+            f"There is no kind of record called {kind}.", hint=f"There are {', '.join(CONTEXTS)}."
+        )
     for name in (kind,) if slash else CONTEXTS:
         found = _outbox(deployment, tenant, name, record_id)
         if found:

@@ -1,0 +1,247 @@
+"""Looking at the backbone and mending it: taps, dead letters, replays."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from ulid import ULID
+
+from local.backbone import redrive, replay, tail
+from local.connection import Deployment
+from local.errors import BadInput, Trouble
+
+OUTPUTS = {"BusName": "bus", "ArchiveName": "archive", "LakeBucketName": "lake"}
+
+
+@pytest.fixture
+def stack(cloud: Any) -> Deployment:
+    return Deployment(OUTPUTS, None, "us-east-1")
+
+
+def put(*facts: dict[str, Any]) -> None:
+    boto3.client("events").put_events(
+        Entries=[
+            {
+                "EventBusName": "bus",
+                "Source": fact["source"],
+                "DetailType": fact["type"],
+                "Detail": json.dumps(fact),
+            }
+            for fact in facts
+        ]
+    )
+
+
+def fact(number: int, type_: str = "OpportunityWon", **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"F{number}",
+        "source": "zebros.opportunities",
+        "type": type_,
+        "subject": f"opportunity/{number}",
+        "time": f"2026-03-10T09:30:{number:02d}.000Z",
+        "tenantid": "acme",
+        "sequence": "1",
+        "data": {"current": {}},
+        **more,
+    }
+
+
+def all_of(tap: tail.Tap) -> list[str]:
+    found: list[str] = []
+    while facts := tap.facts():
+        found += [str(one["id"]) for one in facts]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        (tail.Filter(), ["F1", "F2", "F3", "F4"]),
+        (tail.Filter(tenant="acme"), ["F1", "F2", "F3"]),
+        (tail.Filter(types=["OpportunityLost"]), ["F2"]),
+        (tail.Filter(contexts=["customers"]), ["F3"]),
+        (tail.Filter(tenant="acme", subjects=["opportunity/1"]), ["F1"]),
+    ],
+)
+def test_a_tap_gets_what_its_filter_lets_through(
+    stack: Deployment, wanted: tail.Filter, ids: list[str]
+) -> None:
+    with tail.tapped(stack, wanted) as tap:
+        put(
+            fact(1),
+            fact(2, "OpportunityLost"),
+            fact(3, "AccountCreated", source="zebros.customers"),
+            fact(4, tenantid="globex"),
+            fact(5, source="partner.shop"),
+        )
+        assert sorted(all_of(tap)) == ids
+
+
+def left_behind() -> list[str]:
+    rules = boto3.client("events").list_rules(EventBusName="bus", NamePrefix=tail.PREFIX)["Rules"]
+    queues = boto3.client("sqs").list_queues(QueueNamePrefix=tail.PREFIX).get("QueueUrls", [])
+    return [*(rule["Name"] for rule in rules), *queues]
+
+
+def test_a_tap_leaves_nothing_behind_however_it_ends(stack: Deployment) -> None:
+    def interrupted() -> None:
+        with tail.tapped(stack, tail.Filter()):
+            assert len(left_behind()) == 2
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert left_behind() == []
+
+
+def test_what_a_killed_tail_left_is_removed_by_the_next_one(stack: Deployment) -> None:
+    old = ULID.from_datetime(datetime.now(UTC) - timedelta(hours=2))
+    young = ULID.from_datetime(datetime.now(UTC) - timedelta(minutes=5))
+    names = [f"{tail.PREFIX}{one}".lower() for one in (old, young)]
+    for name in names:
+        boto3.client("sqs").create_queue(QueueName=name)
+        boto3.client("events").put_rule(
+            Name=name, EventBusName="bus", EventPattern='{"source": ["x"]}'
+        )
+    with tail.tapped(stack, tail.Filter()):
+        pass
+    assert not any(names[0] in one for one in left_behind())
+    assert sum(names[1] in one for one in left_behind()) == 2
+
+
+TEMPLATE = {
+    "Resources": {
+        "ReportingLakeQueue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "main"}},
+        "ReportingLakeDeadLetters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "dlq"}},
+        "CustomersRelayDeadLetters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "r"}},
+    }
+}
+
+
+@pytest.fixture
+def letters(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """A stack with a dead-letter queue, on a platform that has no move tasks."""
+    boto3.client("cloudformation").create_stack(
+        StackName="zebros", TemplateBody=json.dumps(TEMPLATE)
+    )
+
+    def refuse(**_: Any) -> None:
+        error = {"Error": {"Code": "InvalidAction", "Message": "Unknown action"}}
+        raise ClientError(error, "StartMessageMoveTask")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stack.aws("sqs"), "start_message_move_task", refuse)
+    return stack
+
+
+def waiting(queue: str) -> list[str]:
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    bodies: list[str] = []
+    while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        bodies += [message["Body"] for message in found]
+    return bodies
+
+
+def test_dead_letters_go_back_to_their_queue(letters: Deployment) -> None:
+    sqs = boto3.client("sqs")
+    for number in range(23):
+        sqs.send_message(
+            QueueUrl=sqs.get_queue_url(QueueName="dlq")["QueueUrl"], MessageBody=f"letter {number}"
+        )
+    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLakeDeadLetters")
+    assert (queue.name, queue.depth) == ("ReportingLake", 23)
+    assert max(redrive.redrive(letters, queue, pause=lambda _: None)) == 23
+    assert sorted(waiting("main")) == sorted(f"letter {n}" for n in range(23))
+    assert waiting("dlq") == []
+
+
+def test_an_empty_dead_letter_queue_is_no_work(letters: Deployment) -> None:
+    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLake")
+    assert max(redrive.redrive(letters, queue, pause=lambda _: None), default=0) == 0
+
+
+def test_where_the_platform_has_a_move_task_it_does_the_work(
+    letters: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [
+        {"TaskHandle": "t", "Status": "RUNNING", "ApproximateNumberOfMessagesMoved": 4},
+        {"Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": 9},
+    ]
+    sqs = letters.aws("sqs")
+    monkeypatch.setattr(sqs, "start_message_move_task", lambda **_: {"TaskHandle": "t"})
+    monkeypatch.setattr(sqs, "list_message_move_tasks", lambda **_: {"Results": [told.pop(0)]})
+    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLake")
+    assert list(redrive.redrive(letters, queue, pause=lambda _: None)) == [4, 9]
+
+
+def test_a_move_that_fails_says_why(letters: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    sqs = letters.aws("sqs")
+    told = {"Results": [{"Status": "FAILED", "FailureReason": "AccessDenied"}]}
+    monkeypatch.setattr(sqs, "start_message_move_task", lambda **_: {"TaskHandle": "t"})
+    monkeypatch.setattr(sqs, "list_message_move_tasks", lambda **_: told)
+    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLake")
+    with pytest.raises(Trouble, match="AccessDenied"):
+        list(redrive.redrive(letters, queue, pause=lambda _: None))
+
+
+def test_a_queue_there_is_not_names_those_there_are(letters: Deployment) -> None:
+    with pytest.raises(BadInput) as refused:
+        redrive.chosen(redrive.dead_letter_queues(letters), "ReportngLake")
+    assert "CustomersRelay, ReportingLake" in refused.value.hint
+
+
+def test_letters_of_a_relay_are_not_sent_to_a_queue_that_is_not_theirs(letters: Deployment) -> None:
+    queue = redrive.chosen(redrive.dead_letter_queues(letters), "CustomersRelay")
+    with pytest.raises(Trouble, match="came from a table's stream"):
+        list(redrive.redrive(letters, queue))
+
+
+@pytest.fixture
+def archived(stack: Deployment) -> Deployment:
+    events = boto3.client("events")
+    bus = events.describe_event_bus(Name="bus")["Arn"]
+    events.create_archive(ArchiveName="archive", EventSourceArn=bus)
+    for function in ("ActivitiesEvents", "ReportingLake"):
+        events.put_rule(
+            Name=f"zebros-{function}Rule-1A2B3C",
+            EventBusName="bus",
+            EventPattern='{"source": [{"prefix": "zebros."}]}',
+        )
+    return stack
+
+
+def test_a_replay_brings_archived_facts_again_and_marks_them(archived: Deployment) -> None:
+    put(fact(1), fact(2))
+    now = datetime.now(UTC)
+    with tail.tapped(archived, tail.Filter()) as tap:
+        told = list(
+            replay.replay(
+                archived,
+                now - timedelta(hours=1),
+                now + timedelta(minutes=1),
+                None,
+                pause=lambda _: None,
+            )
+        )
+        facts = []
+        while got := tap.facts():
+            facts += got
+    assert told[-1].state == "COMPLETED"
+    assert sorted(one["id"] for one in facts) == ["F1", "F2"]
+    assert all(one["replayed"] for one in facts)
+
+
+def test_consumers_are_known_by_their_functions(archived: Deployment) -> None:
+    assert {"ActivitiesEvents", "ReportingLake"} <= set(replay.consumers(archived))
+    now = datetime.now(UTC)
+    with pytest.raises(BadInput, match="No rule feeds Timeline"):
+        list(replay.replay(archived, now - timedelta(hours=1), now, "Timeline"))
+
+
+def test_a_period_backwards_is_refused(archived: Deployment) -> None:
+    now = datetime.now(UTC)
+    with pytest.raises(BadInput, match="before it begins"):
+        list(replay.replay(archived, now, now - timedelta(hours=1), None))
