@@ -8,7 +8,7 @@ import asyncio
 import json
 from typing import Any
 
-from local.platform import sources
+from local.platform import sockets, sources
 from local.platform.seams import module, replace
 from local.platform.settings import ACCOUNT, REGION
 from local.platform.snapshot import Snapshots
@@ -22,18 +22,26 @@ def apply(snapshots: Snapshots) -> None:
     app = module("app")
 
     async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(_PREFIX):
-            if scope["type"] == "http" and not scope["path"].startswith("/_ministack/"):
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path.startswith(_PREFIX):
+            status, document = await _answer(scope["method"], path, snapshots)
+            await _send(send, status, {}, json.dumps(document).encode())
+        elif scope["type"] == "http" and path.startswith(sockets.PREFIX):
+            body = await app._read_request_body(receive, scope["method"], {})
+            await _send(send, *await sockets.connection(scope["method"], path, body))
+        else:
+            if scope["type"] == "http" and not path.startswith("/_ministack/"):
                 snapshots.touch()
             await stock(scope, receive, send)
-            return
-        status, document = await _answer(scope["method"], scope["path"], snapshots)
-        body = json.dumps(document).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
 
     stock = replace(app, "app", serve)
+
+
+async def _send(send: Any, status: int, headers: dict[str, str], body: bytes) -> None:
+    said = {"content-type": "application/json", **headers, "content-length": str(len(body))}
+    lines = [(name.encode(), value.encode()) for name, value in said.items()]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _answer(method: str, path: str, snapshots: Snapshots) -> tuple[int, dict[str, Any]]:

@@ -7,9 +7,13 @@ from local.platform import (
     gate,
     keyconditions,
     lambdas,
+    moves,
     nested,
     queues,
+    rules,
+    secrets,
     snapshot,
+    sockets,
     sources,
     ttl,
 )
@@ -26,7 +30,11 @@ def apply(settings: Settings) -> None:
         keyconditions.apply,
         callbacks.apply,
         queues.apply,
+        moves.apply,
+        rules.apply,
         sources.apply,
+        secrets.apply,
+        sockets.apply,
     ):
         patch()
     lambdas.apply(settings)
