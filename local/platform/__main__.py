@@ -1,6 +1,7 @@
 """`python -m local.platform`: the emulator with our patches, in this process, until TERM."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from local.platform import patches, seams  # the emulator reads the environment at import
 
     patches.apply(settings)
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     sys.argv = sys.argv[:1]  # the emulator parses the command line too
     seams.module("app").main()
 

@@ -23,10 +23,10 @@ from local.platform.seams import module, replace
 
 _KEPT = 1_000
 _log = logging.getLogger("events")
-_delivering: ContextVar[tuple[dict[str, Any], dict[str, Any], str] | None] = ContextVar(
-    "delivering", default=None
-)
-"""(target, rule, reason) of the delivery this thread is at."""
+type Document = dict[str, Any]
+
+_delivering: ContextVar[tuple[Document, Document] | None] = ContextVar("delivering", default=None)
+"""(target, rule) of the delivery this thread is at."""
 
 
 def apply() -> None:
@@ -34,12 +34,10 @@ def apply() -> None:
     events, queues = module("services.eventbridge"), module("services.sqs")
     recent: deque[Any] = deque(maxlen=_KEPT)
 
-    def invoke(
-        target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], *more: Any
-    ) -> None:
+    def invoke(target: Document, event: Document, rule: Document, *more: Any) -> None:
         if not _wanted(events, event, rule):
             return
-        token = _delivering.set((target, rule, ""))
+        token = _delivering.set((target, rule))
         try:
             stock_invoke(target, event, rule, *more)
         finally:
@@ -82,7 +80,7 @@ def _undeliverable(queues: Any, payload: str, code: str, message: str) -> None:
     delivering = _delivering.get()
     if delivering is None:
         return
-    target, rule, _ = delivering
+    target, rule = delivering
     letters = (target.get("DeadLetterConfig") or {}).get("Arn")
     queue = queues._queue_by_arn(letters) if letters else None
     if queue is None:

@@ -1,9 +1,10 @@
-"""`TimeToLiveSpecification` and `SSESpecification` of a table in a template.
+"""Time to live, point-in-time recovery and encryption of a table in a template.
 
-Stock fault: CloudFormation creates the table and drops both, so items never expire although the
-template says so, and DescribeTable shows an unencrypted table. (UpdateTimeToLive by API works.)
+Stock fault: CloudFormation creates the table and drops all three, so items never expire
+although the template says so, and DescribeTable shows an unencrypted one. (UpdateTimeToLive by
+API works.)
 
-Mended: both are set after create and after update. The emulator looks for expired items once a
+Mended: they are set after create and after update. The emulator looks for expired items once a
 minute, and as in AWS an expired item may be read until it is swept. An expiry writes no stream
 record.
 """
@@ -16,7 +17,7 @@ _TYPE = "AWS::DynamoDB::Table"
 
 
 def apply() -> None:
-    """Carry time to live and encryption from the template to the table."""
+    """Carry these settings from the template to the table."""
     tables = module("services.dynamodb")
     handlers = module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
     stock = handlers[_TYPE]
@@ -31,6 +32,10 @@ def apply() -> None:
             }
         else:
             tables._ttl_settings.pop(name, None)
+        backups = props.get("PointInTimeRecoverySpecification") or {}
+        tables._pitr_settings[name] = (
+            str(backups.get("PointInTimeRecoveryEnabled", False)).lower() == "true"
+        )
         encryption = props.get("SSESpecification")
         if encryption and str(encryption.get("SSEEnabled", False)).lower() == "true":
             tables._tables[name]["SSEDescription"] = tables._sse_description_from_spec(
