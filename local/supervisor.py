@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -36,6 +37,9 @@ _RESTARTS = 3
 """Restarts of one part within _RESTARTS_WITHIN_S, after which the supervisor gives up."""
 _RESTARTS_WITHIN_S = 60.0
 _WORKER = "reporting.handlers.worker"
+
+FAILED = "failed:"
+"""How the last words of a detached supervisor begin; status.json says the same to programs."""
 
 type Say = Callable[[str], None]
 
@@ -269,7 +273,7 @@ def second_start(home: Home) -> Trouble:
 def described(outputs: dict[str, str], endpoint: str, base: str, root: Path) -> dict[str, Any]:
     """state.json: where everything is."""
     api, socket = outputs.get("ApiId"), outputs.get("SocketId")
-    host = endpoint.removeprefix("http://")
+    host, stage = endpoint.removeprefix("http://"), urlsplit(outputs.get("SocketUrl", "")).path
     named = {
         key.removesuffix("Name"): value for key, value in outputs.items() if key.endswith("Name")
     }
@@ -277,7 +281,7 @@ def described(outputs: dict[str, str], endpoint: str, base: str, root: Path) -> 
         "endpoint": endpoint,
         "region": REGION,
         "api": f"{endpoint}/restapis/{api}/v1/_user_request_" if api else None,
-        "websocket": f"ws://{host}/_aws/execute-api/{socket}/v1" if socket else None,
+        "websocket": f"ws://{host}/_aws/execute-api/{socket}{stage}" if socket else None,
         "bus": outputs.get("BusName"),
         "lake_bucket": outputs.get("LakeBucketName"),
         "files_bucket": outputs.get("FilesBucketName"),
@@ -364,7 +368,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         pass
     except Trouble as trouble:
         failure = trouble
-        print(trouble.sentence, trouble.hint, sep="\n", flush=True)
+        print(FAILED, trouble.sentence, trouble.hint, flush=True)
     ignore_signals()
     supervisor.stop(failure)
     return failure.exit_code if failure else 0

@@ -21,6 +21,7 @@ from local.processes import Known, stop
 from local.realms import TENANTS
 from local.state import Home
 from local.supervisor import (
+    FAILED,
     Options,
     Supervisor,
     ignore_signals,
@@ -216,7 +217,8 @@ def _start_detached(home: Home, options: Options) -> None:
         while True:
             for _, line in followed.news():
                 said.append(line)
-                say(line)
+                if not line.startswith(FAILED):
+                    say(line)
             now = home.status()
             if now.get("pid") == child.pid and now.get("phase") == "ready":
                 return

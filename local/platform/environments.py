@@ -17,6 +17,7 @@ import io
 import json
 import logging
 import os
+import re
 import selectors
 import shutil
 import subprocess
@@ -37,6 +38,7 @@ _INIT_S = 60.0
 _TERM_S = 2.0
 _RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 """https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime includes the SDK."""
+_EXECUTE_API = re.compile(r"https://(\w+)\.execute-api\.[\w-]+\.amazonaws\.com")
 _unpacking = threading.Lock()
 _log = logging.getLogger("lambda")
 
@@ -214,7 +216,7 @@ class Environment:
             "TZ": ":UTC",
             "PYTHONUNBUFFERED": "1",
             **inherited,
-            **{key: str(value) for key, value in own.items() if key not in reserved},
+            **{key: self._local(str(value)) for key, value in own.items() if key not in reserved},
             **runtime_module.execution_credentials(self.config),
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
@@ -230,6 +232,10 @@ class Environment:
             # The SDK must not put a host name in front of 127.0.0.1.
             runtime_module.HOST_PREFIX_ENV: "true",
         }
+
+    def _local(self, value: str) -> str:
+        """An address of an API in the cloud, of which the platform is the local one."""
+        return _EXECUTE_API.sub(rf"{self._settings.endpoint}/_aws/execute-api/\1", value)
 
 
 def unpacked(scratch: Path, archive: bytes) -> Path:
