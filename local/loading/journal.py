@@ -59,7 +59,7 @@ class Journal:
     """One load's memory. Used by one thread of one process; a second process is turned away."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._path, self._closed = path, False
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(str(path or ""), timeout=0.2, isolation_level=None)
@@ -86,16 +86,22 @@ class Journal:
         self._db.execute("BEGIN")
 
     def close(self) -> None:
-        """Keep what was recorded."""
+        """Keep what was recorded; nothing more to do for a journal that is closed or discarded."""
+        if self._closed:
+            return
         if self._db.in_transaction:
             self._db.execute("COMMIT")
-        self._db.close()
+        self._close()
 
     def discard(self) -> None:
         """Forget the load: it is finished."""
-        self._db.close()
+        self._close()
         if self._path is not None:
             remove(self._path)
+
+    def _close(self) -> None:
+        self._closed = True
+        self._db.close()
 
     @property
     def run(self) -> str:

@@ -1,6 +1,7 @@
 """The API in this process: an httpx transport that hands requests to the contexts' handlers."""
 
 import importlib
+import importlib.util
 from typing import Any
 
 import httpx
@@ -25,7 +26,9 @@ CLAIMS = {
 
 def answer(request: httpx.Request) -> httpx.Response:
     """What API Gateway would answer."""
-    context = CONTEXTS[request.url.path.split("/")[1]]
+    context = CONTEXTS.get(request.url.path.split("/")[1])
+    if context is None or importlib.util.find_spec(f"{context}.handlers.api") is None:
+        return httpx.Response(404, json={"title": "Not found", "status": 404})
     handler: Any = importlib.import_module(f"{context}.handlers.api").handler
     query: dict[str, list[str]] = {}
     for name, value in request.url.params.multi_items():
