@@ -1,0 +1,136 @@
+"""The one aggregation behind every report: deals by group and currency, as they stood last.
+
+A deal is an opportunity's last fact by sequence, unless it is archived. Its date is the day it
+closed or, while it is open, the day it is expected to. It is priced in one currency or in none.
+
+Open deals whose forecast category is `omitted` are left out everywhere, and lost deals never add
+to an amount. The weighted amount is rounded deal by deal (amount x probability / 100, half away
+from zero), so that every sum equals the sum of its parts, however they are grouped.
+"""
+
+from dataclasses import dataclass
+
+from reporting.engine.facts import LOST, OPEN, WON, Facts
+from reporting.engine.parameters import Grouping, ReportParameters
+from reporting.engine.progress import Watch
+from reporting.engine.report import NONE_LABEL
+
+# The last fact of each record of one kind; duplicates of a fact are equal, so either will do.
+_LATEST = """
+    SELECT * FROM fact WHERE kind = $kind AND rowid IN (
+        SELECT arg_max(rowid, sequence) FROM fact WHERE kind = $kind GROUP BY subject)"""
+
+_NAMES: dict[Grouping, str] = {
+    "none": "NULL",
+    "month": "strftime(day, '%Y-%m')",
+    "product": "coalesce(label.label, deal.key)",  # a product we know nothing of: its id
+    "sector": "label.label",
+}
+"""SQL of the value to group by, where it is not just the deal's key."""
+
+_WEIGHTED = (
+    "sign(deal.minor_units) * ((abs(deal.minor_units) * coalesce(deal.probability, 0) + 50) // 100)"
+)
+_LABELLED = f"LEFT JOIN ({_LATEST}) AS label ON label.record = deal.key"
+
+
+def _sql(grouping: Grouping, labels: str | None) -> str:
+    stage = "stage, max(stage_name)" if grouping == "stage" else "NULL, NULL"
+    labelled = (
+        _LABELLED.replace("$kind", f"'{labels}'") if grouping in ("product", "sector") else ""
+    )
+    return f"""
+SELECT nullif(trim({_NAMES.get(grouping, "deal.key")}), '') AS name, {stage}, deal.currency,
+    count(*) FILTER (deal.state = {OPEN}),
+    coalesce(sum(deal.minor_units) FILTER (deal.state = {OPEN}), 0),
+    coalesce(sum({_WEIGHTED}) FILTER (deal.state = {OPEN}), 0)::HUGEINT,
+    count(*) FILTER (deal.state = {WON}),
+    coalesce(sum(deal.minor_units) FILTER (deal.state = {WON}), 0),
+    count(*) FILTER (deal.state = {LOST})
+FROM ({_LATEST.replace("$kind", "'opportunity'")}) AS deal {labelled}
+WHERE deal.state IS NOT NULL
+    AND ($start IS NULL OR deal.day >= $start) AND ($end IS NULL OR deal.day <= $end)
+    AND ($currency IS NULL OR deal.currency = $currency)
+GROUP BY ALL
+"""  # noqa: S608 - every piece is a constant; values are bound
+
+
+_PIPELINES = f"SELECT record, label, stages FROM ({_LATEST.replace('$kind', "'pipeline'")})"  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Counts, and amounts in minor units of one currency."""
+
+    open: int = 0
+    open_amount: int = 0
+    weighted: int = 0
+    won: int = 0
+    won_amount: int = 0
+    lost: int = 0
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(
+            self.open + other.open,
+            self.open_amount + other.open_amount,
+            self.weighted + other.weighted,
+            self.won + other.won,
+            self.won_amount + other.won_amount,
+            self.lost + other.lost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The deals that share a value, priced in one currency (None: without a price)."""
+
+    labels: tuple[str, ...]
+    """What the row is called: one text, or pipeline and stage."""
+    order: tuple[int, int, str]
+    """Its place where groups have an order of their own; those without a value come last."""
+    currency: str | None
+    figures: Figures
+
+
+def groups(facts: Facts, parameters: ReportParameters, watch: Watch) -> list[Group]:
+    """All groups that have a deal within the period, in no particular order."""
+    watch.step(0.0, "Adding up")
+    rows = facts.query(
+        _sql(parameters.grouping, facts.source.labels),
+        {"start": parameters.from_, "end": parameters.to, "currency": parameters.currency},
+    )
+    places = _places(facts) if parameters.grouping == "stage" else {}
+    watch.step(1.0, "Added up")
+    found = []
+    for name, stage, stage_name, currency, *figures in rows:
+        labels, order = _label(parameters, places, name, stage, stage_name)
+        found.append(Group(labels, order, currency, Figures(*figures)))
+    return found
+
+
+def _label(
+    parameters: ReportParameters,
+    places: dict[tuple[str, str], tuple[str, int, str]],
+    name: str | None,
+    stage: str | None,
+    stage_name: str | None,
+) -> tuple[tuple[str, ...], tuple[int, int, str]]:
+    match parameters.grouping:
+        case "none":
+            return ("All deals",), (0, 0, "")
+        case "stage":
+            # A stage that its pipeline no longer has still holds deals: after the others.
+            fallback = (name or NONE_LABEL, len(places), stage_name or stage or NONE_LABEL)
+            pipeline, place, title = places.get((name or "", stage or ""), fallback)
+            return (pipeline, title), (int(name is None), place, "")
+        case _:
+            return (name or NONE_LABEL,), (int(name is None), 0, name or "")
+
+
+def _places(facts: Facts) -> dict[tuple[str, str], tuple[str, int, str]]:
+    """(pipeline id, stage key) -> (pipeline name, place in the pipeline, stage name)."""
+    return {
+        (record, stage["key"]): (name or record, place, stage["name"])
+        for record, name, stages in facts.query(_PIPELINES)
+        for place, stage in enumerate(stages or ())
+    }

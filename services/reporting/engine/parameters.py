@@ -1,0 +1,128 @@
+"""What a person asks for: which report, grouped how, over which period, as which kind of file."""
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from kernel.money import Currency
+
+ReportName = Literal["pipeline_by_stage", "win_rate", "sales_performance"]
+Grouping = Literal["none", "stage", "owner", "team", "region", "product", "sector", "month"]
+FileFormat = Literal["csv", "xlsx", "pdf", "json"]
+
+_EVERYWHERE: tuple[Grouping, ...] = ("owner", "team", "region", "product", "sector", "month")
+GROUPINGS: dict[ReportName, tuple[Grouping, ...]] = {
+    "pipeline_by_stage": ("stage", *_EVERYWHERE, "none"),
+    "win_rate": ("none", *_EVERYWHERE),
+    "sales_performance": ("owner", *(g for g in _EVERYWHERE if g != "owner"), "none"),
+}
+"""The groupings each report knows; the first is its default."""
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    return ", ".join(values[:-1]) + " or " + values[-1]
+
+
+def _named(what: str, allowed: tuple[str, ...]) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if value is None or value in allowed:
+            return value
+        raise PydanticCustomError(
+            "unknown_choice",
+            "{given} is not a known {what}; allowed are {allowed}",
+            {"given": repr(value)[:60], "what": what, "allowed": _listed(allowed)},
+        )
+
+    return BeforeValidator(check)
+
+
+def _plain_date(value: Any) -> Any:
+    """Only `2026-01-31` (or a date): no instants, which belong to another day elsewhere."""
+    if value is None or type(value) is date:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError(
+        "plain_date",
+        "{given} is not a calendar date; write it as YYYY-MM-DD, such as 2026-01-31",
+        {"given": repr(value)[:60]},
+    )
+
+
+PlainDate = Annotated[date, BeforeValidator(_plain_date)]
+
+
+class ReportParameters(BaseModel):
+    """A request for a report; errors name the field and say what would be right."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    report: Annotated[ReportName, _named("report", get_args(ReportName))] = Field(
+        description="Which report."
+    )
+    by: Annotated[Grouping | None, _named("grouping", get_args(Grouping))] = Field(
+        None,
+        description="One row per what; by default stage for pipeline_by_stage, none (one row) for "
+        "win_rate, owner for sales_performance. Only pipeline_by_stage is grouped by stage.",
+        validate_default=True,
+    )
+    from_: PlainDate | None = Field(
+        None, alias="from", description="First day of the period, inclusive."
+    )
+    to: PlainDate | None = Field(None, description="Last day of the period, inclusive.")
+    format: Annotated[FileFormat, _named("format", get_args(FileFormat))] = "pdf"
+    currency: Currency | None = Field(
+        None, description="Only deals priced in this currency; all currencies by default."
+    )
+
+    @field_validator("by")
+    @classmethod
+    def _known_here(cls, by: Grouping | None, info: ValidationInfo) -> Grouping | None:
+        report: ReportName | None = info.data.get("report")  # absent when itself invalid
+        if report is None:
+            return by
+        allowed = GROUPINGS[report]
+        if by is None:
+            return allowed[0]
+        if by not in allowed:
+            raise PydanticCustomError(
+                "unknown_choice",
+                "{report} cannot be grouped by {by}; allowed are {allowed}",
+                {"report": report, "by": by, "allowed": _listed(allowed)},
+            )
+        return by
+
+    @field_validator("to")
+    @classmethod
+    def _forwards(cls, to: date | None, info: ValidationInfo) -> date | None:
+        start: date | None = info.data.get("from_")
+        if to is not None and start is not None and to < start:
+            raise PydanticCustomError(
+                "period_backwards",
+                "the period ends ({to}) before it begins ({start}); to must be {start} or later",
+                {"to": to.isoformat(), "start": start.isoformat()},
+            )
+        return to
+
+    @property
+    def grouping(self) -> Grouping:
+        """The grouping with the report's default filled in."""
+        return self.by or GROUPINGS[self.report][0]
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> Self:
+        """From stored or sent data, where the first day is called `from`."""
+        return cls.model_validate(data)
