@@ -196,8 +196,6 @@ def replay(
     start = instant(from_, now) if from_ else now - timedelta(days=1)
     end = instant(to, now) if to else now
     deployment = _deployment(ctx)
-    if consumer and deployment.endpoint:
-        note("The local platform replays to every consumer; the others recognise what they had.")
     last = None
     with progress(counted=False) as bar:
         task = bar.add_task("Replaying", total=None)

@@ -28,18 +28,19 @@ def register(app: typer.Typer) -> None:
 
 def report(
     ctx: typer.Context,
-    name: Annotated[
-        str, typer.Argument(help="Such as pipeline_by_stage, win_rate, sales_performance.")
-    ],
+    name: Annotated[str, typer.Argument(help="pipeline_by_stage, win_rate or sales_performance.")],
     by: Annotated[
         str | None,
-        typer.Option(help="Group by owner, team, region, product, account_sector or month."),
+        typer.Option(help="Group by owner, team, region, product, sector, month, stage or none."),
     ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="The first day counted.")
     ] = None,
     to: Annotated[
         str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="The last day counted.")
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only deals in this currency.")
     ] = None,
     format_: Annotated[
         str | None,
@@ -55,7 +56,14 @@ def report(
     """
     wanted = _format(format_, output)
     connection: Connection = ctx.obj
-    asked = {"report": name, "by": by, "from": from_, "to": to, "format": wanted}
+    asked = {
+        "report": name.replace("-", "_"),
+        "by": by,
+        "from": from_,
+        "to": to,
+        "currency": currency,
+        "format": wanted,
+    }
     with connection.client() as client:
         body = {key: value for key, value in asked.items() if value is not None}
         run = client.post("/reports", body)

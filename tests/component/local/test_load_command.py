@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from local.connection import Connection
 from tests.component.local import in_process
 
 MAPS = Path(__file__).parents[2] / "flows" / "maps"
-DATA = Path(__file__).parents[4] / "shared" / "data" / "crm-sales-opportunities"
+SHARED = os.environ.get("ZEBROS_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data")
+DATA = Path(SHARED) / "crm-sales-opportunities"
 
 PRODUCTS = "product,series,sales_price\nGTX Basic,GTX,550\nGTX Pro,GTX,4821\n"
 TEAMS = "sales_agent,manager,regional_office\nAnn Lee,Cleo Marsh,East\n"

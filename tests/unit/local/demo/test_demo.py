@@ -1,6 +1,7 @@
 """The demo company is the same for the same seed and day, and looks like a company."""
 
 import json
+import os
 import re
 from collections import Counter
 from datetime import date, timedelta
@@ -20,7 +21,8 @@ from local.errors import Trouble
 
 TODAY = date(2026, 3, 10)
 DAYS = st.dates(date(2025, 1, 1), date(2035, 12, 31))
-DATA = Path(__file__).parents[5] / "shared" / "data" / "crm-sales-opportunities"
+SHARED = os.environ.get("ZEBROS_SHARED_DATA", Path(__file__).parents[5] / "shared" / "data")
+DATA = Path(SHARED) / "crm-sales-opportunities"
 
 
 def test_the_same_seed_and_day_give_the_same_company() -> None:
