@@ -21,8 +21,9 @@ _HOST = rf"(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])"
 
 EMAIL = rf"^\s*{_ATOM}(?:\.{_ATOM})*@{_HOST}\s*$"
 # People write and paste spaces, dots, parentheses and all sorts of dashes between the digits.
-_GAP = r"[\s().\u2010-\u2015-]"
-PHONE = rf"^(?!.*\(0\))\s*\+{_GAP}*[1-9](?:{_GAP}*[0-9]){{7,14}}{_GAP}*$"
+_SEPARATOR = r"[\s().\u2010-\u2015-]"
+_GAP = rf"{_SEPARATOR}{{0,3}}"
+PHONE = rf"^(?![\s\S]*\(0\)){_GAP}\+{_GAP}[1-9](?:{_GAP}[0-9]){{7,14}}{_GAP}$"
 _URL_TAIL = r"[/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*"  # the characters of RFC 3986
 WEBSITE = rf"^\s*[Hh][Tt][Tt][Pp][Ss]?://{_HOST}(?::[0-9]{{1,5}})?(?:{_URL_TAIL})?\s*$"
 _MAX_EMAIL, _MAX_LOCAL, _MAX_WEBSITE, _MAX_PHONE = 254, 64, 500, 40
@@ -30,7 +31,7 @@ _MAX_EMAIL, _MAX_LOCAL, _MAX_WEBSITE, _MAX_PHONE = 254, 64, 500, 40
 _EMAIL, _PHONE, _WEBSITE = (
     re.compile(pattern.removeprefix("^").removesuffix("$")) for pattern in (EMAIL, PHONE, WEBSITE)
 )
-_SEPARATORS = re.compile(_GAP)
+_SEPARATORS = re.compile(_SEPARATOR)
 
 
 def email(text: str) -> str:

@@ -28,9 +28,9 @@ _LETTERS = str.maketrans(
 
 def fold(text: str) -> str:
     """`  Émile  ŁÓDŹ ` as `emile lodz`. Folding twice changes nothing."""
-    # Marks (non-zero combining class) can only be told apart after decomposition; decomposition
-    # can bring capitals back (℡ is TEL), so case goes before and after.
-    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    # Case after decomposition, which can bring capitals (℡ is TEL) and shows the marks (they have
+    # a non-zero combining class).
+    apart = unicodedata.normalize("NFKD", text).casefold()
     bare = "".join(c for c in apart if not unicodedata.combining(c))
-    words = " ".join(bare.casefold().translate(_LETTERS).split())
+    words = " ".join(bare.translate(_LETTERS).split())
     return words.encode()[:MAX_KEY_BYTES].decode(errors="ignore").rstrip()

@@ -48,6 +48,7 @@ def test_the_beginning_of_a_name_finds_the_name(text: str, length: int) -> None:
     assert fold(text).startswith(fold(text[:length]))
 
 
-@given(st.text(st.sampled_from("a\u1e9e\ufdfa\U0001d400\U00010330"), max_size=200))
-def test_a_folded_name_fits_into_an_index_key(text: str) -> None:
-    assert len(fold(text).encode()) <= MAX_KEY_BYTES
+@pytest.mark.parametrize("letter", ["a", "\u1e9e", "\ufdfa", "\U0001d400", "\U00010330"])
+def test_a_folded_name_fits_into_an_index_key(letter: str) -> None:
+    assert 0 < len(fold(letter * 200).encode()) <= MAX_KEY_BYTES
+    assert fold(letter * 200).startswith(fold(letter * 40))
