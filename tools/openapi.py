@@ -151,7 +151,7 @@ def _responses(route: Route, schemas: dict[type[BaseModel], dict[str, Any]]) -> 
     headers: dict[str, Any] = {"X-Correlation-Id": {"schema": {"type": "string"}}}
     if route.returns in schemas:
         ok["content"] = _content("application/json", schemas[route.returns])
-        if "version" in getattr(route.returns, "model_fields", {}):
+        if getattr(route.returns, "versioned", False):
             headers["ETag"] = {"schema": {"type": "string"}}
     if route.status in (201, 202):
         headers["Location"] = {"schema": {"type": "string"}}

@@ -1,0 +1,99 @@
+"""The phases' figures against the scaling strategy, and what cfn-lint does not see."""
+
+import json
+
+import pytest
+
+from tests.template.stack import ROOT, functions, load, resources
+
+# The scaling strategy: Lambda default memory and concurrency, report tasks, per phase.
+STRATEGY = {
+    "mvp": (128, 100, (0, 1), (256, 512)),
+    "startup": (256, 200, (1, 3), (512, 1024)),
+    "growth": (512, 200, (2, 10), (512, 1024)),
+    "enterprise": (512, 200, (2, 10), (512, 1024)),
+}
+# Function sizes that win over the phase's default.
+SIZES = {"CustomersApi": 256, "OpportunitiesApi": 256, "ReportingApi": 1024, "Notifications": 128}
+
+
+@pytest.mark.parametrize("phase", STRATEGY)
+def test_a_phase_has_the_strategy_s_figures(phase: str) -> None:
+    found = load()["Mappings"]["Phases"][phase]
+    memory, concurrency, tasks, size = STRATEGY[phase]
+    assert (found["DefaultMemory"], found["Concurrency"]) == (memory, concurrency)
+    assert (found["WorkerMin"], found["WorkerMax"]) == tasks
+    assert (found["WorkerCpu"], found["WorkerMemory"]) == size
+
+
+def test_the_parameter_offers_exactly_the_phases() -> None:
+    assert load()["Parameters"]["Phase"]["AllowedValues"] == list(STRATEGY)
+    assert load()["Parameters"]["Phase"]["Default"] == "mvp"
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_function_sizes_win_over_the_phase(name: str) -> None:
+    assert load()["Mappings"]["Classes"][name]["Memory"] == SIZES[name]
+    sized = {"Fn::FindInMap": ["Classes", name, "Memory"]}
+    users = [f for f, p in functions().items() if p.get("MemorySize") == sized]
+    wanted = [f for f in functions() if f.startswith(name)]
+    assert users
+    assert set(users) <= set(wanted)
+
+
+def test_nothing_scales_backwards() -> None:
+    for phase in load()["Mappings"]["Phases"].values():
+        assert phase["WorkerMin"] <= phase["WorkerMax"]
+
+
+def test_a_default_deployment_needs_no_image_and_starts_small() -> None:
+    assert load()["Parameters"]["WorkerImage"]["Default"] == ""
+    assert load()["Resources"]["Worker"]["Condition"] == "HasWorker"
+
+
+def test_what_only_the_cloud_has_is_left_out_locally() -> None:
+    conditions = load()["Conditions"]
+    assert "000000000000" in json.dumps(conditions["IsCloud"])
+    assert {"Condition": "IsCloud"} in conditions["HasWorker"]["Fn::And"]
+    for kind in ("AWS::CloudFormation::Stack", "AWS::ApplicationAutoScaling::ScalableTarget"):
+        for name in resources(kind):
+            assert "Condition" in load()["Resources"][name], name
+
+
+def test_the_worker_prefers_spot_and_scales_by_backlog_per_running_task() -> None:
+    (service,) = resources("AWS::ECS::Service", "infra/worker.yaml").values()
+    weights = {c["CapacityProvider"]: c["Weight"] for c in service["CapacityProviderStrategy"]}
+    assert weights["FARGATE_SPOT"] > weights["FARGATE"]
+    (policy,) = resources(
+        "AWS::ApplicationAutoScaling::ScalingPolicy", "infra/worker.yaml"
+    ).values()
+    metrics = policy["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
+    (expression,) = [m["Expression"] for m in metrics["Metrics"] if "Expression" in m]
+    assert "waiting / running" in expression
+    (container,) = resources("AWS::ECS::TaskDefinition", "infra/worker.yaml").values()
+    assert container["ContainerDefinitions"][0]["StopTimeout"] < 120, "Spot's notice"
+
+
+FLOW = json.loads((ROOT / "statemachines" / "report.asl.json").read_text(encoding="utf-8"))
+
+
+def test_the_report_flow_waits_for_a_worker_that_heartbeats() -> None:
+    queue = FLOW["States"]["Queue"]
+    assert queue["Resource"].endswith("sqs:sendMessage.waitForTaskToken")
+    assert queue["HeartbeatSeconds"] < queue["TimeoutSeconds"]
+    assert queue["Parameters"]["MessageBody"]["task_token.$"] == "$$.Task.Token"
+
+
+def test_a_lost_worker_is_retried_with_growing_pauses() -> None:
+    (retry,) = [
+        r for r in FLOW["States"]["Queue"]["Retry"] if "States.HeartbeatTimeout" in r["ErrorEquals"]
+    ]
+    assert retry["MaxAttempts"] >= 2
+    assert retry["BackoffRate"] > 1
+
+
+def test_every_failure_ends_in_a_published_outcome() -> None:
+    for name in ("Validate", "Queue"):
+        caught = FLOW["States"][name]["Catch"][-1]
+        assert caught["ErrorEquals"] == ["States.ALL"]
+        assert caught["Next"] == "Fail"

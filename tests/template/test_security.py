@@ -1,0 +1,154 @@
+"""What the template must never lack: encryption, least privilege, dead-letter queues, retention."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.template.stack import functions, listed, load, resources, statements
+
+TEMPLATES = ("template.yaml", "infra/worker.yaml", "examples/subscriber/template.yaml")
+TABLES = resources("AWS::DynamoDB::Table")
+QUEUES = resources("AWS::SQS::Queue")
+
+
+def all_statements(name: str) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for logical_id, resource in load(name)["Resources"].items():
+        properties = resource.get("Properties", {})
+        groups = [p.get("PolicyDocument", p) for p in listed(properties.get("Policies", []))]
+        groups.append(properties.get("PolicyDocument", {}))
+        groups.append(properties.get("AssumeRolePolicyDocument", {}))
+        found += [(logical_id, s) for g in groups for s in listed(g.get("Statement", []))]
+    return found
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_no_statement_is_about_everything(name: str) -> None:
+    for logical_id, statement in all_statements(name):
+        if statement["Effect"] == "Deny":
+            continue
+        for resource in listed(statement.get("Resource", [])):
+            assert resource != "*", logical_id
+        for action in listed(statement["Action"]):
+            assert "*" not in action, f"{logical_id}: {action}"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_encrypted_recoverable_and_forgets_what_is_temporary(name: str) -> None:
+    table = TABLES[name]
+    assert table["SSESpecification"]["SSEEnabled"] is True
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    whole = load()["Resources"][name]
+    assert whole["DeletionPolicy"] == whole["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("name", resources("AWS::S3::Bucket"))
+def test_a_bucket_is_private_encrypted_and_tls_only(name: str) -> None:
+    bucket = resources("AWS::S3::Bucket")[name]
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert bucket["BucketEncryption"]
+    assert any(p["Bucket"] == {"Ref": name} for p in resources("AWS::S3::BucketPolicy").values())
+    assert load()["Resources"][name]["DeletionPolicy"] == "Retain"
+
+
+def test_every_queue_that_feeds_a_consumer_has_a_dead_letter_queue() -> None:
+    for name, queue in QUEUES.items():
+        if name.endswith("DeadLetters"):
+            assert queue["MessageRetentionPeriod"] == 1209600, "14 days to notice and redrive"
+            continue
+        redrive = queue["RedrivePolicy"]
+        (dead, _) = redrive["deadLetterTargetArn"]["Fn::GetAtt"]
+        assert dead in QUEUES, name
+        assert dead.endswith("DeadLetters")
+        assert 2 <= redrive["maxReceiveCount"] <= 10
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_is_encrypted(name: str) -> None:
+    assert QUEUES[name]["SqsManagedSseEnabled"] is True
+
+
+def test_a_stream_mapping_ends_in_a_dead_letter_queue_and_reports_partial_failures() -> None:
+    seen = 0
+    for name, function in functions().items():
+        for event in function.get("Events", {}).values():
+            properties = event["Properties"]
+            if event["Type"] == "DynamoDB":
+                seen += 1
+                target = properties["DestinationConfig"]["OnFailure"]["Destination"]
+                assert target["Fn::GetAtt"][0] == f"{name}DeadLetters"
+                assert properties["BisectBatchOnFunctionError"] is True
+                assert properties["MaximumRetryAttempts"] > 0
+            if event["Type"] in ("DynamoDB", "SQS"):
+                assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+    assert seen == len(TABLES), "every table's facts are relayed"
+
+
+def test_a_queue_stays_invisible_longer_than_its_function_can_take() -> None:
+    for name, function in functions().items():
+        for event in function.get("Events", {}).values():
+            if event["Type"] == "SQS":
+                (queue, _) = event["Properties"]["Queue"]["Fn::GetAtt"]
+                assert QUEUES[queue]["VisibilityTimeout"] >= 6 * function["Timeout"], name
+
+
+def test_only_relays_put_events_and_only_in_their_own_name() -> None:
+    speakers = {}
+    for name, function in functions().items():
+        for statement in statements(function):
+            if "events:PutEvents" in listed(statement["Action"]):
+                speakers[name] = statement["Condition"]["StringEquals"]["events:source"]
+                assert statement["Resource"] == {"Fn::GetAtt": ["Bus", "Arn"]}
+    contexts = ("customers", "opportunities", "activities", "reporting", "notifications")
+    assert speakers == {f"{c.capitalize()}Relay": f"zebros.{c}" for c in contexts}
+
+
+def test_a_function_reaches_only_the_tables_of_its_own_context() -> None:
+    own = {"Customers": {"CustomersTable", "ContactsTable"}}
+    for name, function in functions().items():
+        text = json.dumps(statements(function))
+        reached = {table for table in TABLES if f'"{table}"' in text or f"${{{table}." in text}
+        context = next(
+            (
+                c
+                for c in ("Customers", "Opportunities", "Activities", "Reporting", "Notifications")
+                if name.startswith(c)
+            ),
+            "",
+        )
+        assert reached <= own.get(context, {f"{context}Table"}), name
+
+
+def test_nobody_may_scan() -> None:
+    for name in TEMPLATES:
+        assert "dynamodb:Scan" not in json.dumps(load(name))
+
+
+def test_every_function_keeps_its_logs_for_ninety_days() -> None:
+    kept = {
+        str(group["LogGroupName"]["Fn::Sub"]): group["RetentionInDays"]
+        for group in resources("AWS::Logs::LogGroup").values()
+    }
+    for name in functions():
+        assert kept[f"/aws/lambda/${{{name}}}"] == 90
+
+
+def test_every_route_asks_the_authorizer_unless_it_is_public_documentation() -> None:
+    api = resources("AWS::Serverless::Api")["Api"]
+    assert api["Auth"]["DefaultAuthorizer"] == "Token"
+    assert api["Auth"]["Authorizers"]["Token"]["Identity"]["ReauthorizeEvery"] == 300
+    public = {
+        event["Properties"]["Path"]
+        for function in functions().values()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "Api" and event["Properties"].get("Auth") == {"Authorizer": "NONE"}
+    }
+    assert public == {"/openapi.json", "/asyncapi.json", "/health"}
+
+
+def test_a_websocket_connection_asks_the_authorizer() -> None:
+    routes = resources("AWS::ApiGatewayV2::Route").values()
+    (connect,) = [r for r in routes if r["RouteKey"] == "$connect"]
+    assert connect["AuthorizationType"] == "CUSTOM"
