@@ -32,8 +32,6 @@ class Put:
     absent: bool = False
     version: int | None = None
     """Only if the stored item has this `version`."""
-    sequence: int | None = None
-    """Only if the stored item has this `sequence` (0: or if there is none yet)."""
     refused: CrmError | None = None
     table: str = ""
 
@@ -107,6 +105,8 @@ class Table:
         consistent: bool = False,
     ) -> Found:
         """One page of a partition in sort-key order, narrowed by `prefix` or `between`."""
+        if between is not None and between[0] > between[1]:
+            return Found([], None)  # DynamoDB refuses a range that runs backwards
         name = index or ""
         names, values = {"#p": f"{name}pk"}, {":p": pk}
         condition = "#p = :p"
@@ -183,7 +183,7 @@ class Table:
                     "ConditionCheck": {
                         "TableName": table,
                         "Key": _wire({"pk": action.pk, "sk": action.sk}),
-                        **(_held("version", action.version) or _THERE),
+                        **(_at_version(action.version) or _THERE),
                     }
                 }
             case Add():
@@ -196,26 +196,23 @@ class Table:
 
 _ATTEMPTS = 6
 _RETRYABLE = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-
-
 _THERE: dict[str, Any] = {"ConditionExpression": "attribute_exists(pk)"}
 
 
 def _condition(put: Put) -> dict[str, Any]:
     if put.absent:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
-    first = put.sequence == 0
-    return _held("version", put.version) or _held("sequence", put.sequence, or_absent=first)
+    return _at_version(put.version)
 
 
-def _held(name: str, value: int | None, *, or_absent: bool = False) -> dict[str, Any]:
-    """The condition that a stored attribute is still `value`; none when that is None."""
-    if value is None:
+def _at_version(version: int | None) -> dict[str, Any]:
+    """The condition that the stored item still has this version; none when that is None."""
+    if version is None:
         return {}
     return {
-        "ConditionExpression": f"{'attribute_not_exists(pk) OR ' if or_absent else ''}#v = :v",
-        "ExpressionAttributeNames": {"#v": name},
-        "ExpressionAttributeValues": {":v": {"N": str(value)}},
+        "ConditionExpression": "#v = :v",
+        "ExpressionAttributeNames": {"#v": "version"},
+        "ExpressionAttributeValues": {":v": {"N": str(version)}},
     }
 
 

@@ -1,17 +1,19 @@
 """Projections: every fact of a subject applied once, in sequence, in one transaction each.
 
 A projection keeps one position item per subject:
-  TENANT#<t>#POSITION#<projection>#<subject>   POSITION            sequence, memory, gap
+  TENANT#<t>#POSITION#<projection>#<subject>   POSITION            sequence, memory, gaps reported
   the same                                     PARKED#<sequence>   a fact that came too early
-The position moves in the same transaction as the effect and only from the sequence that was read
+The position moves in the same transaction as the effect, and only from the version that was read
 (compare and set), so a fact can be neither applied twice nor skipped, whoever else runs.
+Whoever parks a fact reads the position afterwards, whoever moves the position looks for parked
+facts afterwards: one of the two always sees the other.
 """
 
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kernel.auth import system
@@ -32,31 +34,48 @@ Apply = Callable[[Fact, Memory], list[Action]]
 
 GAP_GRACE_SECONDS = 60
 """How long a fact may wait for an earlier one before the gap is reported: queues reorder."""
-_DRAIN = 50
+_PARKED = "PARKED#"
+_LAST = 10**12 - 1
+"""Beyond any sequence; it has the digits of a sort key."""
+_TRIES = 4
+"""Attempts to apply one fact while other workers move its subject on."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Position:
     """How far a projection is with one subject."""
 
     pk: str
+    version: int = 0
+    """Grows with every write; 0: not stored yet."""
     sequence: int = 0
+    """The sequence of the last fact that was applied."""
     memory: Memory = field(default_factory=dict)
     gaps: int = 0
     """Gaps reported so far; the sequence of the last StreamGapDetected."""
     reported: int = 0
-    """The missing sequence that was reported last."""
+    """The highest missing sequence that was reported; all below it were reported or have come."""
 
-    def item(self) -> Item:
-        """As stored."""
-        return {
-            "pk": self.pk,
-            "sk": "POSITION",
-            "sequence": self.sequence,
-            "memory": json.dumps(self.memory, separators=(",", ":"), ensure_ascii=False),
-            "gaps": self.gaps,
-            "reported": self.reported,
-        }
+    def write(self) -> Put:
+        """Store it, provided nobody moved it since it was read."""
+        return Put(
+            {
+                "pk": self.pk,
+                "sk": "POSITION",
+                "version": self.version + 1,
+                "sequence": self.sequence,
+                "memory": json.dumps(self.memory, separators=(",", ":"), ensure_ascii=False),
+                "gaps": self.gaps,
+                "reported": self.reported,
+            },
+            absent=self.version == 0,
+            version=self.version or None,
+            refused=Busy("Another consumer moved this subject on."),
+        )
+
+    def stored(self) -> "Position":
+        """As it is once `write` was carried out."""
+        return replace(self, version=self.version + 1)
 
 
 class Projection:
@@ -106,69 +125,81 @@ class Projection:
         order = sorted(zip(facts, messages, strict=True), key=lambda pair: pair[0].sequence)
         position = self._position(order[0][0])
         failed: list[str] = []
-        parked = False
         for fact, message in order:
-            if fact.sequence <= position.sequence:
-                consumed(self.name, fact, "duplicate")
-            elif fact.sequence > position.sequence + 1:
-                self._park(position, fact)
-                parked = True
-            else:
-                try:
-                    position = self._step(position, fact)
-                except Exception as fault:
-                    report(self.name, {"messageId": message}, fault)
-                    failed.append(message)
-                    position = self._position(fact)
-        if parked:
-            # The missing fact may have been applied between our read and our parking.
-            position = self._position(order[0][0])
+            try:
+                position = self._take(position, fact)
+            except Exception as fault:
+                report(self.name, {"messageId": message}, fault)
+                failed.append(message)
+                position = self._position(fact)
         self._drain(position)
         return failed
+
+    def _take(self, position: Position, fact: Fact) -> Position:
+        """Apply a fact, or park it, or see that it was applied before; where we are then."""
+        for _ in range(_TRIES):
+            if fact.sequence <= position.sequence:
+                consumed(self.name, fact, "duplicate")
+                return position
+            if fact.sequence > position.sequence + 1:
+                self._park(position, fact)
+                return self._position(fact)
+            try:
+                return self._step(position, fact)
+            except Busy:
+                position = self._position(fact)
+        raise Busy("Other consumers kept moving this subject on.")
 
     def _step(self, position: Position, fact: Fact, *more: Action) -> Position:
         """Apply the next fact of a subject together with its position."""
         memory = json.loads(json.dumps(position.memory))
         effect = self._apply(fact, memory)
-        moved = Position(position.pk, fact.sequence, memory, position.gaps, position.reported)
-        self._table().transact(
-            [
-                Put(
-                    moved.item(),
-                    sequence=position.sequence,
-                    refused=Busy("Another consumer moved this subject on."),
-                ),
-                *effect,
-                *more,
-            ]
-        )
+        moved = replace(position, sequence=fact.sequence, memory=memory)
+        self._table().transact([moved.write(), *effect, *more])
         consumed(self.name, fact)
-        return moved
+        return moved.stored()
 
     def _drain(self, position: Position) -> None:
         """Apply what was parked and is next now; forget what was parked and is done."""
         while True:
-            found = self._table().query(
-                position.pk, prefix="PARKED#", limit=_DRAIN, consistent=True
-            )
             moved = False
-            for item in found.items:
-                fact = unseal(json.loads(str(item["detail"])), replayed=bool(item["replayed"]))
-                if fact.sequence == position.sequence + 1:
-                    position = self._step(position, fact, Delete(position.pk, str(item["sk"])))
-                    moved = True
-                elif fact.sequence <= position.sequence:
-                    self._table().delete(position.pk, str(item["sk"]))
-                    moved = True
+            for key, fact in self._parked(position):
+                if fact.sequence > position.sequence + 1:
+                    return
+                moved = True
+                if fact.sequence <= position.sequence:
+                    self._table().delete(position.pk, key)
+                    continue
+                try:
+                    position = self._step(position, fact, Delete(position.pk, key))
+                except Exception as fault:
+                    self._send_back(position, key, fact, fault)
+                    return
             if not moved:
                 return
+
+    def _send_back(self, position: Position, key: str, fact: Fact, fault: Exception) -> None:
+        """A parked fact that fails when its turn has come is a message of its own again.
+
+        So it is retried, and in the end kept as a dead letter, by itself: the message that made it
+        the next one has done its work.
+        """
+        queue = os.environ.get("QUEUE_URL")
+        if not queue:
+            raise fault
+        report(self.name, {"messageId": f"parked {fact.id}"}, fault)
+        body: dict[str, Any] = {"detail": json.loads(fact.detail)}
+        if fact.replayed:
+            body["replay-name"] = "parked"
+        client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(body))
+        self._table().delete(position.pk, key)
 
     def _park(self, position: Position, fact: Fact) -> None:
         """Keep a fact that came too early, and ask later whether the missing one came."""
         self._table().put(
             {
                 "pk": position.pk,
-                "sk": f"PARKED#{fact.sequence:012d}",
+                "sk": f"{_PARKED}{fact.sequence:012d}",
                 "detail": fact.detail,
                 "replayed": int(fact.replayed),
             }
@@ -181,14 +212,34 @@ class Projection:
             )
         consumed(self.name, fact, "parked")
 
-    def _check_gap(self, parked: Fact) -> None:
-        """Report the gap before a parked fact, once, if it is still open."""
-        position = self._position(parked)
-        self._drain(position)
-        position = self._position(parked)
-        missing = position.sequence + 1
-        if parked.sequence <= position.sequence or position.reported == missing:
-            return
+    def _parked(self, position: Position, last: int = _LAST) -> Iterator[tuple[str, Fact]]:
+        """Parked facts up to sequence `last`, in order, each with its sort key."""
+        after: Item | None = None
+        while True:
+            found = self._table().query(
+                position.pk,
+                between=(_PARKED, f"{_PARKED}{last:012d}"),
+                after=after,
+                consistent=True,
+            )
+            for item in found.items:
+                detail = json.loads(str(item["detail"]))
+                yield str(item["sk"]), unseal(detail, replayed=bool(item["replayed"]))
+            if (after := found.last_key) is None:
+                return
+
+    def _check_gap(self, waiting: Fact) -> None:
+        """Report what is still missing before a parked fact, every gap once."""
+        self._drain(self._position(waiting))
+        position = self._position(waiting)
+        expected = position.sequence + 1
+        for _, fact in self._parked(position, last=waiting.sequence):
+            if fact.sequence > expected and fact.sequence - 1 > position.reported:
+                position = self._report(position, expected, fact)
+            expected = fact.sequence + 1
+
+    def _report(self, position: Position, missing: int, waiting: Fact) -> Position:
+        """Publish that the facts from `missing` to just before `waiting` have not come."""
         now = self._now()
         fact = self._gap(
             current=StreamState(
@@ -199,34 +250,24 @@ class Projection:
                 updated_at=now,
                 updated_by="system",
                 projection=self.name,
-                subject=parked.subject,
+                subject=waiting.subject,
                 missing_sequence=missing,
-                waiting_sequence=parked.sequence,
-                waiting_event_id=parked.id,
+                waiting_sequence=waiting.sequence,
+                waiting_event_id=waiting.id,
             )
         )
-        reporter = system(
-            parked.tenant_id, correlation_id=parked.correlation_id, causation_id=parked.id
-        )
-        number = position.gaps + 1
+        moved = replace(position, gaps=position.gaps + 1, reported=waiting.sequence - 1)
         envelope = seal(
             fact,
-            subject=f"stream/{self.name}.{parked.subject.replace('/', '.')}",
-            sequence=number,
-            caller=reporter,
+            subject=f"stream/{self.name}.{waiting.subject.replace('/', '.')}",
+            sequence=moved.gaps,
+            caller=system(
+                waiting.tenant_id, correlation_id=waiting.correlation_id, causation_id=waiting.id
+            ),
             at=now,
         )
-        moved = Position(position.pk, position.sequence, position.memory, number, missing)
-        self._table().transact(
-            [
-                Put(
-                    moved.item(),
-                    sequence=position.sequence,
-                    refused=Busy("The gap closed meanwhile."),
-                ),
-                outbox(position.pk, number, envelope),
-            ]
-        )
+        self._table().transact([moved.write(), outbox(position.pk, moved.gaps, envelope)])
+        return moved.stored()
 
     def _position(self, fact: Fact) -> Position:
         pk = f"TENANT#{fact.tenant_id}#POSITION#{self.name}#{fact.subject}"
@@ -235,6 +276,7 @@ class Projection:
             return Position(pk)
         return Position(
             pk,
+            int(item["version"]),
             int(item["sequence"]),
             json.loads(str(item["memory"])),
             int(item["gaps"]),
