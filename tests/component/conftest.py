@@ -2,12 +2,14 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
+from moto.dynamodb.models import DynamoDBBackend
 
 from kernel import aws, cursor
 from kernel.envelope import unpack
@@ -58,12 +60,24 @@ def clear_caches() -> None:
                     value.cache_clear()
 
 
+def isolate_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One transaction at a time, as DynamoDB isolates them: moto takes a whole table back."""
+    transact, alone = DynamoDBBackend.transact_write_items, threading.RLock()
+
+    def one_at_a_time(self: DynamoDBBackend, items: list[dict[str, Any]]) -> None:
+        with alone:
+            transact(self, items)
+
+    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", one_at_a_time)
+
+
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty account with one table and a cursor secret; gives the DynamoDB client."""
     monkeypatch.setenv("TABLE_NAME", "table")
     monkeypatch.setenv("BUS_NAME", "bus")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    isolate_transactions(monkeypatch)
     with mock_aws():
         clear_caches()
         client = boto3.client("dynamodb")

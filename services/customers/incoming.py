@@ -1,0 +1,1 @@
+"""Other contexts' facts this context reads: none. It is where facts about customers begin."""
