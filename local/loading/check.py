@@ -1,15 +1,17 @@
 """A dry run: everything that can be told about a file without writing anything anywhere."""
 
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
 from local.errors import NotReady, Refused
 from local.loading.files import BadRow, rows
-from local.loading.journal import Journal, Reject
+from local.loading.journal import CHUNK, Journal, Reject
 from local.loading.mapping import Mapped, Mapper
 from local.loading.references import References
+from local.loading.run import without_doubles
 
 PLACEHOLDER = "00000000000000000000000000"
 """Stands for the id of a record that will be there when the load is for real."""
@@ -44,27 +46,30 @@ def dry_run(
     validator = Draft202012Validator(schema) if schema else None
     journal = Journal(None)  # a temporary file, gone afterwards
     own: set[str] = set()
-    for row in rows(mapper.shape):
-        mapped = row if isinstance(row, BadRow) else mapper.map_row(row)
-        if isinstance(mapped, BadRow):
-            _reject(forecast, Reject(mapped.number, mapped.reason, mapped.raw))
-            continue
-        first = journal.first_row_of(mapped.external, mapped.number)
-        if first != mapped.number:
-            reason = f"external_ids: {mapped.external} was given to row {first} already"
-            _reject(forecast, Reject(mapped.number, reason, mapped.raw))
-            continue
-        reason = _reason(mapped, mapper, references, validator, constants, own)
-        if reason:
-            _reject(forecast, Reject(mapped.number, reason, mapped.raw))
-        else:
-            forecast.ready += 1
+    for batch in batched(rows(mapper.shape), CHUNK, strict=False):
+        mapped: list[Mapped] = []
+        for row in batch:
+            found = row if isinstance(row, BadRow) else mapper.map_row(row)
+            if isinstance(found, Mapped):
+                mapped.append(found)
+            else:
+                _reject(forecast, Reject(found.number, found.reason, found.raw))
+        mapped, doubles = without_doubles(journal, mapped)
+        for double in doubles:
+            _reject(forecast, double)
+        for one in mapped:
+            reason = _reason(one, mapper, references, validator, constants, own)
+            if reason:
+                _reject(forecast, Reject(one.number, reason, one.raw))
+            else:
+                forecast.ready += 1
     journal.close()
     if own:
         forecast.notes.append(
             f"{len(own):,} rows refer to {mapper.kind.name} that are not in the CRM yet; "
             "those in this file will be found when it is loaded."
         )
+    forecast.rejects.sort(key=lambda reject: reject.row)
     return forecast
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from local.errors import BadInput
 
@@ -55,16 +56,14 @@ class Shape:
         return f"{self.encoding_note}, values separated by {_DELIMITERS[self.delimiter]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row; `number` is what a spreadsheet shows beside it (the header is row 1)."""
 
     number: int
-    values: dict[str, str]
+    values: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class BadRow:
+class BadRow(NamedTuple):
     """One row that cannot be read, and why."""
 
     number: int
@@ -223,6 +222,7 @@ def _delimiter(sample: str) -> str:
 
 def rows(shape: Shape, wanted: Callable[[int], bool] = lambda _: True) -> Iterator[Row | BadRow]:
     """Every row that is not blank, in order; those not `wanted` (by number) are passed over."""
+    width = len(shape.header)
     # What Windows-1252 leaves undefined becomes U+FFFD, which the row is then rejected for.
     with shape.path.open(encoding=shape.encoding, errors="replace", newline="") as file:
         for _ in range(shape.skipped_lines):
@@ -242,11 +242,18 @@ def rows(shape: Shape, wanted: Callable[[int], bool] = lambda _: True) -> Iterat
                 if wanted(number):
                     yield BadRow(number, [], reason)
                 continue
-            if wanted(number) and any(value.strip() for value in raw):
-                yield _row(number, raw, shape)
+            # One look at the whole row tells what hardly any row has: nothing, NULs, bad bytes.
+            text = "".join(raw)
+            if not text or text.isspace() or not wanted(number):
+                continue
+            if len(raw) == width and "\0" not in text and UNDEFINED not in text:
+                yield Row(number, raw)
+            else:
+                yield _doubtful(number, raw, shape)
 
 
-def _row(number: int, raw: list[str], shape: Shape) -> Row | BadRow:
+def _doubtful(number: int, raw: list[str], shape: Shape) -> Row | BadRow:
+    """A row with something wrong with it, unless U+FFFD is what its author wrote."""
     width = len(shape.header)
     if len(raw) != width:
         return BadRow(
@@ -260,7 +267,7 @@ def _row(number: int, raw: list[str], shape: Shape) -> Row | BadRow:
         )
     if shape.encoding != "utf-8-sig" and any(UNDEFINED in value for value in raw):
         return BadRow(number, raw, "it has a byte that its encoding does not define")
-    return Row(number, dict(zip(shape.header, raw, strict=True)))
+    return Row(number, raw)
 
 
 def _unreadable(fault: csv.Error, first: int, last: int) -> str:

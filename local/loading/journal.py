@@ -152,10 +152,20 @@ class Journal:
         self._db.execute("COMMIT")
         self._db.execute("BEGIN")
 
-    def first_row_of(self, external: str, row: int) -> int:
-        """The first row with this identity: `row` itself unless it came before."""
-        self._db.execute("INSERT OR IGNORE INTO identities VALUES (?, ?)", (external, row))
-        return int(str(self._one("SELECT row FROM identities WHERE external = ?", external)))
+    def first_rows(self, rows: list[tuple[str, int]]) -> dict[str, int]:
+        """The first row of each of these identities in the file (external id, row), CHUNK at most.
+
+        Rows are to be given in the order of the file.
+        """
+        self._db.executemany("INSERT OR IGNORE INTO identities VALUES (?, ?)", rows)
+        places = ",".join("?" * len(rows))
+        with closing(
+            self._db.execute(
+                f"SELECT external, row FROM identities WHERE external IN ({places})",  # noqa: S608
+                [external for external, _ in rows],
+            )
+        ) as found:
+            return dict(found.fetchall())
 
     def deferred(self) -> Iterator[int]:
         """Rows that landed without a reference to a row of the same file, in order."""

@@ -10,7 +10,7 @@ from ulid import ULID
 
 from local.client import Client
 from local.errors import Refused, Stopped, Trouble
-from local.loading.files import BadRow, Row, rows
+from local.loading.files import Row, rows
 from local.loading.journal import CHUNK, Counts, Journal, Reject
 from local.loading.mapping import Mapped, Mapper
 from local.loading.references import References
@@ -128,24 +128,23 @@ class Load:
             place = places[row.number] if pass_ == SECOND else (row.number - 2) // CHUNK
             if place != chunk.number:
                 if not skip:
-                    yield chunk
+                    yield self._without_doubles(chunk)
                 chunk, skip = _Chunk(pass_, place), self.journal.done(pass_, place)
-            if not skip:
-                self._add(chunk, row)
+            if skip:
+                continue
+            mapped = self.mapper.map_row(row) if isinstance(row, Row) else row
+            if isinstance(mapped, Mapped):
+                chunk.mapped.append(mapped)
+            else:
+                chunk.rejects.append(Reject(mapped.number, mapped.reason, mapped.raw))
         if not skip:
-            yield chunk
+            yield self._without_doubles(chunk)
 
-    def _add(self, chunk: _Chunk, row: Row | BadRow) -> None:
-        mapped = self.mapper.map_row(row) if isinstance(row, Row) else row
-        if isinstance(mapped, BadRow):
-            chunk.rejects.append(Reject(mapped.number, mapped.reason, mapped.raw))
-            return
-        first = self.journal.first_row_of(mapped.external, mapped.number)
-        if first != mapped.number:
-            reason = f"external_ids: {mapped.external} was given to row {first} already"
-            chunk.rejects.append(Reject(mapped.number, reason, mapped.raw))
-            return
-        chunk.mapped.append(mapped)
+    def _without_doubles(self, chunk: _Chunk) -> _Chunk:
+        """The chunk, with every row whose identity an earlier row had already among the rejects."""
+        chunk.mapped, doubles = without_doubles(self.journal, chunk.mapped)
+        chunk.rejects += doubles
+        return chunk
 
     def _send(self, chunk: _Chunk) -> _Outcome:
         """Resolve and send one chunk; runs in a thread of the pool and touches no journal."""
@@ -225,6 +224,21 @@ class Load:
                 hint="This CRM and this command line do not fit together: update the older one.",
             )
         return results
+
+
+def without_doubles(journal: Journal, mapped: list[Mapped]) -> tuple[list[Mapped], list[Reject]]:
+    """Rows that are the first of their identity, and the rejects the others become."""
+    first = journal.first_rows([(one.external, one.number) for one in mapped])
+    doubles = [
+        Reject(
+            one.number,
+            f"external_ids: {one.external} was given to row {first[one.external]} already",
+            one.raw,
+        )
+        for one in mapped
+        if first[one.external] != one.number
+    ]
+    return [one for one in mapped if first[one.external] == one.number], doubles
 
 
 def _counted(result: dict[str, Any], counts: Counts) -> bool:

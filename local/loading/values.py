@@ -12,7 +12,9 @@ from kernel.money import LARGEST, exponent
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?|[+-]?\.[0-9]+")
 _WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LONGEST_AMOUNT = 20
+ISO = "%Y-%m-%d"
 YES = frozenset({"true", "yes", "y", "1"})
 NO = frozenset({"false", "no", "n", "0"})
 
@@ -99,14 +101,22 @@ def integer(text: str) -> int:
 def plain_date(text: str, formats: tuple[str, ...]) -> str:
     """A date as `YYYY-MM-DD`; the first of `formats` (strptime's) that fits decides."""
     for layout in formats:
-        try:
-            found = datetime.strptime(text, layout).date()
-        except ValueError:
+        found = _date(text, layout)
+        if found is None:
             continue
-        if found < date(1900, 1, 1):
+        if found.year < 1900:
             raise Unreadable(f"{text!r} lies before 1900")
         return found.isoformat()
     raise Unreadable(f"{text!r} is no date of the form {' or '.join(formats)}")
+
+
+def _date(text: str, layout: str) -> date | None:
+    try:
+        if layout == ISO:  # a tenth of strptime's time
+            return date.fromisoformat(text) if _ISO.fullmatch(text) else None
+        return datetime.strptime(text, layout).date()
+    except ValueError:
+        return None
 
 
 def boolean(text: str) -> bool:

@@ -25,7 +25,7 @@ def written(tmp_path: Path, content: bytes | str, name: str = "some.csv") -> Pat
 
 
 def values(file: Path) -> list[list[str]]:
-    return [list(row.values.values()) for row in rows(inspect(file)) if isinstance(row, Row)]
+    return [row.values for row in rows(inspect(file)) if isinstance(row, Row)]
 
 
 def faults(file: Path) -> dict[int, str]:
