@@ -4,7 +4,9 @@ from local.platform import (
     archives,
     callbacks,
     conditions,
+    direct,
     gate,
+    ids,
     keyconditions,
     lambdas,
     moves,
@@ -12,6 +14,7 @@ from local.platform import (
     queues,
     rules,
     secrets,
+    server,
     snapshot,
     sockets,
     sources,
@@ -23,6 +26,7 @@ from local.platform.settings import Settings
 def apply(settings: Settings) -> None:
     """Mend the emulator; once per process, before it serves."""
     for patch in (
+        ids.apply,
         conditions.apply,
         archives.apply,
         ttl.apply,
@@ -38,4 +42,6 @@ def apply(settings: Settings) -> None:
     ):
         patch()
     lambdas.apply(settings)
-    gate.apply(snapshot.apply(settings))
+    snapshots = snapshot.apply(settings)
+    gate.apply(snapshots)
+    server.apply(direct.answers(snapshots))

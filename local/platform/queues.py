@@ -240,6 +240,11 @@ class Queue(Source):
         self._start(function, queue, batch)
         return 0
 
+    def ready(self) -> bool:
+        with module("core.responses").request_scope(*self.scope):
+            queue = self._queue()
+            return queue is not None and visible(queue, 1) > 0
+
     def outstanding(self) -> int:
         queue = self._queue()
         return len(queue["messages"]) if queue else 0

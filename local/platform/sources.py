@@ -20,7 +20,7 @@ from local.platform.seams import module, replace
 
 _LOOK_S = 1.0
 """A mapping looks at its source this often at least; delayed and invisible messages wake nobody."""
-_BREATH_S = 0.002
+_BREATH_S = 0.004
 """Work that arrives together is taken together."""
 _log = logging.getLogger("lambda")
 
@@ -38,6 +38,7 @@ class Source(threading.Thread, ABC):
         super().__init__(name=f"source-{mapping['UUID'][:8]}", daemon=True)
         self.scope, self.mapping = scope, mapping
         self.nudged = threading.Event()
+        self.waiting = False
         self.functions = module("services.lambda_svc")
 
     def run(self) -> None:
@@ -55,13 +56,19 @@ class Source(threading.Thread, ABC):
                     _log.exception("The mapping of %s failed.", mapping.get("FunctionName"))
                     pause = _LOOK_S
                 if pause is None:
+                    self.waiting = True
                     self.nudged.wait(_LOOK_S)
+                    self.waiting = False
                 elif pause > 0:
                     time.sleep(pause)
 
     @abstractmethod
     def step(self) -> float | None:
         """Do one batch. Seconds to pause before the next one; None: until there is work."""
+
+    @abstractmethod
+    def ready(self) -> bool:
+        """Whether there may be work; a cheap look, from another thread."""
 
     @abstractmethod
     def outstanding(self) -> int:
@@ -77,7 +84,7 @@ class Source(threading.Thread, ABC):
 
 
 class Dispatcher:
-    """Keeps a thread for every mapping and wakes them all when some source got work."""
+    """Keeps a thread for every mapping and wakes those whose source got work."""
 
     def __init__(self, functions: Any) -> None:
         self._functions = functions
@@ -90,7 +97,8 @@ class Dispatcher:
             wake.clear()
             others = self._start_missing()
             for source in list(running.values()):
-                source.nudged.set()
+                if source.waiting and source.ready():
+                    source.nudged.set()
             if others:
                 self._functions._poll_kinesis()
             time.sleep(_BREATH_S)

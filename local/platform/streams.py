@@ -62,6 +62,12 @@ class Stream(Source):
             return self._done(position + batch[failed][0])
         return self._again(function, records, answer, after)
 
+    def ready(self) -> bool:
+        with module("core.responses").request_scope(*self.scope):
+            tables = module("services.dynamodb")
+            table = self._table(tables)
+            return table is not None and tables.stream_end_position(table) > self.position()
+
     def outstanding(self) -> int:
         tables = module("services.dynamodb")
         table = self._table(tables)
