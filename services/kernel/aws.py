@@ -4,6 +4,7 @@ botocore's session and not boto3's: the clients are the same, and leaving out bo
 S3-transfer layers takes a quarter off every cold start (docs/adr/0004).
 """
 
+import os
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,11 @@ from botocore.config import Config
 _CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 4}, connect_timeout=2, read_timeout=25
 )
+# Links to files: signed by today's rules (the default's older ones fail with KMS keys), and with
+# the bucket's own region in the name (the global name redirects, which a signature does not bear).
+# A local platform has no names for buckets.
+_LINKS = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+_LOCAL_LINKS = Config(signature_version="s3v4", s3={"addressing_style": "path"})
 
 
 @cache
@@ -25,4 +31,8 @@ def session() -> botocore.session.Session:
 @cache
 def client(service: str, endpoint_url: str | None = None) -> Any:
     """The client of a service; AWS_ENDPOINT_URL points it at a local platform natively."""
-    return session().create_client(service, endpoint_url=endpoint_url, config=_CONFIG)
+    config = _CONFIG
+    if service == "s3":
+        local = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+        config = _CONFIG.merge(_LOCAL_LINKS if local else _LINKS)
+    return session().create_client(service, endpoint_url=endpoint_url, config=config)

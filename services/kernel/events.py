@@ -54,6 +54,9 @@ class Fields(BaseModel):
 class Snapshot(Fields):
     """A record as facts publish it and as the API shows it."""
 
+    versioned: ClassVar[bool] = True
+    """Whether `version` tells all that is shown, so that it can serve as the ETag."""
+
     id: Id
     version: int = Field(0, ge=0, description="Grows by one with every change; the ETag.")
     created_at: AwareDatetime

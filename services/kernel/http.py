@@ -408,8 +408,13 @@ def _shown(route: Route, value: Any, headers: dict[str, str]) -> Response[str]:
         value = model.model_construct(items=value.items, next_cursor=value.next_cursor)
     out: dict[str, str | list[str]] = {}
     if isinstance(value, Snapshot):
-        out["ETag"] = f'"{value.version}"'
-        if headers.get("if-none-match") == out["ETag"] and route.method == "GET":
+        if value.versioned:
+            out["ETag"] = f'"{value.version}"'
+        if (
+            value.versioned
+            and headers.get("if-none-match") == out["ETag"]
+            and route.method == "GET"
+        ):
             return Response(304, body="", headers=out)
         if route.status in (201, 202):
             out["Location"] = f"/v1{route.path}/{value.id}"
