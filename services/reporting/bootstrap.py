@@ -1,0 +1,55 @@
+"""Wires this context to AWS, once per cold start."""
+
+import os
+from functools import cache
+
+from kernel.aws import client
+from kernel.clock import utc_now
+from kernel.dynamo import Table
+from reporting.files import ReportFiles
+from reporting.flow import ReportFlow
+from reporting.lake_writer import LakeFolders
+from reporting.repository import ReportRepository
+from reporting.service import ReportService, RunService
+
+
+@cache
+def table() -> Table:
+    """The context's table."""
+    return Table(client("dynamodb"), os.environ["TABLE_NAME"])
+
+
+@cache
+def repository() -> ReportRepository:
+    """The context's records."""
+    return ReportRepository(table(), utc_now)
+
+
+@cache
+def files() -> ReportFiles:
+    """The finished reports."""
+    return ReportFiles(client("s3"), os.environ["FILES_BUCKET"], utc_now)
+
+
+@cache
+def service() -> ReportService:
+    """What people do."""
+    return ReportService(repository(), files(), utc_now)
+
+
+@cache
+def runs() -> RunService:
+    """What steps and workers do."""
+    return RunService(repository(), utc_now)
+
+
+@cache
+def flow() -> ReportFlow:
+    """The state machine."""
+    return ReportFlow(client("stepfunctions"), os.environ["STATE_MACHINE_ARN"])
+
+
+@cache
+def lake() -> LakeFolders:
+    """The event lake."""
+    return LakeFolders(client("s3"), os.environ["LAKE_BUCKET"])

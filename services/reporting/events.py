@@ -1,0 +1,114 @@
+"""Facts this context publishes, with the report run they carry: the source of its schemas."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from kernel.events import DomainEvent, Name, Snapshot, Text
+from kernel.ids import Id
+
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
+class RunStatus(StrEnum):
+    """Where a report run stands; the last three are ends."""
+
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    RETRY_PENDING = "RETRY_PENDING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class FailureCode(StrEnum):
+    """Why a report was not made, for programs."""
+
+    BAD_PARAMETERS = "bad_parameters"
+    NO_WORKER = "no_worker"
+    WORKER_LOST = "worker_lost"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    TOO_MUCH_DATA = "too_much_data"
+    UNREADABLE_DATA = "unreadable_data"
+    UNKNOWN = "unknown"
+
+
+class StreamPosition(BaseModel):
+    """The part of the event stream a report reflects: how many facts, and the last of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    facts: int = Field(ge=0)
+    last_time: AwareDatetime | None = None
+    last_id: Id | None = None
+
+
+class ReportResult(BaseModel):
+    """The finished file, and what it says at a glance."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file_name: Name
+    media_type: Name
+    size_bytes: int = Field(ge=0)
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    rows: int = Field(ge=0, description="Rows of the table, without totals.")
+    totals: list[dict[str, int | str]] = Field(
+        max_length=5,
+        description="The total of each currency by column: counts and minor units as numbers, "
+        "ratios as text such as 0.6315. At most five currencies.",
+    )
+    position: StreamPosition
+
+
+class ReportRunState(Snapshot):
+    """One request for a report and what became of it; `owner_id` asked for it."""
+
+    # `from` is a word of the language; everything that leaves says `from`.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
+    )
+
+    report: Word = Field(description="Which report.")
+    by: Word = Field(description="What its rows are grouped by.")
+    from_: date | None = Field(None, alias="from", description="First day, inclusive.")
+    to: date | None = Field(None, description="Last day, inclusive.")
+    format: Word = Field(description="csv, xlsx, pdf or json.")
+    currency: str | None = Field(None, description="Only deals priced in this currency.")
+    status: RunStatus = RunStatus.PENDING
+    attempts: int = Field(0, ge=0, description="How often a worker began.")
+    started_at: AwareDatetime | None = Field(None, description="When a worker last began.")
+    ended_at: AwareDatetime | None = None
+    failure: FailureCode | None = None
+    reason: Text | None = Field(None, description="Why it failed, for the person who asked.")
+    cancelled_by: str | None = None
+    outcome: ReportResult | None = Field(None, description="Once it is completed.")
+
+
+class ReportEvent(DomainEvent):
+    """Base of the facts about a report run."""
+
+    current: ReportRunState
+
+
+class ReportRequested(ReportEvent, context="reporting"):
+    """Someone asked for a report."""
+
+
+class ReportStarted(ReportEvent, context="reporting"):
+    """A worker began to make a report; said once, however many workers it takes."""
+
+
+class ReportCompleted(ReportEvent, context="reporting"):
+    """A report is ready; `current.outcome` describes its file."""
+
+
+class ReportFailed(ReportEvent, context="reporting"):
+    """A report was not made; `current.reason` says why in a sentence."""
+
+
+class ReportCancelled(ReportEvent, context="reporting"):
+    """Someone no longer wants a report."""

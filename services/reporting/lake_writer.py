@@ -1,0 +1,108 @@
+"""The event lake: every fact, in immutable files of gzipped JSON lines, one folder per day.
+
+    tenant=<t>/context=<c>/date=<YYYY-MM-DD of time>/<name>.jsonl.gz
+
+A file's name is made of the ids of its facts, so that a batch that comes again rewrites the same
+file with the same bytes. A batch that comes again in other company makes facts stand in two files:
+readers count each id once. Names begin with the last id, so that they sort by time.
+"""
+
+import gzip
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kernel.consumer import ALL, Message, consumed, failures, report
+from kernel.envelope import Fact
+from kernel.ids import PATTERN
+
+_TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_CONTEXT = re.compile(r"[a-z]{1,40}")
+_ID = re.compile(PATTERN)
+_NAME_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where a fact belongs."""
+
+    tenant: str
+    context: str
+    day: str
+
+    @classmethod
+    def of(cls, fact: Fact) -> "Folder":
+        """Raises ValueError for an envelope whose parts would not be one folder each."""
+        at = datetime.fromisoformat(fact.time)
+        if at.tzinfo is None:
+            raise ValueError(f"time {fact.time!r} has no zone")
+        for pattern, part in ((_TENANT, fact.tenant_id), (_CONTEXT, fact.context), (_ID, fact.id)):
+            if not pattern.fullmatch(part):
+                raise ValueError(f"{part[:80]!r} cannot be a part of a lake file's name")
+        return cls(fact.tenant_id, fact.context, at.astimezone(UTC).date().isoformat())
+
+    def key(self, ids: Iterable[str]) -> str:
+        """The name of the file with these facts."""
+        ordered = sorted(ids)
+        digest = hashlib.sha256("\n".join(ordered).encode()).hexdigest()[:_NAME_DIGITS]
+        return (
+            f"tenant={self.tenant}/context={self.context}/date={self.day}/"
+            f"{ordered[-1]}-{digest}.jsonl.gz"
+        )
+
+
+class LakeFolders:
+    """The lake's bucket."""
+
+    def __init__(self, s3: Any, bucket: str) -> None:
+        self._s3, self._bucket = s3, bucket
+
+    def write(self, folder: Folder, facts: dict[str, Fact]) -> None:
+        """One file with these facts, by id."""
+        ordered = [facts[one] for one in sorted(facts)]
+        lines = "".join(f"{fact.detail}\n" for fact in ordered)
+        times = sorted(fact.time for fact in ordered)
+        self._s3.put_object(
+            Bucket=self._bucket,
+            Key=folder.key(facts),
+            # Without a time stamp in it, the same facts are the same bytes.
+            Body=gzip.compress(lines.encode(), mtime=0),
+            ContentType="application/x-ndjson",
+            ContentEncoding="gzip",
+            Metadata={"count": str(len(ordered)), "first-time": times[0], "last-time": times[-1]},
+        )
+
+
+class LakeWriter:
+    """Writes batches of facts; a Lambda handler (SQS, partial batch failures)."""
+
+    types = frozenset({ALL})
+
+    def __init__(self, folders: Callable[[], LakeFolders]) -> None:
+        self._folders = folders
+
+    def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
+        """One file per tenant, context and day; what cannot be read or written fails alone."""
+        failed: list[str] = []
+        folders: dict[Folder, list[tuple[dict[str, Any], Fact]]] = {}
+        for record in event["Records"]:
+            try:
+                fact = Message(record).fact()
+                folders.setdefault(Folder.of(fact), []).append((record, fact))
+            except Exception as fault:
+                report("lake", record, fault)
+                failed.append(record["messageId"])
+        for folder, batch in folders.items():
+            try:
+                self._folders().write(folder, {fact.id: fact for _, fact in batch})
+            except Exception as fault:
+                for record, _ in batch:
+                    report("lake", record, fault)
+                    failed.append(record["messageId"])
+                continue
+            for _, fact in batch:
+                consumed("lake", fact)
+        return failures(failed)

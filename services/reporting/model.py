@@ -1,0 +1,126 @@
+"""What a report run is and what may happen to it. No AWS, no clock, no I/O.
+
+    PENDING -> PROCESSING -> COMPLETED | FAILED
+       PROCESSING -> RETRY_PENDING -> PROCESSING   the worker was lost or told to stop
+       every state that is no end -> CANCELLED | FAILED
+
+What the machinery does may be done twice (queues deliver again, steps are retried), so these
+transitions return the same state and no fact when there is nothing left to do; what people do
+raises RuleViolation instead.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from kernel.aggregate import Aggregate, born
+from kernel.auth import Caller
+from kernel.errors import RuleViolation
+from kernel.events import DomainEvent
+from reporting.engine.parameters import ReportParameters
+from reporting.events import (
+    FailureCode,
+    ReportCancelled,
+    ReportCompleted,
+    ReportFailed,
+    ReportRequested,
+    ReportResult,
+    ReportRunState,
+    ReportStarted,
+    RunStatus,
+)
+
+ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
+WAITING = frozenset({RunStatus.PENDING, RunStatus.RETRY_PENDING})
+PARAMETERS = ("report", "by", "from_", "to", "format", "currency")
+
+type Change = tuple["ReportRun", list[DomainEvent]]
+
+
+class ReportRun(ReportRunState, Aggregate):
+    """A report run with its tenant."""
+
+    correlation_id: str = ""
+    """Of the request; everything done for this run carries it."""
+
+    @classmethod
+    def request(
+        cls, caller: Caller, run_id: str, parameters: ReportParameters, at: datetime
+    ) -> Change:
+        """A new run, waiting for a worker."""
+        wanted = {name: getattr(parameters, name) for name in PARAMETERS}
+        run = cls(
+            **born(caller.tenant_id, run_id, caller.user_id, at),
+            **{**wanted, "by": parameters.grouping},
+            owner_id=caller.user_id,
+            team_id=caller.team_id,
+            correlation_id=caller.correlation_id,
+        )
+        return run, [ReportRequested(current=run)]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will happen any more."""
+        return self.status in ENDED
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What was asked for, as ReportParameters reads it."""
+        return {name: getattr(self, name) for name in PARAMETERS}
+
+    @property
+    def file_name(self) -> str:
+        """A name for the file that says what is in it: `win-rate-by-region-from-2026-01-01.pdf`."""
+        words = [self.report.replace("_", "-")]
+        if self.by != "none" and not self.report.endswith(f"_by_{self.by}"):
+            words.append(f"by-{self.by}")
+        if self.from_:
+            words.append(f"from-{self.from_}")
+        if self.to:
+            words.append(f"to-{self.to}")
+        return f"{'-'.join(words)}.{self.format}"
+
+    def start(self, at: datetime) -> Change:
+        """A worker begins; also one that takes over from a worker that was lost unnoticed."""
+        if self.ended:
+            return self, []
+        after = self.with_changes(
+            status=RunStatus.PROCESSING, attempts=self.attempts + 1, started_at=at
+        )
+        return after, [ReportStarted(current=after)] if self.started_at is None else []
+
+    def put_back(self) -> "ReportRun":
+        """Its worker was told to stop: another begins anew, and this attempt does not count."""
+        if self.status is not RunStatus.PROCESSING:
+            return self
+        return self.with_changes(status=RunStatus.RETRY_PENDING, attempts=max(0, self.attempts - 1))
+
+    def lose_worker(self) -> "ReportRun":
+        """Its worker was lost: another begins anew."""
+        if self.status is not RunStatus.PROCESSING:
+            return self
+        return self.with_changes(status=RunStatus.RETRY_PENDING)
+
+    def complete(self, outcome: ReportResult, at: datetime) -> Change:
+        """The file is there."""
+        if self.ended:
+            return self, []
+        after = self.with_changes(status=RunStatus.COMPLETED, ended_at=at, outcome=outcome)
+        return after, [ReportCompleted(current=after)]
+
+    def fail(self, failure: FailureCode, reason: str, at: datetime) -> Change:
+        """It will not be made."""
+        if self.ended:
+            return self, []
+        after = self.with_changes(
+            status=RunStatus.FAILED, ended_at=at, failure=failure, reason=reason
+        )
+        return after, [ReportFailed(current=after)]
+
+    def cancel(self, by: str, at: datetime) -> Change:
+        """It is no longer wanted."""
+        if self.ended:
+            raise RuleViolation(
+                f"This report has ended already: it is {self.status.lower()}.", slug="report-ended"
+            )
+        after = self.with_changes(status=RunStatus.CANCELLED, ended_at=at, cancelled_by=by)
+        return after, [ReportCancelled(current=after)]
