@@ -1,0 +1,95 @@
+"""Report runs and a lake in process; a deal or two in it."""
+
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from kernel.ids import new_id
+from tests.component.conftest import ApiClient
+
+FILES, LAKE = "files", "lake"
+
+
+@pytest.fixture
+def buckets(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The two buckets of reporting; gives the S3 client."""
+    s3 = boto3.client("s3")
+    for variable, name in (("FILES_BUCKET", FILES), ("LAKE_BUCKET", LAKE)):
+        s3.create_bucket(Bucket=name)
+        monkeypatch.setenv(variable, name)
+    return s3
+
+
+@pytest.fixture
+def api(cloud: Any, buckets: Any) -> ApiClient:
+    """The API of reports, as an administrator; `as_(roles=…)` for others."""
+    from reporting.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+@pytest.fixture
+def ask(api: ApiClient) -> Callable[..., dict[str, Any]]:
+    """Ask for a report: by default how many deals were won, as JSON."""
+
+    def ask(**parameters: Any) -> dict[str, Any]:
+        answer = api("POST", "/reports", {"report": "win_rate", "format": "json", **parameters})
+        assert answer.status == 202, answer.text
+        run: dict[str, Any] = answer.json
+        return run
+
+    return ask
+
+
+def deal(status: str, tenant: str = "acme", **current: Any) -> dict[str, Any]:
+    """The last fact about a deal that is open, won or lost."""
+    record = new_id()
+    return {
+        "specversion": "1.0",
+        "id": new_id(),
+        "source": "zebros.opportunities",
+        "type": {"won": "OpportunityWon", "lost": "OpportunityLost"}.get(
+            status, "OpportunityCreated"
+        ),
+        "subject": f"opportunity/{record}",
+        "time": "2026-02-03T10:00:00.000Z",
+        "datacontenttype": "application/json",
+        "tenantid": tenant,
+        "sequence": "1",
+        "correlationid": "c-1",
+        "actor": "ann",
+        "origin": "api",
+        "data": {
+            "current": {
+                "id": record,
+                "status": status,
+                "amount": {"minor_units": 100_00, "currency": "USD"},
+                "probability": 50,
+                "forecast_category": "pipeline",
+                "closed_on": "2026-02-03",
+                "owner_id": "ann",
+                "pipeline_id": "default",
+                "stage": status,
+                "stage_name": status.title(),
+                **current,
+            }
+        },
+    }
+
+
+def into_lake(*envelopes: dict[str, Any]) -> None:
+    """Facts as the lake writer files them."""
+    s3 = boto3.client("s3")
+    for envelope in envelopes:
+        context = envelope["source"].removeprefix("zebros.")
+        day = envelope["time"][:10]
+        s3.put_object(
+            Bucket=LAKE,
+            Key=f"tenant={envelope['tenantid']}/context={context}/date={day}/"
+            f"{envelope['id']}.jsonl.gz",
+            Body=gzip.compress(json.dumps(envelope).encode() + b"\n"),
+        )

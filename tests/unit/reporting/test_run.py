@@ -1,0 +1,159 @@
+"""A report run's life: what follows what, and what may be repeated without harm."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kernel.auth import Caller, Role
+from kernel.errors import RuleViolation
+from kernel.events import DomainEvent
+from reporting.engine.parameters import ReportParameters
+from reporting.events import FailureCode, ReportResult, RunStatus, StreamPosition
+from reporting.failures import Failure
+from reporting.model import ReportRun
+from reporting.service import BadParameters, pause, read
+
+AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+LATER = AT + timedelta(minutes=1)
+ANN = Caller("acme", "ann", frozenset({Role.SALES_REPRESENTATIVE}), team_id="north")
+OUTCOME = ReportResult(
+    file_name="win-rate.csv",
+    media_type="text/csv",
+    size_bytes=10,
+    sha256="0" * 64,
+    rows=1,
+    totals=[{"won": 3}],
+    position=StreamPosition(facts=7),
+)
+
+
+def asked(**parameters: Any) -> ReportRun:
+    wanted = ReportParameters.model_validate({"report": "win_rate", **parameters})
+    run, facts = ReportRun.request(ANN, "01ARZ3NDEKTSV4RRFFQ69G5FAV", wanted, AT)
+    assert names(facts) == ["ReportRequested"]
+    return run
+
+
+def names(facts: list[DomainEvent]) -> list[str]:
+    return [type(fact).__name__ for fact in facts]
+
+
+def started() -> ReportRun:
+    return asked().start(AT)[0]
+
+
+def test_a_new_run_waits_and_belongs_to_who_asked() -> None:
+    run = asked()
+    assert (run.status, run.owner_id, run.team_id) == (RunStatus.PENDING, "ann", "north")
+    assert (run.by, run.format) == ("none", "pdf"), "defaults are written down when asked"
+
+
+def test_starting_is_told_once_however_many_workers_it_takes() -> None:
+    run, facts = asked().start(AT)
+    assert names(facts) == ["ReportStarted"]
+    again, more = run.lose_worker().start(LATER)
+    assert (again.status, again.attempts, more) == (RunStatus.PROCESSING, 2, [])
+    assert again.started_at == LATER
+    unnoticed, none = again.start(LATER)
+    assert (unnoticed.attempts, none) == (3, [])
+
+
+def test_a_lost_worker_leaves_the_run_to_the_next() -> None:
+    run = started().lose_worker()
+    assert (run.status, run.attempts) == (RunStatus.RETRY_PENDING, 1)
+    assert run.lose_worker() == run
+
+
+def test_being_told_to_stop_is_no_attempt() -> None:
+    run = started().put_back()
+    assert (run.status, run.attempts) == (RunStatus.RETRY_PENDING, 0)
+    assert run.put_back() == run
+
+
+def test_a_run_completes_once() -> None:
+    run, facts = started().complete(OUTCOME, LATER)
+    assert (run.status, run.outcome, run.ended_at) == (RunStatus.COMPLETED, OUTCOME, LATER)
+    assert names(facts) == ["ReportCompleted"]
+    assert run.complete(OUTCOME, LATER) == (run, [])
+
+
+def test_what_has_ended_stays_as_it_is() -> None:
+    completed, _ = started().complete(OUTCOME, LATER)
+    failed, facts = started().fail(FailureCode.WORKER_LOST, "Lost.", LATER)
+    cancelled, told = started().cancel("ann", LATER)
+    assert (names(facts), names(told)) == (["ReportFailed"], ["ReportCancelled"])
+    for run in (completed, failed, cancelled):
+        assert run.ended
+        assert run.start(LATER) == (run, [])
+        assert run.complete(OUTCOME, LATER) == (run, [])
+        assert run.fail(FailureCode.UNKNOWN, "x", LATER) == (run, [])
+        assert run.put_back() == run.lose_worker() == run
+        with pytest.raises(RuleViolation, match=run.status.lower()):
+            run.cancel("ann", LATER)
+
+
+@pytest.mark.parametrize("run", [asked(), started(), started().lose_worker()])
+def test_what_has_not_ended_can_be_cancelled(run: ReportRun) -> None:
+    cancelled, _ = run.cancel("bob", LATER)
+    assert (cancelled.status, cancelled.cancelled_by) == (RunStatus.CANCELLED, "bob")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({}, "win-rate.pdf"),
+        (
+            {"by": "region", "from": "2026-01-01", "to": "2026-03-31", "format": "xlsx"},
+            "win-rate-by-region-from-2026-01-01-to-2026-03-31.xlsx",
+        ),
+        ({"report": "pipeline_by_stage", "format": "csv"}, "pipeline-by-stage.csv"),
+    ],
+)
+def test_a_file_is_called_what_it_shows(parameters: dict[str, Any], name: str) -> None:
+    assert asked(**parameters).file_name == name
+
+
+def test_what_was_asked_for_is_read_back() -> None:
+    run = asked(by="region", **{"from": "2026-01-01"}, currency="EUR")
+    assert ReportRun.model_validate_json(run.model_dump_json(exclude_none=True)) == run
+    assert '"from":"2026-01-01"' in run.model_dump_json()
+    assert read(run).model_dump(by_alias=True, exclude_none=True) == {
+        "report": "win_rate",
+        "by": "region",
+        "from": datetime(2026, 1, 1).date(),
+        "format": "pdf",
+        "currency": "EUR",
+    }
+
+
+def test_a_stored_request_that_is_no_report_any_more_says_which_field() -> None:
+    with pytest.raises(BadParameters, match=r"by .*moon.*allowed are"):
+        read(asked().with_changes(by="moon"))
+
+
+def test_every_failure_has_a_sentence_without_anything_technical() -> None:
+    trace = '{"errorMessage": "by: no", "errorType": "X", "stackTrace": ["File \\"x.py\\""]}'
+    errors = [
+        *("BadParameters", "NoWorker", "WorkerLost", "States.HeartbeatTimeout", "States.Timeout"),
+        *("OutOfMemory", "TooMuchData", "UnreadableData", "KeyError", "SQS.SdkClientException"),
+    ]
+    for error in errors:
+        sentence = Failure(error, trace).sentence
+        assert sentence.endswith(".")
+        assert len(sentence) > 40
+        assert not any(word in sentence for word in ("File", "States", "Error", "{", "x.py"))
+    assert Failure("KeyError", trace).code is FailureCode.UNKNOWN
+    assert "by: no." in Failure("BadParameters", trace).sentence
+    assert "by: no." in Failure("BadParameters", "by: no").sentence
+
+
+def test_only_what_may_pass_is_tried_again() -> None:
+    assert Failure("States.HeartbeatTimeout").passing
+    assert Failure("UnreadableData").passing
+    for final in ("BadParameters", "OutOfMemory", "TooMuchData", "KeyError", "Unexpected"):
+        assert not Failure(final).passing
+
+
+def test_pauses_grow_and_have_an_end() -> None:
+    assert [pause(n) for n in (0, 1, 2, 3, 4, 20)] == [2, 2, 4, 8, 16, 60]
