@@ -35,8 +35,10 @@ _COUNTS: dict[ReportName, tuple[str, _Bars]] = {
 def charts(report: ReportName, by: Grouping, groups: list[Group]) -> tuple[Chart, ...]:
     """One chart per currency, the groups in the order of the table."""
     drawn = []
+    # One pipeline's stages are known by their names; those of several need the pipeline's too.
+    shown = -1 if len({group.labels[0] for group in groups}) == 1 else 0
     for currency, block in groupby(groups, key=lambda group: group.currency):
-        bars = _few([(_label(group), group.figures) for group in block], by)
+        bars = [(": ".join(group.labels[shown:]), group.figures) for group in block]
         drawn.append(_chart(report, by, currency, bars))
     return tuple(drawn[:MOST_CHARTS])
 
@@ -45,30 +47,26 @@ def _chart(
     report: ReportName, by: Grouping, currency: str | None, bars: list[tuple[str, Figures]]
 ) -> Chart:
     title = _TITLES[report] if by == "none" else f"{_TITLES[report]} by {by}"
-    in_order = by in ("stage", "month")
+    unit, measures = Kind.MONEY, _MONEY.get(report, ())
     if report == "win_rate":
         if by == "none":
             [(_, figures)] = bars
             series = Series("Deals", (figures.won, figures.lost))
             return Chart("Closed deals", ("Won", "Lost"), (series,), Kind.INT)
-        labels = tuple(label for label, _ in bars)
-        rates = Series("Win rate", tuple(_rate(figures) for _, figures in bars))
-        return Chart(title, labels, (rates,), Kind.PERCENT, in_order=in_order)
-    unit, measures = Kind.MONEY, _MONEY[report]
-    if not any(measure(figures) for _, measure in measures for _, figures in bars):
+        unit, measures = Kind.PERCENT, (("Win rate", _rate),)
+    elif not any(measure(figures) for _, measure in measures for _, figures in bars):
         unit = Kind.INT
         counted, measures = _COUNTS[report]
         title = counted if by == "none" else f"{counted} by {by}"
+    shown, rest = _few(bars, by)
     return Chart(
         title,
-        tuple(label for label, _ in bars),
-        tuple(
-            Series(name, tuple(measure(figures) for _, figures in bars))
-            for name, measure in measures
-        ),
+        tuple(label for label, _ in shown),
+        tuple(Series(name, tuple(of(figures) for _, figures in shown)) for name, of in measures),
         unit,
         currency if unit is Kind.MONEY else None,
-        in_order,
+        by in ("stage", "month"),
+        (rest[0], tuple(of(rest[1]) for _, of in measures)) if rest else None,
     )
 
 
@@ -76,20 +74,14 @@ def _rate(figures: Figures) -> Decimal:
     return Decimal(figures.won) / (figures.won + figures.lost)
 
 
-def _label(group: Group) -> str:
-    return group.labels[-1]
-
-
-def _few(bars: list[tuple[str, Figures]], by: Grouping) -> list[tuple[str, Figures]]:
-    """At most MOST_BARS: the rest is one bar with the figures of all it stands for."""
+def _few(
+    bars: list[tuple[str, Figures]], by: Grouping
+) -> tuple[list[tuple[str, Figures]], tuple[str, Figures] | None]:
+    """At most MOST_BARS, and the figures of all the others together."""
     if len(bars) <= MOST_BARS:
-        return bars
-    if by == "month":  # the latest months, with what went before in front
-        early, late = bars[: -MOST_BARS + 1], bars[-MOST_BARS + 1 :]
-        return [("Earlier", _sum(early)), *late]
-    head, tail = bars[: MOST_BARS - 1], bars[MOST_BARS - 1 :]
-    return [*head, (f"{len(tail):,} others", _sum(tail))]
-
-
-def _sum(bars: list[tuple[str, Figures]]) -> Figures:
-    return sum((figures for _, figures in bars), Figures())
+        return bars, None
+    shown, others, name = bars[:MOST_BARS], bars[MOST_BARS:], "others"
+    if by == "month":  # the latest matter most
+        shown, others, name = bars[-MOST_BARS:], bars[:-MOST_BARS], "earlier"
+    together = sum((figures for _, figures in others), Figures())
+    return shown, (f"{len(others):,} {name}", together)

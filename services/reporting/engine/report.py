@@ -44,7 +44,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Bars to draw: at most 12 groups, what is beyond them gathered in one honest rest."""
+    """Bars to draw: at most 12 groups; what is beyond them is gathered in `rest`."""
 
     title: str
     labels: tuple[str, ...]
@@ -53,6 +53,8 @@ class Chart:
     currency: str | None = None
     in_order: bool = False
     """The labels have an order of their own (stages, months): draw them from left to right."""
+    rest: tuple[str, tuple[int | Decimal, ...]] | None = None
+    """The groups without a bar, taken together: to be said, for as a bar it would dwarf all."""
 
 
 @dataclass(frozen=True, slots=True)

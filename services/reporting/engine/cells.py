@@ -1,0 +1,74 @@
+"""How a cell becomes text or a number in a file, the same in every format."""
+
+from decimal import Decimal
+
+from kernel.money import exponent
+from reporting.engine.report import Cell, Column, Kind, Report, Row
+
+_STARTS_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""First characters that make a spreadsheet evaluate a text, with their full-width forms
+(OWASP, "CSV Injection")."""
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would evaluate this text if it were pasted or imported."""
+    return text[:1] in _STARTS_FORMULA
+
+
+def harmless(text: str) -> str:
+    """The text with an apostrophe in front where a spreadsheet would take it for a formula."""
+    return f"'{text}" if is_formula(text) else text
+
+
+def row_currency(report: Report, row: Row) -> str | None:
+    """The currency of a row's amounts."""
+    index = report.currency_index()
+    currency = row[index] if index is not None else None
+    return currency if isinstance(currency, str) else None
+
+
+def major(minor_units: int, currency: str | None) -> Decimal:
+    """An amount as people write it, with its currency's digits; without one it is always 0."""
+    return Decimal(minor_units).scaleb(-exponent(currency)) if currency else Decimal(minor_units)
+
+
+def amount_of(cell: Cell, currency: str | None) -> Decimal:
+    """The decimal amount of a money cell."""
+    if not isinstance(cell, int):
+        raise TypeError(f"a money cell holds whole minor units, not {cell!r}")
+    return major(cell, currency)
+
+
+def for_machines(cell: Cell, column: Column, currency: str | None) -> str:
+    """Plain text: `10005534.00`, `63.15`, `2026-01-31`; empty where there is nothing."""
+    if cell is None:
+        return ""
+    match column.kind:
+        case Kind.MONEY:
+            return f"{amount_of(cell, currency):f}"
+        case Kind.PERCENT:
+            return f"{Decimal(str(cell)) * 100:.2f}"
+        case Kind.TEXT:
+            return harmless(str(cell))
+        case _:
+            return str(cell)
+
+
+def for_people(cell: Cell, column: Column, currency: str | None) -> str:
+    """Grouped text: `10,005,534.00`, `63.15 %`; a dash where there is nothing."""
+    if cell is None:
+        return "\u2013"
+    match column.kind:
+        case Kind.MONEY:
+            return f"{amount_of(cell, currency):,f}"
+        case Kind.INT:
+            return f"{cell:,}"
+        case Kind.PERCENT:
+            return f"{Decimal(str(cell)) * 100:.2f} %"
+        case _:
+            return str(cell)
+
+
+def heading(column: Column) -> str:
+    """The column's title with its unit where the cells do not carry one."""
+    return f"{column.title} (%)" if column.kind is Kind.PERCENT else column.title

@@ -1,0 +1,26 @@
+"""A report as CSV (RFC 4180): header, rows, then a totals line per currency.
+
+CRLF line ends, as the RFC says; UTF-8 with a byte order mark, without which Excel reads the file
+in the machine's old code page and spoils every name beyond ASCII. Programs that read our reports
+take JSON, or decode as `utf-8-sig`. Amounts are in major units with the currency's digits.
+"""
+
+import csv
+from itertools import chain
+from pathlib import Path
+
+from reporting.engine.cells import for_machines, harmless, heading, row_currency
+from reporting.engine.report import Report
+
+
+def render(report: Report, path: Path) -> None:
+    """Write the file, row by row."""
+    columns = report.columns
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow([harmless(heading(column)) for column in columns])
+        for row in chain(report.rows, report.totals):
+            currency = row_currency(report, row)
+            writer.writerow(
+                [for_machines(cell, column, currency) for cell, column in zip(row, columns)]  # noqa: B905 - hot
+            )
