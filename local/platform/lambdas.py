@@ -150,6 +150,12 @@ class Logs:
         except Exception:
             _log.exception("The log of %s could not be written.", name)
 
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def _append(
         self,
         config: dict[str, Any],

@@ -334,7 +334,7 @@ class Server:
 
 
 def apply(direct: Respond) -> None:
-    """Serve by our server in place of the general one; `direct` answers what needs no finding out."""
+    """Serve by our server; `direct` answers requests whose service needs no finding out."""
 
     async def serve(app: Any, config: Config) -> None:
         await Server(app, config, direct).run()
