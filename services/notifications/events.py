@@ -1,0 +1,50 @@
+"""Facts this context publishes, with the records they carry: the source of its schemas."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from kernel.events import DomainEvent, Snapshot
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+
+class Kind(StrEnum):
+    """What a notification is about."""
+
+    OPPORTUNITY_WON = "opportunity_won"
+    TASK_ASSIGNED = "task_assigned"
+    REPORT_COMPLETED = "report_completed"
+    REPORT_FAILED = "report_failed"
+
+
+class About(BaseModel):
+    """The record a notification leads to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str = Field(description="opportunity, task or report")
+    id: str
+
+
+class NotificationState(Snapshot):
+    """Something one user was told; `owner_id` is that user."""
+
+    kind: Kind
+    text: Line = Field(description="One sentence for people.")
+    about: About
+    event_id: str = Field(description="The fact that made it.")
+    read_at: AwareDatetime | None = None
+
+
+class NotificationSent(DomainEvent, context="notifications"):
+    """A user was told something."""
+
+    current: NotificationState
+
+
+class NotificationRead(DomainEvent, context="notifications"):
+    """A user marked a notification as read."""
+
+    current: NotificationState

@@ -1,0 +1,26 @@
+"""The WebSocket API: windows open and close; what is said in them is answered with `pong`."""
+
+from typing import Any
+
+from kernel.log import logger
+from notifications.bootstrap import service
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """API Gateway WebSocket event; the authorizer's context names tenant and user."""
+    request = event["requestContext"]
+    who = request.get("authorizer") or {}
+    tenant_id, user_id = who.get("tenant"), who.get("user")
+    route, connection_id = request["routeKey"], request["connectionId"]
+    logger().info("socket", route=route, connection=connection_id, tenant=tenant_id)
+    if route == "$default":
+        return {"statusCode": 200, "body": '{"type":"pong"}'}
+    if not tenant_id or not user_id:
+        # On $disconnect some platforms leave the context out; the item goes by TTL, or at the
+        # first push that finds the connection gone.
+        return {"statusCode": 200 if route == "$disconnect" else 401}
+    if route == "$connect":
+        service().connect(tenant_id, user_id, connection_id)
+    else:
+        service().disconnect(tenant_id, user_id, connection_id)
+    return {"statusCode": 200}

@@ -1,0 +1,41 @@
+"""The part of other contexts' facts this context reads: whom to tell, and what."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Amount(_Part):
+    """Money as facts carry it."""
+
+    minor_units: int
+    currency: str
+
+
+class WonDeal(_Part):
+    """OpportunityWon's `current`."""
+
+    id: str
+    name: str
+    owner_id: str | None = None
+    amount: Amount | None = None
+
+
+class AssignedTask(_Part):
+    """TaskAssigned's `current`."""
+
+    id: str
+    title: str
+    assignee_id: str | None = None
+    due_on: str | None = None
+
+
+class EndedReport(_Part):
+    """ReportCompleted's and ReportFailed's `current`."""
+
+    id: str
+    report: str
+    created_by: str
+    failure: str | None = None

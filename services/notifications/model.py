@@ -1,0 +1,104 @@
+"""What a notification is, and whom a fact is told to. No AWS, no clock, no I/O."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from kernel.aggregate import Aggregate, born
+from kernel.envelope import Fact
+from kernel.events import DomainEvent
+from kernel.money import Money
+from notifications.events import About, Kind, NotificationRead, NotificationSent, NotificationState
+from notifications.incoming import Amount, AssignedTask, EndedReport, WonDeal
+
+_BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What to tell, and whom."""
+
+    recipient: str
+    kind: Kind
+    text: str
+    about: About
+
+
+class Notification(NotificationState, Aggregate):
+    """A notification with its tenant."""
+
+    @classmethod
+    def create(
+        cls, tenant_id: str, message: Message, event_id: str, at: datetime
+    ) -> tuple["Notification", NotificationSent]:
+        """A notification whose id follows from the fact and the recipient: told once, for good."""
+        told = cls(
+            **born(tenant_id, derived_id(event_id, message.recipient), "system", at),
+            owner_id=message.recipient,
+            kind=message.kind,
+            text=message.text[:LONGEST],
+            about=message.about,
+            event_id=event_id,
+        )
+        return told, NotificationSent(current=told)
+
+    def read(self, at: datetime) -> tuple["Notification", list[DomainEvent]]:
+        """Mark as read; reading twice changes nothing."""
+        if self.read_at is not None:
+            return self, []
+        after = self.with_changes(read_at=at)
+        return after, [NotificationRead(current=after)]
+
+
+def derived_id(event_id: str, recipient: str) -> str:
+    """A ULID with the fact's time and, for randomness, a hash of fact and recipient."""
+    digest = hashlib.sha256(f"{event_id}\n{recipient}".encode()).digest()
+    number = int.from_bytes(digest[:10])
+    return event_id[:10] + "".join(_BASE32[number >> (5 * i) & 31] for i in reversed(range(16)))
+
+
+def message_for(fact: Fact) -> Message | None:
+    """Whom a fact is told to and how; None when it is nobody's news.
+
+    What was imported is history, not news; a task one gives oneself is no surprise.
+    """
+    if fact.origin == "import":
+        return None
+    current = fact.data["current"]
+    match fact.type:
+        case "OpportunityWon":
+            deal = WonDeal.model_validate(current)
+            if deal.owner_id is None:
+                return None
+            worth = f", {_written(deal.amount)}" if deal.amount else ""
+            text = f"Won: {deal.name}{worth}"
+            return Message(
+                deal.owner_id, Kind.OPPORTUNITY_WON, text, About(type="opportunity", id=deal.id)
+            )
+        case "TaskAssigned":
+            task = AssignedTask.model_validate(current)
+            if task.assignee_id in (None, fact.actor):
+                return None
+            due = f", due {task.due_on}" if task.due_on else ""
+            text = f"New task from {fact.actor}: {task.title}{due}"
+            return Message(
+                str(task.assignee_id), Kind.TASK_ASSIGNED, text, About(type="task", id=task.id)
+            )
+        case "ReportCompleted" | "ReportFailed":
+            report = EndedReport.model_validate(current)
+            name = report.report.replace("_", " ")
+            done = fact.type == "ReportCompleted"
+            text = (
+                f"Your report {name} is ready"
+                if done
+                else f"Your report {name} failed: {report.failure or 'the reason is not known'}"
+            )
+            kind = Kind.REPORT_COMPLETED if done else Kind.REPORT_FAILED
+            return Message(report.created_by, kind, text, About(type="report", id=report.id))
+    return None
+
+
+def _written(amount: Amount) -> str:
+    major = Money(minor_units=amount.minor_units, currency=amount.currency).major()
+    return f"{amount.currency} {major:,}"

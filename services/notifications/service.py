@@ -1,0 +1,76 @@
+"""Use cases: tell someone, show the inbox, mark as read. Everyone sees their own inbox alone."""
+
+from typing import Protocol
+
+from kernel.auth import Caller, system
+from kernel.clock import Clock
+from kernel.envelope import Fact
+from kernel.errors import Conflict, NotFound, StaleVersion
+from kernel.store import Page
+from notifications.model import Notification, message_for
+from notifications.repository import NotificationRepository
+
+
+class Live(Protocol):
+    """Pushes to live connections; never raises for a connection that is gone."""
+
+    def push(self, notification: Notification) -> None:
+        """Show a notification to its recipient's open windows."""
+
+
+class NotificationService:
+    """What users do with their inbox, and what facts put into it."""
+
+    def __init__(self, repository: NotificationRepository, live: Live, now: Clock) -> None:
+        self._repo, self._live, self._now = repository, live, now
+
+    def tell(self, fact: Fact) -> Notification | None:
+        """Put a fact into the inbox of whom it concerns, once, and push it."""
+        message = message_for(fact)
+        if message is None:
+            return None
+        caller = system(fact.tenant_id, correlation_id=fact.correlation_id, causation_id=fact.id)
+        told, sent = Notification.create(fact.tenant_id, message, fact.id, self._now())
+        try:
+            told = self._repo.save(caller, None, told, sent)
+        except Conflict as known:
+            if known.slug == "busy":
+                raise
+            return None  # told before: the fact came twice
+        self._live.push(told)
+        return told
+
+    def inbox(
+        self, caller: Caller, *, unread: bool, limit: int, cursor: str | None
+    ) -> Page[Notification]:
+        """The caller's notifications, newest first."""
+        return self._repo.inbox(
+            caller.tenant_id, caller.user_id, unread=unread, limit=limit, cursor=cursor
+        )
+
+    def unread(self, caller: Caller) -> int:
+        """How many the caller has not read."""
+        return self._repo.unread(caller.tenant_id, caller.user_id)
+
+    def read(self, caller: Caller, notification_id: str) -> Notification:
+        """Mark one of the caller's notifications as read; doing it twice is fine."""
+        for _ in range(2):
+            before = self._repo.notifications.get(caller.tenant_id, notification_id)
+            if before.owner_id != caller.user_id:
+                raise NotFound(f"There is no notification {notification_id}.")
+            after, facts = before.read(self._now())
+            if not facts:
+                return before
+            try:
+                return self._repo.save(caller, before, after, *facts)
+            except StaleVersion:
+                continue  # read in another window at the same moment
+        return self._repo.notifications.get(caller.tenant_id, notification_id)
+
+    def connect(self, tenant_id: str, user_id: str, connection_id: str) -> None:
+        """A window of a user opened."""
+        self._repo.connect(tenant_id, user_id, connection_id)
+
+    def disconnect(self, tenant_id: str, user_id: str, connection_id: str) -> None:
+        """A window of a user closed."""
+        self._repo.disconnect(tenant_id, user_id, connection_id)
