@@ -25,6 +25,8 @@ _SERVER_SHOULD_RECOVER = frozenset({429, 500, 502, 503, 504})
 _NOT_CARRIED_OUT = frozenset({429, 503})
 _KEY_IN_USE = "idempotency-key-in-use"
 _LONGEST_WAIT_S = 20.0
+_PATIENCE_S = 100.0
+"""For one answer. API Gateway gives up after 29 s by itself; a busy laptop may take longer."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -86,7 +88,7 @@ class Client:
         self._tokens, self._attempts, self._sleep = tokens, attempts, sleep
         self._http = httpx.Client(
             transport=transport,
-            timeout=httpx.Timeout(35.0, connect=5.0),
+            timeout=httpx.Timeout(_PATIENCE_S, connect=5.0),
             limits=httpx.Limits(max_connections=connections),
             # A proxy of the environment must not stand between us and our own machine.
             trust_env=urlsplit(base).hostname not in _LOOPBACK,
@@ -138,9 +140,9 @@ class Client:
         sent = {"X-Correlation-Id": self.correlation_id, "Accept": "application/json"}
         if method == "POST":
             sent["Idempotency-Key"] = key or str(ULID())
-        arguments: dict[str, Any] = {
-            "params": {name: value for name, value in (query or {}).items() if value is not None}
-        }
+        arguments: dict[str, Any] = {}
+        if query:  # httpx would put even an empty one in place of what the path says
+            arguments["params"] = {k: v for k, v in query.items() if v is not None}
         if isinstance(body, str | bytes):
             arguments["content"] = body
         elif body is not None:

@@ -19,6 +19,7 @@ FIRST, SECOND = 1, 2
 """The passes: all rows; then those that refer to rows of the same file that came later."""
 _AGAIN = frozenset({409, 429, 500, 502, 503, 504})
 _ITEM_ATTEMPTS = 4
+_QUICK_S, _SLOW_S = 3.0, 10.0
 _KEY_SPENT = frozenset({"idempotency-key-in-use", "idempotency-key-reused"})
 """Carried out before a kill, and the answer lost; or sent before with other ids in it."""
 
@@ -40,6 +41,7 @@ class _Chunk:
 @dataclass(slots=True)
 class _Outcome:
     chunk: _Chunk
+    seconds: float = 0.0
     counts: Counts = field(default_factory=Counts)
     rejects: list[Reject] = field(default_factory=list)
     deferred: list[int] = field(default_factory=list)
@@ -59,6 +61,8 @@ class Load:
     on_progress: Callable[[Counts], None] = lambda _: None
     pause: Callable[[float], None] = time.sleep
     _run: str = ""
+    _pace: int = 1
+    """Calls in flight just now."""
     _counts: Counts = field(default_factory=Counts)
 
     def run(self) -> None:
@@ -67,6 +71,7 @@ class Load:
         Whatever stops it, the journal knows what landed, and the next run goes on from there.
         """
         self._run, self._counts = self.journal.run, self.journal.counts()
+        self._pace = self.in_flight
         self._send_all(self._chunks(FIRST))
         if any(True for _ in self.journal.deferred()):
             self.references.forget_missing()
@@ -79,7 +84,7 @@ class Load:
             try:
                 for chunk in chunks:
                     waiting.add(pool.submit(self._send, chunk))
-                    if len(waiting) >= 2 * self.in_flight:
+                    while len(waiting) >= self._pace:
                         self._settle(waiting)
                 while waiting:
                     self._settle(waiting)
@@ -98,7 +103,9 @@ class Load:
         done, _ = wait(waiting, return_when=FIRST_COMPLETED)
         for future in done:
             waiting.discard(future)
-            self._record(future.result())
+            outcome = future.result()
+            self._record(outcome)
+            self._pace = pace(self._pace, self.in_flight, outcome.seconds)
         self.on_progress(self._counts)
 
     def _wind_up(self, waiting: set[Future[_Outcome]]) -> None:
@@ -155,7 +162,9 @@ class Load:
             if item is not None:
                 ready.append((mapped, item))
         if ready:
+            started = time.perf_counter()
             self._post(ready, outcome, f"{self._run}-{chunk.pass_}-{chunk.number}")
+            outcome.seconds = time.perf_counter() - started
         rejected = {reject.row for reject in outcome.rejects}
         outcome.deferred = [row for row in outcome.deferred if row not in rejected]
         return outcome
@@ -226,6 +235,16 @@ class Load:
         return results
 
 
+def pace(now: int, most: int, seconds: float) -> int:
+    """How many calls to have in flight after one that took so long.
+
+    More calls only help a server that keeps up; one that does not would answer none in time.
+    """
+    if seconds > _SLOW_S:
+        return max(1, now // 2)
+    return min(most, now + 1) if seconds < _QUICK_S else now
+
+
 def without_doubles(journal: Journal, mapped: list[Mapped]) -> tuple[list[Mapped], list[Reject]]:
     """Rows that are the first of their identity, and the rejects the others become."""
     first = journal.first_rows([(one.external, one.number) for one in mapped])
@@ -246,8 +265,8 @@ def _counted(result: dict[str, Any], counts: Counts) -> bool:
     match int(result["status"]):
         case 201:
             counts.created += 1
-        case 200 if result.get("changed") is False:
-            counts.unchanged += 1
+        case 200 if result.get("changed") is False or result.get("version") == 1:
+            counts.unchanged += 1  # a version that a change made is 2 at least
         case 200:
             counts.updated += 1
         case _:

@@ -50,6 +50,17 @@ def test_a_request_is_signed_in_and_traceable() -> None:
     assert "Idempotency-Key" not in seen[0].headers
 
 
+def test_a_path_may_bring_its_own_query() -> None:
+    seen: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        return httpx.Response(200, json={})
+
+    client(handler).request("GET", "/accounts?name_prefix=Me&limit=2")
+    assert seen == ["https://crm.test/v1/accounts?name_prefix=Me&limit=2"]
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_post_is_repeated_with_its_key_until_it_is_answered(status: int) -> None:
     handler, keys = answers(status, status, 201)

@@ -84,7 +84,8 @@ class FakeCrm:
             number = len(collection) + 1
             record = collection.setdefault(name, {"id": f"ID{number:05d}", "version": 0})
             record |= {**item, "version": record["version"] + 1}
-            results.append({"index": index, "status": status, "id": record["id"], "version": 1})
+            told = {"index": index, "status": status, "id": record["id"]}
+            results.append({**told, "version": record["version"]})
         return httpx.Response(207, json={"results": results})
 
 

@@ -16,7 +16,7 @@ from local.loading.journal import Counts, Journal
 from local.loading.mapping import Mapper
 from local.loading.records import KINDS
 from local.loading.references import References
-from local.loading.run import Load
+from local.loading.run import Load, pace
 from tests.unit.local.loading.fake_crm import FakeCrm, Fault, problem
 
 ACCOUNTS = KINDS["accounts"]
@@ -167,6 +167,24 @@ def test_items_that_failed_in_passing_are_sent_again_alone(tmp_path: Path) -> No
     counts, rejects = finish(start(tmp_path, FakeCrm(fault), csv(tmp_path, accounts(10))))
     assert calls == [10, 2]
     assert (counts.created, rejects) == (10, {})
+
+
+def test_a_slow_server_gets_fewer_calls_at_once_and_a_quick_one_more() -> None:
+    assert [pace(8, 8, 30), pace(4, 8, 30), pace(1, 8, 30)] == [4, 2, 1]
+    assert [pace(2, 8, 0.1), pace(8, 8, 0.1), pace(3, 8, 5)] == [3, 8, 3]
+
+
+def test_what_was_there_already_as_it_is_counts_as_unchanged(tmp_path: Path) -> None:
+    def fault(_request: httpx.Request, _number: int) -> httpx.Response | None:
+        results = [
+            {"index": 0, "status": 200, "id": "A", "version": 1},
+            {"index": 1, "status": 200, "id": "B", "version": 4, "changed": False},
+            {"index": 2, "status": 200, "id": "C", "version": 4},
+        ]
+        return httpx.Response(207, json={"results": results})
+
+    counts, _ = finish(start(tmp_path, FakeCrm(fault), csv(tmp_path, accounts(3))))
+    assert counts == Counts(updated=1, unchanged=2)
 
 
 def test_a_batch_too_large_is_halved_until_it_fits(tmp_path: Path) -> None:
