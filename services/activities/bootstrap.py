@@ -1,0 +1,22 @@
+"""Wires this context to AWS, once per cold start."""
+
+import os
+from functools import cache
+
+from activities.repository import ActivityRepository
+from activities.service import ActivityService
+from kernel.aws import client
+from kernel.clock import utc_now
+from kernel.dynamo import Table
+
+
+@cache
+def table() -> Table:
+    """The context's table."""
+    return Table(client("dynamodb"), os.environ["TABLE_NAME"])
+
+
+@cache
+def service() -> ActivityService:
+    """The context's use cases."""
+    return ActivityService(ActivityRepository(table(), utc_now), utc_now)

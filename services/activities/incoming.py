@@ -1,0 +1,58 @@
+"""The part of every context's facts that a timeline shows."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Amount(_Part):
+    """Money as facts carry it."""
+
+    minor_units: int
+    currency: str
+
+
+class Link(_Part):
+    """A record another one is about."""
+
+    type: str
+    id: str
+
+
+class Subject(_Part):
+    """`current` of any fact: how it is called, and which records it belongs to."""
+
+    id: str
+    name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    title: str | None = None
+    account_id: str | None = None
+    contact_id: str | None = None
+    related: list[Link] = Field(default_factory=list)
+    owner_id: str | None = None
+    assignee_id: str | None = None
+    amount: Amount | None = None
+    stage_name: str | None = None
+    lost_reason: str | None = None
+    due_on: str | None = None
+
+    def called(self, kind: str) -> str:
+        """What people call it."""
+        person = " ".join(part for part in (self.first_name, self.last_name) if part)
+        names = (self.title, self.name) if kind == "task" else (self.name, person, self.title)
+        return next((name for name in names if name), kind)
+
+
+class Told(_Part):
+    """A fact's `data`."""
+
+    current: Subject
+    changed: list[str] = Field(default_factory=list)
+    previous: dict[str, Any] = Field(default_factory=dict)
+    previous_amount: Amount | None = None
+    previous_owner_id: str | None = None

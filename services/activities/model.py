@@ -1,0 +1,109 @@
+"""What tasks are and what may happen to them; how a fact reads on a timeline. No AWS, no I/O."""
+
+from datetime import datetime
+
+from activities.events import (
+    TaskAssigned,
+    TaskCompleted,
+    TaskFields,
+    TaskReopened,
+    TaskState,
+    TaskStatus,
+    TaskUpdated,
+)
+from activities.incoming import Amount, Told
+from kernel.aggregate import Aggregate, born, difference
+from kernel.errors import RuleViolation
+from kernel.events import DomainEvent
+from kernel.money import Money
+
+CLOSED = frozenset({TaskStatus.COMPLETED, TaskStatus.CANCELLED})
+
+
+class Task(TaskState, Aggregate):
+    """A task with its tenant."""
+
+    @classmethod
+    def create(
+        cls, tenant_id: str, task_id: str, fields: TaskFields, by: str, at: datetime
+    ) -> tuple["Task", TaskAssigned]:
+        """A new task; it is the creator's own unless it is given to someone."""
+        task = cls(
+            **born(tenant_id, task_id, by, at),
+            **{**dict(fields), "assignee_id": fields.assignee_id or by},
+            status=TaskStatus.NOT_STARTED,
+        )
+        return task, TaskAssigned(current=task)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.status in CLOSED
+
+    def update(self, fields: TaskFields) -> tuple["Task", list[DomainEvent]]:
+        """Change fields; giving it to someone else is a fact of its own."""
+        after = self.with_changes(
+            **{**dict(fields), "assignee_id": fields.assignee_id or self.assignee_id}
+        )
+        changed, previous = difference(self, after, TaskFields)
+        facts: list[DomainEvent] = []
+        if set(changed) - {"assignee_id"}:
+            facts.append(TaskUpdated(current=after, changed=changed, previous=previous))
+        if "assignee_id" in changed:
+            facts.append(TaskAssigned(current=after, previous_assignee_id=self.assignee_id))
+        return (after if facts else self), facts
+
+    def complete(self, by: str, at: datetime) -> tuple["Task", TaskCompleted]:
+        """Done."""
+        if self.closed:
+            raise RuleViolation(f"The task is {self.status} already.")
+        after = self.with_changes(status=TaskStatus.COMPLETED, completed_at=at, completed_by=by)
+        return after, TaskCompleted(current=after)
+
+    def reopen(self) -> tuple["Task", TaskReopened]:
+        """To be done again."""
+        if not self.closed:
+            raise RuleViolation("The task is open already.")
+        after = self.with_changes(
+            status=TaskStatus.NOT_STARTED, completed_at=None, completed_by=None
+        )
+        return after, TaskReopened(current=after)
+
+
+def sentence(kind: str, fact_type: str, told: Told) -> str:
+    """How a fact reads on a timeline."""
+    current = told.current
+    name = current.called(kind)
+    what = fact_type.removeprefix(kind.capitalize())
+    match what:
+        case "Created":
+            worth = f", {_written(current.amount)}" if current.amount else ""
+            return f"New {kind}: {name}{worth}"
+        case "Updated":
+            fields = ", ".join(field.replace("_", " ") for field in told.changed)
+            return f"{name}: changed {fields}"
+        case "AmountChanged":
+            return f"{name}: amount {_written(told.previous_amount)} → {_written(current.amount)}"
+        case "StageChanged":
+            return f"{name}: moved to {current.stage_name}"
+        case "Reassigned":
+            return f"{name}: now with {current.owner_id}"
+        case "Won":
+            worth = f", {_written(current.amount)}" if current.amount else ""
+            return f"Won: {name}{worth}"
+        case "Lost":
+            return f"Lost: {name} ({current.lost_reason})"
+        case "Assigned":
+            due = f", due {current.due_on}" if current.due_on else ""
+            return f"Task for {current.assignee_id}: {name}{due}"
+        case "Completed":
+            return f"Done: {name}"
+        case _:
+            return f"{name}: {what.lower()}"
+
+
+def _written(amount: Amount | None) -> str:
+    if amount is None:
+        return "none"
+    major = Money(minor_units=amount.minor_units, currency=amount.currency).major()
+    return f"{amount.currency} {major:,}"

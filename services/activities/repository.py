@@ -1,0 +1,102 @@
+"""Tasks and timelines in DynamoDB: keys and mapping, nothing else.
+
+Keys (each with the tenant in front):
+  gsi1  TASKS#<assignee>#open|closed        <due day>#<task id>   in due order, undated last
+  TIMELINE#<type>#<id> (table itself)       <time>#<event id>     what happened to a record
+"""
+
+from datetime import date
+
+from pydantic import AwareDatetime, BaseModel
+
+from activities.model import Task
+from kernel import cursor
+from kernel.clock import Clock
+from kernel.dynamo import Item, Put, Table
+from kernel.store import Page, Store
+
+NO_DATE = "9999-12-31"
+"""Sorts tasks without a day last."""
+
+
+class TimelineEntry(BaseModel):
+    """One thing that happened, on one record's timeline."""
+
+    at: AwareDatetime
+    type: str
+    text: str
+    actor: str
+    subject: str
+    event_id: str
+    correlation_id: str
+
+
+def _index(task: Task) -> Item:
+    if task.archived_at:
+        return {}
+    shelf = "closed" if task.closed else "open"
+    return {
+        "gsi1pk": f"TENANT#{task.tenant_id}#TASKS#{task.assignee_id}#{shelf}",
+        "gsi1sk": f"{task.due_on or NO_DATE}#{task.id}",
+    }
+
+
+class ActivityRepository:
+    """All records of this context in its one table."""
+
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self._table = table
+        self.tasks = Store(table, Task, "task", _index, clock)
+
+    def of_assignee(
+        self,
+        tenant_id: str,
+        assignee_id: str,
+        *,
+        closed: bool,
+        due: tuple[date | None, date | None],
+        limit: int,
+        after: str | None,
+    ) -> Page[Task]:
+        """A user's open or closed tasks in due order; `due` both inclusive."""
+        first, last = due
+        return self.tasks.page(
+            tenant_id,
+            f"TASKS#{assignee_id}#{'closed' if closed else 'open'}",
+            index="gsi1",
+            limit=limit,
+            after=after,
+            between=(f"{first or '0000-01-01'}#", f"{last or NO_DATE}#~"),
+        )
+
+    def timeline(
+        self, tenant_id: str, record_type: str, record_id: str, limit: int, after: str | None
+    ) -> Page[TimelineEntry]:
+        """What happened to a record, newest first."""
+        scope = f"timeline {record_type} {record_id}"
+        found = self._table.query(
+            _timeline(tenant_id, record_type, record_id),
+            limit=limit,
+            after=cursor.decode(tenant_id, scope, after),
+            newest_first=True,
+        )
+        return Page(
+            items=[TimelineEntry.model_validate_json(item["doc"]) for item in found.items],
+            next_cursor=cursor.encode(tenant_id, scope, found.last_key),
+        )
+
+
+def timeline_item(tenant_id: str, record_type: str, record_id: str, entry: TimelineEntry) -> Put:
+    """One entry on one record's timeline; written again it is the same item."""
+    at = entry.at.isoformat(timespec="milliseconds")
+    return Put(
+        {
+            "pk": _timeline(tenant_id, record_type, record_id),
+            "sk": f"{at}#{entry.event_id}",
+            "doc": entry.model_dump_json(),
+        }
+    )
+
+
+def _timeline(tenant_id: str, record_type: str, record_id: str) -> str:
+    return f"TENANT#{tenant_id}#TIMELINE#{record_type}#{record_id}"

@@ -1,0 +1,94 @@
+"""Use cases: check the right, load, decide, commit. One method per thing a user can ask for."""
+
+from datetime import date
+from typing import Any
+
+from activities.events import RecordType, TaskFields
+from activities.model import Task
+from activities.repository import ActivityRepository, TimelineEntry
+from kernel.aggregate import patched
+from kernel.auth import Area, Caller, Level
+from kernel.clock import Clock
+from kernel.errors import NotFound
+from kernel.ids import new_id
+from kernel.store import Page
+
+_AREAS = {
+    RecordType.ACCOUNT: Area.CUSTOMERS,
+    RecordType.CONTACT: Area.CUSTOMERS,
+    RecordType.OPPORTUNITY: Area.OPPORTUNITIES,
+    RecordType.TASK: Area.ACTIVITIES,
+}
+
+
+class ActivityService:
+    """What users do with tasks and timelines."""
+
+    def __init__(self, repository: ActivityRepository, now: Clock) -> None:
+        self._repo, self._now = repository, now
+
+    def create(self, caller: Caller, fields: TaskFields) -> Task:
+        """Note something to do, for oneself or for someone else."""
+        caller.must(Level.WRITE, Area.ACTIVITIES)
+        task, fact = Task.create(caller.tenant_id, new_id(), fields, caller.user_id, self._now())
+        return self._repo.tasks.save(caller, None, task, fact)
+
+    def get(self, caller: Caller, task_id: str) -> Task:
+        """A task."""
+        caller.must(Level.READ, Area.ACTIVITIES)
+        return self._repo.tasks.get(caller.tenant_id, task_id, consistent=False)
+
+    def of_assignee(
+        self,
+        caller: Caller,
+        assignee_id: str | None,
+        *,
+        closed: bool,
+        due: tuple[date | None, date | None],
+        limit: int,
+        cursor: str | None,
+    ) -> Page[Task]:
+        """A user's tasks (default: the caller's own) in due order."""
+        caller.must(Level.READ, Area.ACTIVITIES)
+        return self._repo.of_assignee(
+            caller.tenant_id,
+            assignee_id or caller.user_id,
+            closed=closed,
+            due=due,
+            limit=limit,
+            after=cursor,
+        )
+
+    def update(
+        self, caller: Caller, task_id: str, expected: int | None, patch: dict[str, Any]
+    ) -> Task:
+        """Change a task, or give it to someone else."""
+        before = self._changeable(caller, task_id, expected)
+        after, facts = before.update(patched(before, patch, TaskFields))
+        return self._repo.tasks.save(caller, before, after, *facts) if facts else before
+
+    def complete(self, caller: Caller, task_id: str, expected: int | None) -> Task:
+        """Mark a task as done."""
+        before = self._changeable(caller, task_id, expected)
+        after, fact = before.complete(caller.user_id, self._now())
+        return self._repo.tasks.save(caller, before, after, fact)
+
+    def reopen(self, caller: Caller, task_id: str, expected: int | None) -> Task:
+        """Mark a task as to be done again."""
+        before = self._changeable(caller, task_id, expected)
+        after, fact = before.reopen()
+        return self._repo.tasks.save(caller, before, after, fact)
+
+    def timeline(
+        self, caller: Caller, record_type: str, record_id: str, limit: int, cursor: str | None
+    ) -> Page[TimelineEntry]:
+        """What happened to a record; the right is that of the record's own kind."""
+        if record_type not in set(RecordType):
+            known = ", ".join(RecordType)
+            raise NotFound(f"There are no timelines of {record_type!r}; there are of: {known}.")
+        caller.must(Level.READ, _AREAS[RecordType(record_type)])
+        return self._repo.timeline(caller.tenant_id, record_type, record_id, limit, cursor)
+
+    def _changeable(self, caller: Caller, task_id: str, expected: int | None) -> Task:
+        caller.must(Level.WRITE, Area.ACTIVITIES)
+        return self._repo.tasks.get(caller.tenant_id, task_id).expect(expected).live()

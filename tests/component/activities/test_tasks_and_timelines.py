@@ -1,0 +1,184 @@
+"""Tasks through their API, timelines through their consumer, against DynamoDB (moto)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from kernel.ids import new_id
+from tests.component.conftest import ApiClient, facts
+
+
+@pytest.fixture
+def api(cloud: Any) -> ApiClient:
+    from activities.handlers.api import handler
+
+    return ApiClient(handler, user="ann", roles="sales-representative")
+
+
+def delivered(envelopes: list[dict[str, Any]]) -> None:
+    from activities.handlers.events import handler
+
+    records = [
+        {"messageId": str(i), "body": json.dumps({"detail": envelope})}
+        for i, envelope in enumerate(envelopes)
+    ]
+    assert handler({"Records": records}, None) == {"batchItemFailures": []}
+
+
+def a_task(api: ApiClient, **fields: Any) -> Any:
+    answer = api("POST", "/tasks", {"title": "Call back", **fields})
+    assert answer.status == 201, answer.text
+    return answer
+
+
+def test_a_task_is_one_s_own_unless_it_is_given_to_someone(api: ApiClient, cloud: Any) -> None:
+    own, given = a_task(api), a_task(api, assignee_id="bob")
+    assert (own.json["assignee_id"], given.json["assignee_id"]) == ("ann", "bob")
+    assert [f["type"] for f in facts(cloud)] == ["TaskAssigned", "TaskAssigned"]
+
+
+def test_my_tasks_come_in_due_order_undated_ones_last(api: ApiClient) -> None:
+    for day in (None, "2026-12-24", "2026-12-01", "2027-01-15"):
+        a_task(api, **({"due_on": day} if day else {}))
+    listed = api("GET", "/tasks").json["items"]
+    assert [t.get("due_on") for t in listed] == ["2026-12-01", "2026-12-24", "2027-01-15", None]
+    due = api("GET", "/tasks?due_from=2026-12-02&due_to=2027-01-15").json["items"]
+    assert [t["due_on"] for t in due] == ["2026-12-24", "2027-01-15"]
+    assert api("GET", "/tasks?assignee_id=bob").json["items"] == []
+
+
+def test_a_task_is_done_once_and_can_be_opened_again(api: ApiClient, cloud: Any) -> None:
+    task = a_task(api)
+    path = f"/tasks/{task.json['id']}"
+    done = api("POST", f"{path}/complete", None, task.etag)
+    assert (done.json["status"], done.json["completed_by"]) == ("completed", "ann")
+    assert api("POST", f"{path}/complete", None, done.etag).status == 422
+    assert api("GET", "/tasks").json["items"] == []
+    assert len(api("GET", "/tasks?status=closed").json["items"]) == 1
+    opened = api("POST", f"{path}/reopen", None, done.etag)
+    assert opened.json["status"] == "not_started"
+    assert "completed_at" not in opened.json
+    assert api("POST", f"{path}/reopen", None, opened.etag).status == 422
+    assert [f["type"] for f in facts(cloud)] == ["TaskAssigned", "TaskCompleted", "TaskReopened"]
+
+
+def test_giving_a_task_away_is_a_fact_of_its_own(api: ApiClient, cloud: Any) -> None:
+    task = a_task(api)
+    patch = {"assignee_id": "bob", "title": "Call them"}
+    changed = api("PATCH", f"/tasks/{task.json['id']}", patch, task.etag)
+    assert changed.json["assignee_id"] == "bob"
+    _, updated, assigned = facts(cloud)
+    assert (updated["type"], assigned["type"]) == ("TaskUpdated", "TaskAssigned")
+    assert assigned["data"]["previous_assignee_id"] == "ann"
+    assert updated["data"]["previous"]["title"] == "Call back"
+    again = api("PATCH", f"/tasks/{task.json['id']}", patch, changed.etag)
+    assert again.json["version"] == changed.json["version"], "nothing changed, no fact"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "title"),
+        ({"title": ""}, "title"),
+        ({"title": "x", "due_on": "tomorrow"}, "due_on"),
+        ({"title": "x", "related": [{"type": "car", "id": new_id()}]}, "related.0.type"),
+        ({"title": "x", "related": [{"type": "account", "id": "7"}]}, "related.0.id"),
+        ({"title": "x", "status": "completed"}, "status"),
+        ({"title": "x" * 201}, "title"),
+    ],
+)
+def test_a_wrong_field_is_named(api: ApiClient, body: Any, field: str) -> None:
+    answer = api("POST", "/tasks", body)
+    assert answer.status == 422
+    assert [e["field"] for e in answer.json["errors"]] == [field]
+
+
+def test_roles_and_tenants_keep_to_themselves(api: ApiClient) -> None:
+    task = a_task(api)
+    path = f"/tasks/{task.json['id']}"
+    reader = api.as_(roles="read-only")
+    assert reader("GET", path).status == 200
+    assert reader("POST", "/tasks", {"title": "x"}).status == 403
+    assert reader("POST", f"{path}/complete", None, task.etag).status == 403
+    assert api.as_(roles="support-agent")("POST", "/tasks", {"title": "x"}).status == 201
+    other = api.as_(tenant="globex")
+    assert other("GET", path).status == 404
+    assert other("POST", f"{path}/complete", None, {"if-match": "*"}).status == 404
+    assert api("POST", f"{path}/complete").status == 428
+    assert api("POST", f"{path}/complete", None, {"if-match": '"7"'}).status == 412
+
+
+ACCOUNT, CONTACT, DEAL = new_id(), new_id(), new_id()
+
+
+def fact(subject: str, sequence: int, type_: str, **data: Any) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": new_id(),
+        "source": "zebros.opportunities",
+        "type": type_,
+        "subject": subject,
+        "time": f"2026-11-23T10:00:0{sequence}.000Z",
+        "tenantid": "acme",
+        "sequence": str(sequence),
+        "actor": "bob",
+        "origin": "api",
+        "correlationid": "c",
+        "data": data,
+    }
+
+
+def story() -> list[dict[str, Any]]:
+    deal = {"id": DEAL, "name": "Big one", "account_id": ACCOUNT, "contact_id": CONTACT}
+    usd = {"minor_units": 105400, "currency": "USD"}
+    subject = f"opportunity/{DEAL}"
+    return [
+        fact(subject, 1, "OpportunityCreated", current=deal),
+        fact(subject, 2, "OpportunityAmountChanged", current={**deal, "amount": usd}),
+        fact(subject, 3, "OpportunityWon", current={**deal, "amount": usd}, from_stage="lead"),
+    ]
+
+
+def texts(api: ApiClient, record: str) -> list[str]:
+    return [entry["text"] for entry in api("GET", f"/timeline/{record}").json["items"]]
+
+
+def test_a_timeline_tells_a_record_s_story_newest_first(api: ApiClient) -> None:
+    delivered(story())
+    told = [
+        "Won: Big one, USD 1,054.00",
+        "Big one: amount none → USD 1,054.00",
+        "New opportunity: Big one",
+    ]
+    for record in (f"opportunity/{DEAL}", f"account/{ACCOUNT}", f"contact/{CONTACT}"):
+        assert texts(api, record) == told
+
+
+def test_duplicates_and_disorder_tell_the_same_story(api: ApiClient) -> None:
+    one, two, three = story()
+    delivered([three, one])
+    delivered([one, three])
+    assert texts(api, f"opportunity/{DEAL}") == ["New opportunity: Big one"], "three waits for two"
+    delivered([two])
+    delivered(story_again := [one, two, three])
+    assert len(texts(api, f"opportunity/{DEAL}")) == len(story_again)
+
+
+def test_a_timeline_needs_the_right_of_its_record_and_shows_no_other_tenant(
+    api: ApiClient,
+) -> None:
+    delivered(story())
+    assert texts(api.as_(tenant="globex"), f"opportunity/{DEAL}") == []
+    assert api.as_(roles="")("GET", f"/timeline/account/{ACCOUNT}").status == 403
+    unknown = api("GET", f"/timeline/car/{DEAL}")
+    assert unknown.status == 404
+    assert "opportunity" in unknown.json["detail"]
+
+
+def test_a_timeline_pages(api: ApiClient) -> None:
+    delivered(story())
+    path = f"/timeline/opportunity/{DEAL}?limit=2"
+    first = api("GET", path).json
+    rest = api("GET", f"{path}&cursor={first['next_cursor']}").json
+    assert [len(first["items"]), len(rest["items"])] == [2, 1]
