@@ -92,6 +92,13 @@ class Group:
     figures: Figures
 
 
+@dataclass(frozen=True, slots=True)
+class _Pipeline:
+    name: str
+    stages: dict[str, tuple[int, str]]
+    """Place and name of each stage by its key."""
+
+
 def groups(facts: Facts, parameters: ReportParameters, watch: Watch) -> list[Group]:
     """All groups that have a deal within the period, in no particular order."""
     watch.step(0.0, "Adding up")
@@ -99,18 +106,18 @@ def groups(facts: Facts, parameters: ReportParameters, watch: Watch) -> list[Gro
         _sql(parameters.grouping, facts.source.labels),
         {"start": parameters.from_, "end": parameters.to, "currency": parameters.currency},
     )
-    places = _places(facts) if parameters.grouping == "stage" else {}
+    pipelines = _pipelines(facts) if parameters.grouping == "stage" else {}
     watch.step(1.0, "Added up")
     found = []
     for name, stage, stage_name, currency, *figures in rows:
-        labels, order = _label(parameters, places, name, stage, stage_name)
+        labels, order = _label(parameters, pipelines, name, stage, stage_name)
         found.append(Group(labels, order, currency, Figures(*figures)))
     return found
 
 
 def _label(
     parameters: ReportParameters,
-    places: dict[tuple[str, str], tuple[str, int, str]],
+    pipelines: dict[str, _Pipeline],
     name: str | None,
     stage: str | None,
     stage_name: str | None,
@@ -119,18 +126,23 @@ def _label(
         case "none":
             return ("All deals",), (0, 0, "")
         case "stage":
-            # A stage that its pipeline no longer has still holds deals: after the others.
-            fallback = (name or NONE_LABEL, len(places), stage_name or stage or NONE_LABEL)
-            pipeline, place, title = places.get((name or "", stage or ""), fallback)
-            return (pipeline, title), (int(name is None), place, "")
+            title = name or NONE_LABEL
+            pipeline = pipelines.get(title, _Pipeline(title, {}))
+            # A stage that the pipeline no longer has still holds deals: after the others.
+            place, stage_title = pipeline.stages.get(
+                stage or "", (len(pipeline.stages), stage_name or stage or NONE_LABEL)
+            )
+            return (pipeline.name, stage_title), (int(name is None), place, "")
         case _:
             return (name or NONE_LABEL,), (int(name is None), 0, name or "")
 
 
-def _places(facts: Facts) -> dict[tuple[str, str], tuple[str, int, str]]:
-    """(pipeline id, stage key) -> (pipeline name, place in the pipeline, stage name)."""
+def _pipelines(facts: Facts) -> dict[str, _Pipeline]:
+    """The pipelines by id."""
     return {
-        (record, stage["key"]): (name or record, place, stage["name"])
+        record: _Pipeline(
+            name or record,
+            {stage["key"]: (place, stage["name"]) for place, stage in enumerate(stages or ())},
+        )
         for record, name, stages in facts.query(_PIPELINES)
-        for place, stage in enumerate(stages or ())
     }

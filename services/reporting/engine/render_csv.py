@@ -21,6 +21,5 @@ def render(report: Report, path: Path) -> None:
         writer.writerow([harmless(heading(column)) for column in columns])
         for row in chain(report.rows, report.totals):
             currency = row_currency(report, row)
-            writer.writerow(
-                [for_machines(cell, column, currency) for cell, column in zip(row, columns)]  # noqa: B905 - hot
-            )
+            cells = zip(row, columns, strict=True)
+            writer.writerow([for_machines(cell, column, currency) for cell, column in cells])
