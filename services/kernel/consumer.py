@@ -49,7 +49,9 @@ class Reactor:
                 fact = message.fact()
                 if ALL in self.types or fact.type in self.types:
                     self._react(fact)
-                consumed(self.name, fact)
+                    consumed(self.name, fact)
+                else:
+                    consumed(self.name, fact, "ignored")
             except Exception as fault:
                 report(self.name, record, fault)
                 failed.append(record["messageId"])

@@ -1,0 +1,434 @@
+"""Consumers under duplicates, reordering, gaps, races, crashes, poison and replay."""
+
+import itertools
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from kernel import aws
+from kernel.consumer import ALL, Reactor
+from kernel.dynamo import Action, Add, Put, Table
+from kernel.envelope import Fact
+from kernel.errors import Conflict
+from kernel.ids import new_id
+from kernel.projection import Memory, Projection
+from opportunities.events import StreamGapDetected
+from tests.component.conftest import create_table
+from tests.component.conftest import facts as outbox
+from tests.component.kernel.interleaving import StepTable, interleave
+from tests.component.kernel.queues import Queue, body, fact, lambda_event
+
+MODULUS = 1_000_003
+PROPERTY = settings(
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "8")),
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],  # an example takes half a second: no shrinking
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+class Poisoned(Exception):
+    """What the toy consumer raises for a fact it cannot handle."""
+
+
+class Chain:
+    """A toy projection whose result tells any fact applied twice, out of turn or not at all."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.poisonous = True
+        self.projection = Projection(
+            "chain",
+            types=["OpportunityUpdated"],
+            table=lambda: table,
+            apply=self.apply,
+            gap=StreamGapDetected,
+        )
+
+    def apply(self, fact: Fact, memory: Memory) -> list[Action]:
+        """Fold the fact's value into the memory, and add it to a sum in the table."""
+        if fact.data.get("poison") and self.poisonous:
+            raise Poisoned
+        value = fact.data["value"]
+        memory["chain"] = (memory.get("chain", 7) * 31 + value) % MODULUS
+        return [Add(f"TENANT#{fact.tenant_id}#SUM", fact.subject, {"facts": 1, "sum": value})]
+
+    def state(self, tenant: str) -> dict[str, Any]:
+        """What the projection holds for a tenant, per subject: count, sum, chain, position."""
+        found: dict[str, Any] = {}
+        for item in self.table.query(f"TENANT#{tenant}#SUM", limit=100).items:
+            pk = f"TENANT#{tenant}#POSITION#chain#{item['sk']}"
+            position = self.table.get(pk, "POSITION")
+            assert position
+            found[str(item["sk"])] = (
+                item["facts"],
+                item["sum"],
+                json.loads(position["memory"])["chain"],
+                position["sequence"],
+            )
+        return found
+
+    def parked(self, tenant: str, subject: str) -> list[str]:
+        """What still waits."""
+        pk = f"TENANT#{tenant}#POSITION#chain#{subject}"
+        return [str(i["sk"]) for i in self.table.query(pk, prefix="PARKED#", limit=100).items]
+
+
+def expected(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """What `Chain.state` must be, computed by folding facts one by one."""
+    found: dict[str, Any] = {}
+    for envelope in sorted(history, key=lambda one: int(one["sequence"])):
+        count, total, chain, _ = found.get(envelope["subject"], (0, 0, 7, 0))
+        value = envelope["data"]["value"]
+        found[envelope["subject"]] = (
+            count + 1,
+            total + value,
+            (chain * 31 + value) % MODULUS,
+            int(envelope["sequence"]),
+        )
+    return found
+
+
+def missing_runs(history: list[dict[str, Any]], withheld: set[int]) -> set[tuple[str, int, int]]:
+    """Each unbroken run of facts not delivered that has a delivered one behind it.
+
+    As (subject, first missing sequence, the sequence that waits).
+    """
+    runs = set()
+    by_subject = defaultdict(list)
+    for number, envelope in enumerate(history):
+        by_subject[envelope["subject"]].append((int(envelope["sequence"]), number in withheld))
+    for subject, sequences in by_subject.items():
+        start = None
+        for sequence, is_missing in sorted(sequences):
+            if is_missing and start is None:
+                start = sequence
+            elif not is_missing and start is not None:
+                runs.add((subject, start, sequence))
+                start = None
+    return runs
+
+
+def reported(cloud: Any, tenant: str) -> list[tuple[str, int, int]]:
+    """The gaps published for a tenant: (subject, missing, waiting), one entry per fact."""
+    gaps = [f for f in outbox(cloud) if f["tenantid"] == tenant]
+    assert {f["type"] for f in gaps} <= {"StreamGapDetected"}
+    for subject, group in itertools.groupby(gaps, key=lambda f: f["subject"]):
+        assert [f["sequence"] for f in group] == [
+            str(n + 1) for n in range(sum(f["subject"] == subject for f in gaps))
+        ]
+    found = [f["data"]["current"] for f in gaps]
+    return [(c["subject"], c["missing_sequence"], c["waiting_sequence"]) for c in found]
+
+
+def batches[T](things: list[T], sizes: list[int]) -> Iterator[list[T]]:
+    """Things in groups of the given sizes, again and again."""
+    sizes_for_ever = itertools.cycle(sizes)
+    rest = things
+    while rest:
+        size = next(sizes_for_ever)
+        yield rest[:size]
+        rest = rest[size:]
+
+
+Stage = Callable[[], tuple[Chain, Queue]]
+
+
+@st.composite
+def histories(draw: st.DrawFn, subjects: int = 2, most: int = 6) -> list[dict[str, Any]]:
+    """All facts of a few records of a tenant of their own, in true order."""
+    tenant = f"t{new_id().lower()}"
+    return [
+        fact(tenant, f"opportunity/{letter}", sequence, value=draw(st.integers(1, 1000)))
+        for letter in "ab"[:subjects]
+        for sequence in range(1, draw(st.integers(1, most)) + 1)
+    ]
+
+
+def deliveries(count: int) -> st.SearchStrategy[list[int]]:
+    """Indexes of `count` facts in any order, some of them more than once."""
+    return st.lists(st.integers(0, count - 1), max_size=6).flatmap(
+        lambda again: st.permutations([*range(count), *again])
+    )
+
+
+def invocation(chain: Chain, event: dict[str, Any]) -> Callable[[], Any]:
+    """One Lambda invocation, to be interleaved with others."""
+    return lambda: chain.projection(event, None)
+
+
+SIZES = st.lists(st.integers(1, 10), min_size=1, max_size=4)
+
+
+@pytest.fixture
+def stage(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[Chain, Queue]]:
+    """Sets the stage for one example: an empty table and an empty queue."""
+    # Gap checks come when the queue is drained: after all facts that were delivered by then.
+    monkeypatch.setenv("GAP_GRACE_SECONDS", "0")
+
+    def fresh() -> tuple[Chain, Queue]:
+        # moto copies every table for every transaction: only small ones keep that quick.
+        cloud.delete_table(TableName="table")
+        create_table(cloud, "table")
+        queue = Queue()
+        monkeypatch.setenv("QUEUE_URL", queue.url)
+        return Chain(StepTable(aws.client("dynamodb"), "table")), queue
+
+    return fresh
+
+
+@PROPERTY
+@given(st.data())
+def test_any_order_with_duplicates_ends_in_the_same_state(
+    stage: Stage, cloud: Any, data: st.DataObject
+) -> None:
+    chain, queue = stage()
+    history = data.draw(histories())
+    tenant = history[0]["tenantid"]
+    order = data.draw(deliveries(len(history)))
+    for batch in batches([body(history[i]) for i in order], data.draw(SIZES)):
+        assert chain.projection(lambda_event(batch), None) == {"batchItemFailures": []}
+    queue.drain(chain.projection)
+    assert chain.state(tenant) == expected(history)
+    assert [chain.parked(tenant, s) for s in expected(history)] == [[]] * len(expected(history))
+    assert reported(cloud, tenant) == []
+    assert queue.dead_letters() == []
+
+
+@PROPERTY
+@given(st.data())
+def test_every_gap_is_reported_once_and_heals_when_the_missing_facts_come(
+    stage: Stage, cloud: Any, data: st.DataObject
+) -> None:
+    chain, queue = stage()
+    history = data.draw(histories(most=7))
+    tenant = history[0]["tenantid"]
+    withheld = data.draw(st.sets(st.integers(0, len(history) - 1), max_size=5))
+    order = [i for i in data.draw(deliveries(len(history))) if i not in withheld]
+    sizes = data.draw(SIZES)
+    for batch in batches([body(history[i]) for i in order], sizes):
+        chain.projection(lambda_event(batch), None)
+    queue.drain(chain.projection)
+    gaps = reported(cloud, tenant)
+    assert set(gaps) == missing_runs(history, withheld)
+    assert len(gaps) == len(set(gaps))
+    # In order and a check after each batch: a gap that closes bit by bit is no new gap.
+    bit_by_bit = data.draw(st.booleans())
+    late = sorted(withheld) if bit_by_bit else data.draw(st.permutations(sorted(withheld)))
+    for batch in batches([body(history[i]) for i in late], sizes):
+        chain.projection(lambda_event(batch), None)
+        if bit_by_bit:
+            queue.drain(chain.projection)
+    queue.drain(chain.projection)
+    assert chain.state(tenant) == expected(history)
+    assert set(reported(cloud, tenant)) == set(gaps)
+    assert len(reported(cloud, tenant)) == len(gaps)
+    assert queue.dead_letters() == []
+
+
+@PROPERTY
+@given(st.data())
+def test_a_full_replay_changes_nothing_and_rebuilds_a_wiped_projection(
+    stage: Stage, cloud: Any, data: st.DataObject
+) -> None:
+    chain, queue = stage()
+    history = data.draw(histories())
+    tenant = history[0]["tenantid"]
+    chain.projection(lambda_event(map(body, history)), None)
+    before = chain.state(tenant)
+    assert before == expected(history)
+    for wiped in (False, True):
+        if wiped:
+            for item in cloud.scan(TableName="table")["Items"]:
+                if tenant in item["pk"]["S"]:
+                    chain.table.delete(item["pk"]["S"], item["sk"]["S"])
+            assert chain.state(tenant) == {}
+        order = data.draw(deliveries(len(history)))
+        for batch in batches([body(history[i], replayed=True) for i in order], data.draw(SIZES)):
+            assert chain.projection(lambda_event(batch), None) == {"batchItemFailures": []}
+        queue.drain(chain.projection)
+        assert chain.state(tenant) == before
+
+
+@PROPERTY
+@given(st.data())
+def test_workers_that_race_or_die_apply_every_fact_once(stage: Stage, data: st.DataObject) -> None:
+    chain, queue = stage()
+    history = data.draw(histories(subjects=1))
+    tenant = history[0]["tenantid"]
+    order = data.draw(deliveries(len(history)))
+    shares = [[body(history[i]) for i in order[n::3]] for n in range(3)]
+    turns = data.draw(st.lists(st.integers(0, 2), min_size=60, max_size=60))
+    deaths = data.draw(st.tuples(*[st.none() | st.integers(0, 8)] * 3))
+    events = [lambda_event(share) for share in shares if share]
+
+    answers = interleave(
+        [invocation(chain, event) for event in events],
+        itertools.cycle(turns),
+        list(deaths)[: len(events)],
+    )
+    for event, answer in zip(events, answers, strict=True):
+        # What a worker did not acknowledge becomes visible in the queue again.
+        failed = (
+            {f["itemIdentifier"] for f in answer["batchItemFailures"]}
+            if isinstance(answer, dict)
+            else {r["messageId"] for r in event["Records"]}
+        )
+        queue.send(*(r["body"] for r in event["Records"] if r["messageId"] in failed))
+    queue.drain(chain.projection)
+    assert chain.state(tenant) == expected(history)
+    assert chain.parked(tenant, history[0]["subject"]) == []
+    assert queue.dead_letters() == []
+
+
+def test_workers_that_meet_leave_nothing_waiting_for_a_gap_check(stage: Stage) -> None:
+    """The second of three facts waits; one worker brings the first, another the third."""
+    for before, between in itertools.product(range(9), range(7)):
+        chain, _ = stage()
+        first, second, third = history = [
+            fact("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)
+        ]
+        chain.projection(lambda_event([body(second)]), None)
+        works = [invocation(chain, lambda_event([body(one)])) for one in (first, third)]
+        turns = itertools.chain([0] * before, [1] * between, itertools.repeat(0))
+        interleave(works, turns, [None, None])
+        assert chain.state("acme") == expected(history), (before, between)
+        assert chain.parked("acme", "opportunity/a") == [], (before, between)
+
+
+@PROPERTY
+@given(st.data())
+def test_a_gap_check_that_races_the_missing_fact_loses_neither(
+    stage: Stage, cloud: Any, data: st.DataObject
+) -> None:
+    chain, queue = stage()
+    tenant = f"t{new_id().lower()}"
+    history = [fact(tenant, "opportunity/a", n, value=n) for n in range(1, 6)]
+    first, second, third, _, fifth = history
+    chain.projection(lambda_event([body(first), body(third)]), None)
+    check = lambda_event([json.dumps({"gap_check": third})])
+    missing = lambda_event([body(second)])
+    turns = data.draw(st.lists(st.integers(0, 1), min_size=40, max_size=40))
+    answers: Any = interleave(
+        [invocation(chain, check), invocation(chain, missing)],
+        itertools.cycle(turns),
+        [None, None],
+    )
+    for event, answer in zip((check, missing), answers, strict=True):
+        if answer["batchItemFailures"]:
+            queue.send(event["Records"][0]["body"])
+    queue.drain(chain.projection)
+    assert chain.state(tenant) == expected(history[:3])
+    earlier = reported(cloud, tenant)
+    assert earlier in ([], [("opportunity/a", 2, 3)])
+    chain.projection(lambda_event([body(fifth)]), None)
+    queue.drain(chain.projection)
+    assert reported(cloud, tenant) == [*earlier, ("opportunity/a", 4, 5)]
+
+
+@PROPERTY
+@given(st.data())
+def test_a_poison_fact_fails_alone_and_is_healed_by_a_redrive(
+    stage: Stage, data: st.DataObject
+) -> None:
+    chain, queue = stage()
+    history = data.draw(histories())
+    tenant = history[0]["tenantid"]
+    poison = data.draw(st.sampled_from(history))
+    poison["data"]["poison"] = True
+    behind = [
+        one
+        for one in history
+        if one["subject"] == poison["subject"] and int(one["sequence"]) >= int(poison["sequence"])
+    ]
+    chain.poisonous = True
+    queue.send(*(body(history[i]) for i in data.draw(deliveries(len(history)))))
+    queue.drain(chain.projection, size=data.draw(st.integers(1, 10)))
+    healthy = [one for one in history if one not in behind]
+    assert chain.state(tenant) == expected(healthy)
+    dead = queue.dead_letters()
+    assert {letter["detail"]["id"] for letter in dead} == {poison["id"]}
+    assert len(chain.parked(tenant, poison["subject"])) == len(behind) - 1
+    chain.poisonous = False
+    queue.send(*map(json.dumps, dead))
+    queue.drain(chain.projection)
+    assert chain.state(tenant) == expected(history)
+    assert chain.parked(tenant, poison["subject"]) == []
+    assert queue.dead_letters() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no json", "[]", "{}", '{"detail": {}}', '{"detail": null}', '{"gap_check": {"id": "x"}}'],
+)
+def test_a_message_that_is_no_fact_fails_alone(stage: Stage, text: str) -> None:
+    chain, _ = stage()
+    good = fact("acme", "opportunity/a", 1, value=5)
+    event = lambda_event([text, body(good)])
+    answer = chain.projection(event, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]}
+    assert chain.state("acme") == expected([good])
+
+
+def test_equal_subjects_of_two_tenants_are_two_subjects(stage: Stage) -> None:
+    chain, _ = stage()
+    acme = fact("acme", "opportunity/a", 1, value=5)
+    globex = fact("globex", "opportunity/a", 1, value=9)
+    chain.projection(lambda_event([body(acme), body(globex)]), None)
+    assert chain.state("acme") == expected([acme])
+    assert chain.state("globex") == expected([globex])
+
+
+class Diary:
+    """A toy reactor: writes down what it saw, under the fact's id."""
+
+    def __init__(self, table: Table, *types: str) -> None:
+        self.table = table
+        self.reactor = Reactor("diary", types=types, react=self.react)
+
+    def react(self, fact: Fact) -> None:
+        """Idempotent, as every reactor has to be: a repeated fact is refused by the table."""
+        if fact.data.get("poison"):
+            raise Poisoned
+        item = {"pk": f"TENANT#{fact.tenant_id}#DIARY", "sk": fact.id, "value": fact.data["value"]}
+        try:
+            self.table.transact([Put(item, absent=True, refused=Conflict("seen"))])
+        except Conflict:
+            return
+
+    def pages(self, tenant: str) -> dict[str, int]:
+        """What was written, by fact id."""
+        found = self.table.query(f"TENANT#{tenant}#DIARY", limit=100)
+        return {item["sk"]: item["value"] for item in found.items}
+
+
+@PROPERTY
+@given(st.data())
+def test_a_reactor_acts_once_on_every_fact_in_any_order(stage: Stage, data: st.DataObject) -> None:
+    _, queue = stage()
+    history = data.draw(histories())
+    poison = data.draw(st.sets(st.integers(0, len(history) - 1), max_size=2))
+    for number in poison:
+        history[number]["data"]["poison"] = True
+    diary = Diary(Table(aws.client("dynamodb"), "table"), ALL)
+    queue.send(*(body(history[i]) for i in data.draw(deliveries(len(history)))))
+    queue.drain(diary.reactor, size=data.draw(st.integers(1, 10)))
+    healthy = [one for number, one in enumerate(history) if number not in poison]
+    seen = {one["id"]: one["data"]["value"] for one in healthy}
+    assert diary.pages(history[0]["tenantid"]) == seen
+    dead = {letter["detail"]["id"] for letter in queue.dead_letters()}
+    assert dead == {history[n]["id"] for n in poison}
+
+
+def test_a_reactor_leaves_alone_what_it_does_not_consume(cloud: Any) -> None:
+    diary = Diary(Table(aws.client("dynamodb"), "table"), "OpportunityWon")
+    event = lambda_event([body(fact("acme", "opportunity/a", 1, value=5))])
+    assert diary.reactor(event, None) == {"batchItemFailures": []}
+    assert diary.pages("acme") == {}

@@ -1,0 +1,291 @@
+"""The Relay between a table's stream and the bus: refusals, throttles, crashes, poison."""
+
+import base64
+import itertools
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from kernel import aws
+from kernel.dynamo import Table
+from kernel.ids import new_id
+from kernel.relay import MAX_BYTES, Relay
+from kernel.store import outbox
+from tests.component.kernel.queues import fact
+
+PROPERTY = settings(
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "12")),
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+class Crash(BaseException):
+    """The Lambda was killed."""
+
+
+class Trouble:
+    """A real EventBridge client that fails as planned: one item of the plan per call, then never.
+
+    ok; throttle: refuses the whole call; offline: cannot be reached; crash: takes everything, and
+    the caller dies before it hears so; a set: refuses the entries at these places alone.
+    """
+
+    def __init__(self, plan: list[str | set[int]]) -> None:
+        self._real, self._plan = aws.client("events"), iter(plan)
+        self.calls = 0
+
+    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        self.calls += 1
+        match next(self._plan, "ok"):
+            case "throttle":
+                raise ClientError({"Error": {"Code": "ThrottlingException"}}, "PutEvents")
+            case "offline":
+                raise EndpointConnectionError(endpoint_url="events")
+            case set() as places:
+                return self._partly(Entries, places)
+            case outcome:
+                answer: dict[str, Any] = self._real.put_events(Entries=Entries)
+                if outcome == "crash":
+                    raise Crash
+                return answer
+
+    def _partly(self, entries: list[dict[str, str]], places: set[int]) -> dict[str, Any]:
+        taken = [e for place, e in enumerate(entries) if place not in places]
+        if taken:
+            self._real.put_events(Entries=taken)
+        refusal = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
+        return {
+            "FailedEntryCount": len(entries) - len(taken),
+            "Entries": [
+                refusal if place in places else {"EventId": "e"} for place in range(len(entries))
+            ],
+        }
+
+
+class Bus:
+    """The bus with a rule that keeps everything it was given, in order."""
+
+    def __init__(self) -> None:
+        events, self.sqs = boto3.client("events"), boto3.client("sqs")
+        self.url = self.sqs.create_queue(QueueName=new_id())["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        pattern = json.dumps({"source": [{"prefix": "zebros."}]})
+        events.put_rule(Name="all", EventBusName="bus", EventPattern=pattern)
+        events.put_targets(
+            Rule="all",
+            EventBusName="bus",
+            Targets=[{"Id": "q", "Arn": arn["Attributes"]["QueueArn"]}],
+        )
+
+    def delivered(self) -> list[dict[str, Any]]:
+        """The facts on the bus since the last call."""
+        found = []
+        while messages := self.sqs.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=0
+        ).get("Messages", []):
+            for message in messages:
+                event = json.loads(message["Body"])
+                assert event["detail-type"] == event["detail"]["type"]
+                assert event["source"] == event["detail"]["source"]
+                found.append(event["detail"])
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+
+_numbers = itertools.count(1)
+
+
+def record(envelope: dict[str, Any]) -> dict[str, Any]:
+    """A stream record of an outbox item, as a Lambda is given it."""
+    item = outbox("TENANT#acme#OPPORTUNITY#a", int(envelope["sequence"]), envelope).item
+    return {
+        "eventName": "INSERT",
+        "dynamodb": {
+            "SequenceNumber": str(next(_numbers)),
+            "NewImage": {
+                "pk": {"S": item["pk"]},
+                "sk": {"S": item["sk"]},
+                "detail": {"B": base64.b64encode(item["detail"]).decode()},
+            },
+        },
+    }
+
+
+def stream_mapping(
+    records: list[dict[str, Any]],
+    batch: int,
+    invoke: Callable[[list[dict[str, Any]]], list[str]],
+    attempts: int = 100,
+) -> list[dict[str, Any]]:
+    """Lambda's stream mapping: in order, going on behind what was taken; what it gave up on."""
+    given_up = []
+    place = tries = 0
+    while place < len(records):
+        window = records[place : place + batch]
+        try:
+            failed = invoke(window)
+        except Crash:
+            failed = [window[0]["dynamodb"]["SequenceNumber"]]
+        taken = len(window)
+        for number, one in enumerate(window):
+            if one["dynamodb"]["SequenceNumber"] in failed:
+                taken = number
+                break
+        place += taken
+        tries = 0 if taken else tries + 1
+        if tries == attempts:
+            given_up.append(records[place])
+            place, tries = place + 1, 0
+    return given_up
+
+
+@pytest.fixture
+def bus(cloud: Any) -> Bus:
+    return Bus()
+
+
+def ids(envelopes: list[dict[str, Any]]) -> list[str]:
+    return [envelope["id"] for envelope in envelopes]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Facts of a few records in the order they were committed."""
+    subjects = draw(st.lists(st.sampled_from("abcd"), min_size=1, max_size=30))
+    sequences: dict[str, int] = defaultdict(int)
+    history = []
+    for subject in subjects:
+        sequences[subject] += 1
+        history.append(fact("acme", f"opportunity/{subject}", sequences[subject]))
+    return history
+
+
+PLANS = st.lists(
+    st.sampled_from(["ok", "throttle", "offline", "crash"])
+    | st.sets(st.integers(0, 9), min_size=1, max_size=10),
+    max_size=25,
+)
+
+
+@PROPERTY
+@given(histories(), PLANS, st.integers(1, 30))
+def test_nothing_is_lost_and_first_deliveries_keep_each_records_order(
+    bus: Bus, history: list[dict[str, Any]], plan: list[str | set[int]], batch: int
+) -> None:
+    relay = Relay(Trouble(plan), "bus", pause=lambda _: None)
+    assert stream_mapping([record(one) for one in history], batch, relay.forward) == []
+    delivered = bus.delivered()
+    first: dict[str, list[int]] = defaultdict(list)
+    seen = set()
+    for envelope in delivered:
+        if envelope["id"] not in seen:
+            seen.add(envelope["id"])
+            first[envelope["subject"]].append(int(envelope["sequence"]))
+    assert seen == set(ids(history))
+    for subject, sequences in first.items():
+        assert sequences == sorted(sequences), subject
+
+
+def test_without_trouble_every_fact_is_sent_once_in_tens(bus: Bus) -> None:
+    history = [fact("acme", f"opportunity/{n}", 1) for n in range(25)]
+    events = Trouble([])
+    assert Relay(events, "bus").forward([record(one) for one in history]) == []
+    assert ids(bus.delivered()) == ids(history)
+    assert events.calls == 3
+
+
+def test_only_refused_entries_are_sent_again(bus: Bus) -> None:
+    history = [fact("acme", f"opportunity/{n}", 1) for n in range(10)]
+    events = Trouble([{2, 5}])
+    pauses: list[float] = []
+    assert Relay(events, "bus", pauses.append).forward([record(one) for one in history]) == []
+    refused = [history[2], history[5]]
+    assert ids(bus.delivered()) == ids([h for h in history if h not in refused] + refused)
+    assert (events.calls, len(pauses)) == (2, 1)
+
+
+def test_a_bus_that_takes_nothing_leaves_the_rest_in_the_stream(bus: Bus) -> None:
+    records = [record(fact("acme", f"opportunity/{n}", 1)) for n in range(100)]
+    events = Trouble(["throttle"] * 1000)
+    failed = Relay(events, "bus", pause=lambda _: None).forward(records)
+    assert failed == [r["dynamodb"]["SequenceNumber"] for r in records]
+    assert events.calls <= 5, "a Lambda must not wait through a hundred refusals"
+
+
+def test_a_fact_that_is_always_refused_holds_up_its_own_record_alone(bus: Bus) -> None:
+    poison, behind = fact("acme", "opportunity/a", 1), fact("acme", "opportunity/a", 2)
+    others = [fact("acme", f"opportunity/{n}", 1) for n in range(30)]
+
+    class Picky(Trouble):
+        def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+            bad = {n for n, e in enumerate(Entries) if poison["id"] in e["Detail"]}
+            return self._partly(Entries, bad)
+
+    records = [record(one) for one in (poison, behind, *others)]
+    failed = Relay(Picky([]), "bus", pause=lambda _: None).forward(records)
+    assert failed == [r["dynamodb"]["SequenceNumber"] for r in records[:2]]
+    assert set(ids(bus.delivered())) == set(ids(others))
+
+
+def test_calls_stay_below_the_bus_limit_of_bytes(bus: Bus) -> None:
+    history = [fact("acme", f"opportunity/{n}", 1, text="x" * 100_000) for n in range(5)]
+    sizes: list[int] = []
+
+    class Scales(Trouble):
+        def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+            sizes.append(sum(len("".join(e.values()).encode()) for e in Entries))
+            return super().put_events(Entries)
+
+    assert Relay(Scales([]), "bus").forward([record(one) for one in history]) == []
+    assert ids(bus.delivered()) == ids(history)
+    assert len(sizes) == 3
+    assert max(sizes) <= MAX_BYTES
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {},
+        {"detail": {"S": "text"}},
+        {"detail": {"B": base64.b64encode(b"not packed").decode()}},
+    ],
+)
+def test_an_outbox_item_that_cannot_be_read_fails_alone(bus: Bus, image: dict[str, Any]) -> None:
+    good = [fact("acme", "opportunity/a", n) for n in (1, 2)]
+    bad = {"dynamodb": {"SequenceNumber": "7", "NewImage": image}}
+    records = [record(good[0]), bad, record(good[1])]
+    relay = Relay(Trouble([]), "bus", pause=lambda _: None)
+    assert relay.forward(records) == ["7"]
+    assert ids(bus.delivered()) == ids(good)
+    given_up = stream_mapping(records, 10, relay.forward, attempts=3)
+    assert given_up == [bad]
+    assert set(ids(bus.delivered())) == set(ids(good))
+
+
+def test_the_handler_carries_what_a_table_committed_to_the_bus(
+    bus: Bus, cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kernel.relay import handler
+
+    envelope = fact("acme", "opportunity/a", 1, name="Zoë & Co €")
+    Table(aws.client("dynamodb"), "table").transact([outbox("TENANT#acme#X#a", 1, envelope)])
+    streams = boto3.client("dynamodbstreams")
+    arn = cloud.describe_table(TableName="table")["Table"]["LatestStreamArn"]
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    iterator = streams.get_shard_iterator(
+        StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    records = streams.get_records(ShardIterator=iterator)["Records"]
+    assert handler({"Records": records}, None) == {"batchItemFailures": []}
+    assert bus.delivered() == [envelope]
