@@ -9,6 +9,7 @@ is answered; a function has one log stream a day, of which the last lines are ke
 output is also appended to a file that people can read.
 """
 
+import atexit
 import logging
 import threading
 import time
@@ -36,6 +37,8 @@ def apply(settings: Settings) -> None:
         return lambda name, config, code: Environment(settings, name, config, code)
 
     replace(pool, "_worker_class_for", environment)
+    # Before the interpreter ends, so that a stopped platform leaves no process behind.
+    atexit.register(pool.reset)
     bounded = Pool(pool, settings.workers)
     replace(pool, "acquire_worker", bounded.acquire)
     replace(pool, "release_worker", bounded.release)

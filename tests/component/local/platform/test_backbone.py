@@ -1,0 +1,169 @@
+"""From a table to a consumer on the platform, and what a kill leaves of it."""
+
+import json
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+FIXTURES = Path("tests/fixtures/platform")
+
+
+@pytest.fixture(scope="session")
+def backbone() -> str:
+    return (FIXTURES / "backbone.yaml").read_text()
+
+
+def write(emulator: Any, table: str, *names: str) -> None:
+    database = emulator.client("dynamodb")
+    for name in names:
+        item = {"pk": {"S": name}, "sk": {"S": "FACT#1"}}
+        database.put_item(TableName=table, Item=item)
+
+
+def seen(emulator: Any, table: str) -> dict[str, int]:
+    """What the consumer saw, each with the size of its batch."""
+    items = emulator.client("dynamodb").query(
+        TableName=table,
+        KeyConditionExpression="pk = :seen",
+        ExpressionAttributeValues={":seen": {"S": "SEEN"}},
+    )["Items"]
+    return {item["sk"]["S"]: int(item["batch"]["N"]) for item in items}
+
+
+def settled(emulator: Any) -> bool:
+    backlog = emulator.backlog()
+    return not backlog["streams"] and not any("Facts" in name for name in backlog["queues"])
+
+
+def test_a_queue_gives_ten_messages_at_most_as_shipped(stock: Any, backbone: str) -> None:
+    outputs = stock.deploy("ten", backbone)
+    names = [f"a{number:02}" for number in range(40)]
+    write(stock, outputs["Table"], *names)
+    found = stock.until(lambda: _all(seen(stock, outputs["Table"]), names), 30)
+    assert max(found.values()) <= 10
+
+
+def test_facts_reach_their_consumer_in_the_batches_it_asked_for(
+    platform: Any, backbone: str
+) -> None:
+    outputs = platform.deploy("batches", backbone)
+    names = [f"a{number:02}" for number in range(40)]
+    write(platform, outputs["Table"], *names)
+    found = platform.until(lambda: _all(seen(platform, outputs["Table"]), names), 30)
+    assert max(found.values()) > 10
+    platform.until(lambda: settled(platform))
+
+
+def test_the_backlog_counts_what_is_on_its_way(platform: Any, backbone: str) -> None:
+    outputs = platform.deploy("backlog", backbone)
+    queue = outputs["Queue"].rpartition("/")[2]
+    platform.client("sqs").send_message(QueueUrl=outputs["Queue"], MessageBody="{}", DelaySeconds=2)
+    assert platform.backlog()["queues"][queue] == 1
+    execution = platform.client("stepfunctions").start_execution(stateMachineArn=outputs["Flow"])
+    assert platform.backlog()["executions"] >= 1
+    platform.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
+
+
+def _all(found: dict[str, int], names: list[str]) -> dict[str, int] | None:
+    return found if set(names) <= set(found) else None
+
+
+@pytest.fixture(scope="module")
+def killed_stock(own: Any) -> Any:
+    """An emulator as shipped that had a queue and was killed and started again."""
+    emulator = own(mended=False)
+    emulator.client("sqs").create_queue(QueueName="work")
+    emulator.end(signal.SIGKILL)
+    emulator.start()
+    return emulator
+
+
+def test_a_kill_loses_everything_as_shipped(killed_stock: Any) -> None:
+    assert not killed_stock.client("sqs").list_queues().get("QueueUrls")
+
+
+@dataclass
+class Life:
+    """What was seen of a platform that was killed, started, stopped and started again."""
+
+    kept: int
+    """Items that were there after the kill, of 30."""
+    delivered_after_kill: set[str]
+    output: dict[str, Any]
+    """What the execution that was running ended with."""
+    delivered_after_stop: set[str]
+    left_running: list[int]
+    """Processes of functions that outlived the stop."""
+
+
+@pytest.fixture(scope="module")
+def life(own: Any, backbone: str) -> Life:
+    emulator = own(mended=True)
+    outputs = emulator.deploy("lives", backbone)
+    table = outputs["Table"]
+    saved = httpx.post(f"{emulator.endpoint}/_zebros/snapshot", trust_env=False, timeout=60)
+    assert saved.json() == {"saved": True}
+    names = [f"a{number:02}" for number in range(30)]
+    write(emulator, table, *names)
+    flows = emulator.client("stepfunctions")
+    arn = flows.start_execution(stateMachineArn=outputs["Flow"], name="one")["executionArn"]
+    emulator.end(signal.SIGKILL)
+    emulator.start()
+    keys = [{"pk": {"S": name}, "sk": {"S": "FACT#1"}} for name in names]
+    database = emulator.client("dynamodb")
+    kept = sum("Item" in database.get_item(TableName=table, Key=key) for key in keys)
+    write(emulator, table, "b1")
+    after_kill = emulator.until(lambda: _all(seen(emulator, table), [*names, "b1"]), 30)
+    described = emulator.until(lambda: finished(emulator, outputs["Tasks"], arn), 30)
+    started = processes(emulator.pid)
+    assert started, "functions run in processes of their own"
+    emulator.end(signal.SIGTERM)
+    left = [pid for pid in started if Path(f"/proc/{pid}").exists()]
+    emulator.start()
+    write(emulator, table, "c1")
+    after_stop = emulator.until(lambda: _all(seen(emulator, table), ["c1"]), 30)
+    return Life(kept, set(after_kill), json.loads(described["output"]), set(after_stop), left)
+
+
+def finished(emulator: Any, tasks: str, arn: str) -> Any:
+    """The execution's description once it has succeeded; its tasks are answered meanwhile."""
+    flows, queue = emulator.client("stepfunctions"), emulator.client("sqs")
+    for message in queue.receive_message(QueueUrl=tasks).get("Messages", []):
+        # A token of before the kill is of no use any more.
+        with suppress(flows.exceptions.TaskDoesNotExist):
+            token = json.loads(message["Body"])["task_token"]
+            flows.send_task_success(taskToken=token, output='{"rows": 1}')
+    described = flows.describe_execution(executionArn=arn)
+    return described if described["status"] == "SUCCEEDED" else None
+
+
+def processes(parent: int) -> list[int]:
+    """The children of a process."""
+    tasks = Path(f"/proc/{parent}/task").iterdir()
+    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+
+def test_a_kill_loses_no_item(life: Life) -> None:
+    assert life.kept == 30
+
+
+def test_facts_written_before_a_kill_are_delivered_after_it(life: Life) -> None:
+    assert len(life.delivered_after_kill) == 31
+
+
+def test_an_execution_that_ran_at_a_kill_is_finished_after_it(life: Life) -> None:
+    assert life.output == {"rows": 1}
+
+
+def test_a_stop_and_a_start_skip_no_fact(life: Life) -> None:
+    """As shipped the position in the stream is kept and the stream is not, so 31 are skipped."""
+    assert "c1" in life.delivered_after_stop
+
+
+def test_a_stop_leaves_no_process_of_a_function(life: Life) -> None:
+    assert life.left_running == []

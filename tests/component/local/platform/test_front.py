@@ -1,0 +1,196 @@
+"""APIs, sockets and objects through the platform's own front."""
+
+import http.client
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+FIXTURES = Path("tests/fixtures/platform")
+NESTED = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Inner:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      InlineCode: "def handler(event, context): return 'inner'"
+Outputs:
+  Name: {Value: !Ref Inner}
+"""
+
+
+@pytest.fixture(scope="module")
+def apis(platform: Any) -> dict[str, str]:
+    outputs: dict[str, str] = platform.deploy("apis", (FIXTURES / "apis.yaml").read_text())
+    return outputs
+
+
+def get(platform: Any, apis: dict[str, str], path: str, **headers: str) -> httpx.Response:
+    url = f"{platform.endpoint}/restapis/{apis['Api']}/v1/_user_request_{path}"
+    return httpx.get(url, headers=headers, trust_env=False, timeout=30)
+
+
+def test_an_api_answers_who_may_ask_and_nobody_else(platform: Any, apis: Any) -> None:
+    good = get(platform, apis, "/things/a%20b", Authorization="Bearer good")
+    assert (good.status_code, good.headers["ETag"]) == (200, '"1"')
+    assert good.json() == {"thing": "a b", "body": None, "tenant": "acme"}
+    assert get(platform, apis, "/things/x", Authorization="Bearer bad").status_code == 401
+    assert get(platform, apis, "/things/x").status_code == 401
+    assert get(platform, apis, "/nothing", Authorization="good").status_code == 403
+    assert get(platform, apis, "/things/broken", Authorization="good").status_code == 502
+
+
+def socket_url(emulator: Any, apis: dict[str, str], token: str) -> str:
+    host = emulator.endpoint.removeprefix("http://")
+    return f"ws://{host}/_aws/execute-api/{apis['Socket']}/live?token={token}"
+
+
+def refused(emulator: Any, apis: dict[str, str]) -> int:
+    with (
+        pytest.raises(InvalidStatus) as caught,
+        connect(socket_url(emulator, apis, "bad"), proxy=None),
+    ):
+        pass
+    return caught.value.response.status_code
+
+
+def test_a_refused_handshake_is_a_server_error_as_shipped(stock: Any) -> None:
+    # The stock emulator has everything this template needs.
+    apis = stock.deploy("apis", (FIXTURES / "apis.yaml").read_text())
+    assert refused(stock, apis) == 500
+
+
+def test_a_refused_handshake_is_a_401(platform: Any, apis: Any) -> None:
+    assert refused(platform, apis) == 401
+
+
+def test_messages_are_pushed_to_a_connection(platform: Any, apis: Any) -> None:
+    database = platform.client("dynamodb")
+    with connect(socket_url(platform, apis, "good"), proxy=None) as connected:
+        (item,) = database.scan(TableName=apis["Table"])["Items"]
+        path = f"{platform.endpoint}/_aws/execute-api/{apis['Socket']}/live"
+        for endpoint in (path, platform.endpoint):
+            management = platform.client("apigatewaymanagementapi", endpoint)
+            management.post_to_connection(ConnectionId=item["pk"]["S"], Data=b'{"n": 1}')
+            assert json.loads(connected.recv(timeout=5)) == {"n": 1}
+    gone = platform.client("apigatewaymanagementapi")
+
+    def is_gone() -> bool:
+        try:
+            gone.post_to_connection(ConnectionId=item["pk"]["S"], Data=b"x")
+        except gone.exceptions.GoneException:
+            return True
+        return False
+
+    platform.until(is_gone)
+
+
+def test_objects_come_back_by_presigned_links_until_they_expire(platform: Any) -> None:
+    objects = platform.client("s3")
+    objects.create_bucket(Bucket="files")
+    body = bytes(range(256)) * 5_000  # large enough for the client to ask before it sends
+    objects.put_object(Bucket="files", Key="a b/report.pdf", Body=body)
+    asked = {"Bucket": "files", "Key": "a b/report.pdf"}
+    link = objects.generate_presigned_url("get_object", Params=asked, ExpiresIn=60)
+    assert httpx.get(link, trust_env=False).content == body
+    assert httpx.head(link, trust_env=False).status_code == 403, "signed for GET alone"
+    assert httpx.get(link[:-4] + "0000", trust_env=False).status_code == 403
+    past = objects.generate_presigned_url("get_object", Params=asked, ExpiresIn=1)
+    time.sleep(2.1)
+    assert httpx.get(past, trust_env=False).status_code == 403
+    assert objects.head_object(**asked)["ContentLength"] == len(body)
+
+
+def test_requests_of_every_kind_may_follow_each_other_on_one_connection(platform: Any) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", platform.settings.port, timeout=10)
+    bucket = "pieces"
+    platform.client("s3").create_bucket(Bucket=bucket)
+    for _ in range(2):
+        connection.request("GET", "/_ministack/health")
+        assert json.loads(connection.getresponse().read())
+    chunks = iter([b"hello", b" ", b"world"])
+    connection.request("PUT", f"/{bucket}/chunked", chunks, encode_chunked=True, headers=CHUNKED)
+    assert connection.getresponse().read() is not None
+    connection.request("GET", f"/{bucket}/chunked")
+    assert connection.getresponse().read() == b"hello world"
+    connection.close()
+
+
+CHUNKED = {"Transfer-Encoding": "chunked"}
+
+
+def test_a_request_in_two_pieces_and_two_in_one_are_answered(platform: Any) -> None:
+    request = b"GET /_zebros/backlog HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", platform.settings.port), timeout=10) as raw:
+        raw.sendall(request[:20])
+        raw.sendall(request[20:] + request + request)
+        got = b""
+        while got.count(b'"executions"') < 3:
+            piece = raw.recv(65_536)
+            assert piece
+            got += piece
+    assert got.count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_a_nested_sam_template_fails_as_shipped(stock: Any) -> None:
+    with pytest.raises(AssertionError, match="AWS::Serverless::Function"):
+        nested(stock)
+
+
+def test_a_nested_sam_template_is_deployed(platform: Any) -> None:
+    name = nested(platform)["Name"]
+    answer = platform.client("lambda").invoke(FunctionName=name)
+    assert json.load(answer["Payload"]) == "inner"
+
+
+def nested(emulator: Any) -> dict[str, str]:
+    objects = emulator.client("s3")
+    objects.create_bucket(Bucket="templates")
+    objects.put_object(Bucket="templates", Key="inner.yaml", Body=NESTED.encode())
+    url = f"{emulator.endpoint}/templates/inner.yaml"
+    outer = {
+        "Resources": {
+            "Child": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+        },
+        "Outputs": {"Name": {"Value": {"Fn::GetAtt": ["Child", "Outputs.Name"]}}},
+    }
+    found: dict[str, str] = emulator.deploy("outer", json.dumps(outer))
+    return found
+
+
+def test_the_platform_says_when_it_does_not_know_a_question(platform: Any) -> None:
+    answer = httpx.get(f"{platform.endpoint}/_zebros/nothing", trust_env=False)
+    assert answer.status_code == 404
+
+
+def test_a_stack_keeps_its_parameters_when_they_are_not_given_again(platform: Any) -> None:
+    formation = platform.client("cloudformation")
+    template = {
+        "Parameters": {"Name": {"Type": "String", "Default": "none"}},
+        "Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": 0}}},
+        "Outputs": {"Name": {"Value": {"Ref": "Name"}}},
+    }
+    given = [{"ParameterKey": "Name", "ParameterValue": "kept"}]
+    formation.create_stack(StackName="kept", TemplateBody=json.dumps(template), Parameters=given)
+    stack = platform.until(lambda: complete(formation, "CREATE_COMPLETE"))
+    template["Resources"]["Queue"]["Properties"]["DelaySeconds"] = 1  # type: ignore[index]
+    formation.update_stack(
+        StackName="kept",
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": "Name", "UsePreviousValue": True}],
+    )
+    stack = platform.until(lambda: complete(formation, "UPDATE_COMPLETE"))
+    assert stack["Outputs"][0]["OutputValue"] == "kept"
+
+
+def complete(formation: Any, status: str) -> Any:
+    stack = formation.describe_stacks(StackName="kept")["Stacks"][0]
+    return stack if stack["StackStatus"] == status else None
