@@ -24,6 +24,9 @@ _NAMES_SHARE = 0.3
 """How much of the width the names of lying bars may take."""
 
 
+_LONGEST_NAME = 200
+
+
 def drawing(chart: Chart, width: float) -> Drawing:
     """The chart, `width` points wide and as high as its bars need. Fonts must be registered."""
     values = [[_plotted(value, chart) for value in series.values] for series in chart.series]
@@ -161,7 +164,7 @@ def _width(name: str) -> float:
 
 def _shortened(label: str, room: float) -> str:
     """The label, cut to the room it has."""
-    name = printable(label)
+    name = printable(label[:_LONGEST_NAME])
     if _width(name) <= room:
         return name
     while name and _width(name + "\u2026") > room:

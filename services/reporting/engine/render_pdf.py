@@ -35,6 +35,8 @@ MOST_ROWS = 2_000
 _INK, _GREY, _ACCENT = HexColor("#1F2A37"), HexColor("#6B7684"), HexColor("#1D5FA8")
 _LINE, _PALE, _WHITE = HexColor("#D8DEE6"), HexColor("#F4F7FB"), HexColor("#FFFFFF")
 _SIZE, _LEADING, _PADDING = 8.5, 11.5, 5.0
+_LONGEST_TEXT = 300
+"""A cell must fit on a page; names of ours have 200 characters at most."""
 _NAME_WIDTH = 150.0
 """Where a name may be wrapped to keep the page upright."""
 _MARGIN = 15 * mm
@@ -83,14 +85,12 @@ def _story(report: Report, lines: "_Lines", width: float) -> Iterator[Flowable]:
     if report.as_of:
         yield Paragraph(f"As of {markup(instant(report.as_of))}", small)
     yield Paragraph(f"Reflects {markup(reflects(report))}", small)
+    yield Paragraph(markup(" ".join(_notes(report))), small)
     yield Spacer(0, 5 * mm)
     for chart in report.charts:
         yield drawing(chart, width)
         yield Spacer(0, 6 * mm)
     yield lines.table(width)
-    yield Spacer(0, 4 * mm)
-    for note in _notes(report):
-        yield Paragraph(markup(note), _style(fontSize=8, leading=11, textColor=_GREY))
 
 
 def _notes(report: Report) -> Iterator[str]:
@@ -116,11 +116,11 @@ class _Lines:
         for index, column in enumerate(self._columns):
             longest = max([column.title, *(row[index] for row in self._texts)], key=len)
             widest = max(float(stringWidth(t, BOLD, _SIZE)) for t in (column.title, longest))
-            self._needed.append(widest + 2 * _PADDING + 1)
+            self._needed.append(min(widest + 2 * _PADDING + 1, 2 * _NAME_WIDTH))
 
     def _is_name(self, index: int) -> bool:
         column = self._columns[index]
-        return not _is_number(column) and column.key != "currency"
+        return column.kind is Kind.TEXT and column.key != "currency"
 
     def fits(self, width: float) -> bool:
         """Whether this is room enough, names being wrapped if they are very long."""
@@ -179,7 +179,8 @@ class _Lines:
 def _texts(report: Report, row: Row) -> list[str]:
     currency = row_currency(report, row)
     cells = zip(row, report.columns, strict=True)
-    return [for_people(cell, column, currency) for cell, column in cells]
+    texts = (for_people(cell, column, currency) for cell, column in cells)
+    return [t if len(t) <= _LONGEST_TEXT else f"{t[:_LONGEST_TEXT]}\u2026" for t in texts]
 
 
 def _line(texts: list[str], widths: list[float], font: str, colour: Color) -> list[str | Paragraph]:

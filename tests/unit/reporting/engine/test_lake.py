@@ -2,9 +2,6 @@
 
 import multiprocessing
 import os
-import threading
-from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,36 +10,9 @@ import pytest
 from moto import mock_aws
 
 from reporting.engine.errors import LakeTooLarge, LakeUnreadable, ReportCancelled, ReportError
-from reporting.engine.lake import Lake, LakeObject, S3Reader
+from reporting.engine.lake import Lake, S3Reader
 from reporting.engine.progress import Watch
-
-CONTEXTS = ("opportunities",)
-
-
-class Shelf:
-    """A LakeReader over a dictionary; it counts what is fetched."""
-
-    def __init__(self, objects: dict[str, bytes]) -> None:
-        self.objects, self.fetched = objects, Counter[str]()
-        self._lock = threading.Lock()
-
-    def list(self, prefix: str) -> Iterator[LakeObject]:
-        for key, body in sorted(self.objects.items()):
-            if key.startswith(prefix):
-                yield LakeObject(key, len(body))
-
-    def download(self, key: str, path: Path) -> None:
-        with self._lock:
-            self.fetched[key] += 1
-        path.write_bytes(self.objects[key])
-
-
-def key(number: int, *, tenant: str = "acme", day: str = "2026-03-01") -> str:
-    return f"tenant={tenant}/context=opportunities/date={day}/{number:04d}.jsonl.gz"
-
-
-def shelf(*keys: str, size: int = 100) -> Shelf:
-    return Shelf({key: os.urandom(size) for key in keys})
+from tests.unit.reporting.engine.shelf import CONTEXTS, Shelf, key, read_all, shelf
 
 
 def cached(root: Path) -> set[str]:
@@ -207,24 +177,13 @@ def test_fetching_stops_when_cancelled(tmp_path: Path) -> None:
     assert sum(store.fetched.values()) < 500
 
 
-def _read_all(
-    root: str, objects: dict[str, bytes], tenant: str, wrong: "multiprocessing.Queue[str]"
-) -> None:
-    lake = Lake(Shelf(objects), Path(root), limit_bytes=2500)
-    for _ in range(4):
-        with lake.files(tenant, CONTEXTS) as files:
-            bodies = {p.relative_to(root).as_posix(): p.read_bytes() for p in files.paths}
-        if bodies != {k: v for k, v in objects.items() if k.startswith(f"tenant={tenant}/")}:
-            wrong.put(tenant)
-
-
 def test_processes_share_a_cache_without_harm(tmp_path: Path) -> None:
     """Four processes, three tenants, room for two: they evict one another's files all the time."""
     objects = shelf(*(key(n, tenant=t) for t in ("a", "b", "c") for n in range(10))).objects
     context = multiprocessing.get_context("spawn")
     wrong = context.Queue()
     processes = [
-        context.Process(target=_read_all, args=(str(tmp_path), objects, tenant, wrong))
+        context.Process(target=read_all, args=(str(tmp_path), objects, tenant, wrong))
         for tenant in ("a", "b", "c", "a")
     ]
     for process in processes:
