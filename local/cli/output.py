@@ -74,12 +74,14 @@ def table(
     title: str | None = None,
 ) -> None:
     """A table on stdout; `right` names the columns that hold figures."""
-    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console = out()
+    if title:
+        console.print(Text(title, style="bold"), soft_wrap=True)
     if not sys.stdout.isatty():  # as wide as it needs to be, not padded to the pipe's width
         console.width = max(console.measure(grid).maximum, 1)
     console.print(grid)

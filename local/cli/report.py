@@ -5,6 +5,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -119,12 +120,7 @@ def watch(
 
 
 def _said(run: dict[str, Any]) -> str:
-    words = {
-        "PENDING": "Waiting for a worker",
-        "PROCESSING": "Making the report",
-        "RETRY_PENDING": "The worker was lost; waiting for another",
-    }
-    return words.get(run["status"], "Report")
+    return str(run.get("progress_text") or "Waiting for a worker")
 
 
 def percent(run: dict[str, Any]) -> float:
@@ -149,7 +145,7 @@ def _must_be_complete(run: dict[str, Any]) -> None:
         return
     if run["status"] == "CANCELLED":
         raise Trouble(f"Report {run['id']} was cancelled by someone.")
-    reason = run.get("error") or run.get("reason") or "no reason was given"
+    reason = run.get("reason") or "no reason was given"
     raise Trouble(
         f"Report {run['id']} failed: {str(reason).rstrip('.')}.",
         hint=f"`zebros events trace report/{run['id']}` tells its story.",
@@ -159,59 +155,59 @@ def _must_be_complete(run: dict[str, Any]) -> None:
 def _show(connection: Connection, file: Path, wanted: str, run: dict[str, Any]) -> None:
     text = file.read_text(encoding="utf-8-sig")
     if wanted == "csv":
-        if connection.json:
-            document({**run, "rows": list(csv.DictReader(text.splitlines()))})
-            return
         lines = list(csv.reader(text.splitlines()))
         header, rows = (lines[0], lines[1:]) if lines else ([], [])
-        table(header, rows, right=_figures(header, rows))
+        if connection.json:
+            document({**run, "rows": [dict(zip(header, row, strict=False)) for row in rows]})
+        else:
+            table(header, rows)
         return
-    content = json.loads(text)
+    content: dict[str, Any] = json.loads(text)
     if connection.json:
         document(content)
         return
-    header, cells = tabular(content)
-    if not header:
-        document(content)
-        return
-    title = str(content.get("title", "")) if isinstance(content, dict) else ""
-    table(header, cells, right=_figures(header, cells), title=title or None)
-    if not cells:
+    columns = content["columns"]
+    table(
+        [column["title"] for column in columns],
+        [
+            *(_cells(row, columns) for row in content["rows"]),
+            *(_cells(row, columns) for row in content.get("totals", []) if content["rows"]),
+        ],
+        right=frozenset(one["title"] for one in columns if one["kind"] not in ("text", "date")),
+        title=_title(content),
+    )
+    if not content["rows"]:
         note("Nothing matched: the report is empty.")
+    for sentence in content.get("notes", []):
+        note(sentence)
 
 
-def tabular(content: Any) -> tuple[list[str], list[list[str]]]:
-    """The table in a JSON report: `rows` as objects, or as lists under `columns`."""
-    rows = content.get("rows") if isinstance(content, dict) else content
-    if not isinstance(rows, list):
-        return [], []
-    columns = content.get("columns") if isinstance(content, dict) else None
-    names = [str(one.get("name") if isinstance(one, dict) else one) for one in columns or []]
-    if rows and isinstance(rows[0], dict):
-        names = names or list(dict.fromkeys(name for row in rows for name in row))
-        return names, [[_cell(row.get(name)) for name in names] for row in rows]
-    return names, [[_cell(cell) for cell in row] for row in rows]
+def _title(content: dict[str, Any]) -> str:
+    """`Win rate by region, 2017-01-01 to 2017-12-31`."""
+    period = content.get("period") or {}
+    days = [day for day in (period.get("from"), period.get("to")) if day]
+    if len(days) == 2:
+        return f"{content['title']}, {days[0]} to {days[1]}"
+    if days:
+        return f"{content['title']}, {'from' if period.get('from') else 'until'} {days[0]}"
+    return str(content["title"])
 
 
-def _cell(value: Any) -> str:
+def _cells(row: dict[str, Any], columns: list[dict[str, str]]) -> list[str]:
+    return [shown(row.get(column["key"]), column["kind"]) for column in columns]
+
+
+def shown(value: Any, kind: str) -> str:
+    """A value of a JSON report as people read it; its currency has a column of its own."""
     if value is None:
         return ""
-    if isinstance(value, dict) and {"minor_units", "currency"} <= value.keys():
-        return f"{Money(**value).major():,} {value['currency']}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return str(value)
-
-
-def _figures(header: list[str], rows: list[list[str]]) -> frozenset[str]:
-    """The columns that hold nothing but figures."""
-
-    def figure(text: str) -> bool:
-        head = text.strip().split(" ")[0].rstrip("%").replace(",", "")
-        return not head or head.lstrip("-").replace(".", "", 1).isdigit()
-
-    return frozenset(
-        name
-        for place, name in enumerate(header)
-        if rows and all(figure(row[place]) for row in rows if place < len(row))
-    )
+    match kind:
+        case "money":
+            return f"{Money(**value).major():,}"
+        case "percent":
+            # The file has the ratio with four digits: exact as text, not as a float times 100.
+            return f"{Decimal(str(value)) * 100:.2f} %"
+        case "int":
+            return f"{value:,}"
+        case _:
+            return str(value)

@@ -27,9 +27,9 @@ SECTORS: dict[str, tuple[str, ...]] = {
 """What companies of each sector are called, behind a first word."""
 
 COUNTRIES: dict[str, tuple[str, ...]] = {
-    "Americas": ("United States", "United States", "United States", "Canada", "Mexico", "Brazil"),
-    "Europe": ("Germany", "United Kingdom", "France", "Netherlands", "Sweden", "Spain"),
-    "Asia Pacific": ("Japan", "Australia", "Singapore", "South Korea", "India"),
+    "Americas": ("US", "US", "US", "CA", "MX", "BR"),
+    "Europe": ("DE", "GB", "FR", "NL", "SE", "ES"),
+    "Asia Pacific": ("JP", "AU", "SG", "KR", "IN"),
 }
 """Where accounts of each region are; one named more often is more frequent."""
 

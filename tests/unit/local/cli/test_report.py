@@ -14,12 +14,25 @@ from local.client import Client, GivenToken
 from local.connection import Connection
 
 RESULT = {
-    "title": "Win rate by region",
-    "columns": ["region", "won", "revenue"],
-    "rows": [
-        ["Central", 1629, {"minor_units": 334_629_300, "currency": "USD"}],
-        ["East", 1271, {"minor_units": 309_059_400, "currency": "USD"}],
+    "title": "Sales by region",
+    "period": {"from": "2017-01-01", "to": "2017-12-31"},
+    "columns": [
+        {"key": "region", "title": "Region", "kind": "text"},
+        {"key": "won", "title": "Won", "kind": "int"},
+        {"key": "revenue", "title": "Revenue", "kind": "money"},
+        {"key": "rate", "title": "Rate", "kind": "percent"},
     ],
+    "rows": [
+        {
+            "region": "Central",
+            "won": 1629,
+            "revenue": {"minor_units": 334_629_300, "currency": "USD"},
+            "rate": 0.6315,
+        },
+        {"region": "East", "won": 0, "revenue": None, "rate": None},
+    ],
+    "totals": [{"region": "Total", "won": 1629, "revenue": None, "rate": 0.07}],
+    "notes": ["Win rate is won deals among all closed deals."],
 }
 
 
@@ -83,10 +96,14 @@ def test_a_report_is_asked_for_watched_and_shown(
         "to": "2017-12-31",
         "format": "json",
     }
-    out = capsys.readouterr().out
-    assert "Win rate by region" in out
-    assert "Central" in out
-    assert "3,346,293.00 USD" in out
+    caught = capsys.readouterr()
+    assert "Sales by region, 2017-01-01 to 2017-12-31" in caught.out
+    assert caught.out.splitlines()[-3:] == [
+        "Central  1,629  3,346,293.00  63.15 %",
+        "East         0                       ",
+        "Total    1,629                 7.00 %",
+    ]
+    assert "Win rate is won deals" in caught.err
 
 
 def test_for_machines_the_reports_own_json_is_printed(
@@ -126,7 +143,7 @@ def test_an_empty_report_is_a_report(
 def test_a_failed_report_says_why_and_where_its_story_is(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    crm("FAILED", error="the period ends before it begins.")
+    crm("FAILED", reason="the period ends before it begins.")
     assert cli.main(["report", "win_rate"]) == 1
     err = capsys.readouterr().err
     assert "Report R1 failed: the period ends before it begins.\n" in err
@@ -147,10 +164,18 @@ def test_ctrl_c_cancels_the_report(
     assert capsys.readouterr().err.endswith("zebros: Report R1 was cancelled.\n")
 
 
-def test_rows_may_be_objects_or_lists() -> None:
-    assert report.tabular({"rows": [{"a": 1, "b": None}, {"a": 1200}]}) == (
-        ["a", "b"],
-        [["1", ""], ["1,200", ""]],
-    )
-    assert report.tabular({"columns": [{"name": "a"}], "rows": [[1]]}) == (["a"], [["1"]])
-    assert report.tabular({"no": "rows"}) == ([], [])
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (0.6315, "percent", "63.15 %"),
+        (1.0, "percent", "100.00 %"),
+        (0.2999, "percent", "29.99 %"),
+        ({"minor_units": 1250, "currency": "JPY"}, "money", "1,250"),
+        ({"minor_units": -1250, "currency": "USD"}, "money", "-12.50"),
+        (12345, "int", "12,345"),
+        (None, "money", ""),
+        ("2017-03", "text", "2017-03"),
+    ],
+)
+def test_values_are_shown_exactly(value: object, kind: str, text: str) -> None:
+    assert report.shown(value, kind) == text
