@@ -38,4 +38,4 @@ class EndedReport(_Part):
     id: str
     report: str
     created_by: str
-    failure: str | None = None
+    reason: str | None = None

@@ -92,7 +92,7 @@ def message_for(fact: Fact) -> Message | None:
             text = (
                 f"Your report {name} is ready"
                 if done
-                else f"Your report {name} failed: {report.failure or 'the reason is not known'}"
+                else f"Your report {name} failed: {report.reason or 'the reason is not known'}"
             )
             kind = Kind.REPORT_COMPLETED if done else Kind.REPORT_FAILED
             return Message(report.created_by, kind, text, About(type="report", id=report.id))

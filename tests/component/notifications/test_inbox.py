@@ -108,7 +108,7 @@ def test_who_asked_for_a_report_hears_how_it_ended(api: ApiClient, type_: str, t
         "id": new_id(),
         "report": "win_rate",
         "created_by": "ann",
-        "failure": "the worker was lost",
+        "reason": "the worker was lost",
     }
     delivered(envelope(type_, run, subject=f"report/{run['id']}"))
     assert api("GET", "/notifications").json["items"][0]["text"] == text

@@ -1,0 +1,275 @@
+"""events/examples/<context>/<Event>.v<N>.json: real facts, made by driving every API. `--check`.
+
+The use cases run against DynamoDB in process; what differs from run to run (ids, instants) is
+replaced by fixed values, so the files change only when the facts do.
+"""
+
+import base64
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tools.contexts import events
+from tools.drift import ROOT, as_json, main
+
+FOLDER = ROOT / "events" / "examples"
+TABLE = "examples"
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
+_USD = {"minor_units": 1250000, "currency": "USD"}
+
+
+@contextmanager
+def cloud() -> Iterator[Any]:
+    """An empty account in process, with the one table every context uses here."""
+    from moto import mock_aws
+
+    wanted = {
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "TABLE_NAME": TABLE,
+        "CONTACTS_TABLE_NAME": TABLE,
+        "FILES_BUCKET": "files",
+        "LAKE_BUCKET": "lake",
+        "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:report",
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    }
+    before = dict(os.environ)
+    os.environ.update(wanted)
+    os.environ.pop("AWS_ENDPOINT_URL", None)
+    try:
+        with mock_aws():
+            from kernel.aws import client
+
+            keys = ["pk", "sk", *(f"gsi{n}{k}" for n in (1, 2, 3) for k in ("pk", "sk"))]
+            client("dynamodb").create_table(
+                TableName=TABLE,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in keys],
+                KeySchema=_schema(""),
+                GlobalSecondaryIndexes=[
+                    {
+                        "IndexName": f"gsi{n}",
+                        "KeySchema": _schema(f"gsi{n}"),
+                        "Projection": {"ProjectionType": "ALL"},
+                    }
+                    for n in (1, 2, 3)
+                ],
+            )
+            yield client("dynamodb")
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _schema(prefix: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": f"{prefix}pk", "KeyType": "HASH"},
+        {"AttributeName": f"{prefix}sk", "KeyType": "RANGE"},
+    ]
+
+
+def event(
+    method: str, path: str, body: Any = None, resource: str | None = None, **query: str
+) -> dict[str, Any]:
+    """What API Gateway hands to an API function; changes name any version."""
+    return {
+        "resource": resource or path,
+        "path": path,
+        "httpMethod": method,
+        "headers": {
+            "content-type": "application/json",
+            "if-match": "*",
+            "x-correlation-id": "example",
+        },
+        "queryStringParameters": query or None,
+        "multiValueQueryStringParameters": {k: [v] for k, v in query.items()} or None,
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+        "requestContext": {
+            "requestId": "example",
+            "stage": "v1",
+            "authorizer": {
+                "tenant": "acme",
+                "user": "ann",
+                "name": "Ann",
+                "team": "north",
+                "roles": "administrator",
+            },
+        },
+    }
+
+
+def caller_of(context: str) -> Callable[..., Any]:
+    """Calls a context's API and returns the answer's JSON. Raises RuntimeError on a problem."""
+    import importlib
+
+    handler = importlib.import_module(f"{context}.handlers.api").handler
+
+    def call(method: str, path: str, body: Any = None) -> Any:
+        answer = handler(event(method, path, body), None)
+        if answer["statusCode"] >= 400:
+            raise RuntimeError(f"{method} {path}: {answer['body']}")
+        return json.loads(answer["body"] or "null")
+
+    return call
+
+
+def _customers() -> str:
+    api = caller_of("customers")
+    fields = {"name": "Umbra Ltd", "sector": "retail", "country": "GB", "annual_revenue": _USD}
+    account: str = api("POST", "/accounts", {**fields, "external_ids": {"erp": "4711"}})["id"]
+    person = {"first_name": "Ida", "last_name": "Holm", "emails": ["ida@umbra.example"]}
+    contact = api("POST", "/contacts", {**person, "account_id": account})["id"]
+    for path, patch in (
+        (f"/accounts/{account}", {"employees": 250}),
+        (f"/contacts/{contact}", {"title": "Buyer"}),
+    ):
+        api("PATCH", path, patch)
+        api("POST", f"{path}/archive", {})
+        api("POST", f"{path}/restore", {})
+    return account
+
+
+def _opportunities(account: str) -> None:
+    api = caller_of("opportunities")
+    stages = [
+        {"key": "open", "name": "Open", "probability": 40},
+        {"key": "won", "name": "Won", "probability": 100, "kind": "won"},
+        {"key": "lost", "name": "Lost", "probability": 0, "kind": "lost"},
+    ]
+    api("POST", "/pipelines", {"name": "Renewals", "stages": stages})
+    product = api("POST", "/products", {"name": "Starter", "price": _USD})["id"]
+    api("PATCH", f"/products/{product}", {"active": False})
+    fields = {"name": "Umbra - Starter", "account_id": account, "region": "North"}
+    deal = api("POST", "/opportunities", {**fields, "amount": _USD, "opened_on": "2026-01-05"})
+    path = f"/opportunities/{deal['id']}"
+    api("PATCH", path, {"expected_close_on": "2026-06-30", "product_id": product})
+    api("PATCH", path, {"amount": {"minor_units": 1100000, "currency": "USD"}})
+    api("POST", f"{path}/stage", {"stage": "proposal"})
+    api("POST", f"{path}/owner", {"owner_id": "bob", "team_id": "south"})
+    api("POST", f"{path}/lost", {"reason": "Price", "closed_on": "2026-05-02"})
+    api("POST", f"{path}/reopen", {"stage": "negotiation"})
+    api("POST", f"{path}/won", {"closed_on": "2026-06-28"})
+
+
+def _activities() -> None:
+    api = caller_of("activities")
+    task = api("POST", "/tasks", {"title": "Send the offer", "assignee_id": "bob"})["id"]
+    api("PATCH", f"/tasks/{task}", {"due_on": "2026-03-01"})
+    api("POST", f"/tasks/{task}/complete")
+    api("POST", f"/tasks/{task}/reopen")
+
+
+def _reporting() -> None:
+    from reporting.bootstrap import runs
+    from reporting.events import ReportResult, StreamPosition
+    from reporting.failures import Failure
+
+    api = caller_of("reporting")
+    asked = [
+        api("POST", "/reports", {"report": "win_rate", "by": "region", "format": "pdf"})["id"]
+        for _ in range(3)
+    ]
+    done, failed, cancelled = asked
+    runs().start("acme", done)
+    result = ReportResult(
+        file_name="win-rate.pdf",
+        media_type="application/pdf",
+        size_bytes=48211,
+        sha256="0" * 64,
+        rows=3,
+        totals=[{"won": 4238, "lost": 2473, "win_rate": "0.6315"}],
+        position=StreamPosition(facts=15511),
+    )
+    runs().complete("acme", done, result)
+    runs().start("acme", failed)
+    runs().fail("acme", failed, Failure("OutOfMemory", ""))
+    api("POST", f"/reports/{cancelled}/cancel", {})
+
+
+def _notifications(won: dict[str, Any]) -> None:
+    from notifications.handlers.events import handler
+
+    handler({"Records": [{"messageId": "1", "body": json.dumps({"detail": won})}]}, None)
+    from notifications.handlers.api import handler as api
+
+    inbox = event("GET", "/notifications")
+    inbox["requestContext"]["authorizer"]["user"] = "bob"
+    (told,) = json.loads(api(inbox, None)["body"])["items"]
+    read = event("POST", f"/notifications/{told['id']}/read")
+    read["requestContext"]["authorizer"]["user"] = "bob"
+    api(read, None)
+
+
+def _gaps(won: dict[str, Any]) -> None:
+    """A fact that waits for an earlier one, seen by both projections."""
+    import importlib
+
+    early = {**won, "subject": "opportunity/01ARZ3NDEKTSV4RRFFQ69G5FAV", "sequence": "3"}
+    for context in ("opportunities", "activities"):
+        handler = importlib.import_module(f"{context}.handlers.events").handler
+        for body in ({"detail": early}, {"gap_check": early}):
+            handler({"Records": [{"messageId": "1", "body": json.dumps(body)}]}, None)
+
+
+def _facts(client: Any) -> list[dict[str, Any]]:
+    from kernel.envelope import unpack
+
+    items = client.scan(TableName=TABLE)["Items"]
+    outbox = [i["detail"]["B"] for i in items if i["sk"]["S"].startswith("FACT#")]
+    found = [
+        json.loads(unpack(raw if isinstance(raw, bytes) else base64.b64decode(raw)))
+        for raw in outbox
+    ]
+    return sorted(found, key=lambda fact: str(fact["id"]))
+
+
+def _fixed(text: str) -> str:
+    """The text with its ids replaced in order of appearance, and its instants by one."""
+    ids: dict[str, str] = {}
+
+    def an_id(found: re.Match[str]) -> str:
+        return ids.setdefault(found[0], f"01JZEBR0S{len(ids):017d}")
+
+    return _INSTANT.sub("2026-06-30T09:00:00.000Z", _ULID.sub(an_id, text))
+
+
+def real_facts() -> dict[str, dict[str, Any]]:
+    """One real fact of every class, by `<context>/<Event>.v<N>`."""
+    with cloud() as client:
+        _opportunities(_customers())
+        _activities()
+        _reporting()
+        (won,) = [f for f in _facts(client) if f["type"] == "OpportunityWon"]
+        _notifications(won)
+        _gaps(won)
+        made = _facts(client)
+    found: dict[str, dict[str, Any]] = {}
+    for fact in made:
+        name = fact["dataschema"].removeprefix("urn:zebros:schema:")
+        found.setdefault(name, json.loads(_fixed(json.dumps(fact))))
+    return found
+
+
+def render() -> dict[Path, str]:
+    """Every example file's text. Raises RuntimeError when a fact class has no example."""
+    found = real_facts()
+    if missing := events().keys() - found.keys():
+        raise RuntimeError(f"nothing here makes {', '.join(sorted(missing))}")
+    return {FOLDER / f"{name}.json": as_json(fact) for name, fact in sorted(found.items())}
+
+
+def leftovers() -> list[Path]:
+    """Example files no class stands behind any more."""
+    wanted = {FOLDER / f"{name}.json" for name in events()}
+    return sorted(set(FOLDER.rglob("*.json")) - wanted)
+
+
+if __name__ == "__main__":
+    main(render(), "make contracts", leftovers())
