@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from tests.template.stack import ROOT, functions, load, resources
+from tests.template.stack import functions, load, resources
 
 # The scaling strategy: Lambda default memory and concurrency, report tasks, per phase.
 STRATEGY = {
-    "mvp": (128, 100, (0, 1), (256, 512)),
+    "mvp": (128, 100, (1, 1), (256, 512)),
     "startup": (256, 200, (1, 3), (512, 1024)),
     "growth": (512, 200, (2, 10), (512, 1024)),
     "enterprise": (512, 200, (2, 10), (512, 1024)),
@@ -74,26 +74,21 @@ def test_the_worker_prefers_spot_and_scales_by_backlog_per_running_task() -> Non
     assert container["ContainerDefinitions"][0]["StopTimeout"] < 120, "Spot's notice"
 
 
-FLOW = json.loads((ROOT / "statemachines" / "report.asl.json").read_text(encoding="utf-8"))
+def test_reserved_concurrency_leaves_an_account_its_unreserved_share() -> None:
+    """A thousand is an account's usual quota; a hundred must stay for whatever else it runs."""
+    by_phase = {"Fn::FindInMap": ["Phases", {"Ref": "Phase"}, "Concurrency"]}
+    wanted = {"Fn::If": ["Reserves", by_phase, {"Ref": "AWS::NoValue"}]}
+    reserving = [f for f, p in functions().items() if "ReservedConcurrentExecutions" in p]
+    assert {"Authorizer", "CustomersApi", "OpportunitiesApi"} == set(reserving)
+    for name in reserving:
+        assert functions()[name]["ReservedConcurrentExecutions"] == wanted
+    for phase in load()["Mappings"]["Phases"].values():
+        assert len(reserving) * phase["Concurrency"] <= 1000 - 100
+    assert {"Condition": "IsCloud"} in load()["Conditions"]["Reserves"]["Fn::And"]
 
 
-def test_the_report_flow_waits_for_a_worker_that_heartbeats() -> None:
-    queue = FLOW["States"]["Queue"]
-    assert queue["Resource"].endswith("sqs:sendMessage.waitForTaskToken")
-    assert queue["HeartbeatSeconds"] < queue["TimeoutSeconds"]
-    assert queue["Parameters"]["MessageBody"]["task_token.$"] == "$$.Task.Token"
-
-
-def test_a_lost_worker_is_retried_with_growing_pauses() -> None:
-    (retry,) = [
-        r for r in FLOW["States"]["Queue"]["Retry"] if "States.HeartbeatTimeout" in r["ErrorEquals"]
-    ]
-    assert retry["MaxAttempts"] >= 2
-    assert retry["BackoffRate"] > 1
-
-
-def test_every_failure_ends_in_a_published_outcome() -> None:
-    for name in ("Validate", "Queue"):
-        caught = FLOW["States"][name]["Catch"][-1]
-        assert caught["ErrorEquals"] == ["States.ALL"]
-        assert caught["Next"] == "Fail"
+def test_consumers_become_more_with_the_phase() -> None:
+    phases = load()["Mappings"]["Phases"]
+    counts = [phases[name]["Consumers"] for name in STRATEGY]
+    assert counts == sorted(counts)
+    assert counts[0] >= 2, "the least that a queue's mapping may have"

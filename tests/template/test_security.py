@@ -10,6 +10,11 @@ from tests.template.stack import functions, listed, load, resources, statements
 TEMPLATES = ("template.yaml", "infra/worker.yaml", "examples/subscriber/template.yaml")
 TABLES = resources("AWS::DynamoDB::Table")
 QUEUES = resources("AWS::SQS::Queue")
+MAPPINGS = resources("AWS::Lambda::EventSourceMapping")
+
+
+def mappings_of(name: str) -> list[dict[str, Any]]:
+    return [m for m in MAPPINGS.values() if m["FunctionName"] == {"Ref": name}]
 
 
 def all_statements(name: str) -> list[tuple[str, dict[str, Any]]]:
@@ -27,7 +32,7 @@ def all_statements(name: str) -> list[tuple[str, dict[str, Any]]]:
 def test_no_statement_is_about_everything(name: str) -> None:
     for logical_id, statement in all_statements(name):
         if statement["Effect"] == "Deny":
-            continue
+            continue  # forbidding everything is fine
         for resource in listed(statement.get("Resource", [])):
             assert resource != "*", logical_id
         for action in listed(statement["Action"]):
@@ -49,7 +54,13 @@ def test_a_bucket_is_private_encrypted_and_tls_only(name: str) -> None:
     bucket = resources("AWS::S3::Bucket")[name]
     assert all(bucket["PublicAccessBlockConfiguration"].values())
     assert bucket["BucketEncryption"]
-    assert any(p["Bucket"] == {"Ref": name} for p in resources("AWS::S3::BucketPolicy").values())
+    (policy,) = [
+        p for p in resources("AWS::S3::BucketPolicy").values() if p["Bucket"] == {"Ref": name}
+    ]
+    (deny,) = policy["PolicyDocument"]["Statement"]
+    assert (deny["Effect"], deny["Action"]) == ("Deny", "s3:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(deny["Resource"]) == 2, "the bucket and what is in it"
     assert load()["Resources"][name]["DeletionPolicy"] == "Retain"
 
 
@@ -70,28 +81,45 @@ def test_a_queue_is_encrypted(name: str) -> None:
     assert QUEUES[name]["SqsManagedSseEnabled"] is True
 
 
-def test_a_stream_mapping_ends_in_a_dead_letter_queue_and_reports_partial_failures() -> None:
-    seen = 0
-    for name, function in functions().items():
-        for event in function.get("Events", {}).values():
-            properties = event["Properties"]
-            if event["Type"] == "DynamoDB":
-                seen += 1
-                target = properties["DestinationConfig"]["OnFailure"]["Destination"]
-                assert target["Fn::GetAtt"][0] == f"{name}DeadLetters"
-                assert properties["BisectBatchOnFunctionError"] is True
-                assert properties["MaximumRetryAttempts"] > 0
-            if event["Type"] in ("DynamoDB", "SQS"):
-                assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
-    assert seen == len(TABLES), "every table's facts are relayed"
+@pytest.mark.parametrize("name", functions())
+def test_an_asynchronous_function_has_a_dead_letter_queue(name: str) -> None:
+    function = functions()[name]
+    types = {event["Type"] for event in function.get("Events", {}).values()}
+    assert types <= {"Api"}, (
+        "sources get a mapping of their own: SAM would let them read all queues"
+    )
+    for mapping in mappings_of(name):
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        source, attribute = mapping["EventSourceArn"]["Fn::GetAtt"]
+        if attribute == "StreamArn":
+            target = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+            assert target["Fn::GetAtt"] == [f"{name}DeadLetters", "Arn"]
+            assert mapping["BisectBatchOnFunctionError"] is True
+            assert mapping["MaximumRetryAttempts"] > 0, "without a limit one record blocks a shard"
+        else:
+            assert "RedrivePolicy" in QUEUES[source]
+
+
+def test_every_table_s_facts_are_relayed_and_nothing_else_of_it() -> None:
+    relayed = []
+    for mapping in MAPPINGS.values():
+        source, attribute = mapping["EventSourceArn"]["Fn::GetAtt"]
+        if attribute == "StreamArn":
+            relayed.append(source)
+            (found,) = mapping["FilterCriteria"]["Filters"]
+            pattern = json.loads(found["Pattern"])
+            assert pattern["eventName"] == ["INSERT"]
+            assert pattern["dynamodb"]["Keys"]["sk"]["S"] == [{"prefix": "FACT#"}]
+            assert mapping["StartingPosition"] == "TRIM_HORIZON", "LATEST would skip facts"
+    assert sorted(relayed) == sorted(TABLES)
 
 
 def test_a_queue_stays_invisible_longer_than_its_function_can_take() -> None:
     for name, function in functions().items():
-        for event in function.get("Events", {}).values():
-            if event["Type"] == "SQS":
-                (queue, _) = event["Properties"]["Queue"]["Fn::GetAtt"]
-                assert QUEUES[queue]["VisibilityTimeout"] >= 6 * function["Timeout"], name
+        for mapping in mappings_of(name):
+            source, _ = mapping["EventSourceArn"]["Fn::GetAtt"]
+            if source in QUEUES:
+                assert QUEUES[source]["VisibilityTimeout"] >= 6 * function["Timeout"], name
 
 
 def test_only_relays_put_events_and_only_in_their_own_name() -> None:
@@ -130,9 +158,16 @@ def test_every_function_keeps_its_logs_for_ninety_days() -> None:
     kept = {
         str(group["LogGroupName"]["Fn::Sub"]): group["RetentionInDays"]
         for group in resources("AWS::Logs::LogGroup").values()
+        if "LogGroupName" in group
     }
     for name in functions():
         assert kept[f"/aws/lambda/${{{name}}}"] == 90
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_no_log_is_kept_for_good(name: str) -> None:
+    for logical_id, group in resources("AWS::Logs::LogGroup", name).items():
+        assert group["RetentionInDays"] == 90, logical_id
 
 
 def test_every_route_asks_the_authorizer_unless_it_is_public_documentation() -> None:

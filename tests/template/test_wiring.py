@@ -1,13 +1,14 @@
-"""The template and the code say the same: routes, consumers, handlers, environment."""
+"""The template and the code say the same: routes, consumers, handlers, problems, outputs."""
 
 import importlib
+import json
 import re
 from typing import Any
 
 import pytest
 
-from tests.template.stack import ROOT, functions, resources
-from tools.contexts import CONTEXTS, apis
+from tests.template.stack import ROOT, functions, load, resources
+from tools.contexts import CONTEXTS, events
 
 
 def declared_routes(context: str) -> set[tuple[str, str]]:
@@ -20,8 +21,16 @@ def declared_routes(context: str) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_the_template_has_a_context_s_routes_and_no_others(context: str) -> None:
-    (api,) = [api for api in apis() if api.context == context]
+    api = importlib.import_module(f"{context}.handlers.api").handler
     assert declared_routes(context) == {(r.method, r.path) for r in api.routes}
+
+
+def test_no_route_is_a_catch_all() -> None:
+    """One per operation: throttles, metrics and logs are by route, and the local platform asks."""
+    for context in CONTEXTS:
+        for method, path in declared_routes(context):
+            assert method in ("GET", "POST", "PATCH")
+            assert "+" not in path
 
 
 @pytest.mark.parametrize("name", functions())
@@ -47,26 +56,26 @@ def test_a_rule_sends_exactly_what_its_consumer_consumes(name: str) -> None:
     (target,) = rule["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": [f"{name}Queue", "Arn"]}
     assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": [f"{name}DeadLetters", "Arn"]}
-    (event,) = functions()[name]["Events"].values()
-    assert event["Properties"]["Queue"] == {"Fn::GetAtt": [f"{name}Queue", "Arn"]}
+    mapping = resources("AWS::Lambda::EventSourceMapping")[f"{name}Source"]
+    assert mapping["FunctionName"] == {"Ref": name}
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [f"{name}Queue", "Arn"]}
 
 
 def published_by() -> dict[str, str]:
-    from tools.contexts import events
-
+    """The context that publishes a fact, by the fact's name."""
     return {key.split("/")[1].split(".")[0]: key.split("/")[0] for key in events()}
 
 
 def test_a_projection_subscribes_to_every_fact_of_its_subjects() -> None:
     """Sequences run over all facts of a subject: a missing type would look like a gap."""
-    from tools.contexts import events
-
     subjects = {
         "OpportunitiesEvents": {("opportunities", "Opportunity")},
         "ActivitiesEvents": {
             ("customers", "Account"),
             ("customers", "Contact"),
             ("opportunities", "Opportunity"),
+            ("opportunities", "Pipeline"),
+            ("opportunities", "Product"),
             ("activities", "Task"),
         },
     }
@@ -80,31 +89,37 @@ def test_a_projection_subscribes_to_every_fact_of_its_subjects() -> None:
         assert set(rule["EventPattern"]["detail-type"]) == expected, name
 
 
-READS = re.compile(r'os\.environ(?:\.get\(|\[)"([A-Z_]+)"')
-
-
-def modules_of(name: str) -> list[str]:
-    context = functions()[name]["Handler"].split(".")[0]
-    if context == "kernel":
-        return [functions()[name]["Handler"].rpartition(".")[0]]
-    handler = functions()[name]["Handler"].rpartition(".")[0]
-    return [handler, f"{context}.bootstrap"]
-
-
-@pytest.mark.parametrize("name", functions())
-def test_a_function_has_the_environment_its_handler_reads(name: str) -> None:
-    properties = functions()[name]
-    given: set[str] = set(properties.get("Environment", {}).get("Variables", {}))
-    handler = ROOT / "services" / properties["Handler"].rpartition(".")[0].replace(".", "/")
-    text = handler.with_suffix(".py").read_text(encoding="utf-8")
-    assert set(READS.findall(text)) <= given, name
-
-
 def test_outputs_name_everything_the_command_line_needs() -> None:
-    from tests.template.stack import load
-
     outputs: dict[str, Any] = load()["Outputs"]
     for name in functions():
         assert outputs[f"{name}Name"]["Value"] == {"Ref": name}
     for name in resources("AWS::DynamoDB::Table"):
         assert outputs[f"{name}Name"]["Value"] == {"Ref": name}
+
+
+def test_what_the_gateway_answers_by_itself_is_a_problem_like_any_other() -> None:
+    listed = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
+    for name, response in resources("AWS::Serverless::Api")["Api"]["GatewayResponses"].items():
+        headers = response["ResponseParameters"]["Headers"]
+        assert headers["Content-Type"] == "'application/problem+json'", name
+        assert headers["Access-Control-Allow-Origin"] == "'*'", "or a browser hides the problem"
+        text = response["ResponseTemplates"]["application/json"]
+        problem = json.loads(text)
+        assert set(problem) == {"type", "title", "status", "detail", "correlation_id"}
+        assert problem["status"] == int(response["StatusCode"])
+        slug = problem["type"].removeprefix("urn:zebros:problem:")
+        assert re.search(rf"^\| `{slug}` \| {problem['status']} ", listed, re.M), slug
+
+
+def test_the_order_of_the_template_is_the_house_s() -> None:
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    banners = re.findall(r"^ *# ={90,}\n *# ([A-Z][\w ]+)", text, re.M)
+    assert banners[:4] == ["Parameters", "Mappings", "Conditions", "Globals"]
+    contexts = [c.capitalize() for c in CONTEXTS]
+    assert [b for b in banners[4:-2] if b != "Shared"] == contexts
+    assert banners[-2:] == ["Nested stacks", "Outputs"]
+    names = list(load()["Resources"])
+    for context in contexts:
+        roles = [f"{context}{role}" for role in ("Table", "Api", "Events", "Relay")]
+        there = [names.index(role) for role in roles if role in names]
+        assert there == sorted(there), context

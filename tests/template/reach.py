@@ -1,0 +1,176 @@
+"""What a function can do: the code its handler reaches, read from the sources without running them.
+
+Followed are names (functions, classes, constants, across our modules) and, of a class that is
+reached, the methods whose names are used anywhere in what is reached. That is a little more than
+what runs, and never less: nothing here is called by a name made up at run time.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from tests.template.stack import ROOT
+
+SERVICES = ROOT / "services"
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+Symbol = tuple[str, str]
+"""A module and a name at its top level."""
+
+
+class Module:
+    """A module's top level: what is defined there, and what its names stand for."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.body = ast.parse(path.read_text(encoding="utf-8")).body
+        self.defined: dict[str, list[ast.stmt]] = {}
+        self.imported: dict[str, Symbol] = {}
+        for statement in self.body:
+            self._read(statement)
+
+    def _read(self, statement: ast.stmt) -> None:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                self.defined[name] = [statement]
+            case ast.ImportFrom(module=str(source), names=aliases):
+                for alias in aliases:
+                    self.imported[alias.asname or alias.name] = (source, alias.name)
+            case ast.Import(names=aliases):
+                for alias in aliases:
+                    self.imported[alias.asname or alias.name] = (alias.name, "")
+            case _:
+                for node in ast.walk(statement):
+                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                        self.defined.setdefault(node.id, []).append(statement)
+
+
+@cache
+def module(name: str) -> Module | None:
+    """One of our modules; None for anybody else's."""
+    base = SERVICES / name.replace(".", "/")
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return Module(name, path)
+    return None
+
+
+class Reach:
+    """Everything a handler's module reaches; `closed` modules are named but not entered."""
+
+    def __init__(self, handler: str, closed: frozenset[str] = frozenset()) -> None:
+        self.symbols: set[Symbol] = set()
+        self.attributes: set[str] = set()
+        """Every name used as `thing.name`."""
+        self.dotted: set[str] = set()
+        """The same with what stands before it: `self._table.query`."""
+        self.texts: set[str] = set()
+        """Every text constant: "get_object", "gsi1"."""
+        self.needed: set[str] = set()
+        """Environment variables read by os.environ["X"]."""
+        self.optional: set[str] = set()
+        """Environment variables read by os.environ.get("X")."""
+        self._closed = closed
+        self._classes: list[tuple[Module, ast.ClassDef]] = []
+        self._entered: set[int] = set()
+        start = module(handler)
+        assert start is not None, f"there is no module {handler}"
+        for statement in start.body:
+            if not isinstance(statement, ast.Import | ast.ImportFrom):
+                self._enter(start, statement)
+        while self._methods():
+            pass
+        self.needed -= self.optional
+
+    def _methods(self) -> bool:
+        """Enter the methods that are used by now; whether there were any new ones."""
+        before = len(self._entered)
+        for where, node in list(self._classes):
+            for statement in node.body:
+                if isinstance(statement, _FUNCTIONS) and (
+                    statement.name in self.attributes or statement.name.startswith("__")
+                ):
+                    self._enter(where, statement)
+        return len(self._entered) > before
+
+    def _enter(self, where: Module, node: ast.AST) -> None:
+        if id(node) in self._entered:
+            return
+        self._entered.add(id(node))
+        if isinstance(node, ast.ClassDef):
+            self._classes.append((where, node))
+            parts: list[ast.AST] = [*node.bases, *node.decorator_list]
+            parts += [k.value for k in node.keywords]
+            parts += [s for s in node.body if not isinstance(s, _FUNCTIONS)]
+        else:
+            parts = [node]
+        for part in parts:
+            for inner in ast.walk(part):
+                self._use(where, inner)
+
+    def _use(self, where: Module, node: ast.AST) -> None:
+        match node:
+            case ast.Attribute(value=ast.Name(id="os"), attr="environ"):
+                return
+            case ast.Subscript(
+                value=ast.Attribute(value=ast.Name(id="os"), attr="environ"),
+                slice=ast.Constant(value=str(name)),
+            ):
+                self.needed.add(name)
+            case ast.Call(
+                func=ast.Attribute(value=ast.Attribute(attr="environ"), attr="get"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                self.optional.add(name)
+            case ast.Compare(left=ast.Constant(value=str(name)), ops=[ast.In()]):
+                # `if "X" in os.environ` guards the reading of X.
+                self.texts.add(name)
+                if "os.environ" in ast.unparse(node):
+                    self.optional.add(name)
+            case ast.Attribute(value=value, attr=name):
+                self.attributes.add(name)
+                self.dotted.add(ast.unparse(node))
+                if isinstance(value, ast.Name):
+                    self._follow_part(where, value.id, name)
+            case ast.Constant(value=str(text)):
+                self.texts.add(text)
+            case ast.Name(id=name):
+                self._follow(where, name)
+            case _:
+                pass
+
+    def _follow_part(self, where: Module, alias: str, name: str) -> None:
+        """`alias.name`, where the alias may be one of our modules."""
+        if (target := where.imported.get(alias)) is not None:
+            for source in (target[0], ".".join(target)):
+                if module(source) is not None:
+                    self._reach((source, name))
+
+    def _follow(self, where: Module, name: str) -> None:
+        if name in where.defined:
+            self._reach((where.name, name))
+        elif name in where.imported:
+            self._reach(where.imported[name])
+
+    def _reach(self, symbol: Symbol) -> None:
+        if symbol in self.symbols:
+            return
+        self.symbols.add(symbol)
+        found = module(symbol[0])
+        if found is None or symbol[0] in self._closed:
+            return
+        for statement in found.defined.get(symbol[1], ()):
+            self._enter(found, statement)
+        if symbol[1] in found.imported:
+            self._reach(found.imported[symbol[1]])
+
+    def names(self, source: str) -> Iterator[str]:
+        """What is used of a module."""
+        return (name for where, name in self.symbols if where == source)
+
+
+@cache
+def reach(handler: str) -> Reach:
+    """What a handler's module reaches; the table's wire format stays closed: it can do all."""
+    return Reach(handler, frozenset({"kernel.dynamo"}))

@@ -1,0 +1,130 @@
+"""Least privilege, proved: what a function may do is what its code can do, no more and no less."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.template.reach import Reach, reach
+from tests.template.stack import functions, listed, resources, statements
+
+OF_THE_TABLE = {"Put": "PutItem", "Add": "UpdateItem", "Delete": "DeleteItem"}
+CHECK = {"Check": "ConditionCheckItem"}
+TABLE_METHODS = {
+    "get": "GetItem",
+    "query": "Query",
+    "put": "PutItem",
+    "delete": "DeleteItem",
+    "add": "UpdateItem",
+}
+CALLS = {
+    "put_events": "events:PutEvents",
+    "send_message": "sqs:SendMessage",
+    "receive_message": "sqs:ReceiveMessage",
+    "delete_message": "sqs:DeleteMessage",
+    "change_message_visibility": "sqs:ChangeMessageVisibility",
+    "start_execution": "states:StartExecution",
+    "send_task_success": "states:SendTaskSuccess",
+    "send_task_failure": "states:SendTaskFailure",
+    "send_task_heartbeat": "states:SendTaskHeartbeat",
+    "get_secret_value": "secretsmanager:GetSecretValue",
+    "post_to_connection": "execute-api:ManageConnections",
+    "put_object": "s3:PutObject",
+    "get_object": "s3:GetObject",
+    "head_object": "s3:GetObject",
+    "list_objects_v2": "s3:ListBucket",
+}
+"""AWS calls (or the name of one that a link stands for) and the action each needs."""
+BY_MAPPING = {
+    "sqs": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+    "stream": {
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+        "sqs:SendMessage",  # what cannot be read goes to the dead letters
+    },
+}
+"""What Lambda does in a function's name for an event source mapping."""
+
+
+def needed(code: Reach) -> set[str]:
+    """The actions that code calls."""
+    table = {
+        action
+        for name, action in (OF_THE_TABLE | CHECK).items()
+        if ("kernel.dynamo", name) in code.symbols
+    }
+    table |= {
+        action
+        for method, action in TABLE_METHODS.items()
+        if any(re.search(rf"\b_?table(\(\))?\.{method}$", name) for name in code.dotted)
+        and "TABLE_NAME" in code.needed
+    }
+    actions = {f"dynamodb:{action}" for action in table}
+    return actions | {a for call, a in CALLS.items() if call in code.attributes | code.texts}
+
+
+def granted(found: list[dict[str, Any]]) -> set[str]:
+    """The actions that statements allow."""
+    return {str(action) for statement in found for action in listed(statement["Action"])}
+
+
+def mapped(name: str) -> set[str]:
+    """What Lambda needs to read a function's event sources."""
+    actions: set[str] = set()
+    for mapping in resources("AWS::Lambda::EventSourceMapping").values():
+        if mapping["FunctionName"] == {"Ref": name}:
+            kind = "sqs" if "FilterCriteria" not in mapping else "stream"
+            actions |= BY_MAPPING[kind]
+    return actions
+
+
+def code_of(name: str) -> Reach:
+    return reach(functions()[name]["Handler"].rpartition(".")[0])
+
+
+@pytest.mark.parametrize("name", functions())
+def test_a_function_may_do_exactly_what_its_code_does(name: str) -> None:
+    assert granted(statements(functions()[name])) == needed(code_of(name)) | mapped(name)
+
+
+@pytest.mark.parametrize("name", functions())
+def test_a_function_reads_indexes_only_when_it_has_lists(name: str) -> None:
+    names_an_index = any(re.fullmatch(r"gsi\d", text) for text in code_of(name).texts)
+    queries = "dynamodb:Query" in granted(statements(functions()[name]))
+    assert ("/index/*" in str(statements(functions()[name]))) == (names_an_index and queries)
+
+
+@pytest.mark.parametrize("name", functions())
+def test_a_function_has_exactly_the_environment_its_code_reads(name: str) -> None:
+    given = set(functions()[name].get("Environment", {}).get("Variables", {}))
+    code = code_of(name)
+    assert code.needed <= given, "it would fail at its first call"
+    assert given <= code.needed | code.optional, "nobody reads it"
+
+
+def worker_statements() -> list[dict[str, Any]]:
+    roles = resources("AWS::IAM::Role", "infra/worker.yaml")
+    (policy,) = roles["TaskRole"]["Policies"]
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def test_the_worker_may_do_exactly_what_its_code_does() -> None:
+    assert granted(worker_statements()) == needed(reach("reporting.handlers.worker"))
+
+
+def test_the_worker_has_the_environment_its_code_reads() -> None:
+    (task,) = resources("AWS::ECS::TaskDefinition", "infra/worker.yaml").values()
+    (container,) = task["ContainerDefinitions"]
+    given = {variable["Name"] for variable in container["Environment"]}
+    assert reach("reporting.handlers.worker").needed <= given
+
+
+def test_only_a_bucket_that_may_be_listed_says_that_a_file_is_missing() -> None:
+    """Without s3:ListBucket a missing object answers 403, which the worker takes for a fault."""
+    (listing,) = [s for s in worker_statements() if "s3:ListBucket" in listed(s["Action"])]
+    assert {"LakeBucketName", "FilesBucketName"} == {
+        name for name in ("LakeBucketName", "FilesBucketName") if name in str(listing["Resource"])
+    }

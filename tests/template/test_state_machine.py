@@ -1,0 +1,131 @@
+"""The report's state machine: well formed, without a way to get lost, and of one mind with code."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cfnlint
+import pytest
+from jsonschema import Draft7Validator
+
+from kernel.worker import Timing
+from reporting.handlers.steps import STEPS
+from reporting.service import MOST_SECONDS, Next
+from tests.template.stack import ROOT, load
+
+TEXT = (ROOT / "statemachines" / "report.asl.json").read_text(encoding="utf-8")
+STATES: dict[str, dict[str, Any]] = json.loads(TEXT)["States"]
+START: str = json.loads(TEXT)["StartAt"]
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+LAMBDAS = {name: s for name, s in TASKS.items() if s["Resource"].endswith("lambda:invoke")}
+
+
+def follows(state: dict[str, Any]) -> Iterator[str]:
+    """Where a state can go on."""
+    for name in ("Next", "Default"):
+        if name in state:
+            yield state[name]
+    for way in [*state.get("Choices", []), *state.get("Catch", [])]:
+        yield way["Next"]
+
+
+def reached(start: str) -> set[str]:
+    """Every state that can come after another one."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(follows(STATES[name]))
+    return found
+
+
+def test_it_is_in_amazon_s_states_language() -> None:
+    folder = Path(cfnlint.__file__).parent / "data" / "schemas" / "other" / "step_functions"
+    schema = json.loads((folder / "statemachine.json").read_text(encoding="utf-8"))
+    faults = [error.message for error in Draft7Validator(schema).iter_errors(json.loads(TEXT))]
+    assert faults == []
+
+
+def test_every_state_can_be_reached() -> None:
+    assert reached(START) == set(STATES)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_from_every_state_there_is_a_way_to_an_end(name: str) -> None:
+    assert any(STATES[after]["Type"] in ("Succeed", "Fail") for after in reached(name))
+
+
+@pytest.mark.parametrize("name", LAMBDAS)
+def test_a_step_is_tried_again_with_growing_pauses(name: str) -> None:
+    retry = LAMBDAS[name]["Retry"][-1]
+    assert retry["ErrorEquals"] == ["States.ALL"]
+    assert retry["MaxAttempts"] >= 3
+    assert retry["BackoffRate"] > 1
+    assert retry["JitterStrategy"] == "FULL"
+
+
+@pytest.mark.parametrize("name", set(TASKS) - {"Fail"})
+def test_whatever_fails_is_made_known(name: str) -> None:
+    """The last catch takes everything, keeps why, and goes where the run is marked as failed."""
+    caught = TASKS[name]["Catch"][-1]
+    assert caught["ErrorEquals"] == ["States.ALL"]
+    assert caught["ResultPath"] == "$.failure"
+    assert "Fail" in reached(caught["Next"])
+
+
+def test_a_failure_that_cannot_be_made_known_fails_the_execution() -> None:
+    assert "Catch" not in STATES["Fail"]
+    assert STATES[STATES["Fail"]["Next"]]["Type"] == "Fail"
+
+
+@pytest.mark.parametrize("name", LAMBDAS)
+def test_a_step_exists_and_is_told_what_it_is_about(name: str) -> None:
+    payload = LAMBDAS[name]["Parameters"]["Payload"]
+    assert payload["step"] in STEPS
+    assert {"tenant_id.$", "report_id.$", "correlation_id.$"} <= set(payload)
+
+
+def test_every_step_is_asked_for() -> None:
+    assert {s["Parameters"]["Payload"]["step"] for s in LAMBDAS.values()} == set(STEPS)
+
+
+def test_choices_know_every_answer_of_the_code() -> None:
+    answers = {
+        choice["StringEquals"] for state in STATES.values() for choice in state.get("Choices", [])
+    }
+    assert answers <= set(Next)
+    for state in STATES.values():
+        if state["Type"] == "Choice":
+            assert state["Default"] == "Ended", "an answer that is not listed ends the execution"
+    assert set(Next) - answers == {Next.END}
+
+
+def test_a_task_waits_for_a_worker_that_shows_that_it_lives() -> None:
+    queue = STATES["Queue"]
+    assert queue["Resource"] == "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
+    assert queue["TimeoutSeconds"] == MOST_SECONDS
+    assert queue["HeartbeatSeconds"] >= 2 * Timing().beat, "one heartbeat may be lost on its way"
+    assert queue["HeartbeatSeconds"] > Timing().hidden, "the task is back before it is missed"
+    assert queue["Parameters"]["MessageBody"]["task_token.$"] == "$$.Task.Token"
+
+
+def test_a_lost_worker_leads_back_to_the_queue_after_a_pause_that_grows() -> None:
+    assert STATES["Queue"]["Catch"][-1]["Next"] == "Recover"
+    assert "Queue" in reached("Recover")
+    (back,) = [name for name, state in STATES.items() if state.get("Next") == "Queue"]
+    assert STATES[back]["SecondsPath"] == "$.failure.seconds", "the code decides how long"
+
+
+def test_a_cancelled_report_is_no_failure() -> None:
+    first = STATES["Queue"]["Catch"][0]
+    assert (first["ErrorEquals"], first["Next"]) == (["Cancelled"], "Ended")
+
+
+def test_the_template_fills_in_every_placeholder() -> None:
+    flow = load()["Resources"]["ReportFlow"]["Properties"]
+    assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == set(flow["DefinitionSubstitutions"])
+    assert flow["DefinitionUri"] == "statemachines/report.asl.json"
