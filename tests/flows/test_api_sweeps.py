@@ -18,6 +18,11 @@ OPERATIONS = [
     for method, operation in methods.items()
 ]
 UNKNOWN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+STAGES = [
+    {"key": "a", "name": "A", "probability": 50},
+    {"key": "w", "name": "W", "probability": 100, "kind": "won"},
+    {"key": "l", "name": "L", "probability": 0, "kind": "lost"},
+]
 
 
 def name(operation: tuple[str, str, Any]) -> str:
@@ -36,11 +41,6 @@ def records(crm: Crm) -> dict[str, str]:
     account = made("/accounts", {"name": "Secret Ltd", "owner_id": "admin"})
     contact = made("/contacts", {"last_name": "Hidden", "account_id": account})
     deal = made("/opportunities", {"name": "Secret deal", "account_id": account})
-    stages = [
-        {"key": "a", "name": "A", "probability": 50},
-        {"key": "w", "name": "W", "probability": 100, "kind": "won"},
-        {"key": "l", "name": "L", "probability": 0, "kind": "lost"},
-    ]
     task = made("/tasks", {"title": "Call", "assignee_id": "rep"})
     report = made("/reports", {"report": "win_rate", "format": "json"})
     crm.finished(report)
@@ -51,7 +51,7 @@ def records(crm: Crm) -> dict[str, str]:
         "account_id": account,
         "contact_id": contact,
         "opportunity_id": deal,
-        "pipeline_id": made("/pipelines", {"name": "Secret", "stages": stages}),
+        "pipeline_id": made("/pipelines", {"name": "Secret", "stages": STAGES}),
         "product_id": made("/products", {"name": "Secret thing"}),
         "task_id": task,
         "report_id": report,
@@ -92,6 +92,8 @@ def request_of(operation: dict[str, Any]) -> tuple[Any, dict[str, str]]:
         if any(p["name"] == "If-Match" for p in operation.get("parameters", []))
         else {}
     )
+    if operation["operationId"] == "create_pipeline":  # its stages must make sense together
+        return {"name": "Stolen", "stages": STAGES}, headers
     content = operation.get("requestBody", {}).get("content", {})
     for media_type, described in content.items():
         if "patch" in media_type:

@@ -1,8 +1,8 @@
 """A real year of sales: loaded by the command line, reported on, equal to what the files say.
 
-The oracle computes every figure from the CSV files by itself (tests/flows/oracle.py). How the data's
-dirt is treated is written in the maps: `GTXPro` is the catalogue's `GTX Pro`, misspelt sectors are
-mended, 1,425 deals without an account stay unlinked, no date is invented for the 500 prospects.
+The oracle computes every figure from the CSV files by itself (tests/flows/oracle.py). How the
+data is mended is written in the maps: `GTXPro` is the catalogue's `GTX Pro`, misspelt sectors are
+put right, 1,425 deals without an account stay unlinked, 500 prospects get no invented date.
 """
 
 import csv

@@ -1,0 +1,223 @@
+"""The event backbone from outside: a partner's stack, a story, lag, poison and redrive."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.conftest import ROOT, Crm, environment
+
+WINS = 1000
+
+
+def a_deal(crm: Crm, name: str, minor_units: int, **fields: Any) -> dict[str, Any]:
+    body = {"name": name, "amount": {"minor_units": minor_units, "currency": "USD"}, **fields}
+    answer = crm("POST", "/opportunities", body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def win(crm: Crm, deal_id: str) -> None:
+    answer = crm("POST", f"/opportunities/{deal_id}/won", {}, headers={"if-match": "*"})
+    assert answer.status_code == 200, answer.text
+
+
+class Partner:
+    """The subscriber's stack, deployed by its own `sam deploy`."""
+
+    def __init__(self, crm: Crm, folder: Path) -> None:
+        self.crm = crm
+        self._sam("build", "--build-in-source", "--build-dir", str(folder))
+        self._sam(
+            "deploy", "--template-file", str(folder / "template.yaml"),
+            "--stack-name", "big-wins", "--resolve-s3", "--capabilities", "CAPABILITY_IAM",
+            "--parameter-overrides", f"BusName={crm.state['bus']}",
+        )  # fmt: skip
+        stacks = crm.client("cloudformation").describe_stacks(StackName="big-wins")["Stacks"]
+        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks[0]["Outputs"]}
+
+    def _sam(self, *words: str) -> None:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("sam")), *words],
+            cwd=ROOT / "examples" / "subscriber",
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={
+                **environment(),
+                "AWS_ENDPOINT_URL": self.crm.state["endpoint"],
+                "AWS_DEFAULT_REGION": self.crm.state["region"],
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "SAM_CLI_TELEMETRY": "0",
+                "PYTHON": sys.executable,
+            },
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def kept(self) -> Counter[str]:
+        """How often each deal was kept."""
+        pages = self.crm.client("dynamodb").get_paginator("scan")
+        found = pages.paginate(TableName=self.outputs["TableName"])
+        return Counter(item["opportunity_id"]["S"] for page in found for item in page["Items"])
+
+    def listens(self, enabled: bool) -> None:
+        """Switch its consumer off and on: what comes meanwhile waits in its queue."""
+        functions = self.crm.client("lambda")
+        name = self.outputs["FunctionName"]
+        (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+
+
+@pytest.fixture(scope="module")
+def partner(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Partner:
+    return Partner(crm, tmp_path_factory.mktemp("partner") / "build")
+
+
+def test_a_partner_gets_exactly_the_wins_above_its_amount(crm: Crm, partner: Partner) -> None:
+    amounts = [1, 499_999, 500_000, 500_001, 700_000, 9_000_000]
+    deals = {a: a_deal(crm, f"Deal {a}", a)["id"] for a in amounts}
+    lost = a_deal(crm, "Big but lost", 9_000_000)["id"]
+    euros = crm(
+        "POST",
+        "/opportunities",
+        {"name": "Euros", "amount": {"minor_units": 9_000_000, "currency": "EUR"}},
+    ).json()["id"]
+    for deal in [*list(deals.values())[:5], euros]:
+        win(crm, deal)
+    crm("POST", f"/opportunities/{lost}/lost", {"reason": "x"}, headers={"if-match": "*"})
+    crm.settle()
+    assert partner.kept() == {deals[500_001]: 1, deals[700_000]: 1}
+
+    partner.listens(False)
+    win(crm, deals[9_000_000])
+    time.sleep(1)
+    assert deals[9_000_000] not in partner.kept()
+    partner.listens(True)
+    crm.settle()
+    wanted = {deals[a]: 1 for a in amounts if a > 500_000}
+    assert partner.kept() == wanted, "what came while it was down is not lost"
+
+    since = datetime.fromtimestamp(time.time() - 3600, UTC).isoformat()
+    crm.zebros("events", "replay", "--from", since)
+    crm.settle()
+    assert partner.kept() == wanted, "a replay doubles nothing"
+    said = log_lines(crm, partner.outputs["FunctionName"], "duplicate")
+    assert {line["replayed"] for line in said} == {True}, "replayed facts are marked"
+
+
+def log_lines(crm: Crm, function: str, word: str, since: float = 0) -> list[dict[str, Any]]:
+    """A function's JSON log lines that contain a word."""
+    pages = crm.client("logs").get_paginator("filter_log_events")
+    found = []
+    for page in pages.paginate(logGroupName=f"/aws/lambda/{function}", startTime=int(since * 1000)):
+        for event in page["events"]:
+            for line in event["message"].splitlines():
+                if word in line and line.strip().startswith("{"):
+                    found.append(json.loads(line))
+    return found
+
+
+def test_one_win_is_one_story(crm: Crm) -> None:
+    deal = a_deal(crm, "Traced deal", 123_400)
+    win(crm, deal["id"])
+    crm.settle()
+    story = crm.zebros.json("events", "trace", deal["id"])
+    text = json.dumps(story)
+    print("\n" + crm.zebros("events", "trace", deal["id"]).stdout)
+    for part in ("OpportunityWon", "timeline", "board", "inbox", "jsonl.gz"):
+        assert part in text, part
+    timeline = crm("GET", f"/timeline/opportunity/{deal['id']}").json()["items"]
+    assert timeline[0]["text"] == "Won: Traced deal, USD 1,234.00"
+    inbox = crm("GET", "/notifications").json()["items"]
+    assert inbox[0]["text"] == "Won: Traced deal, USD 1,234.00"
+
+
+def test_lag_over_many_wins_is_told(crm: Crm) -> None:
+    """Commit to consumer, from the fact's time to the timeline's log line."""
+    items = [
+        {"name": f"Lag {i}", "external_ids": {"lag": str(i)}, "owner_id": "lag"}
+        for i in range(WINS)
+    ]
+    ids: list[str] = []
+    for first in range(0, WINS, 100):
+        answer = crm("POST", "/opportunities/batch", {"items": items[first : first + 100]})
+        ids += [result["id"] for result in answer.json()["results"]]
+    crm.settle()
+    started = time.time()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda deal: win(crm, deal), ids))
+    seconds = time.time() - started
+    crm.settle()
+    lines = log_lines(crm, crm.state["functions"]["ActivitiesEvents"], "OpportunityWon", started)
+    wanted = set(ids)
+    applied = {
+        line["subject"].split("/")[1]: line
+        for line in lines
+        if line.get("outcome") == "applied" and line["subject"].split("/")[1] in wanted
+    }
+    assert applied.keys() == wanted
+    lags = []
+    for deal_id, line in applied.items():
+        won_at = crm("GET", f"/opportunities/{deal_id}").json()["updated_at"]
+        at = datetime.fromisoformat(line["timestamp"])
+        lags.append((at - datetime.fromisoformat(won_at)).total_seconds())
+    cuts = statistics.quantiles(lags, n=100)
+    print(
+        f"\n{WINS} wins in {seconds:.1f} s ({WINS / seconds:.0f}/s); commit to timeline: "
+        f"p50 {cuts[49]:.2f} s, p95 {cuts[94]:.2f} s, max {max(lags):.2f} s"
+    )
+
+
+def test_a_poison_fact_ends_in_the_dead_letter_queue_blocks_nobody_and_is_redriven(
+    crm: Crm,
+) -> None:
+    queues = {
+        url.rsplit("/", 1)[1].rsplit("-", 1)[0]: url
+        for url in crm.sqs.list_queues()["QueueUrls"]
+        if "ActivitiesEvents" in url
+    }
+    queue = next(url for name, url in queues.items() if name.endswith("Queue"))
+    dead = next(url for name, url in queues.items() if name.endswith("DeadLetters"))
+    normal = crm.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
+    # Five refusals in seconds and not in minutes.
+    crm.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+    try:
+        crm.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"detail": {"id": "poison"}}))
+        deal = a_deal(crm, "Behind the poison", 100)
+        deadline = time.monotonic() + 60
+        while waiting(crm, dead) == 0:
+            assert time.monotonic() < deadline, "the poison never left the queue"
+            time.sleep(0.5)
+        entries = crm("GET", f"/timeline/opportunity/{deal['id']}").json()["items"]
+        assert [e["type"] for e in entries] == ["OpportunityCreated"]
+        crm.zebros("events", "redrive", "ActivitiesEvents")
+        deadline = time.monotonic() + 30
+        while waiting(crm, dead):
+            assert time.monotonic() < deadline, "redriven, it leaves the dead letters"
+            time.sleep(0.2)
+    finally:
+        crm.sqs.set_queue_attributes(QueueUrl=queue, Attributes=normal["Attributes"])
+        crm.sqs.purge_queue(QueueUrl=queue)
+        crm.sqs.purge_queue(QueueUrl=dead)
+
+
+def waiting(crm: Crm, queue: str) -> int:
+    name = "ApproximateNumberOfMessages"
+    found = crm.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])
+    return int(found["Attributes"][name])
+
+
+def test_the_environment_of_these_tests_is_a_newcomer_s() -> None:
+    assert not [name for name in environment() if name.startswith("AWS_")]
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "test"
