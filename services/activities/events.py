@@ -4,9 +4,16 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
-from kernel.events import DomainEvent, Fields, Name, Snapshot, StreamGap, Text, UserId
+from kernel.events import DomainEvent, Fields, Name, Snapshot, StreamGap, Text, UserId, empty
 from kernel.ids import Id
 
 
@@ -21,11 +28,13 @@ class TaskStatus(StrEnum):
 
 
 class RecordType(StrEnum):
-    """What a task may be about, and what has a timeline."""
+    """What has a timeline."""
 
     ACCOUNT = "account"
     CONTACT = "contact"
     OPPORTUNITY = "opportunity"
+    PIPELINE = "pipeline"
+    PRODUCT = "product"
     TASK = "task"
 
 
@@ -38,16 +47,36 @@ class Related(BaseModel):
     id: Id
 
 
-class TaskFields(Fields):
-    """What a caller may set on a task; its status moves by verbs."""
+def _once_each(related: list[Related]) -> list[Related]:
+    if len({(one.type, one.id) for one in related}) != len(related):
+        raise ValueError("must name every record once")
+    return related
+
+
+class TaskDetails(Fields):
+    """What a task is about."""
 
     title: Name
     description: Text | None = None
     due_on: date | None = Field(None, description="A day, without a time of day.")
-    assignee_id: UserId | None = Field(None, description="Who is to do it; default: you.")
-    related: list[Related] = Field(
-        default_factory=list, max_length=5, exclude_if=lambda related: not related
+    related: Annotated[list[Related], AfterValidator(_once_each)] = Field(
+        default_factory=list,
+        max_length=5,
+        exclude_if=empty,
+        description="The records it is about; its facts are on their timelines too.",
     )
+
+
+class NewTask(TaskDetails):
+    """Something to do, for oneself or for someone else."""
+
+    assignee_id: UserId | None = Field(None, description="Who is to do it; default: you.")
+
+
+class TaskFields(TaskDetails):
+    """What a caller may change on a task; its status moves by verbs."""
+
+    assignee_id: UserId = Field(description="Who is to do it.")
 
 
 class TaskState(Snapshot, TaskFields):

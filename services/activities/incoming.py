@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kernel.money import written
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -14,6 +16,10 @@ class Amount(_Part):
 
     minor_units: int
     currency: str
+
+    def written(self) -> str:
+        """For people: `USD 1,054.00`."""
+        return written(self.minor_units, self.currency)
 
 
 class Link(_Part):

@@ -1,8 +1,10 @@
 """What tasks are and what may happen to them; how a fact reads on a timeline. No AWS, no I/O."""
 
+import re
 from datetime import datetime
 
 from activities.events import (
+    NewTask,
     TaskAssigned,
     TaskCompleted,
     TaskFields,
@@ -11,11 +13,10 @@ from activities.events import (
     TaskStatus,
     TaskUpdated,
 )
-from activities.incoming import Amount, Told
+from activities.incoming import Told
 from kernel.aggregate import Aggregate, born, difference
 from kernel.errors import RuleViolation
 from kernel.events import DomainEvent
-from kernel.money import Money
 
 CLOSED = frozenset({TaskStatus.COMPLETED, TaskStatus.CANCELLED})
 
@@ -25,7 +26,7 @@ class Task(TaskState, Aggregate):
 
     @classmethod
     def create(
-        cls, tenant_id: str, task_id: str, fields: TaskFields, by: str, at: datetime
+        cls, tenant_id: str, task_id: str, fields: NewTask, by: str, at: datetime
     ) -> tuple["Task", TaskAssigned]:
         """A new task; it is the creator's own unless it is given to someone."""
         task = cls(
@@ -42,9 +43,7 @@ class Task(TaskState, Aggregate):
 
     def update(self, fields: TaskFields) -> tuple["Task", list[DomainEvent]]:
         """Change fields; giving it to someone else is a fact of its own."""
-        after = self.with_changes(
-            **{**dict(fields), "assignee_id": fields.assignee_id or self.assignee_id}
-        )
+        after = self.with_changes(**dict(fields))
         changed, previous = difference(self, after, TaskFields)
         facts: list[DomainEvent] = []
         if set(changed) - {"assignee_id"}:
@@ -71,39 +70,34 @@ class Task(TaskState, Aggregate):
 
 
 def sentence(kind: str, fact_type: str, told: Told) -> str:
-    """How a fact reads on a timeline."""
+    """How a fact about a record of a kind (`opportunity`) reads on a timeline."""
     current = told.current
     name = current.called(kind)
-    what = fact_type.removeprefix(kind.capitalize())
-    match what:
+    worth = f", {current.amount.written()}" if current.amount else ""
+    match what := fact_type.removeprefix(kind.capitalize()):
         case "Created":
-            worth = f", {_written(current.amount)}" if current.amount else ""
             return f"New {kind}: {name}{worth}"
         case "Updated":
             fields = ", ".join(field.replace("_", " ") for field in told.changed)
             return f"{name}: changed {fields}"
         case "AmountChanged":
-            return f"{name}: amount {_written(told.previous_amount)} → {_written(current.amount)}"
+            before = told.previous_amount.written() if told.previous_amount else "none"
+            now = current.amount.written() if current.amount else "none"
+            return f"{name}: amount {before} → {now}"
         case "StageChanged":
             return f"{name}: moved to {current.stage_name}"
         case "Reassigned":
             return f"{name}: now with {current.owner_id}"
         case "Won":
-            worth = f", {_written(current.amount)}" if current.amount else ""
             return f"Won: {name}{worth}"
         case "Lost":
-            return f"Lost: {name} ({current.lost_reason})"
+            reason = f" ({current.lost_reason})" if current.lost_reason else ""
+            return f"Lost: {name}{worth}{reason}"
         case "Assigned":
             due = f", due {current.due_on}" if current.due_on else ""
             return f"Task for {current.assignee_id}: {name}{due}"
         case "Completed":
             return f"Done: {name}"
         case _:
-            return f"{name}: {what.lower()}"
-
-
-def _written(amount: Amount | None) -> str:
-    if amount is None:
-        return "none"
-    major = Money(minor_units=amount.minor_units, currency=amount.currency).major()
-    return f"{amount.currency} {major:,}"
+            # Facts that this table does not know (yet): OpportunityWentStale is "went stale".
+            return f"{name}: {re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', what).lower()}"

@@ -2,16 +2,16 @@
 
 Keys (each with the tenant in front):
   gsi1  TASKS#<assignee>#open|closed        <due day>#<task id>   in due order, undated last
-  TIMELINE#<type>#<id> (table itself)       <time>#<event id>     what happened to a record
+  TIMELINE#<type>#<id> (table itself)       <time>#<sequence>#<event id>   what happened to it
 """
 
 from datetime import date
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from activities.model import Task
 from kernel import cursor
-from kernel.clock import Clock
+from kernel.clock import Clock, rfc3339
 from kernel.dynamo import Item, Put, Table
 from kernel.store import Page, Store
 
@@ -26,7 +26,8 @@ class TimelineEntry(BaseModel):
     type: str
     text: str
     actor: str
-    subject: str
+    subject: str = Field(description="The record the fact is about: `opportunity/<id>`.")
+    sequence: int = Field(description="The fact's number among those of its subject.")
     event_id: str
     correlation_id: str
 
@@ -58,15 +59,21 @@ class ActivityRepository:
         limit: int,
         after: str | None,
     ) -> Page[Task]:
-        """A user's open or closed tasks in due order; `due` both inclusive."""
+        """A user's open or closed tasks in due order.
+
+        `due` is the first and the last day; with either of them undated tasks are left out.
+        """
         first, last = due
+        between = None
+        if first or last:
+            between = (f"{first or '0000-01-01'}#", f"{last}#~" if last else NO_DATE)
         return self.tasks.page(
             tenant_id,
             f"TASKS#{assignee_id}#{'closed' if closed else 'open'}",
             index="gsi1",
             limit=limit,
             after=after,
-            between=(f"{first or '0000-01-01'}#", f"{last or NO_DATE}#~"),
+            between=between,
         )
 
     def timeline(
@@ -87,12 +94,14 @@ class ActivityRepository:
 
 
 def timeline_item(tenant_id: str, record_type: str, record_id: str, entry: TimelineEntry) -> Put:
-    """One entry on one record's timeline; written again it is the same item."""
-    at = entry.at.isoformat(timespec="milliseconds")
+    """One entry on one record's timeline; written again it is the same item.
+
+    Facts of one commit have one time: their sequence keeps them in order.
+    """
     return Put(
         {
             "pk": _timeline(tenant_id, record_type, record_id),
-            "sk": f"{at}#{entry.event_id}",
+            "sk": f"{rfc3339(entry.at)}#{entry.sequence:012d}#{entry.event_id}",
             "doc": entry.model_dump_json(),
         }
     )

@@ -3,20 +3,23 @@
 from datetime import date
 from typing import Any
 
-from activities.events import RecordType, TaskFields
+from activities.events import NewTask, RecordType, TaskFields
 from activities.model import Task
 from activities.repository import ActivityRepository, TimelineEntry
 from kernel.aggregate import patched
-from kernel.auth import Area, Caller, Level
+from kernel.auth import Area, Caller, Level, Permission
 from kernel.clock import Clock
-from kernel.errors import NotFound
+from kernel.errors import Invalid, NotFound
 from kernel.ids import new_id
+from kernel.ownership import check_hand_over, owned
 from kernel.store import Page
 
 _AREAS = {
     RecordType.ACCOUNT: Area.CUSTOMERS,
     RecordType.CONTACT: Area.CUSTOMERS,
     RecordType.OPPORTUNITY: Area.OPPORTUNITIES,
+    RecordType.PIPELINE: Area.OPPORTUNITIES,
+    RecordType.PRODUCT: Area.OPPORTUNITIES,
     RecordType.TASK: Area.ACTIVITIES,
 }
 
@@ -27,10 +30,12 @@ class ActivityService:
     def __init__(self, repository: ActivityRepository, now: Clock) -> None:
         self._repo, self._now = repository, now
 
-    def create(self, caller: Caller, fields: TaskFields) -> Task:
+    def create(self, caller: Caller, fields: NewTask) -> Task:
         """Note something to do, for oneself or for someone else."""
         caller.must(Level.WRITE, Area.ACTIVITIES)
-        task, fact = Task.create(caller.tenant_id, new_id(), fields, caller.user_id, self._now())
+        task, fact = Task.create(
+            caller.tenant_id, new_id(), owned(fields, caller), caller.user_id, self._now()
+        )
         return self._repo.tasks.save(caller, None, task, fact)
 
     def get(self, caller: Caller, task_id: str) -> Task:
@@ -50,6 +55,9 @@ class ActivityService:
     ) -> Page[Task]:
         """A user's tasks (default: the caller's own) in due order."""
         caller.must(Level.READ, Area.ACTIVITIES)
+        first, last = due
+        if first and last and last < first:
+            raise Invalid.field("due_to", f"is before due_from ({first})")
         return self._repo.of_assignee(
             caller.tenant_id,
             assignee_id or caller.user_id,
@@ -62,9 +70,13 @@ class ActivityService:
     def update(
         self, caller: Caller, task_id: str, expected: int | None, patch: dict[str, Any]
     ) -> Task:
-        """Change a task, or give it to someone else."""
+        """Change a task; its owner and its assignee may give it to someone else."""
         before = self._changeable(caller, task_id, expected)
-        after, facts = before.update(patched(before, patch, TaskFields))
+        fields = patched(before, patch, TaskFields)
+        check_hand_over(caller, before, fields)
+        if fields.assignee_id != before.assignee_id:
+            self._must_be_able_to_assign(caller, before)
+        after, facts = before.update(fields)
         return self._repo.tasks.save(caller, before, after, *facts) if facts else before
 
     def complete(self, caller: Caller, task_id: str, expected: int | None) -> Task:
@@ -92,3 +104,8 @@ class ActivityService:
     def _changeable(self, caller: Caller, task_id: str, expected: int | None) -> Task:
         caller.must(Level.WRITE, Area.ACTIVITIES)
         return self._repo.tasks.get(caller.tenant_id, task_id).expect(expected).live()
+
+    @staticmethod
+    def _must_be_able_to_assign(caller: Caller, task: Task) -> None:
+        if caller.user_id not in (task.owner_id, task.assignee_id):
+            caller.must_be_allowed(Permission.REASSIGN_OTHERS)

@@ -41,6 +41,11 @@ def exponent(currency: str) -> int:
         raise ValueError(f"{currency!r} is not an active ISO 4217 currency code") from None
 
 
+def written(minor_units: int, currency: str) -> str:
+    """An amount for people: `USD 1,054.00`; a code that is no longer active gets two digits."""
+    return f"{currency} {Decimal(minor_units).scaleb(-EXPONENTS.get(currency, 2)):,}"
+
+
 def _active(code: str) -> str:
     if code in EXPONENTS:
         return code

@@ -4,7 +4,7 @@ from datetime import date
 from enum import StrEnum
 
 from activities.bootstrap import service, table
-from activities.events import TaskFields, TaskState
+from activities.events import NewTask, TaskFields, TaskState
 from activities.repository import TimelineEntry
 from kernel.auth import Caller
 from kernel.events import UserId
@@ -31,7 +31,7 @@ class TaskQuery(ListQuery):
 
 
 @app.post("/tasks", status=201)
-def create_task(caller: Caller, body: TaskFields) -> TaskState:
+def create_task(caller: Caller, body: NewTask) -> TaskState:
     """Note something to do."""
     return service().create(caller, body)
 
@@ -79,5 +79,5 @@ def reopen_task(caller: Caller, task_id: str, expected: int | None) -> TaskState
 def get_timeline(
     caller: Caller, record_type: str, record_id: str, query: ListQuery
 ) -> Page[TimelineEntry]:
-    """List what happened to an account, contact, opportunity or task, newest first."""
+    """List what happened to a record, newest first."""
     return service().timeline(caller, record_type, record_id, query.limit, query.cursor)

@@ -28,6 +28,9 @@ TYPES = (
     "OpportunityWon",
     "OpportunityLost",
     "OpportunityReopened",
+    "PipelineCreated",
+    "ProductCreated",
+    "ProductUpdated",
     "TaskAssigned",
     "TaskUpdated",
     "TaskCompleted",
@@ -45,6 +48,7 @@ def note(fact: Fact, _memory: Memory) -> list[Action]:
         text=sentence(fact.subject_type, fact.type, told),
         actor=fact.actor,
         subject=fact.subject,
+        sequence=fact.sequence,
         event_id=fact.id,
         correlation_id=fact.correlation_id,
     )

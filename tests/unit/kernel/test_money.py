@@ -7,7 +7,7 @@ import pycountry
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from kernel.money import EXPONENTS, LARGEST, Money, exponent
+from kernel.money import EXPONENTS, LARGEST, Money, exponent, written
 
 WITHOUT_MINOR_UNIT = {
     *("XAG", "XAU", "XPD", "XPT"),  # metals
@@ -74,3 +74,19 @@ def test_the_request_schema_lists_the_currencies_and_the_published_schema_stays_
     assert accepted["enum"] == sorted(EXPONENTS)
     assert published["pattern"] == "^[A-Z]{3}$"
     assert "enum" not in published
+
+
+@pytest.mark.parametrize(
+    ("minor_units", "currency", "text"),
+    [
+        (105400, "USD", "USD 1,054.00"),
+        (-7, "EUR", "EUR -0.07"),
+        (1250, "JPY", "JPY 1,250"),
+        (1234567, "KWD", "KWD 1,234.567"),
+        (500, "DEM", "DEM 5.00"),
+    ],
+)
+def test_an_amount_reads_with_thousands_and_its_currencys_digits(
+    minor_units: int, currency: str, text: str
+) -> None:
+    assert written(minor_units, currency) == text

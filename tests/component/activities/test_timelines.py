@@ -1,0 +1,219 @@
+"""Timelines fed with the facts that the other contexts really publish."""
+
+import json
+import random
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from kernel.ids import new_id
+from tests.component.conftest import Answer, ApiClient, facts
+
+ANY = {"if-match": "*"}
+
+
+@pytest.fixture
+def api(cloud: Any) -> ApiClient:
+    from activities.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+@pytest.fixture
+def deals(cloud: Any) -> ApiClient:
+    from opportunities.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+@pytest.fixture
+def people(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> ApiClient:
+    monkeypatch.setenv("CONTACTS_TABLE_NAME", "table")
+    from customers.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+def delivered(envelopes: list[dict[str, Any]], **event: Any) -> list[str]:
+    """Hand facts to the consumer as SQS does; the ids of the messages that failed."""
+    from activities.handlers.events import handler
+
+    records = [
+        {"messageId": str(i), "body": json.dumps({"detail": envelope, **event})}
+        for i, envelope in enumerate(envelopes)
+    ]
+    answer = handler({"Records": records}, None)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def made(answer: Answer) -> str:
+    assert answer.status in (200, 201), answer.text
+    return str(answer.json["id"])
+
+
+def entries(api: ApiClient, kind: str, record_id: str) -> list[Any]:
+    return list(api("GET", f"/timeline/{kind}/{record_id}").json["items"])
+
+
+def texts(api: ApiClient, kind: str, record_id: str) -> list[str]:
+    return [entry["text"] for entry in entries(api, kind, record_id)]
+
+
+def test_a_deals_facts_are_on_its_accounts_and_its_contacts_timeline(
+    api: ApiClient, deals: ApiClient, people: ApiClient, cloud: Any
+) -> None:
+    account = made(people("POST", "/accounts", {"name": "Acme"}))
+    contact = made(people("POST", "/contacts", {"last_name": "Ash", "account_id": account}))
+    deal = made(
+        deals(
+            "POST", "/opportunities", {"name": "Big", "account_id": account, "contact_id": contact}
+        )
+    )
+    product = made(deals("POST", "/products", {"name": "GTX"}))
+    assert delivered(facts(cloud)) == []
+    assert set(texts(api, "account", account)) == {
+        "New account: Acme",
+        "New contact: Ash",
+        "New opportunity: Big",
+    }
+    assert set(texts(api, "contact", contact)) == {"New contact: Ash", "New opportunity: Big"}
+    assert texts(api, "opportunity", deal) == ["New opportunity: Big"]
+    assert texts(api, "product", product) == ["New product: GTX"]
+
+
+def test_a_tasks_facts_are_on_its_records_timelines(api: ApiClient, cloud: Any) -> None:
+    account, deal = new_id(), new_id()
+    related = [{"type": "account", "id": account}, {"type": "opportunity", "id": deal}]
+    task = made(api("POST", "/tasks", {"title": "Call", "related": related}))
+    made(api("POST", f"/tasks/{task}/complete", None, ANY))
+    delivered(facts(cloud))
+    for record in (("account", account), ("opportunity", deal), ("task", task)):
+        assert texts(api, *record) == ["Done: Call", "Task for ann: Call"]
+
+
+def test_an_entry_says_what_happened_who_did_it_and_where_it_came_from(
+    api: ApiClient, cloud: Any
+) -> None:
+    made(api("POST", "/tasks", {"title": "Call"}, {"x-correlation-id": "c-7"}))
+    (fact,) = facts(cloud)
+    delivered([fact])
+    (entry,) = entries(api, "task", fact["subject"].removeprefix("task/"))
+    at = datetime.fromisoformat(entry.pop("at"))
+    assert at == datetime.fromisoformat(fact["time"])
+    assert entry == {
+        "type": "TaskAssigned",
+        "text": "Task for ann: Call",
+        "actor": "ann",
+        "subject": fact["subject"],
+        "sequence": 1,
+        "event_id": fact["id"],
+        "correlation_id": "c-7",
+    }
+
+
+def test_facts_of_one_commit_keep_their_order(api: ApiClient, deals: ApiClient, cloud: Any) -> None:
+    items = [{"name": f"d{n}", "stage": "won", "external_ids": {"crm": str(n)}} for n in range(8)]
+    results = deals("POST", "/opportunities/batch", {"items": items}).json["results"]
+    delivered(facts(cloud))
+    for number, result in enumerate(results):
+        assert texts(api, "opportunity", result["id"]) == [
+            f"Won: d{number}",
+            f"New opportunity: d{number}",
+        ]
+
+
+@pytest.fixture
+def story(api: ApiClient, deals: ApiClient, cloud: Any) -> list[dict[str, Any]]:
+    """The facts of a deal's and a task's life, about one account."""
+    account = new_id()
+    deal = made(deals("POST", "/opportunities", {"name": "Big", "account_id": account}))
+    path = f"/opportunities/{deal}"
+    for verb, body in (
+        ("stage", {"stage": "proposal"}),
+        ("lost", {"reason": "price"}),
+        ("reopen", {}),
+        ("won", {}),
+    ):
+        made(deals("POST", f"{path}/{verb}", body, ANY))
+    task = made(
+        api("POST", "/tasks", {"title": "Call", "related": [{"type": "account", "id": account}]})
+    )
+    made(api("POST", f"/tasks/{task}/complete", None, ANY))
+    return facts(cloud)
+
+
+def timeline_items(cloud: Any) -> list[Any]:
+    items = cloud.scan(TableName="table")["Items"]
+    return sorted(
+        (i for i in items if "#TIMELINE#" in i["pk"]["S"]),
+        key=lambda i: (i["pk"]["S"], i["sk"]["S"]),
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_wiped_and_replayed_timeline_is_the_same(
+    story: list[dict[str, Any]], cloud: Any, seed: int
+) -> None:
+    delivered(story)
+    before = timeline_items(cloud)
+    assert len(before) == 2 * len(story)
+    chance = random.Random(seed)
+    again = chance.sample(story, len(story)) + chance.sample(story, 4)
+    assert delivered(again, **{"replay-name": "r"}) == []
+    assert timeline_items(cloud) == before
+    for item in cloud.scan(TableName="table")["Items"]:
+        if "#TIMELINE#" in item["pk"]["S"] or "#POSITION#" in item["pk"]["S"]:
+            cloud.delete_item(TableName="table", Key={k: item[k] for k in ("pk", "sk")})
+    assert timeline_items(cloud) == []
+    assert delivered(again, **{"replay-name": "r"}) == []
+    assert timeline_items(cloud) == before
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda fact: fact["data"].pop("current"),
+        lambda fact: fact["data"]["current"].update(related=[{"type": "account"}]),
+        lambda fact: fact.update(time="yesterday"),
+    ],
+)
+def test_a_fact_that_cannot_be_told_fails_alone(
+    api: ApiClient, story: list[dict[str, Any]], spoil: Callable[[dict[str, Any]], Any]
+) -> None:
+    spoil(story[1])
+    assert delivered(story) == ["1"]
+    account = story[0]["data"]["current"]["account_id"]
+    assert texts(api, "account", account) == [
+        "Done: Call",
+        "Task for ann: Call",
+        "New opportunity: Big",
+    ]
+
+
+def test_a_timeline_is_its_tenants_alone(api: ApiClient, story: list[dict[str, Any]]) -> None:
+    account = story[0]["data"]["current"]["account_id"]
+    delivered([{**fact, "tenantid": "globex"} for fact in story])
+    assert texts(api, "account", account) == []
+    delivered(story)
+    assert len(texts(api, "account", account)) == len(story)
+    assert len(texts(api.as_(tenant="globex"), "account", account)) == len(story)
+
+
+def test_a_long_timeline_pages_through_every_entry_once(
+    api: ApiClient, story: list[dict[str, Any]]
+) -> None:
+    delivered(story)
+    path = f"/timeline/account/{story[0]['data']['current']['account_id']}?limit=2"
+    seen, cursor = [], ""
+    while True:
+        page = api("GET", path + cursor).json
+        seen += [entry["event_id"] for entry in page["items"]]
+        if "next_cursor" not in page:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    newest_first = sorted(story, key=lambda f: (f["time"], int(f["sequence"])), reverse=True)
+    assert len(seen) == len(story)
+    assert set(seen) == {fact["id"] for fact in newest_first}
+    assert api("GET", path.replace("?", "?cursor=x&")).status == 422

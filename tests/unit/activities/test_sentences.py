@@ -1,0 +1,122 @@
+"""How facts read on a timeline."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from activities.events import RecordType
+from activities.incoming import Told
+from activities.model import sentence
+
+USD = {"minor_units": 105400, "currency": "USD"}
+DEAL = {"id": "d", "name": "Big one", "stage_name": "Proposal", "owner_id": "bob"}
+CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "data", "text"),
+    [
+        (
+            "account",
+            "AccountCreated",
+            {"current": {"id": "a", "name": "Acme"}},
+            "New account: Acme",
+        ),
+        (
+            "account",
+            "AccountUpdated",
+            {"current": {"id": "a", "name": "Acme"}, "changed": ["name", "annual_revenue"]},
+            "Acme: changed name, annual revenue",
+        ),
+        ("account", "AccountArchived", {"current": {"id": "a", "name": "Acme"}}, "Acme: archived"),
+        ("account", "AccountRestored", {"current": {"id": "a", "name": "Acme"}}, "Acme: restored"),
+        (
+            "contact",
+            "ContactCreated",
+            {"current": {"id": "c", "first_name": "Zoë", "last_name": "Ash", "title": "CEO"}},
+            "New contact: Zoë Ash",
+        ),
+        (
+            "contact",
+            "ContactArchived",
+            {"current": {"id": "c", "last_name": "Ash"}},
+            "Ash: archived",
+        ),
+        (
+            "opportunity",
+            "OpportunityCreated",
+            {"current": {**DEAL, "amount": USD}},
+            "New opportunity: Big one, USD 1,054.00",
+        ),
+        (
+            "opportunity",
+            "OpportunityAmountChanged",
+            {
+                "current": {**DEAL, "amount": {"minor_units": 7, "currency": "JPY"}},
+                "previous_amount": USD,
+            },
+            "Big one: amount USD 1,054.00 → JPY 7",
+        ),
+        (
+            "opportunity",
+            "OpportunityAmountChanged",
+            {"current": DEAL, "previous_amount": USD},
+            "Big one: amount USD 1,054.00 → none",
+        ),
+        ("opportunity", "OpportunityStageChanged", {"current": DEAL}, "Big one: moved to Proposal"),
+        ("opportunity", "OpportunityReassigned", {"current": DEAL}, "Big one: now with bob"),
+        (
+            "opportunity",
+            "OpportunityWon",
+            {"current": {**DEAL, "amount": USD}},
+            "Won: Big one, USD 1,054.00",
+        ),
+        ("opportunity", "OpportunityWon", {"current": DEAL}, "Won: Big one"),
+        (
+            "opportunity",
+            "OpportunityLost",
+            {"current": {**DEAL, "amount": USD, "lost_reason": "price"}},
+            "Lost: Big one, USD 1,054.00 (price)",
+        ),
+        ("opportunity", "OpportunityReopened", {"current": DEAL}, "Big one: reopened"),
+        (
+            "opportunity",
+            "OpportunityWon",
+            {"current": {**DEAL, "amount": {"minor_units": 500, "currency": "DEM"}}},
+            "Won: Big one, DEM 5.00",
+        ),
+        (
+            "pipeline",
+            "PipelineCreated",
+            {"current": {"id": "p", "name": "Renewals"}},
+            "New pipeline: Renewals",
+        ),
+        (
+            "product",
+            "ProductUpdated",
+            {"current": {"id": "p", "name": "GTX"}, "changed": ["price"]},
+            "GTX: changed price",
+        ),
+        ("task", "TaskAssigned", {"current": CALL}, "Task for bob: Call back"),
+        (
+            "task",
+            "TaskAssigned",
+            {"current": {**CALL, "due_on": "2026-12-01"}},
+            "Task for bob: Call back, due 2026-12-01",
+        ),
+        ("task", "TaskCompleted", {"current": CALL}, "Done: Call back"),
+        ("task", "TaskReopened", {"current": CALL}, "Call back: reopened"),
+        ("opportunity", "OpportunityWentStale", {"current": DEAL}, "Big one: went stale"),
+    ],
+)
+def test_a_fact_reads_as_a_sentence(kind: str, type_: str, data: dict[str, Any], text: str) -> None:
+    assert sentence(kind, type_, Told.model_validate(data)) == text
+
+
+def test_a_record_without_a_name_is_called_by_its_kind() -> None:
+    told = Told.model_validate({"current": {"id": "x"}})
+    for kind, what in itertools.product(RecordType, ("Created", "Archived")):
+        text = sentence(kind, f"{kind.capitalize()}{what}", told)
+        assert kind in text
+        assert "None" not in text

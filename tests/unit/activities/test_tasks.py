@@ -1,0 +1,102 @@
+"""What may happen to a task, and the facts that tell it."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from activities.events import NewTask, TaskAssigned, TaskFields, TaskStatus, TaskUpdated
+from activities.model import Task
+from kernel.errors import RuleViolation
+from kernel.ids import new_id
+
+AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
+LATER = AT + timedelta(hours=1)
+
+
+def a_task(**fields: Any) -> Task:
+    return Task.create("acme", new_id(), NewTask(title="Call back", **fields), "ann", AT)[0]
+
+
+def fields_of(task: Task, **changes: Any) -> TaskFields:
+    kept = {name: getattr(task, name) for name in TaskFields.model_fields}
+    return TaskFields.model_validate({**kept, **changes})
+
+
+def test_a_new_task_is_assigned_by_its_first_fact_which_carries_it_whole() -> None:
+    task, fact = Task.create(
+        "acme",
+        new_id(),
+        NewTask(title="Call", assignee_id="bob", due_on=date(2026, 12, 1)),
+        "ann",
+        AT,
+    )
+    assert isinstance(fact, TaskAssigned)
+    assert fact.current == task
+    assert (task.assignee_id, task.status, task.created_by) == (
+        "bob",
+        TaskStatus.NOT_STARTED,
+        "ann",
+    )
+    assert fact.previous_assignee_id is None
+
+
+def test_a_task_given_to_nobody_is_its_creators() -> None:
+    assert a_task().assignee_id == "ann"
+
+
+def test_completing_and_reopening_keep_no_trace_of_each_other() -> None:
+    task = a_task()
+    done, completed = task.complete("bob", LATER)
+    assert (done.status, done.completed_at, done.completed_by) == (
+        TaskStatus.COMPLETED,
+        LATER,
+        "bob",
+    )
+    assert completed.current == done
+    opened, reopened = done.reopen()
+    assert opened == task
+    assert reopened.current == opened
+
+
+def test_what_is_done_cannot_be_done_again_nor_what_is_open_be_opened() -> None:
+    task = a_task()
+    with pytest.raises(RuleViolation, match="open already"):
+        task.reopen()
+    with pytest.raises(RuleViolation, match="completed already"):
+        task.complete("bob", LATER)[0].complete("bob", LATER)
+
+
+def test_a_change_names_what_changed_and_how_it_was() -> None:
+    task = a_task(due_on=date(2026, 12, 1))
+    after, facts = task.update(fields_of(task, title="Write", due_on=None))
+    (fact,) = facts
+    assert isinstance(fact, TaskUpdated)
+    assert (fact.changed, fact.previous) == (
+        ["title", "due_on"],
+        {"title": "Call back", "due_on": "2026-12-01"},
+    )
+    assert (after.title, after.due_on) == ("Write", None)
+
+
+def test_giving_it_away_is_told_as_an_assignment_alone() -> None:
+    task = a_task()
+    after, facts = task.update(fields_of(task, assignee_id="bob"))
+    (fact,) = facts
+    assert isinstance(fact, TaskAssigned)
+    assert fact.previous_assignee_id == "ann"
+    assert after.assignee_id == "bob"
+
+
+def test_a_change_of_nothing_is_no_fact() -> None:
+    task = a_task()
+    assert task.update(fields_of(task)) == (task, [])
+
+
+def test_a_task_names_every_related_record_once() -> None:
+    one = {"type": "account", "id": new_id()}
+    with pytest.raises(ValidationError, match="every record once"):
+        NewTask.model_validate({"title": "x", "related": [one, one]})
+    other = {"type": "contact", "id": one["id"]}
+    assert len(NewTask.model_validate({"title": "x", "related": [one, other]}).related) == 2
