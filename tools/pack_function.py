@@ -11,9 +11,17 @@ import sys
 from pathlib import Path
 
 SERVICES = Path(__file__).resolve().parents[1] / "services"
-WORKER_ONLY = ("reporting/engine/*", "reporting/handlers/worker.py", "kernel/worker.py")
+WORKER_ONLY = (
+    "kernel/scratch.py",
+    "kernel/worker.py",
+    "reporting/engine/*",
+    "reporting/handlers/worker.py",
+    "reporting/work.py",
+)
 """What only the worker's image has; of the engine, functions need what checks a request."""
 NEEDED = ("reporting/engine/__init__.py", "reporting/engine/parameters.py")
+RUNS_AT = "/var/task"
+"""Where Lambda unpacks it: what tracebacks of the compiled files say, and no folder of ours."""
 
 
 def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
@@ -28,7 +36,10 @@ def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
     # Checked by nothing at start: the artefact is immutable, so the compiled files stay valid
     # whatever the modification times become on their way.
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    if not compileall.compile_dir(target, quiet=1, invalidation_mode=mode):
+    compiled = compileall.compile_dir(
+        target, quiet=1, invalidation_mode=mode, stripdir=str(target), prependdir=RUNS_AT
+    )
+    if not compiled:
         sys.exit(f"{target}: not everything compiles")
 
 

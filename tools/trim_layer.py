@@ -1,29 +1,20 @@
 """Take out of a layer what no function reads: service models of AWS, tests, console scripts.
 
-botocore carries the models of 400 services; ours use those named here. A client of another one
-would fail with UnknownServiceError, which the tests that run every handler from its artefact catch.
+`python tools/trim_layer.py SITE_PACKAGES [SERVICES]`. botocore carries the models of 400 services;
+ours use those that the file SERVICES names, one a line (layers/deps/services.txt: it lies with the
+layer, so that `sam build` makes the layer again when it changes). A client of another one fails
+with UnknownServiceError, which the tests that make every client from the built layer catch.
 """
 
 import shutil
 import sys
 from pathlib import Path
 
-SERVICES = {
-    "apigatewaymanagementapi",
-    "dynamodb",
-    "events",
-    "s3",
-    "secretsmanager",
-    "sqs",
-    "stepfunctions",
-    "sts",
-}
 
-
-def trim(site: Path) -> None:
+def trim(site: Path, services: frozenset[str]) -> None:
     """Trim one site-packages folder in place."""
     for model in (site / "botocore" / "data").glob("*/"):
-        if model.name not in SERVICES:
+        if model.name not in services:
             shutil.rmtree(model)
     for name in ("bin", "boto3/examples"):
         shutil.rmtree(site / name, ignore_errors=True)
@@ -31,5 +22,12 @@ def trim(site: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def read(path: Path) -> frozenset[str]:
+    """The names in a file, one a line; `#` begins a comment."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return frozenset(name for line in lines if (name := line.partition("#")[0].strip()))
+
+
 if __name__ == "__main__":
-    trim(Path(sys.argv[1]))
+    named = read(Path(sys.argv[2])) if len(sys.argv) > 2 else frozenset[str]()
+    trim(Path(sys.argv[1]), named)
