@@ -125,7 +125,8 @@ class Stack:
         )
         assert process.stdout is not None
         try:
-            lines = list(told(process.stdout, say))
+            with process.stdout:
+                lines = list(told(process.stdout, say))
             code = process.wait()
         except BaseException:
             # Ctrl-C: make and pip run below sam, and must not outlive us.

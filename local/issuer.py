@@ -10,6 +10,7 @@ nothing here is meant to guard anything but made-up data on 127.0.0.1.
 
 import argparse
 import json
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -146,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Discovery, keys and a sign of life."""
         if self._path() == "/health":
-            return self._answer(200, {"status": "ok"})
+            return self._answer(200, {"pid": os.getpid()})
         tenant, rest = self._realm()
         if tenant and rest == _DISCOVERY:
             return self._answer(200, self._issuer().document(tenant))

@@ -5,25 +5,23 @@ starts before anything else, so that whoever comes after a kill -9 knows what to
 """
 
 import argparse
-import importlib.util
 import json
-import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
-from local import bridge, ports
-from local.deploy import REGION, Stack
+from local import bridge, parts, ports
+from local.deploy import Stack
 from local.errors import NotReady, Trouble
+from local.parts import Part
 from local.processes import Child, stop
 from local.realms import AUDIENCE, TENANTS
 from local.state import Home, Lock
@@ -33,10 +31,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PLATFORM_PORT, ISSUER_PORT = 4566, 4580
 _START_S = 90.0
 _LOOK_S = 0.3
+_ATTEMPTS = 3
+"""Starts with other ports, when the ones that were free no longer are."""
 _RESTARTS = 3
 """Restarts of one part within _RESTARTS_WITHIN_S, after which the supervisor gives up."""
 _RESTARTS_WITHIN_S = 60.0
-_WORKER = "reporting.handlers.worker"
+_ESSENTIAL = ("platform", "issuer")
+"""Without the worker there are no reports, but everything else."""
 
 FAILED = "failed:"
 """How the last words of a detached supervisor begin; status.json says the same to programs."""
@@ -54,18 +55,6 @@ class Options:
     root: Path = ROOT
     """Where template.yaml is."""
     tenants: tuple[str, ...] = TENANTS
-
-
-@dataclass
-class Part:
-    """One process of the CRM: how it is started, and how one knows that it answers."""
-
-    name: str
-    command: list[str]
-    environment: dict[str, str]
-    health: str | None = None
-    child: Child | None = None
-    restarts: list[float] = field(default_factory=list)
 
 
 class Supervisor:
@@ -87,24 +76,23 @@ class Supervisor:
             raise second_start(self._home)
         self._clear_away()
         before = self._home.state()
-        port = ports.chosen(
-            "platform", "--port", self._options.port, before.get("port"), PLATFORM_PORT
-        )
-        issuer_port = ports.chosen(
-            "issuer",
-            "--issuer-port",
-            self._options.issuer_port,
-            before.get("issuer_port"),
-            ISSUER_PORT,
-        )
         docker = bridge.address() if self._options.bridge else None
         self._phase("starting", "Starting the platform and the issuer")
-        self._start(self._issuer(issuer_port, docker))
-        self._start(self._platform(port))
-        for part in list(self._parts.values()):
-            self._wait_for(part)
+        for attempt in range(_ATTEMPTS):
+            port, issuer_port = self._ports(before)
+            self._start(parts.issuer(self._home, issuer_port, self._options.tenants, docker))
+            self._start(parts.platform(self._home, port))
+            try:
+                for part in list(self._parts.values()):
+                    self._wait_for(part)
+                break
+            except parts.PortTaken:
+                # Between our look and our start somebody else was quicker.
+                self._stop_parts()
+                if attempt == _ATTEMPTS - 1:
+                    raise
         if docker:
-            self._start(self._bridge(docker, port, issuer_port))
+            self._start(parts.docker_bridge(docker, port, issuer_port))
         self._phase("deploying", "")
         endpoint = f"http://{HOST}:{port}"
         base = f"http://{HOST}:{issuer_port}/realms/"
@@ -116,7 +104,7 @@ class Supervisor:
         )
         outputs = stack.deploy(self._say)
         self._saved(endpoint)
-        self.state = described(outputs, endpoint, base, self._options.root)
+        self.state = parts.described(outputs, endpoint, base, self._options.root)
         self.state |= {"port": port, "issuer_port": issuer_port}
         if docker:
             self.state["bridge"] = {
@@ -124,8 +112,8 @@ class Supervisor:
                 "issuer_base": f"http://{docker}:{issuer_port}/realms/",
             }
         self._home.write_state(self.state)
-        if importlib.util.find_spec("reporting") and importlib.util.find_spec(_WORKER):
-            self._start(self._worker())
+        if self.state["task_queue"] and parts.has_worker():
+            self._start(parts.worker(self.state))
         self._write_pids()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         self._phase("ready", "")
@@ -141,10 +129,7 @@ class Supervisor:
         """End every part, the worker first, so that it can put its work back."""
         self._stopping.set()
         with self._changing:
-            for name in ("worker", "bridge", "issuer", "platform"):
-                part = self._parts.pop(name, None)
-                if part is not None and part.child is not None:
-                    part.child.stop()
+            self._stop_parts()
             if self._lock is not None:
                 self._home.write_processes([])
                 if failure is None:
@@ -153,6 +138,19 @@ class Supervisor:
                     self._home.write_status("failed", error=failure.document())
                 self._lock.release()
                 self._lock = None
+
+    def _ports(self, before: dict[str, Any]) -> tuple[int, int]:
+        given = self._options
+        return (
+            ports.chosen("platform", "--port", given.port, before.get("port"), PLATFORM_PORT),
+            ports.chosen(
+                "issuer",
+                "--issuer-port",
+                given.issuer_port,
+                before.get("issuer_port"),
+                ISSUER_PORT,
+            ),
+        )
 
     def _clear_away(self) -> None:
         """End what a killed supervisor has left running."""
@@ -172,6 +170,12 @@ class Supervisor:
             part.child = Child(part.name, part.command, part.environment, log)
             self._write_pids()
 
+    def _stop_parts(self) -> None:
+        for name in ("worker", "bridge", "issuer", "platform"):
+            part = self._parts.pop(name, None)
+            if part is not None and part.child is not None:
+                part.child.stop()
+
     def _write_pids(self) -> None:
         children = [part.child for part in self._parts.values() if part.child]
         self._home.write_processes([child.known for child in children])
@@ -186,12 +190,10 @@ class Supervisor:
         while time.monotonic() < ends:
             if part.child.ended:
                 words = part.child.last_words() or "It said nothing."
-                raise NotReady(f"The {part.name} {part.child.ended} while starting.", hint=words)
-            if part.health is None:
+                kind = parts.PortTaken if "in use" in words else NotReady
+                raise kind(f"The {part.name} {part.child.ended} while starting.", hint=words)
+            if part.health is None or parts.pid_at(part.health) == part.child.known.pid:
                 return
-            with suppress(httpx.HTTPError):
-                if httpx.get(part.health, timeout=2.0, trust_env=False).is_success:
-                    return
             time.sleep(0.1)
         raise NotReady(
             f"The {part.name} did not answer within {_START_S:.0f} seconds.",
@@ -214,10 +216,15 @@ class Supervisor:
         part.restarts = [at for at in part.restarts if now - at < _RESTARTS_WITHIN_S]
         assert part.child is not None
         if len(part.restarts) >= _RESTARTS:
-            raise NotReady(
+            trouble = NotReady(
                 f"The {part.name} {how} again and again.",
                 hint=part.child.last_words() or f"Its log is {part.child.log}.",
             )
+            if part.name in _ESSENTIAL:
+                raise trouble
+            self._parts.pop(part.name)
+            self._say(f"{trouble.sentence} The CRM runs on without it; see {part.child.log}")
+            return
         part.restarts.append(now)
         kept = " with its saved state" if part.name == "platform" else ""
         self._say(f"The {part.name} {how}; starting it again{kept}")
@@ -236,27 +243,6 @@ class Supervisor:
         with suppress(httpx.HTTPError):
             httpx.post(f"{endpoint}/_zebros/snapshot", timeout=60.0, trust_env=False)
 
-    def _platform(self, port: int) -> Part:
-        command = [sys.executable, "-m", "local.platform", "--port", str(port)]
-        command += ["--home", str(self._home.platform)]
-        return Part("platform", command, base(), f"http://{HOST}:{port}/_ministack/health")
-
-    def _issuer(self, port: int, docker: str | None) -> Part:
-        command = [sys.executable, "-m", "local.issuer", "--port", str(port)]
-        command += ["--home", str(self._home.issuer), "--tenants", ",".join(self._options.tenants)]
-        if docker:
-            command += ["--also", docker]
-        return Part("issuer", command, base(), f"http://{HOST}:{port}/health")
-
-    def _bridge(self, docker: str, *forwarded: int) -> Part:
-        command = [sys.executable, "-m", "local.bridge", "--host", docker]
-        for port in forwarded:
-            command += ["--port", str(port)]
-        return Part("bridge", command, base())
-
-    def _worker(self) -> Part:
-        return Part("worker", [sys.executable, "-m", _WORKER], base() | worker(self.state))
-
 
 def second_start(home: Home) -> Trouble:
     """The sentence for whoever starts a platform that runs."""
@@ -268,62 +254,6 @@ def second_start(home: Home) -> Trouble:
         f"The CRM of {home.path} runs already{who}{where}.",
         hint="`zebros status` shows it, `zebros down` stops it.",
     )
-
-
-def described(outputs: dict[str, str], endpoint: str, base: str, root: Path) -> dict[str, Any]:
-    """state.json: where everything is."""
-    api, socket = outputs.get("ApiId"), outputs.get("SocketId")
-    host, stage = endpoint.removeprefix("http://"), urlsplit(outputs.get("SocketUrl", "")).path
-    named = {
-        key.removesuffix("Name"): value for key, value in outputs.items() if key.endswith("Name")
-    }
-    return {
-        "endpoint": endpoint,
-        "region": REGION,
-        "api": f"{endpoint}/restapis/{api}/v1/_user_request_" if api else None,
-        "websocket": f"ws://{host}/_aws/execute-api/{socket}{stage}" if socket else None,
-        "bus": outputs.get("BusName"),
-        "lake_bucket": outputs.get("LakeBucketName"),
-        "files_bucket": outputs.get("FilesBucketName"),
-        "task_queue": outputs.get("ReportTasksQueueUrl"),
-        "state_machine": outputs.get("ReportFlowArn"),
-        "issuer_base": base,
-        "audience": AUDIENCE,
-        "tables": {name: value for name, value in named.items() if name.endswith("Table")},
-        "functions": {
-            name: value
-            for name, value in named.items()
-            if not name.endswith(("Table", "Bucket", "Bus", "Archive"))
-        },
-        "outputs": outputs,
-        "root": str(root),
-        "pids": {},
-    }
-
-
-def base() -> dict[str, str]:
-    """The environment of a part: ours, without anything of a real AWS account."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return kept | {"PYTHONUNBUFFERED": "1"}
-
-
-def worker(state: dict[str, Any]) -> dict[str, str]:
-    """What the report worker reads: the same variables as in the cloud."""
-    found = {
-        "TABLE_NAME": state["tables"].get("ReportingTable"),
-        "BUS_NAME": state["bus"],
-        "LAKE_BUCKET": state["lake_bucket"],
-        "FILES_BUCKET": state["files_bucket"],
-        "TASK_QUEUE_URL": state["task_queue"],
-        "STATE_MACHINE_ARN": state["state_machine"],
-        "AWS_ENDPOINT_URL": state["endpoint"],
-        "AWS_REGION": state["region"],
-        "AWS_DEFAULT_REGION": state["region"],
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "POWERTOOLS_SERVICE_NAME": "reporting",
-    }
-    return {name: str(value) for name, value in found.items() if value}
 
 
 def plain(options: Options) -> dict[str, Any]:

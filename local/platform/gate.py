@@ -1,11 +1,13 @@
 """What the platform answers itself, under `/_zebros/`, before the emulator sees the request.
 
+GET  /_zebros/health     which process answers here; ready for requests
 GET  /_zebros/backlog    how much is still on its way; all zero means settled
 POST /_zebros/snapshot   save the state now, and answer when it is on disk
 """
 
 import asyncio
 import json
+import os
 from typing import Any
 
 from local.platform import sockets, sources
@@ -45,6 +47,8 @@ async def _send(send: Any, status: int, headers: dict[str, str], body: bytes) ->
 
 
 async def _answer(method: str, path: str, snapshots: Snapshots) -> tuple[int, dict[str, Any]]:
+    if (method, path) == ("GET", _PREFIX + "health"):
+        return 200, {"pid": os.getpid()}
     if (method, path) == ("GET", _PREFIX + "backlog"):
         return 200, backlog()
     if (method, path) == ("POST", _PREFIX + "snapshot"):

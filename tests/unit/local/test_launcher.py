@@ -6,17 +6,23 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local import deploy, follow, ports
+from local import deploy, follow, parts, ports
+from local import supervisor as supervising
 from local.errors import BadInput, NotReady
+from local.parts import described, worker_variables
 from local.processes import Child, Known, started_at, stop
 from local.state import Home
-from local.supervisor import described, second_start, worker
+from local.supervisor import second_start
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
@@ -71,6 +77,46 @@ def test_a_process_that_will_not_end_is_ended(tmp_path: Path) -> None:
     child.stop(patience_s=0.3)
     assert 0.3 <= time.monotonic() - began < 5
     assert child.ended == "was killed by signal 9"
+
+
+def test_another_program_at_the_port_is_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "_START_S", 0.5)
+    with serving({"pid": 1}) as url:
+        assert parts.pid_at(url) == 1
+        part = parts.Part("platform", SLEEP, dict(os.environ), url)
+        part.child = Child("platform", SLEEP, os.environ, tmp_path / "log")
+        supervisor = supervising.Supervisor(Home(tmp_path), supervising.Options(), print)
+        with pytest.raises(NotReady, match="did not answer"):
+            supervisor._wait_for(part)
+        part.child.stop()
+    with serving({"pid": None}) as url:
+        assert parts.pid_at(url) is None
+    assert parts.pid_at(url) is None, "nobody there any more"
+
+
+@contextmanager
+def serving(document: dict[str, Any]) -> Iterator[str]:
+    """A server that answers every GET with this document."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer((ports.HOST, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://{ports.HOST}:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
 
 
 def test_a_ctrl_c_at_the_terminal_does_not_reach_the_parts(tmp_path: Path) -> None:
@@ -143,7 +189,7 @@ def test_state_says_where_everything_is(tmp_path: Path) -> None:
     assert state["functions"] == {"CustomersApi": "f-1"}
     assert (state["bus"], state["lake_bucket"], state["files_bucket"]) == ("bus", "lake", "files")
     assert state["outputs"] == outputs
-    given = worker(state)
+    given = worker_variables(state)
     assert given["TASK_QUEUE_URL"].endswith("/tasks")
     assert given["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
     assert "TABLE_NAME" not in given, "what the stack does not have is not set"
