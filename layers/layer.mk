@@ -11,6 +11,6 @@ define install
 	  --implementation cp --python-version 3.13 \
 	  --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 \
 	  --target $(SITE) -r requirements.txt
-	$(PYTHON) ../../tools/trim_layer.py $(SITE) $(wildcard services.txt)
+	$(PYTHON) trim_layer.py $(SITE) $(wildcard services.txt)
 	$(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(SITE) -p /opt/python $(SITE)
 endef

@@ -1,0 +1,136 @@
+"""What `sam build` made, alone: no environment of ours beside it, as in Lambda.
+
+The platform's interpreter sees our site-packages, so there a missing dependency would not show.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.state import Home
+from tests.flows.conftest import Crm
+from tests.template.stack import functions
+from tools.contexts import CONTEXTS
+
+LAYERS = {"DepsLayer", "AuthLayer"}
+# Without -I and -S the interpreter would find this environment; standard library only.
+ALONE = [sys.executable, "-I", "-S", "-B", "-c"]
+NEVER_AT_START = {
+    "aws_xray_sdk",
+    "boto3",
+    "duckdb",
+    "jsonschema",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "reportlab",
+    "xlsxwriter",
+}
+IMPORT = """
+import importlib, importlib.util, json, pathlib, sys
+artefact, handler, *layers = sys.argv[1:]
+sys.path[:0] = [artefact, *layers]
+module, _, name = handler.rpartition(".")
+assert callable(getattr(importlib.import_module(module), name)), handler
+at_start = sorted(set(m.partition(".")[0] for m in sys.modules))
+own = set()
+for path in sorted(pathlib.Path(artefact).rglob("*.py")):
+    parts = path.relative_to(artefact).with_suffix("").parts
+    own.add(parts[0])
+    one = ".".join(parts).removesuffix(".__init__")
+    # Every artefact has the whole kernel; only the authorizer's layer has what this one imports.
+    if one != "kernel.authorizer" or one == module:
+        importlib.import_module(one)
+slow = []
+for loaded in list(sys.modules.values()):
+    spec = getattr(loaded, "__spec__", None)
+    if spec and spec.origin and spec.origin.startswith((artefact, *layers)) and (
+            spec.origin.endswith(".py")):
+        compiled = pathlib.Path(importlib.util.cache_from_source(spec.origin))
+        if not compiled.exists() or compiled.read_bytes()[4:8] != bytes([1, 0, 0, 0]):
+            slow.append(spec.name)
+print(json.dumps({"at_start": at_start, "own": sorted(own), "slow": slow}))
+"""
+CLIENTS = """
+import sys
+artefact, *rest = sys.argv[1:]
+layers, services = rest[:rest.index("--")], rest[rest.index("--") + 1:]
+sys.path[:0] = [artefact, *layers]
+import os
+os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x",
+               "AWS_SECRET_ACCESS_KEY": "x"}
+from kernel.aws import client
+for service in services:
+    client(service)
+"""
+
+
+def alone(code: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [*ALONE, code, *arguments], capture_output=True, text=True, timeout=120, env={}, cwd="/"
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def built(crm: Crm) -> Path:
+    """The folder of the deployed build."""
+    return Home(crm.zebros.home).build.resolve()
+
+
+def layers_of(name: str, built: Path) -> Sequence[str]:
+    listed = functions()[name].get("Layers", [{"Ref": "DepsLayer"}])
+    return [str(built / layer["Ref"] / "python") for layer in listed]
+
+
+def loaded(name: str, built: Path) -> dict[str, Any]:
+    handler = str(functions()[name]["Handler"])
+    found = json.loads(alone(IMPORT, str(built / name), handler, *layers_of(name, built)))
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("name", functions())
+def test_an_artefact_needs_nothing_but_its_layers(name: str, built: Path) -> None:
+    found = loaded(name, built)
+    assert set(found["own"]) <= {"kernel", context_of(name)}, "one context, and its own"
+    assert not NEVER_AT_START & set(found["at_start"])
+    assert found["slow"] == [], "these would be compiled at every cold start"
+
+
+def context_of(name: str) -> str:
+    found = (c for c in CONTEXTS if name.startswith(c.capitalize()))
+    return next(found, "kernel")
+
+
+def test_the_layer_knows_every_service_that_is_called(built: Path) -> None:
+    services = ("dynamodb", "events", "s3", "secretsmanager", "sqs", "stepfunctions")
+    artefact = built / "CustomersApi"
+    layers = layers_of("CustomersApi", built)
+    alone(CLIENTS, str(artefact), *layers, "--", *services, "apigatewaymanagementapi")
+
+
+def test_no_artefact_carries_a_cache_a_test_or_a_folder_of_this_machine(built: Path) -> None:
+    for name in [*functions(), *LAYERS]:
+        for path in (built / name).rglob("*"):
+            assert path.name not in ("tests", ".git", ".mypy_cache", ".pytest_cache"), path
+            if path.suffix == ".pyc":
+                assert path.parent.name == "__pycache__"
+                assert str(built).encode() not in path.read_bytes(), path
+
+
+def test_a_function_s_package_is_small(built: Path) -> None:
+    """Lambda fetches it at every cold start: 1 MB of ours, and layers under 64 MB together."""
+    for name in functions():
+        assert size(built / name) < 2_000_000, name
+    assert sum(size(built / layer) for layer in LAYERS) < 64_000_000
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
