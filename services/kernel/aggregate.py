@@ -110,6 +110,11 @@ _SENTENCES = {
     "int_type": "must be a whole number (integer minor units for money; no decimals, no text)",
     "int_from_float": "must be a whole number",
     "string_type": "must be text",
+    # The same words for JSON text and for parsed JSON, where pydantic speaks of Python.
+    "bool_type": "must be true or false",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "list_type": "must be a list",
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.responses import DynamoHandler
 
 from kernel import aws, cursor
 from kernel.envelope import unpack
@@ -49,8 +49,7 @@ def clear_caches() -> None:
     import importlib
     import sys
 
-    aws.client.cache_clear()
-    aws.session.cache_clear()
+    aws.client.cache_clear()  # not the session: reading its service models again takes 0.1 s
     cursor._secret.cache_clear()
     for context in ("customers", "opportunities", "activities", "reporting", "notifications"):
         name = f"{context}.bootstrap"
@@ -60,15 +59,15 @@ def clear_caches() -> None:
                     value.cache_clear()
 
 
-def isolate_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One transaction at a time, as DynamoDB isolates them: moto takes a whole table back."""
-    transact, alone = DynamoDBBackend.transact_write_items, threading.RLock()
+def isolate_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One DynamoDB request at a time: moto's transactions copy a table that others change."""
+    call, alone = DynamoHandler.call_action, threading.RLock()
 
-    def one_at_a_time(self: DynamoDBBackend, items: list[dict[str, Any]]) -> None:
+    def one_at_a_time(self: DynamoHandler) -> Any:
         with alone:
-            transact(self, items)
+            return call(self)
 
-    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", one_at_a_time)
+    monkeypatch.setattr(DynamoHandler, "call_action", one_at_a_time)
 
 
 @pytest.fixture
@@ -77,8 +76,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("TABLE_NAME", "table")
     monkeypatch.setenv("BUS_NAME", "bus")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    isolate_transactions(monkeypatch)
-    with mock_aws():
+    isolate_requests(monkeypatch)
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
         clear_caches()
         client = boto3.client("dynamodb")
         create_table(client, "table")

@@ -1,0 +1,214 @@
+"""Bad input to accounts and contacts: a clear problem each, nothing stored, nothing told."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.component.conftest import ApiClient, facts
+from tests.component.customers.conftest import a_contact, an_account, path_of, problem, wrong_fields
+
+ANY = {"if-match": "*"}
+NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+ACCOUNT: dict[str, Any] = {"name": "A"}
+CONTACT: dict[str, Any] = {"last_name": "A"}
+
+WRONG_ACCOUNTS = [
+    ({"name": None}, {"name"}),
+    ({"name": ""}, {"name"}),
+    ({"name": "   "}, {"name"}),
+    ({"name": 5}, {"name"}),
+    ({"name": "x" * 201}, {"name"}),
+    ({"nmae": "A"}, {"nmae"}),
+    ({"kind": "enemy"}, {"kind"}),
+    ({"country": "Germany"}, {"country"}),
+    ({"country": "de"}, {"country"}),
+    ({"country": "ZZ"}, {"country"}),
+    ({"phone": "030 1234567"}, {"phone"}),
+    ({"phone": "+49"}, {"phone"}),
+    ({"website": "acme.example"}, {"website"}),
+    ({"website": "javascript:alert(1)"}, {"website"}),
+    ({"employees": -1}, {"employees"}),
+    ({"employees": 1.5}, {"employees"}),
+    ({"employees": "12"}, {"employees"}),
+    ({"employees": True}, {"employees"}),
+    ({"employees": 10**30}, {"employees"}),
+    (
+        {"annual_revenue": {"minor_units": 1.5, "currency": "USD"}},
+        {"annual_revenue.minor_units"},
+    ),
+    (
+        {"annual_revenue": {"minor_units": 1, "currency": "DOL"}},
+        {"annual_revenue.currency"},
+    ),
+    ({"annual_revenue": 12}, {"annual_revenue"}),
+    ({"annual_revenue": {}}, {"annual_revenue.minor_units", "annual_revenue.currency"}),
+    ({"founded_year": 999}, {"founded_year"}),
+    ({"founded_year": 2999}, {"founded_year"}),
+    ({"founded_year": "1999"}, {"founded_year"}),
+    ({"parent_account_id": "acme"}, {"parent_account_id"}),
+    ({"parent_account_id": NOBODY}, {"parent_account_id"}),
+    ({"parent_account_id": NOBODY.lower()}, {"parent_account_id"}),
+    ({"tags": ["x"] * 21}, {"tags"}),
+    ({"tags": "x"}, {"tags"}),
+    ({"external_ids": {f"s{i}": "1" for i in range(11)}}, {"external_ids"}),
+    ({"external_ids": {"crm": ""}}, {"external_ids.crm"}),
+    ({"custom_fields": {"size": 1.5}}, None),
+    ({"owner_id": ""}, {"owner_id"}),
+    ({"id": NOBODY}, {"id"}),
+    ({"version": 7}, {"version"}),
+    ({"tenant_id": "globex"}, {"tenant_id"}),
+    ({"archived_at": "2026-01-01T00:00:00Z"}, {"archived_at"}),
+    ({"created_by": "bob"}, {"created_by"}),
+]
+WRONG_CONTACTS = [
+    ({"last_name": None}, {"last_name"}),
+    ({"name": "Ada"}, {"name"}),
+    ({"emails": "ada@example.com"}, {"emails"}),
+    ({"emails": ["ada@example.com", "ada"]}, {"emails.1"}),
+    ({"emails": ["Ada <ada@example.com>"]}, {"emails.0"}),
+    ({"emails": [f"a{i}@example.com" for i in range(11)]}, {"emails"}),
+    ({"phones": ["555-0100"]}, {"phones.0"}),
+    ({"consent": {"email": "yes"}}, {"consent.email"}),
+    ({"consent": {"email": 1}}, {"consent.email"}),
+    ({"consent": ["email"]}, {"consent"}),
+    ({"account_id": NOBODY}, {"account_id"}),
+    ({"account_id": "acme"}, {"account_id"}),
+    ({"account_id": 5}, {"account_id"}),
+]
+CASES = [
+    *(("accounts", ACCOUNT, fields, wrong) for fields, wrong in WRONG_ACCOUNTS),
+    *(("contacts", CONTACT, fields, wrong) for fields, wrong in WRONG_CONTACTS),
+]
+
+
+def told(cloud: Any) -> int:
+    return len(facts(cloud)) + len(facts(cloud, "contacts"))
+
+
+def stored(cloud: Any) -> list[Any]:
+    return [cloud.scan(TableName=table)["Items"] for table in ("table", "contacts")]
+
+
+@pytest.mark.parametrize(("kind", "good", "fields", "wrong"), CASES, ids=str)
+def test_a_wrong_field_is_named_and_nothing_is_stored(
+    api: ApiClient,
+    cloud: Any,
+    kind: str,
+    good: dict[str, Any],
+    fields: dict[str, Any],
+    wrong: set[str] | None,
+) -> None:
+    record = (an_account if kind == "accounts" else a_contact)(api)
+    before = stored(cloud)
+    created = api("POST", f"/{kind}", {**good, **fields}, {"idempotency-key": "k"})
+    patched = api("PATCH", path_of(record), fields, ANY)
+    batch = {"items": [{**good, "external_ids": {"crm": "1"}, **fields}]}
+    upserted = api("POST", f"/{kind}/batch", batch)
+    for answer in (created, patched):
+        assert (answer.status, problem(answer)) == (422, "invalid-request"), answer.text
+        assert wrong is None or wrong_fields(answer) == wrong
+        assert all(error["message"] for error in answer.json["errors"])
+    (result,) = upserted.json["results"]
+    assert result["problem"]["errors"] == created.json["errors"]
+    assert stored(cloud) == before
+
+
+@pytest.mark.parametrize("kind", ["accounts", "contacts"])
+@pytest.mark.parametrize(
+    ("body", "status", "slug"),
+    [
+        ("", 422, "invalid-request"),
+        ("{", 400, "malformed-request"),
+        ('{"name": "A",}', 400, "malformed-request"),
+        ("name=A", 400, "malformed-request"),
+        ("\ufeff{}", 400, "malformed-request"),
+        ("[]", 422, "invalid-request"),
+        ("null", 422, "invalid-request"),
+        ('"A"', 422, "invalid-request"),
+        ('{"name": "\\ud800", "last_name": "\\ud800"}', 400, "malformed-request"),
+        ('{"custom_fields": ' + '{"a":' * 5000 + "1" + "}" * 5001, 400, "malformed-request"),
+        ('{"tags": ["' + "x" * 1_000_001 + '"]}', 413, "too-large"),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_a_body_that_cannot_be_read_is_refused(
+    api: ApiClient, cloud: Any, kind: str, body: str, status: int, slug: str
+) -> None:
+    for path in (f"/{kind}", f"/{kind}/batch"):
+        answer = api("POST", path, body)
+        assert (answer.status, problem(answer)) in ((status, slug), (422, "invalid-request"))
+        if path == f"/{kind}":
+            assert answer.status == status, answer.text
+    assert told(cloud) == 0
+
+
+@pytest.mark.parametrize("kind", ["accounts", "contacts"])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("", 400), ("{", 400), ("[]", 400), ("null", 400), ('{"custom_fields": [1]}', 422)],
+)
+def test_a_patch_that_cannot_be_read_is_refused(
+    api: ApiClient, cloud: Any, kind: str, body: str, status: int
+) -> None:
+    record = (an_account if kind == "accounts" else a_contact)(api)
+    answer = api("PATCH", path_of(record), body, ANY)
+    assert (answer.status, answer.text[:1]) == (status, "{")
+    deep = '{"custom_fields": ' + '{"a":' * 3000 + "1" + "}" * 3001
+    assert api("PATCH", path_of(record), deep, ANY).status == 400
+    assert told(cloud) == 1
+
+
+@pytest.mark.parametrize("kind", ["accounts", "contacts"])
+@pytest.mark.parametrize("record_id", ["acme", "default", "0" * 200, NOBODY, NOBODY.lower(), "%00"])
+def test_an_id_of_nothing_is_not_found(api: ApiClient, kind: str, record_id: str) -> None:
+    for method, path in (
+        ("GET", ""),
+        ("PATCH", ""),
+        ("POST", "/archive"),
+        ("POST", "/restore"),
+    ):
+        body = {"tags": []} if method == "PATCH" else None
+        answer = api(method, f"/{kind}/{record_id}{path}", body, ANY)
+        assert (answer.status, problem(answer)) == (404, "not-found"), path
+
+
+def test_an_id_of_the_other_kind_is_not_found(api: ApiClient) -> None:
+    account, contact = an_account(api).json["id"], a_contact(api).json["id"]
+    assert api("GET", f"/contacts/{account}").status == 404
+    assert api("GET", f"/accounts/{contact}").status == 404
+    answer = api("POST", "/contacts", {"last_name": "A", "account_id": contact})
+    assert (answer.status, wrong_fields(answer)) == (422, {"account_id"})
+
+
+def test_a_contact_cannot_be_put_at_an_archived_account(api: ApiClient, cloud: Any) -> None:
+    account = an_account(api)
+    api("POST", path_of(account) + "/archive", None, ANY)
+    answer = api("POST", "/contacts", {"last_name": "A", "account_id": account.json["id"]})
+    assert (answer.status, wrong_fields(answer)) == (422, {"account_id"})
+    assert "restore it first" in answer.json["detail"]
+    contact = a_contact(api)
+    moved = api("PATCH", path_of(contact), {"account_id": account.json["id"]}, ANY)
+    assert (moved.status, wrong_fields(moved)) == (422, {"account_id"})
+
+
+def test_next_year_is_the_latest_to_be_founded_in(api: ApiClient) -> None:
+    year = int(an_account(api).json["created_at"][:4])
+    assert an_account(api, founded_year=year + 1).json["founded_year"] == year + 1
+    late = api("POST", "/accounts", {"name": "A", "founded_year": year + 2})
+    assert late.json["errors"] == [
+        {"field": "founded_year", "message": f"must be between 1000 and {year + 1}"}
+    ]
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "multipart/form-data"])
+def test_what_is_not_json_is_refused(api: ApiClient, media_type: str) -> None:
+    for method, path in (("POST", "/accounts"), ("PATCH", path_of(an_account(api)))):
+        answer = api(method, path, json.dumps(ACCOUNT), {"content-type": media_type, **ANY})
+        assert (answer.status, problem(answer)) == (415, "unsupported-media-type")
+
+
+def test_a_path_nobody_serves_is_not_found(api: ApiClient) -> None:
+    for method, path in (("GET", "/leads"), ("DELETE", "/accounts"), ("POST", "/accounts/x/y")):
+        answer = api(method, path, {})
+        assert (answer.status, problem(answer)) == (404, "not-found")

@@ -1,0 +1,171 @@
+"""Batches of accounts and contacts: every row on its own, by external id, in its place."""
+
+from typing import Any
+
+import pytest
+
+from kernel.events import MAX_EXTERNAL_IDS
+from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.customers.conftest import a_contact, an_account, pages, problem, wrong_fields
+
+NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+KINDS = {"accounts": ("table", "name"), "contacts": ("contacts", "last_name")}
+
+
+def rows(kind: str, count: int) -> list[dict[str, Any]]:
+    name = KINDS[kind][1]
+    return [{name: f"r{i}", "external_ids": {"crm": str(i)}} for i in range(count)]
+
+
+def send(api: ApiClient, kind: str, items: list[Any], **headers: str) -> Answer:
+    return api("POST", f"/{kind}/batch", {"items": items}, headers)
+
+
+def results(answer: Answer) -> list[Any]:
+    assert answer.status == 207, answer.text
+    found: list[Any] = answer.json["results"]
+    assert [r["index"] for r in found] == list(range(len(found)))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "count"), [("accounts", 100), ("contacts", 12)])
+def test_all_other_rows_land_when_one_is_bad(
+    api: ApiClient, cloud: Any, kind: str, count: int
+) -> None:
+    table, name = KINDS[kind]
+    items = rows(kind, count)
+    items[7] = {name: "", "external_ids": {"crm": "7"}, "phone_number": "1"}
+    found = results(send(api, kind, items))
+    assert [r["status"] for r in found] == [201] * 7 + [422] + [201] * (count - 8)
+    assert {e["field"] for e in found[7]["problem"]["errors"]} == {name, "phone_number"}
+    assert found[7]["problem"]["type"] == "urn:zebros:problem:invalid-request"
+    stored = facts(cloud, table)
+    assert len(stored) == count - 1
+    assert {f["origin"] for f in stored} == {"import"}
+    shown = {item["id"]: item for item in pages(api, f"/{kind}?limit=50")}
+    assert {r["id"] for r in found if "id" in r} == set(shown)
+    assert all(shown[r["id"]]["external_ids"]["crm"] == str(r["index"]) for r in found if "id" in r)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_batch_again_changes_nothing(api: ApiClient, cloud: Any, kind: str) -> None:
+    first = results(send(api, kind, rows(kind, 5)))
+    again = results(send(api, kind, rows(kind, 5)))
+    assert [r["status"] for r in again] == [200] * 5
+    assert [(r["id"], r["version"]) for r in again] == [(r["id"], 1) for r in first]
+    assert len(facts(cloud, KINDS[kind][0])) == 5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_changes_what_it_names_and_leaves_the_rest(api: ApiClient, kind: str) -> None:
+    name = KINDS[kind][1]
+    make = an_account if kind == "accounts" else a_contact
+    before = make(api, "Old", external_ids={"crm": "1", "erp": "2"}, tags=["a"], team_id="south")
+    row = {name: "New", "external_ids": {"crm": "1", "web": "3"}, "team_id": None}
+    (result,) = results(send(api, kind, [row]))
+    after = api("GET", f"/{kind}/{before.json['id']}").json
+    assert (result["status"], result["id"], result["version"]) == (200, before.json["id"], 2)
+    assert after[name] == "New"
+    assert after["tags"] == ["a"], "not mentioned"
+    assert "team_id" not in after, "set to null"
+    assert after["external_ids"] == {"crm": "1", "erp": "2", "web": "3"}
+    assert after["owner_id"] == "ann", "an import takes nobody's record away"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_about_one_record_are_taken_in_order(api: ApiClient, kind: str) -> None:
+    name = KINDS[kind][1]
+    items = [{name: f"v{i}", "external_ids": {"crm": "1"}} for i in range(6)]
+    found = results(send(api, kind, items))
+    assert [(r["status"], r["version"]) for r in found] == [
+        (201, 1),
+        *((200, i) for i in range(2, 7)),
+    ]
+    assert api("GET", f"/{kind}/{found[0]['id']}").json[name] == "v5"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_that_names_two_records_or_none_is_refused(
+    api: ApiClient, cloud: Any, kind: str
+) -> None:
+    name = KINDS[kind][1]
+    ids = [r["id"] for r in results(send(api, kind, rows(kind, 2)))]
+    both = {name: "x", "external_ids": {"crm": "0", "erp": "5"}}
+    statuses = [r["status"] for r in results(send(api, kind, [both, {name: "x"}, "x", []]))]
+    assert statuses == [200, 422, 422, 422]
+    (none,) = results(send(api, kind, [{name: "x"}]))
+    assert none["problem"]["errors"][0]["field"] == "external_ids"
+    api("PATCH", f"/{kind}/{ids[1]}", {"external_ids": {"web": "7"}}, {"if-match": "*"})
+    (two,) = results(send(api, kind, [{name: "x", "external_ids": {"crm": "0", "web": "7"}}]))
+    assert (two["status"], two["problem"]["type"]) == (409, "urn:zebros:problem:conflict")
+    assert all(record in two["problem"]["detail"] for record in ids)
+    assert len(facts(cloud, KINDS[kind][0])) == 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_external_ids_add_up_to_no_more_than_a_record_may_have(api: ApiClient, kind: str) -> None:
+    name = KINDS[kind][1]
+    make = an_account if kind == "accounts" else a_contact
+    full = {f"s{i}": "1" for i in range(MAX_EXTERNAL_IDS)}
+    record = make(api, external_ids=full)
+    (result,) = results(send(api, kind, [{name: "x", "external_ids": {"s0": "1", "new": "1"}}]))
+    assert (result["status"], result["problem"]["errors"][0]["field"]) == (422, "external_ids")
+    assert api("GET", f"/{kind}/{record.json['id']}").json == record.json
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"items": []}, "items"),
+        ({"items": "x"}, "items"),
+        ({"items": None}, "items"),
+        ({}, "items"),
+        ({"items": [{}], "dry_run": True}, "dry_run"),
+    ],
+)
+def test_a_batch_that_is_none_is_refused_as_a_whole(
+    api: ApiClient, kind: str, body: Any, field: str
+) -> None:
+    answer = api("POST", f"/{kind}/batch", body)
+    assert (answer.status, problem(answer), wrong_fields(answer)) == (
+        *(422, "invalid-request", {field}),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hundred_and_one_rows_are_refused_as_a_whole(
+    api: ApiClient, cloud: Any, kind: str
+) -> None:
+    answer = send(api, kind, rows(kind, 101))
+    assert (answer.status, wrong_fields(answer)) == (422, {"items"})
+    assert "100" in answer.json["detail"]
+    assert facts(cloud, KINDS[kind][0]) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_with_a_key_is_answered_once(api: ApiClient, cloud: Any, kind: str) -> None:
+    key = {"idempotency-key": "k"}
+    first = send(api, kind, rows(kind, 3), **key)
+    again = send(api, kind, rows(kind, 3), **key)
+    assert (again.status, again.text) == (207, first.text)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert send(api, kind, rows(kind, 2), **key).status == 422
+    assert len(facts(cloud, KINDS[kind][0])) == 3
+
+
+def test_a_row_may_name_an_account_that_came_before(api: ApiClient) -> None:
+    parent = results(send(api, "accounts", rows("accounts", 1)))[0]["id"]
+    child = {"name": "C", "external_ids": {"crm": "c"}, "parent_account_id": parent}
+    person = {"last_name": "P", "external_ids": {"crm": "p"}, "account_id": parent}
+    stranger = {**person, "external_ids": {"crm": "q"}, "account_id": NOBODY}
+    assert results(send(api, "accounts", [child]))[0]["status"] == 201
+    found = results(send(api, "contacts", [person, stranger]))
+    assert [r["status"] for r in found] == [201, 422]
+    assert found[1]["problem"]["errors"][0]["field"] == "account_id"
+    loop = {
+        **rows("accounts", 1)[0],
+        "parent_account_id": results(send(api, "accounts", [child]))[0]["id"],
+    }
+    (refused,) = results(send(api, "accounts", [loop]))
+    assert refused["problem"]["errors"][0]["field"] == "parent_account_id"

@@ -1,0 +1,143 @@
+"""Accounts above accounts: real ones, of the same tenant, no loops, not too many."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customers.model import MAX_ANCESTORS
+from kernel import aws
+from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.customers.conftest import an_account, path_of, problem, wrong_fields
+
+ANY = {"if-match": "*"}
+NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+
+def put_below(api: ApiClient, child: str, parent: str | None) -> Answer:
+    return api("PATCH", f"/accounts/{child}", {"parent_account_id": parent}, ANY)
+
+
+def chain(api: ApiClient, length: int) -> list[str]:
+    """Accounts, each below the one before."""
+    ids: list[str] = []
+    for i in range(length):
+        more = {"parent_account_id": ids[-1]} if ids else {}
+        ids.append(an_account(api, f"level {i}", **more).json["id"])
+    return ids
+
+
+def refused(answer: Answer, message: str) -> None:
+    assert (answer.status, problem(answer)) == (422, "invalid-request")
+    assert wrong_fields(answer) == {"parent_account_id"}
+    assert message in answer.json["detail"]
+
+
+def test_an_account_belongs_to_another_and_leaves_it_again(api: ApiClient) -> None:
+    parent, child = chain(api, 2)
+    assert api("GET", f"/accounts/{child}").json["parent_account_id"] == parent
+    assert "parent_account_id" not in put_below(api, child, None).json
+
+
+def test_a_parent_must_be_there(api: ApiClient, cloud: Any) -> None:
+    answer = api("POST", "/accounts", {"name": "A", "parent_account_id": NOBODY})
+    refused(answer, f"there is no account {NOBODY}")
+    account = an_account(api)
+    refused(put_below(api, account.json["id"], NOBODY), "there is no account")
+    assert len(facts(cloud)) == 1
+
+
+def test_a_parent_of_another_tenant_is_not_there(api: ApiClient) -> None:
+    foreign = an_account(api.as_(tenant="globex")).json["id"]
+    answer = api("POST", "/accounts", {"name": "A", "parent_account_id": foreign})
+    refused(answer, "there is no account")
+
+
+def test_an_archived_account_takes_nobody_in_and_keeps_those_it_has(api: ApiClient) -> None:
+    parent, child = chain(api, 2)
+    api("POST", f"/accounts/{parent}/archive", None, ANY)
+    answer = api("POST", "/accounts", {"name": "A", "parent_account_id": parent})
+    refused(answer, "archived")
+    assert api("PATCH", f"/accounts/{child}", {"sector": "food"}, ANY).status == 200
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, MAX_ANCESTORS])
+def test_an_account_is_never_above_itself(api: ApiClient, cloud: Any, length: int) -> None:
+    ids = chain(api, length)
+    before = len(facts(cloud))
+    refused(put_below(api, ids[0], ids[-1]), "cannot be above itself")
+    assert len(facts(cloud)) == before
+    assert "parent_account_id" not in api("GET", f"/accounts/{ids[0]}").json
+
+
+def test_there_are_at_most_ten_accounts_above_one(api: ApiClient) -> None:
+    ids = chain(api, MAX_ANCESTORS + 1)
+    answer = api("POST", "/accounts", {"name": "A", "parent_account_id": ids[-1]})
+    refused(answer, f"{MAX_ANCESTORS} accounts above")
+    assert an_account(api, "A", parent_account_id=ids[-2]).status == 201
+
+
+def test_two_accounts_put_below_each_other_at_once_end_without_a_loop(api: ApiClient) -> None:
+    a, b = (an_account(api, name) for name in "ab")
+    inner: list[Answer] = []
+
+    def meanwhile(**_: Any) -> None:
+        """The other change, after this one decided and before it commits."""
+        if not inner:
+            inner.append(a)
+            inner[0] = put_below(api, b.json["id"], a.json["id"])
+
+    events = aws.client("dynamodb").meta.events
+    events.register("before-call.dynamodb.TransactWriteItems", meanwhile)
+    outer = put_below(api, a.json["id"], b.json["id"])
+    events.unregister("before-call.dynamodb.TransactWriteItems", meanwhile)
+    assert inner[0].status == 200
+    assert (outer.status, problem(outer)) == (409, "busy")
+    assert outer.headers["retry-after"] == "1"
+    assert "parent_account_id" not in api("GET", path_of(a)).json
+    refused(put_below(api, a.json["id"], b.json["id"]), "cannot be above itself")
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(moves=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=4, max_size=10))
+def test_no_sequence_of_moves_makes_a_loop(api: ApiClient, moves: list[tuple[int, int]]) -> None:
+    ids = [an_account(api, f"a{i}").json["id"] for i in range(5)]
+    above: dict[str, str] = {}
+    for child, parent in ((ids[c], ids[p]) for c, p in moves):
+        line, top = [parent], parent
+        while top in above:
+            top = above[top]
+            line.append(top)
+        answer = put_below(api, child, parent)
+        assert answer.status == (422 if child in line else 200)
+        if answer.status == 200:
+            above[child] = parent
+    for account in ids:
+        shown = api("GET", f"/accounts/{account}").json
+        assert shown.get("parent_account_id") == above.get(account)
+
+
+def test_only_a_change_of_parent_reads_the_accounts_above(api: ApiClient) -> None:
+    ids = chain(api, 4)
+    reads: list[Any] = []
+    events = aws.client("dynamodb").meta.events
+    events.register("before-call.dynamodb.GetItem", lambda **_: reads.append(1))
+    api("PATCH", f"/accounts/{ids[3]}", {"sector": "food"}, ANY)
+    assert len(reads) == 1
+    put_below(api, ids[3], ids[1])
+    assert len(reads) == 1 + 3, "the account, its new parent, and the one above that"
+
+
+def test_a_service_that_fails_is_told_apart_from_a_refusal(api: ApiClient) -> None:
+    account = an_account(api).json["id"]
+
+    def down(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "InternalServerError", "Message": ""}}, "GetItem")
+
+    aws.client("dynamodb").meta.events.register("before-call.dynamodb.GetItem", down)
+    answer = api("POST", "/accounts", {"name": "A", "parent_account_id": account})
+    assert (answer.status, problem(answer)) == (503, "not-ready")
