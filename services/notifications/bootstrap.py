@@ -32,6 +32,9 @@ class _Nobody:
     def push(self, notification: Notification) -> None:
         """Nothing to do."""
 
+    def answer(self, connection_id: str) -> None:
+        """Nothing to do."""
+
 
 @cache
 def service() -> NotificationService:

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from kernel.money import written
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -12,6 +14,10 @@ class Amount(_Part):
 
     minor_units: int
     currency: str
+
+    def written(self) -> str:
+        """For people: `USD 1,054.00`."""
+        return written(self.minor_units, self.currency)
 
 
 class WonDeal(_Part):

@@ -7,12 +7,13 @@ from datetime import datetime
 from kernel.aggregate import Aggregate, born
 from kernel.envelope import Fact
 from kernel.events import DomainEvent
-from kernel.money import Money
 from notifications.events import About, Kind, NotificationRead, NotificationSent, NotificationState
-from notifications.incoming import Amount, AssignedTask, EndedReport, WonDeal
+from notifications.incoming import AssignedTask, EndedReport, WonDeal
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LONGEST = 300
+SYSTEM = "system"
+"""The CRM itself as a user; it reads no inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Notification(NotificationState, Aggregate):
     ) -> tuple["Notification", NotificationSent]:
         """A notification whose id follows from the fact and the recipient: told once, for good."""
         told = cls(
-            **born(tenant_id, derived_id(event_id, message.recipient), "system", at),
+            **born(tenant_id, derived_id(event_id, message.recipient), SYSTEM, at),
             owner_id=message.recipient,
             kind=message.kind,
             text=message.text[:LONGEST],
@@ -71,7 +72,7 @@ def message_for(fact: Fact) -> Message | None:
             deal = WonDeal.model_validate(current)
             if deal.owner_id is None:
                 return None
-            worth = f", {_written(deal.amount)}" if deal.amount else ""
+            worth = f", {deal.amount.written()}" if deal.amount else ""
             text = f"Won: {deal.name}{worth}"
             return Message(
                 deal.owner_id, Kind.OPPORTUNITY_WON, text, About(type="opportunity", id=deal.id)
@@ -87,6 +88,8 @@ def message_for(fact: Fact) -> Message | None:
             )
         case "ReportCompleted" | "ReportFailed":
             report = EndedReport.model_validate(current)
+            if report.created_by == SYSTEM:
+                return None
             name = report.report.replace("_", " ")
             done = fact.type == "ReportCompleted"
             text = (
@@ -97,8 +100,3 @@ def message_for(fact: Fact) -> Message | None:
             kind = Kind.REPORT_COMPLETED if done else Kind.REPORT_FAILED
             return Message(report.created_by, kind, text, About(type="report", id=report.id))
     return None
-
-
-def _written(amount: Amount) -> str:
-    major = Money(minor_units=amount.minor_units, currency=amount.currency).major()
-    return f"{amount.currency} {major:,}"

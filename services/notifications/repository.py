@@ -7,8 +7,6 @@ Index keys (each with the tenant in front):
   CONNECTIONS#<user> (table itself)    <connection id>     live WebSocket connections, two hours
 """
 
-import time
-
 from kernel.auth import Caller
 from kernel.clock import Clock
 from kernel.dynamo import Add, Item, Table
@@ -33,7 +31,7 @@ class NotificationRepository:
     """All records of this context in its one table."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
-        self._table = table
+        self._table, self._now = table, clock
         self.notifications = Store(table, Notification, "notification", _index, clock)
 
     def save(
@@ -65,20 +63,24 @@ class NotificationRepository:
 
     def unread(self, tenant_id: str, user_id: str) -> int:
         """How many a user has not read: one read, however many there are."""
-        item = self._table.get(_unread(tenant_id, user_id), "COUNT")
+        item = self._table.get(_unread(tenant_id, user_id), "COUNT", consistent=True)
         return int(item["unread"]) if item else 0
 
     def connect(self, tenant_id: str, user_id: str, connection_id: str) -> None:
-        """Remember a connection; the oldest goes when a user has too many."""
-        now = int(time.time())
-        pk = _connections(tenant_id, user_id)
-        known = self._table.query(pk, limit=100, consistent=True).items
-        oldest_first = sorted(known, key=lambda item: int(item["since"]))
-        for item in oldest_first[: max(0, len(known) - CONNECTIONS_PER_USER + 1)]:
-            self._table.delete(pk, str(item["sk"]))
+        """Remember a connection; when a user has too many, the oldest are forgotten."""
+        pk, now = _connections(tenant_id, user_id), self._now().timestamp()
         self._table.put(
-            {"pk": pk, "sk": connection_id, "since": now, "ttl": now + CONNECTION_TTL_SECONDS}
+            {
+                "pk": pk,
+                "sk": connection_id,
+                "since": int(now * 1000),
+                "ttl": int(now) + CONNECTION_TTL_SECONDS,
+            }
         )
+        known = self._table.query(pk, limit=100, consistent=True).items
+        newest_first = sorted(known, key=lambda item: int(item["since"]), reverse=True)
+        for item in newest_first[CONNECTIONS_PER_USER:]:
+            self._table.delete(pk, str(item["sk"]))
 
     def disconnect(self, tenant_id: str, user_id: str, connection_id: str) -> None:
         """Forget a connection."""
@@ -86,8 +88,10 @@ class NotificationRepository:
 
     def connections(self, tenant_id: str, user_id: str) -> list[str]:
         """A user's live connections."""
-        pk = _connections(tenant_id, user_id)
-        return [str(item["sk"]) for item in self._table.query(pk, limit=100).items]
+        found = self._table.query(_connections(tenant_id, user_id), limit=100, consistent=True)
+        # An item may stay for days after its time; the connection does not.
+        now = self._now().timestamp()
+        return [str(item["sk"]) for item in found.items if int(item["ttl"]) > now]
 
 
 def _unread(tenant_id: str, user_id: str) -> str:

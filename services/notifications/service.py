@@ -12,10 +12,13 @@ from notifications.repository import NotificationRepository
 
 
 class Live(Protocol):
-    """Pushes to live connections; never raises for a connection that is gone."""
+    """Speaks to live connections; never raises because one cannot be reached."""
 
     def push(self, notification: Notification) -> None:
         """Show a notification to its recipient's open windows."""
+
+    def answer(self, connection_id: str) -> None:
+        """Answer what was said in a window: it is heard."""
 
 
 class NotificationService:
@@ -74,3 +77,7 @@ class NotificationService:
     def disconnect(self, tenant_id: str, user_id: str, connection_id: str) -> None:
         """A window of a user closed."""
         self._repo.disconnect(tenant_id, user_id, connection_id)
+
+    def answer(self, connection_id: str) -> None:
+        """A window wants to know whether it is heard."""
+        self._live.answer(connection_id)

@@ -1,4 +1,4 @@
-"""The WebSocket API: windows open and close; what is said in them is answered with `pong`."""
+"""The WebSocket API: windows open and close; what is said in them is answered with a pong."""
 
 from typing import Any
 
@@ -14,7 +14,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     route, connection_id = request["routeKey"], request["connectionId"]
     logger().info("socket", route=route, connection=connection_id, tenant=tenant_id)
     if route == "$default":
-        return {"statusCode": 200, "body": '{"type":"pong"}'}
+        # Posted, because API Gateway hands on what is returned only over a route response.
+        service().answer(connection_id)
+        return {"statusCode": 200}
     if not tenant_id or not user_id:
         # On $disconnect some platforms leave the context out; the item goes by TTL, or at the
         # first push that finds the connection gone.

@@ -147,8 +147,7 @@ class Sockets:
 
     def post_to_connection(self, ConnectionId: str, Data: bytes) -> None:  # noqa: N803
         if ConnectionId in self.gone:
-            error = {"Error": {"Code": "GoneException", "Message": ""}}
-            raise ClientError(error, "PostToConnection")
+            raise ClientError({"Error": {"Code": "GoneException"}}, "PostToConnection")
         self.posted[ConnectionId] = json.loads(Data)
 
 

@@ -1,0 +1,110 @@
+"""The unread count is exact, whoever tells and reads at the same time."""
+
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from kernel import aws
+from kernel.auth import Caller, Role
+from kernel.clock import utc_now
+from kernel.envelope import Fact, unseal
+from kernel.ids import new_id
+from notifications.model import Notification, derived_id
+from notifications.repository import NotificationRepository
+from notifications.service import NotificationService
+from tests.component.conftest import create_table, facts
+from tests.component.kernel.interleaving import StepTable, interleave
+
+
+class Pushed(list[str]):
+    """Keeps what would be pushed."""
+
+    def push(self, notification: Notification) -> None:
+        self.append(notification.id)
+
+    def answer(self, connection_id: str) -> None:
+        raise AssertionError
+
+
+def a_win() -> Fact:
+    return unseal(
+        {
+            "id": new_id(),
+            "source": "zebros.opportunities",
+            "type": "OpportunityWon",
+            "subject": "opportunity/d",
+            "time": "2026-11-23T10:00:00.000Z",
+            "tenantid": "acme",
+            "sequence": "2",
+            "origin": "api",
+            "data": {"current": {"id": "d", "name": "Big", "owner_id": "ann"}},
+        }
+    )
+
+
+ANN = Caller("acme", "ann", frozenset({Role.SALES_REPRESENTATIVE}))
+
+
+@pytest.fixture
+def fresh(cloud: Any) -> Callable[[], tuple[NotificationService, Pushed]]:
+    """Makes an empty inbox."""
+
+    def make() -> tuple[NotificationService, Pushed]:
+        cloud.delete_table(TableName="table")
+        create_table(cloud, "table")
+        table, pushed = StepTable(aws.client("dynamodb"), "table"), Pushed()
+        return NotificationService(NotificationRepository(table, utc_now), pushed, utc_now), pushed
+
+    return make
+
+
+@settings(
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "12")),
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.lists(st.tuples(st.sampled_from(["tell", "read"]), st.integers(0, 2)), max_size=5),
+    st.lists(st.tuples(st.sampled_from(["tell", "read"]), st.integers(0, 2)), max_size=5),
+    st.lists(st.integers(0, 1), min_size=40, max_size=40),
+)
+def test_the_count_is_what_is_unread_and_nothing_is_told_or_read_twice(
+    fresh: Callable[[], tuple[NotificationService, Pushed]],
+    cloud: Any,
+    one: list[tuple[str, int]],
+    other: list[tuple[str, int]],
+    turns: list[int],
+) -> None:
+    service, pushed = fresh()
+    wins = [a_win() for _ in range(3)]
+    service.tell(wins[0])  # is there, and may be told again
+
+    def doing(acts: list[tuple[str, int]]) -> Callable[[], None]:
+        def work() -> None:
+            for act, number in acts:
+                if act == "tell":
+                    service.tell(wins[number])
+                else:
+                    service.read(ANN, derived_id(wins[0].id, "ann"))
+
+        return work
+
+    interleave([doing(one), doing(other)], itertools.cycle(turns), [None, None])
+    told = {
+        derived_id(wins[n].id, "ann") for act, n in (*one, *other, ("tell", 0)) if act == "tell"
+    }
+    is_read = "read" in {act for act, _ in (*one, *other)}
+    unread = service.inbox(ANN, unread=True, limit=50, cursor=None).items
+    assert service.unread(ANN) == len(unread) == len(told) - is_read
+    assert {n.id for n in service.inbox(ANN, unread=False, limit=50, cursor=None).items} == told
+    assert sorted(pushed) == sorted(told)
+    types = [fact["type"] for fact in facts(cloud)]
+    assert types.count("NotificationSent") == len(told)
+    assert types.count("NotificationRead") == is_read

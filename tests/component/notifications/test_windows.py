@@ -1,0 +1,200 @@
+"""Windows on the WebSocket API: who is connected, what they are sent, what cannot go wrong."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from kernel import aws
+from kernel.dynamo import Table
+from kernel.ids import new_id
+from notifications.repository import NotificationRepository
+from tests.component.conftest import ApiClient
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class Connections:
+    """API Gateway's connections: keeps what is posted, or fails as told."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str, Any]] = []
+        self.fault: Exception | None = None
+
+    def post_to_connection(self, ConnectionId: str, Data: bytes) -> None:  # noqa: N803
+        if self.fault:
+            raise self.fault
+        self.posted.append((ConnectionId, json.loads(Data)))
+
+
+@pytest.fixture
+def connections(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connections]:
+    monkeypatch.setenv("SOCKET_ENDPOINT", "https://sockets.example/live")
+    from notifications import bootstrap
+    from notifications.live import SocketLive
+
+    live = bootstrap.service()._live
+    assert isinstance(live, SocketLive)
+    live._connections = made = Connections()
+    yield made
+    bootstrap.service.cache_clear()
+
+
+def socket(route: str, connection_id: str = "c1", **who: str) -> int:
+    from notifications.handlers.socket import handler
+
+    request: dict[str, Any] = {"routeKey": route, "connectionId": connection_id}
+    if who:
+        request["authorizer"] = who
+    answer = handler({"requestContext": request, "body": '{"type":"ping"}'}, None)
+    assert "body" not in answer
+    return int(answer["statusCode"])
+
+
+def won(owner: str = "ann", tenant: str = "acme") -> list[str]:
+    """Win a deal; the ids of the messages the inbox failed on."""
+    from notifications.handlers.events import handler
+
+    envelope = {
+        "id": new_id(),
+        "source": "zebros.opportunities",
+        "type": "OpportunityWon",
+        "subject": "opportunity/d",
+        "time": "2026-11-23T10:00:00.000Z",
+        "tenantid": tenant,
+        "sequence": "2",
+        "origin": "api",
+        "data": {"current": {"id": "d", "name": "Big", "owner_id": owner}},
+    }
+    body = json.dumps({"detail": envelope})
+    answer = handler({"Records": [{"messageId": "m", "body": body}]}, None)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def inbox(tenant: str = "acme", user: str = "ann") -> list[Any]:
+    from notifications.handlers.api import handler
+
+    api = ApiClient(handler, tenant=tenant, user=user)
+    return list(api("GET", "/notifications").json["items"])
+
+
+def test_a_window_is_sent_what_the_inbox_has(connections: Connections) -> None:
+    assert socket("$connect", tenant="acme", user="ann") == 200
+    assert won() == []
+    (posted,) = connections.posted
+    assert posted == ("c1", {"type": "notification", "notification": inbox()[0]})
+
+
+def test_nothing_is_sent_to_another_tenant_or_user(connections: Connections) -> None:
+    socket("$connect", "theirs", tenant="globex", user="ann")
+    socket("$connect", "bobs", tenant="acme", user="bob")
+    won()
+    assert connections.posted == []
+    won(tenant="globex")
+    assert [connection for connection, _ in connections.posted] == ["theirs"]
+
+
+def test_a_fact_that_comes_again_is_not_sent_again(connections: Connections) -> None:
+    from notifications.handlers.events import handler
+
+    socket("$connect", tenant="acme", user="ann")
+    event = {
+        "Records": [
+            {
+                "messageId": "m",
+                "body": json.dumps(
+                    {
+                        "detail": {
+                            "id": new_id(),
+                            "source": "zebros.activities",
+                            "type": "TaskAssigned",
+                            "subject": "task/t",
+                            "time": "2026-11-23T10:00:00.000Z",
+                            "tenantid": "acme",
+                            "sequence": "1",
+                            "actor": "bob",
+                            "data": {"current": {"id": "t", "title": "x", "assignee_id": "ann"}},
+                        }
+                    }
+                ),
+            }
+        ]
+    }
+    for _ in range(3):
+        handler(event, None)
+    assert len(connections.posted) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ClientError({"Error": {"Code": "ForbiddenException", "Message": ""}}, "PostToConnection"),
+        ClientError({"Error": {"Code": "LimitExceededException", "Message": ""}}, "Post"),
+        EndpointConnectionError(endpoint_url="https://sockets.example"),
+        ValueError("Invalid endpoint: nowhere"),
+    ],
+)
+def test_a_push_that_fails_fails_no_inbox_and_forgets_no_window(
+    connections: Connections, fault: Exception
+) -> None:
+    socket("$connect", tenant="acme", user="ann")
+    connections.fault = fault
+    assert won() == []
+    assert len(inbox()) == 1
+    connections.fault = None
+    won()
+    assert len(connections.posted) == 1
+
+
+def test_a_window_that_is_gone_is_forgotten(connections: Connections) -> None:
+    socket("$connect", tenant="acme", user="ann")
+    connections.fault = ClientError({"Error": {"Code": "GoneException"}}, "PostToConnection")
+    assert won() == []
+    connections.fault = None
+    won()
+    assert connections.posted == []
+    assert len(inbox()) == 2
+
+
+def test_what_is_said_in_a_window_is_answered_there(connections: Connections) -> None:
+    assert socket("$default", "c7", tenant="acme", user="ann") == 200
+    assert connections.posted == [("c7", {"type": "pong"})]
+
+
+def test_a_closed_window_is_sent_nothing(connections: Connections) -> None:
+    socket("$connect", tenant="acme", user="ann")
+    assert socket("$disconnect", tenant="acme", user="ann") == 200
+    won()
+    assert connections.posted == []
+
+
+def test_a_window_of_nobody_is_not_opened(connections: Connections) -> None:
+    assert socket("$connect") == 401
+    assert socket("$connect", tenant="acme", user="") == 401
+    assert socket("$disconnect") == 200
+
+
+def test_a_connection_is_remembered_for_two_hours(cloud: Any) -> None:
+    now = NOON
+    repository = NotificationRepository(Table(aws.client("dynamodb"), "table"), lambda: now)
+    repository.connect("acme", "ann", "c1")
+    (item,) = cloud.scan(TableName="table")["Items"]
+    assert int(item["ttl"]["N"]) == NOON.timestamp() + 7200
+    now = NOON + timedelta(minutes=119)
+    assert repository.connections("acme", "ann") == ["c1"]
+    now = NOON + timedelta(minutes=121)
+    assert repository.connections("acme", "ann") == []
+
+
+def test_the_ten_newest_windows_of_a_user_are_kept(cloud: Any) -> None:
+    now = NOON
+    repository = NotificationRepository(Table(aws.client("dynamodb"), "table"), lambda: now)
+    repository.connect("acme", "bob", "his")
+    for number in reversed(range(13)):
+        repository.connect("acme", "ann", f"c{number:02d}")
+        now += timedelta(milliseconds=1)
+    assert set(repository.connections("acme", "ann")) == {f"c{n:02d}" for n in range(10)}
+    assert repository.connections("acme", "bob") == ["his"]

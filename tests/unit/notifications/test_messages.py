@@ -1,0 +1,104 @@
+"""Whom a fact is told to, and how it is said."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from kernel.envelope import Fact, unseal
+from kernel.ids import new_id
+from notifications.events import Kind
+from notifications.model import LONGEST, Message, Notification, message_for
+
+USD = {"minor_units": 105400, "currency": "USD"}
+DEAL = {"id": "d", "name": "Big one", "owner_id": "ann"}
+TASK = {"id": "t", "title": "Call", "assignee_id": "ann"}
+RUN = {"id": "r", "report": "win_rate", "created_by": "ann"}
+
+
+def fact(type_: str, current: dict[str, Any], **attributes: str) -> Fact:
+    return unseal(
+        {
+            "id": new_id(),
+            "source": "zebros.x",
+            "type": type_,
+            "subject": "x/y",
+            "time": "2026-11-23T10:00:00.000Z",
+            "tenantid": "acme",
+            "sequence": "1",
+            "actor": "bob",
+            "origin": "api",
+            "data": {"current": current},
+            **attributes,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("type_", "current", "kind", "text", "about"),
+    [
+        ("OpportunityWon", DEAL, Kind.OPPORTUNITY_WON, "Won: Big one", "opportunity/d"),
+        (
+            "OpportunityWon",
+            {**DEAL, "amount": USD},
+            Kind.OPPORTUNITY_WON,
+            "Won: Big one, USD 1,054.00",
+            "opportunity/d",
+        ),
+        ("TaskAssigned", TASK, Kind.TASK_ASSIGNED, "New task from bob: Call", "task/t"),
+        (
+            "TaskAssigned",
+            {**TASK, "due_on": "2026-12-01"},
+            Kind.TASK_ASSIGNED,
+            "New task from bob: Call, due 2026-12-01",
+            "task/t",
+        ),
+        (
+            "ReportCompleted",
+            RUN,
+            Kind.REPORT_COMPLETED,
+            "Your report win rate is ready",
+            "report/r",
+        ),
+        (
+            "ReportFailed",
+            {**RUN, "failure": "timed_out", "reason": "It took too long."},
+            Kind.REPORT_FAILED,
+            "Your report win rate failed: It took too long.",
+            "report/r",
+        ),
+    ],
+)
+def test_news_is_told_to_whom_it_concerns(
+    type_: str, current: dict[str, Any], kind: Kind, text: str, about: str
+) -> None:
+    message = message_for(fact(type_, current))
+    assert message is not None
+    assert (message.recipient, message.kind, message.text) == ("ann", kind, text)
+    assert f"{message.about.type}/{message.about.id}" == about
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        fact("OpportunityWon", DEAL, origin="import"),
+        fact("OpportunityWon", {"id": "d", "name": "Nobody's"}),
+        fact("TaskAssigned", TASK, actor="ann"),
+        fact("ReportCompleted", {**RUN, "created_by": "system"}),
+        fact("OpportunityLost", DEAL),
+    ],
+    ids=["imported", "of nobody", "given to oneself", "scheduled", "not subscribed to"],
+)
+def test_what_is_nobodys_news_is_not_told(fact: Fact) -> None:
+    assert message_for(fact) is None
+
+
+def test_the_owner_hears_of_a_win_of_their_own() -> None:
+    assert message_for(fact("OpportunityWon", DEAL, actor="ann")) is not None
+
+
+def test_a_long_story_is_cut() -> None:
+    message = message_for(fact("ReportFailed", {**RUN, "reason": "x" * 2000}))
+    assert isinstance(message, Message)
+    told, _ = Notification.create("acme", message, new_id(), datetime.now(UTC))
+    assert len(told.text) == LONGEST
