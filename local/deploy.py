@@ -25,6 +25,7 @@ from local.state import Home
 REGION = "us-east-1"
 _SOURCES = ("template.yaml", "services", "layers", "statemachines", "infra", "docs/api")
 _EVENT = re.compile(r"^(CREATE|UPDATE|DELETE)_(\w+)\s+(AWS::\S+)\s+(\S+)")
+_BUILDING = re.compile(r"^Building (?:codeuri: .* functions: (\w+)|layer '(\w+)')")
 _SETTLED = re.compile(r"(CREATE|UPDATE)_COMPLETE")
 _KEPT_LINES = 60
 
@@ -171,7 +172,9 @@ def told(lines: Iterable[str], say: Say) -> Iterator[str]:
                 say(f"{done} resources are there")
         elif event and event[2] == "FAILED":
             say(f"{event[4]} failed")
-        elif line.startswith(("Building ", "Build Failed", "Error:")):
+        elif building := _BUILDING.match(line):
+            say(f"Building {building[1] or building[2]}")
+        elif line.startswith(("Build Failed", "Error:")):
             say(line)
         if line:
             yield line

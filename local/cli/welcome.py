@@ -1,5 +1,6 @@
 """What `zebros up` does once the CRM runs: demo company, first report, where things are."""
 
+import sys
 import time
 from typing import Any
 
@@ -82,6 +83,8 @@ def _load_demo(connection: Connection) -> None:
 
             def tell(what: str, done: int, everything: int) -> None:
                 if what not in tasks:
+                    if not sys.stderr.isatty():
+                        say(f"Loading {everything:,} {what}")
                     tasks[what] = bar.add_task(f"Loading {what}", total=everything)
                 bar.update(tasks[what], completed=done, total=everything)
 
