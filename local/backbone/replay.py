@@ -1,5 +1,6 @@
 """Replaying the archive: past facts once more through the bus, marked as replayed."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from ulid import ULID
 from local.connection import Deployment
 from local.errors import BadInput, Stopped, Trouble
 
+_RULE = re.compile(r"(?:.*-)?([A-Z]\w+)Rule(?:-\w+)?")
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
@@ -26,22 +28,23 @@ class Replayed:
 
 
 def consumers(deployment: Deployment) -> dict[str, str]:
-    """The rules on the bus by the function they feed (`ActivitiesEvents`), as ARNs.
-
-    A rule's logical id is `<Function>Rule`, which its deployed name contains; rules of other stacks
-    go by their own names.
-    """
+    """The rules on the bus by the function they feed (`ActivitiesEvents`), as ARNs."""
     events, bus = deployment.aws("events"), deployment.output("BusName")
     found: dict[str, str] = {}
     arguments: dict[str, Any] = {"EventBusName": bus}
     while True:
         page = events.list_rules(**arguments)
         for rule in page.get("Rules", []):
-            head, marked, _ = rule["Name"].partition("Rule")
-            found[head.rpartition("-")[2] if marked else rule["Name"]] = rule["Arn"]
+            found[consumer_of(rule["Name"])] = rule["Arn"]
         if "NextToken" not in page:
             return found
         arguments["NextToken"] = page["NextToken"]
+
+
+def consumer_of(rule: str) -> str:
+    """The function that `zebros-ActivitiesEventsRule-1A2B` feeds; other rules go by their names."""
+    found = _RULE.fullmatch(rule)
+    return found.group(1) if found else rule
 
 
 def replay(

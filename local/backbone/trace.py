@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from local.backbone import facts, logs
 from local.backbone.facts import Envelope
+from local.backbone.replay import consumer_of
 from local.connection import Deployment
 
 _BEFORE = timedelta(minutes=1)
@@ -153,15 +154,16 @@ def _consumers(deployment: Deployment, fact: Envelope) -> Iterator[Step]:
                 "consumer",
                 f"{function} ({line.said.get('consumer')}): {outcome}{again}",
             )
-    for rule, arn in _matching_rules(deployment, fact).items():
-        if not any(function in rule for function in heard):
-            own = any(function in rule for function in logs.functions(deployment))
-            said = "no sign of it (yet)" if own else f"matched, goes to {arn.rpartition(':')[2]}"
-            yield _step(fact, None, "consumer" if own else "subscriber", f"{rule}: {said}")
+    own = logs.functions(deployment)
+    for name, arn in _matching_rules(deployment, fact).items():
+        if name in own and name not in heard:
+            yield _step(fact, None, "consumer", f"{name}: no sign of it (yet)")
+        elif name not in own:
+            yield _step(fact, None, "subscriber", f"{name}: goes to {arn.rpartition(':')[2]}")
 
 
 def _matching_rules(deployment: Deployment, fact: Envelope) -> dict[str, str]:
-    """Rules on the bus whose pattern the fact matches, with what they feed."""
+    """Consumers whose rule the fact matches, by function or rule, with what the rule feeds."""
     events, bus = deployment.aws("events"), deployment.output("BusName")
     event = {
         "id": fact["id"],
@@ -185,7 +187,7 @@ def _matching_rules(deployment: Deployment, fact: Envelope) -> dict[str, str]:
             continue  # not every platform can be asked; the story is told without it
         # A rule without a target of ours is the archive's own.
         if matches["Result"] and targets:
-            found[rule["Name"]] = str(targets[0]["Arn"])
+            found[consumer_of(rule["Name"])] = str(targets[0]["Arn"])
     return found
 
 

@@ -1,6 +1,7 @@
 """Finding the records that rows refer to: asked of the API once each, then remembered."""
 
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
@@ -22,10 +23,12 @@ class Reads(Protocol):
 
 @dataclass(slots=True)
 class References:
-    """Ids by what files call them. Safe to share between threads; two may ask the same, once."""
+    """Ids by what files call them. Safe to share between threads, which wait for one answer."""
 
     client: Reads
-    _known: "OrderedDict[tuple[str, str, str], str | None]" = field(default_factory=OrderedDict)
+    _known: "OrderedDict[tuple[str, str, str], Future[str | None]]" = field(
+        default_factory=OrderedDict
+    )
     _catalogue: dict[tuple[str, str], str] | None = None
     _lock: Lock = field(default_factory=Lock)
 
@@ -35,25 +38,36 @@ class References:
             return self._products().get((reference.by, reference.value))
         key = (reference.kind, reference.by, reference.value)
         with self._lock:
-            if key in self._known:
+            answer = self._known.get(key)
+            if answer is not None:
                 self._known.move_to_end(key)
-                return self._known[key]
-        system = reference.by.removeprefix("external_ids.")
-        page = self.client.get(
-            f"/{reference.kind}", external_id=f"{system}:{reference.value}", limit=1
-        )
-        found = next((str(item["id"]) for item in page["items"]), None)
-        with self._lock:
-            self._known[key] = found
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        return found
+            else:
+                mine = self._known[key] = Future()
+                if len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+        if answer is not None:
+            return answer.result()
+        try:
+            mine.set_result(self._ask(reference))
+        except BaseException as fault:
+            with self._lock:
+                self._known.pop(key, None)  # another row may have more luck
+            mine.set_exception(fault)
+            raise
+        return mine.result()
 
     def forget_missing(self) -> None:
         """Ask again for what was not there: the rows just loaded may have brought it."""
         with self._lock:
-            for key in [key for key, found in self._known.items() if found is None]:
+            for key in [key for key, answer in self._known.items() if answer.result() is None]:
                 del self._known[key]
+
+    def _ask(self, reference: Reference) -> str | None:
+        system = reference.by.removeprefix("external_ids.")
+        page = self.client.get(
+            f"/{reference.kind}", external_id=f"{system}:{reference.value}", limit=1
+        )
+        return next((str(item["id"]) for item in page["items"]), None)
 
     def _products(self) -> dict[tuple[str, str], str]:
         """The catalogue by code and by name, read once: it is small, and has no such lookup."""

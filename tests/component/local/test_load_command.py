@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.component.local import in_process
 MAPS = Path(__file__).parents[2] / "flows" / "maps"
 SHARED = os.environ.get("ZEBROS_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data")
 DATA = Path(SHARED) / "crm-sales-opportunities"
+
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the public data set is not there")
 
 PRODUCTS = "product,series,sales_price\nGTX Basic,GTX,550\nGTX Pro,GTX,4821\n"
 TEAMS = "sales_agent,manager,regional_office\nAnn Lee,Cleo Marsh,East\n"
@@ -38,6 +41,7 @@ def crm(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Connection, "client", lambda _self, **_: in_process.client())
     monkeypatch.setattr("kernel.batch._THREADS", 1)  # moto copies a table while others write
+    in_process.create_tables(cloud, monkeypatch)
     (tmp_path / "products.csv").write_text(PRODUCTS, encoding="utf-8")
     (tmp_path / "sales_teams.csv").write_text(TEAMS, encoding="utf-8")
     (tmp_path / "deals.csv").write_text(DEALS, encoding="utf-8")
@@ -211,14 +215,33 @@ def test_a_person_reads_a_table_and_where_the_rejects_are(
     assert "1 row is in p.csv.rejects.csv with the reason" in caught.err
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the public data set is not beside the checkout")
+@needs_data
+@pytest.mark.parametrize(
+    ("kind", "file", "rows"), [("products", "products.csv", 7), ("accounts", "accounts.csv", 85)]
+)
 def test_the_public_data_set_fits_its_maps_to_the_last_row(
+    capsys: pytest.CaptureFixture[str], kind: str, file: str, rows: int
+) -> None:
+    _, told = load(capsys, kind, str(DATA / file), "--dry-run", *with_map(kind))
+    assert (told["ready"], told["rejected"]) == (rows, 0), told
+
+
+@needs_data
+def test_subsidiaries_find_their_parents_wherever_these_stand_in_the_file(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    load(capsys, "products", str(DATA / "products.csv"), *with_map("products"))
-    for kind, file, rows in (
-        ("products", "products.csv", 7),
-        ("accounts", "accounts.csv", 85),
-    ):
-        _, told = load(capsys, kind, str(DATA / file), "--dry-run", *with_map(kind))
-        assert (told["ready"], told["rejected"]) == (rows, 0)
+    code, told = load(capsys, "accounts", str(DATA / "accounts.csv"), *with_map("accounts"))
+    assert (code, told["created"], told["rejected"], told["incomplete"]) == (0, 85, 0, 0)
+    with (DATA / "accounts.csv").open(encoding="utf-8", newline="") as lines:
+        source = {row["account"]: row for row in csv.DictReader(lines)}
+    with in_process.client() as client:
+        found = {
+            name: client.get("/accounts", external_id=f"crm:{name}")["items"][0] for name in source
+        }
+    for name, row in source.items():
+        parent = row["subsidiary_of"]
+        assert found[name].get("parent_account_id") == (found[parent]["id"] if parent else None)
+        dollars = Decimal(row["revenue"]) * 1_000_000
+        assert found[name]["annual_revenue"]["minor_units"] == dollars * 100
+    assert found["Acme Corporation"]["sector"] == "technology"
+    assert found["Bioholding"]["country"] == "PH"

@@ -18,7 +18,7 @@ OUTPUTS = {
     "BusName": "bus",
     "LakeBucketName": "lake",
     **{
-        f"{name}TableName": "table"
+        f"{name}TableName": "opportunities"
         for name in (
             "Customers",
             "Contacts",
@@ -37,7 +37,8 @@ OUTPUTS = {
 
 
 @pytest.fixture
-def stack(cloud: Any) -> Deployment:
+def stack(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    in_process.create_tables(cloud, monkeypatch)
     boto3.client("s3").create_bucket(Bucket="lake")
     return Deployment(OUTPUTS, None, "us-east-1")
 
@@ -111,7 +112,7 @@ def test_a_win_is_told_from_request_to_lake(stack: Deployment) -> None:
     request = step(story.steps, "request")
     assert request.said == f"POST /v1/opportunities/{deal}/won by admin: 200 in 20 ms"
     assert request.lag == timedelta(milliseconds=-8)
-    assert step(story.steps, "state").said == "version 2 in table"
+    assert step(story.steps, "state").said == "version 2 in opportunities"
     assert step(story.steps, "fact").said.endswith(": lead to won")
     assert step(story.steps, "bus").lag == timedelta(milliseconds=300)
     consumer = step(story.steps, "consumer")
@@ -161,7 +162,7 @@ def test_a_notification_that_the_fact_caused_belongs_to_its_story(stack: Deploym
         "data": {"current": {"owner_id": "maya", "title": "Hall 3 was won"}},
     }
     boto3.client("dynamodb").put_item(
-        TableName="table",
+        TableName="opportunities",
         Item={
             "pk": {"S": f"TENANT#acme#NOTIFICATION#{'0' * 26}"},
             "sk": {"S": "FACT#000000000001"},
@@ -187,9 +188,9 @@ def test_a_record_whose_outbox_is_gone_is_told_from_the_lake(stack: Deployment) 
     _, (_, win) = facts.of_record(stack, "acme", deal)
     into_lake(win)
     table = boto3.client("dynamodb")
-    for item in table.scan(TableName="table")["Items"]:
+    for item in table.scan(TableName="opportunities")["Items"]:
         if item["sk"]["S"].startswith("FACT#"):
-            table.delete_item(TableName="table", Key={"pk": item["pk"], "sk": item["sk"]})
+            table.delete_item(TableName="opportunities", Key={"pk": item["pk"], "sk": item["sk"]})
     subject, found = facts.of_record(stack, "acme", deal)
     assert (subject, [one["id"] for one in found]) == (f"opportunity/{deal}", [win["id"]])
     by_fact, (story,) = stories(stack, "acme", win["id"], last=5)
