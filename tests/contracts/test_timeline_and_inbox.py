@@ -1,0 +1,66 @@
+"""The timeline and the inbox understand the published examples of the facts they consume."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.handlers.events import handler as timeline
+from activities.handlers.events import note
+from activities.repository import TimelineEntry
+from kernel.dynamo import Put
+from kernel.envelope import unseal
+from notifications.handlers.events import handler as inbox
+from notifications.model import message_for
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples"
+
+
+def example(type_: str) -> dict[str, Any]:
+    (path,) = EXAMPLES.glob(f"*/{type_}.v1.json")
+    envelope: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return envelope
+
+
+@pytest.mark.parametrize("type_", sorted(timeline.types))
+def test_a_timeline_tells_every_published_fact(type_: str) -> None:
+    fact = unseal(example(type_))
+    current = fact.data["current"]
+    actions = note(fact, {})
+    entries = [
+        TimelineEntry.model_validate_json(a.item["doc"]) for a in actions if isinstance(a, Put)
+    ]
+    assert len(entries) == len(actions)
+    text = entries[0].text
+    name = current.get("last_name") or current.get("name") or current["title"]
+    assert name in text
+    assert "None" not in text
+    partitions = {a.item["pk"].rpartition("#TIMELINE#")[2] for a in actions if isinstance(a, Put)}
+    linked = {f"{r['type']}#{r['id']}" for r in current.get("related", [])}
+    linked |= {
+        f"{kind}#{current[f'{kind}_id']}"
+        for kind in ("account", "contact")
+        if f"{kind}_id" in current
+    }
+    assert partitions == linked | {fact.subject.replace("/", "#")}
+
+
+@pytest.mark.parametrize("type_", sorted(inbox.types))
+def test_the_inbox_tells_every_published_fact_it_consumes(type_: str) -> None:
+    envelope = {**example(type_), "origin": "api", "actor": "someone.else"}
+    fact = unseal(envelope)
+    message = message_for(fact)
+    assert message is not None
+    current = fact.data["current"]
+    recipient = {
+        "OpportunityWon": current.get("owner_id"),
+        "TaskAssigned": current.get("assignee_id"),
+        "ReportCompleted": current["created_by"],
+        "ReportFailed": current["created_by"],
+    }[type_]
+    assert message.recipient == recipient
+    assert f"{message.about.type}/{message.about.id}" == fact.subject
+    assert "None" not in message.text
+    if type_ == "ReportFailed":
+        assert message.text.endswith(current["reason"])
