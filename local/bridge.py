@@ -49,18 +49,22 @@ def _to(host: str, port: int) -> Connected:
             writer.close()
             return
         await asyncio.gather(_pump(reader, onward_writer), _pump(onward_reader, writer))
+        for end in (onward_writer, writer):
+            with suppress(OSError):
+                end.close()
+                await end.wait_closed()
 
     return connected
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on what comes, and then that nothing more will come (the other way stays open)."""
     with suppress(OSError):
         while chunk := await reader.read(_CHUNK):
             writer.write(chunk)
             await writer.drain()
     with suppress(OSError):
-        writer.close()
-        await writer.wait_closed()
+        writer.write_eof()
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from local.connection import STACK
 from local.errors import NotReady, Trouble
 from local.state import Home
@@ -58,6 +60,8 @@ class Stack:
                 self._sam("build", *self._build_options(), say=say)
             say("Deploying the stack (sam deploy)")
             self._sam("deploy", *self._deploy_options(), say=say)
+            # Only what the platform has on disk may be left out at the next start.
+            self._save()
             self.home.deployed.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
         return self.outputs()
 
@@ -110,6 +114,10 @@ class Stack:
         except ClientError:
             return None
         return status if _SETTLED.fullmatch(status) else None
+
+    def _save(self) -> None:
+        with suppress(httpx.HTTPError):
+            httpx.post(f"{self.endpoint}/_zebros/snapshot", timeout=60.0, trust_env=False)
 
     def _sam(self, command: str, *options: str, say: Say) -> None:
         """Run one command of the SAM CLI, telling what it does. Raises NotDeployed."""

@@ -11,12 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from local import bridge, parts, ports
 from local.deploy import Stack
@@ -104,7 +101,6 @@ class Supervisor:
             {"IssuerBase": base, "Audience": AUDIENCE, "LakeFlushSeconds": "2"},
         )
         outputs = stack.deploy(self._say)
-        self._saved(endpoint)
         self.state = parts.described(outputs, endpoint, base, self._options.root)
         self.state |= {"port": port, "issuer_port": issuer_port}
         if docker:
@@ -238,11 +234,6 @@ class Supervisor:
         self._home.write_status(phase, options=plain(self._options))
         if sentence:
             self._say(sentence)
-
-    def _saved(self, endpoint: str) -> None:
-        """Have the deployed stack on disk before anybody relies on it."""
-        with suppress(httpx.HTTPError):
-            httpx.post(f"{endpoint}/_zebros/snapshot", timeout=60.0, trust_env=False)
 
 
 def second_start(home: Home) -> Trouble:

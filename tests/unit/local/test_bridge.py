@@ -1,0 +1,63 @@
+"""The forwarder that makes the platform reachable on the Docker bridge."""
+
+import asyncio
+import socket
+from contextlib import suppress
+
+import pytest
+
+from local import bridge
+from local.errors import NotReady
+
+BRIDGE = "127.0.0.2"  # stands for docker0's address: another one than the platform's
+
+
+def test_without_docker_the_sentence_says_so() -> None:
+    with pytest.raises(NotReady, match="no Docker bridge") as caught:
+        bridge.address("nosuch0")
+    assert "--bridge" in caught.value.hint
+
+
+def test_the_address_of_an_interface_is_found() -> None:
+    assert bridge.address("lo") == "127.0.0.1"
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(100):
+        writer.write(data.upper())
+        await writer.drain()
+    writer.close()
+
+
+async def asked(host: str, port: int, text: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(text)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def through_the_bridge() -> tuple[bytes, bytes]:
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    forwarding = asyncio.create_task(bridge.forward(BRIDGE, [port]))
+    for _ in range(100):
+        await asyncio.sleep(0.01)
+        with suppress(OSError), socket.create_connection((BRIDGE, port), timeout=1):
+            break
+    first, second = await asyncio.gather(
+        asked(BRIDGE, port, b"one"), asked(BRIDGE, port, b"two" * 100_000)
+    )
+    forwarding.cancel()
+    with suppress(asyncio.CancelledError):
+        await forwarding
+    server.close()
+    await server.wait_closed()
+    return first, second
+
+
+def test_connections_are_passed_on_in_both_directions() -> None:
+    first, second = asyncio.run(through_the_bridge())
+    assert (first, second) == (b"ONE", b"TWO" * 100_000)
