@@ -101,7 +101,9 @@ class Stack:
         return found if isinstance(found, dict) else {}
 
     def _described(self) -> dict[str, Any]:
-        found = cloudformation(self.endpoint).describe_stacks(StackName=self.name)["Stacks"]
+        found = deployed_client("cloudformation", self.endpoint).describe_stacks(
+            StackName=self.name
+        )["Stacks"]
         stack: dict[str, Any] = found[0]
         return stack
 
@@ -155,7 +157,9 @@ class Stack:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            events = cloudformation(self.endpoint).describe_stack_events(StackName=self.name)
+            events = deployed_client("cloudformation", self.endpoint).describe_stack_events(
+                StackName=self.name
+            )
         except (ClientError, BotoCoreError):
             return ""
         failed = [
@@ -237,12 +241,12 @@ def sam() -> str:
     return found
 
 
-def cloudformation(endpoint: str) -> Any:
-    """A client of the platform's CloudFormation."""
+def deployed_client(service: str, endpoint: str) -> Any:
+    """A client of one of the platform's services."""
     from kernel import aws
 
     # A real account's credentials must not be sent to, or be needed by, the local platform.
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")  # noqa: S106
     os.environ.pop("AWS_PROFILE", None)
     os.environ["AWS_DEFAULT_REGION"] = REGION
-    return aws.client("cloudformation", endpoint)
+    return aws.client(service, endpoint)

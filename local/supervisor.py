@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from local import bridge, parts, ports
-from local.deploy import Stack
+from local import bridge, containers, parts, ports
+from local.deploy import Stack, deployed_client
 from local.errors import NotReady, Trouble
 from local.parts import Part
 from local.processes import Child, stop
@@ -104,10 +104,7 @@ class Supervisor:
         self.state = parts.described(outputs, endpoint, base, self._options.root)
         self.state |= {"port": port, "issuer_port": issuer_port}
         if docker:
-            self.state["bridge"] = {
-                "endpoint": f"http://{docker}:{port}",
-                "issuer_base": f"http://{docker}:{issuer_port}/realms/",
-            }
+            self.state["bridge"] = self._reached(docker, endpoint, base)
         self._home.write_state(self.state)
         if self.state["task_queue"] and parts.has_worker():
             self._start(parts.worker(self.state))
@@ -135,6 +132,16 @@ class Supervisor:
                     self._home.write_status("failed", error=failure.document())
                 self._lock.release()
                 self._lock = None
+
+    def _reached(self, docker: str, endpoint: str, base: str) -> dict[str, str]:
+        """Where containers find everything, and the file that tells `sam local invoke` so."""
+        file = self._home.path / "sam-env.json"
+        there = {"endpoint": endpoint, "issuer_base": base}
+        there = {name: url.replace(HOST, docker) for name, url in there.items()}
+        client = deployed_client("lambda", endpoint)
+        moved = {endpoint: there["endpoint"], base: there["issuer_base"]}
+        containers.write(file, self.state["functions"], client, moved)
+        return {**there, "env_vars": str(file)}
 
     def _ports(self, before: dict[str, Any]) -> tuple[int, int]:
         given = self._options

@@ -48,6 +48,9 @@ def welcome(ctx: typer.Context, connection: Connection, *, empty: bool) -> None:
     ]
     if state.get("bridge"):
         rows.append(("Docker bridge", state["bridge"]["endpoint"]))
+        rows.append(
+            ("In containers", f"sam local invoke … --env-vars {state['bridge']['env_vars']}")
+        )
     for name, value in rows:
         console.print(Text.assemble((f"{name:14}", "bold"), str(value)), soft_wrap=True)
     console.print()

@@ -216,7 +216,11 @@ class Environment:
             "TZ": ":UTC",
             "PYTHONUNBUFFERED": "1",
             **inherited,
-            **{key: self._local(str(value)) for key, value in own.items() if key not in reserved},
+            **{
+                key: self._local(str(value))
+                for key, value in own.items()
+                if key not in reserved and not (key == "AWS_ENDPOINT_URL" and not value)
+            },
             **runtime_module.execution_credentials(self.config),
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,

@@ -1,12 +1,15 @@
 """The forwarder that makes the platform reachable on the Docker bridge."""
 
 import asyncio
+import json
 import socket
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from local import bridge
+from local import bridge, containers
 from local.errors import NotReady
 
 BRIDGE = "127.0.0.2"  # stands for docker0's address: another one than the platform's
@@ -61,3 +64,30 @@ async def through_the_bridge() -> tuple[bytes, bytes]:
 def test_connections_are_passed_on_in_both_directions() -> None:
     first, second = asyncio.run(through_the_bridge())
     assert (first, second) == (b"ONE", b"TWO" * 100_000)
+
+
+class Functions:
+    """Lambda, with one function."""
+
+    def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:  # noqa: N803
+        assert FunctionName == "zebros-Docs-1"
+        issuer = "http://127.0.0.1:2/realms/"
+        return {"Environment": {"Variables": {"TABLE_NAME": "t-1", "ISSUER_BASE": issuer}}}
+
+
+def test_functions_in_containers_get_the_deployed_settings_at_the_bridges_address(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "sam-env.json"
+    reached = {
+        "http://127.0.0.1:1": "http://172.17.0.1:1",
+        "http://127.0.0.1:2/": "http://172.17.0.1:2/",
+    }
+    containers.write(file, {"Docs": "zebros-Docs-1"}, Functions(), reached)
+    assert json.loads(file.read_text()) == {
+        "Docs": {
+            "TABLE_NAME": "t-1",
+            "ISSUER_BASE": "http://172.17.0.1:2/realms/",
+            "AWS_ENDPOINT_URL": "http://172.17.0.1:1",
+        }
+    }
