@@ -25,7 +25,9 @@ from local.errors import NotReady, Trouble
 from local.state import Home
 
 REGION = "us-east-1"
-_SOURCES = ("template.yaml", "services", "layers", "statemachines", "infra", "docs/api")
+_UNSEEN = ("tools/pack_function.py", "docs/openapi.json", "docs/asyncapi.json", "layers/layer.mk")
+"""What the builds read beside their folder: SAM's cache does not know of it."""
+_SOURCES = ("template.yaml", "services", "layers", "statemachines", "infra", *_UNSEEN)
 _EVENT = re.compile(r"^(CREATE|UPDATE|DELETE)_(\w+)\s+(AWS::\S+)\s+(\S+)")
 _BUILDING = re.compile(r"^Building (?:codeuri: .* functions: (\w+)|layer '(\w+)')")
 _SETTLED = re.compile(r"(CREATE|UPDATE)_COMPLETE")
@@ -71,10 +73,14 @@ class Stack:
         return {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
 
     def _build_options(self) -> list[str]:
+        cache = self.root / ".aws-sam" / f"cache-{fingerprint(self.root, _UNSEEN)[:12]}"
+        for old in cache.parent.glob("cache-*"):
+            if old != cache:
+                shutil.rmtree(old, ignore_errors=True)
         return [
             *("--template-file", str(self.root / "template.yaml")),
             *("--build-dir", str(self.home.build)),
-            *("--cache-dir", str(self.root / ".aws-sam" / "cache")),
+            *("--cache-dir", str(cache)),
             "--cached",
             "--parallel",
         ]
@@ -198,10 +204,10 @@ def last_line(lines: list[str]) -> str:
     return (named or lines or ["it said nothing"])[-1]
 
 
-def fingerprint(root: Path) -> str:
+def fingerprint(root: Path, sources: tuple[str, ...] = _SOURCES) -> str:
     """A hash of everything that `sam build` reads."""
     digest = hashlib.sha256()
-    for name in _SOURCES:
+    for name in sources:
         start = root / name
         files = [start] if start.is_file() else sorted(start.rglob("*"))
         for file in files:
