@@ -4,9 +4,12 @@ A projection keeps one position item per subject:
   TENANT#<t>#POSITION#<projection>#<subject>   POSITION            sequence, memory, gaps reported
   the same                                     PARKED#<sequence>   a fact that came too early
 The position moves in the same transaction as the effect, and only from the version that was read
-(compare and set), so a fact can be neither applied twice nor skipped, whoever else runs.
-Whoever parks a fact reads the position afterwards, whoever moves the position looks for parked
-facts afterwards: one of the two always sees the other.
+(compare and set), so a fact can be neither applied twice nor skipped, whoever else runs. Parking
+moves the position's version too and counts what is parked: nobody can park and pass unseen, and
+where nothing is parked nothing is looked for.
+
+Facts of one subject that arrive together are applied in one transaction: one read and one write,
+however many they are.
 """
 
 import json
@@ -20,9 +23,9 @@ from kernel.auth import system
 from kernel.aws import client
 from kernel.clock import Clock, utc_now
 from kernel.consumer import Message, consumed, failures, report
-from kernel.dynamo import Action, Delete, Item, Put, Table
+from kernel.dynamo import Action, Add, Delete, Item, Put, Table
 from kernel.envelope import Fact, seal, unseal
-from kernel.errors import Busy
+from kernel.errors import Busy, Conflict
 from kernel.events import StreamGap, StreamState
 from kernel.ids import new_id
 from kernel.store import outbox
@@ -37,6 +40,8 @@ GAP_GRACE_SECONDS = 60
 _PARKED = "PARKED#"
 _LAST = 10**12 - 1
 """Beyond any sequence; it has the digits of a sort key."""
+_TOGETHER = 20
+"""Facts of one subject in one transaction: well under its hundred actions."""
 _TRIES = 4
 """Attempts to apply one fact while other workers move its subject on."""
 
@@ -55,6 +60,8 @@ class Position:
     """Gaps reported so far; the sequence of the last StreamGapDetected."""
     reported: int = 0
     """The highest missing sequence that was reported; all below it were reported or have come."""
+    parked: int = 0
+    """How many facts wait."""
 
     def write(self) -> Put:
         """Store it, provided nobody moved it since it was read."""
@@ -67,6 +74,7 @@ class Position:
                 "memory": json.dumps(self.memory, separators=(",", ":"), ensure_ascii=False),
                 "gaps": self.gaps,
                 "reported": self.reported,
+                "parked": self.parked,
             },
             absent=self.version == 0,
             version=self.version or None,
@@ -125,6 +133,15 @@ class Projection:
         order = sorted(zip(facts, messages, strict=True), key=lambda pair: pair[0].sequence)
         position = self._position(order[0][0])
         failed: list[str] = []
+        together = _run([fact for fact, _ in order], position.sequence)
+        if len(together) > 1:
+            try:
+                position = self._step(position, together)
+                order = [pair for pair in order if pair[0] not in together]
+            except Exception as fault:
+                # One by one then: whose fault it was shows, and the others are not held up.
+                report(self.name, {"messageId": order[0][1]}, fault)
+                position = self._position(together[0])
         for fact, message in order:
             try:
                 position = self._take(position, fact)
@@ -141,42 +158,57 @@ class Projection:
             if fact.sequence <= position.sequence:
                 consumed(self.name, fact, "duplicate")
                 return position
-            if fact.sequence > position.sequence + 1:
-                self._park(position, fact)
-                return self._position(fact)
             try:
-                return self._step(position, fact)
+                if fact.sequence > position.sequence + 1:
+                    return self._park(position, fact)
+                return self._step(position, [fact])
             except Busy:
                 position = self._position(fact)
         raise Busy("Other consumers kept moving this subject on.")
 
-    def _step(self, position: Position, fact: Fact, *more: Action) -> Position:
-        """Apply the next fact of a subject together with its position."""
+    def _step(self, position: Position, facts: list[Fact], *parked: str) -> Position:
+        """Apply the next facts of a subject together with its position.
+
+        `parked` are the sort keys these facts were parked under.
+        """
         memory = json.loads(json.dumps(position.memory))
-        effect = self._apply(fact, memory)
-        moved = replace(position, sequence=fact.sequence, memory=memory)
-        self._table().transact([moved.write(), *effect, *more])
-        consumed(self.name, fact)
+        effects = [action for fact in facts for action in self._apply(fact, memory)]
+        moved = replace(
+            position,
+            sequence=facts[-1].sequence,
+            memory=memory,
+            parked=position.parked - len(parked),
+        )
+        freed = [Delete(position.pk, key) for key in parked]
+        self._table().transact([moved.write(), *merged(effects), *freed])
+        for fact in facts:
+            consumed(self.name, fact)
         return moved.stored()
 
     def _drain(self, position: Position) -> None:
         """Apply what was parked and is next now; forget what was parked and is done."""
-        while True:
+        while position.parked:
             moved = False
             for key, fact in self._parked(position):
                 if fact.sequence > position.sequence + 1:
                     return
                 moved = True
                 if fact.sequence <= position.sequence:
-                    self._table().delete(position.pk, key)
+                    position = self._forget(position, key)
                     continue
                 try:
-                    position = self._step(position, fact, Delete(position.pk, key))
+                    position = self._step(position, [fact], key)
                 except Exception as fault:
                     self._send_back(position, key, fact, fault)
                     return
             if not moved:
                 return
+
+    def _forget(self, position: Position, key: str) -> Position:
+        """A parked fact has nothing to wait for any more."""
+        moved = replace(position, parked=position.parked - 1)
+        self._table().transact([moved.write(), Delete(position.pk, key)])
+        return moved.stored()
 
     def _send_back(self, position: Position, key: str, fact: Fact, fault: Exception) -> None:
         """A parked fact that fails when its turn has come is a message of its own again.
@@ -192,18 +224,27 @@ class Projection:
         if fact.replayed:
             body["replay-name"] = "parked"
         client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(body))
-        self._table().delete(position.pk, key)
+        self._forget(position, key)
 
-    def _park(self, position: Position, fact: Fact) -> None:
+    def _park(self, position: Position, fact: Fact) -> Position:
         """Keep a fact that came too early, and ask later whether the missing one came."""
-        self._table().put(
-            {
-                "pk": position.pk,
-                "sk": f"{_PARKED}{fact.sequence:012d}",
-                "detail": fact.detail,
-                "replayed": int(fact.replayed),
-            }
-        )
+        moved = replace(position, parked=position.parked + 1)
+        item: Item = {
+            "pk": position.pk,
+            "sk": f"{_PARKED}{fact.sequence:012d}",
+            "detail": fact.detail,
+            "replayed": int(fact.replayed),
+        }
+        try:
+            self._table().transact(
+                [moved.write(), Put(item, absent=True, refused=Conflict("It waits already."))]
+            )
+            position = moved.stored()
+        except Busy:
+            raise
+        except Conflict:
+            consumed(self.name, fact, "duplicate")
+            return position
         if queue := os.environ.get("QUEUE_URL"):
             client("sqs").send_message(
                 QueueUrl=queue,
@@ -211,6 +252,7 @@ class Projection:
                 MessageBody=json.dumps({"gap_check": json.loads(fact.detail)}),
             )
         consumed(self.name, fact, "parked")
+        return position
 
     def _parked(self, position: Position, last: int = _LAST) -> Iterator[tuple[str, Fact]]:
         """Parked facts up to sequence `last`, in order, each with its sort key."""
@@ -281,4 +323,35 @@ class Projection:
             json.loads(str(item["memory"])),
             int(item["gaps"]),
             int(item["reported"]),
+            int(item.get("parked", 0)),
         )
+
+
+def _run(facts: list[Fact], after: int) -> list[Fact]:
+    """The facts, in order, that come next after a sequence without a gap, each once."""
+    found: list[Fact] = []
+    for fact in facts:
+        if fact.sequence == after + len(found) + 1:
+            found.append(fact)
+        elif fact.sequence > after + len(found) + 1:
+            break
+    return found[:_TOGETHER]
+
+
+def merged(actions: list[Action]) -> list[Action]:
+    """The same effect with one action per item, which is all a transaction allows."""
+    by_item: dict[tuple[str, str, str], Action] = {}
+    for action in actions:
+        pk, sk = (
+            (str(action.item["pk"]), str(action.item["sk"]))
+            if isinstance(action, Put)
+            else (action.pk, action.sk)
+        )
+        key = (action.table, pk, sk)
+        before = by_item.get(key)
+        if isinstance(before, Add) and isinstance(action, Add):
+            names = before.amounts.keys() | action.amounts.keys()
+            amounts = {n: before.amounts.get(n, 0) + action.amounts.get(n, 0) for n in names}
+            action = replace(action, amounts=amounts, fixed={**before.fixed, **action.fixed})
+        by_item[key] = action
+    return [a for a in by_item.values() if not isinstance(a, Add) or any(a.amounts.values())]
