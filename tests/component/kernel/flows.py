@@ -1,0 +1,170 @@
+"""State machines carried out in process (moto's interpreter), with our functions as their tasks."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+from moto.core.config import default_user_config
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (  # noqa: E501
+    StateTaskServiceCallback,
+)
+from moto.stepfunctions.parser.asl.eval.callback.callback import (
+    CallbackConsumerTimeout,
+    CallbackEndpoint,
+    CallbackPoolManager,
+    HeartbeatEndpoint,
+    HeartbeatTimedOut,
+)
+
+from kernel import aws
+from kernel.ids import new_id
+
+Function = Callable[[dict[str, Any], object], dict[str, Any]]
+ROLE = "arn:aws:iam::123456789012:role/flow"
+
+
+@contextmanager
+def carried_out(**functions: Function) -> Iterator[None]:
+    """Executions really run; Lambda functions are these, by name, and fail as Lambda reports it."""
+
+    def invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> dict[str, Any]:
+        name = parameters["FunctionName"].rpartition(":")[2]
+        answer: dict[str, Any] = {"StatusCode": 200, "ExecutedVersion": "$LATEST"}
+        try:
+            answer["Payload"] = functions[name](json.loads(parameters["Payload"]), None)
+        except Exception as fault:
+            answer["FunctionError"] = "Unhandled"
+            answer["Payload"] = {
+                "errorMessage": str(fault),
+                "errorType": type(fault).__name__,
+                "stackTrace": ['  File "/var/task/handler.py", line 1, in handler\n'],
+            }
+        return answer
+
+    def leave(endpoint: CallbackEndpoint) -> None:
+        endpoint.report(CallbackConsumerTimeout())
+        stock_leave(endpoint)
+
+    stock_leave = CallbackEndpoint.interrupt_all
+    really = {"execute_state_machine": True}
+    with (
+        patch.dict(default_user_config, {"stepfunctions": really}),
+        patch.object(lambda_eval_utils, "_invoke_lambda_function", invoke),
+        patch.object(CallbackEndpoint, "interrupt_all", leave),
+        patch.object(CallbackPoolManager, "heartbeat", _heartbeat),
+        patch.object(StateTaskServiceCallback, "_wait_for_task_token_heartbeat", _wait),
+    ):
+        yield
+
+
+# moto's own take a heartbeat or an answer that comes at once for none at all, and go on to accept
+# the token of a state that missed a heartbeat.
+_heard: dict[str, float] = {}
+
+
+def _heartbeat(pool: CallbackPoolManager, callback_id: str) -> bool:
+    endpoint = pool.get(callback_id)
+    if endpoint is None or endpoint.consumer_error is not None:
+        return False
+    _heard[callback_id] = time.monotonic()
+    return True
+
+
+def _wait(_state: Any, env: Any, answer: CallbackEndpoint, heartbeat: HeartbeatEndpoint) -> Any:
+    started = time.monotonic()
+    while env.is_running():
+        if (outcome := answer.get_outcome()) is not None:
+            return outcome
+        silent = time.monotonic() - max(started, _heard.get(answer.callback_id, 0))
+        if silent > heartbeat._heartbeat_seconds:
+            return HeartbeatTimedOut()
+        time.sleep(0.02)
+    return None
+
+
+class Machine:
+    """One state machine."""
+
+    def __init__(self, definition: dict[str, Any]) -> None:
+        self.states = boto3.client("stepfunctions")
+        self.arn: str = self.states.create_state_machine(
+            name=f"flow-{new_id()}", definition=json.dumps(definition), roleArn=ROLE
+        )["stateMachineArn"]
+
+    def start(self, name: str, **given: Any) -> None:
+        """Start an execution."""
+        self.states.start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(given))
+
+    def status(self, name: str) -> str:
+        """RUNNING, SUCCEEDED, FAILED, ABORTED."""
+        return str(self._described(name)["status"])
+
+    def output(self, name: str) -> Any:
+        """What a succeeded execution ended with."""
+        return json.loads(self._described(name)["output"])
+
+    def error(self, name: str) -> str:
+        """The error a failed execution ended with (moto forgets the cause that came with it)."""
+        return str(self._described(name)["error"])
+
+    def end(self, name: str, seconds: float = 30) -> str:
+        """Wait for the end of an execution; its status."""
+        until(lambda: self.status(name) != "RUNNING", seconds)
+        return self.status(name)
+
+    def entered(self, name: str) -> list[str]:
+        """The states an execution went through."""
+        history = self.states.get_execution_history(executionArn=self._execution(name))["events"]
+        details = (event.get("stateEnteredEventDetails") for event in history)
+        return [entered["name"] for entered in details if entered]
+
+    def _described(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.states.describe_execution(executionArn=self._execution(name))
+        return found
+
+    def _execution(self, name: str) -> str:
+        return f"{self.arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def waiting_for_a_worker(queue_url: str, heartbeat_seconds: int = 30) -> dict[str, Any]:
+    """The smallest definition that gives a worker something to do."""
+    return {
+        "StartAt": "Queue",
+        "States": {
+            "Queue": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+                "HeartbeatSeconds": heartbeat_seconds,
+                "Parameters": {
+                    "QueueUrl": queue_url,
+                    "MessageBody": {"what.$": "$.what", "task_token.$": "$$.Task.Token"},
+                },
+                "End": True,
+            }
+        },
+    }
+
+
+def until(true: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+def task_queue(name: str = "tasks") -> str:
+    """An SQS queue for tasks; its URL."""
+    return str(aws.client("sqs").create_queue(QueueName=name)["QueueUrl"])
+
+
+def left(queue_url: str) -> int:
+    """Messages in a queue, visible or not."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = aws.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
+    return sum(int(found["Attributes"][name]) for name in names)

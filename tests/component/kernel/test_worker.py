@@ -1,0 +1,369 @@
+"""The worker's loop with a toy job, against SQS and Step Functions in process (moto)."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from kernel import aws
+from kernel.worker import Control, Failed, Interrupted, Task, Timing, Worker, backoff, visible
+from tests.component.kernel.flows import (
+    Machine,
+    carried_out,
+    left,
+    task_queue,
+    until,
+    waiting_for_a_worker,
+)
+
+QUICK = Timing(poll=1, hidden=3, beat=0.3, look=0.1, note=0.2, grace=5.0)
+
+
+class Toy:
+    """A job that does what its task says."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.notes: list[tuple[float, float, str]] = []
+        self.put_backs: list[dict[str, Any]] = []
+        self.unwanted: set[str] = set()
+        self.finish = threading.Event()
+        self.interruptions: list[str] = []
+
+    def run(self, task: Task, control: Control) -> dict[str, Any]:
+        """`done`, `fails`, `breaks`, or `long`: until told to finish or to stop."""
+        what = task.body["what"]
+        self.begun.append(what)
+        if what == "fails":
+            raise Failed("TooLarge", "It does not fit.")
+        if what == "breaks":
+            raise KeyError("secret")
+        if what == "deaf":
+            self.finish.wait(20)
+        number = 0
+        while what == "long" and not self.finish.wait(0.01):
+            number += 1
+            control.progress(number / 1000, f"step {number}")
+            try:
+                control.check()
+            except Interrupted:
+                self.interruptions.append(str(control.why))
+                raise
+        return {"what": what, "receives": task.receives}
+
+    def note(self, task: Task, fraction: float, text: str) -> None:
+        """Remember when it was said."""
+        self.notes.append((time.monotonic(), fraction, text))
+
+    def wanted(self, task: Task) -> bool:
+        """Unless a test says otherwise."""
+        return task.body["what"] not in self.unwanted
+
+    def put_back(self, task: Task) -> None:
+        """Remember it."""
+        self.put_backs.append(visible(task))
+
+
+class Faulty:
+    """A client whose named calls fail as long as `broken` says how; it remembers what was asked."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.broken: dict[str, str] = {}
+        self.instead: dict[str, Callable[..., Any]] = {}
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.failed: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**given: Any) -> Any:
+            self.calls.append((name, given))
+            if code := self.broken.get(name):
+                self.failed.append(name)
+                raise ClientError({"Error": {"Code": code, "Message": "no"}}, name)
+            return self.instead.get(name, getattr(self._client, name))(**given)
+
+        return call
+
+    def given(self, name: str) -> dict[str, Any]:
+        """What the only call of this name was given."""
+        (found,) = [given for called, given in self.calls if called == name]
+        return found
+
+
+class Bench:
+    """A queue, a state machine and as many workers as a test starts."""
+
+    def __init__(self) -> None:
+        self.queue = task_queue()
+        self.machine = Machine(waiting_for_a_worker(self.queue))
+        self.job = Toy()
+        self.sqs, self.states = Faulty(aws.client("sqs")), Faulty(aws.client("stepfunctions"))
+
+    @contextmanager
+    def worker(
+        self, timing: Timing = QUICK, job: Toy | None = None
+    ) -> Iterator[tuple[Worker, Callable[[], bool]]]:
+        """A worker at work; the second value stops it and says whether its job had ended."""
+        worker = Worker(
+            job or self.job, self.queue, sqs=self.sqs, states=self.states, timing=timing
+        )
+        ready, served = threading.Event(), []
+        thread = threading.Thread(target=lambda: served.append(worker.serve(ready.set)))
+        thread.start()
+
+        def stop() -> bool:
+            worker.stop()
+            thread.join(20)
+            assert not thread.is_alive()
+            return served[0]
+
+        try:
+            assert ready.wait(10) or self.sqs.broken, "the worker never said that it is ready"
+            yield worker, stop
+        finally:
+            self.job.finish.set()
+            stop()
+
+
+@pytest.fixture
+def bench(cloud: Any) -> Iterator[Bench]:
+    with carried_out():
+        yield Bench()
+
+
+def test_a_task_is_done_told_and_deleted(bench: Bench) -> None:
+    bench.machine.start("a", what="done")
+    with bench.worker():
+        assert bench.machine.end("a") == "SUCCEEDED"
+        until(lambda: left(bench.queue) == 0)
+    assert bench.machine.output("a") == {"what": "done", "receives": 1}
+
+
+def test_a_job_that_cannot_be_done_fails_the_task_with_its_reason(bench: Bench) -> None:
+    bench.machine.start("a", what="fails")
+    with bench.worker():
+        assert bench.machine.end("a") == "FAILED"
+        until(lambda: left(bench.queue) == 0)
+    assert bench.machine.error("a") == "TooLarge"
+    assert bench.states.given("send_task_failure")["cause"] == "It does not fit."
+
+
+def test_a_job_that_breaks_fails_its_task_and_the_worker_goes_on(bench: Bench) -> None:
+    bench.machine.start("a", what="breaks")
+    bench.machine.start("b", what="done")
+    with bench.worker():
+        assert (bench.machine.end("a"), bench.machine.end("b")) == ("FAILED", "SUCCEEDED")
+    assert bench.machine.error("a") == "Unexpected"
+    assert bench.states.given("send_task_failure")["cause"] == "KeyError('secret')"
+
+
+def test_a_task_that_takes_longer_than_its_visibility_is_done_once(bench: Bench) -> None:
+    bench.machine = Machine(waiting_for_a_worker(bench.queue, heartbeat_seconds=2))
+    bench.machine.start("a", what="long")
+    with bench.worker(), bench.worker():
+        until(lambda: bench.job.begun)
+        time.sleep(QUICK.hidden * 1.5)
+        bench.job.finish.set()
+        assert bench.machine.end("a") == "SUCCEEDED"
+    assert bench.job.begun == ["long"], "neither hidden too shortly nor given up for lost"
+
+
+def test_progress_is_passed_on_but_not_faster_than_allowed(bench: Bench) -> None:
+    bench.machine.start("a", what="long")
+    with bench.worker():
+        until(lambda: len(bench.job.notes) >= 5)
+    times = [at for at, _, _ in bench.job.notes]
+    assert min(b - a for a, b in pairwise(times)) >= QUICK.note
+    fractions = [fraction for _, fraction, _ in bench.job.notes]
+    assert fractions == sorted(fractions)
+    assert bench.job.notes[-1][2].startswith("step ")
+
+
+def test_what_is_no_longer_wanted_is_stopped_and_told(bench: Bench) -> None:
+    bench.machine.start("a", what="long")
+    with bench.worker():
+        until(lambda: bench.job.begun)
+        bench.job.unwanted.add("long")
+        assert bench.machine.end("a") == "FAILED"
+        until(lambda: left(bench.queue) == 0)
+    assert bench.machine.error("a") == "Cancelled"
+    assert bench.job.interruptions == ["cancelled"]
+
+
+def test_a_worker_told_to_stop_puts_its_task_back_for_another(bench: Bench) -> None:
+    bench.machine.start("a", what="long")
+    with bench.worker() as (_, stop):
+        until(lambda: bench.job.begun)
+        assert stop()
+    assert bench.job.put_backs == [{"what": "long"}]
+    assert bench.machine.status("a") == "RUNNING", "nothing was told"
+    bench.job.finish.set()
+    started = time.monotonic()
+    with bench.worker():
+        assert bench.machine.end("a") == "SUCCEEDED"
+    assert time.monotonic() - started < QUICK.hidden - 1, "it came back at once"
+    assert bench.machine.output("a")["receives"] == 2
+
+
+def test_a_job_that_does_not_stop_is_left_and_its_task_put_back(bench: Bench) -> None:
+    bench.machine.start("a", what="deaf")
+    impatient = Timing(poll=1, hidden=30, beat=0.3, look=0.1, note=0.2, grace=0.3)
+    with bench.worker(impatient) as (_, stop):
+        until(lambda: bench.job.begun)
+        assert not stop(), "the process must not wait for the thread"
+    other = Toy()
+    other.finish.set()
+    with bench.worker(job=other):
+        assert bench.machine.end("a", 5) == "SUCCEEDED"
+
+
+def test_a_task_taken_while_stopping_is_put_back_untouched(bench: Bench) -> None:
+    worker = Worker(bench.job, bench.queue, sqs=bench.sqs, states=bench.states, timing=QUICK)
+
+    def stop_then_receive(**given: Any) -> Any:
+        until(lambda: left(bench.queue))
+        worker.stop()
+        return bench.sqs._client.receive_message(**given)
+
+    bench.sqs.instead["receive_message"] = stop_then_receive
+    bench.machine.start("a", what="done")
+    assert worker.serve()
+    assert bench.job.begun == []
+    del bench.sqs.instead["receive_message"]
+    with bench.worker():
+        assert bench.machine.end("a", 2) == "SUCCEEDED"
+
+
+def test_a_task_nobody_waits_for_is_dropped_without_work(bench: Bench) -> None:
+    bench.machine = Machine(waiting_for_a_worker(bench.queue, heartbeat_seconds=1))
+    bench.machine.start("a", what="done")
+    assert bench.machine.end("a") == "FAILED"
+    with bench.worker():
+        until(lambda: left(bench.queue) == 0)
+    assert bench.job.begun == []
+
+
+@pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
+def test_a_job_whose_state_gave_it_up_is_stopped(bench: Bench, code: str) -> None:
+    bench.machine.start("a", what="long")
+    with bench.worker():
+        until(lambda: bench.job.begun)
+        bench.states.broken["send_task_heartbeat"] = code
+        until(lambda: left(bench.queue) == 0)
+    assert bench.job.interruptions == ["abandoned"]
+
+
+@pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist"])
+def test_an_answer_nobody_waits_for_ends_the_task(bench: Bench, code: str) -> None:
+    bench.states.broken["send_task_success"] = code
+    bench.machine.start("a", what="done")
+    with bench.worker():
+        until(lambda: bench.states.failed)
+        until(lambda: left(bench.queue) == 0)
+    assert bench.job.begun == ["done"]
+
+
+def test_an_answer_that_cannot_be_given_brings_the_task_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernel.worker.backoff", lambda faults: 0.01)
+    bench.states.broken["send_task_success"] = "ThrottlingException"
+    bench.machine.start("a", what="done")
+    with bench.worker():
+        until(lambda: len(bench.states.failed) == 4)
+        assert left(bench.queue) == 1
+        bench.states.broken.clear()
+        assert bench.machine.end("a") == "SUCCEEDED"
+    assert bench.machine.output("a")["receives"] == 2
+
+
+def test_heartbeats_that_fail_for_other_reasons_stop_nothing(bench: Bench) -> None:
+    bench.states.broken["send_task_heartbeat"] = "ThrottlingException"
+    bench.machine.start("a", what="long")
+    with bench.worker():
+        until(lambda: len(bench.states.failed) >= 3)
+        bench.job.finish.set()
+        assert bench.machine.end("a") == "SUCCEEDED"
+
+
+def test_a_job_that_cannot_say_where_it_is_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def broken(*given: Any) -> bool:
+        calls.append(given)
+        raise OSError("the table does not answer")
+
+    monkeypatch.setattr(bench.job, "note", broken)
+    monkeypatch.setattr(bench.job, "wanted", broken)
+    bench.machine.start("a", what="long")
+    with bench.worker():
+        until(lambda: len(calls) >= 4)
+        bench.job.finish.set()
+        assert bench.machine.end("a") == "SUCCEEDED"
+
+
+def test_what_cannot_be_read_is_left_to_the_dead_letters(bench: Bench) -> None:
+    for body in ("not json", "[]", '{"what": "no token"}'):
+        bench.sqs.send_message(QueueUrl=bench.queue, MessageBody=body)
+    bench.machine.start("a", what="done")
+    with bench.worker():
+        assert bench.machine.end("a") == "SUCCEEDED"
+        until(lambda: left(bench.queue) == 3)
+    assert bench.job.begun == ["done"]
+
+
+def test_a_queue_that_does_not_answer_is_asked_again_and_stopping_still_works(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[int] = []
+    monkeypatch.setattr("kernel.worker.backoff", lambda faults: pauses.append(faults) or 0.01)
+    bench.sqs.broken["receive_message"] = "ServiceUnavailable"
+    bench.machine.start("a", what="done")
+    with bench.worker() as (_, stop):
+        until(lambda: len(pauses) >= 4)
+        bench.sqs.broken.clear()
+        assert bench.machine.end("a") == "SUCCEEDED"
+        bench.sqs.broken["receive_message"] = "ServiceUnavailable"
+        until(lambda: pauses.count(1) == 2)
+        assert stop()
+    assert pauses[:4] == [1, 2, 3, 4]
+
+
+def test_a_worker_takes_one_task_at_a_time(bench: Bench) -> None:
+    bench.machine.start("a", what="long")
+    bench.machine.start("b", what="long")
+    with bench.worker():
+        until(lambda: bench.job.begun)
+        until(lambda: left(bench.queue) == 2)
+        time.sleep(0.5)
+        found = bench.sqs.get_queue_attributes(
+            QueueUrl=bench.queue, AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        assert found["Attributes"]["ApproximateNumberOfMessages"] == "1", "left for other workers"
+        bench.job.finish.set()
+        assert {bench.machine.end("a"), bench.machine.end("b")} == {"SUCCEEDED"}
+
+
+def test_a_worker_without_a_task_ends_within_its_poll(bench: Bench) -> None:
+    with bench.worker() as (_, stop):
+        started = time.monotonic()
+        assert stop()
+    assert time.monotonic() - started < QUICK.poll + 1
+
+
+def test_tokens_are_not_in_logs() -> None:
+    task = Task({"report_id": "r", "task_token": "secret"}, "secret", "receipt", 1)
+    assert visible(task) == {"report_id": "r"}
+
+
+def test_pauses_between_faults_grow_have_an_end_and_differ() -> None:
+    assert 0.25 <= backoff(1) <= 0.5
+    assert 10 <= backoff(50) <= 20
+    assert len({backoff(50) for _ in range(20)}) > 10
