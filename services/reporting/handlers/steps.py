@@ -19,12 +19,10 @@ def validate(tenant_id: str, report_id: str, **_: Any) -> dict[str, Any]:
     return {"next": runs().validate(tenant_id, report_id)}
 
 
-def recover(
-    tenant_id: str, report_id: str, error: str = "", cause: str = "", **_: Any
-) -> dict[str, Any]:
+def recover(tenant_id: str, report_id: str, failure: dict[str, Any], **_: Any) -> dict[str, Any]:
     """No worker answered, or one could not go on: queue again after some seconds, fail, or end."""
-    to, failure, seconds = runs().recover(tenant_id, report_id, Failure(error, cause))
-    return {"next": to, "seconds": seconds, "error": failure.error, "cause": failure.cause}
+    to, why, seconds = runs().recover(tenant_id, report_id, _read(failure))
+    return {"next": to, "seconds": seconds, "error": why.error, "cause": why.cause}
 
 
 def complete(tenant_id: str, report_id: str, outcome: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -33,12 +31,15 @@ def complete(tenant_id: str, report_id: str, outcome: dict[str, Any], **_: Any) 
     return {"next": Next.END}
 
 
-def fail(
-    tenant_id: str, report_id: str, error: str = "", cause: str = "", **_: Any
-) -> dict[str, Any]:
+def fail(tenant_id: str, report_id: str, failure: dict[str, Any], **_: Any) -> dict[str, Any]:
     """The report will not be made; the reason is told in words a user understands."""
-    runs().fail(tenant_id, report_id, Failure(error, cause))
+    runs().fail(tenant_id, report_id, _read(failure))
     return {"next": Next.END}
+
+
+def _read(failure: dict[str, Any]) -> Failure:
+    """What a Catch keeps: an error's name and usually, not for timeouts, its cause."""
+    return Failure(str(failure["Error"]), str(failure.get("Cause") or ""))
 
 
 STEPS = {step.__name__: step for step in (validate, recover, complete, fail)}

@@ -22,10 +22,14 @@ from reporting.engine.lake import CACHE_BYTES, Lake, S3Reader
 from reporting.work import ReportWork
 
 READY = "worker ready: waiting for tasks"
+_NEEDED = ("TABLE_NAME", "LAKE_BUCKET", "FILES_BUCKET", "TASK_QUEUE_URL")
 
 
 def main() -> int:
-    """Work until a signal comes; the exit code is 0 unless the start fails."""
+    """Work until a signal comes; the exit code is 0 unless something to work with is missing."""
+    if missing := [name for name in _NEEDED if not os.environ.get(name)]:
+        print(f"worker cannot start: set {', '.join(missing)}", file=sys.stderr)
+        return 2
     root = Path(os.environ.get("WORK_FOLDER") or Path(tempfile.gettempdir()) / "zebros-worker")
     megabytes = os.environ.get("CACHE_MEGABYTES")
     reader = S3Reader(client("s3"), os.environ["LAKE_BUCKET"])
