@@ -258,9 +258,8 @@ def test_each_request_is_one_call_to_the_table(api: ApiClient, ask: Ask) -> None
 def test_functions_do_not_load_the_engine(module: str) -> None:
     """Only the worker computes and draws; what asks for a report must start fast."""
     heavy = (*HEAVY, "reporting.engine.facts", "reporting.engine.render")
-    program = (
-        f"import sys, reporting.handlers.{module}; print([m for m in {heavy!r} if m in sys.modules])"
-    )
+    loaded = f"[m for m in {heavy!r} if m in sys.modules]"
+    program = f"import sys, reporting.handlers.{module}; print({loaded})"
     answer = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONPATH": str(ROOT / "services")},

@@ -1,0 +1,87 @@
+"""The machinery behind reports in process: relay and reactor, the real state machine, a worker."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from kernel import aws
+from kernel.worker import Timing, Worker
+from reporting.bootstrap import files, runs
+from reporting.engine.lake import Lake, S3Reader
+from reporting.work import ReportWork
+from tests.component.conftest import facts
+from tests.component.kernel.flows import Machine, task_queue
+from tests.component.kernel.queues import body, lambda_event
+from tests.component.reporting.conftest import LAKE
+from tests.component.test_budgets import ROOT
+
+ASL = ROOT / "statemachines" / "report.asl.json"
+QUICK = Timing(poll=1, hidden=4, beat=0.5, look=0.2, note=1.0, grace=10.0)
+
+
+def definition(queue_url: str, heartbeat_seconds: int) -> dict[str, Any]:
+    """The state machine as it is deployed, but for how long it waits for a heartbeat."""
+    text = ASL.read_text(encoding="utf-8")
+    text = text.replace("${TaskQueueUrl}", queue_url).replace("${StepsFunctionArn}", "steps")
+    found: dict[str, Any] = json.loads(text)
+    assert found["States"]["Queue"]["HeartbeatSeconds"] == 60
+    found["States"]["Queue"]["HeartbeatSeconds"] = heartbeat_seconds
+    for state in found["States"].values():
+        for retry in state.get("Retry", []):
+            if "IntervalSeconds" in retry:
+                retry |= {"MaxAttempts": 2, "BackoffRate": 1}
+    return found
+
+
+class Running:
+    """What a deployment has besides the API."""
+
+    def __init__(self, cloud: Any, folder: Path, heartbeat_seconds: int = 20) -> None:
+        self.cloud, self.folder = cloud, folder
+        self.queue = task_queue()
+        self.machine = Machine(definition(self.queue, heartbeat_seconds))
+        self._relayed: set[str] = set()
+
+    def work(self) -> ReportWork:
+        """A worker's job with a lake cache of its own."""
+        cache = self.folder / "lake"
+        cache.mkdir(parents=True, exist_ok=True)
+        return ReportWork(runs(), files(), Lake(S3Reader(boto3.client("s3"), LAKE), cache))
+
+    def relay(self) -> None:
+        """New facts from the outbox to the reactor."""
+        from reporting.handlers.events import handler
+
+        new = [fact for fact in facts(self.cloud) if fact["id"] not in self._relayed]
+        self._relayed |= {fact["id"] for fact in new}
+        wanted = [body(fact) for fact in new if fact["type"] in handler.types]
+        if wanted:
+            assert handler(lambda_event(wanted), None) == {"batchItemFailures": []}
+
+    @contextmanager
+    def worker(self, job: Any = None) -> Iterator[Worker]:
+        """A worker at work."""
+        worker = Worker(
+            job or self.work(),
+            self.queue,
+            sqs=aws.client("sqs"),
+            states=aws.client("stepfunctions"),
+            timing=QUICK,
+        )
+        thread = threading.Thread(target=worker.serve)
+        thread.start()
+        try:
+            yield worker
+        finally:
+            worker.stop()
+            thread.join(20)
+            assert not thread.is_alive()
+
+    def told(self, run_id: str) -> list[str]:
+        """The facts about a run, in order."""
+        return [f["type"] for f in facts(self.cloud) if f["subject"] == f"report/{run_id}"]

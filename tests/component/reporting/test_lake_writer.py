@@ -1,0 +1,147 @@
+"""The lake writer against S3 in process (moto)."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from kernel.ids import new_id
+from reporting.engine.lake import Lake, S3Reader
+from reporting.handlers.lake import handler
+from tests.component.kernel.queues import body, fact, lambda_event
+from tests.component.reporting.conftest import LAKE
+
+
+def keys(s3: Any) -> list[str]:
+    return [one["Key"] for one in s3.list_objects_v2(Bucket=LAKE).get("Contents", [])]
+
+
+def lines(s3: Any, key: str) -> list[Any]:
+    text = gzip.decompress(s3.get_object(Bucket=LAKE, Key=key)["Body"].read()).decode()
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def write(*envelopes: dict[str, Any], replayed: bool = False) -> Any:
+    return handler(lambda_event([body(one, replayed) for one in envelopes]), None)
+
+
+def test_facts_are_filed_by_tenant_context_and_day(buckets: Any) -> None:
+    deals = [fact("acme", "opportunity/a", n, value=n) for n in (1, 2)]
+    foreign = fact("globex", "opportunity/b", 1)
+    account = {**fact("acme", "account/c", 1), "source": "zebros.customers"}
+    # Half past midnight in Berlin is the day before in UTC.
+    early = {**fact("acme", "opportunity/d", 1), "time": "2026-02-01T00:30:00.000+01:00"}
+    assert write(*deals, foreign, account, early) == {"batchItemFailures": []}
+    folders = {key.rpartition("/")[0]: key for key in keys(buckets)}
+    assert set(folders) == {
+        "tenant=acme/context=opportunities/date=2026-01-31",
+        "tenant=globex/context=opportunities/date=2026-01-31",
+        "tenant=acme/context=customers/date=2026-01-31",
+    }
+    acme = lines(buckets, folders["tenant=acme/context=opportunities/date=2026-01-31"])
+    assert acme == [*deals, early], "whole envelopes, unchanged, in the order of their ids"
+
+
+def test_a_file_says_what_is_in_it(buckets: Any) -> None:
+    first = {**fact("acme", "opportunity/a", 1), "time": "2026-01-31T09:30:00.000Z"}
+    last = {**fact("acme", "opportunity/a", 2), "time": "2026-01-31T11:00:00.000Z"}
+    write(last, first)
+    (key,) = keys(buckets)
+    head = buckets.head_object(Bucket=LAKE, Key=key)
+    assert head["ContentEncoding"] == "gzip"
+    assert head["ContentType"] == "application/x-ndjson"
+    assert head["Metadata"] == {
+        "count": "2",
+        "first-time": "2026-01-31T09:30:00.000Z",
+        "last-time": "2026-01-31T11:00:00.000Z",
+    }
+
+
+def test_a_batch_that_comes_again_rewrites_the_same_file(buckets: Any) -> None:
+    batch = [fact("acme", "opportunity/a", n) for n in range(1, 6)]
+    write(*batch)
+    (key,) = keys(buckets)
+    before = buckets.head_object(Bucket=LAKE, Key=key)["ETag"]
+    write(*batch[::-1], batch[2])
+    assert keys(buckets) == [key]
+    assert buckets.head_object(Bucket=LAKE, Key=key)["ETag"] == before, "byte for byte"
+    assert lines(buckets, key) == batch, "a duplicate is written once"
+    write(*batch[:2])
+    assert len(keys(buckets)) == 2, "other company, other file; readers count each id once"
+
+
+def test_names_sort_by_time_and_are_names_the_engine_reads(buckets: Any, tmp_path: Any) -> None:
+    for n in (1, 2, 3):
+        write(fact("acme", "opportunity/a", n))
+    assert [lines(buckets, key)[0]["sequence"] for key in keys(buckets)] == ["1", "2", "3"]
+    cache = Lake(S3Reader(buckets, LAKE), tmp_path)
+    with cache.files("acme", ("opportunities",)) as files:
+        assert len(files.paths) == 3
+        for path in files.paths:
+            assert gzip.decompress(path.read_bytes()), "what is fetched is what was written"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tenantid": "../globex"},
+        {"tenantid": "acme/context=x"},
+        {"tenantid": ""},
+        {"source": "zebros.../x"},
+        {"time": "yesterday"},
+        {"time": "2026-01-31T09:30:00"},
+        {"id": "../../x"},
+        {"id": None},
+        {"data": "text"},
+        {"sequence": "many"},
+    ],
+    ids=str,
+)
+def test_a_poisonous_fact_fails_alone(buckets: Any, wrong: dict[str, Any]) -> None:
+    good = fact("acme", "opportunity/a", 1)
+    poison = {**fact("acme", "opportunity/b", 1), **wrong}
+    event = lambda_event([body(poison), body(good)])
+    failed = event["Records"][0]["messageId"]
+    assert handler(event, None) == {"batchItemFailures": [{"itemIdentifier": failed}]}
+    (key,) = keys(buckets)
+    assert lines(buckets, key) == [good]
+
+
+def test_what_is_no_message_fails_alone(buckets: Any) -> None:
+    good = fact("acme", "opportunity/a", 1)
+    event = lambda_event(["{", "[]", '"x"', "{}", body(good)])
+    answer = handler(event, None)
+    assert len(answer["batchItemFailures"]) == 4
+    assert len(keys(buckets)) == 1
+
+
+def test_only_the_facts_of_a_file_that_cannot_be_written_come_again(
+    buckets: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reporting.bootstrap import lake
+
+    stock = lake()._s3.put_object
+
+    def put(**given: Any) -> Any:
+        if "tenant=globex" in given["Key"]:
+            raise OSError("no answer")
+        return stock(**given)
+
+    monkeypatch.setattr(lake()._s3, "put_object", put)
+    event = lambda_event(
+        [body(fact(tenant, f"opportunity/{new_id()}", 1)) for tenant in ("acme", "globex", "acme")]
+    )
+    failed = event["Records"][1]["messageId"]
+    assert handler(event, None) == {"batchItemFailures": [{"itemIdentifier": failed}]}
+    assert len(keys(buckets)) == 1
+
+
+def test_replayed_facts_are_kept_too(buckets: Any) -> None:
+    write(fact("acme", "opportunity/a", 1), replayed=True)
+    assert len(keys(buckets)) == 1
+
+
+def test_it_consumes_everything() -> None:
+    assert handler.types == {"*"}

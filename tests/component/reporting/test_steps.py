@@ -1,0 +1,263 @@
+"""The steps of the state machine, each alone and more than once; and what starts it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from kernel.clock import utc_now
+from reporting.bootstrap import repository, runs
+from reporting.handlers.steps import handler
+from reporting.service import MOST_ATTEMPTS, MOST_SECONDS, BadParameters, RunService
+from tests.component.conftest import ApiClient, facts
+from tests.component.kernel.queues import body, lambda_event
+from tests.component.reporting.test_reports_api import OUTCOME
+
+Ask = Callable[..., dict[str, Any]]
+SILENCE = {"Error": "States.HeartbeatTimeout"}
+
+
+def step(name: str, run: dict[str, Any], tenant: str = "acme", **given: Any) -> Any:
+    return handler({"step": name, "tenant_id": tenant, "report_id": run["id"], **given}, None)
+
+
+def state(api: ApiClient, run: dict[str, Any]) -> Any:
+    return api("GET", f"/reports/{run['id']}").json
+
+
+def told(cloud: Any) -> list[str]:
+    return [fact["type"] for fact in facts(cloud)]
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let so many seconds pass for the steps."""
+
+    def pass_(seconds: float) -> None:
+        service = RunService(repository(), lambda: utc_now() + timedelta(seconds=seconds))
+        monkeypatch.setattr("reporting.handlers.steps.runs", lambda: service)
+
+    return pass_
+
+
+def test_what_waits_is_queued(ask: Ask) -> None:
+    run = ask()
+    assert step("validate", run) == {"next": "queue"}
+    assert step("validate", run) == {"next": "queue"}
+
+
+def test_what_is_cancelled_before_it_began_ends_without_failing(
+    api: ApiClient, ask: Ask, cloud: Any
+) -> None:
+    run = ask()
+    api("POST", f"/reports/{run['id']}/cancel")
+    assert step("validate", run) == {"next": "end"}
+    assert told(cloud) == ["ReportRequested", "ReportCancelled"]
+
+
+def test_a_run_of_nobody_ends(cloud: Any) -> None:
+    assert step("validate", {"id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}) == {"next": "end"}
+
+
+def test_a_run_of_another_tenant_is_nobodys(ask: Ask) -> None:
+    assert step("validate", ask(), tenant="globex") == {"next": "end"}
+
+
+def test_a_request_that_is_no_report_any_more_is_told_as_such(ask: Ask) -> None:
+    run = ask()
+    kept = repository().runs.get("acme", run["id"])
+    repository().change("acme", run["id"], lambda run: (run.with_changes(by="moon"), []))
+    assert kept.by == "none"
+    with pytest.raises(BadParameters, match="by"):
+        step("validate", run)
+
+
+def test_completing_twice_is_told_once(api: ApiClient, ask: Ask, cloud: Any) -> None:
+    run = ask()
+    runs().start("acme", run["id"])
+    outcome = OUTCOME.model_dump(mode="json")
+    assert step("complete", run, outcome=outcome) == {"next": "end"}
+    assert step("complete", run, outcome=outcome) == {"next": "end"}
+    assert told(cloud) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
+    completed = facts(cloud)[-1]
+    assert completed["data"]["current"]["outcome"]["sha256"] == "a" * 64
+    assert completed["data"]["current"]["outcome"]["position"] == {"facts": 7}
+    assert completed["data"]["current"]["owner_id"] == "ann", "whom to notify"
+    assert completed["actor"] == "system"
+
+
+def test_all_facts_of_a_run_carry_the_requests_correlation_id(api: ApiClient, cloud: Any) -> None:
+    asked = api("POST", "/reports", {"report": "win_rate"}, {"x-correlation-id": "corr-1"})
+    runs().start("acme", asked.json["id"])
+    step("complete", asked.json, outcome=OUTCOME.model_dump(mode="json"))
+    assert [fact["correlationid"] for fact in facts(cloud)] == ["corr-1"] * 3
+
+
+def test_failing_twice_is_told_once_in_words_people_understand(
+    api: ApiClient, ask: Ask, cloud: Any
+) -> None:
+    run = ask()
+    cause = '{"errorMessage": "boom", "errorType": "KeyError", "stackTrace": ["File x.py"]}'
+    for _ in range(2):
+        assert step("fail", run, failure={"Error": "KeyError", "Cause": cause}) == {"next": "end"}
+    assert told(cloud) == ["ReportRequested", "ReportFailed"]
+    reason = facts(cloud)[-1]["data"]["current"]["reason"]
+    assert reason.startswith("Something went wrong on our side")
+    assert not any(word in reason for word in ("boom", "KeyError", "x.py"))
+
+
+def test_a_completed_run_does_not_fail_afterwards(api: ApiClient, ask: Ask) -> None:
+    run = ask()
+    runs().start("acme", run["id"])
+    step("complete", run, outcome=OUTCOME.model_dump(mode="json"))
+    step("fail", run, failure={"Error": "States.Timeout"})
+    assert state(api, run)["status"] == "COMPLETED"
+
+
+def test_a_lost_worker_is_written_down_and_another_one_asked_after_a_growing_pause(
+    api: ApiClient, ask: Ask, cloud: Any
+) -> None:
+    run = ask()
+    pauses = []
+    for _ in range(3):
+        runs().start("acme", run["id"])
+        after = step("recover", run, failure=SILENCE)
+        assert after["next"] == "queue"
+        pauses.append(after["seconds"])
+        seen = state(api, run)
+        assert seen["status"] == "RETRY_PENDING"
+        assert seen["progress_text"] == "The worker was lost; waiting for another"
+    assert pauses == [2, 4, 8]
+    assert told(cloud) == ["ReportRequested", "ReportStarted"], "started once, for those who watch"
+
+
+def test_after_so_many_lost_workers_the_report_fails(api: ApiClient, ask: Ask) -> None:
+    run = ask()
+    for _ in range(MOST_ATTEMPTS):
+        runs().start("acme", run["id"])
+        after = step("recover", run, failure=SILENCE)
+    assert after["next"] == "fail"
+    step("fail", run, failure={"Error": after["error"], "Cause": after["cause"]})
+    assert state(api, run)["failure"] == "worker_lost"
+
+
+def test_the_step_that_recovers_may_be_repeated(api: ApiClient, ask: Ask) -> None:
+    run = ask()
+    runs().start("acme", run["id"])
+    for _ in range(3):
+        assert step("recover", run, failure=SILENCE)["next"] == "queue"
+    assert state(api, run)["attempts"] == 1
+
+
+def test_waiting_for_a_worker_is_no_lost_worker(
+    api: ApiClient, ask: Ask, later: Callable[[float], None]
+) -> None:
+    run = ask()
+    later(1800)
+    for _ in range(MOST_ATTEMPTS + 1):
+        after = step("recover", run, failure=SILENCE)
+        assert (after["next"], after["seconds"]) == ("queue", 5)
+    assert (state(api, run)["status"], state(api, run)["attempts"]) == ("PENDING", 0)
+    later(MOST_SECONDS)
+    after = step("recover", run, failure=SILENCE)
+    assert (after["next"], after["error"]) == ("fail", "NoWorker")
+
+
+def test_a_timeout_is_a_lost_worker_until_the_time_is_really_up(
+    ask: Ask, later: Callable[[float], None]
+) -> None:
+    """Step Functions reports a missed heartbeat as States.Timeout too."""
+    run = ask()
+    runs().start("acme", run["id"])
+    later(60)
+    assert step("recover", run, failure={"Error": "States.Timeout"})["next"] == "queue"
+    runs().start("acme", run["id"])
+    later(MOST_SECONDS)
+    after = step("recover", run, failure={"Error": "States.Timeout"})
+    assert (after["next"], after["error"]) == ("fail", "TimedOut")
+
+
+def test_what_cannot_pass_is_not_tried_again(ask: Ask) -> None:
+    run = ask()
+    runs().start("acme", run["id"])
+    failure = {"Error": "OutOfMemory", "Cause": "256MB"}
+    after = step("recover", run, failure=failure)
+    assert (after["next"], after["error"], after["cause"]) == ("fail", "OutOfMemory", "256MB")
+
+
+def test_nothing_is_recovered_of_a_run_that_ended(api: ApiClient, ask: Ask) -> None:
+    run = ask()
+    runs().start("acme", run["id"])
+    api("POST", f"/reports/{run['id']}/cancel")
+    assert step("recover", run, failure=SILENCE)["next"] == "end"
+
+
+@pytest.fixture
+def executions(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """The names of executions, of a state machine that the reactor starts."""
+    states = boto3.client("stepfunctions")
+    arn = states.create_state_machine(
+        name="reports",
+        definition='{"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 9, "End": true}}}',
+        roleArn="arn:aws:iam::123456789012:role/flow",
+    )["stateMachineArn"]
+    monkeypatch.setenv("STATE_MACHINE_ARN", arn)
+
+    def names() -> list[str]:
+        found = states.list_executions(stateMachineArn=arn)["executions"]
+        return [execution["name"] for execution in found]
+
+    return names
+
+
+def test_a_request_starts_one_execution_however_often_it_is_told(
+    ask: Ask, cloud: Any, executions: Callable[[], list[str]]
+) -> None:
+    from reporting.handlers.events import handler as events
+
+    run = ask()
+    (fact,) = facts(cloud)
+    batch = lambda_event([body(fact), body(fact)])
+    assert events(batch, None) == {"batchItemFailures": []}
+    assert events(lambda_event([body(fact)]), None) == {"batchItemFailures": []}
+    assert executions() == [run["id"]]
+
+
+def test_an_execution_that_ended_is_not_started_again(
+    ask: Ask, cloud: Any, executions: Callable[[], list[str]]
+) -> None:
+    from reporting.handlers.events import handler as events
+
+    ask()
+    (fact,) = facts(cloud)
+    events(lambda_event([body(fact)]), None)
+    other = {**fact, "correlationid": "another input, as after a redrive"}
+    assert events(lambda_event([body(other)]), None) == {"batchItemFailures": []}
+    assert len(executions()) == 1
+
+
+def test_history_told_again_starts_nothing(
+    ask: Ask, cloud: Any, executions: Callable[[], list[str]]
+) -> None:
+    from reporting.handlers.events import handler as events
+
+    ask()
+    (fact,) = facts(cloud)
+    events(lambda_event([body(fact, replayed=True)]), None)
+    assert executions() == []
+
+
+def test_other_facts_start_nothing_and_a_broken_one_fails_alone(
+    ask: Ask, cloud: Any, executions: Callable[[], list[str]]
+) -> None:
+    from reporting.handlers.events import handler as events
+
+    run = ask()
+    (fact,) = facts(cloud)
+    broken = {**fact, "data": {"current": {}}}
+    event = lambda_event([body(broken), body({**fact, "type": "ReportStarted"}), body(fact)])
+    first = event["Records"][0]["messageId"]
+    assert events(event, None) == {"batchItemFailures": [{"itemIdentifier": first}]}
+    assert executions() == [run["id"]]

@@ -1,0 +1,192 @@
+"""The worker as a process of its own: signals, sudden death, what it leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.component.conftest import ApiClient
+from tests.component.kernel.flows import carried_out, left, until
+from tests.component.reporting.conftest import FILES, LAKE, deal, into_lake
+from tests.component.reporting.door import door
+from tests.component.reporting.running import Running
+from tests.component.test_budgets import ROOT
+
+Ask = Callable[..., dict[str, Any]]
+
+# The worker as it is, but for one report that takes until a file says that it may go on.
+SLOW = """
+import sys, time
+from pathlib import Path
+import reporting.work
+from reporting.handlers.worker import main
+stock = reporting.work.compute
+def compute(files, parameters, *, watch):
+    while not Path(sys.argv[1]).exists():
+        watch.step(0.5, "Adding up slowly")
+        time.sleep(0.01)
+    return stock(files, parameters, watch=watch)
+reporting.work.compute = compute
+sys.exit(main())
+"""
+
+
+class Deployment(Running):
+    """The machinery, reachable for processes."""
+
+    def __init__(self, cloud: Any, folder: Path, endpoint: str) -> None:
+        super().__init__(cloud, folder)
+        self.go = folder / "go"
+        self.environment = {
+            "PYTHONPATH": str(ROOT / "services"),
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "TABLE_NAME": "table",
+            "LAKE_BUCKET": LAKE,
+            "FILES_BUCKET": FILES,
+            "TASK_QUEUE_URL": self.queue,
+            "WORK_FOLDER": str(folder / "work"),
+            "WORKER_HIDDEN_SECONDS": "6",
+        }
+
+    @contextmanager
+    def process(self, slow: bool = False) -> Iterator[subprocess.Popen[str]]:
+        """A worker process that is ready."""
+        program = ["-c", SLOW, str(self.go)] if slow else ["-m", "reporting.handlers.worker"]
+        process = subprocess.Popen(
+            [sys.executable, *program],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline() == "worker ready: waiting for tasks\n"
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def scratch(self) -> list[str]:
+        """Temporary folders of workers, and the files in them."""
+        root = self.folder / "work" / "scratch"
+        return sorted(path.name for path in root.iterdir() if path.name != ".lock")
+
+
+@pytest.fixture
+def deployment(
+    cloud: Any, buckets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Deployment]:
+    from reporting.handlers.steps import handler
+
+    with door() as endpoint, carried_out(steps=handler):
+        deployment = Deployment(cloud, tmp_path, endpoint)
+        monkeypatch.setenv("STATE_MACHINE_ARN", deployment.machine.arn)
+        yield deployment
+
+
+def status(api: ApiClient, run: dict[str, Any]) -> str:
+    return str(api("GET", f"/reports/{run['id']}").json["status"])
+
+
+def test_a_worker_process_makes_reports(api: ApiClient, ask: Ask, deployment: Deployment) -> None:
+    into_lake(deal("won"), deal("lost"))
+    run = ask(format="pdf")
+    deployment.relay()
+    with deployment.process() as process:
+        assert deployment.machine.end(run["id"]) == "SUCCEEDED"
+        process.terminate()
+        assert process.wait(15) == 0
+    done = api("GET", f"/reports/{run['id']}").json
+    assert done["outcome"]["totals"][0]["win_rate"] == "0.5000"
+    assert deployment.scratch() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_told_to_stop_puts_its_report_back_and_another_makes_it(
+    api: ApiClient, ask: Ask, deployment: Deployment, number: signal.Signals
+) -> None:
+    run = ask()
+    deployment.relay()
+    with deployment.process(slow=True) as process:
+        until(lambda: status(api, run) == "PROCESSING")
+        started = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(30) == 0
+        assert time.monotonic() - started < 20, "Spot leaves two minutes"
+    assert status(api, run) == "RETRY_PENDING"
+    assert left(deployment.queue) == 1
+    assert deployment.scratch() == []
+    deployment.go.touch()
+    with deployment.process():
+        assert deployment.machine.end(run["id"]) == "SUCCEEDED"
+    assert deployment.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
+    assert api("GET", f"/reports/{run['id']}").json["attempts"] == 1, "stopping is no attempt"
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_report_completed_once(
+    api: ApiClient, ask: Ask, deployment: Deployment
+) -> None:
+    run = ask()
+    deployment.relay()
+    with deployment.process(slow=True) as process:
+        until(lambda: status(api, run) == "PROCESSING")
+        process.kill()
+        process.wait()
+    assert len(deployment.scratch()) == 2, "the dead one's folder and lock"
+    assert status(api, run) == "PROCESSING"
+    deployment.go.touch()
+    with deployment.process():
+        assert deployment.machine.end(run["id"]) == "SUCCEEDED"
+        until(lambda: left(deployment.queue) == 0)
+        assert len(deployment.scratch()) == 2, "its own; the dead one's are gone"
+    assert deployment.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
+    done = api("GET", f"/reports/{run['id']}").json
+    assert (done["status"], done["attempts"]) == ("COMPLETED", 2)
+
+
+def test_a_worker_without_work_ends_within_seconds(deployment: Deployment) -> None:
+    with deployment.process() as process:
+        process.terminate()
+        assert process.wait(8) == 0
+
+
+def test_a_worker_that_lacks_something_says_what(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "reporting.handlers.worker"],
+        env={"PYTHONPATH": str(ROOT / "services"), "TABLE_NAME": "t", "LAKE_BUCKET": "l"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "worker cannot start: set FILES_BUCKET, TASK_QUEUE_URL\n"
+
+
+def test_the_folder_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
+    from kernel.scratch import scratch
+
+    with scratch(tmp_path) as mine:
+        (mine / "file").touch()
+        program = (
+            "import sys, tempfile; from pathlib import Path; from kernel.scratch import scratch\n"
+            "with scratch(Path(sys.argv[1])) as folder:\n"
+            "    assert tempfile.mkdtemp().startswith(str(folder))\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)],
+            env={"PYTHONPATH": str(ROOT / "services"), "PATH": os.environ["PATH"]},
+            check=True,
+        )
+        assert (mine / "file").exists()
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
