@@ -1,5 +1,6 @@
 """How a cell becomes text or a number in a file, the same in every format."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from kernel.money import exponent
@@ -20,11 +21,17 @@ def harmless(text: str) -> str:
     return f"'{text}" if is_formula(text) else text
 
 
-def row_currency(report: Report, row: Row) -> str | None:
-    """The currency of a row's amounts."""
+def currency_reader(report: Report) -> Callable[[Row], str | None]:
+    """What says in which currency a row's amounts are; looked up once, as tables may be long."""
     index = report.currency_index()
-    currency = row[index] if index is not None else None
-    return currency if isinstance(currency, str) else None
+    if index is None:
+        return lambda _row: None
+
+    def read(row: Row) -> str | None:
+        currency = row[index]
+        return currency if isinstance(currency, str) else None
+
+    return read
 
 
 def major(minor_units: int, currency: str | None) -> Decimal:

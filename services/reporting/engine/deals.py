@@ -10,15 +10,18 @@ from zero), so that every sum equals the sum of its parts, however they are grou
 
 from dataclasses import dataclass
 
-from reporting.engine.facts import LOST, OPEN, WON, Facts
+from reporting.engine.facts import DEAL, LABEL, LOST, OPEN, WON, Facts
 from reporting.engine.parameters import Grouping, ReportParameters
 from reporting.engine.progress import Watch
 from reporting.engine.report import NONE_LABEL
 
-# The last fact of each record of one kind; duplicates of a fact are equal, so either will do.
-_LATEST = """
-    SELECT * FROM fact WHERE kind = $kind AND rowid IN (
-        SELECT arg_max(rowid, sequence) FROM fact WHERE kind = $kind GROUP BY subject)"""
+
+def _latest(kind: int) -> str:
+    """The last fact of each record of a kind; copies of a fact are equal, so either will do."""
+    return f"""
+    SELECT * FROM fact WHERE kind = {kind} AND rowid IN (
+        SELECT arg_max(rowid, sequence) FROM fact WHERE kind = {kind} GROUP BY subject)"""  # noqa: S608 - constants
+
 
 _NAMES: dict[Grouping, str] = {
     "none": "NULL",
@@ -31,14 +34,12 @@ _NAMES: dict[Grouping, str] = {
 _WEIGHTED = (
     "sign(deal.minor_units) * ((abs(deal.minor_units) * coalesce(deal.probability, 0) + 50) // 100)"
 )
-_LABELLED = f"LEFT JOIN ({_LATEST}) AS label ON label.record = deal.key"
+_LABELLED = f"LEFT JOIN ({_latest(LABEL)}) AS label ON label.record = deal.key"
 
 
-def _sql(grouping: Grouping, labels: str | None) -> str:
+def _sql(grouping: Grouping) -> str:
     stage = "stage, max(stage_name)" if grouping == "stage" else "NULL, NULL"
-    labelled = (
-        _LABELLED.replace("$kind", f"'{labels}'") if grouping in ("product", "sector") else ""
-    )
+    labelled = _LABELLED if grouping in ("product", "sector") else ""
     return f"""
 SELECT nullif(trim({_NAMES.get(grouping, "deal.key")}), '') AS name, {stage}, deal.currency,
     count(*) FILTER (deal.state = {OPEN}),
@@ -47,7 +48,7 @@ SELECT nullif(trim({_NAMES.get(grouping, "deal.key")}), '') AS name, {stage}, de
     count(*) FILTER (deal.state = {WON}),
     coalesce(sum(deal.minor_units) FILTER (deal.state = {WON}), 0),
     count(*) FILTER (deal.state = {LOST})
-FROM ({_LATEST.replace("$kind", "'opportunity'")}) AS deal {labelled}
+FROM ({_latest(DEAL)}) AS deal {labelled}
 WHERE deal.state IS NOT NULL
     AND ($start IS NULL OR deal.day >= $start) AND ($end IS NULL OR deal.day <= $end)
     AND ($currency IS NULL OR deal.currency = $currency)
@@ -55,7 +56,7 @@ GROUP BY ALL
 """  # noqa: S608 - every piece is a constant; values are bound
 
 
-_PIPELINES = f"SELECT record, label, stages FROM ({_LATEST.replace('$kind', "'pipeline'")})"  # noqa: S608 - constants
+_PIPELINES = f"SELECT record, label, stages FROM ({_latest(LABEL)})"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def groups(facts: Facts, parameters: ReportParameters, watch: Watch) -> list[Gro
     """All groups that have a deal within the period, in no particular order."""
     watch.step(0.0, "Adding up")
     rows = facts.query(
-        _sql(parameters.grouping, facts.source.labels),
+        _sql(parameters.grouping),
         {"start": parameters.from_, "end": parameters.to, "currency": parameters.currency},
     )
     pipelines = _pipelines(facts) if parameters.grouping == "stage" else {}

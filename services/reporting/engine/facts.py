@@ -31,6 +31,8 @@ TEMP_LIMIT = "4GB"
 _BATCH_BYTES, _BATCH_FILES = 12_000_000, 500
 """One step of reading, between two looks at the watch: about a second."""
 
+DEAL, LABEL = 1, 2
+"""The kinds of records the fact table knows: deals, and the records that name their groups."""
 OPEN, WON, LOST = 1, 2, 3
 """The states of a deal as the fact table has them; any other is no state we report on."""
 
@@ -39,8 +41,8 @@ OPEN, WON, LOST = 1, 2, 3
 class Kept:
     """A column of the fact table: name, type, and the SQL over an envelope that fills it.
 
-    The SQL may use id, subject, time, sequence, kind (the subject's first part) and the named
-    members of `data.current`.
+    The SQL may use id, subject, time, sequence, kind (DEAL, LABEL or null) and the named members
+    of `data.current`.
     """
 
     name: str
@@ -65,13 +67,10 @@ def _key(member: str) -> Kept:
 
 def _labels(kind: str, member: str) -> tuple[Kept, Kept]:
     """The records of one kind, with a member of theirs as label."""
+    start = len(kind) + 2  # behind the slash
     return (
-        Kept(
-            "record",
-            "VARCHAR",
-            f"CASE kind WHEN '{kind}' THEN substr(subject, {len(kind) + 2}) END",
-        ),
-        Kept("label", "VARCHAR", f"CASE kind WHEN '{kind}' THEN {member} END", (member,)),
+        Kept("record", "VARCHAR", f"CASE kind WHEN {LABEL} THEN substr(subject, {start}) END"),
+        Kept("label", "VARCHAR", f"CASE kind WHEN {LABEL} THEN {member} END", (member,)),
     )
 
 
@@ -120,7 +119,7 @@ _ALWAYS = (
     Kept("subject", "UHUGEINT", "md5_number(subject)"),
     Kept("sequence", "UINTEGER", "sequence"),
     Kept("time", "TIMESTAMP", "time"),
-    Kept("kind", "VARCHAR", "kind"),
+    Kept("kind", "UTINYINT", "kind"),
     Kept(
         "state",
         "UTINYINT",
@@ -176,7 +175,7 @@ def load(
     ):
         kept = (*_ALWAYS, *source.kept)
         _run(connection, _create(kept))
-        insert = _insert(kept)
+        insert = _insert(kept, source.labels)
         late = _late(connection, files.paths, until)
         for batch, fraction in _batches(files.paths):
             watch.step(fraction, f"Reading {len(files.paths):,} files of facts")
@@ -208,8 +207,9 @@ def _connect(folder: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
 def _read(columns: dict[str, str]) -> str:
     """The table function over a bound list of files."""
     schema = ", ".join(f"{name}: '{kind}'" for name, kind in columns.items())
-    reading = "format = 'newline_delimited', compression = 'gzip'"
-    return f"read_json($files, {reading}, columns = {{{schema}}})"
+    # `records` is told: with a single column DuckDB would find out by keeping every file in memory.
+    reading = "format = 'newline_delimited', compression = 'gzip', records = true"
+    return f"read_json($files, {reading}, columns = {{{schema}}}, auto_detect = false)"
 
 
 def _create(kept: Sequence[Kept]) -> str:
@@ -218,15 +218,17 @@ def _create(kept: Sequence[Kept]) -> str:
     )
 
 
-def _insert(kept: Sequence[Kept]) -> str:
+def _insert(kept: Sequence[Kept], labels: str | None) -> str:
     members = {name: _MEMBERS.get(name, "VARCHAR") for column in kept for name in column.members}
     current = ", ".join(f'"{name}" {kind}' for name, kind in members.items())
     columns = {**_ENVELOPE, "data": f'STRUCT("current" STRUCT({current}))'}
     taken = ", ".join(f"data.current.{name}" for name in members)
+    label = f"WHEN starts_with(subject, '{labels}/') THEN {LABEL}" if labels else ""
+    kind = f"CASE WHEN starts_with(subject, 'opportunity/') THEN {DEAL} {label} END"
     return f"""
 INSERT INTO fact SELECT {", ".join(column.sql for column in kept)}
 FROM (
-    SELECT id, subject, time, sequence, split_part(subject, '/', 1) AS kind, {taken}
+    SELECT id, subject, time, sequence, {kind} AS kind, {taken}
     FROM {_read(columns)} WHERE $until IS NULL OR time <= $until
 )"""  # noqa: S608 - every piece is a constant of this module
 

@@ -9,17 +9,17 @@ import csv
 from itertools import chain
 from pathlib import Path
 
-from reporting.engine.cells import for_machines, harmless, heading, row_currency
+from reporting.engine.cells import currency_reader, for_machines, harmless, heading
 from reporting.engine.report import Report
 
 
 def render(report: Report, path: Path) -> None:
     """Write the file, row by row."""
-    columns = report.columns
+    columns, currency_of = report.columns, currency_reader(report)
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow([harmless(heading(column)) for column in columns])
         for row in chain(report.rows, report.totals):
-            currency = row_currency(report, row)
+            currency = currency_of(row)
             cells = zip(row, columns, strict=True)
             writer.writerow([for_machines(cell, column, currency) for cell, column in cells])

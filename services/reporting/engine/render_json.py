@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from reporting.engine.cells import row_currency
+from reporting.engine.cells import currency_reader
 from reporting.engine.report import Cell, Column, Kind, Report, Row
 
 
@@ -46,9 +46,9 @@ def _head(report: Report) -> dict[str, Any]:
 
 def _write_rows(file: TextIO, name: str, report: Report, rows: Iterable[Row]) -> None:
     file.write(f',\n "{name}": [')
-    between = "\n  "
+    between, currency_of = "\n  ", currency_reader(report)
     for row in rows:
-        currency = row_currency(report, row)
+        currency = currency_of(row)
         record = {
             c.key: _value(cell, c, currency) for cell, c in zip(row, report.columns, strict=True)
         }

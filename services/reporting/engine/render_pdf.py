@@ -3,7 +3,7 @@
 The table stops after MOST_ROWS: nobody reads on, and the other formats have every row.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from reportlab.platypus import (
 )
 
 from reporting.engine.about import instant, period, reflects
-from reporting.engine.cells import for_people, row_currency
+from reporting.engine.cells import currency_reader, for_people
 from reporting.engine.drawing import drawing
 from reporting.engine.fonts import BOLD, REGULAR, is_plain, markup, printable, register
 from reporting.engine.report import Column, Kind, Report, Row
@@ -111,7 +111,7 @@ class _Lines:
         self._columns = report.columns
         shown = list(islice(report.rows, MOST_ROWS))
         self._first_total = 1 + len(shown)
-        self._texts = [_texts(report, row) for row in chain(shown, report.totals)]
+        self._texts = list(_texts(report, chain(shown, report.totals)))
         self._needed: list[float] = []
         for index, column in enumerate(self._columns):
             longest = max([column.title, *(row[index] for row in self._texts)], key=len)
@@ -176,11 +176,12 @@ class _Lines:
         return table
 
 
-def _texts(report: Report, row: Row) -> list[str]:
-    currency = row_currency(report, row)
-    cells = zip(row, report.columns, strict=True)
-    texts = (for_people(cell, column, currency) for cell, column in cells)
-    return [t if len(t) <= _LONGEST_TEXT else f"{t[:_LONGEST_TEXT]}\u2026" for t in texts]
+def _texts(report: Report, rows: Iterable[Row]) -> Iterator[list[str]]:
+    currency_of = currency_reader(report)
+    for row in rows:
+        cells = zip(row, report.columns, strict=True)
+        texts = (for_people(cell, column, currency_of(row)) for cell, column in cells)
+        yield [t if len(t) <= _LONGEST_TEXT else f"{t[:_LONGEST_TEXT]}\u2026" for t in texts]
 
 
 def _line(texts: list[str], widths: list[float], font: str, colour: Color) -> list[str | Paragraph]:

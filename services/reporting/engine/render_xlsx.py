@@ -5,6 +5,7 @@ digits of a number; an amount with more is exact in CSV and JSON only.
 """
 
 from datetime import date
+from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import xlsxwriter
 
 from kernel.money import exponent
 from reporting.engine.about import about
-from reporting.engine.cells import amount_of, heading, is_formula, major, row_currency
-from reporting.engine.report import Cell, Chart, Column, Kind, Report
+from reporting.engine.cells import currency_reader, heading, is_formula, major
+from reporting.engine.report import Chart, Column, Kind, Report
 
 _INK, _ACCENT, _PALE = "#1F2A37", "#1D5FA8", "#EAF1F9"
+_EXCEL_DAY_0 = date(1899, 12, 30).toordinal()
+"""Excel counts days from here (right from March 1900 on)."""
 _CELL_TEXT = 32_767
 """What a cell holds at most."""
 
@@ -80,35 +83,45 @@ def _table(sheet: Any, report: Report, styles: _Styles) -> None:
     sheet.repeat_rows(0)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
+    _rows(sheet, report, styles)
+
+
+def _rows(sheet: Any, report: Report, styles: _Styles) -> None:
+    """The hot loop: what a cell needs is worked out once for each currency and kind of row."""
+    currency_of = currency_reader(report)
+    plans: dict[tuple[str | None, bool], list[tuple[Kind, Any, int]]] = {}
     for number, row in enumerate(chain(report.rows, report.totals), 1):
-        currency = row_currency(report, row)
         total = number > report.row_count
+        currency = currency_of(row)
+        plan = plans.get((currency, total))
+        if plan is None:
+            plan = [_plan(column, currency, styles, total) for column in report.columns]
+            plans[currency, total] = plan
         for index, cell in enumerate(row):
-            _write(sheet, number, index, cell, report.columns[index], currency, styles, total)
+            kind, style, unit = plan[index]
+            if cell is None:
+                sheet.write_blank(number, index, None, style)
+            elif kind is Kind.TEXT:
+                text = str(cell)[:_CELL_TEXT]
+                marked = styles.text(text, total) if is_formula(text) else style
+                sheet.write_string(number, index, text, marked)
+            elif isinstance(cell, date):
+                days = cell.toordinal() - _EXCEL_DAY_0  # as write_datetime would, in a third of
+                sheet.write_number(number, index, days, style)  # the time
+            elif isinstance(cell, int | Decimal):
+                sheet.write_number(number, index, float(cell / unit), style)
+            else:  # a word where a figure or a date should be
+                sheet.write_string(number, index, str(cell), style)
 
 
-def _write(
-    sheet: Any,
-    row: int,
-    index: int,
-    cell: Cell,
-    column: Column,
-    currency: str | None,
-    styles: _Styles,
-    total: bool,
-) -> None:
-    if isinstance(cell, str):
-        sheet.write_string(row, index, cell[:_CELL_TEXT], styles.text(cell, total))
-        return
-    style = styles.number(_pattern(column.kind, currency), total)
-    if cell is None:
-        sheet.write_blank(row, index, None, style)
-    elif isinstance(cell, date):
-        sheet.write_datetime(row, index, cell, style)
-    elif column.kind is Kind.MONEY:
-        sheet.write_number(row, index, float(amount_of(cell, currency)), style)
-    else:
-        sheet.write_number(row, index, float(cell), style)
+def _plan(
+    column: Column, currency: str | None, styles: _Styles, total: bool
+) -> tuple[Kind, Any, int]:
+    """The kind of the column's cells, their format, and how many minor units make one."""
+    if column.kind is Kind.TEXT:
+        return column.kind, styles.text("", total), 1
+    unit = 10 ** exponent(currency) if currency and column.kind is Kind.MONEY else 1
+    return column.kind, styles.number(_pattern(column.kind, currency), total), unit
 
 
 def _charts(book: Any, report: Report, styles: _Styles) -> None:

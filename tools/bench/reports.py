@@ -1,0 +1,227 @@
+"""Reports against their references: a million facts, and a hundred thousand rows of XLSX.
+
+`python -m tools.bench.reports [--facts N] [--rows N] [--pairs N]`. The reference of a report is
+the same work by orjson and whole numbers, in a throw-away environment, over the same files; that
+of a workbook is `csv.writer` over the same rows. CPU and peak memory is that of the whole process.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+from subprocess import run
+from typing import Any
+
+from reporting.engine.lake import LakeFiles
+from reporting.engine.parameters import ReportParameters
+from reporting.engine.report import Column, Kind, Period, Position, Report, Row
+from tools.bench.paired import Ratio, processes
+from tools.bench.reports_reference import long_table
+
+FACTS, FACTS_PER_DEAL, ROWS, PAIRS = 1_000_000, 5, 100_000, 5
+REPORT_BUDGET, XLSX_BUDGET = 0.5, 12.0
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_STAGES = [
+    ("lead", "Lead", 10, "open", "pipeline"),
+    ("qualified", "Qualified", 25, "open", "pipeline"),
+    ("proposal", "Proposal", 50, "open", "best_case"),
+    ("negotiation", "Negotiation", 75, "open", "commit"),
+    ("won", "Won", 100, "won", "closed"),
+    ("lost", "Lost", 0, "lost", "omitted"),
+]
+
+
+def measure(*, facts: int = FACTS, rows: int = ROWS, pairs: int = PAIRS) -> list[Ratio]:
+    """Measure both; takes a minute per pair at the default sizes."""
+    with tempfile.TemporaryDirectory(prefix="zebros-bench-") as name:
+        folder, environment = Path(name), dict(os.environ)
+        ours = [sys.executable, "-m", "tools.bench.reports", "--do"]
+        # In processes of their own: a child's peak memory counts its parent's at birth.
+        run([*ours, "lake", name, str(facts)], check=True)
+        python, reference = _reference_python(folder), ["-m", "tools.bench.reports_reference"]
+        found = processes(
+            f"report over {facts:,} facts",
+            [python, *reference, "report", name, f"{name}/a"],
+            [*ours, "report", name, f"{name}/b"],
+            environment,
+            budget=REPORT_BUDGET,
+            pairs=pairs,
+        )
+        if json.loads((folder / "a").read_text()) != json.loads((folder / "b").read_text()):
+            raise RuntimeError("the report and its reference disagree")
+        written = processes(
+            f"XLSX of {rows:,} rows",
+            [python, *reference, "csv", f"{name}/rows.csv", str(rows)],
+            [*ours, "xlsx", name, str(rows)],
+            environment,
+            budget=XLSX_BUDGET,
+            pairs=pairs,
+        )
+    return [found, written]
+
+
+def _reference_python(folder: Path) -> str:
+    uv = str(Path(sys.executable).with_name("uv"))
+    home = folder / "reference"
+    run([uv, "venv", "--quiet", "--python", sys.executable, str(home)], check=True)
+    python = str(home / "bin" / "python")
+    run([uv, "pip", "install", "--quiet", "--python", python, "orjson"], check=True)
+    return python
+
+
+def make_lake(root: Path, facts: int) -> None:
+    """`facts` facts about a fifth as many deals, 5,000 to a file, as the relay seals them."""
+    random = Random(7)  # noqa: S311 - the same lake every time
+    folder = root / "tenant=acme" / "context=opportunities" / "date=2026-03-01"
+    folder.mkdir(parents=True)
+    deals = [_ulid(random, number) for number in range(max(facts // FACTS_PER_DEAL, 1))]
+    for first in range(0, facts, 5_000):
+        lines = (_fact(random, deals, n) for n in range(first, min(first + 5_000, facts)))
+        body = "\n".join(json.dumps(line, separators=(",", ":")) for line in lines)
+        (folder / f"{first:09d}.jsonl.gz").write_bytes(gzip.compress(f"{body}\n".encode(), 5))
+
+
+def _fact(random: Random, deals: list[str], number: int) -> dict[str, object]:
+    index, sequence = number % len(deals), number // len(deals) + 1
+    stage, name, probability, status, forecast = random.choice(_STAGES)
+    day = f"2026-{random.randrange(1, 13):02d}-{random.randrange(1, 29):02d}"
+    current = {
+        "id": deals[index],
+        "version": sequence,
+        "created_at": "2026-01-01T08:00:00.000Z",
+        "created_by": "u-1",
+        "updated_at": "2026-02-01T08:00:00.000Z",
+        "updated_by": "u-1",
+        "owner_id": f"u-{index % 250:03d}",
+        "team_id": f"t-{index % 12}",
+        "name": f"Deal {index} of a company",
+        "account_id": deals[index % 5_000 % len(deals)],
+        "amount": {
+            "minor_units": random.randrange(10_000, 50_000_000),
+            "currency": "USD" if index % 4 else "EUR",
+        },
+        "product_id": deals[index % 20 % len(deals)],
+        "expected_close_on": day,
+        "opened_on": "2026-01-02",
+        "region": "North",
+        "pipeline_id": "default",
+        "stage": stage,
+        "stage_name": name,
+        "status": status,
+        "probability": probability,
+        "forecast_category": forecast,
+        "stage_entered_at": "2026-02-01T08:00:00.000Z",
+    }
+    return {
+        "specversion": "1.0",
+        "id": _ulid(random, number),
+        "source": "zebros.opportunities",
+        "type": "OpportunityUpdated",
+        "subject": f"opportunity/{deals[index]}",
+        "time": f"2026-03-01T09:30:{number % 60:02d}.{number % 1000:03d}Z",
+        "datacontenttype": "application/json",
+        "dataschema": "urn:zebros:schema:opportunities/OpportunityUpdated.v1",
+        "tenantid": "acme",
+        "sequence": str(sequence),
+        "sequencetype": "Integer",
+        "correlationid": _ulid(random, number),
+        "actor": "u-1",
+        "origin": "api",
+        "data": {
+            "current": current if status == "open" else current | {"closed_on": day},
+            "changed": ["amount"],
+            "previous": {"amount": {"minor_units": 1, "currency": "USD"}},
+        },
+    }
+
+
+def _ulid(random: Random, number: int) -> str:
+    tail = "".join(random.choices(_ALPHABET, k=16))
+    return f"01K{number:07d}{tail}"
+
+
+def make_report(root: Path, out: Path) -> None:
+    """Sales performance by owner, in the reference's shape."""
+    from reporting.engine.queries import compute  # DuckDB: only where it is measured
+
+    paths = tuple(sorted(root.rglob("*.jsonl.gz")))
+    files = LakeFiles("acme", root.resolve(), paths)
+    report = compute(files, ReportParameters(report="sales_performance"))
+    found = {f"{r[0]}/{r[1]}": [r[2], r[3], r[5], r[6], r[7]] for r in report.rows}
+    out.write_text(json.dumps(found))
+
+
+class _Rows(Sequence[Row]):
+    """Rows made when asked for, so that memory measured is the writer's."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: object) -> Any:
+        raise NotImplementedError  # the writers only go through
+
+    def __iter__(self) -> Iterator[Row]:
+        return long_table(self._count)
+
+
+def write_xlsx(path: Path, rows: int) -> None:
+    """The same rows through our writer."""
+    from reporting.engine.render_xlsx import render
+
+    kinds = {
+        "id": Kind.TEXT,
+        "owner": Kind.TEXT,
+        "stage": Kind.TEXT,
+        "amount": Kind.MONEY,
+        "currency": Kind.TEXT,
+        "probability": Kind.INT,
+        "created": Kind.DATE,
+        "close": Kind.DATE,
+    }
+    report = Report(
+        name="sales_performance",
+        title="Sales performance",
+        tenant="acme",
+        by="owner",
+        date_meaning="closing date",
+        period=Period(),
+        as_of=None,
+        columns=tuple(Column(name, name.title(), kind) for name, kind in kinds.items()),
+        rows=_Rows(rows),  # type: ignore[arg-type] # a sequence will do
+        totals=(),
+        charts=(),
+        position=Position(),
+    )
+    render(report, path)
+
+
+def main() -> None:
+    """Print the ratios; or, as one's own child, do one piece of work."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--facts", type=int, default=FACTS)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--pairs", type=int, default=PAIRS)
+    parser.add_argument("--do", nargs=3, metavar=("WHAT", "FOLDER", "ARGUMENT"))
+    asked = parser.parse_args()
+    match asked.do:
+        case ["lake", folder, facts]:
+            make_lake(Path(folder), int(facts))
+        case ["report", folder, out]:
+            make_report(Path(folder), Path(out))
+        case ["xlsx", folder, rows]:
+            write_xlsx(Path(folder) / "rows.xlsx", int(rows))
+        case _:
+            for ratio in measure(facts=asked.facts, rows=asked.rows, pairs=asked.pairs):
+                print(ratio.line(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
