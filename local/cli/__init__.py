@@ -6,9 +6,12 @@ the command. `main` is the one place where a failure becomes a sentence and an e
 """
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -105,9 +108,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = "--json" in (given[: given.index("--")] if "--" in given else given)
     try:
         command = build(given)
-        outcome = command.main(
-            args=_options_first(command, given), prog_name="zebros", standalone_mode=False
-        )
+        with _terminable():
+            outcome = command.main(
+                args=_options_first(command, given), prog_name="zebros", standalone_mode=False
+            )
         sys.stdout.flush()
         if outcome == Stopped.exit_code:  # Typer's own answer to an unhandled Ctrl-C
             complain(Stopped("Stopped."), as_json=as_json)
@@ -126,6 +130,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except Exception as fault:
         return _unexpected(fault, as_json=as_json)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """TERM ends a command as Ctrl-C does: tidied up, with what it did kept."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _usage(fault: typer.TyperException, *, as_json: bool) -> int:

@@ -1,6 +1,7 @@
 """Whatever goes wrong at the command line is one sentence, an exit code, and never a traceback."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,23 @@ def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     code, _, err = run(capsys, "api", "GET", "/x")
     assert code == 130
     assert err == "zebros: Stopped.\n"
+
+
+def test_a_terminated_command_tidies_up_as_at_ctrl_c(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidied: list[bool] = []
+
+    def terminated(_self: Connection, **_: Any) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            tidied.append(True)
+
+    monkeypatch.setattr(Connection, "client", terminated)
+    code, _, _ = run(capsys, "api", "GET", "/x")
+    assert (code, tidied) == (130, [True])
+    assert signal.getsignal(signal.SIGTERM) is not signal.default_int_handler
 
 
 def test_a_state_file_that_was_cut_off_says_so(
