@@ -235,16 +235,15 @@ class Projection:
             "detail": fact.detail,
             "replayed": int(fact.replayed),
         }
+        waits = Put(item, absent=True, refused=Conflict("It waits already."))
         try:
-            self._table().transact(
-                [moved.write(), Put(item, absent=True, refused=Conflict("It waits already."))]
-            )
+            self._table().transact([moved.write(), waits])
             position = moved.stored()
         except Busy:
             raise
         except Conflict:
-            consumed(self.name, fact, "duplicate")
-            return position
+            # Whoever parked it may have died before the question was sent: it is asked again.
+            pass
         if queue := os.environ.get("QUEUE_URL"):
             client("sqs").send_message(
                 QueueUrl=queue,

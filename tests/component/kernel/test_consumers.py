@@ -333,6 +333,27 @@ def test_a_gap_check_that_races_the_missing_fact_loses_neither(
     assert reported(cloud, tenant) == [*earlier, ("opportunity/a", 4, 5)]
 
 
+def test_a_fact_whose_gap_check_was_lost_is_asked_about_when_it_comes_again(
+    stage: Stage, cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker parked the fact and died before it could send the check."""
+    chain, queue = stage()
+    first, second, third = history = [fact("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)]
+    monkeypatch.setenv("QUEUE_URL", queue.url + "-that-does-not-exist")
+    event = lambda_event([body(third)])
+    failed = chain.projection(event, None)["batchItemFailures"]
+    assert [f["itemIdentifier"] for f in failed] == [event["Records"][0]["messageId"]]
+    assert len(chain.parked("acme", "opportunity/a")) == 1
+    monkeypatch.setenv("QUEUE_URL", queue.url)
+    queue.send(body(third), body(first))
+    queue.drain(chain.projection)
+    assert reported(cloud, "acme") == [("opportunity/a", 2, 3)]
+    queue.send(body(second))
+    queue.drain(chain.projection)
+    assert chain.state("acme") == expected(history)
+    assert chain.parked("acme", "opportunity/a") == []
+
+
 @PROPERTY
 @given(st.data())
 def test_a_poison_fact_fails_alone_and_is_healed_by_a_redrive(
