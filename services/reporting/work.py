@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kernel.errors import NotFound
+from kernel.errors import Busy, NotFound
 from kernel.worker import CANCELLED, UNEXPECTED, Control, Failed, Interrupted, Task
 from reporting.engine.errors import (
     LakeTooLarge,
@@ -136,7 +136,7 @@ def _told() -> Iterator[None]:
         raise Failed("TooMuchData", str(fault)) from fault
     except LakeUnreadable as fault:
         raise Failed("UnreadableData", str(fault)) from fault
-    except (ClientError, BotoCoreError) as fault:
+    except (Busy, ClientError, BotoCoreError) as fault:
         raise Failed(WORKER_UNAVAILABLE, str(fault)) from fault
     except NotFound as fault:
         raise Failed(UNEXPECTED, fault.detail) from fault

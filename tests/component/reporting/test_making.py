@@ -9,12 +9,14 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 import reporting.work
 from kernel import aws
+from kernel.errors import Busy
 from kernel.worker import Control, Failed, Task
 from reporting.bootstrap import runs
-from reporting.engine.errors import TooComplex
+from reporting.engine.errors import LakeUnreadable, TooComplex
 from reporting.service import MOST_ATTEMPTS
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import carried_out, left, until
@@ -121,6 +123,29 @@ def test_every_format_is_stored_as_what_it_is(
     key = f"tenants/acme/reports/{run['id']}/{name}"
     head = boto3.client("s3").head_object(Bucket=FILES, Key=key)
     assert head["ContentType"] == media_type
+    assert sum(len(k) + len(v) for k, v in head["Metadata"].items()) < 2048
+
+
+def test_the_outcome_of_many_currencies_stays_small_enough_to_travel_with_the_file(
+    api: ApiClient, ask: Ask, running: Running
+) -> None:
+    currencies = ("USD", "EUR", "GBP", "JPY", "CHF", "SEK", "NOK")
+    most = {"minor_units": 2**53 - 1}
+    into_lake(*(deal("won", amount={**most, "currency": c}) for c in currencies))
+    run = ask(report="sales_performance", format="csv")
+    outcome = running.work().run(a_task(run), Control())
+    assert len(outcome["totals"]) == 5
+    assert outcome["totals"][0] == {
+        "currency": "CHF",
+        "won": 1,
+        "revenue": 2**53 - 1,
+        "average_deal": 2**53 - 1,
+        "lost": 0,
+        "open": 0,
+        "open_amount": 0,
+    }
+    key = f"tenants/acme/reports/{run['id']}/{stored(run)[0]}"
+    head = boto3.client("s3").head_object(Bucket=FILES, Key=key)
     assert sum(len(k) + len(v) for k, v in head["Metadata"].items()) < 2048
 
 
@@ -248,6 +273,39 @@ def test_facts_that_cannot_be_read_are_tried_again_and_then_fail_in_plain_words(
     assert "could not be read" in failed["reason"]
     assert "gzip" not in failed["reason"]
     assert running.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportFailed"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ClientError({"Error": {"Code": "SlowDown", "Message": "busy"}}, "GetObject"),
+        EndpointConnectionError(endpoint_url="http://nowhere"),
+        Busy("Someone else is storing this report."),
+        LakeUnreadable("A file could not be fetched."),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_what_may_pass_is_tried_again(
+    api: ApiClient,
+    ask: Ask,
+    running: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+) -> None:
+    stock, calls = reporting.work.compute, []
+
+    def compute(*given: Any, **more: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 1:
+            raise fault
+        return stock(*given, **more)
+
+    monkeypatch.setattr(reporting.work, "compute", compute)
+    run = ask()
+    running.relay()
+    with running.worker():
+        assert running.machine.end(run["id"]) == "SUCCEEDED"
+    assert (seen(api, run)["status"], seen(api, run)["attempts"]) == ("COMPLETED", 2)
 
 
 @pytest.mark.parametrize(

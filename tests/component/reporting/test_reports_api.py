@@ -91,10 +91,11 @@ def test_a_body_that_is_no_request_is_refused(api: ApiClient, body: str, status:
 
 
 def test_a_run_shows_its_progress_and_then_its_file(api: ApiClient, ask: Ask, buckets: Any) -> None:
-    run = ask()
+    run = ask(**{"from": "2026-01-01"})
     path = f"/reports/{run['id']}"
     waiting = api("GET", path).json
     assert (waiting["status"], waiting["progress"]) == ("PENDING", 0)
+    assert waiting["from"] == "2026-01-01"
     assert waiting["progress_text"] == "Waiting for a worker"
     runs().start("acme", run["id"])
     assert api("GET", path).json["progress_text"] == "Starting"
