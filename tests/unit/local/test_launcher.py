@@ -239,7 +239,12 @@ def test_of_what_sam_says_people_are_told_what_matters() -> None:
     ]
     said: list[str] = []
     kept = list(deploy.told((line + "\n" for line in lines), said.append))
-    assert said == ["Building CustomersApi", "20 resources are there", "CustomersApi failed", lines[-1]]
+    assert said == [
+        "Building CustomersApi",
+        "20 resources are there",
+        "CustomersApi failed",
+        lines[-1],
+    ]
     assert deploy.last_line(kept) == lines[-1]
 
 
