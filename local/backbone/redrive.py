@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local.backbone.relays import resend
 from local.connection import STACK, Deployment
 from local.errors import BadInput, Trouble
 
@@ -52,17 +53,14 @@ def chosen(queues: list[DeadLetterQueue], name: str) -> DeadLetterQueue:
 def redrive(
     deployment: Deployment, queue: DeadLetterQueue, pause: Callable[[float], None] = time.sleep
 ) -> Iterator[int]:
-    """Send dead letters back; yields how many have gone so far.
+    """Send dead letters back; yields how many have gone so far (of a relay's: how many facts).
 
     SQS's own move task does it where there is one, else they are moved one by one: sent first and
     then deleted, so that none can be lost (a consumer recognises one that comes twice).
     """
     if queue.source_url is None:
-        raise Trouble(
-            f"The dead letters of {queue.name} came from a table's stream, not from a queue.",
-            hint="They name stream records; the facts themselves are in the table (`events trace`) "
-            "and can be replayed from there.",
-        )
+        yield from resend(deployment, queue.name, queue.url)
+        return
     sqs = deployment.aws("sqs")
     try:
         task = sqs.start_message_move_task(SourceArn=_arn(sqs, queue.url))["TaskHandle"]

@@ -1,5 +1,6 @@
 """Looking at the backbone and mending it: taps, dead letters, replays."""
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from ulid import ULID
 
+from kernel import relay
+from kernel.envelope import pack
 from local.backbone import redrive, replay, tail
 from local.connection import Deployment
 from local.errors import BadInput, Trouble
@@ -193,9 +196,96 @@ def test_a_queue_there_is_not_names_those_there_are(letters: Deployment) -> None
     assert "CustomersRelay, ReportingLake" in refused.value.hint
 
 
-def test_letters_of_a_relay_are_not_sent_to_a_queue_that_is_not_theirs(letters: Deployment) -> None:
+class Relay:
+    """Stands for the Lambda service: runs the relay's own handler, or fails."""
+
+    def __init__(self) -> None:
+        self.handed: list[dict[str, Any]] = []
+        self.broken = False
+
+    def invoke(self, **asked: Any) -> dict[str, Any]:
+        assert asked["FunctionName"] == "z-CustomersRelay"
+        if self.broken:
+            body = b'{"errorMessage": "the bus is down"}'
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(body)}
+        event = json.loads(asked["Payload"])
+        self.handed += event["Records"]
+        return {"Payload": io.BytesIO(json.dumps(relay.handler(event, None)).encode())}
+
+
+@pytest.fixture
+def relayed(
+    letters: Deployment, cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Deployment, Relay]:
+    """Five facts in a table's stream, of which three ended in a dead letter of the relay."""
+    for number in range(1, 6):
+        for kind in ("FACT", "STATE"):
+            detail = pack(fact(number, source="zebros.customers"))
+            cloud.put_item(
+                TableName="table",
+                Item={
+                    "pk": {"S": f"p{number}"},
+                    "sk": {"S": f"{kind}#1"},
+                    "detail": {"B": detail},
+                },
+            )
+    arn = cloud.describe_table(TableName="table")["Table"]["LatestStreamArn"]
+    streams = boto3.client("dynamodbstreams")
+    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    start = streams.get_shard_iterator(
+        StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    numbers = [
+        one["dynamodb"]["SequenceNumber"]
+        for one in streams.get_records(ShardIterator=start)["Records"]
+    ]
+    info = {
+        "shardId": shard,
+        "streamArn": arn,
+        "startSequenceNumber": numbers[2],
+        "endSequenceNumber": numbers[7],
+    }
+    sqs = boto3.client("sqs")
+    sqs.send_message(
+        QueueUrl=sqs.get_queue_url(QueueName="r")["QueueUrl"],
+        MessageBody=json.dumps({"DDBStreamBatchInfo": info}),
+    )
+    stands = Relay()
+    monkeypatch.setattr(letters.aws("lambda"), "invoke", stands.invoke)
+    outputs = {**OUTPUTS, "CustomersRelayName": "z-CustomersRelay"}
+    return Deployment(outputs, None, "us-east-1"), stands
+
+
+def test_a_relays_letter_brings_its_facts_to_the_bus(relayed: tuple[Deployment, Relay]) -> None:
+    deployment, stands = relayed
+    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    with tail.tapped(deployment, tail.Filter()) as tap:
+        assert list(redrive.redrive(deployment, queue)) == [3]
+        assert sorted(all_of(tap)) == ["F2", "F3", "F4"]
+    assert len(stands.handed) == 3
+    assert waiting("r") == []
+
+
+def test_a_relay_that_fails_again_keeps_its_letter(relayed: tuple[Deployment, Relay]) -> None:
+    deployment, stands = relayed
+    stands.broken = True
+    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    with pytest.raises(Trouble, match="CustomersRelay failed again: the bus is down"):
+        list(redrive.redrive(deployment, queue))
+    assert redrive.dead_letter_queues(deployment)[0].depth == 0  # held back for a minute
+    sqs = boto3.client("sqs")
+    found = sqs.get_queue_attributes(
+        QueueUrl=queue.url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
+    )
+    assert found["Attributes"]["ApproximateNumberOfMessagesNotVisible"] == "1"
+
+
+def test_a_letter_that_names_no_stream_says_so(letters: Deployment) -> None:
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName="r")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="not what a stream sends")
     queue = redrive.chosen(redrive.dead_letter_queues(letters), "CustomersRelay")
-    with pytest.raises(Trouble, match="came from a table's stream"):
+    with pytest.raises(Trouble, match="names no stretch of a stream"):
         list(redrive.redrive(letters, queue))
 
 

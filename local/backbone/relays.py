@@ -1,0 +1,110 @@
+"""Dead letters of a relay: they name a stretch of a table's stream, which is handed to it again.
+
+A relay's letters carry no facts but `DDBStreamBatchInfo`, the stretch that failed
+(https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html). The stream keeps its
+records for a day; the relay sends what it is handed, so that facts may reach the bus twice, never
+not at all.
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.connection import Deployment
+from local.errors import Trouble
+
+_AT_ONCE = 100
+"""Records a relay is handed at once, as by its stream."""
+_LONGEST_S = 60
+"""How long SQS keeps a letter from others while it is dealt with."""
+
+
+def resend(deployment: Deployment, relay: str, url: str) -> Iterator[int]:
+    """Hand a relay what its dead letters name; yields how many facts it has taken so far.
+
+    A letter goes when all its facts were taken. Raises Trouble for one that cannot be dealt with.
+    """
+    sqs = deployment.aws("sqs")
+    taken = 0
+    while True:
+        got = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=1, VisibilityTimeout=_LONGEST_S
+        ).get("Messages", [])
+        if not got:
+            return
+        try:
+            stretch = json.loads(got[0]["Body"])["DDBStreamBatchInfo"]
+        except (ValueError, KeyError, TypeError) as fault:
+            raise Trouble(f"A dead letter of {relay} names no stretch of a stream.") from fault
+        taken += _hand_over(deployment, relay, _facts(deployment, relay, stretch))
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=got[0]["ReceiptHandle"])
+        yield taken
+
+
+def _facts(deployment: Deployment, relay: str, stretch: dict[str, Any]) -> list[dict[str, Any]]:
+    """The stream records of a stretch that are facts, as Lambda would hand them over."""
+    streams, arn = deployment.aws("dynamodbstreams"), stretch["streamArn"]
+    last = int(stretch["endSequenceNumber"])
+    try:
+        iterator = streams.get_shard_iterator(
+            StreamArn=arn,
+            ShardId=stretch["shardId"],
+            ShardIteratorType="AT_SEQUENCE_NUMBER",
+            SequenceNumber=stretch["startSequenceNumber"],
+        ).get("ShardIterator")
+        found: list[dict[str, Any]] = []
+        while iterator:
+            page = streams.get_records(ShardIterator=iterator)
+            records = [one for one in page["Records"] if _number(one) <= last]
+            found += records
+            past = len(records) < len(page["Records"]) or not page["Records"]
+            done = bool(found) and _number(found[-1]) == last
+            iterator = None if past or done else page.get("NextShardIterator")
+    except ClientError as fault:
+        reason = fault.response["Error"].get("Message", str(fault))
+        raise Trouble(
+            f"The stream no longer has what a dead letter of {relay} names: {reason}",
+            hint="A stream keeps a day. The facts are in the outbox for a week, and readers that "
+            "miss them say so (StreamGapDetected).",
+        ) from fault
+    return [
+        _as_lambda_has_it(one)
+        for one in found
+        if one["eventName"] == "INSERT" and one["dynamodb"]["Keys"]["sk"]["S"].startswith("FACT#")
+    ]
+
+
+def _number(record: dict[str, Any]) -> int:
+    return int(record["dynamodb"]["SequenceNumber"])
+
+
+def _as_lambda_has_it(value: Any) -> Any:
+    """A record of the streams' API as a Lambda event has it: bytes as base64, times as seconds."""
+    if isinstance(value, dict):
+        return {name: _as_lambda_has_it(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_lambda_has_it(inner) for inner in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value.timestamp() if isinstance(value, datetime) else value
+
+
+def _hand_over(deployment: Deployment, relay: str, records: list[dict[str, Any]]) -> int:
+    """Invoke the relay with the records; their number. Raises Trouble unless all are taken."""
+    client, name = deployment.aws("lambda"), deployment.output(f"{relay}Name")
+    for start in range(0, len(records), _AT_ONCE):
+        event = {"Records": records[start : start + _AT_ONCE]}
+        answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        told = json.loads(answer["Payload"].read() or b"null") or {}
+        refused = len(told.get("batchItemFailures", []))
+        if answer.get("FunctionError") or refused:
+            said = told.get("errorMessage") or f"{refused} facts were not taken"
+            raise Trouble(
+                f"{relay} failed again: {said}.",
+                hint="Its log says why; the letter stays where it is.",
+            )
+    return len(records)
