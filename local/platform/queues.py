@@ -209,6 +209,7 @@ class Queue(Source):
         super().__init__(scope, mapping)
         self.sqs = module("services.sqs")
         self._busy = 0
+        self._limit = 1
         self._counting = threading.Lock()
         self._window_ends: float | None = None
         self._pause_until = 0.0
@@ -222,6 +223,7 @@ class Queue(Source):
         limit = self.functions._sqs_esm_concurrency(
             self.mapping, function, function.get("config"), queue
         )
+        self._limit = limit
         if self._busy >= limit:
             return None  # the end of a batch nudges
         self.sqs._expire_retained(queue)
@@ -241,6 +243,8 @@ class Queue(Source):
         return 0
 
     def ready(self) -> bool:
+        if self._busy >= self._limit:
+            return False
         with module("core.responses").request_scope(*self.scope):
             queue = self._queue()
             return queue is not None and visible(queue, 1) > 0

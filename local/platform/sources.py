@@ -38,7 +38,6 @@ class Source(threading.Thread, ABC):
         super().__init__(name=f"source-{mapping['UUID'][:8]}", daemon=True)
         self.scope, self.mapping = scope, mapping
         self.nudged = threading.Event()
-        self.waiting = False
         self.functions = module("services.lambda_svc")
 
     def run(self) -> None:
@@ -56,9 +55,7 @@ class Source(threading.Thread, ABC):
                     _log.exception("The mapping of %s failed.", mapping.get("FunctionName"))
                     pause = _LOOK_S
                 if pause is None:
-                    self.waiting = True
                     self.nudged.wait(_LOOK_S)
-                    self.waiting = False
                 elif pause > 0:
                     time.sleep(pause)
 
@@ -95,14 +92,21 @@ class Dispatcher:
         serving.wait()
         while True:
             wake.clear()
-            others = self._start_missing()
-            for source in list(running.values()):
-                if source.waiting and source.ready():
-                    source.nudged.set()
-            if others:
-                self._functions._poll_kinesis()
+            self.turn()
             time.sleep(_BREATH_S)
             wake.wait(_LOOK_S)
+
+    def turn(self) -> None:
+        """Start what is missing and nudge what has work.
+
+        Also while it is at work: what came after its last look would wait for the next one.
+        """
+        others = self._start_missing()
+        for source in list(running.values()):
+            if source.ready():
+                source.nudged.set()
+        if others:
+            self._functions._poll_kinesis()
 
     def _start_missing(self) -> bool:
         from local.platform.queues import Queue
