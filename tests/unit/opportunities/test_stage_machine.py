@@ -1,0 +1,251 @@
+"""The stage machine: whatever is done to a deal in whatever order, it makes sense afterwards."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.errors import CrmError, Invalid, RuleViolation
+from kernel.events import DomainEvent
+from kernel.ids import new_id
+from opportunities.events import Forecast, OpportunityFields, PipelineFields, StageKind
+from opportunities.model import Closing, Opportunity, Pipeline
+
+NOW = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
+TODAY = NOW.date()
+PIPELINE = Pipeline.default("acme")
+OPEN = ["lead", "qualified", "proposal", "negotiation"]
+
+stages = st.sampled_from([*OPEN, "won", "lost"])
+days = st.none() | st.dates(date(2020, 1, 1), date(2030, 1, 1))
+reasons = st.sampled_from(["", "   ", "price", " no budget "])
+fields = st.fixed_dictionaries(
+    {"name": st.sampled_from(["a", "b"])},
+    optional={
+        "amount": st.sampled_from(
+            [{"minor_units": n, "currency": "USD"} for n in (0, 1250)]  # 0: lost ones in imports
+        ),
+        "opened_on": st.dates(date(2019, 1, 1), date(2026, 1, 1)),
+        "region": st.sampled_from(["north", "south"]),
+    },
+).map(OpportunityFields.model_validate)
+verbs = st.one_of(
+    st.tuples(st.just("move"), stages),
+    st.tuples(st.just("win"), days),
+    st.tuples(st.just("lose"), reasons, days),
+    st.tuples(st.just("reopen"), stages),
+    st.tuples(st.just("update"), fields),
+    st.tuples(st.just("reassign"), st.sampled_from(["ann", "bob"])),
+)
+
+Outcome = tuple[Opportunity, list[DomainEvent]]
+
+
+def carry_out(deal: Opportunity, verb: tuple[Any, ...], at: datetime) -> Outcome:
+    match verb:
+        case "move", stage:
+            return deal.move(PIPELINE.stage(stage), at)
+        case "win", day:
+            won, fact = deal.win(PIPELINE.first(StageKind.WON), at, day)
+            return won, [fact]
+        case "lose", reason, day:
+            lost, loss = deal.lose(PIPELINE.first(StageKind.LOST), at, reason, day)
+            return lost, [loss]
+        case "reopen", stage:
+            opened, reopening = deal.reopen(PIPELINE.stage(stage), at)
+            return opened, [reopening]
+        case "update", wanted:
+            return deal.update(wanted)
+        case "reassign", owner:
+            return deal.reassign(owner, None)
+    raise AssertionError(verb)
+
+
+def makes_sense(deal: Opportunity) -> None:
+    """What is true of every deal at every moment."""
+    stage = PIPELINE.stage(deal.stage)
+    assert (deal.stage_name, deal.status, deal.probability, deal.forecast_category) == (
+        *(stage.name, stage.kind, stage.probability, stage.forecast_category),
+    )
+    closed = deal.status is not StageKind.OPEN
+    assert (deal.closed_on is not None) == closed
+    assert (deal.lost_reason is not None) == (deal.status is StageKind.LOST)
+    if deal.lost_reason is not None:
+        assert deal.lost_reason.strip() == deal.lost_reason != ""
+    assert (deal.forecast_category is Forecast.CLOSED) == (deal.status is StageKind.WON)
+    assert (deal.forecast_category is Forecast.OMITTED) == (deal.status is StageKind.LOST)
+
+
+def opened(wanted: OpportunityFields, stage: str = "lead", **closing: Any) -> Outcome:
+    return Opportunity.create(
+        *("acme", new_id(), wanted, PIPELINE, PIPELINE.stage(stage), "ann", NOW),
+        Closing(**closing),
+    )
+
+
+@given(fields, st.lists(verbs, max_size=15))
+def test_a_deal_makes_sense_after_any_sequence_of_verbs(
+    wanted: OpportunityFields, sequence: list[tuple[Any, ...]]
+) -> None:
+    deal, _ = opened(wanted)
+    makes_sense(deal)
+    for number, verb in enumerate(sequence):
+        at = NOW + timedelta(minutes=number)
+        try:
+            after, facts = carry_out(deal, verb, at)
+        except (RuleViolation, Invalid):
+            continue  # refused: the deal is what it was
+        makes_sense(after)
+        assert (after == deal) == (not facts), "something changed exactly when a fact says so"
+        if facts:
+            assert facts[-1].current == after, "the last fact tells the state"
+        assert after.id == deal.id
+        if after.stage != deal.stage:
+            assert after.stage_entered_at == at
+        deal = after
+
+
+@given(fields, st.lists(verbs, max_size=15))
+def test_only_closing_verbs_close_and_only_reopening_opens(
+    wanted: OpportunityFields, sequence: list[tuple[Any, ...]]
+) -> None:
+    deal, _ = opened(wanted)
+    for verb in sequence:
+        try:
+            after, facts = carry_out(deal, verb, NOW)
+        except (RuleViolation, Invalid):
+            continue
+        if after.status is not deal.status:
+            (fact,) = facts
+            was, became = deal.status, after.status
+            assert (type(fact).__name__, was, became) in (
+                ("OpportunityWon", StageKind.OPEN, StageKind.WON),
+                ("OpportunityLost", StageKind.OPEN, StageKind.LOST),
+                ("OpportunityReopened", StageKind.WON, StageKind.OPEN),
+                ("OpportunityReopened", StageKind.LOST, StageKind.OPEN),
+            )
+            assert fact.model_dump()["from_stage"] == deal.stage
+        deal = after
+
+
+@given(fields, stages, days, reasons)
+def test_a_deal_taken_over_closed_tells_its_opening_and_its_end(
+    wanted: OpportunityFields, stage: str, closed_on: date | None, reason: str
+) -> None:
+    too_early = bool(wanted.opened_on and (closed_on or TODAY) < wanted.opened_on)
+    if (stage == "lost" and not reason.strip()) or (stage in ("won", "lost") and too_early):
+        with pytest.raises(Invalid, match=r"^(lost_reason|closed_on):"):
+            opened(wanted, stage, closed_on=closed_on, lost_reason=reason)
+        return
+    deal, facts = opened(wanted, stage, closed_on=closed_on, lost_reason=reason)
+    makes_sense(deal)
+    ends = {"won": ["OpportunityWon"], "lost": ["OpportunityLost"]}.get(stage, [])
+    assert [type(fact).__name__ for fact in facts] == ["OpportunityCreated", *ends]
+    assert deal.stage == stage
+    if ends:
+        assert deal.closed_on == (closed_on or TODAY)
+
+
+@given(fields, fields)
+def test_a_change_of_amount_alone_is_no_update(
+    first: OpportunityFields, second: OpportunityFields
+) -> None:
+    deal, _ = opened(first)
+    after, facts = deal.update(second)
+    names = [type(fact).__name__ for fact in facts]
+    others = {n for n in OpportunityFields.model_fields if n != "amount"}
+    assert ("OpportunityAmountChanged" in names) == (first.amount != second.amount)
+    assert ("OpportunityUpdated" in names) == any(
+        getattr(first, n) != getattr(second, n) for n in others
+    )
+    assert (after == deal) == (names == [])
+
+
+def a_closed(stage: str) -> Opportunity:
+    return opened(OpportunityFields(name="x"), stage, lost_reason="price")[0]
+
+
+@pytest.mark.parametrize("stage", ["won", "lost"])
+@pytest.mark.parametrize("verb", [("move", "lead"), ("win", None), ("lose", "price", None)])
+def test_a_closed_deal_cannot_be_moved_won_or_lost(stage: str, verb: tuple[Any, ...]) -> None:
+    with pytest.raises(RuleViolation, match="Only an open opportunity"):
+        carry_out(a_closed(stage), verb, NOW)
+
+
+@pytest.mark.parametrize("stage", ["won", "lost"])
+def test_a_deal_is_not_moved_into_a_closed_stage(stage: str) -> None:
+    deal, _ = opened(OpportunityFields(name="x"))
+    with pytest.raises(RuleViolation, match=f"POST …/{stage}"):
+        carry_out(deal, ("move", stage), NOW)
+    with pytest.raises(CrmError):
+        carry_out(a_closed("won"), ("reopen", stage), NOW)
+
+
+def test_an_open_deal_cannot_be_reopened() -> None:
+    deal, _ = opened(OpportunityFields(name="x"))
+    with pytest.raises(RuleViolation):
+        carry_out(deal, ("reopen", "lead"), NOW)
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "\n"])
+def test_a_deal_is_not_lost_without_a_reason(reason: str) -> None:
+    deal, _ = opened(OpportunityFields(name="x"))
+    with pytest.raises(Invalid, match="say why"):
+        carry_out(deal, ("lose", reason, None), NOW)
+
+
+def test_a_deal_does_not_close_before_it_was_opened() -> None:
+    deal, _ = opened(OpportunityFields(name="x", opened_on=TODAY))
+    for verb in (("win", date(2026, 4, 30)), ("lose", "price", date(2026, 4, 30))):
+        with pytest.raises(Invalid, match="before opened_on"):
+            carry_out(deal, verb, NOW)
+    assert carry_out(deal, ("win", TODAY), NOW)[0].closed_on == TODAY
+
+
+def test_the_time_in_a_stage_is_told_in_seconds_and_never_negative() -> None:
+    deal, _ = opened(OpportunityFields(name="x"))
+    later = NOW + timedelta(days=2, seconds=5)
+    moved, (fact,) = carry_out(deal, ("move", "proposal"), later)
+    assert fact.model_dump()["seconds_in_stage"] == 2 * 86400 + 5
+    _, (won,) = carry_out(moved, ("win", None), NOW)
+    assert won.model_dump()["seconds_in_stage"] == 0, "clocks of two machines may disagree"
+
+
+def test_a_deal_given_to_its_owner_stays_as_it_is() -> None:
+    deal, _ = opened(OpportunityFields(name="x", owner_id="ann", team_id="north"))
+    assert deal.reassign("ann", "north") == (deal, [])
+    for owner, team in (("ann", "south"), ("bob", "north")):
+        after, (fact,) = deal.reassign(owner, team)
+        assert (after.owner_id, after.team_id) == (owner, team)
+        assert fact.model_dump()["previous_owner_id"] == "ann"
+
+
+def stage_list(*kinds: str) -> list[dict[str, Any]]:
+    return [
+        {"key": f"s{i}", "name": f"S{i}", "probability": 10, "kind": kind}
+        for i, kind in enumerate(kinds)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        (("open", "open", "won"), "exactly one must be of kind won and one of kind lost"),
+        (("open", "lost", "lost"), "exactly one"),
+        (("open", "won", "won", "lost"), "exactly one"),
+        (("won", "lost"), "at least 3"),
+        (("open", *(["open"] * 18), "won", "lost"), "at most 20"),
+    ],
+)
+def test_a_pipeline_has_one_way_to_win_and_one_to_lose(kinds: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PipelineFields.model_validate({"name": "p", "stages": stage_list(*kinds)})
+
+
+def test_a_pipeline_has_every_key_once() -> None:
+    listed = stage_list("open", "won", "lost")
+    listed[1]["key"] = "s0"
+    with pytest.raises(ValueError, match="every key must be there once"):
+        PipelineFields.model_validate({"name": "p", "stages": listed})
