@@ -81,10 +81,12 @@ def test_as_of_leaves_out_later_days(tmp_path: Path) -> None:
 def test_the_longest_unused_files_make_room(tmp_path: Path) -> None:
     store = shelf(*(key(n, tenant=tenant) for tenant in ("a", "b", "c") for n in range(3)))
     lake = Lake(store, tmp_path, limit_bytes=600)
-    for age, tenant in enumerate(("b", "a", "b")):
+    for age, tenant in enumerate(("b", "a")):
         with lake.files(tenant, CONTEXTS) as files:
             for path in files.paths:
                 os.utime(path, (age, age))
+    with lake.files("b", CONTEXTS):  # used again: now a is the one long unused
+        pass
     with lake.files("c", CONTEXTS):
         pass
     assert {name.split("/")[0] for name in cached(tmp_path)} == {"tenant=b", "tenant=c"}

@@ -64,14 +64,18 @@ def test_won_lost_omitted_and_archived_deals_are_not_in_the_pipeline(tmp_path: P
 
 
 def test_the_weighted_amount_is_rounded_deal_by_deal_half_away_from_zero(tmp_path: Path) -> None:
+    cases = [(5, 10, 1), (14, 10, 1), (4, 10, 0), (-5, 10, -1), (-4, 10, 0)]
+    largest = 2**53 - 1
+    cases.append((largest, 99, (largest * 99 + 50) // 100))
     facts = [
-        deal("a", amount=money(5), probability=10),  # 0.5 -> 1
-        deal("b", amount=money(14), probability=10),  # 1.4 -> 1
-        deal("c", amount=money(-5), probability=10),  # -0.5 -> -1
-        deal("d", amount=money(2**53 - 1), probability=99),
+        deal(f"d{n}", owner_id=f"{n}", amount=money(amount), probability=probability)
+        for n, (amount, probability, _) in enumerate(cases)
     ]
-    report = report_of(tmp_path, facts, "pipeline_by_stage", by="none")
-    assert report.totals[0][-1] == 1 + 1 - 1 + ((2**53 - 1) * 99 + 50) // 100
+    report = report_of(tmp_path, facts, "pipeline_by_stage", by="owner")
+    assert {row[0]: row[-1] for row in report.rows} == {
+        f"{n}": weighted for n, (_, _, weighted) in enumerate(cases)
+    }
+    assert report.totals[0][-1] == sum(weighted for _, _, weighted in cases)
 
 
 def test_two_currencies_are_never_added(tmp_path: Path) -> None:
