@@ -27,7 +27,7 @@ ROOT = Path("tests/fixtures/small_stack").resolve()
 PARTS = {"platform", "issuer"}
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         if said := condition():

@@ -52,7 +52,7 @@ class Emulator:
             self._process = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
-        self.until(self.answers, 60)
+        self.until(self.answers, 120)
 
     def answers(self) -> bool:
         with suppress(httpx.TransportError):
@@ -94,7 +94,7 @@ class Emulator:
             stack = formation.describe_stacks(StackName=name)["Stacks"][0]
             return None if stack["StackStatus"].endswith("IN_PROGRESS") else stack
 
-        stack = self.until(settled, 30)
+        stack = self.until(settled, 60)
         events = formation.describe_stack_events(StackName=name)["StackEvents"]
         reasons = [one.get("ResourceStatusReason") for one in events]
         assert stack["StackStatus"] == "CREATE_COMPLETE", [one for one in reasons if one]
@@ -107,7 +107,7 @@ class Emulator:
         return found
 
     @staticmethod
-    def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    def until(condition: Callable[[], Any], seconds: float = 45) -> Any:
         """What the condition says once it says something."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:

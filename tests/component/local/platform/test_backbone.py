@@ -44,7 +44,7 @@ def test_a_queue_gives_ten_messages_at_most_as_shipped(stock: Any, backbone: str
     outputs = stock.deploy("ten", backbone)
     names = [f"a{number:02}" for number in range(40)]
     write(stock, outputs["Table"], *names)
-    found = stock.until(lambda: _all(seen(stock, outputs["Table"]), names), 30)
+    found = stock.until(lambda: _all(seen(stock, outputs["Table"]), names), 90)
     assert max(found.values()) <= 10
 
 
@@ -54,7 +54,7 @@ def test_facts_reach_their_consumer_in_the_batches_it_asked_for(
     outputs = platform.deploy("batches", backbone)
     names = [f"a{number:02}" for number in range(40)]
     write(platform, outputs["Table"], *names)
-    found = platform.until(lambda: _all(seen(platform, outputs["Table"]), names), 30)
+    found = platform.until(lambda: _all(seen(platform, outputs["Table"]), names), 90)
     assert max(found.values()) > 10
     platform.until(lambda: settled(platform))
 
@@ -118,15 +118,15 @@ def life(own: Any, backbone: str) -> Life:
     database = emulator.client("dynamodb")
     kept = sum("Item" in database.get_item(TableName=table, Key=key) for key in keys)
     write(emulator, table, "b1")
-    after_kill = emulator.until(lambda: _all(seen(emulator, table), [*names, "b1"]), 30)
-    described = emulator.until(lambda: finished(emulator, outputs["Tasks"], arn), 30)
+    after_kill = emulator.until(lambda: _all(seen(emulator, table), [*names, "b1"]), 90)
+    described = emulator.until(lambda: finished(emulator, outputs["Tasks"], arn), 90)
     started = processes(emulator.pid)
     assert started, "functions run in processes of their own"
     emulator.end(signal.SIGTERM)
     left = [pid for pid in started if Path(f"/proc/{pid}").exists()]
     emulator.start()
     write(emulator, table, "c1")
-    after_stop = emulator.until(lambda: _all(seen(emulator, table), ["c1"]), 30)
+    after_stop = emulator.until(lambda: _all(seen(emulator, table), ["c1"]), 90)
     return Life(kept, set(after_kill), json.loads(described["output"]), set(after_stop), left)
 
 
