@@ -1,0 +1,211 @@
+"""Idempotency-Key: however often and however close together, one effect and one answer."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kernel import aws
+from kernel.clock import utc_now
+from kernel.idempotency import TTL_SECONDS
+from kernel.ids import new_id
+from tests.component.conftest import Answer, ApiClient, facts
+
+KEY = {"idempotency-key": "k-1"}
+BODY = {"name": "Once"}
+
+
+@pytest.fixture
+def api(cloud: Any) -> ApiClient:
+    from opportunities.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+def create(api: ApiClient, key: dict[str, str] = KEY, body: Any = None) -> Answer:
+    return api("POST", "/opportunities", body or BODY, key)
+
+
+def slug(answer: Answer) -> str:
+    return str(answer.json.get("type", "")).removeprefix("urn:zebros:problem:")
+
+
+@contextmanager
+def once_at(event: str, act: Callable[[], None]) -> Iterator[None]:
+    """Do something at the next such call to DynamoDB, and at none after it."""
+    calls: list[int] = []
+
+    def hook(**_: Any) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            act()
+
+    events = aws.client("dynamodb").meta.events
+    events.register(event, hook)
+    try:
+        yield
+    finally:
+        events.unregister(event, hook)
+    assert calls, "the moment came"
+
+
+def lost() -> None:
+    raise ReadTimeoutError(endpoint_url="x")
+
+
+def test_of_two_requests_that_race_one_has_an_effect(api: ApiClient, cloud: Any) -> None:
+    inner: list[Answer] = []
+    # The second request runs from beginning to end while the first one is about to commit.
+    with once_at("before-call.dynamodb.TransactWriteItems", lambda: inner.append(create(api))):
+        outer = create(api)
+    assert inner[0].status == 201
+    assert (outer.status, slug(outer)) == (409, "idempotency-key-in-use")
+    assert outer.headers["retry-after"] == "1"
+    assert len(facts(cloud)) == 1
+    again = create(api)
+    assert (again.status, again.text) == (201, inner[0].text)
+    assert len(facts(cloud)) == 1
+
+
+def test_of_many_requests_at_once_one_has_an_effect(api: ApiClient, cloud: Any) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: create(api), range(6)))
+    assert {a.status for a in answers} <= {201, 409}
+    assert {slug(a) for a in answers if a.status == 409} <= {"idempotency-key-in-use"}
+    made = {a.json["id"] for a in answers if a.status == 201}
+    assert len(made) == 1
+    assert [f["subject"] for f in facts(cloud)] == [f"opportunity/{made.pop()}"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "effects", "retried"),
+    [
+        ("before-call.dynamodb.GetItem", 0, 201),
+        ("before-call.dynamodb.TransactWriteItems", 0, 201),
+        # Carried out, and the caller was never told: the retry learns that it was.
+        ("after-call.dynamodb.TransactWriteItems", 1, 409),
+        ("before-call.dynamodb.PutItem", 1, 409),
+        ("after-call.dynamodb.PutItem", 1, 201),
+    ],
+)
+def test_a_crash_at_any_moment_leaves_both_or_neither(
+    api: ApiClient, cloud: Any, moment: str, effects: int, retried: int
+) -> None:
+    with once_at(moment, lost):
+        failed = create(api)
+    assert failed.status == 503
+    assert len(facts(cloud)) == effects
+    again = create(api)
+    assert again.status == retried
+    if retried == 409:
+        assert slug(again) == "idempotency-key-in-use"
+        assert "read the record" in again.json["detail"]
+    assert len(facts(cloud)) == 1
+
+
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                None,
+                "before-call.dynamodb.TransactWriteItems",
+                "after-call.dynamodb.TransactWriteItems",
+            ]
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_caller_that_tries_until_it_is_told_gets_one_record(
+    api: ApiClient, cloud: Any, moments: list[str | None]
+) -> None:
+    tenant, key = api.as_(tenant=f"t{new_id().lower()}"), {"idempotency-key": new_id()}
+    statuses: list[int] = []
+    for moment in moments:
+        committed = bool(statuses) and statuses[-1] in (201, 409)
+        if moment is None or committed:
+            statuses.append(create(tenant, key).status)
+        else:
+            with once_at(moment, lost):
+                statuses.append(create(tenant, key).status)
+            if moment.startswith("after"):
+                statuses.append(create(tenant, key).status)
+    mine = [f for f in facts(cloud) if f["tenantid"] == tenant.claims["tenant"]]
+    told = {201, 409} & set(statuses)
+    assert len(mine) == (1 if told else 0)
+    listed = tenant("GET", "/opportunities").json["items"]
+    assert len(listed) == len(mine)
+
+
+def test_a_request_that_was_refused_may_be_mended_and_sent_again(
+    api: ApiClient, cloud: Any
+) -> None:
+    wrong = create(api, body={"name": ""})
+    assert wrong.status == 422
+    assert create(api).status == 201, "what had no effect keeps no key"
+    assert len(facts(cloud)) == 1
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [({}, 422), ({"user": "bob"}, 201), ({"tenant": "globex"}, 201)],
+)
+def test_a_key_is_its_users_own(api: ApiClient, who: dict[str, str], status: int) -> None:
+    create(api)
+    assert create(api.as_(**who), body={"name": "Other"}).status == status
+
+
+def test_a_key_is_good_for_one_request_only(api: ApiClient, cloud: Any) -> None:
+    deal = create(api)
+    path = f"/opportunities/{deal.json['id']}"
+    for other in (
+        create(api, body={"name": "Once", "tags": ["x"]}),
+        api("POST", f"{path}/won", {}, {**KEY, **deal.etag}),
+        api("POST", "/products", BODY, KEY),
+    ):
+        assert (other.status, slug(other)) == (422, "idempotency-key-reused")
+    assert len(facts(cloud)) == 1
+
+
+def test_a_verb_with_a_key_happens_once(api: ApiClient, cloud: Any) -> None:
+    deal = create(api)
+    path, headers = f"/opportunities/{deal.json['id']}/won", {"idempotency-key": "k-2", **deal.etag}
+    won = api("POST", path, {}, headers)
+    again = api("POST", path, {}, headers)
+    assert (won.status, again.status, again.text) == (200, 200, won.text)
+    assert again.headers["etag"] == won.headers["etag"] == '"2"'
+    assert api("POST", path, {}, deal.etag).status == 412, "without the key it is a new request"
+    assert [f["type"] for f in facts(cloud)] == ["OpportunityCreated", "OpportunityWon"]
+
+
+@pytest.mark.parametrize("key", ["", "a b", "ä", "x" * 256, "a\x7f"])
+def test_a_key_that_is_none_is_refused(api: ApiClient, cloud: Any, key: str) -> None:
+    answer = create(api, {"idempotency-key": key})
+    assert (answer.status, answer.json["errors"][0]["field"]) == (422, "Idempotency-Key")
+    assert facts(cloud) == []
+
+
+def test_a_key_is_kept_for_a_day_and_not_in_clear(api: ApiClient, cloud: Any) -> None:
+    create(api, {"idempotency-key": "very-secret"})
+    items = cloud.scan(TableName="table")["Items"]
+    (kept,) = (i for i in items if i["sk"]["S"] == "IDEMPOTENCY")
+    assert abs(int(kept["ttl"]["N"]) - utc_now().timestamp() - TTL_SECONDS) < 60
+    assert kept["pk"]["S"].startswith("TENANT#acme#IDEMPOTENCY#")
+    assert "very-secret" not in str(kept)
+
+
+def test_only_a_post_keeps_a_key(api: ApiClient, cloud: Any) -> None:
+    assert api("GET", "/opportunities", None, KEY).status == 200
+    deal = create(api)
+    path = f"/opportunities/{deal.json['id']}"
+    assert api("PATCH", path, {"name": "x"}, {**KEY, **deal.etag}).status == 200
+    items = cloud.scan(TableName="table")["Items"]
+    assert sum(i["sk"]["S"] == "IDEMPOTENCY" for i in items) == 1

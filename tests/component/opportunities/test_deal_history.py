@@ -1,0 +1,71 @@
+"""Whatever is asked of a deal, its facts tell one story without a gap, and a deal's rules hold."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.component.conftest import Answer, ApiClient, facts
+
+ANY = {"if-match": "*"}
+REQUESTS = st.one_of(
+    st.tuples(st.just("/stage"), st.fixed_dictionaries({"stage": st.sampled_from(
+        ["lead", "proposal", "negotiation", "won", "lost", "nowhere"])})),
+    st.tuples(st.just("/won"), st.sampled_from([{}, {"closed_on": "2026-02-01"}])),
+    st.tuples(st.just("/lost"), st.sampled_from([{}, {"reason": "price"}, {"reason": " "}])),
+    st.tuples(st.just("/reopen"), st.sampled_from([{}, {"stage": "proposal"}, {"stage": "won"}])),
+    st.tuples(st.just("/owner"), st.sampled_from([{"owner_id": "ann"}, {"owner_id": "bob"}])),
+    st.tuples(st.just(""), st.sampled_from([
+        {"name": "New"}, {"region": None}, {"amount": {"minor_units": 100, "currency": "USD"}},
+        {"amount": {"minor_units": 1.5, "currency": "USD"}}, {"stage": "won"},
+    ])),
+    st.tuples(st.just("/batch"), st.sampled_from([
+        {"name": "Imported"}, {"name": "Imported", "stage": "lost", "lost_reason": "price"},
+        {"name": "Imported", "stage": "won"}, {"name": "Imported", "stage": "lead"},
+        {"name": "Imported", "stage": "lost"},
+    ])),
+)  # fmt: skip
+
+
+@pytest.fixture
+def api(cloud: Any) -> ApiClient:
+    from opportunities.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+def ask(api: ApiClient, deal: Any, path: str, body: dict[str, Any]) -> Answer:
+    if path == "/batch":
+        item = {**body, "external_ids": deal["external_ids"]}
+        return api("POST", "/opportunities/batch", {"items": [item]})
+    return api("POST" if path else "PATCH", f"/opportunities/{deal['id']}{path}", body, ANY)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(REQUESTS, max_size=10))
+def test_every_change_is_one_version_and_its_facts_have_no_gap(
+    api: ApiClient, cloud: Any, requests: list[tuple[str, dict[str, Any]]]
+) -> None:
+    number = str(len(facts(cloud)))
+    created = api("POST", "/opportunities", {"name": "Deal", "external_ids": {"crm": number}})
+    deal = created.json
+    subject, told = f"opportunity/{deal['id']}", 1
+    for path, body in requests:
+        answer = ask(api, deal, path, body)
+        assert answer.status in (200, 207, 422), answer.text
+        seen = api("GET", f"/opportunities/{deal['id']}").json
+        story = [f for f in facts(cloud) if f["subject"] == subject]
+        assert [int(f["sequence"]) for f in story] == list(range(1, len(story) + 1))
+        news = story[told:]
+        if answer.status == 422 or seen["version"] == deal["version"]:
+            assert (seen, news) == (deal, []), "refused, or nothing to change"
+        else:
+            assert seen["version"] == deal["version"] + 1
+            assert len(news) >= 1
+            assert all(f["data"]["current"] == seen for f in news)
+        assert (seen["status"] != "open") == ("closed_on" in seen)
+        assert (seen["status"] == "lost") == ("lost_reason" in seen)
+        deal, told = seen, len(story)
