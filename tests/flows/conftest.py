@@ -17,6 +17,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ZEBROS_SHARED_DATA", ROOT.parent / "shared" / "data"))
 SALES = DATA / "crm-sales-opportunities"
+RUNNING = os.environ.get("ZEBROS_FLOWS_HOME")
+"""Set while working on these tests: the home of a platform to drive, which is left running."""
 MAPS = Path(__file__).parent / "maps"
 ZEBROS = [sys.executable, "-c", "import sys; from local.cli import main; sys.exit(main())"]
 
@@ -142,13 +144,16 @@ class Crm:
 
 @pytest.fixture(scope="session")
 def zebros(tmp_path_factory: pytest.TempPathFactory) -> Zebros:
-    """The command line with a home of its own."""
-    return Zebros(tmp_path_factory.mktemp("crm") / "home")
+    """The command line with a home of its own, or with that of a platform that runs already."""
+    return Zebros(Path(RUNNING) if RUNNING else tmp_path_factory.mktemp("crm") / "home")
 
 
 @pytest.fixture(scope="session")
 def crm(zebros: Zebros) -> Iterator[Crm]:
     """The deployed CRM, empty at first; stopped at the end."""
+    if RUNNING:
+        yield Crm(zebros)
+        return
     started = time.monotonic()
     zebros("up", "--empty", "--detach")
     print(f"\nplatform up and stack deployed in {time.monotonic() - started:.1f} s")

@@ -16,7 +16,7 @@ import pytest
 
 from tests.flows.conftest import ROOT, Crm, environment
 
-WINS = 1000
+WINS = int(os.environ.get("ZEBROS_WINS", "1000"))
 
 
 def a_deal(crm: Crm, name: str, minor_units: int, **fields: Any) -> dict[str, Any]:
