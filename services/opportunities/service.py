@@ -8,7 +8,7 @@ from typing import Any
 from kernel.aggregate import patched
 from kernel.auth import Area, Caller, Level, Permission
 from kernel.clock import Clock
-from kernel.errors import Invalid
+from kernel.errors import Invalid, NotFound
 from kernel.external import by_external_id, held, merged
 from kernel.ids import new_id
 from kernel.ownership import check_hand_over, must_be_able_to_hand_over, owned
@@ -122,7 +122,7 @@ class OpportunityService:
         caller.must(Level.WRITE, Area.OPPORTUNITIES)
         fields = owned(fields, caller)
         self._check_product(caller, fields, None)
-        pipeline = self._repo.pipeline(caller.tenant_id, placement.pipeline_id)
+        pipeline = self._named(caller, placement.pipeline_id)
         stage = pipeline.stage(placement.stage or pipeline.first(StageKind.OPEN).key)
         deal, facts = Opportunity.create(
             caller.tenant_id,
@@ -166,7 +166,7 @@ class OpportunityService:
     ) -> Page[Opportunity]:
         """A board column in closing order."""
         caller.must(Level.READ, Area.OPPORTUNITIES)
-        self._repo.pipeline(caller.tenant_id, pipeline_id).stage(stage)
+        self._named(caller, pipeline_id).stage(stage)
         return self._repo.of_stage(caller.tenant_id, pipeline_id, stage, closing, limit, cursor)
 
     def by_external_id(self, caller: Caller, ref: str) -> Page[Opportunity]:
@@ -303,6 +303,13 @@ class OpportunityService:
         before = self._repo.opportunities.get(caller.tenant_id, opportunity_id)
         after, facts = change(before.expect(expected).live())
         return self._repo.save(caller, before, after, *facts) if facts else before
+
+    def _named(self, caller: Caller, pipeline_id: str) -> Pipeline:
+        """The pipeline a request names in a field: an unknown one is a wrong field, no 404."""
+        try:
+            return self._repo.pipeline(caller.tenant_id, pipeline_id)
+        except NotFound as fault:
+            raise Invalid.field("pipeline_id", f"there is no pipeline {pipeline_id}") from fault
 
     def _pipeline_of(self, deal: Opportunity) -> Pipeline:
         return self._repo.pipeline(deal.tenant_id, deal.pipeline_id)

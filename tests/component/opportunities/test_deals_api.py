@@ -144,3 +144,13 @@ def test_a_filter_that_cannot_be_served_is_refused(api: ApiClient, path: str, fi
     answer = api("GET", path)
     assert answer.status == 422, answer.text
     assert answer.json["errors"][0]["field"] == field
+
+
+def test_a_pipeline_that_is_not_there_is_a_wrong_field(api: ApiClient) -> None:
+    unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    for answer in (
+        api("POST", "/opportunities", {"name": "x", "pipeline_id": unknown}),
+        api("GET", f"/opportunities?pipeline_id={unknown}&stage=lead"),
+    ):
+        assert answer.status == 422
+        assert answer.json["errors"][0]["field"] == "pipeline_id"
