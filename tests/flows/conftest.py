@@ -151,16 +151,15 @@ def zebros(tmp_path_factory: pytest.TempPathFactory) -> Zebros:
 @pytest.fixture(scope="session")
 def crm(zebros: Zebros) -> Iterator[Crm]:
     """The deployed CRM, empty at first; stopped at the end."""
-    if RUNNING:
-        yield Crm(zebros)
-        return
-    started = time.monotonic()
-    zebros("up", "--empty", "--detach")
-    print(f"\nplatform up and stack deployed in {time.monotonic() - started:.1f} s")
+    if not RUNNING:
+        started = time.monotonic()
+        zebros("up", "--empty", "--detach")
+        print(f"\nplatform up and stack deployed in {time.monotonic() - started:.1f} s")
     running = Crm(zebros)
     yield running
     running.http.close()
-    zebros("down")
+    if not RUNNING:
+        zebros("down")
 
 
 @pytest.fixture(scope="session")
