@@ -277,6 +277,12 @@ def test_no_name_breaks_a_pdf(tmp_path: Path, name: str) -> None:
     assert "1,234.56" in text_of(path)
 
 
+def test_markup_in_a_name_too_long_for_its_line_is_only_text(tmp_path: Path) -> None:
+    name = "</b><i>Sons & <para>Daughters " * 8
+    text = text_of(written(report((name, *ANN[1:])), "pdf", tmp_path))
+    assert text.count("</b><i>Sons") == 8
+
+
 def test_a_pdf_without_rows_says_that_there_are_none(tmp_path: Path) -> None:
     assert "There are no deals in this period." in text_of(written(report(), "pdf", tmp_path))
 
