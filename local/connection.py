@@ -1,5 +1,7 @@
 """Where the CRM is and who is asking: from options, the environment and `.local/state.json`."""
 
+import base64
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +106,18 @@ class Connection:
     def state(self) -> dict[str, Any] | None:
         """What the local platform wrote about itself; None when none was started here."""
         return Home(self.home).state() or None
+
+    @property
+    def realm(self) -> str:
+        """The tenant that is spoken for: the token's, which no option changes, else the chosen."""
+        if not self.token:
+            return self.tenant
+        try:
+            payload = self.token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            return str(claims["iss"]).rstrip("/").rpartition("/")[2]
+        except (IndexError, KeyError, TypeError, ValueError):
+            return self.tenant  # not a token of ours; the API will say so
 
     def client(self, *, connections: int = 16) -> Client:
         """The API's client for the chosen user."""

@@ -82,7 +82,7 @@ def tail(
         if name not in {known for known, _ in CONTEXTS.values()}:
             raise BadInput(f"There is no context {name}.", hint=_contexts())
     deployment = _deployment(ctx)
-    tenant = None if all_tenants else connection.tenant
+    tenant = None if all_tenants else connection.realm
     wanted = Filter(tenant, type_ or (), context or (), record or (), live)
     ends = time.monotonic() + seconds if seconds is not None else None
     shown = 0
@@ -134,7 +134,7 @@ def trace(
     Times are of the functions' own logs; lags count from the commit.
     """
     connection: Connection = ctx.obj
-    subject, told = stories(_deployment(ctx), connection.tenant, record, last)
+    subject, told = stories(_deployment(ctx), connection.realm, record, last)
     if connection.json:
         document(
             {

@@ -132,7 +132,7 @@ def _journal_path(
 ) -> Path:
     """One journal per file, map, tenant and CRM: another file or a mended map is another load."""
     digest = hashlib.sha256()
-    for part in (shape.sha256, kind.name, connection.tenant, connection.token or "", client.base):
+    for part in (shape.sha256, kind.name, connection.realm, client.base):
         digest.update(part.encode() + b"\n")
     if map_ is not None:
         digest.update(map_.read_bytes())

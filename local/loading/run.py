@@ -208,7 +208,7 @@ class Load:
                 status = int(result["status"])
                 if status in _AGAIN and attempt < _ITEM_ATTEMPTS:
                     again.append((mapped, item))
-                elif not _counted(result, outcome.counts):
+                elif not _counted(result, outcome.counts, self._run):
                     reason = reason_of(result.get("problem") or {}, status)
                     outcome.rejects.append(Reject(mapped.number, reason, mapped.raw))
             if not again:
@@ -260,11 +260,13 @@ def without_doubles(journal: Journal, mapped: list[Mapped]) -> tuple[list[Mapped
     return [one for one in mapped if first[one.external] == one.number], doubles
 
 
-def _counted(result: dict[str, Any], counts: Counts) -> bool:
+def _counted(result: dict[str, Any], counts: Counts, run: str) -> bool:
     """Count an item that landed; False for one that did not."""
     match int(result["status"]):
         case 201:
             counts.created += 1
+        case 200 if result.get("version") == 1 and _since(run, str(result.get("id"))):
+            counts.created += 1  # by a sending of this load whose answer was lost
         case 200 if result.get("changed") is False or result.get("version") == 1:
             counts.unchanged += 1  # a version that a change made is 2 at least
         case 200:
@@ -272,6 +274,14 @@ def _counted(result: dict[str, Any], counts: Counts) -> bool:
         case _:
             return False
     return True
+
+
+def _since(run: str, record_id: str) -> bool:
+    """Whether a record was made after the load began: both names are ULIDs, which tell it."""
+    try:
+        return ULID.from_str(record_id).timestamp >= ULID.from_str(run).timestamp
+    except ValueError:
+        return False
 
 
 def reason_of(problem: dict[str, Any], status: int) -> str:

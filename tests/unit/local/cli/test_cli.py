@@ -1,5 +1,6 @@
 """Whatever goes wrong at the command line is one sentence, an exit code, and never a traceback."""
 
+import base64
 import json
 import signal
 from pathlib import Path
@@ -156,3 +157,25 @@ def test_a_time_is_a_date_an_instant_or_how_long_ago() -> None:
     assert instant("3d", now) == datetime(2026, 3, 7, 12, tzinfo=UTC)
     with pytest.raises(BadInput):
         instant("12x", now)
+
+
+def token_of(issuer: object) -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"{part({'alg': 'RS256'})}.{part({'iss': issuer})}.signature"
+
+
+@pytest.mark.parametrize(
+    ("token", "tenant"),
+    [
+        (None, "acme"),
+        (token_of("https://sso.example.com/realms/globex"), "globex"),
+        (token_of("https://sso.example.com/realms/globex/"), "globex"),
+        ("opaque", "acme"),
+        ("a.!!!.c", "acme"),
+        ("a.W10.c", "acme"),
+    ],
+)
+def test_a_token_says_for_whom_it_speaks(token: str | None, tenant: str) -> None:
+    assert Connection(token=token).realm == tenant

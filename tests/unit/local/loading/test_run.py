@@ -1,6 +1,7 @@
 """A load accounts for every row, whatever the network, the API or a kill does to it."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ulid import ULID
 
 from local.errors import BadInput, NotReady, Refused, Stopped
 from local.loading import maps
@@ -185,6 +187,20 @@ def test_what_was_there_already_as_it_is_counts_as_unchanged(tmp_path: Path) -> 
 
     counts, _ = finish(start(tmp_path, FakeCrm(fault), csv(tmp_path, accounts(3))))
     assert counts == Counts(updated=1, unchanged=2)
+
+
+def test_what_a_lost_answer_had_created_counts_as_created(tmp_path: Path) -> None:
+    def fault(_request: httpx.Request, _number: int) -> httpx.Response | None:
+        before, after = ULID.from_timestamp(1.0), ULID.from_timestamp(time.time() + 1)
+        results = [
+            {"index": 0, "status": 200, "id": str(before), "version": 1},
+            {"index": 1, "status": 200, "id": str(after), "version": 1},
+            {"index": 2, "status": 200, "id": str(after), "version": 2},
+        ]
+        return httpx.Response(207, json={"results": results})
+
+    counts, _ = finish(start(tmp_path, FakeCrm(fault), csv(tmp_path, accounts(3))))
+    assert counts == Counts(created=1, updated=1, unchanged=1)
 
 
 def test_a_batch_too_large_is_halved_until_it_fits(tmp_path: Path) -> None:
