@@ -46,7 +46,7 @@ def _keys(issuer: str) -> jwt.PyJWKClient:
 def tenant_of(issuer: str, base: str) -> str:
     """The tenant an issuer stands for. Raises Refused for an issuer that is not ours."""
     tenant = issuer.removeprefix(base)
-    if not issuer.startswith(base) or not TENANT.match(tenant):
+    if not issuer.startswith(base) or not TENANT.fullmatch(tenant):
         raise Refused(f"unknown issuer {issuer[:200]!r}")
     return tenant
 

@@ -93,7 +93,7 @@ def test_what_is_no_token_is_refused(ask: Any, header: str) -> None:
         ask(header)
 
 
-@pytest.mark.parametrize("tenant", ["acme/../globex", "ACME", "", "-a", "a" * 64])
+@pytest.mark.parametrize("tenant", ["acme/../globex", "ACME", "", "-a", "a" * 64, "acme\n"])
 def test_an_issuer_that_names_no_tenant_is_refused(tenant: str) -> None:
     with pytest.raises(authorizer.Refused):
         authorizer.tenant_of(f"https://id.example/realms/{tenant}", "https://id.example/realms/")
