@@ -11,11 +11,10 @@ from local.loading.fields import Read, Text, columns_of, reader, text_reader
 from local.loading.files import BadRow, Row, Shape, inspect, rows
 from local.loading.maps import REJECT_COLUMNS, Join, Map
 from local.loading.records import REFERENCES, Kind, Type
+from local.loading.rejects import as_it_was
 from local.loading.values import Unreadable
 
 _LARGEST_JOIN = 200_000
-_FORMULA = ("'=", "'+", "'-", "'@", "'\t", "'\r")
-"""How a rejects file writes what a spreadsheet would run as a formula."""
 
 
 class Reference(NamedTuple):
@@ -156,7 +155,7 @@ class Mapper:
         """The row's texts, cleaned, with those of its joins behind them."""
         cells = [text.strip() for text in given]
         if self._again:
-            cells = [text[1:] if text.startswith(_FORMULA) else text for text in cells]
+            cells = [as_it_was(text) for text in cells]
         own = len(cells)
         for at, clean in self._cleaners:
             if at < own:

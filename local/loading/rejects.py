@@ -1,6 +1,7 @@
 """The rejects file: the rows that did not land, as they came, with their number and the reason.
 
-It can be mended and loaded again as it is: its two own columns are ignored then.
+It can be mended and loaded again as it is: its two own columns are ignored then, and what was made
+harmless for spreadsheets is read as it was.
 """
 
 import csv
@@ -9,20 +10,12 @@ from pathlib import Path
 
 from local.loading.journal import Reject
 from local.loading.maps import REJECT_COLUMNS
-
-_RUNS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet run a cell (https://owasp.org/www-community/attacks/CSV_Injection)."""
+from reporting.engine.cells import harmless, is_formula
 
 
-def inert(text: str) -> str:
-    """A value that no spreadsheet takes for a formula; plain numbers stay as they are."""
-    if not text.startswith(_RUNS):
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}"
-    return text
+def as_it_was(text: str) -> str:
+    """A cell of a rejects file without the apostrophe that made it harmless."""
+    return text[1:] if text.startswith("'") and is_formula(text[1:]) else text
 
 
 def write(path: Path, header: Sequence[str], rejects: Iterable[Reject]) -> int:
@@ -35,7 +28,7 @@ def write(path: Path, header: Sequence[str], rejects: Iterable[Reject]) -> int:
         writer.writerow([*own, *header])
         for reject in rejects:
             raw = reject.raw if own else reject.raw[2:]
-            writer.writerow([reject.row, inert(reject.reason), *map(inert, raw)])
+            writer.writerow([reject.row, harmless(reject.reason), *map(harmless, raw)])
             count += 1
     if count:
         part.replace(path)
