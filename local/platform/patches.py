@@ -6,6 +6,7 @@ from local.platform import (
     conditions,
     direct,
     gate,
+    gateways,
     ids,
     keyconditions,
     lambdas,
@@ -39,6 +40,7 @@ def apply(settings: Settings) -> None:
         sources.apply,
         secrets.apply,
         sockets.apply,
+        gateways.apply,
     ):
         patch()
     lambdas.apply(settings)

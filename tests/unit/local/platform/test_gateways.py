@@ -1,0 +1,63 @@
+"""What a REST API answers by itself."""
+
+import json
+from typing import Any
+
+import pytest
+
+from local.platform import gateways
+
+PROBLEM = {"type": "urn:zebros:problem:unauthenticated", "status": 401}
+BODY: dict[str, Any] = {
+    "swagger": "2.0",
+    "info": {"title": "one", "version": "1"},
+    "paths": {},
+    "x-amazon-apigateway-gateway-responses": {
+        "UNAUTHORIZED": {
+            "statusCode": "401",
+            "responseParameters": {
+                "gatewayresponse.header.Content-Type": "'application/problem+json'"
+            },
+            "responseTemplates": {"application/json": json.dumps(PROBLEM)},
+        }
+    },
+}
+
+
+@pytest.fixture
+def apis(emulator: Any) -> Any:
+    return emulator("services.apigateway_v1")
+
+
+def answered(apis: Any, api_id: str) -> tuple[int, str, Any]:
+    """What a request without a token is answered."""
+    request = {
+        "api_id": api_id,
+        "stage_name": "v1",
+        "stage": {},
+        "headers": {},
+        "query_params": {},
+        "path_params": {},
+        "resource_path": "/",
+        "request_id": "r",
+    }
+    fault = apis._GatewayError("UNAUTHORIZED", "Unauthorized")
+    status, headers, body = apis._gateway_error_response(fault, request)
+    return status, headers["Content-Type"], json.loads(body)
+
+
+def test_gateway_responses_of_a_template_are_dropped_as_shipped(apis: Any) -> None:
+    api_id = apis._import_rest_api(BODY)
+    assert answered(apis, api_id) == (401, "application/json", {"message": "Unauthorized"})
+
+
+def test_gateway_responses_of_a_template_are_given(apis: Any, mended: Any) -> None:
+    with mended(gateways.apply):
+        api_id = apis._import_rest_api(BODY)
+        assert answered(apis, api_id) == (401, "application/problem+json", PROBLEM)
+
+
+def test_an_api_without_them_answers_as_ever(apis: Any, mended: Any) -> None:
+    with mended(gateways.apply):
+        api_id = apis._import_rest_api({"info": {"title": "two", "version": "1"}, "paths": {}})
+        assert answered(apis, api_id)[2] == {"message": "Unauthorized"}
