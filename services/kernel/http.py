@@ -410,12 +410,8 @@ def _shown(route: Route, value: Any, headers: dict[str, str]) -> Response[str]:
     if isinstance(value, Snapshot):
         if value.versioned:
             out["ETag"] = f'"{value.version}"'
-        if (
-            value.versioned
-            and headers.get("if-none-match") == out["ETag"]
-            and route.method == "GET"
-        ):
-            return Response(304, body="", headers=out)
+            if headers.get("if-none-match") == out["ETag"] and route.method == "GET":
+                return Response(304, body="", headers=out)
         if route.status in (201, 202):
             out["Location"] = f"/v1{route.path}/{value.id}"
     body = model.__pydantic_serializer__.to_json(value, exclude_none=True).decode()
