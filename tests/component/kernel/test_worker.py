@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from kernel import aws
 from kernel.worker import Control, Failed, Interrupted, Task, Timing, Worker, backoff, visible
@@ -74,7 +74,7 @@ class Faulty:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self.broken: dict[str, str] = {}
+        self.broken: dict[str, str | Exception] = {}
         self.instead: dict[str, Callable[..., Any]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.failed: list[str] = []
@@ -84,6 +84,8 @@ class Faulty:
             self.calls.append((name, given))
             if code := self.broken.get(name):
                 self.failed.append(name)
+                if isinstance(code, Exception):
+                    raise code
                 raise ClientError({"Error": {"Code": code, "Message": "no"}}, name)
             return self.instead.get(name, getattr(self._client, name))(**given)
 
@@ -282,8 +284,13 @@ def test_an_answer_that_cannot_be_given_brings_the_task_back(
     assert bench.machine.output("a")["receives"] == 2
 
 
-def test_heartbeats_that_fail_for_other_reasons_stop_nothing(bench: Bench) -> None:
-    bench.states.broken["send_task_heartbeat"] = "ThrottlingException"
+@pytest.mark.parametrize(
+    "fault", ["ThrottlingException", EndpointConnectionError(endpoint_url="http://nowhere")]
+)
+def test_heartbeats_that_fail_for_other_reasons_stop_nothing(
+    bench: Bench, fault: str | Exception
+) -> None:
+    bench.states.broken["send_task_heartbeat"] = fault
     bench.machine.start("a", what="long")
     with bench.worker():
         until(lambda: len(bench.states.failed) >= 3)

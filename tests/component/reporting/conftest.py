@@ -2,14 +2,20 @@
 
 import gzip
 import json
-from collections.abc import Callable
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
 from kernel.ids import new_id
 from tests.component.conftest import ApiClient
+from tests.component.kernel.flows import carried_out
+
+if TYPE_CHECKING:
+    from tests.component.reporting.running import Running
 
 FILES, LAKE = "files", "lake"
 
@@ -43,6 +49,46 @@ def ask(api: ApiClient) -> Callable[..., dict[str, Any]]:
         return run
 
     return ask
+
+
+@pytest.fixture
+def running(
+    cloud: Any, buckets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["Running"]:
+    """The machinery of reports; a worker is started by `with running.worker()`."""
+    from reporting.handlers.steps import handler
+    from tests.component.reporting.running import Running
+
+    monkeypatch.setattr("reporting.service.pause", lambda attempts: 0)
+    monkeypatch.setattr("reporting.service._WAITING_PAUSE_SECONDS", 0)
+    with carried_out(steps=handler):
+        running = Running(cloud, tmp_path)
+        monkeypatch.setenv("STATE_MACHINE_ARN", running.machine.arn)
+        yield running
+
+
+@pytest.fixture
+def impatient(running: "Running", monkeypatch: pytest.MonkeyPatch) -> "Running":
+    """The same with a state machine that misses heartbeats after two seconds."""
+    impatient = type(running)(running.cloud, running.folder, heartbeat_seconds=2)
+    monkeypatch.setenv("STATE_MACHINE_ARN", impatient.machine.arn)
+    return impatient
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Reports take until the event is set; they look every few milliseconds whether to stop."""
+    import reporting.work
+
+    go_on, stock = threading.Event(), reporting.work.compute
+
+    def compute(files: Any, parameters: Any, *, watch: Any) -> Any:
+        while not go_on.wait(0.01):
+            watch.step(0.5, "Adding up slowly")
+        return stock(files, parameters, watch=watch)
+
+    monkeypatch.setattr(reporting.work, "compute", compute)
+    return go_on
 
 
 def deal(status: str, tenant: str = "acme", **current: Any) -> dict[str, Any]:

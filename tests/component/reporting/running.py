@@ -10,14 +10,14 @@ from typing import Any
 import boto3
 
 from kernel import aws
-from kernel.worker import Timing, Worker
+from kernel.worker import Task, Timing, Worker
 from reporting.bootstrap import files, runs
 from reporting.engine.lake import Lake, S3Reader
 from reporting.work import ReportWork
-from tests.component.conftest import facts
+from tests.component.conftest import ApiClient, facts
 from tests.component.kernel.flows import Machine, task_queue
 from tests.component.kernel.queues import body, lambda_event
-from tests.component.reporting.conftest import LAKE
+from tests.component.reporting.conftest import FILES, LAKE
 from tests.component.test_budgets import ROOT
 
 ASL = ROOT / "statemachines" / "report.asl.json"
@@ -85,3 +85,27 @@ class Running:
     def told(self, run_id: str) -> list[str]:
         """The facts about a run, in order."""
         return [f["type"] for f in facts(self.cloud) if f["subject"] == f"report/{run_id}"]
+
+
+def seen(api: ApiClient, run: dict[str, Any]) -> Any:
+    """The run as its API shows it."""
+    return api("GET", f"/reports/{run['id']}").json
+
+
+def stored(run: dict[str, Any], tenant: str = "acme") -> list[str]:
+    """The names of a run's files."""
+    prefix = f"tenants/{tenant}/reports/{run['id']}/"
+    found = boto3.client("s3").list_objects_v2(Bucket=FILES, Prefix=prefix).get("Contents", [])
+    return [one["Key"].removeprefix(prefix) for one in found]
+
+
+def content(run: dict[str, Any]) -> bytes:
+    """The bytes of a run's file."""
+    key = f"tenants/acme/reports/{run['id']}/{stored(run)[0]}"
+    found: bytes = boto3.client("s3").get_object(Bucket=FILES, Key=key)["Body"].read()
+    return found
+
+
+def a_task(run: dict[str, Any]) -> Task:
+    """A run as a worker gets it."""
+    return Task({"tenant_id": "acme", "report_id": run["id"]}, "token", "receipt", 1)

@@ -1,0 +1,254 @@
+"""What may go wrong while a report is made: workers that are lost, data that is broken, twins."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+import reporting.work
+from kernel import aws
+from kernel.errors import Busy
+from kernel.worker import Control, Failed
+from reporting.bootstrap import runs
+from reporting.engine.errors import LakeUnreadable, TooComplex
+from reporting.service import MOST_ATTEMPTS
+from tests.component.conftest import ApiClient
+from tests.component.kernel.flows import left, until
+from tests.component.reporting.conftest import LAKE, deal, into_lake
+from tests.component.reporting.running import Running, a_task, content, seen
+
+Ask = Callable[..., dict[str, Any]]
+
+
+def test_a_run_that_no_worker_takes_waits_on_and_is_made_in_the_end(
+    api: ApiClient, ask: Ask, impatient: Running
+) -> None:
+    run = ask()
+    impatient.relay()
+    until(lambda: impatient.machine.entered(run["id"]).count("Queue") == 2)
+    assert seen(api, run)["status"] == "PENDING"
+    with impatient.worker():
+        assert impatient.machine.end(run["id"]) == "SUCCEEDED"
+        until(lambda: left(impatient.queue) == 0)
+    assert seen(api, run)["attempts"] == 1, "waiting was no attempt"
+
+
+def test_a_lost_worker_is_replaced_and_the_report_completed_once(
+    api: ApiClient, ask: Ask, impatient: Running
+) -> None:
+    run = ask()
+    impatient.relay()
+    until(lambda: left(impatient.queue))
+    aws.client("sqs").receive_message(QueueUrl=impatient.queue, VisibilityTimeout=5)
+    runs().start("acme", run["id"])  # ... and then its worker is struck by lightning
+    until(lambda: seen(api, run)["status"] == "RETRY_PENDING")
+    with impatient.worker():
+        assert impatient.machine.end(run["id"]) == "SUCCEEDED"
+        until(lambda: left(impatient.queue) == 0, 10)  # the first message comes back in vain
+    assert impatient.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
+    assert seen(api, run)["attempts"] == 2
+
+
+def test_facts_that_cannot_be_read_are_tried_again_and_then_fail_in_plain_words(
+    api: ApiClient, ask: Ask, running: Running
+) -> None:
+    key = "tenant=acme/context=opportunities/date=2026-02-03/x.jsonl.gz"
+    boto3.client("s3").put_object(Bucket=LAKE, Key=key, Body=b"no gzip")
+    run = ask()
+    running.relay()
+    with running.worker():
+        assert running.machine.end(run["id"]) == "FAILED"
+    failed = seen(api, run)
+    assert (failed["failure"], failed["attempts"]) == ("unreadable_data", MOST_ATTEMPTS)
+    assert "could not be read" in failed["reason"]
+    assert "gzip" not in failed["reason"]
+    assert running.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportFailed"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ClientError({"Error": {"Code": "SlowDown", "Message": "busy"}}, "GetObject"),
+        EndpointConnectionError(endpoint_url="http://nowhere"),
+        Busy("Someone else is storing this report."),
+        LakeUnreadable("A file could not be fetched."),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_what_may_pass_is_tried_again(
+    api: ApiClient,
+    ask: Ask,
+    running: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+) -> None:
+    stock, calls = reporting.work.compute, []
+
+    def compute(*given: Any, **more: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 1:
+            raise fault
+        return stock(*given, **more)
+
+    monkeypatch.setattr(reporting.work, "compute", compute)
+    run = ask()
+    running.relay()
+    with running.worker():
+        assert running.machine.end(run["id"]) == "SUCCEEDED"
+    assert (seen(api, run)["status"], seen(api, run)["attempts"]) == ("COMPLETED", 2)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (TooComplex("needs 300MB"), "out_of_memory"),
+        (MemoryError(), "out_of_memory"),
+        (OSError(28, "No space left on device"), "too_much_data"),
+        (ZeroDivisionError("a mistake of ours"), "unknown"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value,
+)
+def test_what_will_not_help_to_repeat_fails_at_once(
+    api: ApiClient,
+    ask: Ask,
+    running: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: BaseException,
+    code: str,
+) -> None:
+    def compute(*_: Any, **__: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr(reporting.work, "compute", compute)
+    run = ask()
+    running.relay()
+    with running.worker():
+        assert running.machine.end(run["id"]) == "FAILED"
+    failed = seen(api, run)
+    assert (failed["failure"], failed["attempts"]) == (code, 1)
+    assert str(fault) not in failed["reason"] or not str(fault)
+
+
+def test_a_request_that_is_no_report_any_more_fails_with_the_field(
+    api: ApiClient, ask: Ask, running: Running
+) -> None:
+    from reporting.bootstrap import repository
+
+    run = ask()
+    repository().change("acme", run["id"], lambda run: (run.with_changes(by="moon"), []))
+    running.relay()
+    assert running.machine.end(run["id"]) == "FAILED"
+    failed = seen(api, run)
+    assert failed["failure"] == "bad_parameters"
+    assert "by: 'moon' is not a known grouping" in failed["reason"].replace("by ", "by: ", 1)
+    assert running.machine.entered(run["id"]) == ["Validate", "Fail", "Failed"]
+
+
+def test_a_step_that_stumbles_is_repeated(
+    api: ApiClient, ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete, calls = runs().complete, []
+
+    def stumbling(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 1:
+            raise TimeoutError("the table did not answer")
+        return complete(*given)
+
+    monkeypatch.setattr(runs(), "complete", stumbling)
+    run = ask()
+    running.relay()
+    with running.worker():
+        assert running.machine.end(run["id"]) == "SUCCEEDED"
+    assert (len(calls), seen(api, run)["status"]) == (2, "COMPLETED")
+
+
+def test_a_report_made_twice_has_the_outcome_of_the_first(ask: Ask, running: Running) -> None:
+    into_lake(deal("won"))
+    run, work = ask(), running.work()
+    first = work.run(a_task(run), Control())
+    file = content(run)
+    into_lake(deal("won"))  # the second one would see more
+    assert work.run(a_task(run), Control()) == first
+    assert content(run) == file
+    assert first["totals"][0]["won"] == 1
+
+
+def test_two_workers_that_finish_at_once_agree(
+    ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One was given up for lost and ends after all: neither knows of the other's file."""
+    into_lake(deal("won"))
+    run, work = ask(), running.work()
+    stock, both = reporting.work.render, threading.Barrier(2, timeout=20)
+
+    def render(*given: Any) -> None:
+        stock(*given)
+        both.wait()
+
+    monkeypatch.setattr(reporting.work, "render", render)
+    outcomes: list[Any] = []
+
+    def one() -> None:
+        outcomes.append(work.run(a_task(run), Control()))
+
+    threads = [threading.Thread(target=one)]
+    threads[0].start()
+    until(lambda: both.n_waiting == 1)
+    into_lake(deal("won"))
+    threads.append(threading.Thread(target=one))
+    threads[1].start()
+    for thread in threads:
+        thread.join(20)
+    assert outcomes[0] == outcomes[1]
+    assert hashlib.sha256(content(run)).hexdigest() == outcomes[0]["sha256"]
+
+
+def test_a_file_that_is_there_is_not_made_again(
+    ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker died after storing it, or could not tell."""
+    run, work = ask(), running.work()
+    first = work.run(a_task(run), Control())
+    monkeypatch.setattr(reporting.work, "compute", lambda *_, **__: pytest.fail("computed again"))
+    assert work.run(a_task(run), Control()) == first
+
+
+def test_a_task_of_a_completed_run_is_answered_with_its_outcome(
+    ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ask()
+    running.relay()
+    with running.worker():
+        running.machine.end(run["id"])
+    monkeypatch.setattr(reporting.work, "compute", lambda *_, **__: pytest.fail("computed again"))
+    outcome = running.work().run(a_task(run), Control())
+    assert outcome["file_name"] == "win-rate.json"
+    assert len(running.told(run["id"])) == 3
+
+
+def test_a_report_that_keeps_killing_its_workers_is_refused(ask: Ask, running: Running) -> None:
+    run = ask()
+    for _ in range(MOST_ATTEMPTS):
+        runs().start("acme", run["id"])
+    with pytest.raises(Failed, match="WorkerLost"):
+        running.work().run(a_task(run), Control())
+
+
+def test_nothing_temporary_is_left(ask: Ask, running: Running, tmp_path: Path) -> None:
+    import tempfile
+
+    into_lake(deal("won"))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    tempfile.tempdir = str(scratch)
+    try:
+        running.work().run(a_task(ask(format="xlsx")), Control())
+    finally:
+        tempfile.tempdir = None
+    assert list(scratch.iterdir()) == []
