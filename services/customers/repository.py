@@ -94,5 +94,4 @@ class CustomerRepository:
             "STATE",
             Busy("Someone changed an account above this one meanwhile; send the request again."),
             version=account.version,
-            table=self.accounts.table.name,
         )

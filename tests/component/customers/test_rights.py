@@ -65,6 +65,15 @@ def test_a_role_may_read_and_change_what_the_matrix_grants(
     assert told == (5 if level >= Level.WRITE else 0)
 
 
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_batch_tells_nothing_to_who_may_not_write(api: ApiClient, kind: str) -> None:
+    a_record(api, kind)
+    api("POST", f"/{kind}", {**a_body(kind, ""), "external_ids": {"erp": "2"}})
+    two = {**a_body(kind, ""), "external_ids": {"crm": "1", "erp": "2"}}
+    refused = api.as_(roles="")("POST", f"/{kind}/batch", {"items": [two]})
+    assert refused.json["results"][0]["problem"]["type"] == "urn:zebros:problem:forbidden"
+
+
 def test_support_and_readers_are_where_the_strategy_puts_them() -> None:
     levels = {role: MATRIX[role][Area.CUSTOMERS] for role in Role}
     assert levels[Role.SUPPORT_AGENT] is Level.WRITE
