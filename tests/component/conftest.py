@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
 
@@ -15,6 +16,19 @@ from kernel import aws, cursor
 from kernel.envelope import unpack
 
 INDEXES = ("gsi1", "gsi2", "gsi3")
+
+
+def examples(count: int) -> settings:
+    """Hypothesis against the cloud below: as many examples, and no shrinking, which takes minutes.
+
+    The examples of one test share its cloud; a test keeps them apart by records or tenants.
+    """
+    return settings(
+        max_examples=count,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
 
 
 def create_table(client: Any, name: str) -> None:

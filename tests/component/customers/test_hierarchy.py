@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from customers.model import MAX_ANCESTORS
 from kernel import aws
-from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.conftest import Answer, ApiClient, examples, facts
 from tests.component.customers.conftest import an_account, path_of, problem, wrong_fields
 
 ANY = {"if-match": "*"}
@@ -100,9 +100,7 @@ def test_two_accounts_put_below_each_other_at_once_end_without_a_loop(api: ApiCl
     refused(put_below(api, a.json["id"], b.json["id"]), "cannot be above itself")
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(8)
 @given(moves=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=4, max_size=10))
 def test_no_sequence_of_moves_makes_a_loop(api: ApiClient, moves: list[tuple[int, int]]) -> None:
     ids = [an_account(api, f"a{i}").json["id"] for i in range(5)]

@@ -5,16 +5,17 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel import cursor
 from kernel.dynamo import Item
 from kernel.errors import Invalid
+from tests.component.conftest import examples
 
 KEY: Item = {"pk": "TENANT#acme#ACCOUNT#1", "sk": "STATE", "gsi1pk": "TENANT#acme#OWNER#ann"}
 SCOPE = "account gsi1 OWNER#ann None None True"
-OFTEN = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+OFTEN = examples(100)
 
 keys = st.dictionaries(st.text(max_size=5), st.text(max_size=9) | st.integers(), max_size=4)
 

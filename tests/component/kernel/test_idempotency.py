@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel import aws
 from kernel.clock import utc_now
 from kernel.idempotency import TTL_SECONDS
 from kernel.ids import new_id
-from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.conftest import Answer, ApiClient, examples, facts
 
 KEY = {"idempotency-key": "k-1"}
 BODY = {"name": "Once"}
@@ -108,9 +108,7 @@ def test_a_crash_at_any_moment_leaves_both_or_neither(
     assert len(facts(cloud)) == 1
 
 
-@settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(10)
 @given(
     st.lists(
         st.sampled_from(

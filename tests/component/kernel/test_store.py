@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel import aws
@@ -21,7 +21,7 @@ from kernel.events import DomainEvent
 from kernel.idempotency import Once
 from kernel.ids import new_id
 from kernel.store import Store
-from tests.component.conftest import create_table, facts
+from tests.component.conftest import create_table, examples, facts
 
 ANN = Caller("acme", "ann", frozenset({Role.ADMINISTRATOR}), correlation_id="c-1")
 COMMIT = "dynamodb.TransactWriteItems"
@@ -236,9 +236,7 @@ def check_history(cloud: Any, store: Store[Thing], thing_id: str, subject: str) 
     return len(told)
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(12)
 @given(
     st.lists(
         st.tuples(
@@ -351,9 +349,7 @@ def test_an_external_id_taken_at_the_same_moment_goes_to_one(
     assert {f["subject"] for f in facts(cloud)} == {f"thing/{second.id}"}
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(12)
 @given(
     st.lists(
         st.tuples(

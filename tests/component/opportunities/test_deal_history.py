@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.conftest import Answer, ApiClient, examples, facts
 
 ANY = {"if-match": "*"}
 REQUESTS = st.one_of(
@@ -42,9 +42,7 @@ def ask(api: ApiClient, deal: Any, path: str, body: dict[str, Any]) -> Answer:
     return api("POST" if path else "PATCH", f"/opportunities/{deal['id']}{path}", body, ANY)
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(15)
 @given(st.lists(REQUESTS, max_size=10))
 def test_every_change_is_one_version_and_its_facts_have_no_gap(
     api: ApiClient, cloud: Any, requests: list[tuple[str, dict[str, Any]]]
