@@ -160,4 +160,6 @@ current "$LAMBDA" || make_lambda
 name_for_sam
 quietly docker run --rm --network none --entrypoint python3 -e PYTHONPATH=/var/runtime "$LAMBDA" \
   -c "import awslambdaric.__main__, runtime_client"
+# What an earlier recipe left behind.
+docker image prune -f --filter label=zebros.recipe >/dev/null
 say "ready: $PLAIN, $LAMBDA"

@@ -385,6 +385,19 @@ def test_a_poison_fact_fails_alone_and_is_healed_by_a_redrive(
     assert queue.dead_letters() == []
 
 
+def test_facts_that_come_together_are_applied_in_one_transaction(stage: Stage) -> None:
+    chain, _ = stage()
+    history = [fact("acme", "opportunity/a", n, value=n) for n in range(1, 7)]
+    calls: list[str] = []
+    aws.client("dynamodb").meta.events.register(
+        "provide-client-params.dynamodb.TransactWriteItems",
+        lambda model, **_: calls.append(model.name),
+    )
+    chain.projection(lambda_event(map(body, [*reversed(history), history[2]])), None)
+    assert chain.state("acme") == expected(history)
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize(
     "text",
     ["no json", "[]", "{}", '{"detail": {}}', '{"detail": null}', '{"gap_check": {"id": "x"}}'],
