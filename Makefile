@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 GENERATED := schemas openapi asyncapi examples requests
-# Gates that run beside each other; more than the machine's cores would only make each look slow.
-JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# Tests run in as many processes as the machine has cores, and half as many again: some wait for a clock.
+CORES := $(shell nproc 2>/dev/null || echo 2)
+TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
+# schemathesis takes seconds to load, and only the flows use it.
+pytest = $(BIN)/pytest -p no:schemathesis -n $(TESTERS) --dist
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
@@ -18,7 +21,7 @@ step = @start=$(now); if said=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo "$
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
-.PHONY: help env run test check gates lint types imports drift template unit component flows contracts bench lock clean
+.PHONY: help env run test check gates lint types imports drift template unit kernel component platform flows contracts bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,11 +42,11 @@ run: env ## the whole CRM on this machine, with a demo company; Ctrl-C stops it
 
 test: check flows ## every check, and the deployed system driven from outside
 
-check: env ## every gate that needs no running platform, some beside each other
-	@start=$(now); $(MAKE) --no-print-directory -j$(JOBS) gates && printf '  ok   %-10s %6.1f s\n' check $(since)
+check: env ## every gate that needs no deployed system
+	@start=$(now); $(MAKE) --no-print-directory gates && printf '  ok   %-10s %6.1f s\n' check $(since)
 
-# The longest first, so that the short ones fill the other cores.
-gates: component unit types template lint imports drift
+# The quickest first, one after the other: each uses every core.
+gates: lint imports drift types template unit kernel component platform
 
 lint: env ## ruff: style and format
 	$(call step,$@,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
@@ -62,10 +65,16 @@ template: env ## cfn-lint and sam validate
 	$(call step,sam,$(BIN)/sam validate --lint)
 
 unit: env ## unit, contract and template tests
-	$(call step,$@,$(BIN)/pytest tests/unit tests/contracts tests/template)
+	$(call step,$@,$(pytest) worksteal tests/unit tests/contracts tests/template)
 
-component: env ## component tests: handlers with an AWS in memory
-	$(call step,$@,$(BIN)/pytest tests/component)
+kernel: env ## component tests of the shared kernel, with an AWS in memory
+	$(call step,$@,$(pytest) worksteal tests/component/kernel)
+
+component: env ## component tests of every context: its handlers, with an AWS in memory
+	$(call step,$@,$(pytest) worksteal tests/component --ignore tests/component/kernel --ignore tests/component/local)
+
+platform: env ## the local platform and the command line: real processes on loopback
+	$(call step,$@,$(pytest) loadfile tests/component/local)
 
 flows: env ## build, deploy to the local platform, drive it from outside
 	@$(BIN)/pytest tests/flows --durations=10

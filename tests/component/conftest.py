@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import boto3
@@ -84,6 +85,12 @@ def isolate_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DynamoHandler, "call_action", one_at_a_time)
 
 
+@cache
+def outside(service: str) -> Any:
+    """A client of the tests, made once: moto answers every client made after its import."""
+    return boto3.client(service)
+
+
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty account with one table and a cursor secret; gives the DynamoDB client."""
@@ -93,11 +100,11 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     isolate_requests(monkeypatch)
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         clear_caches()
-        client = boto3.client("dynamodb")
+        client = outside("dynamodb")
         create_table(client, "table")
-        secret = boto3.client("secretsmanager").create_secret(Name="c", SecretString="s3cret")
+        secret = outside("secretsmanager").create_secret(Name="c", SecretString="s3cret")
         monkeypatch.setenv("CURSOR_SECRET_ARN", secret["ARN"])
-        boto3.client("events").create_event_bus(Name="bus")
+        outside("events").create_event_bus(Name="bus")
         yield client
         clear_caches()
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,14 @@ class Crm:
         user: str = "admin",
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """Call the API."""
+        """Call the API; what was asked too often (429: nothing was carried out) is asked again."""
         sent = {"authorization": f"Bearer {self.token(tenant, user)}", **(headers or {})}
-        return self.http.request(method, self.state["api"] + path, json=body, headers=sent)
+        for _ in range(50):
+            answer = self.http.request(method, self.state["api"] + path, json=body, headers=sent)
+            if answer.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+                break
+            time.sleep(0.2)
+        return answer
 
     def client(self, service: str) -> Any:
         """A boto3 client of the platform."""

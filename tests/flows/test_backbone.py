@@ -169,7 +169,9 @@ def test_lag_over_many_wins_is_told(crm: Crm) -> None:
     assert applied.keys() == wanted
     lags = []
     for deal_id, line in applied.items():
-        won_at = crm("GET", f"/opportunities/{deal_id}").json()["updated_at"]
+        answer = crm("GET", f"/opportunities/{deal_id}")
+        assert answer.status_code == 200, answer.text
+        won_at = answer.json()["updated_at"]
         at = datetime.fromisoformat(line["timestamp"])
         lags.append((at - datetime.fromisoformat(won_at)).total_seconds())
     cuts = statistics.quantiles(lags, n=100)
