@@ -21,7 +21,7 @@ step = @start=$(now); if said=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo "$
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
-.PHONY: help env run test check gates lint types imports drift template unit kernel component platform flows contracts bench lock clean
+.PHONY: help env run test check gates lint types imports drift template unit kernel component reporting platform flows contracts bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ check: env ## every gate that needs no deployed system
 	@start=$(now); $(MAKE) --no-print-directory gates && printf '  ok   %-10s %6.1f s\n' check $(since)
 
 # The quickest first, one after the other: each uses every core.
-gates: lint imports drift types template unit kernel component platform
+gates: lint imports drift types template unit kernel component reporting platform
 
 lint: env ## ruff: style and format
 	$(call step,$@,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
@@ -70,8 +70,11 @@ unit: env ## unit, contract and template tests
 kernel: env ## component tests of the shared kernel, with an AWS in memory
 	$(call step,$@,$(pytest) worksteal tests/component/kernel)
 
-component: env ## component tests of every context: its handlers, with an AWS in memory
-	$(call step,$@,$(pytest) worksteal tests/component --ignore tests/component/kernel --ignore tests/component/local)
+component: env ## component tests of the contexts: their handlers, with an AWS in memory
+	$(call step,$@,$(pytest) worksteal tests/component $(foreach one,kernel local reporting,--ignore tests/component/$(one)))
+
+reporting: env ## component tests of reporting: state machine, worker and report engine
+	$(call step,$@,$(pytest) worksteal tests/component/reporting)
 
 platform: env ## the local platform and the command line: real processes on loopback
 	$(call step,$@,$(pytest) loadfile tests/component/local)
@@ -83,6 +86,7 @@ contracts: env ## write schemas, OpenAPI, AsyncAPI, examples and sample requests
 	@for t in $(GENERATED); do $(BIN)/python -m tools.$$t || exit 1; done
 
 bench: env ## ratios of timings against their references, on this machine
+	@[ -d .aws-sam/build ] || $(BIN)/sam build >/dev/null
 	@$(BIN)/python -m tools.bench
 
 lock: env ## pin all requirements again, with hashes

@@ -1,0 +1,47 @@
+"""`make bench`: every ratio of docs/budgets.md against its reference, on this machine.
+
+Exits with 1 when one is over its budget, with 2 when it cannot be measured.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tools.bench import imports, reports, start, warm
+from tools.bench.paired import Ratio
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    """Measure, and print each ratio as it comes."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--build", type=Path, default=ROOT / ".aws-sam" / "build")
+    parser.add_argument("--facts", type=int, default=reports.FACTS)
+    parser.add_argument("--rows", type=int, default=reports.ROWS)
+    parser.add_argument("--pairs", type=int, default=3, help="of the long ones")
+    asked = parser.parse_args()
+    parts: list[Callable[[], Iterable[Ratio]]] = [
+        lambda: start.measure(asked.build),
+        warm.measure,
+        lambda: [imports.measure(count=asked.rows, pairs=asked.pairs)],
+        lambda: reports.measure(facts=asked.facts, rows=asked.rows, pairs=asked.pairs),
+    ]
+    over = 0
+    try:
+        for part in parts:
+            for ratio in part():
+                print(ratio.line(), flush=True)
+                over += ratio.ratio > ratio.budget
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    except (FileNotFoundError, RuntimeError) as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    return 1 if over else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

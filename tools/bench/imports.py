@@ -1,0 +1,58 @@
+"""An import: from the rows of a CSV file to batch requests, against csv.reader alone."""
+
+import csv
+import json
+import tempfile
+from itertools import batched
+from pathlib import Path
+
+from local.loading import maps
+from local.loading.files import BadRow, inspect, rows
+from local.loading.mapping import Mapper
+from local.loading.records import KINDS
+from tools.bench.paired import Ratio, calls
+
+ROWS, BUDGET, CHUNK = 100_000, 12.0, 100
+_HEADER = ("external_ids.crm", "name", "sector", "website", "employees", "annual_revenue")
+
+
+def measure(*, count: int = ROWS, pairs: int = 5) -> Ratio:
+    """`count` accounts; both halves read the same file."""
+    with tempfile.TemporaryDirectory(prefix="zebros-bench-") as folder:
+        file = Path(folder) / "accounts.csv"
+        with file.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(_HEADER)
+            for n in range(count):
+                site = f"https://www.company-{n}.example"
+                writer.writerow((f"c{n}", f"Company {n}", "retail", site, n % 5_000, f"{n}.50 USD"))
+        return calls(
+            f"import of {count:,} rows",
+            lambda: _reference(file),
+            lambda: _measured(file, count),
+            budget=BUDGET,
+            pairs=pairs,
+        )
+
+
+def _reference(file: Path) -> None:
+    with file.open(encoding="utf-8", newline="") as text:
+        for _ in csv.reader(text):
+            pass
+
+
+def _measured(file: Path, count: int) -> None:
+    kind, shape = KINDS["accounts"], inspect(file)
+    mapper = Mapper(maps.identity(shape.header, kind, file), kind, shape, (file.parent,))
+    made = 0
+    for batch in batched(rows(shape), CHUNK, strict=False):
+        items = []
+        for row in batch:
+            mapped = row if isinstance(row, BadRow) else mapper.map_row(row)
+            if isinstance(mapped, BadRow):
+                raise RuntimeError(f"row {mapped.number}: {mapped.reason}")
+            items.append(mapped.item)
+        made += len(items)
+        json.dumps({"items": items}).encode()
+    if made != count:
+        raise RuntimeError(f"{made} of {count} rows were read")

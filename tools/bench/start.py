@@ -1,0 +1,55 @@
+"""The cold start of an API function: what was built and nothing else, against a bare client.
+
+The function runs from its own package and its layer, as on Lambda, without this environment's
+packages; the reference makes `boto3.client("dynamodb")` and nothing more. CPU is that of the whole
+process, user and system; memory is its peak.
+"""
+
+import sys
+import sysconfig
+from pathlib import Path
+
+from tools.bench.paired import PAIRS, Ratio, processes
+
+INIT_BUDGET, SPARE_MEGABYTES, MOST_MEGABYTES = 1.5, 15.0, 64.0
+_LINES = "import sys; sys.path[:0] = {paths!r}; sys.dont_write_bytecode = True; {work}"
+_REFERENCE = 'import boto3; boto3.client("dynamodb")'
+_MEASURED = (
+    'from opportunities.handlers.api import handler; from kernel import aws; aws.client("dynamodb")'
+)
+
+
+def measure(build: Path, *, pairs: int = PAIRS) -> list[Ratio]:
+    """The start of OpportunitiesApi. Raises FileNotFoundError when it is not built."""
+    function, layer = build / "OpportunitiesApi", build / "DepsLayer" / "python"
+    for folder in (function, layer):
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder} is missing: run sam build first")
+    environment = {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "TABLE_NAME": "t",
+        "POWERTOOLS_SERVICE_NAME": "opportunities",
+    }
+    found = processes(
+        "API handler init",
+        _python([sysconfig.get_path("purelib")], _REFERENCE),
+        _python([str(function), str(layer)], _MEASURED),
+        environment,
+        budget=INIT_BUDGET,
+        pairs=pairs,
+    )
+    most = min(found.a_megabytes + SPARE_MEGABYTES, MOST_MEGABYTES)
+    memory = Ratio(
+        f"its memory ({found.b_megabytes:.0f} of {most:.0f} MB)",
+        found.b_megabytes / most,
+        found.a,
+        found.b,
+        1.0,
+    )
+    return [found, memory]
+
+
+def _python(paths: list[str], work: str) -> list[str]:
+    return [sys.executable, "-I", "-S", "-c", _LINES.format(paths=paths, work=work)]
