@@ -1,13 +1,15 @@
 """What the platform answers itself, under `/_zebros/`, before the emulator sees the request.
 
 GET  /_zebros/health     which process answers here; ready for requests
-GET  /_zebros/backlog    how much is still on its way; all zero means settled
+GET  /_zebros/backlog    how much is still on its way: no streams and no queues means settled
 POST /_zebros/snapshot   save the state now, and answer when it is on disk
 """
 
 import asyncio
 import json
 import os
+import time
+from collections import Counter
 from typing import Any
 
 from local.platform import sockets, sources
@@ -61,17 +63,24 @@ def backlog() -> dict[str, Any]:
     """What is still to be done.
 
     streams     records that pass the filter of a table stream's mapping and were not dealt with
-    queues      messages by queue name: visible, in flight and delayed; empty queues are left out
+    queues      messages by queue name, visible or in flight; empty queues are left out
+    delayed     messages by queue name sent for later, such as the question whether a gap is open
     executions  state machine executions that run
     """
     queues, flows = module("services.sqs"), module("services.stepfunctions")
     with module("core.responses").request_scope(ACCOUNT, REGION):
         streams = sum(one.outstanding() for one in _streams())
-        waiting = {one["name"]: len(one["messages"]) for one in queues._queues.values()}
+        waiting, delayed = Counter[str](), Counter[str]()
+        now = time.time()
+        for queue in list(queues._queues.values()):
+            for one in list(queue["messages"]):
+                later = one["visible_at"] > now and one["receive_count"] == 0
+                (delayed if later else waiting)[queue["name"]] += 1
         running = sum(one.get("status") == "RUNNING" for one in flows._executions.values())
     return {
         "streams": streams,
-        "queues": {name: count for name, count in sorted(waiting.items()) if count},
+        "queues": dict(sorted(waiting.items())),
+        "delayed": dict(sorted(delayed.items())),
         "executions": running,
     }
 

@@ -61,9 +61,15 @@ def test_facts_reach_their_consumer_in_the_batches_it_asked_for(
 
 def test_the_backlog_counts_what_is_on_its_way(platform: Any, backbone: str) -> None:
     outputs = platform.deploy("backlog", backbone)
-    queue = outputs["Queue"].rpartition("/")[2]
-    platform.client("sqs").send_message(QueueUrl=outputs["Queue"], MessageBody="{}", DelaySeconds=2)
+    queue = outputs["Tasks"].rpartition("/")[2]
+    sqs = platform.client("sqs")
+    sqs.send_message(QueueUrl=outputs["Tasks"], MessageBody="later", DelaySeconds=900)
+    assert platform.backlog()["delayed"][queue] == 1
+    assert queue not in platform.backlog()["queues"], "it waits on purpose"
+    sqs.send_message(QueueUrl=outputs["Tasks"], MessageBody="now")
     assert platform.backlog()["queues"][queue] == 1
+    assert sqs.receive_message(QueueUrl=outputs["Tasks"])["Messages"]
+    assert platform.backlog()["queues"][queue] == 1, "in flight"
     execution = platform.client("stepfunctions").start_execution(stateMachineArn=outputs["Flow"])
     assert platform.backlog()["executions"] >= 1
     platform.client("stepfunctions").stop_execution(executionArn=execution["executionArn"])
