@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -126,6 +126,14 @@ class Crm:
             quiet = quiet + 1 if self.backlog() == 0 else 0
             time.sleep(0.2)
         return time.monotonic() - started
+
+    @staticmethod
+    def until(seen: Callable[[], bool], seconds: float = 30) -> None:
+        """Look again and again until it is so."""
+        deadline = time.monotonic() + seconds
+        while not seen():
+            assert time.monotonic() < deadline, f"not so after {seconds} s"
+            time.sleep(0.2)
 
     def report(self, body: dict[str, Any], **who: str) -> dict[str, Any]:
         """Ask for a report and wait for it; the finished run with its parsed JSON in `result`."""
