@@ -20,6 +20,7 @@ from moto.stepfunctions.parser.asl.eval.callback.callback import (
     HeartbeatEndpoint,
     HeartbeatTimedOut,
 )
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from kernel import aws
 from kernel.ids import new_id
@@ -50,12 +51,19 @@ def carried_out(**functions: Function) -> Iterator[None]:
         endpoint.report(CallbackConsumerTimeout())
         stock_leave(endpoint)
 
+    def begun(backend: StepFunctionsParserBackend, status: Any = None) -> list[Any]:
+        """Where a token is looked for: moto fails at an execution that begins just now."""
+        found = stock_executions(backend, status)
+        return [one for one in found if one.exec_worker and one.exec_worker.env]
+
+    stock_executions = StepFunctionsParserBackend._get_executions
     stock_leave = CallbackEndpoint.interrupt_all
     really = {"execute_state_machine": True}
     with (
         patch.dict(default_user_config, {"stepfunctions": really}),
         patch.object(lambda_eval_utils, "_invoke_lambda_function", invoke),
         patch.object(CallbackEndpoint, "interrupt_all", leave),
+        patch.object(StepFunctionsParserBackend, "_get_executions", begun),
         patch.object(CallbackPoolManager, "heartbeat", _heartbeat),
         patch.object(StateTaskServiceCallback, "_wait_for_task_token_heartbeat", _wait),
     ):
