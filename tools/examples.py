@@ -220,7 +220,7 @@ def _gaps(won: dict[str, Any]) -> None:
 
 
 def _facts(client: Any) -> list[dict[str, Any]]:
-    from kernel.envelope import unpack
+    from kernel.packing import unpack
 
     items = client.scan(TableName=TABLE)["Items"]
     outbox = [i["detail"]["B"] for i in items if i["sk"]["S"].startswith("FACT#")]

@@ -37,13 +37,14 @@ def _queue(*details: dict[str, Any]) -> dict[str, Any]:
 
 def _stream(fact: dict[str, Any]) -> dict[str, Any]:
     """A fact as its table's stream delivers it to the Relay."""
-    from kernel.envelope import pack
+    from kernel.envelope import written
+    from kernel.packing import pack
 
     key = {
         "pk": {"S": f"TENANT#sample#SAMPLE#{fact['subject']}"},
         "sk": {"S": f"FACT#{int(fact['sequence']):012d}"},
     }
-    packed = base64.b64encode(pack(fact)).decode()
+    packed = base64.b64encode(pack(written(fact))).decode()
     return {
         "Records": [
             {

@@ -11,8 +11,8 @@ from typing import Any
 from ulid import ULID
 
 from kernel.dynamo import Item, Table
-from kernel.envelope import unpack
 from kernel.ids import PATTERN
+from kernel.packing import unpack
 from local.connection import Deployment
 from local.errors import BadInput
 

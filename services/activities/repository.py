@@ -13,6 +13,7 @@ from activities.model import Task
 from kernel import cursor
 from kernel.clock import Clock, rfc3339
 from kernel.dynamo import Item, Put, Table
+from kernel.packing import pack, unpack
 from kernel.store import Page, Store
 
 NO_DATE = "9999-12-31"
@@ -88,7 +89,7 @@ class ActivityRepository:
             newest_first=True,
         )
         return Page(
-            items=[TimelineEntry.model_validate_json(item["doc"]) for item in found.items],
+            items=[TimelineEntry.model_validate_json(unpack(item["doc"])) for item in found.items],
             next_cursor=cursor.encode(tenant_id, scope, found.last_key),
         )
 
@@ -102,7 +103,7 @@ def timeline_item(tenant_id: str, record_type: str, record_id: str, entry: Timel
         {
             "pk": _timeline(tenant_id, record_type, record_id),
             "sk": f"{rfc3339(entry.at)}#{entry.sequence:012d}#{entry.event_id}",
-            "doc": entry.model_dump_json(),
+            "doc": pack(entry.model_dump_json()),
         }
     )
 

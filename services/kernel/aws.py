@@ -11,9 +11,13 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
-# Short timeouts and standard retries: a Lambda that waits is a Lambda that is paid for.
+# Short timeouts and standard retries: a Lambda that waits is a Lambda that is paid for. A name of
+# our own, because the default one is put together anew for every request: a tenth of a call's time.
 _CONFIG = Config(
-    retries={"mode": "standard", "max_attempts": 4}, connect_timeout=2, read_timeout=25
+    retries={"mode": "standard", "max_attempts": 4},
+    connect_timeout=2,
+    read_timeout=25,
+    user_agent=f"zebros-crm Botocore/{botocore.__version__}",
 )
 # Links to files: signed by today's rules (the default's older ones fail with KMS keys), and with
 # the bucket's own region in the name (the global name redirects, which a signature does not bear).

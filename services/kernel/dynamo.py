@@ -1,8 +1,8 @@
 """The only module that writes DynamoDB expressions and knows the wire format.
 
-Items hold text and whole numbers only: a record's state travels as one JSON document (`doc`) next
-to its key attributes, so reading fifty of them costs fifty JSON parses and not fifty attribute
-walks (docs/adr/0003).
+Items hold text, whole numbers and bytes only: a record's state travels as one packed JSON document
+(`doc`) next to its key attributes, so reading fifty of them costs fifty JSON parses and not fifty
+attribute walks (docs/adr/0003, 0008).
 """
 
 import base64

@@ -6,7 +6,6 @@ written as text, contiguous per subject from 1, so that a subscriber can prove i
 """
 
 import json
-import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,18 +42,9 @@ def seal(
     return envelope
 
 
-def pack(envelope: dict[str, Any]) -> bytes:
-    """An envelope as the outbox keeps it: compressed, so that most facts stay under 1 KB."""
-    text = json.dumps(envelope, separators=(",", ":"), ensure_ascii=False)
-    return zlib.compress(text.encode())
-
-
-def unpack(packed: bytes) -> str:
-    """The JSON text of an envelope in the outbox. Raises ValueError when it is none."""
-    try:
-        return zlib.decompress(packed).decode()
-    except zlib.error as fault:
-        raise ValueError(f"not a packed envelope: {fault}") from fault
+def written(envelope: dict[str, Any]) -> str:
+    """An envelope as JSON text, without a space too many."""
+    return json.dumps(envelope, separators=(",", ":"), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +98,7 @@ def unseal(detail: dict[str, Any], *, replayed: bool = False) -> Fact:
             correlation_id=detail.get("correlationid", ""),
             data=detail["data"],
             replayed=replayed,
-            detail=json.dumps(detail, separators=(",", ":"), ensure_ascii=False),
+            detail=written(detail),
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise ValueError(f"not an event envelope of Zebros CRM: {fault!r}") from fault

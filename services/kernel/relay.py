@@ -19,8 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from kernel.aws import client
 from kernel.dynamo import from_stream
-from kernel.envelope import unpack
 from kernel.log import logger
+from kernel.packing import unpack
 
 MAX_ENTRIES = 10
 MAX_BYTES = 256 * 1024

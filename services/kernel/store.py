@@ -19,13 +19,17 @@ from kernel.aggregate import Aggregate
 from kernel.auth import Caller
 from kernel.clock import Clock, utc_now
 from kernel.dynamo import Action, Delete, Item, Put, Table
-from kernel.envelope import pack, seal
+from kernel.envelope import seal, written
 from kernel.errors import Conflict, NotFound, StaleVersion
 from kernel.events import DomainEvent
+from kernel.packing import pack, unpack
 
 OUTBOX_TTL_SECONDS = 7 * 24 * 3600
 """A fact that was sent stays readable here for a week; the lake keeps it for good."""
 
+
+_IN_THE_KEY = {"tenant_id", "id"}
+"""What a record's text leaves out, because its item's key says it."""
 
 # Frozen, so covariant: a page of deals is a page of what deals publish.
 T_co = TypeVar("T_co", covariant=True)
@@ -61,7 +65,13 @@ class Store[A: Aggregate]:
     def find(self, tenant_id: str, record_id: str, *, consistent: bool = True) -> A | None:
         """A record, or None. Decisions read consistently, views need not."""
         item = self.table.get(self.key(tenant_id, record_id), "STATE", consistent=consistent)
-        return self._kind.model_validate_json(str(item["doc"])) if item else None
+        return self.from_item(item) if item else None
+
+    def from_item(self, item: Item) -> A:
+        """The record in an item of the table or of an index."""
+        _, tenant_id, _, record_id = str(item["pk"]).split("#")
+        known = f'{{"tenant_id":"{tenant_id}","id":"{record_id}",'
+        return self._kind.model_validate_json(known + unpack(item["doc"])[1:])
 
     def get(self, tenant_id: str, record_id: str, *, consistent: bool = True) -> A:
         """A record. Raises NotFound, whatever the reason it cannot be seen in this tenant."""
@@ -106,7 +116,7 @@ class Store[A: Aggregate]:
                     "pk": pk,
                     "sk": "STATE",
                     "version": after.version,
-                    "doc": after.model_dump_json(exclude_none=True),
+                    "doc": pack(after.model_dump_json(exclude_none=True, exclude=_IN_THE_KEY)),
                     **self._index(after),
                 },
                 absent=before is None,
@@ -158,7 +168,7 @@ class Store[A: Aggregate]:
             newest_first=newest_first,
         )
         return Page(
-            items=[self._kind.model_validate_json(str(item["doc"])) for item in found.items],
+            items=[self.from_item(item) for item in found.items],
             next_cursor=cursor.encode(tenant_id, scope, found.last_key),
         )
 
@@ -197,7 +207,7 @@ def outbox(pk: str, sequence: int, envelope: dict[str, Any]) -> Put:
         {
             "pk": pk,
             "sk": f"FACT#{sequence:012d}",
-            "detail": pack(envelope),
+            "detail": pack(written(envelope)),
             "ttl": int(time.time()) + OUTBOX_TTL_SECONDS,
         },
         absent=True,

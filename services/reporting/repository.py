@@ -88,7 +88,7 @@ class ReportRepository:
         items = {str(item["sk"]): item for item in found.items}
         if "STATE" not in items:
             raise NotFound(f"There is no report {run_id}.")
-        run = ReportRun.model_validate_json(str(items["STATE"]["doc"]))
+        run = self.runs.from_item(items["STATE"])
         noted = items.get("PROGRESS")
         if noted is None:
             return run, None

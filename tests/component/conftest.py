@@ -14,7 +14,7 @@ from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
 
 from kernel import aws, cursor
-from kernel.envelope import unpack
+from kernel.packing import unpack
 
 INDEXES = ("gsi1", "gsi2", "gsi3")
 
@@ -51,7 +51,7 @@ def create_table(client: Any, name: str) -> None:
             {
                 "IndexName": index,
                 "KeySchema": schema(index),
-                "Projection": {"ProjectionType": "ALL"},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["doc"]},
             }
             for index in INDEXES
         ],

@@ -11,6 +11,7 @@ from activities.handlers.events import note
 from activities.repository import TimelineEntry
 from kernel.dynamo import Put
 from kernel.envelope import unseal
+from kernel.packing import unpack
 from notifications.handlers.events import handler as inbox
 from notifications.model import message_for
 
@@ -29,7 +30,9 @@ def test_a_timeline_tells_every_published_fact(type_: str) -> None:
     current = fact.data["current"]
     actions = note(fact, {})
     entries = [
-        TimelineEntry.model_validate_json(a.item["doc"]) for a in actions if isinstance(a, Put)
+        TimelineEntry.model_validate_json(unpack(a.item["doc"]))
+        for a in actions
+        if isinstance(a, Put)
     ]
     assert len(entries) == len(actions)
     text = entries[0].text

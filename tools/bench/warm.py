@@ -57,16 +57,13 @@ def _native_item() -> dict[str, Any]:
     return {"pk": {"S": "T#acme"}, "sk": {"S": "D#1"}, **{k: _native(v) for k, v in DEAL.items()}}
 
 
-def _our_item() -> dict[str, Any]:
+def _answers(item: dict[str, Any], shown: dict[str, Any]) -> dict[str, bytes]:
+    """The service's answers about one item, and fifty as an index shows them."""
+    page = {"Items": [shown] * 50, "Count": 50, "ScannedCount": 50}
     return {
-        "pk": {"S": f"TENANT#acme#OPPORTUNITY#{DEAL['id']}"},
-        "sk": {"S": "STATE"},
-        "version": {"N": "3"},
-        "doc": {"S": json.dumps(DEAL, separators=(",", ":"))},
-        "gsi1pk": {"S": "TENANT#acme#OWNER#ann"},
-        "gsi1sk": {"S": DEAL["id"]},
-        "gsi3pk": {"S": "TENANT#acme#STAGE#default#proposal"},
-        "gsi3sk": {"S": f"2026-09-30#{DEAL['id']}"},
+        "GetItem": json.dumps({"Item": item}).encode(),
+        "Query": json.dumps(page).encode(),
+        "TransactWriteItems": b"{}",
     }
 
 
@@ -125,25 +122,16 @@ def measure() -> list[Ratio]:
     from kernel import aws
     from opportunities.handlers.api import handler
 
-    native, ours = _native_item(), _our_item()
-
-    def page(item: dict[str, Any]) -> bytes:
-        return json.dumps({"Items": [item] * 50, "Count": 50, "ScannedCount": 50}).encode()
-
-    def answers(item: dict[str, Any]) -> dict[str, bytes]:
-        return {
-            "GetItem": json.dumps({"Item": item}).encode(),
-            "Query": page(item),
-            "TransactWriteItems": b"{}",
-        }
-
-    stock = _stub(boto3.session.Session().client("dynamodb"), answers(native))
-    _stub(aws.client("dynamodb"), answers(ours))
+    native = _native_item()
+    stock = _stub(boto3.session.Session().client("dynamodb"), _answers(native, native))
+    answers = {"TransactWriteItems": b"{}"}
+    _stub(aws.client("dynamodb"), answers)
     key = {"pk": {"S": "T#acme"}, "sk": {"S": "D#1"}}
     put = {
         "Put": {"TableName": "t", "Item": native, "ConditionExpression": "attribute_not_exists(pk)"}
     }
-    new = {k: DEAL[k] for k in ("name", "account_id", "amount", "expected_close_on", "region")}
+    fields = ("name", "account_id", "amount", "expected_close_on", "opened_on", "region", "tags")
+    new = {k: DEAL[k] for k in fields}
     get_event = _event("GET", f"/opportunities/{DEAL['id']}")
     list_event = _event("GET", "/opportunities", limit="50")
     post_event = _event("POST", "/opportunities", new)
@@ -152,6 +140,16 @@ def measure() -> list[Ratio]:
         answer = handler(dict(event), None)
         if answer["statusCode"] != status:
             raise RuntimeError(answer["body"])
+
+    # What is read is what was written.
+    written: list[dict[str, Any]] = []
+    hook = "before-call.dynamodb.TransactWriteItems", lambda params, **_: written.append(params)
+    aws.client("dynamodb").meta.events.register(*hook)
+    ask(post_event, 201)
+    aws.client("dynamodb").meta.events.unregister(*hook)
+    ours = json.loads(written[0]["body"])["TransactItems"][0]["Put"]["Item"]
+    shown = {name: ours[name] for name in ("pk", "sk", "gsi1pk", "gsi1sk", "doc")}
+    answers |= _answers(ours, shown)
 
     return [
         calls(

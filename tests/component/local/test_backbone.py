@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from ulid import ULID
 
 from kernel import relay
-from kernel.envelope import pack
+from kernel.envelope import written
+from kernel.packing import pack
 from local.backbone import redrive, replay, tail
 from local.connection import Deployment
 from local.errors import BadInput, Trouble
@@ -220,7 +221,7 @@ def relayed(
     """Five facts in a table's stream, of which three ended in a dead letter of the relay."""
     for number in range(1, 6):
         for kind in ("FACT", "STATE"):
-            detail = pack(fact(number, source="zebros.customers"))
+            detail = pack(written(fact(number, source="zebros.customers")))
             cloud.put_item(
                 TableName="table",
                 Item={

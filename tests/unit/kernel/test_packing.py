@@ -1,0 +1,46 @@
+"""Packed text: it comes back, it is small, and a dictionary that was used stays as it is."""
+
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.packing import _DICTIONARIES, pack, unpack
+from tools.bench.warm import DEAL
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(json_values.map(json.dumps) | st.text())
+def test_what_was_packed_comes_back(text: str) -> None:
+    assert unpack(pack(text)) == text
+
+
+def test_a_long_text_comes_back() -> None:
+    """Longer than the window, so that the dictionary is out of reach at its end."""
+    text = json.dumps([{**DEAL, "id": str(number)} for number in range(100)])
+    assert unpack(pack(text)) == text
+
+
+def test_a_deal_takes_a_third_of_its_text() -> None:
+    text = json.dumps(DEAL, separators=(",", ":"))
+    assert len(pack(text)) * 3 < len(text)
+
+
+@pytest.mark.parametrize(
+    "packed", [b"", b"\x00", b"not packed", b"\xff" + pack("{}")[1:], pack('{"name": 1}')[:-3]]
+)
+def test_what_was_not_packed_is_said_to_be_so(packed: bytes) -> None:
+    with pytest.raises(ValueError, match="not packed text"):
+        unpack(packed)
+
+
+def test_no_dictionary_was_ever_edited() -> None:
+    """What was packed with one can be read with nothing else; a better one is added behind."""
+    known = ["65ed333d5d31ee41"]
+    assert [hashlib.sha256(one).hexdigest()[:16] for one in _DICTIONARIES] == known
