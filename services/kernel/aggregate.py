@@ -67,10 +67,17 @@ def difference[S: Snapshot](
 ) -> tuple[list[str], dict[str, Any]]:
     """The names of the caller-set fields that differ, and their earlier values as JSON."""
     changed = [
-        name for name in fields.model_fields if getattr(before, name) != getattr(after, name)
+        name for name in fields.model_fields if _differ(getattr(before, name), getattr(after, name))
     ]
     previous = before.model_dump(mode="json", include=set(changed))
     return changed, previous
+
+
+def _differ(before: Any, after: Any) -> bool:
+    """Whether two values of a field differ: in a custom field `true` is not 1, as Python has it."""
+    return before != after or (
+        isinstance(before, dict) and any(type(before[key]) is not type(after[key]) for key in after)
+    )
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

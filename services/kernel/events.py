@@ -6,9 +6,20 @@ its context the source. The classes generate events/schemas/ (see tools/schemas.
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from kernel.ids import Id
+from kernel.money import LARGEST
 
 REGISTRY: dict[str, "type[DomainEvent]"] = {}
 """Every fact class by `<context>/<Event>.v<N>`."""
@@ -23,7 +34,25 @@ UserId = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_wh
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=40, strip_whitespace=True)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Text = Annotated[str, StringConstraints(max_length=2000)]
-CustomValue = bool | int | Annotated[str, StringConstraints(max_length=500)]
+
+
+def _in_one_sentence(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """What a custom field may hold, said once and not once for every type it might have been."""
+    try:
+        return check(value)
+    except ValidationError:
+        raise ValueError(
+            "must be text of at most 500 characters, true or false, or a whole number from "
+            f"-{LARGEST} to {LARGEST}; write any other number as text"
+        ) from None
+
+
+CustomValue = Annotated[
+    StrictBool
+    | Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST)]
+    | Annotated[str, StringConstraints(strict=True, max_length=500)],
+    WrapValidator(_in_one_sentence),
+]
 """Custom fields hold text, whole numbers or yes/no; no floats, which JSON readers disagree on."""
 
 
