@@ -20,12 +20,15 @@ from kernel.auth import Caller
 from kernel.clock import Clock, utc_now
 from kernel.dynamo import Action, Delete, Item, Put, Table
 from kernel.envelope import seal, written
-from kernel.errors import Conflict, NotFound, StaleVersion
+from kernel.errors import Conflict, NotFound, StaleVersion, TooLarge
 from kernel.events import DomainEvent
 from kernel.packing import pack, unpack
 
 OUTBOX_TTL_SECONDS = 7 * 24 * 3600
 """A fact that was sent stays readable here for a week; the lake keeps it for good."""
+LARGEST_FACT_BYTES = 240_000
+"""EventBridge takes 256 KB with what it adds. No record is larger than its fact, so none comes near
+the 400 KB of an item either."""
 
 
 _IN_THE_KEY = {"tenant_id", "id"}
@@ -96,7 +99,8 @@ class Store[A: Aggregate]:
         """Commit a record and its facts together, or neither; returns the record as stored.
 
         Raises StaleVersion when someone changed it since `before` was read, Conflict when it exists
-        already or another record holds one of its external ids.
+        already or another record holds one of its external ids, TooLarge when its facts could
+        never be sent.
         """
         at = self._now()
         version = before.version if before else 0
@@ -202,12 +206,22 @@ class Store[A: Aggregate]:
 
 
 def outbox(pk: str, sequence: int, envelope: dict[str, Any]) -> Put:
-    """The outbox item of a sealed fact; `absent` makes a repeated sequence impossible."""
+    """The outbox item of a sealed fact; `absent` makes a repeated sequence impossible.
+
+    Raises TooLarge for a fact the bus would never take.
+    """
+    detail = written(envelope)
+    if (size := len(detail.encode())) > LARGEST_FACT_BYTES:
+        raise TooLarge(
+            f"The record, with what this change replaces, comes to {size:,} bytes; "
+            f"{LARGEST_FACT_BYTES:,} can be told to others. Shorten its longest texts (the values "
+            "in custom_fields, as a rule), or change fewer of them at once."
+        )
     return Put(
         {
             "pk": pk,
             "sk": f"FACT#{sequence:012d}",
-            "detail": pack(written(envelope)),
+            "detail": pack(detail),
             "ttl": int(time.time()) + OUTBOX_TTL_SECONDS,
         },
         absent=True,

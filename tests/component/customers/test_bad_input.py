@@ -146,6 +146,22 @@ def test_a_custom_field_keeps_the_type_it_came_with(api: ApiClient, kind: str) -
     assert "write any other number as text" in refused.json["errors"][0]["message"]
 
 
+def test_a_change_too_large_to_be_told_is_refused(api: ApiClient, cloud: Any) -> None:
+    large = {f"f{i}": "\x01" * 500 for i in range(50)}
+    account = an_account(api, custom_fields=large, external_ids={"crm": "1"})
+    # What is new and what it replaces are told together.
+    change = {"name": "A", "custom_fields": dict.fromkeys(large, "\x02" * 500)}
+    patched = api("PATCH", path_of(account), change, ANY)
+    assert (patched.status, problem(patched)) == (413, "too-large")
+    assert "custom_fields" in patched.json["detail"]
+    item = {**change, "external_ids": {"crm": "1"}}
+    (result,) = api("POST", "/accounts/batch", {"items": [item]}).json["results"]
+    assert (result["status"], result["problem"]["type"]) == (413, "urn:zebros:problem:too-large")
+    assert told(cloud) == 1
+    some = {"custom_fields": {f"f{i}": "" for i in range(25)}}
+    assert api("PATCH", path_of(account), some, ANY).status == 200
+
+
 @pytest.mark.parametrize("kind", ["accounts", "contacts"])
 @pytest.mark.parametrize(
     ("body", "status", "slug"),

@@ -16,11 +16,19 @@ from kernel.aggregate import Aggregate, born
 from kernel.auth import Caller, Role
 from kernel.clock import utc_now
 from kernel.dynamo import Check, Put, Table
-from kernel.errors import Busy, Conflict, CrmError, NotFound, RuleViolation, StaleVersion
+from kernel.errors import (
+    Busy,
+    Conflict,
+    CrmError,
+    NotFound,
+    RuleViolation,
+    StaleVersion,
+    TooLarge,
+)
 from kernel.events import DomainEvent
 from kernel.idempotency import Once
 from kernel.ids import new_id
-from kernel.store import Store
+from kernel.store import LARGEST_FACT_BYTES, Store
 from tests.component.conftest import create_table, examples, facts
 
 ANN = Caller("acme", "ann", frozenset({Role.ADMINISTRATOR}), correlation_id="c-1")
@@ -418,6 +426,20 @@ def test_a_check_holds_while_the_item_is_at_its_version(
     with pytest.raises(CrmError, match="changed"):
         store.save(ANN, None, thing, also=[check])
     assert store.find("acme", thing.id) is None
+
+
+def test_a_fact_the_bus_would_never_take_is_refused_and_nothing_is_stored(
+    store: Store[Thing], cloud: Any
+) -> None:
+    thing = a_thing()
+    # Two bytes each, and six: what counts is the text that is sent.
+    for letter, size in (("ä", 2), ("\x01", 6)):
+        fits = letter * ((LARGEST_FACT_BYTES - 2000) // size)
+        store.save(ANN, None, a_thing(), fact(thing, fits))
+        before = stored(cloud)
+        with pytest.raises(TooLarge, match="240,000"):
+            store.save(ANN, None, thing, fact(thing, fits + letter * 1000))
+        assert stored(cloud) == before
 
 
 def test_a_sent_fact_is_kept_for_a_week(store: Store[Thing], cloud: Any) -> None:
