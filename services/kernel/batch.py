@@ -1,4 +1,7 @@
-"""Batch upserts: up to 100 items, each on its own; one bad item never takes the others along."""
+"""Batch upserts: up to 100 items, each on its own; one bad item never takes the others along.
+
+Nor does one that failed: what landed is told, and what did not can be sent again alone (a 503).
+"""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from kernel.aggregate import Aggregate, invalid
 from kernel.errors import CrmError
+from kernel.faults import explained
 from kernel.http import Body
 
 LIMIT = 100
@@ -62,8 +66,9 @@ def upsert_each[M: BaseModel](
             except ValidationError as fault:
                 raise invalid(fault) from fault
             record, created = upsert(wanted)
-        except CrmError as fault:
-            return BatchResult(index=index, status=fault.status, problem=_problem(fault))
+        except Exception as failure:
+            told = explained(failure)
+            return BatchResult(index=index, status=told.status, problem=_problem(told))
         return BatchResult(
             index=index, status=201 if created else 200, id=record.id, version=record.version
         )

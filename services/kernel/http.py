@@ -24,25 +24,23 @@ from aws_lambda_powertools.event_handler.api_gateway import (
     CORSConfig,
     Response,
 )
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kernel.aggregate import invalid
 from kernel.auth import Caller, Role
 from kernel.dynamo import Table
 from kernel.errors import (
-    CrmError,
     FieldError,
     Invalid,
     Malformed,
     NotFound,
-    NotReady,
     PreconditionRequired,
     TooLarge,
     Unauthenticated,
     UnsupportedMediaType,
 )
 from kernel.events import Snapshot
+from kernel.faults import explained
 from kernel.idempotency import Answer, Once, once
 from kernel.ids import new_id
 from kernel.log import logger
@@ -53,12 +51,7 @@ MAX_BODY_BYTES = 1_000_000
 MAX_PATH_PART = 128
 _CORRELATION = re.compile(r"^[\x21-\x7e]{1,128}$")
 _ETAG = re.compile(r'^(?:W/)?"(\d{1,12})"$')
-_THROTTLED = (
-    "Throttl",
-    "ProvisionedThroughputExceeded",
-    "RequestLimitExceeded",
-    "ServiceUnavailable",
-)
+_SEND_AGAIN = frozenset({"busy", "not-ready", "idempotency-key-in-use"})
 _EXPOSED = ["ETag", "Location", "X-Correlation-Id", "Idempotency-Replayed", "Retry-After"]
 
 
@@ -130,10 +123,7 @@ class Api:
         self._resolver = APIGatewayRestResolver(
             cors=CORSConfig(expose_headers=_EXPOSED, max_age=600), strip_prefixes=["/v1"]
         )
-        self._resolver.exception_handler(CrmError)(self._problem)
-        self._resolver.exception_handler(ClientError)(self._service_fault)
-        self._resolver.exception_handler(BotoCoreError)(self._service_fault)
-        self._resolver.exception_handler(Exception)(self._unexpected)
+        self._resolver.exception_handler(Exception)(self._problem)
         self._resolver.not_found(self._no_route)
 
     def get(self, path: str) -> Callable[..., Any]:
@@ -231,71 +221,30 @@ class Api:
             attempt.complete(Answer(response.status_code, kept, response.body or ""))
         return response
 
-    def _problem(self, fault: CrmError) -> Response[str]:
+    def _problem(self, failure: Exception) -> Response[str]:
+        """What went wrong, as RFC 9457 wants it."""
+        fault = explained(failure)
         headers = {}
-        if fault.status in (503, 409) and fault.slug in (
-            "busy",
-            "not-ready",
-            "idempotency-key-in-use",
-        ):
+        if fault.slug in _SEND_AGAIN:
             headers["Retry-After"] = "1"
-        return self._as_problem(
-            fault.status, fault.type, fault.title, fault.detail, fault.errors, headers
-        )
-
-    def _service_fault(self, fault: ClientError | BotoCoreError) -> Response[str]:
-        code = (
-            fault.response["Error"]["Code"]
-            if isinstance(fault, ClientError)
-            else type(fault).__name__
-        )
-        logger().exception("service fault", code=code)
-        return self._problem(
-            NotReady(
-                "A service behind this API is throttling; send the request again shortly."
-                if code.startswith(_THROTTLED)
-                else "A service behind this API failed; send the request again shortly."
-            )
-        )
-
-    def _unexpected(self, fault: Exception) -> Response[str]:
-        logger().exception("unexpected fault", fault=repr(fault))
-        return self._as_problem(
-            500,
-            "urn:zebros:problem:internal",
-            "Internal error",
-            "This is our mistake and it is logged; quote the correlation_id when you ask about it.",
-            (),
-            {},
-        )
-
-    def _no_route(self, _fault: Exception) -> Response[str]:
-        return self._problem(NotFound("There is nothing under this path."))
-
-    def _as_problem(
-        self,
-        status: int,
-        type_: str,
-        title: str,
-        detail: str,
-        errors: tuple[FieldError, ...],
-        headers: dict[str, str],
-    ) -> Response[str]:
         problem: dict[str, Any] = {
-            "type": type_,
-            "title": title,
-            "status": status,
-            "detail": detail,
+            "type": fault.type,
+            "title": fault.title,
+            "status": fault.status,
+            "detail": fault.detail,
         }
-        if errors:
-            problem["errors"] = [{"field": e.field, "message": e.message} for e in errors]
+        if fault.errors:
+            problem["errors"] = [{"field": e.field, "message": e.message} for e in fault.errors]
         problem["correlation_id"] = self._resolver.current_event.raw_event.get("correlation_id", "")
         return Response(
-            status,
+            fault.status,
             content_type=PROBLEM_JSON,
             body=json.dumps(problem, ensure_ascii=False),
             headers=headers,
         )
+
+    def _no_route(self, _fault: Exception) -> Response[str]:
+        return self._problem(NotFound("There is nothing under this path."))
 
 
 def _authorizer(event: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from kernel import aws
 from kernel.events import MAX_EXTERNAL_IDS
 from tests.component.conftest import Answer, ApiClient, facts
 from tests.component.customers.conftest import a_contact, an_account, pages, problem, wrong_fields
@@ -141,6 +143,39 @@ def test_a_hundred_and_one_rows_are_refused_as_a_whole(
     assert (answer.status, wrong_fields(answer)) == (422, {"items"})
     assert "100" in answer.json["detail"]
     assert facts(cloud, KINDS[kind][0]) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "slug"),
+    [
+        (ClientError({"Error": {"Code": "ThrottlingException"}}, "x"), 503, "not-ready"),
+        (ClientError({"Error": {"Code": "ValidationException"}}, "x"), 500, "internal"),
+        (KeyError("a mistake of ours"), 500, "internal"),
+    ],
+    ids=["throttled", "refused", "mistaken"],
+)
+def test_a_row_that_fails_takes_no_other_along(
+    api: ApiClient, cloud: Any, fault: Exception, status: int, slug: str
+) -> None:
+    calls: list[int] = []
+
+    def fail_once(**_: Any) -> None:
+        calls.append(1)
+        if len(calls) == 5:
+            raise fault
+
+    events = aws.client("dynamodb").meta.events
+    events.register("before-call.dynamodb.TransactWriteItems", fail_once)
+    found = results(send(api, "accounts", rows("accounts", 20)))
+    events.unregister("before-call.dynamodb.TransactWriteItems", fail_once)
+    (failed,) = (r for r in found if r["status"] != 201)
+    assert (failed["status"], failed["problem"]["status"]) == (status, status)
+    assert failed["problem"]["type"] == f"urn:zebros:problem:{slug}"
+    assert "mistake of ours" not in str(found), "our failures are for the log"
+    assert len(facts(cloud)) == 19
+    again = results(send(api, "accounts", rows("accounts", 20)))
+    assert [r["status"] for r in again].count(201) == 1
+    assert again[failed["index"]]["status"] == 201
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,7 +3,12 @@
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,12 +135,36 @@ def test_only_a_change_of_parent_reads_the_accounts_above(api: ApiClient) -> Non
     assert len(reads) == 1 + 3, "the account, its new parent, and the one above that"
 
 
-def test_a_service_that_fails_is_told_apart_from_a_refusal(api: ApiClient) -> None:
+def answered(code: str, status: int = 400) -> ClientError:
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "GetItem")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "slug"),
+    [
+        (answered("InternalServerError"), 503, "not-ready"),
+        (answered("ThrottlingException"), 503, "not-ready"),
+        (answered("SomethingNew", 502), 503, "not-ready"),
+        (EndpointConnectionError(endpoint_url="x"), 503, "not-ready"),
+        (ReadTimeoutError(endpoint_url="x"), 503, "not-ready"),
+        # Sent again they would fail again: these are our mistakes.
+        (answered("ValidationException"), 500, "internal"),
+        (answered("AccessDeniedException"), 500, "internal"),
+        (answered("ResourceNotFoundException"), 500, "internal"),
+        (ParamValidationError(report="x"), 500, "internal"),
+    ],
+    ids=str,
+)
+def test_a_service_that_fails_is_told_apart_from_a_refusal(
+    api: ApiClient, fault: Exception, status: int, slug: str
+) -> None:
     account = an_account(api).json["id"]
 
     def down(**_: Any) -> None:
-        raise ClientError({"Error": {"Code": "InternalServerError", "Message": ""}}, "GetItem")
+        raise fault
 
     aws.client("dynamodb").meta.events.register("before-call.dynamodb.GetItem", down)
     answer = api("POST", "/accounts", {"name": "A", "parent_account_id": account})
-    assert (answer.status, problem(answer)) == (503, "not-ready")
+    assert (answer.status, problem(answer)) == (status, slug)
+    assert ("retry-after" in answer.headers) == (status == 503)

@@ -171,6 +171,25 @@ def test_items_that_failed_in_passing_are_sent_again_alone(tmp_path: Path) -> No
     assert (counts.created, rejects) == (10, {})
 
 
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_item_that_keeps_failing_is_rejected_and_the_rest_lands(
+    tmp_path: Path, status: int
+) -> None:
+    def fault(request: httpx.Request, _number: int) -> httpx.Response | None:
+        items = json.loads(request.content)["items"]
+        failed = {"status": status, "problem": {"detail": "It failed."}}
+        results = [
+            {"index": n, "status": 201, "id": f"X{n}", "version": 1}
+            | (failed if item["external_ids"]["crm"] == "3" else {})
+            for n, item in enumerate(items)
+        ]
+        return httpx.Response(207, json={"results": results})
+
+    counts, rejects = finish(start(tmp_path, FakeCrm(fault), csv(tmp_path, accounts(10))))
+    assert counts == Counts(created=9, rejected=1)
+    assert list(rejects.values()) == ["It failed."]
+
+
 def test_a_slow_server_gets_fewer_calls_at_once_and_a_quick_one_more() -> None:
     assert [pace(8, 8, 30), pace(4, 8, 30), pace(1, 8, 30)] == [4, 2, 1]
     assert [pace(2, 8, 0.1), pace(8, 8, 0.1), pace(3, 8, 5)] == [3, 8, 3]
