@@ -30,6 +30,7 @@ from kernel.aggregate import invalid
 from kernel.auth import Caller, Role
 from kernel.dynamo import Table
 from kernel.errors import (
+    CrmError,
     FieldError,
     Invalid,
     Malformed,
@@ -49,6 +50,8 @@ from kernel.store import Page
 PROBLEM_JSON = "application/problem+json"
 MAX_BODY_BYTES = 1_000_000
 MAX_PATH_PART = 128
+MANY_RESULTS = 207
+"""The status of a route that makes many changes, each on its own."""
 _CORRELATION = re.compile(r"^[\x21-\x7e]{1,128}$")
 _ETAG = re.compile(r'^(?:W/)?"(\d{1,12})"$')
 _SEND_AGAIN = frozenset({"busy", "not-ready", "idempotency-key-in-use"})
@@ -194,18 +197,9 @@ class Api:
             caller = _caller(event)
             key = headers.get("idempotency-key")
             if route.idempotent and key is not None and self._table is not None:
-                found = once(
-                    self._table(),
-                    caller.tenant_id,
-                    caller.user_id,
-                    key,
-                    route.method,
-                    event["path"],
-                    raw,
-                )
-                if isinstance(found, Answer):
-                    return Response(found.status, body=found.body, headers=found.headers)
-                attempt = found
+                attempt = once(self._table(), caller, key, route.method, event["path"], raw)
+                if kept := attempt.look():
+                    return _replayed(kept)
             arguments["caller"] = replace(caller, once=attempt)
         if "expected" in route.parameters:
             arguments["expected"] = _expected(headers.get("if-match"))
@@ -215,10 +209,21 @@ class Api:
             arguments["body"] = _body(route.parameters["body"], raw, headers)
         if "patch" in route.parameters:
             arguments["patch"] = _patch(raw, headers)
-        response = _shown(route, route.function(**arguments), headers)
-        if attempt is not None and 200 <= response.status_code < 300:
-            kept = {k: str(v) for k, v in response.headers.items()}
-            attempt.complete(Answer(response.status_code, kept, response.body or ""))
+        if attempt is None:
+            return _shown(route, route.function(**arguments), headers)
+        try:
+            if route.status == MANY_RESULTS:
+                attempt.claim()
+            response = _shown(route, route.function(**arguments), headers)
+        except CrmError:
+            # Was it refused because the same request, sent twice, was carried out meanwhile? Then
+            # its answer is the answer, and not that somebody changed the record.
+            if not attempt.committed and (kept := attempt.look()):
+                return _replayed(kept)
+            raise
+        if 200 <= response.status_code < 300:
+            shown = {k: str(v) for k, v in response.headers.items()}
+            attempt.complete(Answer(response.status_code, shown, response.body or ""))
         return response
 
     def _problem(self, failure: Exception) -> Response[str]:
@@ -343,6 +348,10 @@ def _query(model: type[BaseModel], event: dict[str, Any]) -> BaseModel:
         return model.model_validate({name: values[0] for name, values in given.items()})
     except ValidationError as fault:
         raise invalid(fault) from fault
+
+
+def _replayed(kept: Answer) -> Response[str]:
+    return Response(kept.status, body=kept.body, headers=dict(kept.headers))
 
 
 def _shown(route: Route, value: Any, headers: dict[str, str]) -> Response[str]:

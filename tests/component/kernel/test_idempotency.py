@@ -36,13 +36,13 @@ def slug(answer: Answer) -> str:
 
 
 @contextmanager
-def once_at(event: str, act: Callable[[], None]) -> Iterator[None]:
-    """Do something at the next such call to DynamoDB, and at none after it."""
+def once_at(event: str, act: Callable[[], Any], nth: int = 1) -> Iterator[None]:
+    """Do something at the next (or nth) such call to DynamoDB, and at none after it."""
     calls: list[int] = []
 
     def hook(**_: Any) -> None:
         calls.append(1)
-        if len(calls) == 1:
+        if len(calls) == nth:
             act()
 
     events = aws.client("dynamodb").meta.events
@@ -64,12 +64,96 @@ def test_of_two_requests_that_race_one_has_an_effect(api: ApiClient, cloud: Any)
     with once_at("before-call.dynamodb.TransactWriteItems", lambda: inner.append(create(api))):
         outer = create(api)
     assert inner[0].status == 201
+    assert (outer.status, outer.text) == (201, inner[0].text)
+    assert outer.headers["idempotency-replayed"] == "true"
+    assert len(facts(cloud)) == 1
+
+
+def test_who_loses_a_race_before_the_answer_is_known_is_told_to_come_again(
+    api: ApiClient, cloud: Any
+) -> None:
+    def unanswered() -> None:
+        with once_at("before-call.dynamodb.PutItem", lost):
+            assert create(api).status == 503
+
+    with once_at("before-call.dynamodb.TransactWriteItems", unanswered):
+        outer = create(api)
     assert (outer.status, slug(outer)) == (409, "idempotency-key-in-use")
     assert outer.headers["retry-after"] == "1"
     assert len(facts(cloud)) == 1
-    again = create(api)
-    assert (again.status, again.text) == (201, inner[0].text)
-    assert len(facts(cloud)) == 1
+
+
+@pytest.mark.parametrize(
+    ("moment", "nth"),
+    [("before-call.dynamodb.TransactWriteItems", 1), ("before-call.dynamodb.GetItem", 2)],
+    ids=["both saw the same version", "one saw what the other had made"],
+)
+def test_of_two_verbs_that_race_neither_is_told_that_someone_changed_the_record(
+    api: ApiClient, cloud: Any, moment: str, nth: int
+) -> None:
+    deal = create(api)
+    path, headers = f"/opportunities/{deal.json['id']}/won", {"idempotency-key": "k-2", **deal.etag}
+    inner: list[Answer] = []
+    with once_at(moment, lambda: inner.append(api("POST", path, {}, headers)), nth):
+        outer = api("POST", path, {}, headers)
+    assert (inner[0].status, outer.status, outer.text) == (200, 200, inner[0].text)
+    assert [f["type"] for f in facts(cloud)] == ["OpportunityCreated", "OpportunityWon"]
+
+
+def batch(api: ApiClient, *names: str) -> Answer:
+    items = [{"name": name, "external_ids": {"crm": name}} for name in names]
+    return api("POST", "/opportunities/batch", {"items": items}, KEY)
+
+
+@pytest.mark.parametrize(
+    ("second", "status"), [(("c", "d"), 422), (("a", "b"), 207)], ids=["another", "the same"]
+)
+def test_of_two_batches_that_race_under_one_key_one_has_an_effect(
+    api: ApiClient, cloud: Any, second: tuple[str, ...], status: int
+) -> None:
+    inner: list[Answer] = []
+    with once_at(
+        "before-call.dynamodb.TransactWriteItems", lambda: inner.append(batch(api, "a", "b"))
+    ):
+        outer = batch(api, *second)
+    assert (inner[0].status, outer.status) == (207, status)
+    assert len(facts(cloud)) == 2
+    again = batch(api, "a", "b")
+    assert (again.status, again.text) == (207, inner[0].text), "the first answer was kept"
+
+
+def test_a_batch_that_died_half_way_is_not_repeated(api: ApiClient, cloud: Any) -> None:
+    with once_at("before-call.dynamodb.PutItem", lost):
+        assert batch(api, "a", "b").status == 503
+    again = batch(api, "a", "b")
+    assert (again.status, slug(again)) == (409, "idempotency-key-in-use")
+    assert len(facts(cloud)) == 2
+
+
+@pytest.mark.parametrize("letter", ["\N{GRINNING FACE}", "\x01", "ä"])
+def test_the_largest_answer_is_kept(api: ApiClient, letter: str) -> None:
+    large = {**BODY, "custom_fields": {f"f{i}": letter * 500 for i in range(50)}}
+    made = create(api, body=large)
+    again = create(api, body=large)
+    assert (made.status, again.status, again.text) == (201, 201, made.text)
+
+
+@pytest.mark.parametrize(
+    ("roles", "status"),
+    [
+        ("sales-manager,read-only", 201),
+        ("administrator,sales-manager,read-only", 201),
+        ("read-only", 403),
+        ("", 403),
+    ],
+)
+def test_who_has_lost_a_role_is_not_shown_the_answer_again(
+    api: ApiClient, roles: str, status: int
+) -> None:
+    made = create(api.as_(roles="read-only,sales-manager"))
+    again = create(api.as_(roles=roles))
+    assert (made.status, again.status) == (201, status)
+    assert ("Once" in again.text) == (status == 201)
 
 
 def test_of_many_requests_at_once_one_has_an_effect(api: ApiClient, cloud: Any) -> None:
