@@ -58,6 +58,8 @@ def verify(token: str, base: str, audience: str) -> dict[str, str]:
         issuer = str(claimed.get("iss", ""))
         tenant = tenant_of(issuer, base)
         key = _keys(issuer).get_signing_key_from_jwt(token)
+        if key.key_type != "RSA":  # PyJWT would raise a TypeError, which is no refusal
+            raise Refused(f"key {key.key_id} is {key.key_type}: RS256 needs RSA")
         claims = jwt.decode(
             token,
             key.key,
@@ -69,15 +71,19 @@ def verify(token: str, base: str, audience: str) -> dict[str, str]:
         )
     except jwt.PyJWTError as fault:
         raise Refused(f"{type(fault).__name__}: {fault}") from fault
-    known = {role.value for role in Role}
-    roles = (claims.get("realm_access") or {}).get("roles") or []
     return {
         "tenant": tenant,
         "user": str(claims["sub"]),
         "name": str(claims.get("name", "")),
         "team": str(claims.get("team", "")),
-        "roles": ",".join(r for r in roles if r in known),
+        "roles": ",".join(_roles(claims.get("realm_access"))),
     }
+
+
+def _roles(access: Any) -> list[str]:
+    """The roles we know among those of the claim `realm_access`, whatever else it holds."""
+    named = access.get("roles") if isinstance(access, dict) else None
+    return [role.value for role in Role if role in named] if isinstance(named, list) else []
 
 
 def _token(event: dict[str, Any]) -> str:

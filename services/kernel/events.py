@@ -29,7 +29,10 @@ Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$"
 MAX_EXTERNAL_IDS = 10
 """How many other systems may know one record."""
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
-UserId = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
+MAX_USER_ID = 120
+UserId = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_USER_ID, strip_whitespace=True)
+]
 """A user as the identity provider knows it (the token's `sub`)."""
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=40, strip_whitespace=True)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]

@@ -32,6 +32,7 @@ from kernel.dynamo import Table
 from kernel.errors import (
     CrmError,
     FieldError,
+    Forbidden,
     Invalid,
     Malformed,
     NotFound,
@@ -40,7 +41,7 @@ from kernel.errors import (
     Unauthenticated,
     UnsupportedMediaType,
 )
-from kernel.events import Snapshot
+from kernel.events import MAX_USER_ID, Snapshot
 from kernel.faults import explained
 from kernel.idempotency import Answer, Once, once
 from kernel.ids import new_id
@@ -267,6 +268,13 @@ def _caller(event: dict[str, Any]) -> Caller:
     claims = _authorizer(event)
     if not claims.get("tenant") or not claims.get("user"):
         raise Unauthenticated("Send a bearer token of your tenant's identity provider.")
+    for claim, value in (("sub", claims["user"]), ("team", claims.get("team") or "-")):
+        # Stored as a UserId, which would be shortened or refused far from here.
+        if value != value.strip() or len(value) > MAX_USER_ID:
+            raise Forbidden(
+                f"The claim {claim} of your token must have 1 to {MAX_USER_ID} characters and no "
+                "space around them; ask whoever runs your identity provider to mend it."
+            )
     known = {role.value for role in Role}
     return Caller(
         tenant_id=claims["tenant"],

@@ -173,3 +173,17 @@ def test_a_tenant_whose_name_looks_like_a_key_sees_nothing(api: ApiClient, tenan
     other = api.as_(tenant=tenant)
     assert other("GET", path_of(record)).status == 404
     assert other("GET", "/accounts?external_id=crm:1").json == {"items": []}
+
+
+@pytest.mark.parametrize("claim", ["user", "team"])
+@pytest.mark.parametrize("value", ["x" * 121, " ann", "ann ", "ann\n", " "])
+def test_a_caller_whose_token_names_nobody_we_could_store_is_refused(
+    api: ApiClient, cloud: Any, claim: str, value: str
+) -> None:
+    stranger = api.as_(**{claim: value})
+    for answer in (stranger("POST", "/accounts", {"name": "A"}), stranger("GET", "/accounts")):
+        assert (answer.status, problem(answer)) == (403, "forbidden")
+        assert ("sub" if claim == "user" else "team") in answer.json["detail"]
+    assert facts(cloud) == []
+    longest = api.as_(**{claim: "x" * 120})
+    assert longest("POST", "/accounts", {"name": "A"}).status == 201

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from kernel import authorizer
 from local.issuer import HOST, Issuer, _Server
+from local.realms import Realm
 
 ARN = "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/accounts"
 
@@ -57,6 +60,29 @@ def test_the_tenant_comes_from_the_issuer_whatever_a_claim_says(ask: Any, issuer
 def test_a_role_nobody_knows_grants_nothing(ask: Any, issuer: Issuer) -> None:
     token = issuer.mint("acme", "rep", realm_access={"roles": ["root", "read-only"]})
     assert ask(f"Bearer {token}")["context"]["roles"] == "read-only"
+
+
+@pytest.mark.parametrize(
+    "claim", ["administrator", ["administrator"], {"roles": "administrator"}, {"roles": [["x"]]}, 1]
+)
+def test_a_claim_of_roles_in_another_form_grants_nothing(
+    ask: Any, issuer: Issuer, claim: Any
+) -> None:
+    token = issuer.mint("acme", "rep", realm_access=claim)
+    assert ask(f"Bearer {token}")["context"]["roles"] == ""
+
+
+def test_only_an_rsa_key_proves_a_token(
+    ask: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = issuer.mint("acme", "rep")
+    curve = ec.generate_private_key(ec.SECP256R1()).public_key()
+    published = {**ECAlgorithm.to_jwk(curve, as_dict=True), "use": "sig"}
+    monkeypatch.setattr(Realm, "public_key", lambda realm: {**published, "kid": realm.key_id})
+    authorizer._keys.cache_clear()
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {token}")
+    authorizer._keys.cache_clear()
 
 
 @pytest.mark.parametrize(
