@@ -16,7 +16,22 @@ from tools.drift import ROOT, as_json, main
 
 FILE = ROOT / "docs" / "openapi.json"
 _REF = "#/components/schemas/{model}"
-_SPECIAL = ("caller", "body", "query", "patch", "expected")
+_GATEWAY = frozenset({400, 401, 403, 429, 500, 503})
+"""What API Gateway answers by itself, whatever the operation (template.yaml, GatewayResponses)."""
+_CORRELATION = {"X-Correlation-Id": {"schema": {"type": "string"}}}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait before the same request is sent again, where that helps.",
+        "schema": {"type": "integer"},
+    }
+}
+_PROBLEM_HEADERS: dict[int, dict[str, Any]] = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    409: _RETRY_AFTER,
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
+}
+_FIRST_PROBLEM = 400
 
 _PROBLEM = {
     "title": "Problem",
@@ -56,6 +71,7 @@ _STATUS_TEXT = {
     415: "Not JSON",
     422: "A field, or the record's state, does not allow it",
     428: "If-Match is missing",
+    429: "Too many requests; send it again",
     500: "Our mistake",
     503: "Busy; send the request again",
 }
@@ -148,7 +164,7 @@ def _content(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _responses(route: Route, schemas: dict[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:
     ok: dict[str, Any] = {"description": _STATUS_TEXT[route.status]}
-    headers: dict[str, Any] = {"X-Correlation-Id": {"schema": {"type": "string"}}}
+    headers: dict[str, Any] = dict(_CORRELATION)
     if route.returns in schemas:
         ok["content"] = _content("application/json", schemas[route.returns])
         if getattr(route.returns, "versioned", False):
@@ -157,21 +173,36 @@ def _responses(route: Route, schemas: dict[type[BaseModel], dict[str, Any]]) -> 
         headers["Location"] = {"schema": {"type": "string"}}
     ok["headers"] = headers
     responses = {str(route.status): ok}
-    problems = {401, 403, 422, 500, 503}
+    problems = {*_GATEWAY, 422}
     if "{" in route.path:
         problems.add(404)
     if route.method != "GET":
-        problems |= {400, 409, 413, 415}
+        problems |= {409, 413, 415}
     if "expected" in route.parameters:
         problems |= {412, 428}
     if route.method == "GET" and "ETag" in headers:
-        responses["304"] = {"description": _STATUS_TEXT[304]}
+        responses["304"] = {"description": _STATUS_TEXT[304], "headers": dict(_CORRELATION)}
     for status in sorted(problems):
-        responses[str(status)] = {
-            "description": _STATUS_TEXT[status],
-            "content": _content("application/problem+json", {"$ref": _REF.format(model="Problem")}),
-        }
+        responses[str(status)] = {"$ref": f"#/components/responses/{_problem_name(status)}"}
     return responses
+
+
+def _problem_name(status: int) -> str:
+    return f"Problem{status}"
+
+
+def _problem_responses() -> dict[str, Any]:
+    """Every problem an operation may answer with, by its name in `components`."""
+    problem = _content("application/problem+json", {"$ref": _REF.format(model="Problem")})
+    return {
+        _problem_name(status): {
+            "description": text,
+            "headers": {**_CORRELATION, **_PROBLEM_HEADERS.get(status, {})},
+            "content": problem,
+        }
+        for status, text in _STATUS_TEXT.items()
+        if status >= _FIRST_PROBLEM
+    }
 
 
 def _operation(
@@ -256,6 +287,7 @@ def render() -> dict[Path, str]:
         "paths": paths,
         "components": {
             "schemas": {name: schemas[name] for name in sorted(schemas)},
+            "responses": _problem_responses(),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             },

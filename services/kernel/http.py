@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kernel.aggregate import invalid
 from kernel.auth import Caller, Role
+from kernel.correlation import HEADER, correlation_id
 from kernel.dynamo import Table
 from kernel.errors import (
     CrmError,
@@ -44,7 +45,6 @@ from kernel.errors import (
 from kernel.events import MAX_USER_ID, Snapshot
 from kernel.faults import explained
 from kernel.idempotency import Answer, Once, once
-from kernel.ids import new_id
 from kernel.log import logger
 from kernel.store import Page
 
@@ -53,10 +53,9 @@ MAX_BODY_BYTES = 1_000_000
 MAX_PATH_PART = 128
 MANY_RESULTS = 207
 """The status of a route that makes many changes, each on its own."""
-_CORRELATION = re.compile(r"^[\x21-\x7e]{1,128}$")
 _ETAG = re.compile(r'^(?:W/)?"(\d{1,12})"$')
 _SEND_AGAIN = frozenset({"busy", "not-ready", "idempotency-key-in-use"})
-_EXPOSED = ["ETag", "Location", "X-Correlation-Id", "Idempotency-Replayed", "Retry-After"]
+_EXPOSED = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After"]
 
 
 class Body(BaseModel):
@@ -145,10 +144,10 @@ class Api:
     def __call__(self, event: dict[str, Any], context: object) -> dict[str, Any]:
         """The Lambda handler (API Gateway REST proxy event)."""
         started = time.perf_counter()
-        correlation = _correlation_id(event)
+        correlation = correlation_id(event)
         event["correlation_id"] = correlation
         answer = self._resolver.resolve(event, context)  # type: ignore[arg-type]
-        answer.setdefault("multiValueHeaders", {})["X-Correlation-Id"] = [correlation]
+        answer.setdefault("multiValueHeaders", {})[HEADER] = [correlation]
         logger().info(
             "request",
             method=event.get("httpMethod"),
@@ -233,6 +232,8 @@ class Api:
         headers = {}
         if fault.slug in _SEND_AGAIN:
             headers["Retry-After"] = "1"
+        if fault.slug == Unauthenticated.slug:
+            headers["WWW-Authenticate"] = "Bearer"
         problem: dict[str, Any] = {
             "type": fault.type,
             "title": fault.title,
@@ -255,13 +256,6 @@ class Api:
 
 def _authorizer(event: dict[str, Any]) -> dict[str, Any]:
     return (event.get("requestContext") or {}).get("authorizer") or {}
-
-
-def _correlation_id(event: dict[str, Any]) -> str:
-    for name, value in (event.get("headers") or {}).items():
-        if name.lower() == "x-correlation-id" and value and _CORRELATION.match(value):
-            return str(value)
-    return new_id()
 
 
 def _caller(event: dict[str, Any]) -> Caller:

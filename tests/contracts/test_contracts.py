@@ -47,6 +47,27 @@ def test_every_operation_says_what_it_does_and_names_its_problems() -> None:
                 assert {"412", "428"} <= operation["responses"].keys(), where
 
 
+def test_what_the_gateway_answers_by_itself_is_documented_for_every_operation() -> None:
+    document = json.loads(openapi.FILE.read_text(encoding="utf-8"))
+    problems = document["components"]["responses"]
+    for problem in problems.values():
+        assert list(problem["content"]) == ["application/problem+json"]
+        assert "X-Correlation-Id" in problem["headers"]
+    assert "Retry-After" in problems["Problem429"]["headers"]
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            answers = operation["responses"]
+            expected = {"400", "401", "403", "429", "500", "503"}
+            if method != "get":
+                expected |= {"413", "415"}
+            assert expected <= answers.keys(), f"{method} {path}"
+            for status, answer in answers.items():
+                if status >= "400":
+                    assert answer == {"$ref": f"#/components/responses/Problem{status}"}
+                else:
+                    assert "X-Correlation-Id" in answer["headers"]
+
+
 def test_operation_ids_are_unique() -> None:
     names = [route.function.__name__ for api in apis() for route in api.routes]
     assert len(set(names)) == len(names)

@@ -33,6 +33,7 @@ def test_the_api_keeps_its_contract(case: schemathesis.Case, crm: Crm, token: st
         checks=[
             schemathesis.checks.not_a_server_error,
             schemathesis.checks.status_code_conformance,
+            schemathesis.checks.content_type_conformance,
             schemathesis.checks.response_schema_conformance,
             schemathesis.checks.response_headers_conformance,
         ],

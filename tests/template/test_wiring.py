@@ -103,6 +103,8 @@ def test_what_the_gateway_answers_by_itself_is_a_problem_like_any_other() -> Non
         headers = response["ResponseParameters"]["Headers"]
         assert headers["Content-Type"] == "'application/problem+json'", name
         assert headers["Access-Control-Allow-Origin"] == "'*'", "or a browser hides the problem"
+        assert headers["X-Correlation-Id"] == "context.requestId", "the body's correlation_id"
+        assert "X-Correlation-Id" in headers["Access-Control-Expose-Headers"], name
         text = response["ResponseTemplates"]["application/json"]
         problem = json.loads(text)
         assert set(problem) == {"type", "title", "status", "detail", "correlation_id"}

@@ -187,3 +187,11 @@ def test_a_caller_whose_token_names_nobody_we_could_store_is_refused(
     assert facts(cloud) == []
     longest = api.as_(**{claim: "x" * 120})
     assert longest("POST", "/accounts", {"name": "A"}).status == 201
+
+
+@pytest.mark.parametrize("claim", ["tenant", "user"])
+def test_who_is_nobody_is_asked_for_a_token(api: ApiClient, claim: str) -> None:
+    answer = api.as_(**{claim: ""})("GET", "/accounts", None, {"x-correlation-id": "mine"})
+    assert (answer.status, problem(answer)) == (401, "unauthenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["x-correlation-id"] == answer.json["correlation_id"] == "mine"

@@ -16,7 +16,8 @@ BODY: dict[str, Any] = {
         "UNAUTHORIZED": {
             "statusCode": "401",
             "responseParameters": {
-                "gatewayresponse.header.Content-Type": "'application/problem+json'"
+                "gatewayresponse.header.Content-Type": "'application/problem+json'",
+                "gatewayresponse.header.X-Correlation-Id": "context.requestId",
             },
             "responseTemplates": {"application/json": json.dumps(PROBLEM)},
         }
@@ -30,7 +31,13 @@ def apis(emulator: Any) -> Any:
 
 
 def answered(apis: Any, api_id: str) -> tuple[int, str, Any]:
-    """What a request without a token is answered."""
+    """What a request without a token is answered: status, type and body."""
+    status, headers, body = whole(apis, api_id)
+    return status, headers["Content-Type"], json.loads(body)
+
+
+def whole(apis: Any, api_id: str) -> tuple[int, dict[str, str], bytes]:
+    """The same with all headers."""
     request = {
         "api_id": api_id,
         "stage_name": "v1",
@@ -42,8 +49,8 @@ def answered(apis: Any, api_id: str) -> tuple[int, str, Any]:
         "request_id": "r",
     }
     fault = apis._GatewayError("UNAUTHORIZED", "Unauthorized")
-    status, headers, body = apis._gateway_error_response(fault, request)
-    return status, headers["Content-Type"], json.loads(body)
+    found: tuple[int, dict[str, str], bytes] = apis._gateway_error_response(fault, request)
+    return found
 
 
 def test_gateway_responses_of_a_template_are_dropped_as_shipped(apis: Any) -> None:
@@ -55,6 +62,7 @@ def test_gateway_responses_of_a_template_are_given(apis: Any, mended: Any) -> No
     with mended(gateways.apply):
         api_id = apis._import_rest_api(BODY)
         assert answered(apis, api_id) == (401, "application/problem+json", PROBLEM)
+        assert whole(apis, api_id)[1]["X-Correlation-Id"] == "r", "the request's own id"
 
 
 def test_an_api_without_them_answers_as_ever(apis: Any, mended: Any) -> None:
