@@ -32,6 +32,7 @@ from reporting.events import (
 ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 WAITING = frozenset({RunStatus.PENDING, RunStatus.RETRY_PENDING})
 PARAMETERS = ("report", "by", "from_", "to", "format", "currency")
+"""As attributes; everywhere else `from_`, a word of the language, is called `from`."""
 
 type Change = tuple["ReportRun", list[DomainEvent]]
 
@@ -65,7 +66,7 @@ class ReportRun(ReportRunState, Aggregate):
     @property
     def parameters(self) -> dict[str, Any]:
         """What was asked for, as ReportParameters reads it."""
-        return {name: getattr(self, name) for name in PARAMETERS}
+        return {name.rstrip("_"): getattr(self, name) for name in PARAMETERS}
 
     @property
     def file_name(self) -> str:

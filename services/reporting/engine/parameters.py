@@ -68,7 +68,7 @@ PlainDate = Annotated[date, BeforeValidator(_plain_date)]
 class ReportParameters(BaseModel):
     """A request for a report; errors name the field and say what would be right."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     report: Annotated[ReportName, _named("report", get_args(ReportName))] = Field(
         description="Which report."

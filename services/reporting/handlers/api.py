@@ -83,5 +83,5 @@ def get_report(caller: Caller, report_id: str) -> ReportRunView:
 
 @app.post("/reports/{report_id}/cancel")
 def cancel_report(caller: Caller, report_id: str) -> ReportRunState:
-    """Cancel a report run that has not ended."""
+    """Cancel a report run that has not ended; needs no If-Match, its state is the guard."""
     return service().cancel(caller, report_id)

@@ -69,6 +69,7 @@ def test_asking_twice_with_one_key_makes_one_run(api: ApiClient, cloud: Any) -> 
         ({"to": "2026-02-30"}, "to", "YYYY-MM-DD"),
         ({"currency": "EUROS"}, "currency", "ISO 4217"),
         ({"colour": "red"}, "colour", "is not a field"),
+        ({"from_": "2026-01-01"}, "from_", "is not a field"),
         ({"tenant_id": "globex"}, "tenant_id", "is not a field"),
         ({"by": ["owner"]}, "by", "allowed are"),
     ],
