@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from local.errors import BadInput
+from local.loading.rejects import names_as_they_were
 
 _BLOCK = 1 << 20
 _MAGIC = {
@@ -189,7 +190,7 @@ def _header(path: Path, encoding: str) -> tuple[int, str, tuple[str, ...]]:
         header = next(csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter), [])
     except csv.Error as fault:
         raise BadInput(f"The header of {path} cannot be read: {fault}.") from fault
-    names = tuple(name.strip() for name in header)
+    names = names_as_they_were([name.strip() for name in header])
     if not any(names):
         raise BadInput(
             f"{path} begins with an empty line.", hint="Its first row must be the header."

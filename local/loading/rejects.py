@@ -18,6 +18,12 @@ def as_it_was(text: str) -> str:
     return text[1:] if text.startswith("'") and is_formula(text[1:]) else text
 
 
+def names_as_they_were(header: Sequence[str]) -> tuple[str, ...]:
+    """The names of a file's columns; those of a rejects file may have been made harmless."""
+    again = tuple(header[:2]) == REJECT_COLUMNS
+    return tuple(as_it_was(name) if again else name for name in header)
+
+
 def write(path: Path, header: Sequence[str], rejects: Iterable[Reject]) -> int:
     """Write the file (UTF-8, commas) and say how many rows it has; none leaves no file behind."""
     own = REJECT_COLUMNS if tuple(header[:2]) != REJECT_COLUMNS else ()
@@ -25,7 +31,7 @@ def write(path: Path, header: Sequence[str], rejects: Iterable[Reject]) -> int:
     count = 0
     with part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*own, *header])
+        writer.writerow([*own, *map(harmless, header)])
         for reject in rejects:
             raw = reject.raw if own else reject.raw[2:]
             writer.writerow([reject.row, harmless(reject.reason), *map(harmless, raw)])
