@@ -287,7 +287,7 @@ def _raw_body(event: dict[str, Any]) -> str:
             raw = base64.b64decode(raw).decode()
         except ValueError as fault:
             raise Malformed("The body is not UTF-8 text.") from fault
-    if len(raw) > MAX_BODY_BYTES:
+    if len(raw.encode()) > MAX_BODY_BYTES:
         raise TooLarge(f"A body may have {MAX_BODY_BYTES:,} bytes; use batches.")
     return str(raw)
 

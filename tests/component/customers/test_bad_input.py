@@ -177,6 +177,7 @@ def test_a_change_too_large_to_be_told_is_refused(api: ApiClient, cloud: Any) ->
         ('{"name": "\\ud800", "last_name": "\\ud800"}', 400, "malformed-request"),
         ('{"custom_fields": ' + '{"a":' * 5000 + "1" + "}" * 5001, 400, "malformed-request"),
         ('{"tags": ["' + "x" * 1_000_001 + '"]}', 413, "too-large"),
+        ('{"tags": ["' + "\N{EURO SIGN}" * 333_333 + '"]}', 413, "too-large"),
     ],
     ids=lambda value: str(value)[:24],
 )
