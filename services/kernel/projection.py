@@ -8,8 +8,8 @@ The position moves in the same transaction as the effect, and only from the vers
 moves the position's version too and counts what is parked: nobody can park and pass unseen, and
 where nothing is parked nothing is looked for.
 
-Facts of one subject that arrive together are applied in one transaction: one read and one write,
-however many they are.
+Facts of one subject that arrive together are applied in one transaction, as many as it takes: one
+read and one write.
 """
 
 import json
@@ -23,7 +23,7 @@ from kernel.auth import system
 from kernel.aws import client
 from kernel.clock import Clock, utc_now
 from kernel.consumer import Message, consumed, failures, report
-from kernel.dynamo import Action, Add, Delete, Item, Put, Table
+from kernel.dynamo import TRANSACTION_LIMIT, Action, Add, Delete, Item, Put, Table
 from kernel.envelope import Fact, seal, unseal
 from kernel.errors import Busy, Conflict
 from kernel.events import StreamGap, StreamState
@@ -41,7 +41,7 @@ _PARKED = "PARKED#"
 _LAST = 10**12 - 1
 """Beyond any sequence; it has the digits of a sort key."""
 _TOGETHER = 20
-"""Facts of one subject in one transaction: well under its hundred actions."""
+"""Facts of one subject in one transaction at most; fewer where their effects are many."""
 _TRIES = 4
 """Attempts to apply one fact while other workers move its subject on."""
 
@@ -133,15 +133,17 @@ class Projection:
         order = sorted(zip(facts, messages, strict=True), key=lambda pair: pair[0].sequence)
         position = self._position(order[0][0])
         failed: list[str] = []
-        together = _run([fact for fact, _ in order], position.sequence)
-        if len(together) > 1:
+        while len(together := _run([fact for fact, _ in order], position.sequence)) > 1:
             try:
-                position = self._step(position, together)
-                order = [pair for pair in order if pair[0] not in together]
+                moved = self._step(position, together)
             except Exception as fault:
                 # One by one then: whose fault it was shows, and the others are not held up.
                 report(self.name, {"messageId": order[0][1]}, fault)
                 position = self._position(together[0])
+                break
+            applied = together[: moved.sequence - position.sequence]
+            order = [pair for pair in order if pair[0] not in applied]
+            position = moved
         for fact, message in order:
             try:
                 position = self._take(position, fact)
@@ -167,21 +169,28 @@ class Projection:
         raise Busy("Other consumers kept moving this subject on.")
 
     def _step(self, position: Position, facts: list[Fact], *parked: str) -> Position:
-        """Apply the next facts of a subject together with its position.
+        """Apply the next facts of a subject together with its position: as many as fit.
 
         `parked` are the sort keys these facts were parked under.
         """
-        memory = json.loads(json.dumps(position.memory))
-        effects = [action for fact in facts for action in self._apply(fact, memory)]
+        room = TRANSACTION_LIMIT - 1 - len(parked)
+        memory, effects, applied = position.memory, list[Action](), list[Fact]()
+        for fact in facts:
+            memory_then = json.loads(json.dumps(memory))
+            effects_then = [*effects, *self._apply(fact, memory_then)]
+            if applied and len(merged(effects_then)) > room:
+                break
+            memory, effects = memory_then, effects_then
+            applied.append(fact)
         moved = replace(
             position,
-            sequence=facts[-1].sequence,
+            sequence=applied[-1].sequence,
             memory=memory,
             parked=position.parked - len(parked),
         )
         freed = [Delete(position.pk, key) for key in parked]
         self._table().transact([moved.write(), *merged(effects), *freed])
-        for fact in facts:
+        for fact in applied:
             consumed(self.name, fact)
         return moved.stored()
 

@@ -385,6 +385,34 @@ def test_a_poison_fact_fails_alone_and_is_healed_by_a_redrive(
     assert queue.dead_letters() == []
 
 
+class Notes(Chain):
+    """The toy with the effects of a timeline: five entries for each fact."""
+
+    def apply(self, fact: Fact, memory: Memory) -> list[Action]:
+        """What the chain does, and the entries."""
+        entries = (Put({"pk": f"NOTES#{n}", "sk": fact.id, "text": "x"}) for n in range(5))
+        return [*super().apply(fact, memory), *entries]
+
+
+def test_facts_with_more_effects_than_a_transaction_takes_are_split(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = Notes(stage()[0].table)
+    history = [fact("acme", "opportunity/a", n, value=n) for n in range(1, 25)]
+    sizes: list[int] = []
+    aws.client("dynamodb").meta.events.register(
+        "provide-client-params.dynamodb.TransactWriteItems",
+        lambda params, **_: sizes.append(len(params["TransactItems"])),
+    )
+    troubles: list[Any] = []
+    monkeypatch.setattr("kernel.projection.report", lambda *trouble: troubles.append(trouble))
+    answer = chain.projection(lambda_event(map(body, history)), None)
+    assert (answer, troubles) == ({"batchItemFailures": []}, [])
+    assert chain.state("acme") == expected(history)
+    # The position, the sum, and as many times five entries as fit; the rest follows.
+    assert sizes == [2 + 19 * 5, 2 + 5 * 5]
+
+
 def test_facts_that_come_together_are_applied_in_one_transaction(stage: Stage) -> None:
     chain, _ = stage()
     history = [fact("acme", "opportunity/a", n, value=n) for n in range(1, 7)]
