@@ -125,11 +125,15 @@ _SENTENCES = {
 }
 
 
+_LONGEST_NAME = 80
+"""A name we do not know may be of any length; it is said back, but not as a whole."""
+
+
 def invalid(fault: ValidationError, prefix: tuple[str, ...] = ()) -> Invalid:
     """A pydantic complaint as a problem that names each field and says what would be right."""
     errors = tuple(
         FieldError(
-            ".".join(str(part) for part in (*prefix, *error["loc"])) or "(body)",
+            ".".join(str(part)[:_LONGEST_NAME] for part in (*prefix, *error["loc"])) or "(body)",
             _SENTENCES.get(error["type"], _lower_first(error["msg"])),
         )
         for error in fault.errors(include_url=False, include_context=False, include_input=False)[

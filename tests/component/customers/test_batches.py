@@ -178,6 +178,12 @@ def test_a_row_that_fails_takes_no_other_along(
     assert again[failed["index"]]["status"] == 201
 
 
+def test_a_name_nobody_knows_is_said_back_shortened(api: ApiClient) -> None:
+    (result,) = results(send(api, "accounts", [{"name": "A", "x" * 900_000: 1}]))
+    (error,) = result["problem"]["errors"]
+    assert error == {"field": "x" * 80, "message": "is not a field of this request"}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_with_a_key_is_answered_once(api: ApiClient, cloud: Any, kind: str) -> None:
     key = {"idempotency-key": "k"}
