@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    StrictInt,
     StringConstraints,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -40,20 +41,24 @@ Text = Annotated[str, StringConstraints(max_length=2000)]
 
 
 def _in_one_sentence(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """What a custom field may hold, said once and not once for every type it might have been."""
+    """What a custom field may hold, said once and not once for every type it might have been.
+
+    The bound is the door's and not in the schema of facts, which promised none.
+    """
     try:
-        return check(value)
+        found = check(value)
     except ValidationError:
+        found = None
+    if found is None or (isinstance(found, int) and abs(found) > LARGEST):
         raise ValueError(
             "must be text of at most 500 characters, true or false, or a whole number from "
             f"-{LARGEST} to {LARGEST}; write any other number as text"
-        ) from None
+        )
+    return found
 
 
 CustomValue = Annotated[
-    StrictBool
-    | Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST)]
-    | Annotated[str, StringConstraints(strict=True, max_length=500)],
+    StrictBool | StrictInt | Annotated[str, StringConstraints(strict=True, max_length=500)],
     WrapValidator(_in_one_sentence),
 ]
 """Custom fields hold text, whole numbers or yes/no; no floats, which JSON readers disagree on."""
