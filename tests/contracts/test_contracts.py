@@ -52,6 +52,21 @@ def test_operation_ids_are_unique() -> None:
     assert len(set(names)) == len(names)
 
 
+def objects(schema: Any) -> list[dict[str, Any]]:
+    """Every object within a schema."""
+    if isinstance(schema, list):
+        return [found for part in schema for found in objects(part)]
+    if not isinstance(schema, dict):
+        return []
+    return [schema, *(found for part in schema.values() for found in objects(part))]
+
+
+@pytest.mark.parametrize("path", schemas.render(), ids=lambda p: p.stem)
+def test_a_published_schema_takes_a_field_that_a_later_release_adds(path: Path) -> None:
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    assert not [part for part in objects(schema) if part.get("additionalProperties") is False]
+
+
 def registry() -> Registry[Any]:
     """All published schemas by `$id`."""
     found = Registry[Any]()
