@@ -53,6 +53,10 @@ def test_a_command_is_as_it_is_written(name: str) -> None:
     assert {c: unknown(c) for c in commands(DOCUMENTS[name]) if unknown(c)} == {}
 
 
+def test_the_readme_is_read_in_one_go() -> None:
+    assert len(DOCUMENTS["README.md"].splitlines()) <= 200
+
+
 def test_commands_are_found_and_wrong_ones_too() -> None:
     assert len(commands(DOCUMENTS["README.md"])) > 5
     assert len(commands(DOCUMENTS["runbook.md"])) > 3
