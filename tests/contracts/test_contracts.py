@@ -10,6 +10,7 @@ from openapi_spec_validator import validate
 from referencing import Registry, Resource
 
 from tools import asyncapi, openapi, schemas
+from tools import examples as examples_tool
 from tools.contexts import apis, events
 from tools.drift import stale
 
@@ -90,6 +91,12 @@ def test_an_example_is_a_valid_fact(path: Path) -> None:
     broken = {**envelope["data"], "current": {**envelope["data"]["current"], "version": "one"}}
     with pytest.raises(ValidationError):
         Draft202012Validator(schema, registry=known).validate(broken)
+
+
+@pytest.mark.parametrize("instant", ["2026-01-31T09:30:00.120Z", "2026-01-31T09:30:00Z"])
+def test_an_example_is_the_same_whenever_it_is_made(instant: str) -> None:
+    """An instant on a whole second is written without a fraction."""
+    assert examples_tool.fixed(f'"{instant}"') == '"2026-06-30T09:00:00.000Z"'
 
 
 def test_every_fact_has_an_example() -> None:
