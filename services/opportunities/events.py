@@ -143,7 +143,10 @@ class OpportunityCreated(OpportunityEvent, context="opportunities"):
 
 
 class OpportunityUpdated(OpportunityEvent, context="opportunities"):
-    """Fields of a deal changed; `previous` has their earlier values."""
+    """Fields of a deal, or what is known of a closed one's end, changed.
+
+    `previous` has their earlier values.
+    """
 
     changed: list[str]
     previous: dict[str, object]

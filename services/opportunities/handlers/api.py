@@ -47,8 +47,9 @@ class NewOpportunity(OpportunityFields):
         )
 
     def placement(self) -> Placement:
-        """Where the deal stands."""
-        return Placement(self.pipeline_id, self.stage, Closing(self.closed_on, self.lost_reason))
+        """Where the deal stands; a pipeline that was not named is none, not the default one."""
+        named = self.pipeline_id if "pipeline_id" in self.model_fields_set else None
+        return Placement(named, self.stage, Closing(self.closed_on, self.lost_reason))
 
 
 class OpportunityQuery(ListQuery):
