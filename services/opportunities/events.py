@@ -167,7 +167,7 @@ class OpportunityStageChanged(OpportunityEvent, context="opportunities"):
 
 
 class OpportunityReassigned(OpportunityEvent, context="opportunities"):
-    """A deal got another owner."""
+    """A deal got another owner or another team, or lost the one it had."""
 
     previous_owner_id: str | None = None
 

@@ -55,6 +55,7 @@ DEFAULT_STAGES = (
         forecast_category=Forecast.OMITTED,
     ),
 )
+_OWNER = frozenset({"owner_id", "team_id"})
 _EPOCH = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
 
 
@@ -159,7 +160,7 @@ class Opportunity(OpportunityState, Aggregate):
     ) -> tuple["Opportunity", list[DomainEvent]]:
         """Change fields and, where it is given, what is known of a closed deal's end.
 
-        A change of amount is a fact of its own; there is none when nothing differs.
+        Another amount and another owner are facts of their own; none when nothing differs.
         """
         closing = closing or Closing()
         closing.check(self.status)
@@ -172,10 +173,12 @@ class Opportunity(OpportunityState, Aggregate):
         if "opened_on" in changed or "closed_on" in changed:
             after._check_days("closed_on" if "closed_on" in changed else "opened_on")
         facts: list[DomainEvent] = []
-        if set(changed) - {"amount"}:
+        if set(changed) - {"amount", *_OWNER}:
             facts.append(OpportunityUpdated(current=after, changed=changed, previous=previous))
         if "amount" in changed:
             facts.append(OpportunityAmountChanged(current=after, previous_amount=self.amount))
+        if _OWNER.intersection(changed):
+            facts.append(OpportunityReassigned(current=after, previous_owner_id=self.owner_id))
         return (after if facts else self), facts
 
     def taken_over(

@@ -56,6 +56,41 @@ def test_a_change_needs_the_current_version(api: ApiClient) -> None:
     assert api("PATCH", path, {"name": "z"}, {"if-match": "*"}).status == 200
 
 
+OWNERS = {"owner_id": "bob", "team_id": "south"}
+
+
+@pytest.mark.parametrize("way", ["verb", "change", "import"])
+def test_another_owner_is_one_fact_whichever_way_it_came(
+    api: ApiClient, cloud: Any, way: str
+) -> None:
+    deal = a_deal(api, external_ids={"crm": "1"})
+    path = f"/opportunities/{deal.json['id']}"
+    match way:
+        case "verb":
+            api("POST", f"{path}/owner", OWNERS, deal.etag)
+        case "change":
+            api("PATCH", path, OWNERS, deal.etag)
+        case "import":
+            row = {"name": "Big one", "external_ids": {"crm": "1"}, **OWNERS}
+            api("POST", "/opportunities/batch", {"items": [row]})
+    _, fact = facts(cloud)
+    assert (fact["type"], fact["data"]["previous_owner_id"]) == ("OpportunityReassigned", "ann")
+    assert {name: fact["data"]["current"][name] for name in OWNERS} == OWNERS
+
+
+def test_a_change_of_owner_name_and_amount_is_three_facts(api: ApiClient, cloud: Any) -> None:
+    deal = a_deal(api)
+    patch = {**OWNERS, "name": "New", "amount": {"minor_units": 1, "currency": "USD"}}
+    api("PATCH", f"/opportunities/{deal.json['id']}", patch, deal.etag)
+    _, updated, *others = facts(cloud)
+    assert updated["data"]["changed"] == ["owner_id", "team_id", "name", "amount"]
+    assert [fact["type"] for fact in (updated, *others)] == [
+        "OpportunityUpdated",
+        "OpportunityAmountChanged",
+        "OpportunityReassigned",
+    ]
+
+
 def test_a_repeated_key_replays_the_answer_and_another_body_is_refused(
     api: ApiClient, cloud: Any
 ) -> None:

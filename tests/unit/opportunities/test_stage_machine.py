@@ -29,6 +29,8 @@ fields = st.fixed_dictionaries(
         ),
         "opened_on": st.dates(date(2019, 1, 1), date(2026, 1, 1)),
         "region": st.sampled_from(["north", "south"]),
+        "owner_id": st.sampled_from(["ann", "bob"]),
+        "team_id": st.sampled_from(["north", "south"]),
     },
 ).map(OpportunityFields.model_validate)
 verbs = st.one_of(
@@ -152,14 +154,18 @@ def test_a_deal_taken_over_closed_tells_its_opening_and_its_end(
 
 
 @given(fields, fields)
-def test_a_change_of_amount_alone_is_no_update(
+def test_another_amount_and_another_owner_are_facts_of_their_own(
     first: OpportunityFields, second: OpportunityFields
 ) -> None:
     deal, _ = opened(first)
     after, facts = deal.update(second)
     names = [type(fact).__name__ for fact in facts]
-    others = {n for n in OpportunityFields.model_fields if n != "amount"}
+    own = {"amount", "owner_id", "team_id"}
+    others = {n for n in OpportunityFields.model_fields if n not in own}
     assert ("OpportunityAmountChanged" in names) == (first.amount != second.amount)
+    assert ("OpportunityReassigned" in names) == (
+        (first.owner_id, first.team_id) != (second.owner_id, second.team_id)
+    )
     assert ("OpportunityUpdated" in names) == any(
         getattr(first, n) != getattr(second, n) for n in others
     )
