@@ -166,6 +166,9 @@ class OpportunityService:
     ) -> Page[Opportunity]:
         """A board column in closing order."""
         caller.must(Level.READ, Area.OPPORTUNITIES)
+        first, last = closing
+        if first and last and last < first:
+            raise Invalid.field("close_to", f"is before close_from ({first})")
         self._named(caller, pipeline_id).stage(stage)
         return self._repo.of_stage(caller.tenant_id, pipeline_id, stage, closing, limit, cursor)
 

@@ -176,6 +176,7 @@ def create_product(caller: Caller, body: ProductFields) -> ProductState:
 @app.get("/products")
 def list_products(caller: Caller, query: CatalogueQuery) -> Page[ProductState]:
     """List the catalogue by name, or find a product by external id."""
+    query.one_of("external_id", "cursor")
     if query.external_id:
         return service().product_by_external_id(caller, query.external_id)
     return service().products(caller, query.limit, query.cursor)
@@ -214,10 +215,7 @@ def create_opportunity(caller: Caller, body: NewOpportunity) -> OpportunityState
 def list_opportunities(caller: Caller, query: OpportunityQuery) -> Page[OpportunityState]:
     """List deals of an owner (yourself by default), of an account, or of a stage by close date."""
     query.one_of("owner_id", "account_id", "external_id", "stage")
-    if query.external_id:
-        return service().by_external_id(caller, query.external_id)
-    if query.account_id:
-        return service().of_account(caller, query.account_id, query.limit, query.cursor)
+    query.one_of("external_id", "cursor")
     if query.stage:
         return service().of_stage(
             caller,
@@ -228,6 +226,10 @@ def list_opportunities(caller: Caller, query: OpportunityQuery) -> Page[Opportun
             query.cursor,
         )
     query.only_with("stage", "pipeline_id", "close_from", "close_to")
+    if query.external_id:
+        return service().by_external_id(caller, query.external_id)
+    if query.account_id:
+        return service().of_account(caller, query.account_id, query.limit, query.cursor)
     return service().of_owner(caller, query.owner_id, query.limit, query.cursor)
 
 

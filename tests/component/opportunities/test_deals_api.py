@@ -173,6 +173,16 @@ def test_a_batch_lands_the_good_rows_and_names_the_bad_one(api: ApiClient, cloud
         ("/opportunities?owner_id=a&account_id=01ARZ3NDEKTSV4RRFFQ69G5FAV", "owner_id"),
         ("/opportunities?close_from=2026-01-01", "close_from"),
         ("/opportunities?stage=nope", "stage"),
+        ("/opportunities?stage=lead&close_from=2026-02-01&close_to=2026-01-31", "close_to"),
+        *(
+            (f"/opportunities?{key}&{more}", more.split("=")[0])
+            for key in ("owner_id=ann", "account_id=01ARZ3NDEKTSV4RRFFQ69G5FAV", "external_id=a:1")
+            for more in ("close_from=2026-01-01", "close_to=2026-01-01", "pipeline_id=default")
+        ),
+        ("/opportunities?external_id=a:1&cursor=abc", "external_id"),
+        ("/products?external_id=a:1&cursor=abc", "external_id"),
+        ("/products?cursor=abc", "cursor"),
+        ("/pipelines?cursor=abc", "cursor"),
     ],
 )
 def test_a_filter_that_cannot_be_served_is_refused(api: ApiClient, path: str, field: str) -> None:
