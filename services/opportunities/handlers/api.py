@@ -1,11 +1,10 @@
 """The HTTP face of opportunities: read the request, call one use case, shape the reply."""
 
-from datetime import date
-
 from pydantic import BaseModel, Field
 
 from kernel.auth import Caller
 from kernel.batch import Batch, BatchResults, upsert_each
+from kernel.dates import PlainDate
 from kernel.events import Name, UserId
 from kernel.external import ExternalRef
 from kernel.http import Api, Body, ListQuery
@@ -36,7 +35,7 @@ class NewOpportunity(OpportunityFields):
 
     pipeline_id: PipelineId = DEFAULT_PIPELINE
     stage: StageKey | None = Field(None, description="Default: the pipeline's first stage.")
-    closed_on: date | None = Field(None, description="For a stage of kind won or lost.")
+    closed_on: PlainDate | None = Field(None, description="For a stage of kind won or lost.")
     lost_reason: Name | None = Field(None, description="Required for a stage of kind lost.")
 
     def fields(self) -> OpportunityFields:
@@ -60,8 +59,8 @@ class OpportunityQuery(ListQuery):
     external_id: ExternalRef | None = None
     pipeline_id: PipelineId | None = None
     stage: StageKey | None = None
-    close_from: date | None = None
-    close_to: date | None = None
+    close_from: PlainDate | None = None
+    close_to: PlainDate | None = None
 
 
 class CatalogueQuery(ListQuery):
@@ -79,14 +78,14 @@ class Move(Body):
 class Win(Body):
     """How a deal was won."""
 
-    closed_on: date | None = Field(None, description="Default: today (UTC).")
+    closed_on: PlainDate | None = Field(None, description="Default: today (UTC).")
 
 
 class Lose(Body):
     """How and why a deal was lost."""
 
     reason: Name
-    closed_on: date | None = Field(None, description="Default: today (UTC).")
+    closed_on: PlainDate | None = Field(None, description="Default: today (UTC).")
 
 
 class Reopen(Body):
