@@ -4,7 +4,7 @@ Index keys (each with the tenant in front):
   gsi1  OWNER#<owner>                  <opportunity id>            a user's deals, newest first
   gsi2  ACCOUNT#<account>              <opportunity id>            an account's deals, newest first
   gsi3  STAGE#<pipeline>#<stage>       <close date>#<id>           a board column in closing order
-  gsi1  PRODUCTS / PIPELINES           <name>#<id>                 the catalogue
+  gsi1  PRODUCTS / PIPELINES           <folded name>#<id>          the catalogue
   BOARD#<pipeline> (table itself)      STAGE#<stage>#<currency>    count and sum of a column
 """
 
@@ -16,6 +16,7 @@ from kernel.auth import Caller
 from kernel.clock import Clock
 from kernel.dynamo import Action, Add, Item, Table
 from kernel.events import DomainEvent
+from kernel.folding import fold
 from kernel.store import Page, Store
 from opportunities.events import DEFAULT_PIPELINE, StageKind
 from opportunities.model import Opportunity, Pipeline, Product
@@ -43,14 +44,14 @@ def _opportunity_index(o: Opportunity) -> Item:
 def _product_index(p: Product) -> Item:
     return {
         "gsi1pk": f"TENANT#{p.tenant_id}#PRODUCTS",
-        "gsi1sk": f"{p.name.casefold()}#{p.id}",
+        "gsi1sk": f"{fold(p.name)}#{p.id}",
     }
 
 
 def _pipeline_index(p: Pipeline) -> Item:
     return {
         "gsi1pk": f"TENANT#{p.tenant_id}#PIPELINES",
-        "gsi1sk": f"{p.name.casefold()}#{p.id}",
+        "gsi1sk": f"{fold(p.name)}#{p.id}",
     }
 
 
