@@ -57,12 +57,7 @@ class OpportunityService:
     def pipelines(self, caller: Caller, limit: int, cursor: str | None) -> Page[Pipeline]:
         """The tenant's pipelines by name, the default one first."""
         caller.must(Level.READ, Area.OPPORTUNITIES)
-        page = self._repo.pipelines_page(caller.tenant_id, limit, cursor)
-        if cursor is not None:
-            return page
-        return Page(
-            items=[Pipeline.default(caller.tenant_id), *page.items], next_cursor=page.next_cursor
-        )
+        return self._repo.pipelines_page(caller.tenant_id, limit, cursor)
 
     def board(self, caller: Caller, pipeline_id: str) -> tuple[Pipeline, list[Column]]:
         """A pipeline and what is in each of its stages."""

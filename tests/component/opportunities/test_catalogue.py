@@ -122,3 +122,27 @@ def test_a_long_name_in_any_script_is_a_name(api: ApiClient, letter: str) -> Non
     assert api("GET", "/products").json["items"] == [product.json]
     assert pages(api, "/pipelines")[1:] == [pipeline.json]
     assert product.json["name"] == pipeline.json["name"] == name
+
+
+@pytest.mark.parametrize("own", [0, 1, 4])
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 200])
+def test_pipelines_page_through_all_once_the_default_one_first(
+    api: ApiClient, own: int, limit: int
+) -> None:
+    names = [f"P{number}" for number in range(own)]
+    for name in reversed(names):
+        a_pipeline(api, name)
+    seen: list[str] = []
+    path = f"/pipelines?limit={limit}"
+    cursor = ""
+    while True:
+        page = api("GET", path + cursor).json
+        assert 1 <= len(page["items"]) <= limit, "never more, and no empty page"
+        seen += [pipeline["name"] for pipeline in page["items"]]
+        if "next_cursor" not in page:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == ["Sales", *names]
+    if cursor:
+        foreign = api.as_(tenant="globex")("GET", path + cursor)
+        assert (foreign.status, foreign.json["errors"][0]["field"]) == (422, "cursor")
