@@ -8,7 +8,8 @@ not at all.
 
 import base64
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -21,12 +22,19 @@ _AT_ONCE = 100
 """Records a relay is handed at once, as by its stream."""
 _LONGEST_S = 60
 """How long SQS keeps a letter from others while it is dealt with."""
+_EMPTY_PAGES = 100
+"""Pages without a record that are read in a row, before a stretch is left for another time."""
+_PAUSE_S = 0.2
+_GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
 
 
-def resend(deployment: Deployment, relay: str, url: str) -> Iterator[int]:
+def resend(
+    deployment: Deployment, relay: str, url: str, pause: Callable[[float], None] = time.sleep
+) -> Iterator[int]:
     """Hand a relay what its dead letters name; yields how many facts it has taken so far.
 
-    A letter goes when all its facts were taken. Raises Trouble for one that cannot be dealt with.
+    A letter goes when all its facts were read and taken. Raises Trouble for one that cannot be
+    dealt with, which stays.
     """
     sqs = deployment.aws("sqs")
     taken = 0
@@ -40,42 +48,63 @@ def resend(deployment: Deployment, relay: str, url: str) -> Iterator[int]:
             stretch = json.loads(got[0]["Body"])["DDBStreamBatchInfo"]
         except (ValueError, KeyError, TypeError) as fault:
             raise Trouble(f"A dead letter of {relay} names no stretch of a stream.") from fault
-        taken += _hand_over(deployment, relay, _facts(deployment, relay, stretch))
+        taken += _hand_over(deployment, relay, _facts(deployment, relay, stretch, pause))
         sqs.delete_message(QueueUrl=url, ReceiptHandle=got[0]["ReceiptHandle"])
         yield taken
 
 
-def _facts(deployment: Deployment, relay: str, stretch: dict[str, Any]) -> list[dict[str, Any]]:
+def _facts(
+    deployment: Deployment, relay: str, stretch: dict[str, Any], pause: Callable[[float], None]
+) -> list[dict[str, Any]]:
     """The stream records of a stretch that are facts, as Lambda would hand them over."""
-    streams, arn = deployment.aws("dynamodbstreams"), stretch["streamArn"]
-    last = int(stretch["endSequenceNumber"])
     try:
-        iterator = streams.get_shard_iterator(
-            StreamArn=arn,
-            ShardId=stretch["shardId"],
-            ShardIteratorType="AT_SEQUENCE_NUMBER",
-            SequenceNumber=stretch["startSequenceNumber"],
-        ).get("ShardIterator")
-        found: list[dict[str, Any]] = []
-        while iterator:
-            page = streams.get_records(ShardIterator=iterator)
-            records = [one for one in page["Records"] if _number(one) <= last]
-            found += records
-            past = len(records) < len(page["Records"]) or not page["Records"]
-            done = bool(found) and _number(found[-1]) == last
-            iterator = None if past or done else page.get("NextShardIterator")
+        found = list(_read(deployment.aws("dynamodbstreams"), relay, stretch, pause))
     except ClientError as fault:
+        if fault.response["Error"]["Code"] not in _GONE:
+            raise
         reason = fault.response["Error"].get("Message", str(fault))
         raise Trouble(
             f"The stream no longer has what a dead letter of {relay} names: {reason}",
-            hint="A stream keeps a day. The facts are in the outbox for a week, and readers that "
-            "miss them say so (StreamGapDetected).",
+            hint="A stream keeps a day, so the letter stays where it is. The facts are in the "
+            "outbox for a week, and readers that miss them say so (StreamGapDetected).",
         ) from fault
     return [
         _as_lambda_has_it(one)
         for one in found
         if one["eventName"] == "INSERT" and one["dynamodb"]["Keys"]["sk"]["S"].startswith("FACT#")
     ]
+
+
+def _read(
+    streams: Any, relay: str, stretch: dict[str, Any], pause: Callable[[float], None]
+) -> Iterator[dict[str, Any]]:
+    """The records of a stretch, in order. Raises Trouble unless its end was reached or passed.
+
+    A page may be empty although more follows: that ends nothing.
+    """
+    last = int(stretch["endSequenceNumber"])
+    iterator = streams.get_shard_iterator(
+        StreamArn=stretch["streamArn"],
+        ShardId=stretch["shardId"],
+        ShardIteratorType="AT_SEQUENCE_NUMBER",
+        SequenceNumber=stretch["startSequenceNumber"],
+    ).get("ShardIterator")
+    empty = 0
+    while iterator and empty < _EMPTY_PAGES:
+        page = streams.get_records(ShardIterator=iterator)
+        for record in page["Records"]:
+            if _number(record) <= last:
+                yield record
+            if _number(record) >= last:
+                return
+        iterator = page.get("NextShardIterator")
+        empty = 0 if page["Records"] else empty + 1
+        if empty:
+            pause(_PAUSE_S)
+    raise Trouble(
+        f"The stream did not give all that a dead letter of {relay} names.",
+        hint="The letter stays where it is: run the command again in a minute.",
+    )
 
 
 def _number(record: dict[str, Any]) -> int:

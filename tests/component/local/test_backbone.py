@@ -273,12 +273,92 @@ def test_a_relay_that_fails_again_keeps_its_letter(relayed: tuple[Deployment, Re
     queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
     with pytest.raises(Trouble, match="CustomersRelay failed again: the bus is down"):
         list(redrive.redrive(deployment, queue))
-    assert redrive.dead_letter_queues(deployment)[0].depth == 0  # held back for a minute
-    sqs = boto3.client("sqs")
-    found = sqs.get_queue_attributes(
-        QueueUrl=queue.url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
+    assert redrive.dead_letter_queues(deployment)[0].depth == 0
+    assert kept_back(deployment) == "1"
+
+
+class Pages:
+    """Stands in front of the stream: pages without a record come before (or instead of) its own."""
+
+    def __init__(self, streams: Any, empty: int) -> None:
+        self.get, self.empty = streams.get_records, empty
+
+    def get_records(self, **asked: Any) -> dict[str, Any]:
+        if self.empty:
+            self.empty -= 1
+            return {"Records": [], "NextShardIterator": asked["ShardIterator"]}
+        page: dict[str, Any] = self.get(**asked)
+        return page
+
+
+def kept_back(deployment: Deployment) -> str:
+    """How many letters of the relay are neither deleted nor to be had for a minute."""
+    sqs, name = boto3.client("sqs"), "ApproximateNumberOfMessagesNotVisible"
+    url = sqs.get_queue_url(QueueName="r")["QueueUrl"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return str(found["Attributes"][name])
+
+
+def test_empty_pages_of_the_stream_end_nothing(
+    relayed: tuple[Deployment, Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, stands = relayed
+    streams = deployment.aws("dynamodbstreams")
+    monkeypatch.setattr(streams, "get_records", Pages(streams, 5).get_records)
+    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    pauses: list[float] = []
+    assert list(redrive.redrive(deployment, queue, pauses.append)) == [3]
+    assert len(stands.handed) == 3
+    assert len(pauses) == 5
+
+
+def test_a_letter_stays_until_its_whole_stretch_was_read(
+    relayed: tuple[Deployment, Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, stands = relayed
+    streams = deployment.aws("dynamodbstreams")
+    monkeypatch.setattr(streams, "get_records", Pages(streams, 1_000_000).get_records)
+    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    with pytest.raises(Trouble, match="did not give all that a dead letter of CustomersRelay"):
+        list(redrive.redrive(deployment, queue, lambda _: None))
+    assert (stands.handed, kept_back(deployment)) == ([], "1")
+
+
+def test_a_letter_stays_when_its_shard_ended_early(
+    relayed: tuple[Deployment, Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, stands = relayed
+    streams = deployment.aws("dynamodbstreams")
+    get = streams.get_records
+    monkeypatch.setattr(
+        streams, "get_records", lambda **asked: {"Records": get(**asked)["Records"][:2]}
     )
-    assert found["Attributes"]["ApproximateNumberOfMessagesNotVisible"] == "1"
+    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    with pytest.raises(Trouble, match="did not give all"):
+        list(redrive.redrive(deployment, queue, lambda _: None))
+    assert (stands.handed, kept_back(deployment)) == ([], "1")
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [("TrimmedDataAccessException", Trouble), ("LimitExceededException", ClientError)],
+)
+def test_a_letter_stays_when_the_stream_refuses_and_only_a_lost_stretch_is_called_lost(
+    relayed: tuple[Deployment, Relay],
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    raised: type[Exception],
+) -> None:
+    deployment, stands = relayed
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetShardIterator")
+
+    monkeypatch.setattr(deployment.aws("dynamodbstreams"), "get_shard_iterator", refuse)
+    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    with pytest.raises(raised, match="no longer has" if raised is Trouble else code):
+        list(redrive.redrive(deployment, queue, lambda _: None))
+    assert (stands.handed, kept_back(deployment)) == ([], "1")
 
 
 def test_a_letter_that_names_no_stream_says_so(letters: Deployment) -> None:
