@@ -1,9 +1,9 @@
-"""Dead letters of a relay: they name a stretch of a table's stream, which is handed to it again.
+"""Handing a relay what it has not sent: what its dead letters name, or all of a record's outbox.
 
-A relay's letters carry no facts but `DDBStreamBatchInfo`, the stretch that failed
+A relay's dead letters carry no facts but `DDBStreamBatchInfo`, the stretch that failed
 (https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html). The stream keeps its
 records for a day; the relay sends what it is handed, so that facts may reach the bus twice, never
-not at all.
+not at all. The outbox in the table keeps facts for a week.
 """
 
 import base64
@@ -15,8 +15,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from kernel.dynamo import Item
+from local.backbone.facts import CONTEXTS, in_outbox
 from local.connection import Deployment
-from local.errors import Trouble
+from local.errors import BadInput, Trouble
 
 _AT_ONCE = 100
 """Records a relay is handed at once, as by its stream."""
@@ -53,6 +55,30 @@ def resend(
         yield taken
 
 
+def resend_outbox(deployment: Deployment, tenant: str, target: str) -> tuple[str, int]:
+    """Hand a relay all that the outbox still holds about a record; the subject, and how many facts.
+
+    Raises BadInput when it holds nothing.
+    """
+    subject, items = in_outbox(deployment, tenant, target)
+    if not items:
+        raise BadInput(
+            f"The outbox of tenant {tenant} holds no facts about {target}.",
+            hint="It keeps them for a week; `zebros events replay` sends what has reached the bus.",
+        )
+    relay = f"{CONTEXTS[subject.partition('/')[0]][0].capitalize()}Relay"
+    return subject, _hand_over(deployment, relay, [_as_its_stream_has_it(one) for one in items])
+
+
+def _as_its_stream_has_it(item: Item) -> dict[str, Any]:
+    """The record by which a table's stream tells that this outbox item was written."""
+    image = {"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}, "detail": {"B": item["detail"]}}
+    number = item["sk"].removeprefix("FACT#")
+    told = {"Keys": {"pk": image["pk"], "sk": image["sk"]}, "NewImage": image}
+    record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": number, **told}}
+    return dict(_as_lambda_has_it(record))
+
+
 def _facts(
     deployment: Deployment, relay: str, stretch: dict[str, Any], pause: Callable[[float], None]
 ) -> list[dict[str, Any]]:
@@ -65,8 +91,8 @@ def _facts(
         reason = fault.response["Error"].get("Message", str(fault))
         raise Trouble(
             f"The stream no longer has what a dead letter of {relay} names: {reason}",
-            hint="A stream keeps a day, so the letter stays where it is. The facts are in the "
-            "outbox for a week, and readers that miss them say so (StreamGapDetected).",
+            hint="A stream keeps a day, so the letter stays where it is. Readers that miss facts "
+            "say so (StreamGapDetected); `zebros events resend RECORD` sends them, for a week.",
         ) from fault
     return [
         _as_lambda_has_it(one)
@@ -134,6 +160,6 @@ def _hand_over(deployment: Deployment, relay: str, records: list[dict[str, Any]]
             said = told.get("errorMessage") or f"{refused} facts were not taken"
             raise Trouble(
                 f"{relay} failed again: {said}.",
-                hint="Its log says why; the letter stays where it is.",
+                hint="Its log says why; what was not taken stays where it is.",
             )
     return len(records)

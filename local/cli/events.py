@@ -1,4 +1,4 @@
-"""`zebros events`: follow facts, tell a record's story, replay the archive, redrive letters."""
+"""`zebros events`: follow facts, tell a record's story, send facts or dead letters once more."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from rich.text import Text
 from local.backbone.facts import CONTEXTS
 from local.backbone.redrive import chosen, dead_letter_queues
 from local.backbone.redrive import redrive as send_back
+from local.backbone.relays import resend_outbox
 from local.backbone.replay import replay as start_replay
 from local.backbone.tail import Filter, tapped
 from local.backbone.trace import Story, stories
@@ -18,7 +19,7 @@ from local.cli.output import document, err, line, note, out, progress, table
 from local.connection import Connection, Deployment
 from local.errors import BadInput, NotReady
 
-_HELP = "Follow facts, tell a record's story, replay the archive, redrive dead letters."
+_HELP = "Follow facts, tell a record's story, send facts or dead letters once more."
 _PARTS = {
     "request": "cyan",
     "state": "bold",
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     group.command(name="trace")(trace)
     group.command(name="replay")(replay)
     group.command(name="redrive")(redrive)
+    group.command(name="resend")(resend)
     app.add_typer(group, name="events")
 
 
@@ -256,3 +258,24 @@ def redrive(
         out().print(f"{moved:,} sent back to {wanted.name}.")
     else:
         out().print(f"{wanted.name} has no dead letters.")
+
+
+def resend(
+    ctx: typer.Context,
+    records: Annotated[
+        list[str], typer.Argument(metavar="RECORD…", help="Ids, or KIND/ID, of records.")
+    ],
+) -> None:
+    """Send what the outbox still holds about records (a week) to the bus, as their relay does.
+
+    For facts that never reached the bus, when their table's stream has them no longer. Consumers
+    recognise what they have had already.
+    """
+    connection: Connection = ctx.obj
+    deployment = _deployment(ctx)
+    sent = dict(resend_outbox(deployment, connection.realm, record) for record in records)
+    if connection.json:
+        document({"resent": sent})
+        return
+    for subject, count in sent.items():
+        out().print(f"{count:,} facts about {subject} were sent.", soft_wrap=True)
