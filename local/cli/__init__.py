@@ -36,7 +36,11 @@ def root(
     ctx: typer.Context,
     api: Annotated[
         str | None,
-        typer.Option(envvar="ZEBROS_API", metavar="URL", help="The API of a deployed CRM."),
+        typer.Option(
+            envvar="ZEBROS_API",
+            metavar="URL",
+            help="The API of a deployed CRM, for `api`, `load` and `report`.",
+        ),
     ] = None,
     token: Annotated[
         str | None, typer.Option(envvar="ZEBROS_TOKEN", help="The bearer token to send.")
@@ -59,7 +63,8 @@ def root(
         typer.Option(
             envvar="ZEBROS_STACK",
             metavar="NAME",
-            help="A stack in AWS, for `events` and `invoke`, in place of the local one.",
+            help="A stack in AWS, for `events` and `invoke`, in place of the local one; "
+            "they need it where --api names a deployed CRM.",
         ),
     ] = None,
 ) -> None:

@@ -136,6 +136,33 @@ def test_a_state_file_that_was_cut_off_says_so(
     assert "cannot be read" in err
 
 
+@pytest.mark.parametrize("words", [["events", "redrive"], ["invoke", "OpportunitiesApi", "{}"]])
+@pytest.mark.parametrize("runs", [True, False])
+def test_the_local_stack_is_not_taken_for_that_of_another_api(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], runs: bool
+) -> None:
+    if runs:
+        state = {"api": "http://127.0.0.1:1/x", "endpoint": "http://127.0.0.1:1", "outputs": {}}
+        (tmp_path / ".local").mkdir()
+        (tmp_path / ".local" / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    code, out, err = run(capsys, "--api", "https://crm.test/v1", *words)
+    assert (code, out) == (65, "")
+    assert err.startswith("zebros: --api https://crm.test/v1 does not say which stack in AWS")
+    assert "--stack NAME" in err
+
+
+def test_the_api_of_this_machine_has_the_stack_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "test")  # put back afterwards: the local stack changes them
+    state = {"api": "http://127.0.0.1:1/x", "endpoint": "http://127.0.0.1:1", "outputs": {"A": "a"}}
+    (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    named = Connection(home=tmp_path, api="http://127.0.0.1:1/x/").deployment()
+    assert named == Connection(home=tmp_path).deployment()
+    assert named.output("A") == "a"
+
+
 @pytest.mark.parametrize(
     "words", [[], ["events"], ["--help"], ["load", "-h"], ["events", "trace", "-h"]]
 )
