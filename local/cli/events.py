@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
 from local.backbone.facts import CONTEXTS
@@ -16,8 +15,8 @@ from local.backbone.replay import replay as start_replay
 from local.backbone.tail import Filter, tapped
 from local.backbone.trace import Story, stories
 from local.cli.output import document, err, line, note, out, progress, table
-from local.connection import Connection, Deployment
-from local.errors import BadInput, NotReady
+from local.connection import Connection
+from local.errors import BadInput
 
 _HELP = "Follow facts, tell a record's story, send facts or dead letters once more."
 _PARTS = {
@@ -41,20 +40,6 @@ def register(app: typer.Typer) -> None:
     group.command(name="redrive")(redrive)
     group.command(name="resend")(resend)
     app.add_typer(group, name="events")
-
-
-def _deployment(ctx: typer.Context) -> Deployment:
-    """The stack, known to answer."""
-    connection: Connection = ctx.obj
-    deployment = connection.deployment()
-    try:
-        deployment.aws("sqs").list_queues(MaxResults=1)
-    except (BotoCoreError, ClientError) as fault:
-        raise NotReady(
-            f"The platform does not answer: {fault}.",
-            hint="`zebros status` says what runs; `zebros up` starts it.",
-        ) from fault
-    return deployment
 
 
 def tail(
@@ -83,7 +68,7 @@ def tail(
     for name in context or []:
         if name not in {known for known, _ in CONTEXTS.values()}:
             raise BadInput(f"There is no context {name}.", hint=_contexts())
-    deployment = _deployment(ctx)
+    deployment = connection.deployment()
     tenant = None if all_tenants else connection.realm
     wanted = Filter(tenant, type_ or (), context or (), record or (), live)
     ends = time.monotonic() + seconds if seconds is not None else None
@@ -136,7 +121,7 @@ def trace(
     Times are of the functions' own logs; lags count from the commit.
     """
     connection: Connection = ctx.obj
-    subject, told = stories(_deployment(ctx), connection.realm, record, last)
+    subject, told = stories(connection.deployment(), connection.realm, record, last)
     if connection.json:
         document(
             {
@@ -197,7 +182,7 @@ def replay(
     now = datetime.now(UTC)
     start = instant(from_, now) if from_ else now - timedelta(days=1)
     end = instant(to, now) if to else now
-    deployment = _deployment(ctx)
+    deployment = connection.deployment()
     last = None
     with progress(counted=False) as bar:
         task = bar.add_task("Replaying", total=None)
@@ -235,7 +220,7 @@ def redrive(
 ) -> None:
     """Send dead letters back to the queue they came from, once what was wrong is mended."""
     connection: Connection = ctx.obj
-    deployment = _deployment(ctx)
+    deployment = connection.deployment()
     queues = dead_letter_queues(deployment, connection.stack)
     if queue is None:
         if connection.json:
@@ -272,7 +257,7 @@ def resend(
     recognise what they have had already.
     """
     connection: Connection = ctx.obj
-    deployment = _deployment(ctx)
+    deployment = connection.deployment()
     sent = dict(resend_outbox(deployment, connection.realm, record) for record in records)
     if connection.json:
         document({"resent": sent})

@@ -1,13 +1,16 @@
 """Looking at the backbone: taps and replays."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from ulid import ULID
 
+from local import cli
 from local.backbone import replay, tail
-from local.connection import Deployment
+from local.connection import Connection, Deployment
 from local.errors import BadInput
 from tests.component.local.bus import all_of, fact, put
 
@@ -51,6 +54,19 @@ def test_a_tap_leaves_nothing_behind_however_it_ends(stack: Deployment) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert left_behind() == []
+
+
+def test_a_tail_whose_platform_goes_away_says_so(
+    stack: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1/")
+
+    monkeypatch.setattr(Connection, "deployment", lambda _self: stack)
+    monkeypatch.setattr(stack.aws("sqs"), "receive_message", gone)
+    monkeypatch.setattr(stack.aws("events"), "remove_targets", gone)
+    assert cli.main(["events", "tail", "--seconds", "5"]) == 69
+    assert "zebros: The platform does not answer: " in capsys.readouterr().err
 
 
 def test_what_a_killed_tail_left_is_removed_by_the_next_one(stack: Deployment) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from local import cli
 from local.connection import Connection
@@ -97,6 +98,38 @@ def test_a_fault_of_ours_is_a_sentence_and_a_file(
     assert "KeyError: 'surprise'" in err
     (report,) = (tmp_path / ".local" / "faults").iterdir()
     assert "surprise" in report.read_text(encoding="utf-8")
+
+
+REFUSED: Any = {"Error": {"Code": "QueueDoesNotExist", "Message": "There is no such queue."}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (
+            EndpointConnectionError(endpoint_url="http://127.0.0.1:1/"),
+            'The platform does not answer: Could not connect to the endpoint URL: "http://127.0',
+        ),
+        (
+            ClientError(REFUSED, "ReceiveMessage"),
+            "The platform refused ReceiveMessage: There is no such queue.\n",
+        ),
+    ],
+)
+def test_a_platform_that_has_gone_is_not_a_fault_of_ours(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+    said: str,
+) -> None:
+    def gone(_self: Connection) -> None:
+        raise fault
+
+    monkeypatch.setattr(Connection, "deployment", gone)
+    for words in (["tail"], ["trace", "x"], ["replay"], ["redrive"], ["resend", "x"]):
+        code, _, err = run(capsys, "events", *words)
+        assert code == 69
+        assert err.startswith(f"zebros: {said}")
 
 
 def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
