@@ -41,6 +41,8 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (["report", "win_rate", "--format", "doc"], 65, "There is no format doc."),
         (["report", "win_rate", "--format", "pdf"], 65, "A pdf report needs a file"),
         (["report", "win_rate", "-o", "no/such/a.pdf"], 65, "There is no folder no/such"),
+        (["report", "win_rate", "-o", "."], 65, ". is a folder.\nName a file: report.json."),
+        (["report", "win_rate", "-o", "/", "--format", "pdf"], 65, "Name a file: /report.pdf."),
         (["events", "trace", "x"], 69, "No CRM runs here"),
         (["events", "tail", "--context", "sales"], 65, "There is no context sales."),
         (["events", "replay", "--from", "yesterday"], 65, "'yesterday' is no time."),
