@@ -1,5 +1,6 @@
 """Looking at the backbone: taps and replays."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from ulid import ULID
 
 from local import cli
 from local.backbone import replay, tail
+from local.cli import events
 from local.connection import Connection, Deployment
 from local.errors import BadInput
 from tests.component.local.bus import all_of, fact, put
@@ -53,6 +55,28 @@ def test_a_tap_leaves_nothing_behind_however_it_ends(stack: Deployment) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+    assert left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [(["--count", "1"], ["F1"]), (["--all-tenants", "--count", "2"], ["F1", "F2"])],
+)
+def test_a_tail_shows_facts_as_they_happen(
+    stack: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    shown: list[str],
+) -> None:
+    """They happen once it says that it follows them."""
+    monkeypatch.setattr(Connection, "deployment", lambda _self: stack)
+    monkeypatch.setattr(events, "note", lambda _: put(fact(1), fact(2, tenantid="globex")))
+    assert cli.main(["--json", "events", "tail", "--seconds", "20", *words]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["id"] for one in told] == shown
+    assert cli.main(["events", "tail", "--seconds", "20", *words]) == 0
+    assert "OpportunityWon             opportunity/1 #1" in capsys.readouterr().out
     assert left_behind() == []
 
 

@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 from kernel import relay
 from kernel.envelope import written
 from kernel.packing import pack
+from local import cli
 from local.backbone import facts, redrive, relays, tail
-from local.connection import Deployment
+from local.connection import Connection, Deployment
 from local.errors import BadInput, Trouble
 from tests.component.local.bus import OUTPUTS, all_of, fact
 
@@ -289,6 +290,18 @@ def test_what_the_outbox_holds_is_sent_again_by_its_relay(
         assert relays.resend_outbox(deployment, "acme", target) == (f"account/{ACCOUNT}", 3)
         assert all_of(tap) == ["F1", "F2", "F3"]
     assert len(stands.handed) == 3
+
+
+def test_the_command_line_says_how_much_was_sent(
+    outbox: tuple[Deployment, Relay],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(Connection, "deployment", lambda _self: outbox[0])
+    assert cli.main(["events", "resend", ACCOUNT]) == 0
+    assert capsys.readouterr().out == f"3 facts about account/{ACCOUNT} were sent.\n"
+    assert cli.main(["--json", "events", "resend", f"account/{ACCOUNT}"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"resent": {f"account/{ACCOUNT}": 3}}
 
 
 def test_a_resend_that_fails_or_finds_nothing_says_so(outbox: tuple[Deployment, Relay]) -> None:
