@@ -263,4 +263,5 @@ def resend(
         document({"resent": sent})
         return
     for subject, count in sent.items():
-        out().print(f"{count:,} facts about {subject} were sent.", soft_wrap=True)
+        facts = "1 fact" if count == 1 else f"{count:,} facts"
+        out().print(f"Sent {facts} about {subject}.", soft_wrap=True)

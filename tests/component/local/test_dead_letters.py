@@ -299,7 +299,7 @@ def test_the_command_line_says_how_much_was_sent(
 ) -> None:
     monkeypatch.setattr(Connection, "deployment", lambda _self: outbox[0])
     assert cli.main(["events", "resend", ACCOUNT]) == 0
-    assert capsys.readouterr().out == f"3 facts about account/{ACCOUNT} were sent.\n"
+    assert capsys.readouterr().out == f"Sent 3 facts about account/{ACCOUNT}.\n"
     assert cli.main(["--json", "events", "resend", f"account/{ACCOUNT}"]) == 0
     assert json.loads(capsys.readouterr().out) == {"resent": {f"account/{ACCOUNT}": 3}}
 
