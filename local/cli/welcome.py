@@ -77,11 +77,8 @@ def _print_users(*, sellers: bool) -> None:
 
 
 def _load_demo(connection: Connection) -> None:
-    try:
-        from local.demo import load
-    except ImportError:
-        note("There is no demo company to load yet.")
-        return
+    from local.demo import load
+
     with connection.client() as client:
         if connection.json:
             load(client)
