@@ -21,7 +21,7 @@ step = @start=$(now); if said=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo "$
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
-.PHONY: help env run test check gates lint types imports drift template unit kernel component reporting platform flows contracts bench lock clean
+.PHONY: help env run test check gates lint types imports drift template unit kernel component reporting platform judge flows contracts bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,7 +40,7 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 run: env ## the whole CRM on this machine, with a demo company; Ctrl-C stops it
 	@exec $(BIN)/zebros up
 
-test: check flows ## every check, and the deployed system driven from outside
+test: check judge flows ## every check, and the deployed system driven from outside
 
 check: env ## every gate that needs no deployed system
 	@start=$(now); $(MAKE) --no-print-directory gates && printf '  ok   %-10s %6.1f s\n' check $(since)
@@ -78,6 +78,15 @@ reporting: env ## component tests of reporting: state machine, worker and report
 
 platform: env ## the local platform and the command line: real processes on loopback
 	$(call step,$@,$(pytest) loadfile tests/component/local)
+
+JUDGED = store relay consumers idempotency cursor
+judge: env ## tables, relay and budgets again, against DynamoDB Local (Java and Maven)
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory judged; \
+	  else echo '  --   judge      left out: DynamoDB Local needs Java 17 and Maven'; fi
+
+judged:
+	$(call step,judge,$(BIN)/python -m tools.dynamodb_local $(pytest) worksteal -s \
+	  $(JUDGED:%=tests/component/kernel/test_%.py) tests/component/test_budgets.py tests/component/test_flat_cost.py)
 
 flows: env ## build, deploy to the local platform, drive it from outside
 	@$(BIN)/pytest tests/flows --durations=10

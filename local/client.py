@@ -8,6 +8,7 @@ carried out. Answers that say no become `Refused`, a network that stays silent b
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 from ulid import ULID
 
-from local.errors import NotReady, Refused
+from local.errors import BadInput, NotReady, Refused
 
 PAGE = 200
 """Items a list answers at most."""
@@ -186,7 +187,8 @@ class Client:
     ) -> int:
         """Save a presigned link, without our token (it carries its own signature); bytes written.
 
-        The file appears under its name only when it is whole.
+        The file appears under its name only when it is whole. Raises BadInput when it cannot be
+        written.
         """
         part = target.with_name(target.name + ".part")
         written = 0
@@ -203,8 +205,11 @@ class Client:
             part.replace(target)
         except httpx.TransportError as fault:
             raise NotReady("The download broke off.", hint="Run the command again.") from fault
+        except OSError as fault:
+            raise BadInput(f"{target} cannot be written: {fault.strerror or fault}.") from fault
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # it could not even be made
+                part.unlink(missing_ok=True)
         return written
 
     def _silence(self, method: str, path: str, fault: httpx.TransportError) -> NotReady:

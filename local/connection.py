@@ -135,7 +135,7 @@ class Connection:
     def _tokens(self, base: str, state: dict[str, Any] | None) -> Tokens:
         if self.token:
             return GivenToken(self.token)
-        if state and base.startswith(str(state.get("api"))):
+        if state and _is_local(base, state):
             return LocalIssuer(str(state["issuer_base"]), self.tenant, self.user)
         raise NotReady(
             f"There is no token for {base}.",
@@ -143,8 +143,17 @@ class Connection:
         )
 
     def deployment(self) -> Deployment:
-        """The stack behind the CRM: the local one, or the one AWS knows as `stack`."""
+        """The stack behind the CRM: the local one, or the one AWS knows as `stack`.
+
+        Raises BadInput when `api` is a deployed CRM's and no stack is named: the local one must not
+        be taken for it.
+        """
         state = None if self.stack else self.state()
+        if self.api and not self.stack and not (state and _is_local(self.api, state)):
+            raise BadInput(
+                f"--api {self.api} does not say which stack in AWS is behind it.",
+                hint="Name the stack: `--stack NAME`, or ZEBROS_STACK in the environment.",
+            )
         if state:
             # A real account's credentials must not be sent to, or be needed by, the local platform.
             os.environ.update(AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local")  # noqa: S106
@@ -174,3 +183,8 @@ class Connection:
             ) from fault
         outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
         return Deployment(outputs, None, str(cloudformation.meta.region_name))
+
+
+def _is_local(base: str, state: dict[str, Any]) -> bool:
+    """Whether an API's address is that of the platform on this machine."""
+    return base.startswith(str(state.get("api")))

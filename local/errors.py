@@ -5,8 +5,9 @@ Trouble                  anything expected; `main()` prints it and exits with it
   BadInput        65     a file, a map or an option says something that cannot be used
   Refused         1      the API understood and said no (an RFC 9457 problem)
   Stopped         130    the person pressed Ctrl-C
+  Unforeseen      70     a fault of ours (local/faults.py makes it)
 
-Exit codes 65 and 69 are those of sysexits.h (EX_DATAERR, EX_UNAVAILABLE).
+Exit codes 65, 69 and 70 are those of sysexits.h (EX_DATAERR, EX_UNAVAILABLE, EX_SOFTWARE).
 """
 
 from typing import Any, ClassVar
@@ -42,6 +43,12 @@ class Stopped(Trouble):
     """Ctrl-C: what was begun is left in a state the sentence explains."""
 
     exit_code = 130
+
+
+class Unforeseen(Trouble):
+    """A fault of ours."""
+
+    exit_code = 70
 
 
 class Refused(Trouble):

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from local import bridge, containers, parts, ports
 from local.deploy import Stack, deployed_client
 from local.errors import NotReady, Trouble
+from local.faults import trouble_of
 from local.parts import Part
 from local.processes import Child, stop
 from local.realms import AUDIENCE, TENANTS
@@ -63,7 +65,7 @@ class Supervisor:
         self._lock: Lock | None = None
         self._stopping = threading.Event()
         self._changing = threading.RLock()
-        self.gave_up: Trouble | None = None
+        self.gave_up: Exception | None = None
         self.state: dict[str, Any] = {}
 
     def start(self) -> dict[str, Any]:
@@ -114,22 +116,24 @@ class Supervisor:
         return self.state
 
     def wait(self) -> None:
-        """Until a part cannot be kept running. Raises the Trouble that says why."""
+        """Until a part cannot be kept running. Raises what says why."""
         while not self._stopping.wait(_LOOK_S):
             if self.gave_up is not None:
                 raise self.gave_up
 
-    def stop(self, failure: Trouble | None = None) -> None:
+    def stop(self, failure: Exception | None = None) -> None:
         """End every part, the worker first, so that it can put its work back."""
         self._stopping.set()
         with self._changing:
             self._stop_parts()
             if self._lock is not None:
-                self._home.write_processes([])
-                if failure is None:
-                    self._phase("stopped", "")
-                else:
-                    self._home.write_status("failed", error=failure.document())
+                with suppress(OSError):  # a full disk keeps nobody from ending
+                    self._home.write_processes([])
+                    if failure is None:
+                        self._phase("stopped", "")
+                    else:
+                        error = trouble_of(failure).document()
+                        self._home.write_status("failed", error=error)
                 self._lock.release()
                 self._lock = None
 
@@ -211,8 +215,8 @@ class Supervisor:
                 if part.child is not None and (how := part.child.ended):
                     try:
                         self._restart(part, how)
-                    except Trouble as trouble:
-                        self.gave_up = trouble
+                    except Exception as fault:
+                        self.gave_up = fault
                         return
 
     def _restart(self, part: Part, how: str) -> None:
@@ -295,11 +299,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         supervisor.wait()
     except KeyboardInterrupt:
         pass
-    except Trouble as trouble:
-        failure = trouble
-        print(FAILED, trouble.sentence, trouble.hint, flush=True)
-    ignore_signals()
-    supervisor.stop(failure)
+    except Exception as fault:
+        failure = trouble_of(fault, home.path)
+    finally:  # whatever it was, nothing is left running
+        ignore_signals()
+        supervisor.stop(failure)
+    if failure is not None:
+        print(FAILED, failure.sentence, failure.hint, flush=True)
     return failure.exit_code if failure else 0
 
 

@@ -19,7 +19,7 @@ from tools.drift import ROOT, as_json, main
 FOLDER = ROOT / "events" / "examples"
 TABLE = "examples"
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _USD = {"minor_units": 1250000, "currency": "USD"}
 
 
@@ -231,7 +231,7 @@ def _facts(client: Any) -> list[dict[str, Any]]:
     return sorted(found, key=lambda fact: str(fact["id"]))
 
 
-def _fixed(text: str) -> str:
+def fixed(text: str) -> str:
     """The text with its ids replaced in order of appearance, and its instants by one."""
     ids: dict[str, str] = {}
 
@@ -254,7 +254,7 @@ def real_facts() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for fact in made:
         name = fact["dataschema"].removeprefix("urn:zebros:schema:")
-        found.setdefault(name, json.loads(_fixed(json.dumps(fact))))
+        found.setdefault(name, json.loads(fixed(json.dumps(fact))))
     return found
 
 

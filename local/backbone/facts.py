@@ -49,6 +49,24 @@ def of_record(deployment: Deployment, tenant: str, target: str) -> tuple[str, li
     `target` is a subject, a record's id, or a fact's id. Raises BadInput when nothing is known of
     it.
     """
+    subject, items = in_outbox(deployment, tenant, target)
+    if items:
+        return subject, [_sealed(item["detail"]) for item in items]
+    kind, _, record_id = target.rpartition("/")
+    found = in_lake(deployment, tenant, kind, record_id)
+    if found:
+        return str(found[0]["subject"]), found
+    raise BadInput(
+        f"Tenant {tenant} has no facts about {target}.",
+        hint="`--tenant` names another tenant; a change a moment ago may not be stored yet.",
+    )
+
+
+def in_outbox(deployment: Deployment, tenant: str, target: str) -> tuple[str, list[Item]]:
+    """The subject, and what the outbox of its table still holds about it, in sequence.
+
+    `target` is a subject or a record's id. Raises BadInput when it can be neither.
+    """
     kind, slash, record_id = target.rpartition("/")
     if not _ID.match(record_id) and record_id != "default":
         raise BadInput(
@@ -63,26 +81,20 @@ def of_record(deployment: Deployment, tenant: str, target: str) -> tuple[str, li
         found = _outbox(deployment, tenant, name, record_id)
         if found:
             return f"{name}/{record_id}", found
-    found = in_lake(deployment, tenant, kind, record_id)
-    if found:
-        return str(found[0]["subject"]), found
-    raise BadInput(
-        f"Tenant {tenant} has no facts about {target}.",
-        hint="`--tenant` names another tenant; a change a moment ago may not be stored yet.",
-    )
+    return target, []
 
 
-def _outbox(deployment: Deployment, tenant: str, kind: str, record_id: str) -> list[Envelope]:
+def _outbox(deployment: Deployment, tenant: str, kind: str, record_id: str) -> list[Item]:
     table = Table(deployment.aws("dynamodb"), deployment.output(f"{CONTEXTS[kind][1]}Name"))
     pk = f"TENANT#{tenant}#{kind.upper()}#{record_id}"
-    facts: list[Envelope] = []
+    items: list[Item] = []
     after: Item | None = None
     while True:
         page = table.query(pk, prefix="FACT#", limit=_PAGE, after=after, consistent=True)
-        facts += [_sealed(item["detail"]) for item in page.items]
+        items += page.items
         after = page.last_key
         if after is None:
-            return facts
+            return items
 
 
 def _sealed(detail: str | int | bytes) -> Envelope:

@@ -59,7 +59,7 @@ def redrive(
     then deleted, so that none can be lost (a consumer recognises one that comes twice).
     """
     if queue.source_url is None:
-        yield from resend(deployment, queue.name, queue.url)
+        yield from resend(deployment, queue.name, queue.url, pause)
         return
     sqs = deployment.aws("sqs")
     try:

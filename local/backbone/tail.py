@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from ulid import ULID
 
 from local.connection import Deployment
@@ -109,12 +109,14 @@ def tapped(deployment: Deployment, wanted: Filter) -> Iterator[Tap]:
 
 
 def _remove(events: Any, sqs: Any, bus: str, name: str, url: str | None) -> None:
-    with suppress(ClientError):
-        events.remove_targets(Rule=name, EventBusName=bus, Ids=["tail"])
-    with suppress(ClientError):
-        events.delete_rule(Name=name, EventBusName=bus)
-    with suppress(ClientError):
-        sqs.delete_queue(QueueUrl=url or sqs.get_queue_url(QueueName=name)["QueueUrl"])
+    """Remove a tap; what a platform that has gone cannot remove, a later `tail` sweeps away."""
+    with suppress(BotoCoreError):
+        with suppress(ClientError):
+            events.remove_targets(Rule=name, EventBusName=bus, Ids=["tail"])
+        with suppress(ClientError):
+            events.delete_rule(Name=name, EventBusName=bus)
+        with suppress(ClientError):
+            sqs.delete_queue(QueueUrl=url or sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
 
 def _sweep(events: Any, sqs: Any, bus: str) -> None:

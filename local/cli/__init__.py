@@ -9,10 +9,8 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +20,7 @@ import typer
 from local.cli.output import complain, err
 from local.connection import DEFAULT_HOME, DEFAULT_TENANT, DEFAULT_USER, Connection
 from local.errors import Stopped, Trouble
+from local.faults import trouble_of
 
 _WITH_VALUE = frozenset({"--api", "--token", "--tenant", "--user", "--home", "--stack"})
 _FLAGS = frozenset({"--json"})
@@ -36,7 +35,11 @@ def root(
     ctx: typer.Context,
     api: Annotated[
         str | None,
-        typer.Option(envvar="ZEBROS_API", metavar="URL", help="The API of a deployed CRM."),
+        typer.Option(
+            envvar="ZEBROS_API",
+            metavar="URL",
+            help="The API of a deployed CRM, for `api`, `load` and `report`.",
+        ),
     ] = None,
     token: Annotated[
         str | None, typer.Option(envvar="ZEBROS_TOKEN", help="The bearer token to send.")
@@ -59,7 +62,8 @@ def root(
         typer.Option(
             envvar="ZEBROS_STACK",
             metavar="NAME",
-            help="A stack in AWS, for `events` and `invoke`, in place of the local one.",
+            help="A stack in AWS, for `events` and `invoke`, in place of the local one; "
+            "they need it where --api names a deployed CRM.",
         ),
     ] = None,
 ) -> None:
@@ -116,9 +120,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if outcome == Stopped.exit_code:  # Typer's own answer to an unhandled Ctrl-C
             complain(Stopped("Stopped."), as_json=as_json)
         return outcome if isinstance(outcome, int) else 0
-    except Trouble as trouble:
-        complain(trouble, as_json=as_json)
-        return trouble.exit_code
     except typer.TyperException as fault:
         return _usage(fault, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
@@ -129,7 +130,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as fault:
-        return _unexpected(fault, as_json=as_json)
+        trouble = trouble_of(fault, DEFAULT_HOME)
+        complain(trouble, as_json=as_json)
+        return trouble.exit_code
 
 
 @contextmanager
@@ -157,26 +160,6 @@ def _usage(fault: typer.TyperException, *, as_json: bool) -> int:
     trouble = Trouble(message, hint=f"`{path} --help` shows how it is used.")
     complain(trouble, as_json=as_json)
     return fault.exit_code
-
-
-def _unexpected(fault: Exception, *, as_json: bool) -> int:
-    """A fault of ours: a sentence for the person, the traceback in a file for whoever mends it."""
-    if os.environ.get("ZEBROS_DEBUG"):
-        raise fault
-    folder = DEFAULT_HOME / "faults"
-    file = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}.txt"
-    hint = "Set ZEBROS_DEBUG=1 to see where."
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(traceback.format_exception(fault)), encoding="utf-8")
-        hint = f"The details are in {file}; please report them."
-    except OSError:
-        pass  # a read-only folder must not hide the first fault
-    said = f"{type(fault).__name__}: {fault}".rstrip(": ")
-    complain(
-        Trouble(f"Something went wrong that was not foreseen ({said}).", hint=hint), as_json=as_json
-    )
-    return 70
 
 
 def _options_first(command: Any, argv: Sequence[str]) -> list[str]:

@@ -1,24 +1,24 @@
-"""`zebros events`: follow facts, tell a record's story, replay the archive, redrive letters."""
+"""`zebros events`: follow facts, tell a record's story, send facts or dead letters once more."""
 
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
 from local.backbone.facts import CONTEXTS
 from local.backbone.redrive import chosen, dead_letter_queues
 from local.backbone.redrive import redrive as send_back
+from local.backbone.relays import resend_outbox
 from local.backbone.replay import replay as start_replay
 from local.backbone.tail import Filter, tapped
 from local.backbone.trace import Story, stories
 from local.cli.output import document, err, line, note, out, progress, table
-from local.connection import Connection, Deployment
-from local.errors import BadInput, NotReady
+from local.connection import Connection
+from local.errors import BadInput
 
-_HELP = "Follow facts, tell a record's story, replay the archive, redrive dead letters."
+_HELP = "Follow facts, tell a record's story, send facts or dead letters once more."
 _PARTS = {
     "request": "cyan",
     "state": "bold",
@@ -38,21 +38,8 @@ def register(app: typer.Typer) -> None:
     group.command(name="trace")(trace)
     group.command(name="replay")(replay)
     group.command(name="redrive")(redrive)
+    group.command(name="resend")(resend)
     app.add_typer(group, name="events")
-
-
-def _deployment(ctx: typer.Context) -> Deployment:
-    """The stack, known to answer."""
-    connection: Connection = ctx.obj
-    deployment = connection.deployment()
-    try:
-        deployment.aws("sqs").list_queues(MaxResults=1)
-    except (BotoCoreError, ClientError) as fault:
-        raise NotReady(
-            f"The platform does not answer: {fault}.",
-            hint="`zebros status` says what runs; `zebros up` starts it.",
-        ) from fault
-    return deployment
 
 
 def tail(
@@ -81,7 +68,7 @@ def tail(
     for name in context or []:
         if name not in {known for known, _ in CONTEXTS.values()}:
             raise BadInput(f"There is no context {name}.", hint=_contexts())
-    deployment = _deployment(ctx)
+    deployment = connection.deployment()
     tenant = None if all_tenants else connection.realm
     wanted = Filter(tenant, type_ or (), context or (), record or (), live)
     ends = time.monotonic() + seconds if seconds is not None else None
@@ -134,7 +121,7 @@ def trace(
     Times are of the functions' own logs; lags count from the commit.
     """
     connection: Connection = ctx.obj
-    subject, told = stories(_deployment(ctx), connection.realm, record, last)
+    subject, told = stories(connection.deployment(), connection.realm, record, last)
     if connection.json:
         document(
             {
@@ -195,7 +182,7 @@ def replay(
     now = datetime.now(UTC)
     start = instant(from_, now) if from_ else now - timedelta(days=1)
     end = instant(to, now) if to else now
-    deployment = _deployment(ctx)
+    deployment = connection.deployment()
     last = None
     with progress(counted=False) as bar:
         task = bar.add_task("Replaying", total=None)
@@ -233,7 +220,7 @@ def redrive(
 ) -> None:
     """Send dead letters back to the queue they came from, once what was wrong is mended."""
     connection: Connection = ctx.obj
-    deployment = _deployment(ctx)
+    deployment = connection.deployment()
     queues = dead_letter_queues(deployment, connection.stack)
     if queue is None:
         if connection.json:
@@ -256,3 +243,25 @@ def redrive(
         out().print(f"{moved:,} sent back to {wanted.name}.")
     else:
         out().print(f"{wanted.name} has no dead letters.")
+
+
+def resend(
+    ctx: typer.Context,
+    records: Annotated[
+        list[str], typer.Argument(metavar="RECORD…", help="Ids, or KIND/ID, of records.")
+    ],
+) -> None:
+    """Send what the outbox still holds about records (a week) to the bus, as their relay does.
+
+    For facts that never reached the bus, when their table's stream has them no longer. Consumers
+    recognise what they have had already.
+    """
+    connection: Connection = ctx.obj
+    deployment = connection.deployment()
+    sent = dict(resend_outbox(deployment, connection.realm, record) for record in records)
+    if connection.json:
+        document({"resent": sent})
+        return
+    for subject, count in sent.items():
+        facts = "1 fact" if count == 1 else f"{count:,} facts"
+        out().print(f"Sent {facts} about {subject}.", soft_wrap=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from local.cli.given import json_given
 from local.cli.output import document, err, note
@@ -48,10 +48,6 @@ def invoke(
     except ClientError as fault:
         reason = fault.response["Error"].get("Message", str(fault))
         raise NotReady(f"{function} cannot be invoked: {reason}.") from fault
-    except BotoCoreError as fault:
-        raise NotReady(
-            f"The platform does not answer: {fault}.", hint="`zebros status` says what runs."
-        ) from fault
     seconds = time.perf_counter() - started
     if logs and answer.get("LogResult"):
         tail = base64.b64decode(answer["LogResult"]).decode(errors="replace").rstrip()

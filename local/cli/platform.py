@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from rich.text import Text
 from local.cli.output import document, err, note, out, table
 from local.cli.welcome import backlog, home_of, say, welcome
 from local.connection import Connection, LocalIssuer
-from local.errors import BadInput, NotReady, Stopped, Trouble
+from local.errors import BadInput, NotReady, Stopped
 from local.follow import Followed, follow
 from local.processes import Known, stop
 from local.realms import TENANTS
@@ -64,20 +65,23 @@ def up(
         return
     obey_signals()
     supervisor = Supervisor(home, options, say)
-    failure: Trouble | None = None
+    failure: Exception | None = None
     try:
-        supervisor.start()
-        welcome(ctx, connection, empty=empty)
-        if not connection.json:
-            note("Ctrl-C stops the CRM.")
-            _show_logs(home)
-        supervisor.wait()
-    except KeyboardInterrupt:
-        note("Stopping …")
-    except Trouble as trouble:
-        failure = trouble
-    ignore_signals()
-    supervisor.stop(failure)
+        try:
+            supervisor.start()
+            welcome(ctx, connection, empty=empty)
+            if not connection.json:
+                note("Ctrl-C stops the CRM.")
+                _show_logs(home)
+            supervisor.wait()
+        except KeyboardInterrupt:
+            with suppress(OSError):  # the terminal may be what has gone
+                note("Stopping …")
+    except Exception as fault:
+        failure = fault
+    finally:  # whatever it was, nothing is left running
+        ignore_signals()
+        supervisor.stop(failure)
     if failure is not None:
         raise failure
     note("The CRM is stopped; its data is kept. `zebros up` starts it again.")
@@ -212,25 +216,35 @@ def _start_detached(home: Home, options: Options) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    said: list[str] = []
     try:
-        while True:
-            for _, line in followed.news():
-                said.append(line)
-                if not line.startswith(FAILED):
-                    say(line)
-            now = home.status()
-            if now.get("pid") == child.pid and now.get("phase") == "ready":
-                return
-            if child.poll() is not None:
-                error = now.get("error") if now.get("pid") == child.pid else None
-                words = error or {"error": "\n".join(said[-3:]) or "The start failed."}
-                raise NotReady(words["error"], hint=words.get("hint", f"Its log is {log}."))
-            time.sleep(0.1)
-    except KeyboardInterrupt:
+        _until_ready(home, child, followed)
+    except BaseException as fault:
         child.terminate()
         child.wait()
-        raise Stopped("The start was stopped.") from None
+        if isinstance(fault, KeyboardInterrupt):
+            raise Stopped("The start was stopped.") from None
+        raise
+
+
+def _until_ready(home: Home, child: subprocess.Popen[bytes], followed: Followed) -> None:
+    """Tell what a detached supervisor says. Raises NotReady when it ends before it is ready."""
+    failed = ""
+    while True:
+        code = child.poll()
+        for _, line in followed.news():
+            if line.startswith(FAILED):
+                failed = line.removeprefix(FAILED).strip()
+            elif code is None:
+                say(line)
+        now = home.status()
+        mine = now if now.get("pid") == child.pid else {}
+        if code is not None:
+            told = mine.get("error") or {"error": failed or f"The start ended with code {code}."}
+            log = f"Its log is {home.logs / 'supervisor.log'}."
+            raise NotReady(told["error"], hint=told.get("hint", log))
+        if mine.get("phase") == "ready":
+            return
+        time.sleep(0.1)
 
 
 def _show_logs(home: Home) -> None:

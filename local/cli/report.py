@@ -96,6 +96,8 @@ def _format(given: str | None, output: Path | None) -> str:
         raise BadInput(
             f"A {wanted} report needs a file to be saved in.", hint=f"Add -o report.{wanted}."
         )
+    if output is not None and output.is_dir():
+        raise BadInput(f"{output} is a folder.", hint=f"Name a file: {output / 'report'}.{wanted}.")
     if output is not None and not output.parent.is_dir():
         raise BadInput(f"There is no folder {output.parent} to save the report in.")
     return wanted

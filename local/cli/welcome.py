@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from local.cli import report
-from local.cli.output import document, err, note, out, progress
+from local.cli.output import document, err, note, out, progress, table
 from local.connection import Connection, LocalIssuer
 from local.errors import Trouble
 from local.realms import TENANTS, users
@@ -48,35 +48,37 @@ def welcome(ctx: typer.Context, connection: Connection, *, empty: bool) -> None:
     ]
     if state.get("bridge"):
         rows.append(("Docker bridge", state["bridge"]["endpoint"]))
-        rows.append(
-            ("In containers", f"sam local invoke … --env-vars {state['bridge']['env_vars']}")
-        )
+        built = home_of(connection).build / "template.yaml"
+        words = f"--template {built} --env-vars {state['bridge']['env_vars']}"
+        rows.append(("In containers", f"sam local invoke … {words}"))
     for name, value in rows:
         console.print(Text.assemble((f"{name:14}", "bold"), str(value)), soft_wrap=True)
     console.print()
-    for tenant in TENANTS:
-        names = ", ".join(f"{user.name_at_sign_in} ({user.role})" for user in _roles(tenant))
-        console.print(Text.assemble((f"{tenant:14}", "bold"), names), soft_wrap=True)
+    _print_users(sellers=not empty)
     console.print()
-    console.print(Text("The sign-in token of acme's admin (`zebros token` prints others):"))
+    console.print("A token of any of them: zebros token --tenant globex --user manager")
+    console.print("That of acme's admin:")
     issued = LocalIssuer(str(state["issuer_base"]), TENANTS[0], "admin").current()
     console.print(Text(issued), soft_wrap=True)
 
 
-def _roles(tenant: str) -> list[Any]:
-    """One user of each role."""
-    found: dict[str, Any] = {}
-    for user in users(tenant).values():
-        found.setdefault(user.role, user)
-    return list(found.values())
+def _print_users(*, sellers: bool) -> None:
+    """Who can sign in: one user of each role, the same at every tenant, and the demo's sellers."""
+    known = users(TENANTS[0])
+    roles: dict[str, str] = {}
+    for user in known.values():
+        roles.setdefault(user.role, user.name_at_sign_in)
+    rows = [(", ".join(TENANTS), name, role) for role, name in roles.items()]
+    if sellers:
+        first = [name for name in known if name not in roles.values()][:3]
+        seller = known[first[0]].role
+        rows.append((TENANTS[0], f"{', '.join(first)} …", f"{seller}, owners of the demo's deals"))
+    table(("tenant", "user", "role"), rows)
 
 
 def _load_demo(connection: Connection) -> None:
-    try:
-        from local.demo import load
-    except ImportError:
-        note("There is no demo company to load yet.")
-        return
+    from local.demo import load
+
     with connection.client() as client:
         if connection.json:
             load(client)

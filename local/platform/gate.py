@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from local.platform import sockets, sources
+from local.platform import mappings, sockets
 from local.platform.seams import module, replace
 from local.platform.settings import ACCOUNT, REGION
 from local.platform.snapshot import Snapshots
@@ -86,4 +86,4 @@ def backlog() -> dict[str, Any]:
 
 
 def _streams() -> list[Stream]:
-    return [one for one in list(sources.running.values()) if isinstance(one, Stream)]
+    return [one for one in list(mappings.running.values()) if isinstance(one, Stream)]

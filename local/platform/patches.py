@@ -10,6 +10,7 @@ from local.platform import (
     ids,
     keyconditions,
     lambdas,
+    mappings,
     moves,
     nested,
     queues,
@@ -18,7 +19,6 @@ from local.platform import (
     server,
     snapshot,
     sockets,
-    sources,
     ttl,
 )
 from local.platform.settings import Settings
@@ -37,7 +37,7 @@ def apply(settings: Settings) -> None:
         queues.apply,
         moves.apply,
         rules.apply,
-        sources.apply,
+        mappings.apply,
         secrets.apply,
         sockets.apply,
         gateways.apply,

@@ -17,8 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.platform.seams import module, register, replace
-from local.platform.sources import Source
-from local.platform.streams import reported
+from local.platform.sources import Source, reported
 
 _PAYLOAD_BYTES = 5_500_000
 """An invocation carries 6 MB; what a record adds to its body is counted as 600 bytes."""

@@ -1,34 +1,17 @@
-"""Event source mappings: a thread for each, woken when there is work.
+"""A source of work for a function: a queue or a table stream, read by a thread of its own."""
 
-Stock faults: one thread looks at all mappings in turn and runs the functions of table streams
-itself, so that a slow relay holds up every queue; a mapping reads ten messages at most,
-whatever its BatchSize; MaximumBatchingWindowInSeconds is ignored.
-
-Mended: every mapping of a queue or a table stream has its own thread (see `queues` and
-`streams` for what it does); batches fill to BatchSize or until their window is over. Mappings
-of other sources stay with the emulator's own loop.
-"""
-
+import json
 import logging
 import threading
 import time
 from abc import ABC, abstractmethod
 from typing import Any
 
-from local.platform import serving
-from local.platform.seams import module, replace
+from local.platform.seams import module
 
-_LOOK_S = 1.0
+LOOK_S = 1.0
 """A mapping looks at its source this often at least; delayed and invisible messages wake nobody."""
-_BREATH_S = 0.004
-"""Work that arrives together is taken together."""
 _log = logging.getLogger("lambda")
-
-
-def apply() -> None:
-    """Put our threads in the place of the emulator's poller."""
-    functions = module("services.lambda_svc")
-    replace(functions, "_poll_loop", Dispatcher(functions).run)
 
 
 class Source(threading.Thread, ABC):
@@ -53,9 +36,9 @@ class Source(threading.Thread, ABC):
                     pause = self.step() if mapping.get("Enabled", True) else None
                 except Exception:
                     _log.exception("The mapping of %s failed.", mapping.get("FunctionName"))
-                    pause = _LOOK_S
+                    pause = LOOK_S
                 if pause is None:
-                    self.nudged.wait(_LOOK_S)
+                    self.nudged.wait(LOOK_S)
                 elif pause > 0:
                     time.sleep(pause)
 
@@ -80,52 +63,25 @@ class Source(threading.Thread, ABC):
         return found
 
 
-class Dispatcher:
-    """Keeps a thread for every mapping and wakes those whose source got work."""
+def reported(mapping: dict[str, Any], answer: dict[str, Any]) -> set[str] | None:
+    """The identifiers an answer reports as failed; None when it cannot be understood.
 
-    def __init__(self, functions: Any) -> None:
-        self._functions = functions
-
-    def run(self) -> None:
-        """For ever (the emulator calls it in a thread of its own)."""
-        wake = self._functions._esm_wake
-        serving.wait()
-        while True:
-            wake.clear()
-            self.turn()
-            time.sleep(_BREATH_S)
-            wake.wait(_LOOK_S)
-
-    def turn(self) -> None:
-        """Start what is missing and nudge what has work.
-
-        Also while it is at work: what came after its last look would wait for the next one.
-        """
-        others = self._start_missing()
-        for source in list(running.values()):
-            if source.ready():
-                source.nudged.set()
-        if others:
-            self._functions._poll_kinesis()
-
-    def _start_missing(self) -> bool:
-        from local.platform.queues import Queue
-        from local.platform.streams import Stream
-
-        kinds: dict[str, type[Source]] = {"sqs": Queue, "dynamodb": Stream}
-        others = False
-        for name in [name for name, source in running.items() if not source.is_alive()]:
-            del running[name]
-        for account, region, mapping in self._functions._iter_all_esms():
-            service = mapping.get("EventSourceArn", "::").split(":")[2]
-            if service not in kinds:
-                others = True
-            elif mapping["UUID"] not in running:
-                source = kinds[service]((account, region), mapping)
-                running[mapping["UUID"]] = source
-                source.start()
-        return others
-
-
-running: dict[str, Source] = {}
-"""The sources at work, by the mapping's UUID."""
+    An answer without any report is a success; so is a report when the mapping did not ask for one.
+    """
+    if "ReportBatchItemFailures" not in (mapping.get("FunctionResponseTypes") or []):
+        return set()
+    body = answer.get("body")
+    try:
+        body = json.loads(body) if isinstance(body, str | bytes) and body else body
+    except ValueError:
+        return None
+    if not body:
+        return set()
+    if not isinstance(body, dict):
+        return None
+    failures = body.get("batchItemFailures") or []
+    try:
+        identifiers = {one["itemIdentifier"] for one in failures}
+    except (TypeError, KeyError):
+        return None
+    return None if "" in identifiers or None in identifiers else identifiers

@@ -12,13 +12,12 @@ and the stream goes on.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 
-import json
 import logging
 import time
 from typing import Any
 
 from local.platform.seams import module
-from local.platform.sources import Source
+from local.platform.sources import Source, reported
 
 _READ_PER_BATCH = 20
 """Records read for one of a batch at most, when a filter drops the others."""
@@ -161,27 +160,3 @@ def first_failure(
     if not identifiers.issubset(numbers):
         return 0
     return min((numbers.index(one) for one in identifiers), default=None)
-
-
-def reported(mapping: dict[str, Any], answer: dict[str, Any]) -> set[str] | None:
-    """The identifiers an answer reports as failed; None when it cannot be understood.
-
-    An answer without any report is a success; so is a report when the mapping did not ask for one.
-    """
-    if "ReportBatchItemFailures" not in (mapping.get("FunctionResponseTypes") or []):
-        return set()
-    body = answer.get("body")
-    try:
-        body = json.loads(body) if isinstance(body, str | bytes) and body else body
-    except ValueError:
-        return None
-    if not body:
-        return set()
-    if not isinstance(body, dict):
-        return None
-    failures = body.get("batchItemFailures") or []
-    try:
-        identifiers = {one["itemIdentifier"] for one in failures}
-    except (TypeError, KeyError):
-        return None
-    return None if "" in identifiers or None in identifiers else identifiers

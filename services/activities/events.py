@@ -1,6 +1,5 @@
 """Facts this context publishes, with the records they carry: the source of its schemas."""
 
-from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from kernel.dates import PlainDate
 from kernel.events import DomainEvent, Fields, Name, Snapshot, StreamGap, Text, UserId, empty
 from kernel.ids import Id
 
@@ -58,7 +58,7 @@ class TaskDetails(Fields):
 
     title: Name
     description: Text | None = None
-    due_on: date | None = Field(None, description="A day, without a time of day.")
+    due_on: PlainDate | None = Field(None, description="A day, without a time of day.")
     related: Annotated[list[Related], AfterValidator(_once_each)] = Field(
         default_factory=list,
         max_length=5,

@@ -87,7 +87,7 @@ def sentence(kind: str, fact_type: str, told: Told) -> str:
         case "StageChanged":
             return f"{name}: moved to {current.stage_name}"
         case "Reassigned":
-            return f"{name}: now with {current.owner_id}"
+            return f"{name}: now with {current.owner_id or 'nobody'}"
         case "Won":
             return f"Won: {name}{worth}"
         case "Lost":

@@ -94,12 +94,21 @@ class ActivityService:
     def timeline(
         self, caller: Caller, record_type: str, record_id: str, limit: int, cursor: str | None
     ) -> Page[TimelineEntry]:
-        """What happened to a record; the right is that of the record's own kind."""
+        """What happened to a record; the right is that of the record's own kind.
+
+        Every record has begun somehow: where nothing is told, there is no record to be seen (yet).
+        """
         if record_type not in set(RecordType):
             known = ", ".join(RecordType)
             raise NotFound(f"There are no timelines of {record_type!r}; there are of: {known}.")
         caller.must(Level.READ, _AREAS[RecordType(record_type)])
-        return self._repo.timeline(caller.tenant_id, record_type, record_id, limit, cursor)
+        page = self._repo.timeline(caller.tenant_id, record_type, record_id, limit, cursor)
+        if cursor is None and not page.items:
+            raise NotFound(
+                f"There is nothing on the timeline of {record_type} {record_id}; what has just "
+                "happened is there within seconds."
+            )
+        return page
 
     def _changeable(self, caller: Caller, task_id: str, expected: int | None) -> Task:
         caller.must(Level.WRITE, Area.ACTIVITIES)

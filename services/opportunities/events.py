@@ -1,11 +1,19 @@
 """Facts this context publishes, with the records they carry: the source of its schemas."""
 
-from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
+from kernel.dates import PlainDate
 from kernel.events import DomainEvent, Fields, Name, Snapshot, StreamGap, Text
 from kernel.ids import Id
 from kernel.money import Money
@@ -40,7 +48,7 @@ class Stage(BaseModel):
 
     key: StageKey
     name: Name
-    probability: int = Field(ge=0, le=100, description="Chance of winning, percent.")
+    probability: int = Field(strict=True, ge=0, le=100, description="Chance of winning, percent.")
     kind: StageKind = StageKind.OPEN
     forecast_category: Forecast = Forecast.PIPELINE
 
@@ -77,7 +85,7 @@ class ProductFields(Fields):
     code: Annotated[str, StringConstraints(max_length=60, strip_whitespace=True)] | None = None
     family: Name | None = None
     price: Money | None = Field(None, description="List price.")
-    active: bool = True
+    active: StrictBool = True
 
 
 class ProductState(Snapshot, ProductFields):
@@ -92,8 +100,8 @@ class OpportunityFields(Fields):
     contact_id: Id | None = None
     amount: Money | None = Field(None, description="What we expect to earn, or earned.")
     product_id: Id | None = None
-    expected_close_on: date | None = None
-    opened_on: date | None = Field(None, description="When we began to work on it.")
+    expected_close_on: PlainDate | None = None
+    opened_on: PlainDate | None = Field(None, description="When we began to work on it.")
     region: Name | None = None
     description: Text | None = None
 
@@ -108,7 +116,7 @@ class OpportunityState(Snapshot, OpportunityFields):
     probability: int = Field(ge=0, le=100)
     forecast_category: Forecast
     stage_entered_at: AwareDatetime
-    closed_on: date | None = None
+    closed_on: PlainDate | None = None
     lost_reason: Name | None = None
 
 
@@ -143,7 +151,10 @@ class OpportunityCreated(OpportunityEvent, context="opportunities"):
 
 
 class OpportunityUpdated(OpportunityEvent, context="opportunities"):
-    """Fields of a deal changed; `previous` has their earlier values."""
+    """Fields of a deal, or what is known of a closed one's end, changed.
+
+    `previous` has their earlier values.
+    """
 
     changed: list[str]
     previous: dict[str, object]
@@ -164,7 +175,7 @@ class OpportunityStageChanged(OpportunityEvent, context="opportunities"):
 
 
 class OpportunityReassigned(OpportunityEvent, context="opportunities"):
-    """A deal got another owner."""
+    """A deal got another owner or another team, or lost the one it had."""
 
     previous_owner_id: str | None = None
 

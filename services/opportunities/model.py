@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from kernel.aggregate import Aggregate, born, difference
-from kernel.errors import Invalid, RuleViolation
+from kernel.errors import FieldError, Invalid, RuleViolation
 from kernel.events import DomainEvent
 from opportunities.events import (
     DEFAULT_PIPELINE,
@@ -55,6 +55,7 @@ DEFAULT_STAGES = (
         forecast_category=Forecast.OMITTED,
     ),
 )
+_OWNER = frozenset({"owner_id", "team_id"})
 _EPOCH = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
 
 
@@ -114,10 +115,17 @@ class Product(ProductState, Aggregate):
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """How and when a deal ended, for deals taken over from elsewhere."""
+    """How and when a deal ended, for deals taken over from elsewhere; None is not known."""
 
     closed_on: date | None = None
     lost_reason: str | None = None
+
+    def check(self, kind: StageKind) -> None:
+        """Raise Invalid for what a deal in a stage of this kind does not have."""
+        if self.closed_on is not None and kind is StageKind.OPEN:
+            raise Invalid.field("closed_on", "is for a stage of kind won or lost; this one is open")
+        if self.lost_reason is not None and kind is not StageKind.LOST:
+            raise Invalid.field("lost_reason", f"is for a stage of kind lost; this one is {kind}")
 
 
 class Opportunity(OpportunityState, Aggregate):
@@ -144,27 +152,44 @@ class Opportunity(OpportunityState, Aggregate):
             stage_entered_at=at,
             **_standing(start),
         )
-        facts: list[DomainEvent] = [OpportunityCreated(current=opened)]
-        if stage.kind is StageKind.OPEN:
-            return opened, facts
-        closing = closing or Closing()
-        closed, fact = (
-            opened.win(stage, at, closing.closed_on)
-            if stage.kind is StageKind.WON
-            else opened.lose(stage, at, closing.lost_reason or "", closing.closed_on)
-        )
-        return closed, [*facts, fact]
+        deal, more = opened._brought(stage, closing or Closing(), at)
+        return deal, [OpportunityCreated(current=opened), *more]
 
-    def update(self, fields: OpportunityFields) -> tuple["Opportunity", list[DomainEvent]]:
-        """Change fields; a change of amount is a fact of its own, none when nothing differs."""
-        after = self.with_changes(**dict(fields))
-        changed, previous = difference(self, after, OpportunityFields)
+    def update(
+        self, fields: OpportunityFields, closing: Closing | None = None
+    ) -> tuple["Opportunity", list[DomainEvent]]:
+        """Change fields and, where it is given, what is known of a closed deal's end.
+
+        Another amount and another owner are facts of their own; none when nothing differs.
+        """
+        closing = closing or Closing()
+        closing.check(self.status)
+        after = self.with_changes(
+            **dict(fields),
+            closed_on=closing.closed_on or self.closed_on,
+            lost_reason=closing.lost_reason or self.lost_reason,
+        )
+        changed, previous = difference(self, after, OpportunityState)
+        if "opened_on" in changed or "closed_on" in changed:
+            after._check_days("closed_on" if "closed_on" in changed else "opened_on")
         facts: list[DomainEvent] = []
-        if set(changed) - {"amount"}:
+        if set(changed) - {"amount", *_OWNER}:
             facts.append(OpportunityUpdated(current=after, changed=changed, previous=previous))
         if "amount" in changed:
             facts.append(OpportunityAmountChanged(current=after, previous_amount=self.amount))
+        if _OWNER.intersection(changed):
+            facts.append(OpportunityReassigned(current=after, previous_owner_id=self.owner_id))
         return (after if facts else self), facts
+
+    def taken_over(
+        self, fields: OpportunityFields, stage: Stage | None, closing: Closing, at: datetime
+    ) -> tuple["Opportunity", list[DomainEvent]]:
+        """As another system has it now: its fields, its stage (None: as it is), how it ended."""
+        if stage is None or stage.key == self.stage:
+            return self.update(fields, closing)
+        updated, facts = self.update(fields)
+        deal, more = updated._brought(stage, closing, at)
+        return deal, facts + more
 
     def move(self, stage: Stage, at: datetime) -> tuple["Opportunity", list[DomainEvent]]:
         """To another open stage; won and lost have verbs of their own, which ask for more."""
@@ -190,10 +215,11 @@ class Opportunity(OpportunityState, Aggregate):
         self._must_be_open("won")
         after = self.with_changes(
             stage_entered_at=at,
-            closed_on=self._closing_day(closed_on, at),
+            closed_on=closed_on or at.date(),
             lost_reason=None,
             **_standing(stage),
         )
+        after._check_days("closed_on")
         return after, OpportunityWon(
             current=after, from_stage=self.stage, seconds_in_stage=self._seconds(at)
         )
@@ -207,10 +233,11 @@ class Opportunity(OpportunityState, Aggregate):
             raise Invalid.field("lost_reason", "is required: say why the deal was lost")
         after = self.with_changes(
             stage_entered_at=at,
-            closed_on=self._closing_day(closed_on, at),
+            closed_on=closed_on or at.date(),
             lost_reason=reason.strip(),
             **_standing(stage),
         )
+        after._check_days("closed_on")
         return after, OpportunityLost(
             current=after, from_stage=self.stage, seconds_in_stage=self._seconds(at)
         )
@@ -235,6 +262,23 @@ class Opportunity(OpportunityState, Aggregate):
         after = self.with_changes(owner_id=owner_id, team_id=team_id)
         return after, [OpportunityReassigned(current=after, previous_owner_id=self.owner_id)]
 
+    def _brought(
+        self, stage: Stage, closing: Closing, at: datetime
+    ) -> tuple["Opportunity", list[DomainEvent]]:
+        """To the stage another system has it in; reopening is left to those who may."""
+        closing.check(stage.kind)
+        if self.status is not StageKind.OPEN:
+            detail = f"The deal is {self.status}; reopen it before it goes to {stage.name!r}."
+            raise RuleViolation(detail, errors=(FieldError("stage", "needs an open deal"),))
+        if stage.kind is StageKind.OPEN:
+            return self.move(stage, at)
+        closed, fact = (
+            self.win(stage, at, closing.closed_on)
+            if stage.kind is StageKind.WON
+            else self.lose(stage, at, closing.lost_reason or "", closing.closed_on)
+        )
+        return closed, [fact]
+
     def _must_be_open(self, verb: str) -> None:
         if self.status is not StageKind.OPEN:
             raise RuleViolation(
@@ -245,11 +289,12 @@ class Opportunity(OpportunityState, Aggregate):
     def _seconds(self, at: datetime) -> int:
         return max(0, int((at - self.stage_entered_at).total_seconds()))
 
-    def _closing_day(self, closed_on: date | None, at: datetime) -> date:
-        day = closed_on or at.date()
-        if self.opened_on and day < self.opened_on:
+    def _check_days(self, given: str) -> None:
+        """Raise Invalid naming `given` (opened_on or closed_on) when it ends before it begins."""
+        if self.opened_on and self.closed_on and self.closed_on < self.opened_on:
+            if given == "opened_on":
+                raise Invalid.field("opened_on", f"is after closed_on ({self.closed_on})")
             raise Invalid.field("closed_on", f"is before opened_on ({self.opened_on})")
-        return day
 
 
 def _standing(stage: Stage) -> dict[str, Any]:

@@ -4,18 +4,21 @@ Index keys (each with the tenant in front):
   gsi1  OWNER#<owner>                  <opportunity id>            a user's deals, newest first
   gsi2  ACCOUNT#<account>              <opportunity id>            an account's deals, newest first
   gsi3  STAGE#<pipeline>#<stage>       <close date>#<id>           a board column in closing order
-  gsi1  PRODUCTS / PIPELINES           <name>#<id>                 the catalogue
+  gsi1  PRODUCTS / PIPELINES           <folded name>#<id>          the catalogue
   BOARD#<pipeline> (table itself)      STAGE#<stage>#<currency>    count and sum of a column
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
+from kernel import cursor
 from kernel.auth import Caller
 from kernel.clock import Clock
 from kernel.dynamo import Action, Add, Item, Table
 from kernel.events import DomainEvent
+from kernel.folding import fold
 from kernel.store import Page, Store
 from opportunities.events import DEFAULT_PIPELINE, StageKind
 from opportunities.model import Opportunity, Pipeline, Product
@@ -43,14 +46,14 @@ def _opportunity_index(o: Opportunity) -> Item:
 def _product_index(p: Product) -> Item:
     return {
         "gsi1pk": f"TENANT#{p.tenant_id}#PRODUCTS",
-        "gsi1sk": f"{p.name.casefold()}#{p.id}",
+        "gsi1sk": f"{fold(p.name)}#{p.id}",
     }
 
 
 def _pipeline_index(p: Pipeline) -> Item:
     return {
         "gsi1pk": f"TENANT#{p.tenant_id}#PIPELINES",
-        "gsi1sk": f"{p.name.casefold()}#{p.id}",
+        "gsi1sk": f"{fold(p.name)}#{p.id}",
     }
 
 
@@ -91,7 +94,7 @@ class OpportunityRepository:
         return self.opportunities.save(caller, before, after, *facts, also=also)
 
     def of_owner(
-        self, tenant_id: str, owner_id: str, limit: int, cursor: str | None
+        self, tenant_id: str, owner_id: str, limit: int, after: str | None
     ) -> Page[Opportunity]:
         """A user's deals, newest first."""
         return self.opportunities.page(
@@ -99,12 +102,12 @@ class OpportunityRepository:
             f"OWNER#{owner_id}",
             index="gsi1",
             limit=limit,
-            after=cursor,
+            after=after,
             newest_first=True,
         )
 
     def of_account(
-        self, tenant_id: str, account_id: str, limit: int, cursor: str | None
+        self, tenant_id: str, account_id: str, limit: int, after: str | None
     ) -> Page[Opportunity]:
         """An account's deals, newest first."""
         return self.opportunities.page(
@@ -112,7 +115,7 @@ class OpportunityRepository:
             f"ACCOUNT#{account_id}",
             index="gsi2",
             limit=limit,
-            after=cursor,
+            after=after,
             newest_first=True,
         )
 
@@ -123,7 +126,7 @@ class OpportunityRepository:
         stage: str,
         closing: tuple[date | None, date | None],
         limit: int,
-        cursor: str | None,
+        after: str | None,
     ) -> Page[Opportunity]:
         """A board column in order of the (expected) close date, `closing` both inclusive."""
         first, last = closing
@@ -133,30 +136,44 @@ class OpportunityRepository:
             f"STAGE#{pipeline_id}#{stage}",
             index="gsi3",
             limit=limit,
-            after=cursor,
+            after=after,
             between=between,
         )
 
-    def catalogue(self, tenant_id: str, limit: int, cursor: str | None) -> Page[Product]:
+    def catalogue(self, tenant_id: str, limit: int, after: str | None) -> Page[Product]:
         """Products by name."""
-        return self.products.page(tenant_id, "PRODUCTS", index="gsi1", limit=limit, after=cursor)
+        return self.products.page(tenant_id, "PRODUCTS", index="gsi1", limit=limit, after=after)
 
-    def pipelines_page(self, tenant_id: str, limit: int, cursor: str | None) -> Page[Pipeline]:
-        """The tenant's own pipelines by name."""
-        return self.pipelines.page(tenant_id, "PIPELINES", index="gsi1", limit=limit, after=cursor)
+    def pipelines_page(self, tenant_id: str, limit: int, after: str | None) -> Page[Pipeline]:
+        """The default pipeline, then the tenant's own by name."""
+        own = partial(self.pipelines.page, tenant_id, "PIPELINES", index="gsi1")
+        if after is not None:
+            return own(limit=limit, after=None if after == _past_default(tenant_id) else after)
+        default, page = Pipeline.default(tenant_id), own(limit=max(limit - 1, 1), after=None)
+        if limit > 1:
+            return Page(items=[default, *page.items], next_cursor=page.next_cursor)
+        return Page(items=[default], next_cursor=_past_default(tenant_id) if page.items else None)
 
     def board(self, tenant_id: str, pipeline_id: str) -> list[Column]:
         """Count and sum per stage and currency: one Query, however many deals there are."""
-        found = self._table.query(
-            f"TENANT#{tenant_id}#BOARD#{pipeline_id}", prefix="STAGE#", limit=1000
-        )
-        columns = []
-        for item in found.items:
-            _, stage, currency = str(item["sk"]).split("#")
-            columns.append(
-                Column(stage, currency, int(item.get("deals", 0)), int(item.get("minor_units", 0)))
+        columns, after = [], None
+        while True:
+            found = self._table.query(
+                f"TENANT#{tenant_id}#BOARD#{pipeline_id}", prefix="STAGE#", limit=1000, after=after
             )
-        return columns
+            columns += [_column(item) for item in found.items]
+            if (after := found.last_key) is None:
+                return columns
+
+
+def _past_default(tenant_id: str) -> str | None:
+    """The cursor behind the default pipeline, which has no item to go on after."""
+    return cursor.encode(tenant_id, "pipelines past the default one", {"id": DEFAULT_PIPELINE})
+
+
+def _column(item: Item) -> Column:
+    _, stage, currency = str(item["sk"]).split("#")
+    return Column(stage, currency, int(item.get("deals", 0)), int(item.get("minor_units", 0)))
 
 
 def board_counter(

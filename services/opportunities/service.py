@@ -26,9 +26,9 @@ from opportunities.repository import Column, OpportunityRepository
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a new deal stands: pipeline, stage (default: the first) and, when closed, how."""
+    """Where a deal stands, as far as it is said: its pipeline, its stage and, if closed, how."""
 
-    pipeline_id: str = DEFAULT_PIPELINE
+    pipeline_id: str | None = None
     stage: str | None = None
     closing: Closing = field(default_factory=Closing)
 
@@ -57,12 +57,7 @@ class OpportunityService:
     def pipelines(self, caller: Caller, limit: int, cursor: str | None) -> Page[Pipeline]:
         """The tenant's pipelines by name, the default one first."""
         caller.must(Level.READ, Area.OPPORTUNITIES)
-        page = self._repo.pipelines_page(caller.tenant_id, limit, cursor)
-        if cursor is not None:
-            return page
-        return Page(
-            items=[Pipeline.default(caller.tenant_id), *page.items], next_cursor=page.next_cursor
-        )
+        return self._repo.pipelines_page(caller.tenant_id, limit, cursor)
 
     def board(self, caller: Caller, pipeline_id: str) -> tuple[Pipeline, list[Column]]:
         """A pipeline and what is in each of its stages."""
@@ -118,11 +113,11 @@ class OpportunityService:
     def create(
         self, caller: Caller, fields: OpportunityFields, placement: Placement
     ) -> Opportunity:
-        """Open a deal; it belongs to the caller unless another owner is named."""
+        """Open a deal; the caller's, in its pipeline's first stage, unless it says otherwise."""
         caller.must(Level.WRITE, Area.OPPORTUNITIES)
         fields = owned(fields, caller)
         self._check_product(caller, fields, None)
-        pipeline = self._named(caller, placement.pipeline_id)
+        pipeline = self._named(caller, placement.pipeline_id or DEFAULT_PIPELINE)
         stage = pipeline.stage(placement.stage or pipeline.first(StageKind.OPEN).key)
         deal, facts = Opportunity.create(
             caller.tenant_id,
@@ -166,6 +161,9 @@ class OpportunityService:
     ) -> Page[Opportunity]:
         """A board column in closing order."""
         caller.must(Level.READ, Area.OPPORTUNITIES)
+        first, last = closing
+        if first and last and last < first:
+            raise Invalid.field("close_to", f"is before close_from ({first})")
         self._named(caller, pipeline_id).stage(stage)
         return self._repo.of_stage(caller.tenant_id, pipeline_id, stage, closing, limit, cursor)
 
@@ -260,7 +258,10 @@ class OpportunityService:
     def upsert(
         self, caller: Caller, fields: OpportunityFields, placement: Placement
     ) -> tuple[Opportunity, bool]:
-        """Create or change by external id; a change leaves stage and closing as they are."""
+        """Create or change by external id, and bring the deal to the stage its source has it in.
+
+        How a closed deal ended is corrected; reopened, or put into another pipeline, it is not.
+        """
         caller.must(Level.WRITE, Area.OPPORTUNITIES)
         found = held(self._repo.opportunities, caller.tenant_id, fields.external_ids)
         if found is None:
@@ -269,28 +270,15 @@ class OpportunityService:
         fields = merged(before, fields)
         check_hand_over(caller, before, fields)
         self._check_product(caller, fields, before)
-        after, facts = before.update(fields)
-        after, more = self._placed(after, placement)
-        facts += more
+        if placement.pipeline_id not in (None, before.pipeline_id):
+            raise Invalid.field(
+                "pipeline_id", f"cannot change; the deal is in {before.pipeline_id}"
+            )
+        stage = None
+        if placement.stage not in (None, before.stage):
+            stage = self._pipeline_of(before).stage(placement.stage)
+        after, facts = before.taken_over(fields, stage, placement.closing, self._now())
         return (self._repo.save(caller, before, after, *facts) if facts else before), False
-
-    def _placed(self, deal: Opportunity, placement: Placement) -> tuple[Opportunity, list[Any]]:
-        """Bring an imported deal to the stage its source says it is in."""
-        if placement.stage is None or placement.stage == deal.stage:
-            return deal, []
-        pipeline = self._pipeline_of(deal)
-        stage, closing = pipeline.stage(placement.stage), placement.closing
-        match stage.kind:
-            case StageKind.OPEN:
-                return deal.move(stage, self._now())
-            case StageKind.WON:
-                won, fact = deal.win(stage, self._now(), closing.closed_on)
-                return won, [fact]
-            case StageKind.LOST:
-                lost, loss = deal.lose(
-                    stage, self._now(), closing.lost_reason or "", closing.closed_on
-                )
-                return lost, [loss]
 
     def _change(
         self,

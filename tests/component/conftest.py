@@ -1,4 +1,7 @@
-"""A context's code against DynamoDB, EventBridge, SQS and S3 in process (moto)."""
+"""A context's code against DynamoDB, EventBridge, SQS and S3 in process (moto).
+
+With ZEBROS_DYNAMODB (`make judge`) the tables are in Amazon's DynamoDB Local, the rest is moto's.
+"""
 
 import json
 import os
@@ -17,6 +20,11 @@ from kernel import aws, cursor
 from kernel.packing import unpack
 
 INDEXES = ("gsi1", "gsi2", "gsi3")
+JUDGE = os.environ.get("ZEBROS_DYNAMODB")
+"""The URL of a DynamoDB Local."""
+MOTO: dict[str, Any] = {"reset_boto3_session": False}
+if JUDGE:
+    MOTO |= {"mock_credentials": False, "passthrough": {"urls": [JUDGE]}}
 
 
 def examples(count: int) -> settings:
@@ -98,7 +106,10 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("BUS_NAME", "bus")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     isolate_requests(monkeypatch)
-    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+    if JUDGE:
+        for service in ("DYNAMODB", "DYNAMODB_STREAMS"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", JUDGE)
+    with mock_aws(config={"core": MOTO}):
         clear_caches()
         client = outside("dynamodb")
         create_table(client, "table")
@@ -107,6 +118,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         outside("events").create_event_bus(Name="bus")
         yield client
         clear_caches()
+        if JUDGE:
+            for name in client.list_tables()["TableNames"]:
+                client.delete_table(TableName=name)
 
 
 class ApiClient:
@@ -177,3 +191,6 @@ def facts(client: Any, table: str = "table") -> list[dict[str, Any]]:
 
 
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Zebros")
+if JUDGE:
+    # Its tables are told apart by access key: one for each process of tests.
+    os.environ["AWS_ACCESS_KEY_ID"] = os.environ.get("PYTEST_XDIST_WORKER", "alone")

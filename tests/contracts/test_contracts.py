@@ -10,6 +10,7 @@ from openapi_spec_validator import validate
 from referencing import Registry, Resource
 
 from tools import asyncapi, openapi, schemas
+from tools import examples as examples_tool
 from tools.contexts import apis, events
 from tools.drift import stale
 
@@ -73,6 +74,21 @@ def test_operation_ids_are_unique() -> None:
     assert len(set(names)) == len(names)
 
 
+def objects(schema: Any) -> list[dict[str, Any]]:
+    """Every object within a schema."""
+    if isinstance(schema, list):
+        return [found for part in schema for found in objects(part)]
+    if not isinstance(schema, dict):
+        return []
+    return [schema, *(found for part in schema.values() for found in objects(part))]
+
+
+@pytest.mark.parametrize("path", schemas.render(), ids=lambda p: p.stem)
+def test_a_published_schema_takes_a_field_that_a_later_release_adds(path: Path) -> None:
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    assert not [part for part in objects(schema) if part.get("additionalProperties") is False]
+
+
 def registry() -> Registry[Any]:
     """All published schemas by `$id`."""
     found = Registry[Any]()
@@ -96,6 +112,12 @@ def test_an_example_is_a_valid_fact(path: Path) -> None:
     broken = {**envelope["data"], "current": {**envelope["data"]["current"], "version": "one"}}
     with pytest.raises(ValidationError):
         Draft202012Validator(schema, registry=known).validate(broken)
+
+
+@pytest.mark.parametrize("instant", ["2026-01-31T09:30:00.120Z", "2026-01-31T09:30:00Z"])
+def test_an_example_is_the_same_whenever_it_is_made(instant: str) -> None:
+    """An instant on a whole second is written without a fraction."""
+    assert examples_tool.fixed(f'"{instant}"') == '"2026-06-30T09:00:00.000Z"'
 
 
 def test_every_fact_has_an_example() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,23 +34,21 @@ def win(crm: Crm, deal_id: str) -> None:
 
 
 class Partner:
-    """The subscriber's stack, deployed by its own `sam deploy`."""
+    """The subscriber's stack, built and deployed by the commands of its README."""
 
     def __init__(self, crm: Crm, folder: Path) -> None:
-        self.crm = crm
-        self._sam("build", "--build-in-source", "--build-dir", str(folder))
-        self._sam(
-            "deploy", "--template-file", str(folder / "template.yaml"),
-            "--stack-name", "big-wins", "--resolve-s3", "--capabilities", "CAPABILITY_IAM",
-            "--parameter-overrides", f"BusName={crm.state['bus']}",
-        )  # fmt: skip
+        self.crm, self.folder = crm, folder / "examples" / "subscriber"
+        for part in ("examples/subscriber", "events/schemas"):
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns(".aws-sam"))
+        self._sam("build")
+        self._sam("deploy", "--parameter-overrides", f"BusName={crm.state['bus']}")
         stacks = crm.client("cloudformation").describe_stacks(StackName="big-wins")["Stacks"]
         self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks[0]["Outputs"]}
 
     def _sam(self, *words: str) -> None:
         done = subprocess.run(
             [str(Path(sys.executable).with_name("sam")), *words],
-            cwd=ROOT / "examples" / "subscriber",
+            cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=300,
@@ -102,7 +101,7 @@ class Partner:
 
 @pytest.fixture(scope="module")
 def partner(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Partner:
-    return Partner(crm, tmp_path_factory.mktemp("partner") / "build")
+    return Partner(crm, tmp_path_factory.mktemp("partner"))
 
 
 def test_a_partner_gets_exactly_the_wins_above_its_amount(crm: Crm, partner: Partner) -> None:

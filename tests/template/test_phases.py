@@ -74,6 +74,25 @@ def test_the_worker_prefers_spot_and_scales_by_backlog_per_running_task() -> Non
     assert container["ContainerDefinitions"][0]["StopTimeout"] < 120, "Spot's notice"
 
 
+def test_an_image_that_does_not_start_fails_the_deployment_within_minutes() -> None:
+    """Without the circuit breaker CloudFormation waits for hours for tasks that never run."""
+    (service,) = resources("AWS::ECS::Service", "infra/worker.yaml").values()
+    breaker = service["DeploymentConfiguration"]["DeploymentCircuitBreaker"]
+    assert breaker == {"Enable": True, "Rollback": True}
+
+
+def test_an_update_leaves_as_many_workers_as_the_backlog_asked_for() -> None:
+    (service,) = resources("AWS::ECS::Service", "infra/worker.yaml").values()
+    assert "DesiredCount" not in service, "it would be set again with every update"
+    (target,) = resources(
+        "AWS::ApplicationAutoScaling::ScalableTarget", "infra/worker.yaml"
+    ).values()
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (
+        {"Ref": "MinTasks"},
+        {"Ref": "MaxTasks"},
+    )
+
+
 def test_reserved_concurrency_leaves_an_account_its_unreserved_share() -> None:
     """A thousand is an account's usual quota; a hundred must stay for whatever else it runs."""
     by_phase = {"Fn::FindInMap": ["Phases", {"Ref": "Phase"}, "Concurrency"]}

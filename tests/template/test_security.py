@@ -111,6 +111,9 @@ def test_every_table_s_facts_are_relayed_and_nothing_else_of_it() -> None:
             assert pattern["eventName"] == ["INSERT"]
             assert pattern["dynamodb"]["Keys"]["sk"]["S"] == [{"prefix": "FACT#"}]
             assert mapping["StartingPosition"] == "TRIM_HORIZON", "LATEST would skip facts"
+            # Batches in parallel keep the order of an item (pk and sk); every fact is an item of
+            # its own, so two facts of one record could overtake each other.
+            assert mapping.get("ParallelizationFactor", 1) == 1
     assert sorted(relayed) == sorted(TABLES)
 
 

@@ -113,6 +113,14 @@ def test_what_the_gateway_answers_by_itself_is_a_problem_like_any_other() -> Non
         assert re.search(rf"^\| `{slug}` \| {problem['status']} ", listed, re.M), slug
 
 
+def test_access_logs_are_written_also_in_an_account_without_an_api() -> None:
+    """Logs wait for the role that writes them, and that for an API: a new account refuses it."""
+    found = load()["Resources"]
+    assert found["ApiLogging"]["DependsOn"] == "Api"
+    for name in ("ApiAccessLogs", "SocketAccessLogs"):
+        assert found[name]["DependsOn"] == "ApiLogging"
+
+
 def test_the_order_of_the_template_is_the_house_s() -> None:
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
     banners = re.findall(r"^ *# ={90,}\n *# ([A-Z][\w ]+)", text, re.M)

@@ -1,12 +1,12 @@
 """The HTTP face of activities: read the request, call one use case, shape the reply."""
 
-from datetime import date
 from enum import StrEnum
 
 from activities.bootstrap import service, table
 from activities.events import NewTask, TaskFields, TaskState
 from activities.repository import TimelineEntry
 from kernel.auth import Caller
+from kernel.dates import PlainDate
 from kernel.events import UserId
 from kernel.http import Api, ListQuery
 from kernel.store import Page
@@ -26,8 +26,8 @@ class TaskQuery(ListQuery):
 
     assignee_id: UserId | None = None
     status: Shelf = Shelf.OPEN
-    due_from: date | None = None
-    due_to: date | None = None
+    due_from: PlainDate | None = None
+    due_to: PlainDate | None = None
 
 
 @app.post("/tasks", status=201)

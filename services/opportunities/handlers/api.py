@@ -1,11 +1,10 @@
 """The HTTP face of opportunities: read the request, call one use case, shape the reply."""
 
-from datetime import date
-
 from pydantic import BaseModel, Field
 
 from kernel.auth import Caller
 from kernel.batch import Batch, BatchResults, upsert_each
+from kernel.dates import PlainDate
 from kernel.events import Name, UserId
 from kernel.external import ExternalRef
 from kernel.http import Api, Body, ListQuery
@@ -36,7 +35,7 @@ class NewOpportunity(OpportunityFields):
 
     pipeline_id: PipelineId = DEFAULT_PIPELINE
     stage: StageKey | None = Field(None, description="Default: the pipeline's first stage.")
-    closed_on: date | None = Field(None, description="For a stage of kind won or lost.")
+    closed_on: PlainDate | None = Field(None, description="For a stage of kind won or lost.")
     lost_reason: Name | None = Field(None, description="Required for a stage of kind lost.")
 
     def fields(self) -> OpportunityFields:
@@ -47,8 +46,9 @@ class NewOpportunity(OpportunityFields):
         )
 
     def placement(self) -> Placement:
-        """Where the deal stands."""
-        return Placement(self.pipeline_id, self.stage, Closing(self.closed_on, self.lost_reason))
+        """Where the deal stands; a pipeline that was not named is none, not the default one."""
+        named = self.pipeline_id if "pipeline_id" in self.model_fields_set else None
+        return Placement(named, self.stage, Closing(self.closed_on, self.lost_reason))
 
 
 class OpportunityQuery(ListQuery):
@@ -59,8 +59,8 @@ class OpportunityQuery(ListQuery):
     external_id: ExternalRef | None = None
     pipeline_id: PipelineId | None = None
     stage: StageKey | None = None
-    close_from: date | None = None
-    close_to: date | None = None
+    close_from: PlainDate | None = None
+    close_to: PlainDate | None = None
 
 
 class CatalogueQuery(ListQuery):
@@ -78,14 +78,14 @@ class Move(Body):
 class Win(Body):
     """How a deal was won."""
 
-    closed_on: date | None = Field(None, description="Default: today (UTC).")
+    closed_on: PlainDate | None = Field(None, description="Default: today (UTC).")
 
 
 class Lose(Body):
     """How and why a deal was lost."""
 
     reason: Name
-    closed_on: date | None = Field(None, description="Default: today (UTC).")
+    closed_on: PlainDate | None = Field(None, description="Default: today (UTC).")
 
 
 class Reopen(Body):
@@ -175,6 +175,7 @@ def create_product(caller: Caller, body: ProductFields) -> ProductState:
 @app.get("/products")
 def list_products(caller: Caller, query: CatalogueQuery) -> Page[ProductState]:
     """List the catalogue by name, or find a product by external id."""
+    query.one_of("external_id", "cursor")
     if query.external_id:
         return service().product_by_external_id(caller, query.external_id)
     return service().products(caller, query.limit, query.cursor)
@@ -213,10 +214,7 @@ def create_opportunity(caller: Caller, body: NewOpportunity) -> OpportunityState
 def list_opportunities(caller: Caller, query: OpportunityQuery) -> Page[OpportunityState]:
     """List deals of an owner (yourself by default), of an account, or of a stage by close date."""
     query.one_of("owner_id", "account_id", "external_id", "stage")
-    if query.external_id:
-        return service().by_external_id(caller, query.external_id)
-    if query.account_id:
-        return service().of_account(caller, query.account_id, query.limit, query.cursor)
+    query.one_of("external_id", "cursor")
     if query.stage:
         return service().of_stage(
             caller,
@@ -227,6 +225,10 @@ def list_opportunities(caller: Caller, query: OpportunityQuery) -> Page[Opportun
             query.cursor,
         )
     query.only_with("stage", "pipeline_id", "close_from", "close_to")
+    if query.external_id:
+        return service().by_external_id(caller, query.external_id)
+    if query.account_id:
+        return service().of_account(caller, query.account_id, query.limit, query.cursor)
     return service().of_owner(caller, query.owner_id, query.limit, query.cursor)
 
 

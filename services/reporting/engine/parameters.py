@@ -1,6 +1,5 @@
 """What a person asks for: which report, grouped how, over which period, as which kind of file."""
 
-import re
 from datetime import date
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -14,6 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from kernel.dates import PlainDate
 from kernel.money import Currency
 
 ReportName = Literal["pipeline_by_stage", "win_rate", "sales_performance"]
@@ -44,25 +44,6 @@ def _named(what: str, allowed: tuple[str, ...]) -> BeforeValidator:
         )
 
     return BeforeValidator(check)
-
-
-def _plain_date(value: Any) -> Any:
-    """Only `2026-01-31` (or a date): no instants, which belong to another day elsewhere."""
-    if value is None or type(value) is date:
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise PydanticCustomError(
-        "plain_date",
-        "{given} is not a calendar date; write it as YYYY-MM-DD, such as 2026-01-31",
-        {"given": repr(value)[:60]},
-    )
-
-
-PlainDate = Annotated[date, BeforeValidator(_plain_date)]
 
 
 class ReportParameters(BaseModel):

@@ -27,6 +27,9 @@ def api(cloud: Any) -> ApiClient:
         ({"title": "x", "description": "d" * 2001}, "description"),
         ({"title": "x", "due_on": "2026-02-30"}, "due_on"),
         ({"title": "x", "due_on": "2026-02-03T10:00:00Z"}, "due_on"),
+        ({"title": "x", "due_on": "2026-02-03T00:00:00"}, "due_on"),
+        ({"title": "x", "due_on": 86400}, "due_on"),
+        ({"title": "x", "due_on": "86400"}, "due_on"),
         ({"title": "x", "assignee_id": ""}, "assignee_id"),
         ({"title": "x", "related": [RELATED, RELATED]}, "related"),
         ({"title": "x", "related": [{**RELATED, "id": new_id()} for _ in range(6)]}, "related"),
@@ -50,6 +53,8 @@ def test_a_wrong_new_task_is_refused(api: ApiClient, cloud: Any, body: Any, fiel
         ({"status": "completed"}, "status"),
         ({"completed_at": "2026-01-01T00:00:00Z"}, "completed_at"),
         ({"version": 9}, "version"),
+        ({"due_on": 86400}, "due_on"),
+        ({"due_on": "2026-02-03T00:00:00"}, "due_on"),
         ({"related": [RELATED, RELATED]}, "related"),
     ],
 )
@@ -66,6 +71,8 @@ def test_a_wrong_change_is_refused(api: ApiClient, cloud: Any, patch: Any, field
     [
         ("/tasks?status=completed", "status"),
         ("/tasks?due_from=soon", "due_from"),
+        ("/tasks?due_from=86400", "due_from"),
+        ("/tasks?due_to=2026-02-01T00:00:00", "due_to"),
         ("/tasks?due_from=2026-02-01&due_to=2026-01-31", "due_to"),
         ("/tasks?owner_id=ann", "owner_id"),
         ("/tasks?limit=201", "limit"),

@@ -195,10 +195,30 @@ def test_a_fact_that_cannot_be_told_fails_alone(
 def test_a_timeline_is_its_tenants_alone(api: ApiClient, story: list[dict[str, Any]]) -> None:
     account = story[0]["data"]["current"]["account_id"]
     delivered([{**fact, "tenantid": "globex"} for fact in story])
-    assert texts(api, "account", account) == []
+    assert api("GET", f"/timeline/account/{account}").status == 404
     delivered(story)
     assert len(texts(api, "account", account)) == len(story)
     assert len(texts(api.as_(tenant="globex"), "account", account)) == len(story)
+
+
+@pytest.mark.parametrize("kind", ["account", "contact", "opportunity", "pipeline", "product"])
+def test_where_nothing_is_told_there_is_nothing_to_see(api: ApiClient, kind: str) -> None:
+    """Unknown, foreign or too new: one answer, which says that facts take seconds."""
+    record = new_id()
+    answer = api("GET", f"/timeline/{kind}/{record}")
+    assert (answer.status, answer.json["type"]) == (404, "urn:zebros:problem:not-found")
+    assert answer.json["detail"] == (
+        f"There is nothing on the timeline of {kind} {record}; what has just happened is there "
+        "within seconds."
+    )
+
+
+def test_a_new_tasks_timeline_is_there_when_its_fact_came(api: ApiClient, cloud: Any) -> None:
+    task = made(api("POST", "/tasks", {"title": "Call"}))
+    assert api("GET", f"/timeline/task/{task}").status == 404
+    delivered(facts(cloud))
+    assert texts(api, "task", task) == ["Task for ann: Call"]
+    assert api.as_(tenant="globex")("GET", f"/timeline/task/{task}").status == 404
 
 
 def test_a_long_timeline_pages_through_every_entry_once(

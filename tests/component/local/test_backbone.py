@@ -1,63 +1,20 @@
-"""Looking at the backbone and mending it: taps, dead letters, replays."""
+"""Looking at the backbone: taps and replays."""
 
-import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import EndpointConnectionError
 from ulid import ULID
 
-from kernel import relay
-from kernel.envelope import written
-from kernel.packing import pack
-from local.backbone import redrive, replay, tail
-from local.connection import Deployment
-from local.errors import BadInput, Trouble
-
-OUTPUTS = {"BusName": "bus", "ArchiveName": "archive", "LakeBucketName": "lake"}
-
-
-@pytest.fixture
-def stack(cloud: Any) -> Deployment:
-    return Deployment(OUTPUTS, None, "us-east-1")
-
-
-def put(*facts: dict[str, Any]) -> None:
-    boto3.client("events").put_events(
-        Entries=[
-            {
-                "EventBusName": "bus",
-                "Source": fact["source"],
-                "DetailType": fact["type"],
-                "Detail": json.dumps(fact),
-            }
-            for fact in facts
-        ]
-    )
-
-
-def fact(number: int, type_: str = "OpportunityWon", **more: Any) -> dict[str, Any]:
-    return {
-        "id": f"F{number}",
-        "source": "zebros.opportunities",
-        "type": type_,
-        "subject": f"opportunity/{number}",
-        "time": f"2026-03-10T09:30:{number:02d}.000Z",
-        "tenantid": "acme",
-        "sequence": "1",
-        "data": {"current": {}},
-        **more,
-    }
-
-
-def all_of(tap: tail.Tap) -> list[str]:
-    found: list[str] = []
-    while facts := tap.facts():
-        found += [str(one["id"]) for one in facts]
-    return found
+from local import cli
+from local.backbone import replay, tail
+from local.cli import events
+from local.connection import Connection, Deployment
+from local.errors import BadInput
+from tests.component.local.bus import all_of, fact, put
 
 
 @pytest.mark.parametrize(
@@ -101,6 +58,41 @@ def test_a_tap_leaves_nothing_behind_however_it_ends(stack: Deployment) -> None:
     assert left_behind() == []
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [(["--count", "1"], ["F1"]), (["--all-tenants", "--count", "2"], ["F1", "F2"])],
+)
+def test_a_tail_shows_facts_as_they_happen(
+    stack: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    shown: list[str],
+) -> None:
+    """They happen once it says that it follows them."""
+    monkeypatch.setattr(Connection, "deployment", lambda _self: stack)
+    monkeypatch.setattr(events, "note", lambda _: put(fact(1), fact(2, tenantid="globex")))
+    assert cli.main(["--json", "events", "tail", "--seconds", "20", *words]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["id"] for one in told] == shown
+    assert cli.main(["events", "tail", "--seconds", "20", *words]) == 0
+    assert "OpportunityWon             opportunity/1 #1" in capsys.readouterr().out
+    assert left_behind() == []
+
+
+def test_a_tail_whose_platform_goes_away_says_so(
+    stack: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1/")
+
+    monkeypatch.setattr(Connection, "deployment", lambda _self: stack)
+    monkeypatch.setattr(stack.aws("sqs"), "receive_message", gone)
+    monkeypatch.setattr(stack.aws("events"), "remove_targets", gone)
+    assert cli.main(["events", "tail", "--seconds", "5"]) == 69
+    assert "zebros: The platform does not answer: " in capsys.readouterr().err
+
+
 def test_what_a_killed_tail_left_is_removed_by_the_next_one(stack: Deployment) -> None:
     old = ULID.from_datetime(datetime.now(UTC) - timedelta(hours=2))
     young = ULID.from_datetime(datetime.now(UTC) - timedelta(minutes=5))
@@ -114,180 +106,6 @@ def test_what_a_killed_tail_left_is_removed_by_the_next_one(stack: Deployment) -
         pass
     assert not any(names[0] in one for one in left_behind())
     assert sum(names[1] in one for one in left_behind()) == 2
-
-
-TEMPLATE = {
-    "Resources": {
-        "ReportingLakeQueue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "main"}},
-        "ReportingLakeDeadLetters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "dlq"}},
-        "CustomersRelayDeadLetters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "r"}},
-    }
-}
-
-
-@pytest.fixture
-def letters(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    """A stack with a dead-letter queue, on a platform that has no move tasks."""
-    boto3.client("cloudformation").create_stack(
-        StackName="zebros", TemplateBody=json.dumps(TEMPLATE)
-    )
-
-    def refuse(**_: Any) -> None:
-        error = {"Error": {"Code": "InvalidAction", "Message": "Unknown action"}}
-        raise ClientError(error, "StartMessageMoveTask")  # type: ignore[arg-type]
-
-    monkeypatch.setattr(stack.aws("sqs"), "start_message_move_task", refuse)
-    return stack
-
-
-def waiting(queue: str) -> list[str]:
-    sqs = boto3.client("sqs")
-    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-    bodies: list[str] = []
-    while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-        bodies += [message["Body"] for message in found]
-    return bodies
-
-
-def test_dead_letters_go_back_to_their_queue(letters: Deployment) -> None:
-    sqs = boto3.client("sqs")
-    for number in range(23):
-        sqs.send_message(
-            QueueUrl=sqs.get_queue_url(QueueName="dlq")["QueueUrl"], MessageBody=f"letter {number}"
-        )
-    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLakeDeadLetters")
-    assert (queue.name, queue.depth) == ("ReportingLake", 23)
-    assert max(redrive.redrive(letters, queue, pause=lambda _: None)) == 23
-    assert sorted(waiting("main")) == sorted(f"letter {n}" for n in range(23))
-    assert waiting("dlq") == []
-
-
-def test_an_empty_dead_letter_queue_is_no_work(letters: Deployment) -> None:
-    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLake")
-    assert max(redrive.redrive(letters, queue, pause=lambda _: None), default=0) == 0
-
-
-def test_where_the_platform_has_a_move_task_it_does_the_work(
-    letters: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = [
-        {"TaskHandle": "t", "Status": "RUNNING", "ApproximateNumberOfMessagesMoved": 4},
-        {"Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": 9},
-    ]
-    sqs = letters.aws("sqs")
-    monkeypatch.setattr(sqs, "start_message_move_task", lambda **_: {"TaskHandle": "t"})
-    monkeypatch.setattr(sqs, "list_message_move_tasks", lambda **_: {"Results": [told.pop(0)]})
-    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLake")
-    assert list(redrive.redrive(letters, queue, pause=lambda _: None)) == [4, 9]
-
-
-def test_a_move_that_fails_says_why(letters: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    sqs = letters.aws("sqs")
-    told = {"Results": [{"Status": "FAILED", "FailureReason": "AccessDenied"}]}
-    monkeypatch.setattr(sqs, "start_message_move_task", lambda **_: {"TaskHandle": "t"})
-    monkeypatch.setattr(sqs, "list_message_move_tasks", lambda **_: told)
-    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLake")
-    with pytest.raises(Trouble, match="AccessDenied"):
-        list(redrive.redrive(letters, queue, pause=lambda _: None))
-
-
-def test_a_queue_there_is_not_names_those_there_are(letters: Deployment) -> None:
-    with pytest.raises(BadInput) as refused:
-        redrive.chosen(redrive.dead_letter_queues(letters), "ReportngLake")
-    assert "CustomersRelay, ReportingLake" in refused.value.hint
-
-
-class Relay:
-    """Stands for the Lambda service: runs the relay's own handler, or fails."""
-
-    def __init__(self) -> None:
-        self.handed: list[dict[str, Any]] = []
-        self.broken = False
-
-    def invoke(self, **asked: Any) -> dict[str, Any]:
-        assert asked["FunctionName"] == "z-CustomersRelay"
-        if self.broken:
-            body = b'{"errorMessage": "the bus is down"}'
-            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(body)}
-        event = json.loads(asked["Payload"])
-        self.handed += event["Records"]
-        return {"Payload": io.BytesIO(json.dumps(relay.handler(event, None)).encode())}
-
-
-@pytest.fixture
-def relayed(
-    letters: Deployment, cloud: Any, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Deployment, Relay]:
-    """Five facts in a table's stream, of which three ended in a dead letter of the relay."""
-    for number in range(1, 6):
-        for kind in ("FACT", "STATE"):
-            detail = pack(written(fact(number, source="zebros.customers")))
-            cloud.put_item(
-                TableName="table",
-                Item={
-                    "pk": {"S": f"p{number}"},
-                    "sk": {"S": f"{kind}#1"},
-                    "detail": {"B": detail},
-                },
-            )
-    arn = cloud.describe_table(TableName="table")["Table"]["LatestStreamArn"]
-    streams = boto3.client("dynamodbstreams")
-    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
-    start = streams.get_shard_iterator(
-        StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
-    )["ShardIterator"]
-    numbers = [
-        one["dynamodb"]["SequenceNumber"]
-        for one in streams.get_records(ShardIterator=start)["Records"]
-    ]
-    info = {
-        "shardId": shard,
-        "streamArn": arn,
-        "startSequenceNumber": numbers[2],
-        "endSequenceNumber": numbers[7],
-    }
-    sqs = boto3.client("sqs")
-    sqs.send_message(
-        QueueUrl=sqs.get_queue_url(QueueName="r")["QueueUrl"],
-        MessageBody=json.dumps({"DDBStreamBatchInfo": info}),
-    )
-    stands = Relay()
-    monkeypatch.setattr(letters.aws("lambda"), "invoke", stands.invoke)
-    outputs = {**OUTPUTS, "CustomersRelayName": "z-CustomersRelay"}
-    return Deployment(outputs, None, "us-east-1"), stands
-
-
-def test_a_relays_letter_brings_its_facts_to_the_bus(relayed: tuple[Deployment, Relay]) -> None:
-    deployment, stands = relayed
-    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
-    with tail.tapped(deployment, tail.Filter()) as tap:
-        assert list(redrive.redrive(deployment, queue)) == [3]
-        assert sorted(all_of(tap)) == ["F2", "F3", "F4"]
-    assert len(stands.handed) == 3
-    assert waiting("r") == []
-
-
-def test_a_relay_that_fails_again_keeps_its_letter(relayed: tuple[Deployment, Relay]) -> None:
-    deployment, stands = relayed
-    stands.broken = True
-    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
-    with pytest.raises(Trouble, match="CustomersRelay failed again: the bus is down"):
-        list(redrive.redrive(deployment, queue))
-    assert redrive.dead_letter_queues(deployment)[0].depth == 0  # held back for a minute
-    sqs = boto3.client("sqs")
-    found = sqs.get_queue_attributes(
-        QueueUrl=queue.url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
-    )
-    assert found["Attributes"]["ApproximateNumberOfMessagesNotVisible"] == "1"
-
-
-def test_a_letter_that_names_no_stream_says_so(letters: Deployment) -> None:
-    sqs = boto3.client("sqs")
-    url = sqs.get_queue_url(QueueName="r")["QueueUrl"]
-    sqs.send_message(QueueUrl=url, MessageBody="not what a stream sends")
-    queue = redrive.chosen(redrive.dead_letter_queues(letters), "CustomersRelay")
-    with pytest.raises(Trouble, match="names no stretch of a stream"):
-        list(redrive.redrive(letters, queue))
 
 
 @pytest.fixture
@@ -317,12 +135,12 @@ def test_a_replay_brings_archived_facts_again_and_marks_them(archived: Deploymen
                 pause=lambda _: None,
             )
         )
-        facts = []
+        brought = []
         while got := tap.facts():
-            facts += got
+            brought += got
     assert told[-1].state == "COMPLETED"
-    assert sorted(one["id"] for one in facts) == ["F1", "F2"]
-    assert all(one["replayed"] for one in facts)
+    assert sorted(one["id"] for one in brought) == ["F1", "F2"]
+    assert all(one["replayed"] for one in brought)
 
 
 def test_consumers_are_known_by_their_functions(archived: Deployment) -> None:

@@ -10,13 +10,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from local import cli
+from local.cli import platform
 from local.deploy import NotDeployed, Stack
 from local.errors import BadInput, Trouble
 from local.processes import Known, stop
@@ -195,3 +197,38 @@ def test_a_taken_port_is_one_sentence_and_leaves_nothing_behind(tmp_path: Path) 
         supervisor.stop()
     assert other.processes() == []
     assert other.supervisor() is None
+
+
+@pytest.mark.parametrize(("words", "code"), [((), 70), (("--detach",), 69)])
+def test_a_start_that_fails_as_nobody_foresaw_leaves_nothing_running(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+) -> None:
+    other = Home(tmp_path / "home")
+    (other.logs / "platform.log").mkdir(parents=True)  # the issuer has started when this is met
+    monkeypatch.setattr(platform, "obey_signals", lambda: None)
+    monkeypatch.setattr(platform, "ignore_signals", lambda: None)
+    started: list[Known] = []
+    write = Home.write_processes
+
+    def written_down(home: Home, processes: Iterable[Known]) -> None:
+        started.extend(processes := list(processes))
+        write(home, processes)
+
+    monkeypatch.setattr(Home, "write_processes", written_down)
+    monkeypatch.chdir(tmp_path)
+    got = cli.main(["--home", str(other.path), "up", "--empty", *words])
+    said = capsys.readouterr().err
+    assert got == code
+    assert "zebros: Something went wrong that was not foreseen (IsADirectoryError" in said
+    assert "Traceback" not in said
+    assert other.processes() == []
+    assert other.supervisor() is None
+    assert other.status()["phase"] == "failed"
+    assert not any(one.alive for one in started)
+    assert words or [one.name for one in started] == ["issuer"]
+    (kept,) = tmp_path.rglob("faults/*.txt")
+    assert "platform.log" in kept.read_text(encoding="utf-8")

@@ -19,11 +19,13 @@ REQUESTS = st.one_of(
     st.tuples(st.just(""), st.sampled_from([
         {"name": "New"}, {"region": None}, {"amount": {"minor_units": 100, "currency": "USD"}},
         {"amount": {"minor_units": 1.5, "currency": "USD"}}, {"stage": "won"},
+        {"owner_id": "bob", "name": "Bob's"}, {"owner_id": None}, {"opened_on": "2026-03-01"},
     ])),
     st.tuples(st.just("/batch"), st.sampled_from([
         {"name": "Imported"}, {"name": "Imported", "stage": "lost", "lost_reason": "price"},
         {"name": "Imported", "stage": "won"}, {"name": "Imported", "stage": "lead"},
-        {"name": "Imported", "stage": "lost"},
+        {"name": "Imported", "stage": "lost"}, {"name": "Imported", "closed_on": "2026-02-02"},
+        {"name": "Imported", "lost_reason": "budget", "owner_id": "cleo"},
     ])),
 )  # fmt: skip
 

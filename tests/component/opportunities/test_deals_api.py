@@ -56,6 +56,41 @@ def test_a_change_needs_the_current_version(api: ApiClient) -> None:
     assert api("PATCH", path, {"name": "z"}, {"if-match": "*"}).status == 200
 
 
+OWNERS = {"owner_id": "bob", "team_id": "south"}
+
+
+@pytest.mark.parametrize("way", ["verb", "change", "import"])
+def test_another_owner_is_one_fact_whichever_way_it_came(
+    api: ApiClient, cloud: Any, way: str
+) -> None:
+    deal = a_deal(api, external_ids={"crm": "1"})
+    path = f"/opportunities/{deal.json['id']}"
+    match way:
+        case "verb":
+            api("POST", f"{path}/owner", OWNERS, deal.etag)
+        case "change":
+            api("PATCH", path, OWNERS, deal.etag)
+        case "import":
+            row = {"name": "Big one", "external_ids": {"crm": "1"}, **OWNERS}
+            api("POST", "/opportunities/batch", {"items": [row]})
+    _, fact = facts(cloud)
+    assert (fact["type"], fact["data"]["previous_owner_id"]) == ("OpportunityReassigned", "ann")
+    assert {name: fact["data"]["current"][name] for name in OWNERS} == OWNERS
+
+
+def test_a_change_of_owner_name_and_amount_is_three_facts(api: ApiClient, cloud: Any) -> None:
+    deal = a_deal(api)
+    patch = {**OWNERS, "name": "New", "amount": {"minor_units": 1, "currency": "USD"}}
+    api("PATCH", f"/opportunities/{deal.json['id']}", patch, deal.etag)
+    _, updated, *others = facts(cloud)
+    assert updated["data"]["changed"] == ["owner_id", "team_id", "name", "amount"]
+    assert [fact["type"] for fact in (updated, *others)] == [
+        "OpportunityUpdated",
+        "OpportunityAmountChanged",
+        "OpportunityReassigned",
+    ]
+
+
 def test_a_repeated_key_replays_the_answer_and_another_body_is_refused(
     api: ApiClient, cloud: Any
 ) -> None:
@@ -138,6 +173,16 @@ def test_a_batch_lands_the_good_rows_and_names_the_bad_one(api: ApiClient, cloud
         ("/opportunities?owner_id=a&account_id=01ARZ3NDEKTSV4RRFFQ69G5FAV", "owner_id"),
         ("/opportunities?close_from=2026-01-01", "close_from"),
         ("/opportunities?stage=nope", "stage"),
+        ("/opportunities?stage=lead&close_from=2026-02-01&close_to=2026-01-31", "close_to"),
+        *(
+            (f"/opportunities?{key}&{more}", more.split("=")[0])
+            for key in ("owner_id=ann", "account_id=01ARZ3NDEKTSV4RRFFQ69G5FAV", "external_id=a:1")
+            for more in ("close_from=2026-01-01", "close_to=2026-01-01", "pipeline_id=default")
+        ),
+        ("/opportunities?external_id=a:1&cursor=abc", "external_id"),
+        ("/products?external_id=a:1&cursor=abc", "external_id"),
+        ("/products?cursor=abc", "cursor"),
+        ("/pipelines?cursor=abc", "cursor"),
     ],
 )
 def test_a_filter_that_cannot_be_served_is_refused(api: ApiClient, path: str, field: str) -> None:

@@ -68,6 +68,12 @@ CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
         ("opportunity", "OpportunityReassigned", {"current": DEAL}, "Big one: now with bob"),
         (
             "opportunity",
+            "OpportunityReassigned",
+            {"current": {**DEAL, "owner_id": None}},
+            "Big one: now with nobody",
+        ),
+        (
+            "opportunity",
             "OpportunityWon",
             {"current": {**DEAL, "amount": USD}},
             "Won: Big one, USD 1,054.00",

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from local.client import Client, GivenToken
-from local.errors import NotReady, Refused
+from local.errors import BadInput, NotReady, Refused
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -237,6 +237,9 @@ def test_a_download_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         assert (tmp_path / "a.pdf").read_bytes() == b"0123456789"
         with pytest.raises(NotReady, match="broke off"):
             crm.download(f"{base}/cut", tmp_path / "b.pdf")
+        for target in (tmp_path, tmp_path / "no" / "c.pdf", tmp_path / ("x" * 300)):
+            with pytest.raises(BadInput, match="cannot be written: "):
+                crm.download(f"{base}/whole", target)
         assert [one.name for one in tmp_path.iterdir()] == ["a.pdf"]
     finally:
         server.shutdown()

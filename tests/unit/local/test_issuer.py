@@ -17,9 +17,11 @@ import pytest
 
 from kernel.auth import Role
 from kernel.authorizer import Refused, verify
+from local import cli
 from local import issuer as issuing
 from local.issuer import Issuer
 from local.realms import AUDIENCE, TENANTS, users
+from local.state import Home
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,21 @@ def ask(url: str, form: dict[str, str] | None = None, **headers: str) -> tuple[i
 
 def token(issuer: Issuer, tenant: str, form: dict[str, str]) -> tuple[int, Any]:
     return ask(f"{issuer.base}{tenant}/protocol/openid-connect/token", form)
+
+
+def test_the_command_line_prints_a_token_of_the_chosen_user(
+    issuer: Issuer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Home(tmp_path).write_state({"issuer_base": issuer.base})
+    for words in (["token", "--tenant", "globex", "--user", "rep"], ["token"]):
+        assert cli.main(["--home", str(tmp_path), *words]) == 0
+        said = capsys.readouterr().out.splitlines()  # the issuer here tells what it was asked
+        (printed,) = [line for line in said if line.startswith("ey")]
+        claims = jwt.decode(printed, options={"verify_signature": False})
+        who = (claims["iss"].rpartition("/")[2], claims["sub"])
+        assert who == (("globex", "rep") if len(words) > 1 else ("acme", "admin"))
+    assert cli.main(["--home", str(tmp_path), "token", "--user", "nobody"]) == 69
+    assert "no token to nobody of tenant acme" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tenant", TENANTS)

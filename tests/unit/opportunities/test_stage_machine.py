@@ -29,6 +29,8 @@ fields = st.fixed_dictionaries(
         ),
         "opened_on": st.dates(date(2019, 1, 1), date(2026, 1, 1)),
         "region": st.sampled_from(["north", "south"]),
+        "owner_id": st.sampled_from(["ann", "bob"]),
+        "team_id": st.sampled_from(["north", "south"]),
     },
 ).map(OpportunityFields.model_validate)
 verbs = st.one_of(
@@ -135,11 +137,14 @@ def test_a_deal_taken_over_closed_tells_its_opening_and_its_end(
     wanted: OpportunityFields, stage: str, closed_on: date | None, reason: str
 ) -> None:
     too_early = bool(wanted.opened_on and (closed_on or TODAY) < wanted.opened_on)
+    why = reason if stage == "lost" else None
     if (stage == "lost" and not reason.strip()) or (stage in ("won", "lost") and too_early):
         with pytest.raises(Invalid, match=r"^(lost_reason|closed_on):"):
-            opened(wanted, stage, closed_on=closed_on, lost_reason=reason)
+            opened(wanted, stage, closed_on=closed_on, lost_reason=why)
         return
-    deal, facts = opened(wanted, stage, closed_on=closed_on, lost_reason=reason)
+    if stage in OPEN:
+        closed_on = None
+    deal, facts = opened(wanted, stage, closed_on=closed_on, lost_reason=why)
     makes_sense(deal)
     ends = {"won": ["OpportunityWon"], "lost": ["OpportunityLost"]}.get(stage, [])
     assert [type(fact).__name__ for fact in facts] == ["OpportunityCreated", *ends]
@@ -149,14 +154,18 @@ def test_a_deal_taken_over_closed_tells_its_opening_and_its_end(
 
 
 @given(fields, fields)
-def test_a_change_of_amount_alone_is_no_update(
+def test_another_amount_and_another_owner_are_facts_of_their_own(
     first: OpportunityFields, second: OpportunityFields
 ) -> None:
     deal, _ = opened(first)
     after, facts = deal.update(second)
     names = [type(fact).__name__ for fact in facts]
-    others = {n for n in OpportunityFields.model_fields if n != "amount"}
+    own = {"amount", "owner_id", "team_id"}
+    others = {n for n in OpportunityFields.model_fields if n not in own}
     assert ("OpportunityAmountChanged" in names) == (first.amount != second.amount)
+    assert ("OpportunityReassigned" in names) == (
+        (first.owner_id, first.team_id) != (second.owner_id, second.team_id)
+    )
     assert ("OpportunityUpdated" in names) == any(
         getattr(first, n) != getattr(second, n) for n in others
     )
@@ -164,7 +173,71 @@ def test_a_change_of_amount_alone_is_no_update(
 
 
 def a_closed(stage: str) -> Opportunity:
-    return opened(OpportunityFields(name="x"), stage, lost_reason="price")[0]
+    reason = "price" if stage == "lost" else None
+    return opened(OpportunityFields(name="x"), stage, lost_reason=reason)[0]
+
+
+@pytest.mark.parametrize(
+    ("stage", "closing", "field"),
+    [
+        ("lead", {"closed_on": TODAY}, "closed_on"),
+        ("lead", {"lost_reason": "price"}, "lost_reason"),
+        ("won", {"lost_reason": "price"}, "lost_reason"),
+    ],
+)
+def test_an_end_that_a_deal_has_not_is_refused(stage: str, closing: Any, field: str) -> None:
+    with pytest.raises(Invalid, match=rf"^{field}: .*this one is (open|won)"):
+        opened(OpportunityFields(name="x"), stage, **closing)
+    deal = opened(OpportunityFields(name="x"), stage)[0]
+    with pytest.raises(Invalid, match=f"^{field}:"):
+        deal.taken_over(OpportunityFields(name="x"), None, Closing(**closing), NOW)
+
+
+@given(st.sampled_from(["won", "lost"]), fields, fields, days, st.none() | st.just("budget"))
+def test_a_closed_deal_taken_over_again_is_corrected(
+    stage: str,
+    first: OpportunityFields,
+    second: OpportunityFields,
+    closed_on: date | None,
+    reason: str | None,
+) -> None:
+    """Days in any order: the new ones are compared with each other, not with those before."""
+    reason = reason if stage == "lost" else None
+    deal, _ = opened(first, stage, closed_on=None, lost_reason="price" if stage == "lost" else None)
+    closing = Closing(closed_on, reason)
+    if second.opened_on and (closed_on or TODAY) < second.opened_on:
+        with pytest.raises(Invalid, match=r"^closed_on: is before opened_on"):
+            deal.taken_over(second, None, closing, NOW)
+        return
+    after, facts = deal.taken_over(second, PIPELINE.stage(stage), closing, NOW)
+    makes_sense(after)
+    assert after.closed_on == (closed_on or deal.closed_on)
+    assert after.lost_reason == (reason or deal.lost_reason)
+    assert (after == deal) == (not facts)
+    changed = {n for f in facts for n in f.model_dump().get("changed", [])}
+    ends = {n for n in ("closed_on", "lost_reason") if getattr(after, n) != getattr(deal, n)}
+    assert changed & {"closed_on", "lost_reason"} == ends
+    assert not ends or facts[0].model_dump()["previous"].keys() >= ends
+
+
+def test_a_deal_is_not_opened_after_it_was_closed() -> None:
+    deal, _ = opened(OpportunityFields(name="x"), "won", closed_on=TODAY)
+    after, _ = deal.update(OpportunityFields(name="x", opened_on=TODAY))
+    late = OpportunityFields(name="x", opened_on=TODAY + timedelta(days=1))
+    with pytest.raises(Invalid, match=r"^opened_on: is after closed_on"):
+        after.update(late)
+    still_open, _ = opened(OpportunityFields(name="x"))
+    assert still_open.update(late)[0].opened_on == late.opened_on
+
+
+@pytest.mark.parametrize(("stage", "wanted"), [("won", "lost"), ("lost", "won"), ("won", "lead")])
+def test_a_closed_deal_is_not_taken_over_into_another_stage(stage: str, wanted: str) -> None:
+    closing = Closing(lost_reason="price" if wanted == "lost" else None)
+    with pytest.raises(RuleViolation, match="reopen it") as refused:
+        a_closed(stage).taken_over(
+            OpportunityFields(name="x"), PIPELINE.stage(wanted), closing, NOW
+        )
+    assert [error.field for error in refused.value.errors] == ["stage"]
 
 
 @pytest.mark.parametrize("stage", ["won", "lost"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from local import cli
 from local.connection import Connection
@@ -40,6 +41,8 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (["report", "win_rate", "--format", "doc"], 65, "There is no format doc."),
         (["report", "win_rate", "--format", "pdf"], 65, "A pdf report needs a file"),
         (["report", "win_rate", "-o", "no/such/a.pdf"], 65, "There is no folder no/such"),
+        (["report", "win_rate", "-o", "."], 65, ". is a folder.\nName a file: report.json."),
+        (["report", "win_rate", "-o", "/", "--format", "pdf"], 65, "Name a file: /report.pdf."),
         (["events", "trace", "x"], 69, "No CRM runs here"),
         (["events", "tail", "--context", "sales"], 65, "There is no context sales."),
         (["events", "replay", "--from", "yesterday"], 65, "'yesterday' is no time."),
@@ -99,6 +102,38 @@ def test_a_fault_of_ours_is_a_sentence_and_a_file(
     assert "surprise" in report.read_text(encoding="utf-8")
 
 
+REFUSED: Any = {"Error": {"Code": "QueueDoesNotExist", "Message": "There is no such queue."}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (
+            EndpointConnectionError(endpoint_url="http://127.0.0.1:1/"),
+            'The platform does not answer: Could not connect to the endpoint URL: "http://127.0',
+        ),
+        (
+            ClientError(REFUSED, "ReceiveMessage"),
+            "The platform refused ReceiveMessage: There is no such queue.\n",
+        ),
+    ],
+)
+def test_a_platform_that_has_gone_is_not_a_fault_of_ours(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+    said: str,
+) -> None:
+    def gone(_self: Connection) -> None:
+        raise fault
+
+    monkeypatch.setattr(Connection, "deployment", gone)
+    for words in (["tail"], ["trace", "x"], ["replay"], ["redrive"], ["resend", "x"]):
+        code, _, err = run(capsys, "events", *words)
+        assert code == 69
+        assert err.startswith(f"zebros: {said}")
+
+
 def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_self: Connection, **_: Any) -> None:
         raise KeyboardInterrupt
@@ -134,6 +169,33 @@ def test_a_state_file_that_was_cut_off_says_so(
     code, _, err = run(capsys, "api", "GET", "/x")
     assert code == 65
     assert "cannot be read" in err
+
+
+@pytest.mark.parametrize("words", [["events", "redrive"], ["invoke", "OpportunitiesApi", "{}"]])
+@pytest.mark.parametrize("runs", [True, False])
+def test_the_local_stack_is_not_taken_for_that_of_another_api(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], runs: bool
+) -> None:
+    if runs:
+        state = {"api": "http://127.0.0.1:1/x", "endpoint": "http://127.0.0.1:1", "outputs": {}}
+        (tmp_path / ".local").mkdir()
+        (tmp_path / ".local" / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    code, out, err = run(capsys, "--api", "https://crm.test/v1", *words)
+    assert (code, out) == (65, "")
+    assert err.startswith("zebros: --api https://crm.test/v1 does not say which stack in AWS")
+    assert "--stack NAME" in err
+
+
+def test_the_api_of_this_machine_has_the_stack_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "test")  # put back afterwards: the local stack changes them
+    state = {"api": "http://127.0.0.1:1/x", "endpoint": "http://127.0.0.1:1", "outputs": {"A": "a"}}
+    (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    named = Connection(home=tmp_path, api="http://127.0.0.1:1/x/").deployment()
+    assert named == Connection(home=tmp_path).deployment()
+    assert named.output("A") == "a"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.platform import queues, sources
+from local.platform import mappings, queues
 from local.platform.queues import Queue
 
 SCOPE = ("000000000000", "us-east-1")
@@ -14,9 +14,9 @@ SCOPE = ("000000000000", "us-east-1")
 
 @pytest.fixture(autouse=True)
 def nobody() -> Iterator[None]:
-    sources.running.clear()
+    mappings.running.clear()
     yield
-    sources.running.clear()
+    mappings.running.clear()
 
 
 class Functions:
@@ -79,9 +79,9 @@ def work(source: Queue, seconds: float = 3) -> list[list[str]]:
 
 def test_a_source_that_has_work_is_nudged_and_no_other(emulator: Any, source: Any) -> None:
     one = source()
-    sources.running["one"] = one
+    mappings.running["one"] = one
     one.is_alive = lambda: True
-    dispatcher = sources.Dispatcher(emulator("services.lambda_svc"))
+    dispatcher = mappings.Dispatcher(emulator("services.lambda_svc"))
     dispatcher.turn()
     assert not one.nudged.is_set()
     send(emulator, "a")

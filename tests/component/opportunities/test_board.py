@@ -1,0 +1,116 @@
+"""The board: deals counted and summed per stage and currency, as their facts come."""
+
+import json
+from typing import Any
+
+import pytest
+
+from kernel.dynamo import in_batches
+from kernel.money import EXPONENTS
+from opportunities.repository import board_counter
+from tests.component.conftest import ApiClient, facts
+from tests.component.customers.conftest import path_of
+
+ANY = {"if-match": "*"}
+
+
+@pytest.fixture
+def api(cloud: Any) -> ApiClient:
+    from opportunities.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+def counted(envelopes: list[dict[str, Any]]) -> None:
+    """Hand facts to the board's consumer as SQS does."""
+    from opportunities.handlers.events import handler
+
+    records = [
+        {"messageId": str(i), "body": json.dumps({"detail": envelope})}
+        for i, envelope in enumerate(envelopes)
+    ]
+    assert handler({"Records": records}, None) == {"batchItemFailures": []}
+
+
+def usd(units: int) -> dict[str, Any]:
+    return {"minor_units": units, "currency": "USD"}
+
+
+def board(api: ApiClient) -> dict[str, dict[str, tuple[int, int]]]:
+    """Count and sum by stage and currency, of the stages with deals."""
+    columns = api("GET", "/pipelines/default/board").json["columns"]
+    for column in columns:
+        assert column["count"] == sum(a["count"] for a in column["amounts"])
+    return {
+        c["stage"]: {a["currency"]: (a["count"], a["minor_units"]) for a in c["amounts"]}
+        for c in columns
+        if c["amounts"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("", {"amount": {"minor_units": 70, "currency": "EUR"}}, {"lead": {"EUR": (1, 70)}}),
+        ("", {"amount": None}, {"lead": {"": (1, 0)}}),
+        ("", {"amount": usd(5)}, {"lead": {"USD": (1, 5)}}),
+        ("", {"name": "New", "owner_id": "bob"}, {"lead": {"USD": (1, 100)}}),
+        ("/stage", {"stage": "proposal"}, {"proposal": {"USD": (1, 100)}}),
+        ("/won", {}, {"won": {"USD": (1, 100)}}),
+        ("/lost", {"reason": "price"}, {"lost": {"USD": (1, 100)}}),
+        ("/owner", {"owner_id": "bob"}, {"lead": {"USD": (1, 100)}}),
+    ],
+)
+def test_a_deal_is_counted_where_it_is_now(
+    api: ApiClient, cloud: Any, path: str, body: dict[str, Any], expected: Any
+) -> None:
+    deal = api("POST", "/opportunities", {"name": "A", "amount": usd(100)})
+    counted(facts(cloud))
+    assert board(api) == {"lead": {"USD": (1, 100)}}
+    method = "POST" if path else "PATCH"
+    assert api(method, path_of(deal) + path, body, ANY).status == 200
+    counted(facts(cloud))
+    assert board(api) == expected
+    assert board(api.as_(tenant="globex")) == {}
+
+
+def test_a_reopened_deal_leaves_the_closed_column(api: ApiClient, cloud: Any) -> None:
+    for name in ("A", "B"):
+        api("POST", "/opportunities", {"name": name, "amount": usd(100), "stage": "won"})
+    deal = api("POST", "/opportunities", {"name": "C", "stage": "won"})
+    api("POST", path_of(deal) + "/reopen", {"stage": "negotiation"}, ANY)
+    api("PATCH", path_of(deal), {"amount": usd(7)}, ANY)
+    counted(facts(cloud))
+    assert board(api) == {"won": {"USD": (2, 200)}, "negotiation": {"USD": (1, 7)}}
+
+
+def test_a_corrected_closing_leaves_the_counts_as_they_are(api: ApiClient, cloud: Any) -> None:
+    row = {"name": "A", "external_ids": {"crm": "1"}, "stage": "won", "amount": usd(100)}
+    for closed_on in ("2026-01-01", "2026-01-02"):
+        item = {**row, "closed_on": closed_on}
+        api("POST", "/opportunities/batch", {"items": [item]})
+    assert [fact["type"] for fact in facts(cloud)][-1] == "OpportunityUpdated"
+    counted(facts(cloud))
+    assert board(api) == {"won": {"USD": (1, 100)}}
+
+
+def test_a_board_of_many_currencies_and_stages_misses_none(api: ApiClient, cloud: Any) -> None:
+    stages = [
+        {"key": f"s{i}", "name": f"S{i}", "probability": 1, "kind": kind}
+        for i, kind in enumerate(["open"] * 6 + ["won", "lost"])
+    ]
+    pipeline = api("POST", "/pipelines", {"name": "World", "stages": stages}).json["id"]
+    counters = (
+        board_counter("acme", pipeline, str(stage["key"]), currency, 1, 5)
+        for stage in stages
+        for currency in EXPONENTS
+    )
+    for some in in_batches(counters, 25):
+        puts = [
+            {"PutRequest": {"Item": {"pk": {"S": c.pk}, "sk": {"S": c.sk}, "deals": {"N": "1"}}}}
+            for c in some
+        ]
+        cloud.batch_write_item(RequestItems={"table": puts})
+    columns = api("GET", f"/pipelines/{pipeline}/board").json["columns"]
+    assert [column["count"] for column in columns] == [len(EXPONENTS)] * len(stages)
+    assert len(EXPONENTS) * len(stages) > 1000, "more than one page"

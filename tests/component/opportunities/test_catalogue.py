@@ -1,0 +1,148 @@
+"""Products and pipelines: what is kept of them, and in which order they are listed."""
+
+from typing import Any
+
+import pytest
+
+from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.customers.conftest import pages, path_of
+
+STAGES = [
+    {"key": "open", "name": "Open", "probability": 40, "forecast_category": "commit"},
+    {"key": "won", "name": "Won", "probability": 100, "kind": "won"},
+    {"key": "lost", "name": "Lost", "probability": 0, "kind": "lost"},
+]
+
+
+@pytest.fixture
+def api(cloud: Any) -> ApiClient:
+    from opportunities.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+def a_product(api: ApiClient, name: str, **fields: Any) -> Answer:
+    answer = api("POST", "/products", {"name": name, **fields})
+    assert answer.status == 201, answer.text
+    return answer
+
+
+def a_pipeline(api: ApiClient, name: str) -> Answer:
+    answer = api("POST", "/pipelines", {"name": name, "stages": STAGES})
+    assert answer.status == 201, answer.text
+    return answer
+
+
+def test_a_product_is_shown_as_it_was_entered(api: ApiClient, cloud: Any) -> None:
+    price = {"minor_units": 55000, "currency": "USD"}
+    product = a_product(api, "GTX Basic", code="GTX-B", family="GTX", price=price)
+    seen = api("GET", path_of(product))
+    assert seen.json == product.json
+    assert seen.headers["etag"] == '"1"'
+    shown = {name: seen.json[name] for name in ("name", "code", "family", "price", "active")}
+    assert shown == {
+        "name": "GTX Basic",
+        "code": "GTX-B",
+        "family": "GTX",
+        "price": price,
+        "active": True,
+    }
+    (fact,) = facts(cloud)
+    assert (fact["type"], fact["data"]["current"]) == ("ProductCreated", product.json)
+
+
+def test_a_change_of_a_product_is_told_with_what_it_was(api: ApiClient, cloud: Any) -> None:
+    product = a_product(api, "GTX", code="G")
+    path = path_of(product)
+    changed = api("PATCH", path, {"active": False, "code": None}, product.etag)
+    assert (changed.status, changed.json["active"], changed.json["version"]) == (200, False, 2)
+    assert "code" not in changed.json
+    assert api("GET", path).json == changed.json
+    _, fact = facts(cloud)
+    assert fact["type"] == "ProductUpdated"
+    assert fact["data"]["changed"] == ["code", "active"]
+    assert fact["data"]["previous"] == {"code": "G", "active": True}
+    assert api("PATCH", path, {"active": False}, changed.etag).json["version"] == 2
+    assert api("PATCH", path, {"active": True}, product.etag).status == 412
+    assert len(facts(cloud)) == 2
+
+
+def test_products_are_listed_by_name_without_case_and_accents(api: ApiClient) -> None:
+    for name in ("delta", "Zeta", "Écru", "alpha", "Beta"):
+        a_product(api, name)
+    wanted = ["alpha", "Beta", "delta", "Écru", "Zeta"]
+    for limit in (1, 2, 200):
+        assert [p["name"] for p in pages(api, f"/products?limit={limit}")] == wanted
+    assert api.as_(tenant="globex")("GET", "/products").json == {"items": []}
+
+
+def test_a_product_is_found_by_the_id_another_system_has(api: ApiClient) -> None:
+    product = a_product(api, "GTX", external_ids={"erp": "4711"})
+    assert api("GET", "/products?external_id=erp:4711").json == {"items": [product.json]}
+    assert api("GET", "/products?external_id=erp:4712").json == {"items": []}
+
+
+def test_a_product_is_created_and_changed_by_batch(api: ApiClient) -> None:
+    row = {"name": "GTX", "external_ids": {"erp": "4711"}}
+    for changes, status, version in (({}, 201, 1), ({}, 200, 1), ({"code": "G"}, 200, 2)):
+        answer = api("POST", "/products/batch", {"items": [{**row, **changes}]})
+        (result,) = answer.json["results"]
+        assert (result["status"], result["version"]) == (status, version)
+
+
+def test_a_pipeline_is_shown_as_it_was_set_up(api: ApiClient, cloud: Any) -> None:
+    pipeline = a_pipeline(api, "Renewals")
+    assert api("GET", path_of(pipeline)).json == pipeline.json
+    first, *_ = pipeline.json["stages"]
+    assert first == {**STAGES[0], "kind": "open"}
+    (fact,) = facts(cloud)
+    assert (fact["type"], fact["data"]["current"]) == ("PipelineCreated", pipeline.json)
+    assert api.as_(tenant="globex")("GET", path_of(pipeline)).status == 404
+
+
+def test_every_tenant_has_the_default_pipeline(api: ApiClient) -> None:
+    for tenant in ("acme", "globex"):
+        shown = api.as_(tenant=tenant)("GET", "/pipelines/default").json
+        assert (shown["id"], shown["name"]) == ("default", "Sales")
+        assert [(s["key"], s["probability"], s["kind"]) for s in shown["stages"]] == [
+            ("lead", 10, "open"),
+            ("qualified", 25, "open"),
+            ("proposal", 50, "open"),
+            ("negotiation", 75, "open"),
+            ("won", 100, "won"),
+            ("lost", 0, "lost"),
+        ]
+
+
+@pytest.mark.parametrize("letter", ["ΐ", "🦓", "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}"])
+def test_a_long_name_in_any_script_is_a_name(api: ApiClient, letter: str) -> None:
+    """Without case and accents it may grow: a sort key has 1,024 bytes, whatever a name has."""
+    name = letter * 200
+    product, pipeline = a_product(api, name), a_pipeline(api, name)
+    assert api("GET", "/products").json["items"] == [product.json]
+    assert pages(api, "/pipelines")[1:] == [pipeline.json]
+    assert product.json["name"] == pipeline.json["name"] == name
+
+
+@pytest.mark.parametrize("own", [0, 1, 4])
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 200])
+def test_pipelines_page_through_all_once_the_default_one_first(
+    api: ApiClient, own: int, limit: int
+) -> None:
+    names = [f"P{number}" for number in range(own)]
+    for name in reversed(names):
+        a_pipeline(api, name)
+    seen: list[str] = []
+    path = f"/pipelines?limit={limit}"
+    cursor = ""
+    while True:
+        page = api("GET", path + cursor).json
+        assert 1 <= len(page["items"]) <= limit, "never more, and no empty page"
+        seen += [pipeline["name"] for pipeline in page["items"]]
+        if "next_cursor" not in page:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == ["Sales", *names]
+    if cursor:
+        foreign = api.as_(tenant="globex")("GET", path + cursor)
+        assert (foreign.status, foreign.json["errors"][0]["field"]) == (422, "cursor")

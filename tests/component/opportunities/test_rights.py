@@ -1,0 +1,220 @@
+"""Who may do what with deals, products and pipelines: every role, every operation, two tenants."""
+
+from typing import Any
+
+import pytest
+
+from kernel.auth import MATRIX, PERMISSIONS, Area, Level, Permission, Role
+from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.customers.conftest import path_of, problem
+
+ANY = {"if-match": "*"}
+NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+STAGES = [
+    {"key": "o", "name": "O", "probability": 50},
+    {"key": "w", "name": "W", "probability": 100, "kind": "won"},
+    {"key": "l", "name": "L", "probability": 0, "kind": "lost"},
+]
+ROW = {"name": "B", "external_ids": {"crm": "1"}}
+LISTS = (
+    "/opportunities",
+    "/opportunities?owner_id=ann",
+    f"/opportunities?account_id={NOBODY}",
+    "/opportunities?external_id=crm:1",
+    "/opportunities?stage=lead",
+    "/products",
+    "/products?external_id=crm:1",
+    "/pipelines",
+    "/pipelines/default",
+    "/pipelines/default/board",
+)
+# In an order in which each is possible after those before it.
+VERBS = (
+    ("PATCH", "", {"tags": ["x"]}),
+    ("POST", "/stage", {"stage": "proposal"}),
+    ("POST", "/won", {}),
+    ("POST", "/reopen", {}),
+    ("POST", "/lost", {"reason": "price"}),
+    ("POST", "/owner", {"owner_id": "cleo"}),
+)
+
+
+@pytest.fixture
+def api(cloud: Any) -> ApiClient:
+    from opportunities.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+def a_deal(api: ApiClient, **fields: Any) -> Answer:
+    return api("POST", "/opportunities", {"name": "A", "external_ids": {"crm": "1"}, **fields})
+
+
+def a_product(api: ApiClient) -> Answer:
+    return api("POST", "/products", {"name": "A", "external_ids": {"crm": "1"}})
+
+
+def level_of(role: str, area: Area) -> Level:
+    return MATRIX[Role(role)][area] if role else Level.NONE
+
+
+def first_status(answer: Answer) -> int:
+    """The status of the one item of a batch, or of the answer."""
+    return int(answer.json["results"][0]["status"] if answer.status == 207 else answer.status)
+
+
+@pytest.mark.parametrize("role", [*Role, ""])
+def test_a_role_may_read_what_the_matrix_grants(api: ApiClient, role: str) -> None:
+    shown = (path_of(a_deal(api)), path_of(a_product(api)))
+    for path in (*LISTS, *shown):
+        answer = api.as_(roles=role)("GET", path)
+        allowed = level_of(role, Area.OPPORTUNITIES) >= Level.READ
+        assert answer.status == (200 if allowed else 403), path
+
+
+@pytest.mark.parametrize("role", [*Role, ""])
+def test_a_role_may_change_deals_as_the_matrix_grants(
+    api: ApiClient, cloud: Any, role: str
+) -> None:
+    may = level_of(role, Area.OPPORTUNITIES) >= Level.WRITE
+    deal = a_deal(api)
+    caller = api.as_(roles=role)
+    for body in ("", "/batch"):
+        sent = {"items": [ROW]} if body else {"name": "B"}
+        answer = caller("POST", f"/opportunities{body}", sent)
+        assert first_status(answer) in ({200, 201} if may else {403}), answer.text
+    for method, verb, sent in VERBS:
+        before = len(facts(cloud))
+        answer = caller(method, path_of(deal) + verb, sent, ANY)
+        reopens = role in PERMISSIONS[Permission.REOPEN_OPPORTUNITY]
+        allowed = may and (reopens or verb != "/reopen")
+        assert answer.status == (200 if allowed else 403), (verb, answer.text)
+        if not allowed:
+            assert problem(answer) == "forbidden"
+            assert len(facts(cloud)) == before
+            api(method, path_of(deal) + verb, sent, ANY)  # by one who may, for the next verb
+
+
+@pytest.mark.parametrize("role", [*Role, ""])
+def test_the_catalogue_needs_limited_and_a_pipeline_full_settings_rights(
+    api: ApiClient, cloud: Any, role: str
+) -> None:
+    product = a_product(api)
+    caller, level = api.as_(roles=role), level_of(role, Area.SETTINGS)
+    for answer in (
+        caller("POST", "/products", {"name": "B"}),
+        caller("PATCH", path_of(product), {"code": "B"}, ANY),
+        caller("POST", "/products/batch", {"items": [ROW]}),
+    ):
+        allowed = level >= Level.LIMITED
+        assert first_status(answer) in ({200, 201} if allowed else {403}), answer.text
+    answer = caller("POST", "/pipelines", {"name": "B", "stages": STAGES})
+    assert answer.status == (201 if level is Level.FULL else 403), answer.text
+    told = {Level.FULL: 4, Level.LIMITED: 3}.get(level, 0)
+    assert len(facts(cloud)) == 1 + told
+
+
+def test_the_roles_are_where_the_strategy_puts_them() -> None:
+    levels = {
+        role: (MATRIX[role][Area.OPPORTUNITIES], MATRIX[role][Area.SETTINGS]) for role in Role
+    }
+    assert levels == {
+        Role.ADMINISTRATOR: (Level.FULL, Level.FULL),
+        Role.SALES_MANAGER: (Level.WRITE, Level.LIMITED),
+        Role.SALES_REPRESENTATIVE: (Level.WRITE, Level.NONE),
+        Role.SUPPORT_AGENT: (Level.READ, Level.NONE),
+        Role.READ_ONLY: (Level.READ, Level.NONE),
+    }
+    both = {Role.ADMINISTRATOR, Role.SALES_MANAGER}
+    assert PERMISSIONS[Permission.REOPEN_OPPORTUNITY] == both
+    assert PERMISSIONS[Permission.REASSIGN_OTHERS] == both
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [("sales-representative", 403), ("sales-manager", 200), ("administrator", 200)],
+)
+def test_a_closed_deal_is_reopened_by_managers_only(
+    api: ApiClient, cloud: Any, role: str, status: int
+) -> None:
+    deal = a_deal(api, stage="won")
+    before = len(facts(cloud))
+    answer = api.as_(roles=role)("POST", path_of(deal) + "/reopen", {}, ANY)
+    assert answer.status == status, "the owner's own deal too"
+    if status == 403:
+        assert "reopen an opportunity" in answer.json["detail"]
+        assert len(facts(cloud)) == before
+    # Nor is an import a way around it, for anyone.
+    a_row = {**ROW, "stage": "lead"}
+    imported = api.as_(roles=role)("POST", "/opportunities/batch", {"items": [a_row]})
+    assert first_status(imported) == (422 if status == 403 else 200)
+
+
+@pytest.mark.parametrize(
+    ("role", "user", "status"),
+    [
+        ("sales-representative", "ann", 200),
+        ("sales-representative", "bob", 403),
+        ("sales-manager", "bob", 200),
+        ("administrator", "bob", 200),
+    ],
+)
+def test_another_users_deal_is_handed_over_by_managers_only(
+    api: ApiClient, cloud: Any, role: str, user: str, status: int
+) -> None:
+    deal = a_deal(api)
+    caller = api.as_(roles=role, user=user)
+    whole = {**ROW, "owner_id": "cleo"}
+    for method, path, body in (
+        ("POST", path_of(deal) + "/owner", {"owner_id": "cleo"}),
+        ("PATCH", path_of(deal), {"owner_id": "cleo"}),
+        ("PATCH", path_of(deal), {"team_id": "south"}),
+        ("PATCH", path_of(deal), {"owner_id": None}),
+        ("POST", "/opportunities/batch", {"items": [whole]}),
+    ):
+        before = len(facts(cloud))
+        answer = caller(method, path, body, ANY)
+        assert first_status(answer) == status, (path, body, answer.text)
+        if status == 403:
+            assert "reassign records of others" in answer.text
+            assert len(facts(cloud)) == before
+        else:
+            api("PATCH", path_of(deal), {"owner_id": "ann", "team_id": "north"}, ANY)
+
+
+def test_nobodys_deal_may_be_taken_and_anothers_changed_by_anyone_who_writes(
+    api: ApiClient,
+) -> None:
+    deal = a_deal(api)
+    rep = api.as_(roles="sales-representative", user="bob")
+    changed = rep("PATCH", path_of(deal), {"region": "North", "owner_id": "ann"}, ANY)
+    assert (changed.status, changed.json["updated_by"]) == (200, "bob")
+    api("PATCH", path_of(deal), {"owner_id": None, "team_id": None}, ANY)
+    taken = rep("POST", path_of(deal) + "/owner", {"owner_id": "bob"}, ANY)
+    assert (taken.status, taken.json["owner_id"]) == (200, "bob")
+
+
+def test_another_tenant_sees_and_changes_nothing(api: ApiClient, cloud: Any) -> None:
+    deal, product = a_deal(api), a_product(api)
+    pipeline = api("POST", "/pipelines", {"name": "A", "stages": STAGES})
+    before = facts(cloud)
+    other = api.as_(tenant="globex")
+    for path in LISTS[:7]:
+        assert other("GET", path).json == {"items": []}, path
+    assert [p["id"] for p in other("GET", "/pipelines").json["items"]] == ["default"]
+    for record in (deal, product, pipeline):
+        answer = other("GET", path_of(record))
+        assert (answer.status, problem(answer)) == (404, "not-found")
+    assert other("GET", path_of(pipeline) + "/board").status == 404
+    changes = (*((m, path_of(deal) + v, b) for m, v, b in VERBS), ("PATCH", path_of(product), {}))
+    for method, path, body in changes:
+        answer = other(method, path, body, ANY)
+        assert (answer.status, problem(answer)) == (404, "not-found"), path
+    assert facts(cloud) == before
+    for field, record in (("pipeline_id", pipeline), ("product_id", product)):
+        refused = other("POST", "/opportunities", {"name": "B", field: record.json["id"]})
+        assert refused.json["errors"][0]["field"] == field
+    # The same external id is another record's there.
+    made = other("POST", "/opportunities/batch", {"items": [ROW]})
+    assert first_status(made) == 201
+    assert api("GET", path_of(deal)).json == deal.json

@@ -1,0 +1,143 @@
+"""Deals taken over from another system, and taken over again when that system mended them."""
+
+from typing import Any
+
+import pytest
+
+from kernel.ids import new_id
+from tests.component.conftest import ApiClient, facts
+
+ROW = {"name": "Old", "external_ids": {"crm": "7"}}
+LOST = {**ROW, "stage": "lost", "lost_reason": "price", "closed_on": "2026-03-01"}
+STAGES = [
+    {"key": "lead", "name": "Lead", "probability": 50},
+    {"key": "won", "name": "Won", "probability": 100, "kind": "won"},
+    {"key": "lost", "name": "Lost", "probability": 0, "kind": "lost"},
+]
+
+
+@pytest.fixture
+def api(cloud: Any) -> ApiClient:
+    from opportunities.handlers.api import handler
+
+    return ApiClient(handler)
+
+
+def taken_over(api: ApiClient, **row: Any) -> Any:
+    """The result of the one row."""
+    (result,) = api("POST", "/opportunities/batch", {"items": [{**ROW, **row}]}).json["results"]
+    return result
+
+
+def stored(api: ApiClient) -> Any:
+    (deal,) = api("GET", "/opportunities?external_id=crm:7").json["items"]
+    return deal
+
+
+@pytest.mark.parametrize("stage", [{"stage": "lost"}, {}])
+def test_how_a_closed_deal_ended_is_corrected_and_a_fact_says_so(
+    api: ApiClient, cloud: Any, stage: dict[str, str]
+) -> None:
+    taken_over(api, **LOST)
+    result = taken_over(api, **stage, closed_on="2026-02-01", lost_reason="budget", region="North")
+    assert (result["status"], result["version"]) == (200, 2)
+    deal = stored(api)
+    assert (deal["closed_on"], deal["lost_reason"]) == ("2026-02-01", "budget")
+    assert (deal["status"], deal["region"]) == ("lost", "North")
+    *_, fact = facts(cloud)
+    assert len(facts(cloud)) == 3
+    assert (fact["type"], fact["origin"]) == ("OpportunityUpdated", "import")
+    assert sorted(fact["data"]["changed"]) == ["closed_on", "lost_reason", "region"]
+    assert fact["data"]["previous"] == {
+        "region": None,
+        "closed_on": "2026-03-01",
+        "lost_reason": "price",
+    }
+    assert fact["data"]["current"] == deal
+    assert taken_over(api, **LOST | {"closed_on": "2026-02-01", "lost_reason": "budget"}) == {
+        **result,
+        "version": 2,
+    }
+
+
+def test_what_a_row_does_not_say_of_the_end_stays(api: ApiClient) -> None:
+    taken_over(api, **LOST)
+    assert taken_over(api, stage="lost", lost_reason=None, closed_on=None)["version"] == 1
+    taken_over(api, closed_on="2026-04-01")
+    assert (stored(api)["closed_on"], stored(api)["lost_reason"]) == ("2026-04-01", "price")
+
+
+def test_a_corrected_closing_day_moves_the_deal_in_its_column(api: ApiClient) -> None:
+    taken_over(api, **LOST)
+    taken_over(api, closed_on="2025-12-31")
+    column = "/opportunities?stage=lost&close_from=2025-12-01&close_to=2025-12-31"
+    assert [deal["name"] for deal in api("GET", column).json["items"]] == ["Old"]
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ({"stage": "won"}, "stage"),
+        ({"stage": "lead"}, "stage"),
+        ({"stage": "nowhere"}, "stage"),
+        ({"pipeline_id": new_id()}, "pipeline_id"),
+        ({"pipeline_id": new_id(), "stage": "lost"}, "pipeline_id"),
+        ({"opened_on": "2026-03-02"}, "opened_on"),
+        ({"opened_on": "2026-03-02", "closed_on": "2026-02-28"}, "closed_on"),
+        ({"lost_reason": "  "}, "lost_reason"),
+    ],
+)
+def test_a_correction_that_cannot_be_made_names_the_field_and_changes_nothing(
+    api: ApiClient, cloud: Any, row: dict[str, str], field: str
+) -> None:
+    taken_over(api, **LOST)
+    before = stored(api)
+    result = taken_over(api, **{**row, "name": "New"})
+    assert result["status"] == 422
+    assert [error["field"] for error in result["problem"]["errors"]] == [field]
+    assert stored(api) == before
+    assert len(facts(cloud)) == 2
+
+
+def test_a_deal_stays_in_the_pipeline_it_is_in(api: ApiClient) -> None:
+    pipeline = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json["id"]
+    assert taken_over(api, pipeline_id=pipeline)["status"] == 201
+    assert taken_over(api, pipeline_id=pipeline, stage="won")["status"] == 200
+    assert taken_over(api, name="Newer")["status"] == 200, "which names no pipeline"
+    refused = taken_over(api, pipeline_id="default")
+    assert refused["problem"]["errors"] == [
+        {"field": "pipeline_id", "message": f"cannot change; the deal is in {pipeline}"}
+    ]
+    assert (stored(api)["pipeline_id"], stored(api)["name"]) == (pipeline, "Newer")
+
+
+@pytest.mark.parametrize(
+    ("placed", "field"),
+    [
+        ({"closed_on": "2026-01-01"}, "closed_on"),
+        ({"stage": "proposal", "closed_on": "2026-01-01"}, "closed_on"),
+        ({"lost_reason": "price"}, "lost_reason"),
+        ({"stage": "won", "lost_reason": "price"}, "lost_reason"),
+        ({"stage": "lost"}, "lost_reason"),
+        ({"stage": "won", "closed_on": "2026-01-01", "opened_on": "2026-01-02"}, "closed_on"),
+    ],
+)
+def test_an_end_that_does_not_fit_the_stage_is_refused(
+    api: ApiClient, cloud: Any, placed: dict[str, str], field: str
+) -> None:
+    answer = api("POST", "/opportunities", {"name": "New", **placed})
+    assert answer.status == 422, answer.text
+    assert [error["field"] for error in answer.json["errors"]] == [field]
+    assert taken_over(api, **placed)["problem"]["errors"] == answer.json["errors"]
+    assert facts(cloud) == []
+
+
+def test_a_deal_that_ended_is_not_said_to_have_begun_later(api: ApiClient) -> None:
+    taken_over(api, **LOST)
+    path = f"/opportunities/{stored(api)['id']}"
+    refused = api("PATCH", path, {"opened_on": "2026-03-02"}, {"if-match": "*"})
+    assert refused.status == 422
+    assert refused.json["errors"] == [
+        {"field": "opened_on", "message": "is after closed_on (2026-03-01)"}
+    ]
+    assert api("PATCH", path, {"opened_on": "2026-03-01"}, {"if-match": "*"}).status == 200

@@ -1,0 +1,62 @@
+"""The board understands the published examples of the deals it counts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel.dynamo import Add
+from kernel.envelope import unseal
+from kernel.projection import Memory
+from opportunities.handlers.events import count
+from opportunities.handlers.events import handler as board
+from opportunities.incoming import BoardedDeal
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples" / "opportunities"
+
+
+def example(type_: str) -> dict[str, Any]:
+    envelope: dict[str, Any] = json.loads((EXAMPLES / f"{type_}.v1.json").read_text("utf-8"))
+    return envelope
+
+
+def test_the_board_counts_by_every_fact_about_a_deal() -> None:
+    """A fact it did not take would leave a gap in the deal's sequence."""
+    assert board.types == {path.name.split(".")[0] for path in EXAMPLES.glob("Opportunity*.json")}
+
+
+@pytest.mark.parametrize("type_", sorted(board.types))
+def test_it_reads_where_a_deal_stands_and_what_it_is_worth(type_: str) -> None:
+    current = example(type_)["data"]["current"]
+    deal = BoardedDeal.model_validate(current)
+    assert deal.pipeline_id == current["pipeline_id"] == "default"
+    kinds = {"OpportunityWon": "won", "OpportunityLost": "lost"}
+    assert deal.stage == current["stage"]
+    assert current["status"] == kinds.get(type_, "open")
+    assert (deal.stage in ("won", "lost")) == (type_ in kinds)
+    assert deal.amount is not None, "every deal of the examples has an amount"
+    assert deal.amount.model_dump() == current["amount"]
+    assert deal.amount.minor_units > 0
+    assert deal.archived_at is None
+
+
+def test_the_examples_are_one_deal_that_is_counted_once_at_a_time() -> None:
+    """From its creation to its win: after every fact it is in one column, with its amount."""
+    story = sorted((example(type_) for type_ in board.types), key=lambda e: int(e["sequence"]))
+    memory: Memory = {}
+    columns: dict[str, tuple[int, int]] = {}
+    for envelope in story:
+        for action in count(unseal(envelope), memory):
+            assert isinstance(action, Add)
+            deals, units = columns.get(action.sk, (0, 0))
+            columns[action.sk] = (
+                deals + action.amounts["deals"],
+                units + action.amounts["minor_units"],
+            )
+        current = envelope["data"]["current"]
+        here = f"STAGE#{current['stage']}#{current['amount']['currency']}"
+        assert {sk: sums for sk, sums in columns.items() if sums != (0, 0)} == {
+            here: (1, current["amount"]["minor_units"])
+        }
+    assert "STAGE#won#USD" in columns

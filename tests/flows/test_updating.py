@@ -1,0 +1,69 @@
+"""A change is deployed as README says: stock `sam build` and `sam deploy`, from a copy."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import ROOT, Crm, environment
+
+PROBE = "Which handler answers?"
+BEFORE = "    return service().get(caller, task_id)\n"
+AFTER = f"""    task = service().get(caller, task_id)
+    if task.title == {PROBE!r}:
+        return task.model_copy(update={{"title": "The new one"}})
+    return task
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The tree as git knows it, in another folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def sam(crm: Crm, folder: Path, *words: str) -> None:
+    """The SAM CLI with the platform's address, and any credentials, in its environment."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("sam")), *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={
+            **environment(),
+            "AWS_ENDPOINT_URL": crm.state["endpoint"],
+            "AWS_DEFAULT_REGION": crm.state["region"],
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "SAM_CLI_TELEMETRY": "0",
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_changed_handler_is_what_answers_after_the_next_deployment(crm: Crm, copy: Path) -> None:
+    task = crm("POST", "/tasks", {"title": PROBE}).json()
+
+    def title() -> str:
+        return str(crm("GET", f"/tasks/{task['id']}").json()["title"])
+
+    assert title() == PROBE
+    handler = copy / "services" / "activities" / "handlers" / "api.py"
+    text = handler.read_text(encoding="utf-8")
+    assert text.count(BEFORE) == 1
+    handler.write_text(text.replace(BEFORE, AFTER), encoding="utf-8")
+    sam(crm, copy, "build")
+    sam(crm, copy, "deploy")
+    assert title() == "The new one"
+    assert crm("GET", "/accounts").status_code == 200, "the rest is as it was"

@@ -1,0 +1,81 @@
+"""What the documents name is there: commands and their options, queues, lines of the log."""
+
+import re
+import shlex
+from typing import Any
+
+import pytest
+
+from local.cli import build
+from tests.template.stack import ROOT, load, resources
+from tools.contexts import events
+
+DOCUMENTS = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+NAMED = sorted(set(re.findall(r"`([^`]+)`", DOCUMENTS["runbook.md"])))
+"""Everything the runbook calls by its name."""
+METRICS = {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}
+"""Of SQS, which publishes them by itself."""
+
+
+def commands(text: str) -> list[str]:
+    """Every `zebros …` of a document, within its text or on a line of its own."""
+    found = re.findall(r"`(zebros [^`]+)`|^(zebros [^#\n]+)", text, re.M)
+    return [inline or line.strip() for inline, line in found]
+
+
+def unknown(command: str) -> list[str]:
+    """The words of a command that its help does not know."""
+    node: Any = build()
+    options, found = dict[str, bool](), list[str]()
+    words = iter(shlex.split(command)[1:])
+    for parameter in node.params:
+        options |= dict.fromkeys(parameter.opts, parameter.is_flag)
+    for word in words:
+        if word.startswith("-"):
+            if word not in options:
+                found.append(word)
+            elif not options[word]:
+                next(words, None)
+        elif hasattr(node, "commands"):
+            if word not in node.commands:
+                return [*found, word]
+            node = node.commands[word]
+            for parameter in node.params:
+                options |= dict.fromkeys(parameter.opts, getattr(parameter, "is_flag", False))
+    return found
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_command_is_as_it_is_written(name: str) -> None:
+    assert {c: unknown(c) for c in commands(DOCUMENTS[name]) if unknown(c)} == {}
+
+
+def test_the_readme_is_read_in_one_go() -> None:
+    assert len(DOCUMENTS["README.md"].splitlines()) <= 200
+
+
+def test_commands_are_found_and_wrong_ones_too() -> None:
+    assert len(commands(DOCUMENTS["README.md"])) > 5
+    assert len(commands(DOCUMENTS["runbook.md"])) > 3
+    assert unknown("zebros --api URL events replay --form 1d") == ["--form"]
+    assert unknown("zebros events rewind") == ["rewind"]
+
+
+def test_the_runbook_names_what_there_is() -> None:
+    queues = set(resources("AWS::SQS::Queue"))
+    facts = {key.split("/")[1].split(".")[0] for key in events()}
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in sorted((ROOT / "services").rglob("*.py"))
+    )
+    for name in NAMED:
+        if name.startswith("…"):
+            assert any(queue.endswith(name.removeprefix("…")) for queue in queues), name
+        elif name.endswith(("Queue", "DeadLetters")):
+            assert name in queues
+        elif re.fullmatch(r"[A-Z][a-z]+[A-Za-z]+", name):
+            assert name in facts | METRICS | set(load()["Parameters"]), name
+        elif not name.startswith(("zebros ", "--")) and name != "template.yaml":
+            assert f'"{name}"' in code or f"{name}=" in code, name

@@ -1,0 +1,41 @@
+"""Plain dates: what is taken for a day, and what is not."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from kernel.dates import PlainDate
+
+DAY = TypeAdapter(PlainDate)
+
+
+def test_a_day_is_written_as_iso_8601_has_it() -> None:
+    for day in ("2026-01-31", date(2026, 1, 31)):
+        assert DAY.validate_python(day) == date(2026, 1, 31)
+    assert DAY.validate_json('"2024-02-29"') == date(2024, 2, 29)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(86400, 0, 1.5, True, "86400", "", "tomorrow", "31.01.2026", "20260131", "2026-1-31"),
+        *("2026-02-30", "2025-02-29", "0000-01-01", "2026-01-31T00:00:00", "2026-01-31T00:00:00Z"),
+        *(" 2026-01-31", "2026-W05-6", "\u0662\u0660\u0662\u0666-01-31", [], {}),
+        datetime(2026, 1, 31, tzinfo=UTC),
+    ],
+    ids=str,
+)
+def test_nothing_else_is_a_day(value: Any) -> None:
+    with pytest.raises(ValidationError, match="write it as YYYY-MM-DD, such as 2026-01-31"):
+        DAY.validate_python(value)
+
+
+def test_it_is_published_as_a_date_and_may_be_absent() -> None:
+    class Task(BaseModel):
+        due_on: PlainDate | None = None
+
+    assert DAY.json_schema() == {"type": "string", "format": "date"}
+    assert Task.model_validate({"due_on": None}).due_on is None
+    assert Task(due_on=date(2026, 1, 31)).model_dump_json() == '{"due_on":"2026-01-31"}'
