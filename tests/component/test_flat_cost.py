@@ -153,7 +153,6 @@ def test_the_cost_is_the_same_whatever_the_table_holds(
             api = others if path.startswith("/accounts") else deals
             costs.setdefault(name, []).append(bill.of(api, method, path, body))
     for name, seen in costs.items():
-        print(f"{name:16}", *(f"{len(calls)} calls {units:4} units" for calls, units in seen))
         assert len({tuple(calls) for calls, _ in seen}) == 1, name
         units = [units for _, units in seen]
         assert max(units) <= 1.3 * min(units), f"{name}: {dict(zip(SIZES, units, strict=True))}"

@@ -7,6 +7,8 @@ access key with tables of its own.
 """
 
 import contextlib
+import hashlib
+import os
 import shutil
 import socket
 import subprocess
@@ -15,7 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-LIBRARY = HERE.parents[1] / "build" / "dynamodb-local"
+POM = HERE / "pom.xml"
+LIBRARY = (
+    HERE.parents[1] / "build" / f"dynamodb-local-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
+)
 VARIABLE = "ZEBROS_DYNAMODB"
 _START_SECONDS = 60.0
 
@@ -43,16 +48,20 @@ def dynamodb_local() -> Iterator[str]:
 
 def _library() -> Path:
     """The folder with the server and what it needs, fetched when it is not there."""
-    absent = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
+    absent = [tool for tool in ("java", "javac", "mvn") if shutil.which(tool) is None]
     if absent:
-        raise Missing(f"DynamoDB Local needs {' and '.join(absent)} (Java 17 or later, Maven).")
-    if not list(LIBRARY.glob("DynamoDBLocal-*.jar")):
-        fetch = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
+        raise Missing(f"DynamoDB Local needs {', '.join(absent)} (a JDK from 17 on, and Maven).")
+    if not LIBRARY.is_dir():
+        # Fetched beside it: the folder is there only when all of it is.
+        part = LIBRARY.with_name(f"{LIBRARY.name}.{os.getpid()}")
+        fetch = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
         done = subprocess.run(
-            [*fetch, f"-DoutputDirectory={LIBRARY}"], capture_output=True, text=True, check=False
+            [*fetch, f"-DoutputDirectory={part}"], capture_output=True, text=True, check=False
         )
         if done.returncode:
+            shutil.rmtree(part, ignore_errors=True)
             raise Missing(f"DynamoDB Local cannot be fetched: {done.stdout.strip()[-500:]}")
+        part.rename(LIBRARY)
     return LIBRARY
 
 

@@ -1,4 +1,4 @@
-"""Run a command beside a DynamoDB Local. Exits with the command's status; 3: there is none here."""
+"""Run a command beside a DynamoDB Local. Exits with its status; 69: there is none to be had."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ def main() -> int:
             return subprocess.run(sys.argv[1:], env={**os.environ, VARIABLE: url}).returncode
     except Missing as fault:
         print(fault, file=sys.stderr)
-        return 3
+        return os.EX_UNAVAILABLE
 
 
 if __name__ == "__main__":
