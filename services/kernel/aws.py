@@ -19,6 +19,9 @@ _CONFIG = Config(
     read_timeout=25,
     user_agent=f"zebros-crm Botocore/{botocore.__version__}",
 )
+# kernel/dynamo.py alone makes requests to tables, from typed values: to check their shape again
+# before the service does takes another tenth.
+_TABLES = _CONFIG.merge(Config(parameter_validation=False))
 # Links to files: signed by today's rules (the default's older ones fail with KMS keys), and with
 # the bucket's own region in the name (the global name redirects, which a signature does not bear).
 # A local platform has no names for buckets.
@@ -35,7 +38,7 @@ def session() -> botocore.session.Session:
 @cache
 def client(service: str, endpoint_url: str | None = None) -> Any:
     """The client of a service; AWS_ENDPOINT_URL points it at a local platform natively."""
-    config = _CONFIG
+    config = _TABLES if service == "dynamodb" else _CONFIG
     if service == "s3":
         local = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
         config = _CONFIG.merge(_LOCAL_LINKS if local else _LINKS)

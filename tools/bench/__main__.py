@@ -33,7 +33,7 @@ def main() -> int:
         for part in parts:
             for ratio in part():
                 print(ratio.line(), flush=True)
-                over += ratio.ratio > ratio.budget
+                over += ratio.over
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130

@@ -20,11 +20,12 @@ from typing import Any
 from reporting.engine.lake import LakeFiles
 from reporting.engine.parameters import ReportParameters
 from reporting.engine.report import Column, Kind, Period, Position, Report, Row
-from tools.bench.paired import Ratio, processes
+from tools.bench.paired import Ratio, memory, processes
 from tools.bench.reports_reference import long_table
 
 FACTS, FACTS_PER_DEAL, ROWS, PAIRS = 1_000_000, 5, 100_000, 5
 REPORT_BUDGET, XLSX_BUDGET = 0.5, 12.0
+REPORT_MEGABYTES, XLSX_MEGABYTES = 256.0, 64.0
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _STAGES = [
     ("lead", "Lead", 10, "open", "pipeline"),
@@ -62,7 +63,12 @@ def measure(*, facts: int = FACTS, rows: int = ROWS, pairs: int = PAIRS) -> list
             budget=XLSX_BUDGET,
             pairs=pairs,
         )
-    return [found, written]
+    return [
+        found,
+        memory(found, REPORT_MEGABYTES),
+        written,
+        memory(written, XLSX_MEGABYTES),
+    ]
 
 
 def _reference_python(folder: Path) -> str:

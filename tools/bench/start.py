@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from tools.bench.paired import PAIRS, Ratio, processes
+from tools.bench.paired import PAIRS, Ratio, memory, processes
 
 INIT_BUDGET, SPARE_MEGABYTES, MOST_MEGABYTES = 1.5, 15.0, 64.0
 _LINES = "import sys; sys.path[:0] = {paths!r}; sys.dont_write_bytecode = True; {work}"
@@ -41,14 +41,7 @@ def measure(build: Path, *, pairs: int = PAIRS) -> list[Ratio]:
         pairs=pairs,
     )
     most = min(found.a_megabytes + SPARE_MEGABYTES, MOST_MEGABYTES)
-    memory = Ratio(
-        f"its memory ({found.b_megabytes:.0f} of {most:.0f} MB)",
-        found.b_megabytes / most,
-        found.a,
-        found.b,
-        1.0,
-    )
-    return [found, memory]
+    return [found, memory(found, most)]
 
 
 def _python(paths: list[str], work: str) -> list[str]:

@@ -28,7 +28,7 @@ from reporting.engine.report import Position
 MEMORY_LIMIT = "176MB"
 """DuckDB's own bound; with interpreter and libraries the process then stays within 256 MB."""
 TEMP_LIMIT = "4GB"
-_BATCH_BYTES, _BATCH_FILES = 12_000_000, 500
+_BATCH_BYTES, _BATCH_FILES = 32_000_000, 500
 """One step of reading, between two looks at the watch: about a second."""
 
 DEAL, LABEL = 1, 2
