@@ -15,6 +15,8 @@ import boto3
 import httpx
 import pytest
 
+from tests.flows.figures import FIGURES, tell
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ZEBROS_SHARED_DATA", ROOT.parent / "shared" / "data"))
 SALES = DATA / "crm-sales-opportunities"
@@ -96,6 +98,26 @@ class Crm:
             time.sleep(0.2)
         return answer
 
+    def sam(self, folder: Path, *words: str) -> None:
+        """The SAM CLI in a folder, with the platform's address and any credentials around it."""
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("sam")), *words],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={
+                **environment(),
+                "AWS_ENDPOINT_URL": self.state["endpoint"],
+                "AWS_DEFAULT_REGION": self.state["region"],
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "SAM_CLI_TELEMETRY": "0",
+                "PYTHON": sys.executable,
+            },
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def client(self, service: str) -> Any:
         """A boto3 client of the platform."""
         return boto3.client(
@@ -168,7 +190,7 @@ def crm(zebros: Zebros) -> Iterator[Crm]:
     if not RUNNING:
         started = time.monotonic()
         zebros("up", "--empty", "--detach")
-        print(f"\nplatform up and stack deployed in {time.monotonic() - started:.1f} s")
+        tell(f"platform up and stack deployed in {time.monotonic() - started:.1f} s")
     running = Crm(zebros)
     yield running
     running.http.close()
@@ -182,3 +204,10 @@ def sales_data() -> Path:
     if not SALES.is_dir():
         pytest.skip(f"the data set is not at {SALES} (set ZEBROS_SHARED_DATA)")
     return SALES
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what was measured."""
+    if FIGURES:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(FIGURES))

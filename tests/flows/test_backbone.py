@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
-import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.flows.conftest import ROOT, Crm, environment
+from tests.flows.figures import tell
 
 WINS = int(os.environ.get("ZEBROS_WINS", "1000"))
 
@@ -40,29 +39,10 @@ class Partner:
         self.crm, self.folder = crm, folder / "examples" / "subscriber"
         for part in ("examples/subscriber", "events/schemas"):
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns(".aws-sam"))
-        self._sam("build")
-        self._sam("deploy", "--parameter-overrides", f"BusName={crm.state['bus']}")
+        crm.sam(self.folder, "build")
+        crm.sam(self.folder, "deploy", "--parameter-overrides", f"BusName={crm.state['bus']}")
         stacks = crm.client("cloudformation").describe_stacks(StackName="big-wins")["Stacks"]
         self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks[0]["Outputs"]}
-
-    def _sam(self, *words: str) -> None:
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("sam")), *words],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={
-                **environment(),
-                "AWS_ENDPOINT_URL": self.crm.state["endpoint"],
-                "AWS_DEFAULT_REGION": self.crm.state["region"],
-                "AWS_ACCESS_KEY_ID": "test",
-                "AWS_SECRET_ACCESS_KEY": "test",
-                "SAM_CLI_TELEMETRY": "0",
-                "PYTHON": sys.executable,
-            },
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
 
     def kept(self) -> Counter[str]:
         """How often each deal was kept."""
@@ -164,7 +144,7 @@ def test_one_win_is_one_story(crm: Crm) -> None:
     crm.settle()
     story = crm.zebros.json("events", "trace", deal["id"])
     text = json.dumps(story)
-    print("\n" + crm.zebros("events", "trace", deal["id"]).stdout)
+    tell(crm.zebros("events", "trace", deal["id"]).stdout)
     for part in ("OpportunityWon", "timeline", "board", "inbox", "jsonl.gz"):
         assert part in text, part
     timeline = crm("GET", f"/timeline/opportunity/{deal['id']}").json()["items"]
@@ -205,8 +185,8 @@ def test_lag_over_many_wins_is_told(crm: Crm) -> None:
         at = datetime.fromisoformat(line["timestamp"])
         lags.append((at - datetime.fromisoformat(won_at)).total_seconds())
     cuts = statistics.quantiles(lags, n=100)
-    print(
-        f"\n{WINS} wins in {seconds:.1f} s ({WINS / seconds:.0f}/s); commit to timeline: "
+    tell(
+        f"{WINS} wins in {seconds:.1f} s ({WINS / seconds:.0f}/s); commit to timeline: "
         f"p50 {cuts[49]:.2f} s, p95 {cuts[94]:.2f} s, max {max(lags):.2f} s"
     )
 

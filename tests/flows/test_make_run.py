@@ -15,6 +15,7 @@ from local.client import Client, GivenToken
 from local.processes import started_at
 from local.state import Home
 from tests.flows.conftest import ROOT, ZEBROS, Zebros, environment
+from tests.flows.figures import tell
 
 READY = "Ctrl-C stops the CRM."
 
@@ -110,7 +111,7 @@ def printed(text: str, name: str) -> str:
 def test_the_crm_runs_in_the_foreground_and_what_it_prints_is_true(run: Run) -> None:
     began = time.monotonic()
     run.says(READY, 240)
-    print(f"\nready in {time.monotonic() - began:.1f} s")
+    tell(f"make run ready in {time.monotonic() - began:.1f} s")
     out = run.out
     api, token = printed(out, "API"), out.splitlines()[-1]
     assert api.startswith(f"http://127.0.0.1:{run.ports[0]}/")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.flows.conftest import MAPS, Crm
+from tests.flows.figures import tell
 from tests.flows.oracle import NONE, Oracle
 
 GROUPS = ("region", "team", "product", "month", "sector", "owner")
@@ -35,8 +36,8 @@ def loaded(crm: Crm, sales_data: Path) -> dict[str, Any]:
         )  # fmt: skip
         seconds = time.monotonic() - started
         rows = said[kind]["created"]
-        print(f"\n{kind}: {rows} rows in {seconds:.1f} s, {rows / seconds:.0f} rows/s")
-    print(f"everything had arrived {crm.settle(600):.1f} s after the last row")
+        tell(f"{kind}: {rows} rows in {seconds:.1f} s, {rows / seconds:.0f} rows/s")
+    tell(f"everything had arrived {crm.settle(600):.1f} s after the last row")
     return said
 
 
@@ -50,7 +51,7 @@ def rows_of(crm: Crm, report: str, by: str, **more: str) -> dict[str, Any]:
     started = time.monotonic()
     body = {"report": report, "by": by, **more}
     result = crm.report(body, tenant="globex")["result"]
-    print(f"\n{report} by {by}: {time.monotonic() - started:.1f} s")
+    tell(f"{report} by {by}: {time.monotonic() - started:.1f} s")
     found = {row.get(by, ""): row for row in result["rows"]}
     assert len(found) == len(result["rows"]), "a group appears once"
     return {**found, "total": result["totals"][0]}

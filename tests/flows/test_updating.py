@@ -2,12 +2,11 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import ROOT, Crm, environment
+from tests.flows.conftest import ROOT, Crm
 
 PROBE = "Which handler answers?"
 BEFORE = "    return service().get(caller, task_id)\n"
@@ -32,26 +31,6 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def sam(crm: Crm, folder: Path, *words: str) -> None:
-    """The SAM CLI with the platform's address, and any credentials, in its environment."""
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("sam")), *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={
-            **environment(),
-            "AWS_ENDPOINT_URL": crm.state["endpoint"],
-            "AWS_DEFAULT_REGION": crm.state["region"],
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "SAM_CLI_TELEMETRY": "0",
-        },
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_a_changed_handler_is_what_answers_after_the_next_deployment(crm: Crm, copy: Path) -> None:
     task = crm("POST", "/tasks", {"title": PROBE}).json()
 
@@ -63,7 +42,7 @@ def test_a_changed_handler_is_what_answers_after_the_next_deployment(crm: Crm, c
     text = handler.read_text(encoding="utf-8")
     assert text.count(BEFORE) == 1
     handler.write_text(text.replace(BEFORE, AFTER), encoding="utf-8")
-    sam(crm, copy, "build")
-    sam(crm, copy, "deploy")
+    crm.sam(copy, "build")
+    crm.sam(copy, "deploy")
     assert title() == "The new one"
     assert crm("GET", "/accounts").status_code == 200, "the rest is as it was"
