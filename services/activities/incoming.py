@@ -41,6 +41,7 @@ class Subject(_Part):
     contact_id: str | None = None
     related: list[Link] = Field(default_factory=list)
     owner_id: str | None = None
+    team_id: str | None = None
     assignee_id: str | None = None
     amount: Amount | None = None
     stage_name: str | None = None

@@ -86,6 +86,9 @@ def sentence(kind: str, fact_type: str, told: Told) -> str:
             return f"{name}: amount {before} → {now}"
         case "StageChanged":
             return f"{name}: moved to {current.stage_name}"
+        case "Reassigned" if told.previous_owner_id == current.owner_id:
+            team = f"team {current.team_id}" if current.team_id else "no team"
+            return f"{name}: now with {team}"
         case "Reassigned":
             return f"{name}: now with {current.owner_id or 'nobody'}"
         case "Won":

@@ -175,9 +175,13 @@ class OpportunityStageChanged(OpportunityEvent, context="opportunities"):
 
 
 class OpportunityReassigned(OpportunityEvent, context="opportunities"):
-    """A deal got another owner or another team, or lost the one it had."""
+    """A deal got another owner or another team, or lost the one it had.
+
+    Who had it before is told whole, also when only the owner or only the team changed.
+    """
 
     previous_owner_id: str | None = None
+    previous_team_id: str | None = None
 
 
 class OpportunityWon(OpportunityEvent, context="opportunities"):

@@ -178,7 +178,7 @@ class Opportunity(OpportunityState, Aggregate):
         if "amount" in changed:
             facts.append(OpportunityAmountChanged(current=after, previous_amount=self.amount))
         if _OWNER.intersection(changed):
-            facts.append(OpportunityReassigned(current=after, previous_owner_id=self.owner_id))
+            facts.append(self._reassigned(after))
         return (after if facts else self), facts
 
     def taken_over(
@@ -256,11 +256,16 @@ class Opportunity(OpportunityState, Aggregate):
     def reassign(
         self, owner_id: str, team_id: str | None
     ) -> tuple["Opportunity", list[DomainEvent]]:
-        """Give it to another owner."""
+        """Give it to another owner or team."""
         if (owner_id, team_id) == (self.owner_id, self.team_id):
             return self, []
         after = self.with_changes(owner_id=owner_id, team_id=team_id)
-        return after, [OpportunityReassigned(current=after, previous_owner_id=self.owner_id)]
+        return after, [self._reassigned(after)]
+
+    def _reassigned(self, after: "Opportunity") -> OpportunityReassigned:
+        return OpportunityReassigned(
+            current=after, previous_owner_id=self.owner_id, previous_team_id=self.team_id
+        )
 
     def _brought(
         self, stage: Stage, closing: Closing, at: datetime

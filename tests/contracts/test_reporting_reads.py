@@ -44,6 +44,7 @@ def test_it_reads_every_fact_about_a_deal(path: Path) -> None:
         path.stem.removeprefix("Opportunity").split(".")[0], "open"
     )
     assert (deal.closed_on is not None) == (deal.status != "open")
+    assert (deal.owner_id, deal.team_id) == (current["owner_id"], current["team_id"])
     if "amount" in current:
         assert deal.amount is not None
         assert deal.amount.minor_units == current["amount"]["minor_units"]

@@ -74,8 +74,24 @@ def test_another_owner_is_one_fact_whichever_way_it_came(
             row = {"name": "Big one", "external_ids": {"crm": "1"}, **OWNERS}
             api("POST", "/opportunities/batch", {"items": [row]})
     _, fact = facts(cloud)
-    assert (fact["type"], fact["data"]["previous_owner_id"]) == ("OpportunityReassigned", "ann")
+    assert fact["type"] == "OpportunityReassigned"
+    assert fact["data"]["previous_owner_id"] == "ann"
+    assert fact["data"]["previous_team_id"] == "north"
     assert {name: fact["data"]["current"][name] for name in OWNERS} == OWNERS
+
+
+@pytest.mark.parametrize("team", ["south", None])
+def test_another_team_alone_is_told_with_the_team_it_was(
+    api: ApiClient, cloud: Any, team: str | None
+) -> None:
+    deal = a_deal(api)
+    assert deal.json["team_id"] == "north"
+    api("PATCH", f"/opportunities/{deal.json['id']}", {"team_id": team}, deal.etag)
+    _, fact = facts(cloud)
+    assert fact["type"] == "OpportunityReassigned"
+    assert fact["data"]["current"].get("team_id") == team
+    before = {name: told for name, told in fact["data"].items() if name != "current"}
+    assert before == {"previous_owner_id": "ann", "previous_team_id": "north"}
 
 
 def test_a_change_of_owner_name_and_amount_is_three_facts(api: ApiClient, cloud: Any) -> None:

@@ -69,8 +69,32 @@ CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
         (
             "opportunity",
             "OpportunityReassigned",
-            {"current": {**DEAL, "owner_id": None}},
+            {"current": {**DEAL, "owner_id": None}, "previous_owner_id": "bob"},
             "Big one: now with nobody",
+        ),
+        (
+            "opportunity",
+            "OpportunityReassigned",
+            {"current": {**DEAL, "team_id": "south"}, "previous_owner_id": "ann"},
+            "Big one: now with bob",
+        ),
+        (
+            "opportunity",
+            "OpportunityReassigned",
+            {"current": {**DEAL, "team_id": "south"}, "previous_owner_id": "bob"},
+            "Big one: now with team south",
+        ),
+        (
+            "opportunity",
+            "OpportunityReassigned",
+            {"current": {**DEAL, "owner_id": None, "team_id": "south"}},
+            "Big one: now with team south",
+        ),
+        (
+            "opportunity",
+            "OpportunityReassigned",
+            {"current": DEAL, "previous_owner_id": "bob", "previous_team_id": "south"},
+            "Big one: now with no team",
         ),
         (
             "opportunity",

@@ -292,7 +292,8 @@ def test_a_deal_given_to_its_owner_stays_as_it_is() -> None:
     for owner, team in (("ann", "south"), ("bob", "north")):
         after, (fact,) = deal.reassign(owner, team)
         assert (after.owner_id, after.team_id) == (owner, team)
-        assert fact.model_dump()["previous_owner_id"] == "ann"
+        told = fact.model_dump()
+        assert (told["previous_owner_id"], told["previous_team_id"]) == ("ann", "north")
 
 
 def stage_list(*kinds: str) -> list[dict[str, Any]]:
