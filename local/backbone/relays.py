@@ -9,7 +9,7 @@ not at all. The outbox in the table keeps facts for a week.
 import base64
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -55,19 +55,29 @@ def resend(
         yield taken
 
 
-def resend_outbox(deployment: Deployment, tenant: str, target: str) -> tuple[str, int]:
-    """Hand a relay all that the outbox still holds about a record; the subject, and how many facts.
+def resend_outbox(
+    deployment: Deployment, tenant: str, targets: Iterable[str]
+) -> Iterator[tuple[str, int]]:
+    """Hand the relays all that the outbox still holds about records, each of them once.
 
-    Raises BadInput when it holds nothing.
+    Yields a record's subject, and how many facts, as soon as they are sent. Raises BadInput for the
+    first record of which it holds nothing.
     """
-    subject, items = in_outbox(deployment, tenant, target)
-    if not items:
-        raise BadInput(
-            f"The outbox of tenant {tenant} holds no facts about {target}.",
-            hint="It keeps them for a week; `zebros events replay` sends what has reached the bus.",
-        )
-    relay = f"{CONTEXTS[subject.partition('/')[0]][0].capitalize()}Relay"
-    return subject, _hand_over(deployment, relay, [_as_its_stream_has_it(one) for one in items])
+    sent = set()
+    for target in targets:
+        subject, items = in_outbox(deployment, tenant, target)
+        if not items:
+            raise BadInput(
+                f"The outbox of tenant {tenant} holds no facts about {target}.",
+                hint="It keeps them for a week; `zebros events replay` sends what has reached the "
+                "bus.",
+            )
+        if subject in sent:
+            continue
+        sent.add(subject)
+        relay = f"{CONTEXTS[subject.partition('/')[0]][0].capitalize()}Relay"
+        records = [_as_its_stream_has_it(one) for one in items]
+        yield subject, _hand_over(deployment, relay, records)
 
 
 def _as_its_stream_has_it(item: Item) -> dict[str, Any]:

@@ -254,14 +254,14 @@ def resend(
     """Send what the outbox still holds about records (a week) to the bus, as their relay does.
 
     For facts that never reached the bus, when their table's stream has them no longer. Consumers
-    recognise what they have had already.
+    recognise what they have had already. Each record is told as it is sent (with --json on a line
+    of its own); the first that cannot be sent ends the command.
     """
     connection: Connection = ctx.obj
     deployment = connection.deployment()
-    sent = dict(resend_outbox(deployment, connection.realm, record) for record in records)
-    if connection.json:
-        document({"resent": sent})
-        return
-    for subject, count in sent.items():
+    for subject, count in resend_outbox(deployment, connection.realm, records):
+        if connection.json:
+            line({"subject": subject, "resent": count})
+            continue
         facts = "1 fact" if count == 1 else f"{count:,} facts"
         out().print(f"Sent {facts} about {subject}.", soft_wrap=True)

@@ -287,7 +287,8 @@ def test_what_the_outbox_holds_is_sent_again_by_its_relay(
 ) -> None:
     deployment, stands = outbox
     with tail.tapped(deployment, tail.Filter()) as tap:
-        assert relays.resend_outbox(deployment, "acme", target) == (f"account/{ACCOUNT}", 3)
+        sent = relays.resend_outbox(deployment, "acme", [target])
+        assert list(sent) == [(f"account/{ACCOUNT}", 3)]
         assert all_of(tap) == ["F1", "F2", "F3"]
     assert len(stands.handed) == 3
 
@@ -301,19 +302,37 @@ def test_the_command_line_says_how_much_was_sent(
     assert cli.main(["events", "resend", ACCOUNT]) == 0
     assert capsys.readouterr().out == f"Sent 3 facts about account/{ACCOUNT}.\n"
     assert cli.main(["--json", "events", "resend", f"account/{ACCOUNT}"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"resent": {f"account/{ACCOUNT}": 3}}
+    assert json.loads(capsys.readouterr().out) == {"subject": f"account/{ACCOUNT}", "resent": 3}
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_what_was_sent_before_a_resend_failed_is_told_once(
+    outbox: tuple[Deployment, Relay],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+) -> None:
+    deployment, stands = outbox
+    monkeypatch.setattr(Connection, "deployment", lambda _self: deployment)
+    targets = (ACCOUNT, f"account/{ACCOUNT}", f"contact/{ACCOUNT}")
+    assert cli.main([*words, "events", "resend", *targets]) == 65
+    told = capsys.readouterr()
+    (line,) = told.out.splitlines()
+    assert f"account/{ACCOUNT}" in line
+    assert f"holds no facts about contact/{ACCOUNT}" in told.err
+    assert len(stands.handed) == 3
 
 
 def test_a_resend_that_fails_or_finds_nothing_says_so(outbox: tuple[Deployment, Relay]) -> None:
     deployment, stands = outbox
     for target, tenant in ((f"account/{ACCOUNT}", "globex"), (f"contact/{ACCOUNT}", "acme")):
         with pytest.raises(BadInput, match=f"outbox of tenant {tenant} holds no facts"):
-            relays.resend_outbox(deployment, tenant, target)
+            list(relays.resend_outbox(deployment, tenant, [target]))
     with pytest.raises(BadInput, match="is no id"):
-        relays.resend_outbox(deployment, "acme", "nonsense")
+        list(relays.resend_outbox(deployment, "acme", ["nonsense"]))
     stands.broken = True
     with pytest.raises(Trouble, match="CustomersRelay failed again: the bus is down"):
-        relays.resend_outbox(deployment, "acme", ACCOUNT)
+        list(relays.resend_outbox(deployment, "acme", [ACCOUNT]))
 
 
 def test_a_letter_that_names_no_stream_says_so(letters: Deployment) -> None:
