@@ -1,5 +1,6 @@
 """What the local platform writes down in its folder (`.local/`), and the lock on the folder.
 
+data.json       the format of the data in platform/; written before that folder is made
 state.json      where everything is; written when the CRM is deployed, removed by `reset`
 status.json     how far the last start got
 processes.json  pid and start of every process of ours; there while they run, or were killed
@@ -17,6 +18,10 @@ from typing import Any
 
 from local.errors import BadInput
 from local.processes import Known, started_at
+
+FORMAT = 2
+"""Of what the platform keeps: its pictures and journals, and the records in them as the functions
+store them. To be raised with whatever can no longer read data that is kept already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,17 @@ class Home:
     def deployed(self) -> Path:
         """What was deployed last, by the fingerprint of its source."""
         return self.path / "deployed.json"
+
+    def check_data(self) -> None:
+        """Raise BadInput for data kept in another format; where there is none, ours begins."""
+        if not self.platform.exists():
+            self._write("data.json", {"format": FORMAT})
+        elif self._read("data.json").get("format") != FORMAT:
+            raise BadInput(
+                f"The data in {self.path} was kept by another version of the CRM, and this one "
+                "cannot read it: `zebros reset` deletes it.",
+                hint="To keep it, go back to the version that was started here last.",
+            )
 
     def state(self) -> dict[str, Any]:
         """state.json; empty when there is none. Raises BadInput when it cannot be read."""

@@ -74,6 +74,7 @@ class Supervisor:
         if self._lock is None:
             raise second_start(self._home)
         self._clear_away()
+        self._home.check_data()
         before = self._home.state()
         docker = bridge.address() if self._options.bridge else None
         self._phase("starting", "Starting the platform and the issuer")

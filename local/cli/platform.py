@@ -164,7 +164,7 @@ def reset(
             raise BadInput("Reset deletes all data of the local CRM.", hint="Say so with --yes.")
         typer.confirm(f"Delete all data in {home.path}?", abort=True)
     shutil.rmtree(home.platform, ignore_errors=True)
-    for name in ("state.json", "deployed.json", "status.json", "processes.json"):
+    for name in ("data.json", "state.json", "deployed.json", "status.json", "processes.json"):
         (home.path / name).unlink(missing_ok=True)
     if connection.json:
         document({"reset": str(home.path)})

@@ -31,7 +31,6 @@ from local.platform.queues import _changing as queues_changing
 from local.platform.seams import module, replace
 from local.platform.settings import ACCOUNT, REGION, Settings
 
-_FORMAT = 1
 _LARGE = 32_768
 """Bytes from which on a value gets a file of its own, named by its content (code, layers)."""
 _CHILD_S = 120.0
@@ -130,7 +129,6 @@ class Snapshots:
             if saved is not None:
                 services[name] = saved
         picture = {
-            "format": _FORMAT,
             "journal": self.journal.segment,
             "streams": _streams(),
             "services": services,
@@ -178,11 +176,6 @@ class Snapshots:
                 f"The saved state {self._file} cannot be read ({fault}). "
                 "`zebros reset` begins with an empty one."
             ) from fault
-        if picture.get("format") != _FORMAT:
-            raise SystemExit(
-                f"The saved state {self._file} is of another version of the platform. "
-                "`zebros reset` begins with an empty one."
-            )
         return picture
 
     def _revived(self, value: dict[str, Any]) -> Any:

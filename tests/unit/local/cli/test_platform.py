@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from local import cli
+from local import cli, state
 from local.cli import platform
+from local.errors import BadInput
+from local.parts import Part
 from local.processes import Known, started_at
-from local.state import Home
+from local.state import FORMAT, Home
+from local.supervisor import Supervisor
 
 STATE = {"api": "http://127.0.0.1:1/x", "endpoint": "http://127.0.0.1:1"}
 BACKLOG = {"streams": 2, "queues": {"ReportingLakeQueue": 3}, "delayed": 0}
@@ -77,12 +80,48 @@ def test_reset_deletes_the_data_and_keeps_keys_and_builds(
         folder.mkdir(parents=True)
         (folder / "file").touch()
     home.write_state(STATE)
+    (home.path / "data.json").touch()
     assert cli.main(["--home", str(home.path), "reset"]) == 65
     assert "Say so with --yes." in capsys.readouterr().err
     assert home.platform.exists()
     assert cli.main(["--home", str(home.path), "reset", "--yes"]) == 0
     assert capsys.readouterr().err == "The data is gone; `zebros up` begins anew.\n"
     assert sorted(one.name for one in home.path.iterdir()) == ["build", "issuer"]
+
+
+@pytest.mark.parametrize("kept", [{}, {"format": FORMAT - 1}, {"format": FORMAT + 1}])
+def test_data_of_another_format_is_refused_before_anything_is_started(
+    home: Home,
+    kept: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home.platform.mkdir(parents=True)
+    if kept:
+        (home.path / "data.json").write_text(json.dumps(kept), encoding="utf-8")
+
+    def started(_self: Supervisor, part: Part) -> None:
+        raise AssertionError(part.name)
+
+    monkeypatch.setattr(Supervisor, "_start", started)
+    monkeypatch.setattr(platform, "obey_signals", lambda: None)
+    monkeypatch.setattr(platform, "ignore_signals", lambda: None)
+    assert cli.main(["--home", str(home.path), "up", "--empty"]) == 65
+    (sentence, _hint) = capsys.readouterr().err.splitlines()
+    assert f"The data in {home.path} was kept by another version" in sentence
+    assert "`zebros reset`" in sentence
+    assert home.supervisor() is None
+    assert cli.main(["--home", str(home.path), "reset", "--yes"]) == 0
+    home.check_data()
+
+
+def test_data_is_of_the_format_it_began_with(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.check_data()
+    home.platform.mkdir()
+    home.check_data()
+    monkeypatch.setattr(state, "FORMAT", FORMAT + 1)
+    with pytest.raises(BadInput, match="another version"):
+        home.check_data()
 
 
 def test_what_runs_is_not_reset(running: Home, capsys: pytest.CaptureFixture[str]) -> None:
