@@ -22,6 +22,13 @@ def is_free(port: int, host: str = HOST) -> bool:
         return True
 
 
+def any_free() -> int:
+    """A port that nobody has at the moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
 def chosen(what: str, option: str, wanted: int | None, before: int | None, default: int) -> int:
     """The port for a part: by option, as last time, the usual one, or any.
 
@@ -38,7 +45,4 @@ def chosen(what: str, option: str, wanted: int | None, before: int | None, defau
     for port in (before, default):
         if port and is_free(port):
             return port
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    return int(port)
+    return any_free()

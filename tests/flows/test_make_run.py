@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from local import ports
 from local.client import Client, GivenToken
 from local.processes import started_at
 from local.state import Home
@@ -18,12 +19,6 @@ from tests.flows.conftest import ROOT, ZEBROS, Zebros, environment
 from tests.flows.figures import tell
 
 READY = "Ctrl-C stops the CRM."
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def listening(port: int) -> bool:
@@ -59,7 +54,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.zebros = Zebros(folder / "home")
         self.home = Home(self.zebros.home)
-        self.ports = (free_port(), free_port())
+        self.ports = (ports.any_free(), ports.any_free())
         self._files = (folder / "out", folder / "err")
         with self._files[0].open("wb") as out, self._files[1].open("wb") as err:
             self.process = subprocess.Popen(

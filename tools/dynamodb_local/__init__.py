@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from local import ports
+
 HERE = Path(__file__).resolve().parent
 POM = HERE / "pom.xml"
 LIBRARY = (
@@ -32,7 +34,7 @@ class Missing(Exception):
 @contextlib.contextmanager
 def dynamodb_local() -> Iterator[str]:
     """One that runs, empty; gives its URL. Raises Missing."""
-    port = _free_port()
+    port = ports.any_free()
     command = ["java", f"-Djava.library.path={LIBRARY}", "-cp", f"{_library()}/*"]
     command += [str(HERE / "Loopback.java"), "-inMemory", "-disableTelemetry", "-port", str(port)]
     with (
@@ -63,12 +65,6 @@ def _library() -> Path:
             raise Missing(f"DynamoDB Local cannot be fetched: {done.stdout.strip()[-500:]}")
         part.rename(LIBRARY)
     return LIBRARY
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _wait(server: subprocess.Popen[bytes], port: int) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,20 +15,15 @@ import httpx
 import pytest
 from botocore.config import Config
 
-from local.platform.settings import HOST, Settings
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+from local import ports
+from local.platform.settings import Settings
 
 
 class Emulator:
     """One emulator process and clients for it."""
 
     def __init__(self, home: Path, *, mended: bool, snapshot_s: float = 0.5) -> None:
-        self.settings = Settings(port=free_port(), home=home, snapshot_s=snapshot_s)
+        self.settings = Settings(port=ports.any_free(), home=home, snapshot_s=snapshot_s)
         self.mended = mended
         self._process: subprocess.Popen[bytes] | None = None
         self._session = botocore.session.Session()
