@@ -6,9 +6,8 @@ import pytest
 
 from tests.component.conftest import ApiClient, facts
 from tests.component.customers.conftest import path_of, problem, wrong_fields
+from tests.component.opportunities.conftest import ANY, NOBODY
 
-ANY = {"if-match": "*"}
-NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 OPEN = {"key": "o", "name": "O", "probability": 50}
 CLOSED = [
     {"key": "w", "name": "W", "probability": 100, "kind": "won"},
@@ -110,13 +109,6 @@ CASES = [
     *(("opportunities", fields, wrong) for fields, wrong in WRONG_DEALS),
     *(("products", fields, wrong) for fields, wrong in WRONG_PRODUCTS),
 ]
-
-
-@pytest.fixture
-def api(cloud: Any) -> ApiClient:
-    from opportunities.handlers.api import handler
-
-    return ApiClient(handler)
 
 
 def stored(cloud: Any) -> Any:

@@ -10,15 +10,7 @@ from kernel.money import EXPONENTS
 from opportunities.repository import board_counter
 from tests.component.conftest import ApiClient, facts
 from tests.component.customers.conftest import path_of
-
-ANY = {"if-match": "*"}
-
-
-@pytest.fixture
-def api(cloud: Any) -> ApiClient:
-    from opportunities.handlers.api import handler
-
-    return ApiClient(handler)
+from tests.component.opportunities.conftest import ANY
 
 
 def counted(envelopes: list[dict[str, Any]]) -> None:

@@ -6,19 +6,7 @@ import pytest
 
 from tests.component.conftest import Answer, ApiClient, facts
 from tests.component.customers.conftest import pages, path_of
-
-STAGES = [
-    {"key": "open", "name": "Open", "probability": 40, "forecast_category": "commit"},
-    {"key": "won", "name": "Won", "probability": 100, "kind": "won"},
-    {"key": "lost", "name": "Lost", "probability": 0, "kind": "lost"},
-]
-
-
-@pytest.fixture
-def api(cloud: Any) -> ApiClient:
-    from opportunities.handlers.api import handler
-
-    return ApiClient(handler)
+from tests.component.opportunities.conftest import STAGES
 
 
 def a_product(api: ApiClient, name: str, **fields: Any) -> Answer:

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.component.conftest import Answer, ApiClient, examples, facts
+from tests.component.opportunities.conftest import ANY
 
-ANY = {"if-match": "*"}
 REQUESTS = st.one_of(
     st.tuples(st.just("/stage"), st.fixed_dictionaries({"stage": st.sampled_from(
         ["lead", "proposal", "negotiation", "won", "lost", "nowhere"])})),
@@ -28,13 +27,6 @@ REQUESTS = st.one_of(
         {"name": "Imported", "lost_reason": "budget", "owner_id": "cleo"},
     ])),
 )  # fmt: skip
-
-
-@pytest.fixture
-def api(cloud: Any) -> ApiClient:
-    from opportunities.handlers.api import handler
-
-    return ApiClient(handler)
 
 
 def ask(api: ApiClient, deal: Any, path: str, body: dict[str, Any]) -> Answer:

@@ -7,13 +7,6 @@ import pytest
 from tests.component.conftest import ApiClient, facts
 
 
-@pytest.fixture
-def api(cloud: Any) -> ApiClient:
-    from opportunities.handlers.api import handler
-
-    return ApiClient(handler)
-
-
 def a_deal(api: ApiClient, **fields: Any) -> Any:
     answer = api("POST", "/opportunities", {"name": "Big one", **fields})
     assert answer.status == 201, answer.text

@@ -7,15 +7,7 @@ import pytest
 from kernel.ids import new_id
 from tests.component.conftest import ApiClient
 from tests.component.customers.conftest import pages, path_of
-
-ANY = {"if-match": "*"}
-
-
-@pytest.fixture
-def api(cloud: Any) -> ApiClient:
-    from opportunities.handlers.api import handler
-
-    return ApiClient(handler)
+from tests.component.opportunities.conftest import ANY
 
 
 def a_deal(api: ApiClient, name: str, **fields: Any) -> str:

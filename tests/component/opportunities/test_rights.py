@@ -7,14 +7,8 @@ import pytest
 from kernel.auth import MATRIX, PERMISSIONS, Area, Level, Permission, Role
 from tests.component.conftest import Answer, ApiClient, facts
 from tests.component.customers.conftest import path_of, problem
+from tests.component.opportunities.conftest import ANY, NOBODY, STAGES
 
-ANY = {"if-match": "*"}
-NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
-STAGES = [
-    {"key": "o", "name": "O", "probability": 50},
-    {"key": "w", "name": "W", "probability": 100, "kind": "won"},
-    {"key": "l", "name": "L", "probability": 0, "kind": "lost"},
-]
 ROW = {"name": "B", "external_ids": {"crm": "1"}}
 LISTS = (
     "/opportunities",
@@ -37,13 +31,6 @@ VERBS = (
     ("POST", "/lost", {"reason": "price"}),
     ("POST", "/owner", {"owner_id": "cleo"}),
 )
-
-
-@pytest.fixture
-def api(cloud: Any) -> ApiClient:
-    from opportunities.handlers.api import handler
-
-    return ApiClient(handler)
 
 
 def a_deal(api: ApiClient, **fields: Any) -> Answer:

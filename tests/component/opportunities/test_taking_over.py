@@ -6,21 +6,10 @@ import pytest
 
 from kernel.ids import new_id
 from tests.component.conftest import ApiClient, facts
+from tests.component.opportunities.conftest import STAGES
 
 ROW = {"name": "Old", "external_ids": {"crm": "7"}}
 LOST = {**ROW, "stage": "lost", "lost_reason": "price", "closed_on": "2026-03-01"}
-STAGES = [
-    {"key": "lead", "name": "Lead", "probability": 50},
-    {"key": "won", "name": "Won", "probability": 100, "kind": "won"},
-    {"key": "lost", "name": "Lost", "probability": 0, "kind": "lost"},
-]
-
-
-@pytest.fixture
-def api(cloud: Any) -> ApiClient:
-    from opportunities.handlers.api import handler
-
-    return ApiClient(handler)
 
 
 def taken_over(api: ApiClient, **row: Any) -> Any:
