@@ -8,7 +8,7 @@ attribute walks (docs/adr/0003, 0008).
 import base64
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,11 +136,11 @@ class Table:
 
     def put(self, item: Item) -> None:
         """Write one item on its own, unconditionally."""
-        self._client.put_item(TableName=self.name, Item=_wire(item))
+        self._alone(self._client.put_item, Item=_wire(item))
 
     def delete(self, pk: str, sk: str) -> None:
         """Remove one item on its own."""
-        self._client.delete_item(TableName=self.name, Key=_wire({"pk": pk, "sk": sk}))
+        self._alone(self._client.delete_item, Key=_wire({"pk": pk, "sk": sk}))
 
     def transact(self, actions: Sequence[Action]) -> None:
         """All actions or none (one TransactWriteItems).
@@ -149,7 +149,7 @@ class Table:
         writers kept getting in the way. Nothing else is swallowed.
         """
         items = [self._action(action) for action in actions]
-        for attempt in range(_ATTEMPTS):
+        for _ in _attempts():
             try:
                 self._client.transact_write_items(TransactItems=items)
                 return
@@ -163,9 +163,6 @@ class Table:
                         raise refused from fault
                 if not _RETRYABLE.issuperset(r for r in reasons if r not in (None, "None")):
                     raise
-                # Full jitter: writers that collided once must not collide again in step.
-                time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
-        raise Busy("Too many changes to the same record at once; send the request again.")
 
     def _action(self, action: Action) -> dict[str, Any]:
         table = action.table or self.name
@@ -191,12 +188,32 @@ class Table:
 
     def add(self, action: Add) -> None:
         """Carry out one Add on its own."""
-        self._client.update_item(TableName=self.name, **_update(action))
+        self._alone(self._client.update_item, **_update(action))
+
+    def _alone(self, write: Callable[..., Any], **arguments: Any) -> None:
+        """One write outside a transaction. Raises Busy when transactions kept holding the item."""
+        for _ in _attempts():
+            try:
+                write(TableName=self.name, **arguments)
+                return
+            except ClientError as fault:
+                # The one refusal to wait for that the client does not try again by itself.
+                if fault.response["Error"]["Code"] != "TransactionConflictException":
+                    raise
 
 
 _ATTEMPTS = 6
 _RETRYABLE = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _THERE: dict[str, Any] = {"ConditionExpression": "attribute_exists(pk)"}
+
+
+def _attempts() -> Iterator[None]:
+    """The attempts at a write that may collide with others; Busy when none was the last."""
+    for attempt in range(_ATTEMPTS):
+        yield
+        # Full jitter: writers that collided once must not collide again in step.
+        time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
+    raise Busy("Too many changes to the same record at once; send the request again.")
 
 
 def _condition(put: Put) -> dict[str, Any]:

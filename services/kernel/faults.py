@@ -30,6 +30,7 @@ _DOWN = (
     "ServiceUnavailable",
     "ServiceException",
     "RequestTimeout",
+    "TransactionConflict",
     "TransactionInProgress",
 )
 _SERVER_ERROR = 500

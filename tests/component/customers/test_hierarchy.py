@@ -145,6 +145,7 @@ def answered(code: str, status: int = 400) -> ClientError:
     [
         (answered("InternalServerError"), 503, "not-ready"),
         (answered("ThrottlingException"), 503, "not-ready"),
+        (answered("TransactionConflictException"), 503, "not-ready"),
         (answered("SomethingNew", 502), 503, "not-ready"),
         (EndpointConnectionError(endpoint_url="x"), 503, "not-ready"),
         (ReadTimeoutError(endpoint_url="x"), 503, "not-ready"),

@@ -15,7 +15,7 @@ from kernel import aws
 from kernel.aggregate import Aggregate, born
 from kernel.auth import Caller, Role
 from kernel.clock import utc_now
-from kernel.dynamo import Check, Put, Table
+from kernel.dynamo import Add, Check, Put, Table
 from kernel.errors import (
     Busy,
     Conflict,
@@ -32,7 +32,6 @@ from kernel.store import LARGEST_FACT_BYTES, Store
 from tests.component.conftest import create_table, examples, facts
 
 ANN = Caller("acme", "ann", frozenset({Role.ADMINISTRATOR}), correlation_id="c-1")
-COMMIT = "dynamodb.TransactWriteItems"
 
 
 class Thing(Aggregate):
@@ -75,7 +74,9 @@ def stored(cloud: Any) -> list[str]:
 
 
 @contextmanager
-def hooked(event: str, act: Callable[[int], Any]) -> Iterator[list[int]]:
+def hooked(
+    event: str, act: Callable[[int], Any], operation: str = "TransactWriteItems"
+) -> Iterator[list[int]]:
     """Call `act` with 1, 2, … at every commit; `before-call` can answer, both can raise."""
     calls: list[int] = []
 
@@ -84,11 +85,11 @@ def hooked(event: str, act: Callable[[int], Any]) -> Iterator[list[int]]:
         return act(len(calls))
 
     events = aws.client("dynamodb").meta.events
-    events.register(f"{event}.{COMMIT}", hook)
+    events.register(f"{event}.dynamodb.{operation}", hook)
     try:
         yield calls
     finally:
-        events.unregister(f"{event}.{COMMIT}", hook)
+        events.unregister(f"{event}.dynamodb.{operation}", hook)
 
 
 def cancelled(*codes: str) -> tuple[Any, dict[str, Any]]:
@@ -99,6 +100,11 @@ def cancelled(*codes: str) -> tuple[Any, dict[str, Any]]:
 
     error = {"Code": "TransactionCanceledException", "Message": "Transaction cancelled"}
     return Http(), {"Error": error, "CancellationReasons": [{"Code": code} for code in codes]}
+
+
+def refused(code: str) -> ClientError:
+    """DynamoDB's answer to a write outside a transaction."""
+    return ClientError({"Error": {"Code": code, "Message": ""}}, "x")
 
 
 def test_a_record_comes_back_as_it_was_saved(store: Store[Thing], cloud: Any) -> None:
@@ -216,6 +222,49 @@ def test_who_collides_for_ever_is_told_that_it_is_busy(store: Store[Thing], clou
         store.save(ANN, None, thing, fact(thing))
     assert len(calls) == 6
     assert stored(cloud) == []
+
+
+WRITES: dict[str, Callable[[Table], None]] = {
+    "PutItem": lambda table: table.put({"pk": "p", "sk": "s", "n": 1}),
+    "UpdateItem": lambda table: table.add(Add("p", "s", {"n": 1})),
+    "DeleteItem": lambda table: table.delete("p", "s"),
+}
+
+
+@pytest.mark.parametrize("operation", WRITES)
+def test_a_write_that_meets_a_transaction_is_tried_again(
+    store: Store[Thing], cloud: Any, operation: str
+) -> None:
+    def collide_twice(number: int) -> None:
+        if number < 3:
+            raise refused("TransactionConflictException")
+
+    with hooked("before-call", collide_twice, operation) as calls:
+        WRITES[operation](store.table)
+    assert len(calls) == 3
+    assert len(stored(cloud)) == (operation != "DeleteItem")
+
+
+def test_a_write_that_meets_transactions_for_ever_is_told_that_it_is_busy(
+    store: Store[Thing],
+) -> None:
+    def collide(_: int) -> None:
+        raise refused("TransactionConflictException")
+
+    always = hooked("before-call", collide, "PutItem")
+    with always as calls, pytest.raises(Busy):
+        WRITES["PutItem"](store.table)
+    assert len(calls) == 6
+
+
+def test_a_write_that_is_refused_otherwise_is_not_tried_again(store: Store[Thing]) -> None:
+    def refuse(_: int) -> None:
+        raise refused("ValidationException")
+
+    once = hooked("before-call", refuse, "PutItem")
+    with once as calls, pytest.raises(ClientError, match="ValidationException"):
+        WRITES["PutItem"](store.table)
+    assert len(calls) == 1
 
 
 def test_a_cancellation_nobody_foresaw_is_not_swallowed(store: Store[Thing], cloud: Any) -> None:
