@@ -4,7 +4,7 @@
 the first change of the request, so a crash at any moment leaves either both or neither: a retry
 can never do the work a second time. A batch makes many changes, each on its own: its key is claimed
 before the first. The answer is added to the item right afterwards; a retry that comes in between
-(or after a crash in between) is told that the work is done already.
+(or after a crash in between, or when adding it failed) is told that the work is done already.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from kernel.auth import Caller
 from kernel.dynamo import Put, Table
 from kernel.errors import Conflict, Forbidden, Invalid
+from kernel.log import logger
 from kernel.packing import pack, unpack
 
 TTL_SECONDS = 24 * 3600
@@ -59,7 +60,16 @@ class Once:
         self.committed = True
 
     def complete(self, answer: Answer) -> None:
-        """Remember the answer for whoever sends the same request again."""
+        """Remember the answer for whoever sends the same request again.
+
+        A failure is for the log: the request was carried out, and its caller is to be told so.
+        """
+        try:
+            self._keep(answer)
+        except Exception:
+            logger().exception("answer not kept", key=self.pk)
+
+    def _keep(self, answer: Answer) -> None:
         text = json.dumps(
             [answer.status, answer.headers, answer.body], separators=(",", ":"), ensure_ascii=False
         )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +58,19 @@ def lost() -> None:
     raise ReadTimeoutError(endpoint_url="x")
 
 
+class Died(BaseException):
+    """The end of the process, which nothing in it can catch."""
+
+
+def died() -> None:
+    raise Died
+
+
+def collided() -> None:
+    """What a write is told while a transaction holds its item."""
+    raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "x")
+
+
 def test_of_two_requests_that_race_one_has_an_effect(api: ApiClient, cloud: Any) -> None:
     inner: list[Answer] = []
     # The second request runs from beginning to end while the first one is about to commit.
@@ -74,7 +87,7 @@ def test_who_loses_a_race_before_the_answer_is_known_is_told_to_come_again(
 ) -> None:
     def unanswered() -> None:
         with once_at("before-call.dynamodb.PutItem", lost):
-            assert create(api).status == 503
+            assert create(api).status == 201
 
     with once_at("before-call.dynamodb.TransactWriteItems", unanswered):
         outer = create(api)
@@ -123,8 +136,8 @@ def test_of_two_batches_that_race_under_one_key_one_has_an_effect(
 
 
 def test_a_batch_that_died_half_way_is_not_repeated(api: ApiClient, cloud: Any) -> None:
-    with once_at("before-call.dynamodb.PutItem", lost):
-        assert batch(api, "a", "b").status == 503
+    with once_at("before-call.dynamodb.PutItem", died), pytest.raises(Died):
+        batch(api, "a", "b")
     again = batch(api, "a", "b")
     assert (again.status, slug(again)) == (409, "idempotency-key-in-use")
     assert len(facts(cloud)) == 2
@@ -180,15 +193,38 @@ def test_of_many_requests_at_once_one_has_an_effect(api: ApiClient, cloud: Any) 
 def test_a_crash_at_any_moment_leaves_both_or_neither(
     api: ApiClient, cloud: Any, moment: str, effects: int, retried: int
 ) -> None:
-    with once_at(moment, lost):
-        failed = create(api)
-    assert failed.status == 503
+    with once_at(moment, died), pytest.raises(Died):
+        create(api)
     assert len(facts(cloud)) == effects
     again = create(api)
     assert again.status == retried
     if retried == 409:
         assert slug(again) == "idempotency-key-in-use"
         assert "read the record" in again.json["detail"]
+    assert len(facts(cloud)) == 1
+
+
+def test_an_answer_that_meets_another_requests_transaction_is_kept(
+    api: ApiClient, cloud: Any
+) -> None:
+    with once_at("before-call.dynamodb.PutItem", collided):
+        made = create(api)
+    again = create(api)
+    assert (made.status, again.status, again.text) == (201, 201, made.text)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len(facts(cloud)) == 1
+
+
+def test_what_was_carried_out_is_answered_though_the_answer_cannot_be_kept(
+    api: ApiClient, cloud: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with once_at("before-call.dynamodb.PutItem", lost):
+        made = create(api)
+    assert (made.status, made.json["name"]) == (201, "Once")
+    assert "answer not kept" in caplog.text
+    again = create(api)
+    assert (again.status, slug(again)) == (409, "idempotency-key-in-use")
+    assert "read the record" in again.json["detail"]
     assert len(facts(cloud)) == 1
 
 
