@@ -1,6 +1,7 @@
 """Batch upserts: up to 100 items, each on its own; one bad item never takes the others along.
 
-Nor does one that failed: what landed is told, and what did not can be sent again alone (a 503).
+Nor does one that failed: what landed is told, and what failed for now can be sent again, alone or
+with the whole batch: under the same Idempotency-Key too, for such an answer is not kept.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,10 +13,17 @@ from pydantic import BaseModel, Field, ValidationError
 from kernel.aggregate import Aggregate, invalid
 from kernel.errors import CrmError
 from kernel.faults import explained
-from kernel.http import Body
+from kernel.http import Body, ManyResults
 
 LIMIT = 100
 _THREADS = 8
+_FOR_NOW = frozenset(
+    f"urn:zebros:problem:{slug}"
+    # The two in the middle: another request came first. An upsert has not seen any version, and
+    # finds the record that has its external id by now.
+    for slug in ("busy", "stale-version", "duplicate-external-id", "not-ready", "internal")
+)
+"""Problems of an item that may be gone when it is sent again as it is."""
 
 
 class Batch(Body):
@@ -44,10 +52,15 @@ class BatchResult(BaseModel):
     problem: BatchProblem | None = None
 
 
-class BatchResults(BaseModel):
+class BatchResults(ManyResults):
     """One result per item, in the request's order."""
 
     results: list[BatchResult]
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an item failed for now."""
+        return any(result.problem and result.problem.type in _FOR_NOW for result in self.results)
 
 
 def upsert_each[M: BaseModel](

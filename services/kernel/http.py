@@ -99,6 +99,15 @@ class ListQuery(Query):
     )
 
 
+class ManyResults(BaseModel):
+    """Base of what a route answers that makes many changes, each on its own."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a change failed that may succeed when the same request is sent again."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One operation, as declared; tools/openapi.py and the template tests read it."""
@@ -214,14 +223,17 @@ class Api:
         try:
             if route.status == MANY_RESULTS:
                 attempt.claim()
-            response = _shown(route, route.function(**arguments), headers)
+            value = route.function(**arguments)
+            response = _shown(route, value, headers)
         except CrmError:
             # Was it refused because the same request, sent twice, was carried out meanwhile? Then
             # its answer is the answer, and not that somebody changed the record.
             if not attempt.committed and (kept := attempt.look()):
                 return _replayed(kept)
             raise
-        if 200 <= response.status_code < 300:
+        if isinstance(value, ManyResults) and value.unfinished:
+            attempt.release()
+        elif 200 <= response.status_code < 300:
             shown = {k: str(v) for k, v in response.headers.items()}
             attempt.complete(Answer(response.status_code, shown, response.body or ""))
         return response

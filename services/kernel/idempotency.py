@@ -3,8 +3,11 @@
 (draft-ietf-httpapi-idempotency-key-header.) The key's item is written in the same transaction as
 the first change of the request, so a crash at any moment leaves either both or neither: a retry
 can never do the work a second time. A batch makes many changes, each on its own: its key is claimed
-before the first. The answer is added to the item right afterwards; a retry that comes in between
-(or after a crash in between, or when adding it failed) is told that the work is done already.
+before the first, and released after the last if some of them failed for now: sent again with the
+same key it lands the rest.
+
+The answer is added to the item right afterwards; a retry that comes in between (or after a crash in
+between, or when adding it failed) is told that the work is done already.
 """
 
 import hashlib
@@ -23,7 +26,7 @@ from kernel.packing import pack, unpack
 TTL_SECONDS = 24 * 3600
 """How long a key is remembered."""
 _MAX_ANSWER_BYTES = 390_000
-"""Packed: an item may have 400 KB. Ten times what the largest record's answer comes to."""
+"""Packed: an item may have 400 KB. A record's answer has less: its fact has 240 KB, unpacked."""
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 
 
@@ -68,6 +71,16 @@ class Once:
             self._keep(answer)
         except Exception:
             logger().exception("answer not kept", key=self.pk)
+
+    def release(self) -> None:
+        """Give the key back, so that the same request is carried out again.
+
+        A failure is for the log: the key stays taken, and the caller is told what landed anyway.
+        """
+        try:
+            self.table.delete(self.pk, "IDEMPOTENCY")
+        except Exception:
+            logger().exception("key not released", key=self.pk)
 
     def _keep(self, answer: Answer) -> None:
         text = json.dumps(

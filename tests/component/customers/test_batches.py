@@ -31,7 +31,7 @@ def results(answer: Answer) -> list[Any]:
 
 
 @pytest.mark.parametrize(("kind", "count"), [("accounts", 100), ("contacts", 12)])
-def test_all_other_rows_land_when_one_is_bad(
+def test_all_other_itemsland_when_one_is_bad(
     api: ApiClient, cloud: Any, kind: str, count: int
 ) -> None:
     table, name = KINDS[kind]
@@ -75,7 +75,7 @@ def test_a_row_changes_what_it_names_and_leaves_the_rest(api: ApiClient, kind: s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_about_one_record_are_taken_in_order(api: ApiClient, kind: str) -> None:
+def test_itemsabout_one_record_are_taken_in_order(api: ApiClient, kind: str) -> None:
     name = KINDS[kind][1]
     items = [{name: f"v{i}", "external_ids": {"crm": "1"}} for i in range(6)]
     found = results(send(api, kind, items))
@@ -136,7 +136,7 @@ def test_a_batch_that_is_none_is_refused_as_a_whole(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hundred_and_one_rows_are_refused_as_a_whole(
+def test_a_hundred_and_one_itemsare_refused_as_a_whole(
     api: ApiClient, cloud: Any, kind: str
 ) -> None:
     answer = send(api, kind, rows(kind, 101))
@@ -193,6 +193,89 @@ def test_a_batch_with_a_key_is_answered_once(api: ApiClient, cloud: Any, kind: s
     assert again.headers["idempotency-replayed"] == "true"
     assert send(api, kind, rows(kind, 2), **key).status == 422
     assert len(facts(cloud, KINDS[kind][0])) == 3
+
+
+def throttled() -> None:
+    raise ClientError({"Error": {"Code": "ThrottlingException"}}, "x")
+
+
+def changed(api: ApiClient) -> None:
+    """Another change of the first row's record."""
+    found = api("GET", "/accounts?external_id=crm:0").json["items"][0]
+    path = f"/accounts/{found['id']}"
+    assert api("PATCH", path, {"name": "theirs"}, {"if-match": "*"}).status == 200
+
+
+def taken(api: ApiClient) -> None:
+    """Another record with the first row's external id."""
+    an_account(api, external_ids={"crm": "0"})
+
+
+@pytest.mark.parametrize(
+    ("known", "meanwhile", "status", "slug"),
+    [
+        (False, lambda _: throttled(), 503, "not-ready"),
+        (True, changed, 412, "stale-version"),
+        (False, taken, 409, "duplicate-external-id"),
+    ],
+    ids=["throttled", "changed meanwhile", "made meanwhile"],
+)
+def test_a_row_that_failed_for_now_lands_when_the_batch_comes_again_with_its_key(
+    api: ApiClient, known: bool, meanwhile: Any, status: int, slug: str
+) -> None:
+    items = [{"name": "ours", "external_ids": {"crm": "0"}}]
+    if known:
+        an_account(api, external_ids={"crm": "0"})
+    calls: list[int] = []
+
+    def second(**_: Any) -> None:
+        calls.append(1)
+        if len(calls) == 2:  # the first takes the key
+            meanwhile(api)
+
+    events = aws.client("dynamodb").meta.events
+    events.register("before-call.dynamodb.TransactWriteItems", second)
+    key = {"idempotency-key": "k"}
+    (failed,) = results(send(api, "accounts", items, **key))
+    assert (failed["status"], failed["problem"]["type"]) == (status, f"urn:zebros:problem:{slug}")
+    again = send(api, "accounts", items, **key)
+    (landed,) = results(again)
+    assert landed["status"] in (200, 201)
+    assert api("GET", f"/accounts/{landed['id']}").json["name"] == "ours"
+    kept = send(api, "accounts", items, **key)
+    assert (kept.text, kept.headers["idempotency-replayed"]) == (again.text, "true")
+
+
+def test_a_row_that_is_wrong_is_answered_once(api: ApiClient) -> None:
+    key, items = {"idempotency-key": "k"}, [*rows("accounts", 2), {"name": ""}]
+    first = send(api, "accounts", items, **key)
+    again = send(api, "accounts", items, **key)
+    assert [r["status"] for r in results(first)] == [201, 201, 422]
+    assert (again.text, again.headers["idempotency-replayed"]) == (first.text, "true")
+
+
+def test_what_landed_is_told_though_the_key_cannot_be_released(
+    api: ApiClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[int] = []
+
+    def second(**_: Any) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            throttled()
+
+    def lost(**_: Any) -> None:
+        throttled()
+
+    events = aws.client("dynamodb").meta.events
+    events.register("before-call.dynamodb.TransactWriteItems", second)
+    events.register("before-call.dynamodb.DeleteItem", lost)
+    key = {"idempotency-key": "k"}
+    found = results(send(api, "accounts", rows("accounts", 2), **key))
+    assert sorted(r["status"] for r in found) == [201, 503]
+    assert "key not released" in caplog.text
+    again = send(api, "accounts", rows("accounts", 2), **key)
+    assert (again.status, problem(again)) == (409, "idempotency-key-in-use")
 
 
 def test_a_row_may_name_an_account_that_came_before(api: ApiClient) -> None:
