@@ -17,7 +17,8 @@ from local.loading.references import References
 
 FIRST, SECOND = 1, 2
 """The passes: all rows; then those that refer to rows of the same file that came later."""
-_AGAIN = frozenset({409, 429, 500, 502, 503, 504})
+_AGAIN = frozenset({409, 412, 429, 500, 502, 503, 504})
+"""Statuses of an item that may land when it is sent again; a 412 is another's change just then."""
 _ITEM_ATTEMPTS = 4
 _QUICK_S, _SLOW_S = 3.0, 10.0
 _KEY_SPENT = frozenset({"idempotency-key-in-use", "idempotency-key-reused"})

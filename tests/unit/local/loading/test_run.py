@@ -152,7 +152,8 @@ def test_a_lost_answer_creates_nothing_twice(tmp_path: Path) -> None:
     assert counts == Counts(created=10)
 
 
-def test_items_that_failed_in_passing_are_sent_again_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [409, 412, 500, 503])
+def test_items_that_failed_in_passing_are_sent_again_alone(tmp_path: Path, status: int) -> None:
     calls: list[int] = []
 
     def fault(request: httpx.Request, _number: int) -> httpx.Response | None:
@@ -161,7 +162,7 @@ def test_items_that_failed_in_passing_are_sent_again_alone(tmp_path: Path) -> No
         if len(calls) > 1:
             return None
         results = [
-            {"index": n, "status": 503 if n in (2, 5) else 201, "id": f"X{n}", "version": 1}
+            {"index": n, "status": status if n in (2, 5) else 201, "id": f"X{n}", "version": 1}
             for n in range(len(items))
         ]
         return httpx.Response(207, json={"results": results})
