@@ -98,6 +98,11 @@ class ListQuery(Query):
         None, max_length=2000, description="`next_cursor` of the page before."
     )
 
+    def finds_one(self, name: str) -> None:
+        """Raise Invalid for a cursor next to a filter that finds one record at most."""
+        if getattr(self, name) is not None and self.cursor is not None:
+            raise Invalid.field("cursor", f"must be left out: {name} finds one record, on one page")
+
 
 class ManyResults(BaseModel):
     """Base of what a route answers that makes many changes, each on its own."""

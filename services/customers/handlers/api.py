@@ -40,6 +40,7 @@ def create_account(caller: Caller, body: AccountFields) -> AccountState:
 def list_accounts(caller: Caller, query: AccountQuery) -> Page[AccountState]:
     """List accounts of an owner (yourself by default), by the beginning of their name, or one."""
     query.one_of("owner_id", "name_prefix", "external_id")
+    query.finds_one("external_id")
     if query.external_id:
         return service().account_by_external_id(caller, query.external_id)
     if query.name_prefix:
@@ -92,6 +93,7 @@ def create_contact(caller: Caller, body: ContactFields) -> ContactState:
 def list_contacts(caller: Caller, query: ContactQuery) -> Page[ContactState]:
     """List contacts of an owner (yourself by default), of an account, by name, or one."""
     query.one_of("owner_id", "account_id", "name_prefix", "external_id")
+    query.finds_one("external_id")
     if query.external_id:
         return service().contact_by_external_id(caller, query.external_id)
     if query.account_id:

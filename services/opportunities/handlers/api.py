@@ -175,7 +175,7 @@ def create_product(caller: Caller, body: ProductFields) -> ProductState:
 @app.get("/products")
 def list_products(caller: Caller, query: CatalogueQuery) -> Page[ProductState]:
     """List the catalogue by name, or find a product by external id."""
-    query.one_of("external_id", "cursor")
+    query.finds_one("external_id")
     if query.external_id:
         return service().product_by_external_id(caller, query.external_id)
     return service().products(caller, query.limit, query.cursor)
@@ -214,7 +214,7 @@ def create_opportunity(caller: Caller, body: NewOpportunity) -> OpportunityState
 def list_opportunities(caller: Caller, query: OpportunityQuery) -> Page[OpportunityState]:
     """List deals of an owner (yourself by default), of an account, or of a stage by close date."""
     query.one_of("owner_id", "account_id", "external_id", "stage")
-    query.one_of("external_id", "cursor")
+    query.finds_one("external_id")
     if query.stage:
         return service().of_stage(
             caller,

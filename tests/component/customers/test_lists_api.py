@@ -102,6 +102,8 @@ def test_a_cursor_is_good_for_its_own_list_only(api: ApiClient) -> None:
         ("/accounts?external_id=crm", {"external_id"}),
         ("/accounts?external_id=1:2", {"external_id"}),
         ("/accounts?owner_id=a&name_prefix=b", {"owner_id", "name_prefix"}),
+        ("/accounts?external_id=a:1&cursor=zzz", {"cursor"}),
+        ("/contacts?external_id=a:1&cursor=zzz", {"cursor"}),
         ("/contacts?account_id=acme", {"account_id"}),
         (
             "/contacts?account_id=01ARZ3NDEKTSV4RRFFQ69G5FAV&external_id=crm:1",

@@ -188,8 +188,8 @@ def test_a_batch_lands_the_good_rows_and_names_the_bad_one(api: ApiClient, cloud
             for key in ("owner_id=ann", "account_id=01ARZ3NDEKTSV4RRFFQ69G5FAV", "external_id=a:1")
             for more in ("close_from=2026-01-01", "close_to=2026-01-01", "pipeline_id=default")
         ),
-        ("/opportunities?external_id=a:1&cursor=abc", "external_id"),
-        ("/products?external_id=a:1&cursor=abc", "external_id"),
+        ("/opportunities?external_id=a:1&cursor=abc", "cursor"),
+        ("/products?external_id=a:1&cursor=abc", "cursor"),
         ("/products?cursor=abc", "cursor"),
         ("/pipelines?cursor=abc", "cursor"),
     ],
