@@ -15,8 +15,10 @@ Schema = Any
 
 WORDS = {"title", "description", "examples", "deprecated", "$comment", "$id", "$schema", "$defs"}
 """Keywords that do not say what is valid; definitions are compared where they are used."""
-PARTS = {"properties", "patternProperties", "additionalProperties", "items", "anyOf", "required"}
-"""Keywords with a comparison of their own; all others must be equal."""
+CHOICES = {"anyOf": "one", "oneOf": "one", "allOf": "all"}
+"""Lists of schemas in no order, and how many of them must hold."""
+PARTS = {"properties", "patternProperties", "additionalProperties", "items", "required", *CHOICES}
+"""Keywords with a comparison of their own; all others must be equal, and without references."""
 
 _UNSAID = object()
 
@@ -54,6 +56,9 @@ class _Comparison:
             before, after = released.get(keyword, _UNSAID), now.get(keyword, _UNSAID)
             if not _equal(before, after):
                 yield f"{path}: {keyword} was {_brief(before)}, is {_brief(after)}"
+            elif _refers(after):
+                # Equal as it stands there, and who knows what the definition says by now.
+                yield f"{path}: {keyword} has a reference, which is not followed here"
         yield from self._fields(path, released, now)
         yield from self._patterns(path, released, now)
         for keyword, step in (("additionalProperties", ".*"), ("items", "[]")):
@@ -61,7 +66,8 @@ class _Comparison:
                 # Where nothing is said, everything is allowed.
                 parts = released.get(keyword, True), now.get(keyword, True)
                 yield from self.compare(f"{path}{step}", *parts)
-        yield from self._choices(path, released.get("anyOf", []), now.get("anyOf", []))
+        for keyword in CHOICES:
+            yield from self._choices(path, keyword, released.get(keyword, []), now.get(keyword, []))
 
     def _fields(self, path: str, released: Schema, now: Schema) -> Iterator[str]:
         before, after = released.get("properties", {}), now.get("properties", {})
@@ -86,10 +92,13 @@ class _Comparison:
         for pattern in before:
             yield from self.compare(f"{path}./{pattern}/", before[pattern], after[pattern])
 
-    def _choices(self, path: str, released: list[Schema], now: list[Schema]) -> Iterator[str]:
+    def _choices(
+        self, path: str, keyword: str, released: list[Schema], now: list[Schema]
+    ) -> Iterator[str]:
         """The same choices in whatever order."""
         if len(released) != len(now):
-            yield f"{path}: was one of {_brief(released)}, is one of {_brief(now)}"
+            many = CHOICES[keyword]
+            yield f"{path}: was {many} of {_brief(released)}, is {many} of {_brief(now)}"
             return
         left = list(now)
         for before in released:
@@ -111,6 +120,13 @@ def _resolved(schema: Schema, document: Schema) -> Schema:
         rest = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
         schema = {**document["$defs"][schema["$ref"].removeprefix("#/$defs/")], **rest}
     return schema
+
+
+def _refers(value: Any) -> bool:
+    """Whether there is a reference anywhere within."""
+    if isinstance(value, dict):
+        return "$ref" in value or any(map(_refers, value.values()))
+    return isinstance(value, list) and any(map(_refers, value))
 
 
 def _equal(one: Any, other: Any) -> bool:

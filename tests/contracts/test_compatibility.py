@@ -183,6 +183,42 @@ def test_what_breaks_a_reader_is_refused(name: str) -> None:
     assert fault in faults(fact(), now)
 
 
+HIDDEN: dict[str, tuple[Any, str]] = {
+    "oneOf": ([{"$ref": "#/$defs/Money"}, {"type": "null"}], "data.price.minor_units: is gone"),
+    "allOf": ([{"$ref": "#/$defs/Money"}], "data.price.minor_units: is gone"),
+    "not": (
+        {"$ref": "#/$defs/Money"},
+        "data.price: not has a reference, which is not followed here",
+    ),
+    "prefixItems": (
+        [{"type": "object", "properties": {"a": {"$ref": "#/$defs/Money"}}}],
+        "data.price: prefixItems has a reference, which is not followed here",
+    ),
+}
+
+
+@pytest.mark.parametrize("keyword", HIDDEN)
+def test_a_change_below_a_reference_is_seen_or_the_reference_refused(keyword: str) -> None:
+    part, fault = HIDDEN[keyword]
+    released, now = fact(), fact()
+    for schema in (released, now):
+        put(*FIELDS, "price", to={keyword: part})(schema)
+    drop(*MONEY, "properties", "minor_units")(now)
+    put(*MONEY, "required", to=["currency"])(now)
+    assert fault in faults(released, now)
+
+
+@pytest.mark.parametrize("keyword", ["oneOf", "allOf"])
+def test_the_same_parts_in_another_order_are_free(keyword: str) -> None:
+    released, now = fact(), fact()
+    parts = [{"$ref": "#/$defs/Money"}, {"$ref": "#/$defs/Part"}]
+    put(*FIELDS, "price", to={keyword: parts})(released)
+    put(*FIELDS, "price", to={keyword: parts[::-1]})(now)
+    assert faults(released, now) == []
+    del now["properties"]["price"][keyword][0]
+    assert any("data.price: was" in fault for fault in faults(released, now))
+
+
 HARMLESS: dict[str, Change] = {
     "nothing": lambda schema: None,
     "a new optional field": put(*FIELDS, "colour", to={"type": "string"}),
