@@ -25,7 +25,7 @@ from reporting.engine.parameters import Grouping
 from reporting.engine.progress import Watch
 from reporting.engine.report import Position
 
-MEMORY_LIMIT = "176MB"
+MEMORY_LIMIT = "208MB"
 """DuckDB's own bound; with interpreter and libraries the process then stays within 256 MB."""
 TEMP_LIMIT = "4GB"
 _BATCH_BYTES, _BATCH_FILES = 32_000_000, 500
@@ -115,7 +115,6 @@ _MEMBERS = {
 # chance of 1 in 10^21. A fact's id is kept as 64 bits, which serve to count and nothing else.
 _ALWAYS = (
     Kept("id_hash", "UBIGINT", "hash(id)"),
-    Kept("late_id", "VARCHAR", "CASE WHEN time >= $late THEN id END"),
     Kept("subject", "UHUGEINT", "md5_number(subject)"),
     Kept("sequence", "UINTEGER", "sequence"),
     Kept("time", "TIMESTAMP", "time"),
@@ -144,8 +143,10 @@ _ALWAYS = (
 class Facts:
     """The facts of one tenant, up to an instant if one is given, prepared for one grouping."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, source: Source) -> None:
-        self._connection, self.source = connection, source
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path]
+    ) -> None:
+        self._connection, self.source, self._paths = connection, source, paths
 
     def query(
         self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
@@ -158,8 +159,20 @@ class Facts:
         [(facts, last_time)] = self.query("SELECT count(DISTINCT id_hash), max(time) FROM fact")
         if not facts:
             return Position()
-        [(last_id,)] = self.query("SELECT max(late_id) FROM fact WHERE time = ?", [last_time])
-        return Position(facts, last_time.replace(tzinfo=UTC), last_id)
+        return Position(facts, last_time.replace(tzinfo=UTC), self._last_id(last_time))
+
+    def _last_id(self, last_time: datetime) -> str | None:
+        """The last fact's id, which is not kept: 26 bytes for each fact, of which one is asked for.
+
+        Names of files sort by time, so it is in the newest file or in one of those next to it.
+        """
+        lines = _read({"id": "VARCHAR", "time": "TIMESTAMP"})
+        sql = f"SELECT max(id) FROM {lines} WHERE time = $last"  # noqa: S608 - constants
+        for path in sorted(self._paths, key=lambda path: (path.parent.name, path.name))[::-1]:
+            [(last_id,)] = self.query(sql, {"files": [str(path)], "last": last_time})
+            if last_id:
+                return str(last_id)
+        return None
 
 
 @contextmanager
@@ -176,13 +189,12 @@ def load(
         kept = (*_ALWAYS, *source.kept)
         _run(connection, _create(kept))
         insert = _insert(kept, source.labels)
-        late = _late(connection, files.paths, until)
         for batch, fraction in _batches(files.paths):
             watch.step(fraction, f"Reading {len(files.paths):,} files of facts")
             names = [str(path) for path in batch]
-            _run(connection, insert, {"files": names, "late": late, "until": until})
+            _run(connection, insert, {"files": names, "until": until})
         watch.step(1.0, "Facts read")
-        yield Facts(connection, source)
+        yield Facts(connection, source, files.paths)
 
 
 def _connect(folder: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
@@ -231,23 +243,6 @@ FROM (
     SELECT id, subject, time, sequence, {kind} AS kind, {taken}
     FROM {_read(columns)} WHERE $until IS NULL OR time <= $until
 )"""  # noqa: S608 - every piece is a constant of this module
-
-
-def _late(
-    connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], until: datetime | None
-) -> datetime | None:
-    """An instant that the last fact is not before: only facts from then on must keep their id.
-
-    The newest file (by day, then by name) holds it, or nearly: any of its times will do.
-    """
-    if not paths:
-        return None
-    newest = max(paths, key=lambda path: (path.parent.name, path.name))
-    lines = _read({"time": "TIMESTAMP"})
-    sql = f"SELECT max(time) FROM {lines} WHERE $until IS NULL OR time <= $until"  # noqa: S608 - constants
-    [(late,)] = _run(connection, sql, {"files": [str(newest)], "until": until})
-    # Nothing there before `until`: then every fact might be the last one.
-    return late or datetime.min
 
 
 def _batches(paths: Sequence[Path]) -> Iterator[tuple[list[Path], float]]:

@@ -206,6 +206,16 @@ def test_the_position_is_the_last_fact_read_and_counts_each_once(tmp_path: Path)
     assert report.position.last_id == "opportunity-d49-000001"
 
 
+def test_the_last_fact_is_found_wherever_it_lies(tmp_path: Path) -> None:
+    facts = [deal(f"d{n}", at=hours(n % 20)) for n in range(40)]
+    files = lay(tmp_path, facts[::-1], per_file=7)  # the newest file has the oldest facts
+    latest = compute(files, asked("win_rate")).position
+    assert (latest.last_time, latest.last_id) == (hours(19), "opportunity-d39-000001")
+    past = compute(files, asked("win_rate"), as_of=hours(5)).position
+    assert (past.facts, past.last_time) == (12, hours(5))
+    assert past.last_id == "opportunity-d5-000001", "of two at that instant, that of the newer file"
+
+
 def test_only_the_sectors_need_the_customers_facts() -> None:
     assert contexts_for(asked("win_rate")) == ("opportunities",)
     assert contexts_for(asked("win_rate", by="sector")) == ("opportunities", "customers")
