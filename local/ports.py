@@ -29,20 +29,40 @@ def any_free() -> int:
         return int(probe.getsockname()[1])
 
 
-def chosen(what: str, option: str, wanted: int | None, before: int | None, default: int) -> int:
-    """The port for a part: by option, as last time, the usual one, or any.
+def chosen(
+    what: str,
+    option: str,
+    wanted: int | None,
+    before: int | None,
+    default: int,
+    *,
+    other: int | None = None,
+) -> int:
+    """The port for a part: by option, as last time, the usual one, or any; never the `other` one.
 
     `what` names the part and `option` the option that chooses, for the sentence of the BadInput
-    that is raised when the port someone asked for is taken.
+    that is raised when the port someone asked for cannot be had.
     """
     if wanted:
-        if is_free(wanted):
+        if wanted != other and is_free(wanted):
             return wanted
+        why = "is asked for by another part too" if wanted == other else _why_not(wanted)
         raise BadInput(
-            f"Port {wanted} on {HOST}, meant for the {what}, is taken by another program.",
+            f"Port {wanted} on {HOST}, meant for the {what}, {why}.",
             hint=f"Choose another one with {option}, or leave {option} out to get a free one.",
         )
     for port in (before, default):
-        if port and is_free(port):
+        if port and port != other and is_free(port):
             return port
     return any_free()
+
+
+def _why_not(port: int) -> str:
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, port))
+        except PermissionError:
+            return "is for the system's administrator alone"
+        except OSError:
+            pass
+    return "is taken by another program"

@@ -150,16 +150,23 @@ class Supervisor:
 
     def _ports(self, before: dict[str, Any]) -> tuple[int, int]:
         given = self._options
-        return (
-            ports.chosen("platform", "--port", given.port, before.get("port"), PLATFORM_PORT),
-            ports.chosen(
-                "issuer",
-                "--issuer-port",
-                given.issuer_port,
-                before.get("issuer_port"),
-                ISSUER_PORT,
-            ),
+        platform = ports.chosen(
+            "platform",
+            "--port",
+            given.port,
+            before.get("port"),
+            PLATFORM_PORT,
+            other=given.issuer_port,
         )
+        issuer = ports.chosen(
+            "issuer",
+            "--issuer-port",
+            given.issuer_port,
+            before.get("issuer_port"),
+            ISSUER_PORT,
+            other=platform,
+        )
+        return platform, issuer
 
     def _clear_away(self) -> None:
         """End what a killed supervisor has left running."""

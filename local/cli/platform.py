@@ -45,8 +45,12 @@ def up(
     ctx: typer.Context,
     empty: Annotated[bool, typer.Option("--empty", help="Do not load the demo company.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running and return.")] = False,
-    port: Annotated[int | None, typer.Option(help="The platform's port on 127.0.0.1.")] = None,
-    issuer_port: Annotated[int | None, typer.Option(help="The issuer's port.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The platform's port on 127.0.0.1.")
+    ] = None,
+    issuer_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The issuer's port.")
+    ] = None,
     bridge: Annotated[
         bool,
         typer.Option("--bridge", help="Reachable for containers too, on Docker's bridge alone."),

@@ -45,6 +45,14 @@ def test_a_port_someone_asked_for_and_that_is_taken_is_refused_in_one_sentence()
     assert "--port" in caught.value.hint
 
 
+def test_two_parts_never_get_one_port() -> None:
+    server, port = taken()
+    server.close()
+    with pytest.raises(BadInput, match=f"Port {port} .* by another part too"):
+        ports.chosen("platform", "--port", port, None, 4566, other=port)
+    assert ports.chosen("platform", "--port", None, port, port, other=port) != port
+
+
 def test_the_port_of_last_time_comes_before_the_usual_one_and_any() -> None:
     server, port = taken()
     with server:

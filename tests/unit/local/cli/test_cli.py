@@ -49,6 +49,12 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (["invoke", "OpportunitiesApi", "{broken"], 65, "The event is not JSON"),
         (["invoke", "OpportunitiesApi", "none.json"], 65, "There is no file none.json."),
         (["invoke", "OpportunitiesApi"], 65, "There is no sample event"),
+        (["up", "--port", "0"], 2, "'--port': Input should be greater than or equal to 1"),
+        (
+            ["up", "--issuer-port", "99999"],
+            2,
+            "'--issuer-port': Input should be less than or equal",
+        ),
         (["lod"], 2, "No such command 'lod'. Did you mean 'load'?"),
         (["load", "accounts"], 2, "Missing argument"),
         (["api", "GET", "/x", "--colour"], 2, "No such option: --colour"),
