@@ -23,6 +23,8 @@ FORMAT = 2
 """Of what the platform keeps: its pictures and journals, and the records in them as the functions
 store them. To be raised with whatever can no longer read data that is kept already."""
 
+_HOME = "`--home` names the folder where the local platform keeps its state."
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -93,9 +95,14 @@ class Home:
         self._write("status.json", {"phase": phase, "at": time.time(), "pid": os.getpid(), **more})
 
     def lock(self) -> "Lock | None":
-        """Take the folder; None when a running supervisor has it."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the folder; None when a running supervisor has it. Raises BadInput for no folder."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as fault:
+            raise BadInput(
+                f"{self.path} cannot keep the state of a CRM: {fault.strerror}.", hint=_HOME
+            ) from fault
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -121,6 +128,8 @@ class Home:
             content = json.loads(text) if text.strip() else {}
         except FileNotFoundError:
             return {}
+        except NotADirectoryError as fault:
+            raise BadInput(f"{self.path} is no folder.", hint=_HOME) from fault
         except (OSError, ValueError) as fault:
             raise BadInput(
                 f"{file} cannot be read: {fault}.",

@@ -71,7 +71,7 @@ def in_outbox(deployment: Deployment, tenant: str, target: str) -> tuple[str, li
     if not _ID.match(record_id) and record_id != "default":
         raise BadInput(
             f"{record_id} is no id.",
-            hint="It has 26 characters, such as 01J9ZK4V3W8Q5D2T7Y6R1XNMHB.",
+            hint="An id has 26 characters, such as 01J9ZK4V3W8Q5D2T7Y6R1XNMHB.",
         )
     if slash and kind not in CONTEXTS:
         raise BadInput(

@@ -49,6 +49,9 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (["invoke", "OpportunitiesApi", "{broken"], 65, "The event is not JSON"),
         (["invoke", "OpportunitiesApi", "none.json"], 65, "There is no file none.json."),
         (["invoke", "OpportunitiesApi"], 65, "There is no sample event"),
+        (["up", "--home", "/proc/x"], 65, "/proc/x cannot keep the state of a CRM: No such file"),
+        (["up", "--home", __file__], 65, "cannot keep the state of a CRM: File exists."),
+        (["status", "--home", __file__], 65, "test_cli.py is no folder."),
         (["up", "--port", "0"], 2, "'--port': Input should be greater than or equal to 1"),
         (
             ["up", "--issuer-port", "99999"],
