@@ -6,12 +6,12 @@ case goes around them.
 
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kernel.errors import Forbidden
 
 if TYPE_CHECKING:
-    from kernel.idempotency import Once
+    from kernel.dynamo import Put
 
 
 class Role(StrEnum):
@@ -81,6 +81,15 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
 }
 
 
+class Mark(Protocol):
+    """What tells later that a request was carried out; stored with the first change it makes."""
+
+    committed: bool
+
+    def action(self) -> "Put | None":
+        """What to add to that change's transaction; None when it is stored already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A verified caller of one tenant; the tenant comes from the token and from nowhere else."""
@@ -95,8 +104,8 @@ class Caller:
     """Where the change comes from: api, import, system."""
     causation_id: str | None = None
     """The id of the fact that made this happen, when one did."""
-    once: "Once | None" = field(default=None, compare=False)
-    """The Idempotency-Key of this request, committed with the first change it makes."""
+    once: Mark | None = field(default=None, compare=False)
+    """The Idempotency-Key of this request."""
 
     def level(self, area: Area) -> Level:
         """The furthest any of the caller's roles goes in an area."""
