@@ -204,7 +204,8 @@ def test_a_patch_that_cannot_be_read_is_refused(
     answer = api("PATCH", path_of(record), body, ANY)
     assert (answer.status, answer.text[:1]) == (status, "{")
     deep = '{"custom_fields": ' + '{"a":' * 3000 + "1" + "}" * 3001
-    assert api("PATCH", path_of(record), deep, ANY).status == 400
+    # Reading refuses it, or validation does where the interpreter reads as deep as that.
+    assert api("PATCH", path_of(record), deep, ANY).status in (400, 422)
     assert told(cloud) == 1
 
 
