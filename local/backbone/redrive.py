@@ -63,7 +63,11 @@ def redrive(
         return
     sqs = deployment.aws("sqs")
     try:
-        task = sqs.start_message_move_task(SourceArn=_arn(sqs, queue.url))["TaskHandle"]
+        # The destination is told: SQS knows that of letters it moved here itself, and not of those
+        # that the rule left here because it could not reach the queue.
+        task = sqs.start_message_move_task(
+            SourceArn=_arn(sqs, queue.url), DestinationArn=_arn(sqs, queue.source_url)
+        )["TaskHandle"]
     except ClientError as fault:
         if not fault.response["Error"]["Code"].split(".")[-1].startswith(_NOT_OFFERED):
             raise Trouble(

@@ -15,6 +15,9 @@ CANCELLED = "Cancelled"
 WORKER_UNAVAILABLE = "WorkerUnavailable"
 """A service the worker needs did not answer: worth another attempt."""
 
+_QUEUE_ERRORS = "SQS."
+"""The task did not even reach the queue."""
+
 _CODES = {
     "BadParameters": FailureCode.BAD_PARAMETERS,
     "NoWorker": FailureCode.NO_WORKER,
@@ -58,7 +61,7 @@ class Failure:
     @property
     def code(self) -> FailureCode:
         """For programs."""
-        if self.error.startswith("SQS."):  # the task did not even reach the queue
+        if self.error.startswith(_QUEUE_ERRORS):
             return FailureCode.NO_WORKER
         return _CODES.get(self.error, FailureCode.UNKNOWN)
 
@@ -67,8 +70,9 @@ class Failure:
         """Whether another attempt may succeed.
 
         A timeout is among them because Step Functions reports missed heartbeats under either name.
+        A queue that does not take the task is as passing as a worker that does not.
         """
-        return self.code in _RETRIED
+        return self.code in _RETRIED or self.error.startswith(_QUEUE_ERRORS)
 
     @property
     def sentence(self) -> str:

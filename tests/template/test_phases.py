@@ -69,7 +69,7 @@ def test_the_worker_prefers_spot_and_scales_by_backlog_per_running_task() -> Non
     ).values()
     metrics = policy["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
     (expression,) = [m["Expression"] for m in metrics["Metrics"] if "Expression" in m]
-    assert "waiting / running" in expression
+    assert "waiting / running" in expression["Fn::Sub"]
     (container,) = resources("AWS::ECS::TaskDefinition", "infra/worker.yaml").values()
     assert container["ContainerDefinitions"][0]["StopTimeout"] < 120, "Spot's notice"
 

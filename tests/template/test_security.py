@@ -10,6 +10,7 @@ from tests.template.stack import functions, listed, load, resources, statements
 TEMPLATES = ("template.yaml", "infra/worker.yaml", "examples/subscriber/template.yaml")
 TABLES = resources("AWS::DynamoDB::Table")
 QUEUES = resources("AWS::SQS::Queue")
+PARAMETERS = load("template.yaml")["Parameters"]
 MAPPINGS = resources("AWS::Lambda::EventSourceMapping")
 
 
@@ -122,7 +123,11 @@ def test_a_queue_stays_invisible_longer_than_its_function_can_take() -> None:
         for mapping in mappings_of(name):
             source, _ = mapping["EventSourceArn"]["Fn::GetAtt"]
             if source in QUEUES:
-                assert QUEUES[source]["VisibilityTimeout"] >= 6 * function["Timeout"], name
+                window = mapping.get("MaximumBatchingWindowInSeconds", 0)
+                if isinstance(window, dict):
+                    window = PARAMETERS[window["Ref"]]["MaxValue"]
+                needed = 6 * function["Timeout"] + window
+                assert QUEUES[source]["VisibilityTimeout"] >= needed, name
 
 
 def test_only_relays_put_events_and_only_in_their_own_name() -> None:
@@ -130,7 +135,10 @@ def test_only_relays_put_events_and_only_in_their_own_name() -> None:
     for name, function in functions().items():
         for statement in statements(function):
             if "events:PutEvents" in listed(statement["Action"]):
-                speakers[name] = statement["Condition"]["StringEquals"]["events:source"]
+                # As many values as the call has entries: each is to be ours, and there must be one.
+                assert statement["Condition"]["Null"] == {"events:source": "false"}
+                each = statement["Condition"]["ForAllValues:StringEquals"]
+                speakers[name] = each["events:source"]
                 assert statement["Resource"] == {"Fn::GetAtt": ["Bus", "Arn"]}
     contexts = ("customers", "opportunities", "activities", "reporting", "notifications")
     assert speakers == {f"{c.capitalize()}Relay": f"zebros.{c}" for c in contexts}
@@ -171,6 +179,12 @@ def test_every_function_keeps_its_logs_for_ninety_days() -> None:
 def test_no_log_is_kept_for_good(name: str) -> None:
     for logical_id, group in resources("AWS::Logs::LogGroup", name).items():
         assert group["RetentionInDays"] == 90, logical_id
+
+
+def test_the_api_has_one_stage() -> None:
+    api = resources("AWS::Serverless::Api")["Api"]
+    assert api["StageName"] == "v1"
+    assert api["OpenApiVersion"] == "2.0", "without it SAM deploys another one, without limits"
 
 
 def test_every_route_asks_the_authorizer_unless_it_is_public_documentation() -> None:

@@ -165,6 +165,17 @@ def test_waiting_for_a_worker_is_no_lost_worker(
     assert (after["next"], after["error"]) == ("fail", "NoWorker")
 
 
+def test_a_queue_that_does_not_answer_is_tried_again_for_an_hour(
+    ask: Ask, later: Callable[[float], None]
+) -> None:
+    run, failure = ask(), {"Error": "SQS.SdkClientException", "Cause": "Service Unavailable"}
+    after = step("recover", run, failure=failure)
+    assert (after["next"], after["seconds"]) == ("queue", 5)
+    later(MOST_SECONDS)
+    after = step("recover", run, failure=failure)
+    assert (after["next"], after["error"]) == ("fail", "NoWorker")
+
+
 def test_a_timeout_is_a_lost_worker_until_the_time_is_really_up(
     ask: Ask, later: Callable[[float], None]
 ) -> None:

@@ -151,6 +151,8 @@ def test_every_failure_has_a_sentence_without_anything_technical() -> None:
 def test_only_what_may_pass_is_tried_again() -> None:
     assert Failure("States.HeartbeatTimeout").passing
     assert Failure("UnreadableData").passing
+    assert Failure("SQS.AmazonSQSException").passing
+    assert not Failure("NoWorker").passing, "the hour is over"
     for final in ("BadParameters", "OutOfMemory", "TooMuchData", "KeyError", "Unexpected"):
         assert not Failure(final).passing
 
