@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kernel.money import Money
+from kernel.money import major
 from local.cli.output import document, note, out, progress, table
 from local.client import Client
 from local.connection import Connection
@@ -205,7 +205,7 @@ def shown(value: Any, kind: str) -> str:
         return ""
     match kind:
         case "money":
-            return f"{Money(**value).major():,}"
+            return f"{major(**value):,}"
         case "percent":
             # The file has the ratio with four digits: exact as text, not as a float times 100.
             return f"{Decimal(str(value)) * 100:.2f} %"

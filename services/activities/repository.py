@@ -12,12 +12,10 @@ from pydantic import AwareDatetime, BaseModel, Field
 from activities.model import Task
 from kernel import cursor
 from kernel.clock import Clock, rfc3339
+from kernel.dates import NO_DATE, key_range
 from kernel.dynamo import Item, Put, Table
 from kernel.packing import pack, unpack
 from kernel.store import Page, Store
-
-NO_DATE = "9999-12-31"
-"""Sorts tasks without a day last."""
 
 
 class TimelineEntry(BaseModel):
@@ -64,17 +62,13 @@ class ActivityRepository:
 
         `due` is the first and the last day; with either of them undated tasks are left out.
         """
-        first, last = due
-        between = None
-        if first or last:
-            between = (f"{first or '0000-01-01'}#", f"{last}#~" if last else NO_DATE)
         return self.tasks.page(
             tenant_id,
             f"TASKS#{assignee_id}#{'closed' if closed else 'open'}",
             index="gsi1",
             limit=limit,
             after=after,
-            between=between,
+            between=key_range(*due),
         )
 
     def timeline(

@@ -68,8 +68,8 @@ def upsert_each[M: BaseModel](
 ) -> BatchResults:
     """Validate and upsert every item on its own, several at a time.
 
-    Items that name the same record must not run at the same time, so a batch keeps the order of
-    items with a common external id by running them in one go.
+    Items that name the same record must not run at the same time: those with an external id in
+    common, also by way of others, run one after the other, as they came.
     """
 
     def one(index: int, item: object) -> BatchResult:
@@ -86,25 +86,34 @@ def upsert_each[M: BaseModel](
             index=index, status=201 if created else 200, id=record.id, version=record.version
         )
 
-    groups: dict[str, list[int]] = {}
-    for index, item in enumerate(items):
-        groups.setdefault(_same_record(index, item), []).append(index)
-
     def run(indexes: list[int]) -> list[BatchResult]:
         return [one(index, items[index]) for index in indexes]
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        results = [result for group in pool.map(run, groups.values()) for result in group]
+        results = [result for group in pool.map(run, _groups(items)) for result in group]
     return BatchResults(results=sorted(results, key=lambda result: result.index))
 
 
-def _same_record(index: int, item: object) -> str:
-    """Items with the same first external id are about the same record."""
+def _groups(items: Sequence[object]) -> list[list[int]]:
+    """The items' indexes, those about the same record together."""
+    groups: dict[int, list[int]] = {}
+    group_of: dict[tuple[str, str], int] = {}
+    for index, item in enumerate(items):
+        names = _names(item)
+        met = {group_of[name] for name in names if name in group_of}
+        # What was apart until now is about one record after all: this item says so.
+        groups[index] = sorted([one for group in met for one in groups.pop(group)] + [index])
+        group_of = {name: index if group in met else group for name, group in group_of.items()}
+        group_of |= dict.fromkeys(names, index)
+    return list(groups.values())
+
+
+def _names(item: object) -> list[tuple[str, str]]:
+    """How other systems call the record of an item that nobody has checked yet."""
     external: Any = item.get("external_ids") if isinstance(item, dict) else None
-    if isinstance(external, dict) and external:
-        system = min(map(str, external))
-        return f"{system}:{external.get(system)}"
-    return f"#{index}"
+    if not isinstance(external, dict):
+        return []
+    return [(system, str(value).strip()) for system, value in external.items()]
 
 
 def _problem(fault: CrmError) -> BatchProblem:

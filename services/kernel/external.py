@@ -9,14 +9,16 @@ from kernel.errors import Conflict, Invalid
 from kernel.events import MAX_EXTERNAL_IDS, Fields, Snapshot
 from kernel.store import Page, Store
 
-ExternalRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}:.{1,120}$")]
+ExternalRef = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}:[\s\S]{1,120}$")
+]
 """`system:value`, as lists are asked for it."""
 
 
 def by_external_id[A: Aggregate](store: Store[A], tenant_id: str, ref: str) -> Page[A]:
     """The record another system knows by an id, as a list of one, or of none (also: archived)."""
     system, _, value = ref.partition(":")
-    record_id = store.id_of(tenant_id, system, value)
+    record_id = store.id_of(tenant_id, system, value.strip())  # as it is kept
     record = store.find(tenant_id, record_id) if record_id else None
     return Page(items=[record] if record is not None and record.archived_at is None else [])
 

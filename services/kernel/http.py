@@ -37,7 +37,6 @@ from kernel.errors import (
     Invalid,
     Malformed,
     NotFound,
-    PreconditionRequired,
     TooLarge,
     Unauthenticated,
     UnsupportedMediaType,
@@ -46,6 +45,7 @@ from kernel.events import MAX_USER_ID, Snapshot
 from kernel.faults import explained
 from kernel.idempotency import Answer, Once, once
 from kernel.log import logger
+from kernel.preconditions import expected, unchanged, whatever_is_there
 from kernel.store import Page
 
 PROBLEM_JSON = "application/problem+json"
@@ -53,7 +53,6 @@ MAX_BODY_BYTES = 1_000_000
 MAX_PATH_PART = 128
 MANY_RESULTS = 207
 """The status of a route that makes many changes, each on its own."""
-_ETAG = re.compile(r'^(?:W/)?"(\d{1,12})"$')
 _SEND_AGAIN = frozenset({"busy", "not-ready", "idempotency-key-in-use"})
 _EXPOSED = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After"]
 
@@ -216,7 +215,7 @@ class Api:
                     return _replayed(kept)
             arguments["caller"] = replace(caller, once=attempt)
         if "expected" in route.parameters:
-            arguments["expected"] = _expected(headers.get("if-match"))
+            arguments["expected"] = expected(headers.get("if-match"))
         if "query" in route.parameters:
             arguments["query"] = _query(route.parameters["query"], event)
         if "body" in route.parameters:
@@ -224,11 +223,11 @@ class Api:
         if "patch" in route.parameters:
             arguments["patch"] = _patch(raw, headers)
         if attempt is None:
-            return _shown(route, route.function(**arguments), headers)
+            return _shown(route, _carried_out(route, arguments), headers)
         try:
             if route.status == MANY_RESULTS:
                 attempt.claim()
-            value = route.function(**arguments)
+            value = _carried_out(route, arguments)
             response = _shown(route, value, headers)
         except CrmError:
             # Was it refused because the same request, sent twice, was carried out meanwhile? Then
@@ -297,6 +296,12 @@ def _caller(event: dict[str, Any]) -> Caller:
     )
 
 
+def _carried_out(route: Route, arguments: dict[str, Any]) -> Any:
+    if "expected" in arguments and arguments["expected"] is None:
+        return whatever_is_there(lambda: route.function(**arguments))
+    return route.function(**arguments)
+
+
 def _raw_body(event: dict[str, Any]) -> str:
     raw = event.get("body") or ""
     if event.get("isBase64Encoded"):
@@ -304,26 +309,15 @@ def _raw_body(event: dict[str, Any]) -> str:
             raw = base64.b64decode(raw).decode()
         except ValueError as fault:
             raise Malformed("The body is not UTF-8 text.") from fault
+    if "\ufffd" in raw:  # the gateway's sign for bytes it could not read
+        raise Malformed("The body is not UTF-8 text (or has U+FFFD, which stands for such bytes).")
     if len(raw.encode()) > MAX_BODY_BYTES:
         raise TooLarge(f"A body may have {MAX_BODY_BYTES:,} bytes; use batches.")
     return str(raw)
 
 
-def _expected(if_match: str | None) -> int | None:
-    if if_match is None:
-        raise PreconditionRequired(
-            "Send If-Match with the ETag of the version you saw (or * to change whatever is there)."
-        )
-    if if_match.strip() == "*":
-        return None
-    matched = _ETAG.match(if_match.strip())
-    if not matched:
-        raise Invalid.field("If-Match", 'must be an ETag of this API such as "3", or *')
-    return int(matched.group(1))
-
-
 def _media_type(headers: dict[str, str], allowed: tuple[str, ...]) -> None:
-    media_type = headers.get("content-type", allowed[0]).split(";")[0].strip().lower()
+    media_type = (headers.get("content-type") or allowed[0]).split(";")[0].strip().lower()
     if media_type not in allowed:
         raise UnsupportedMediaType(f"Send {' or '.join(allowed)}, not {media_type[:80]}.")
 
@@ -344,8 +338,10 @@ def _patch(raw: str, headers: dict[str, str]) -> dict[str, Any]:
     _media_type(headers, ("application/merge-patch+json", "application/json"))
     try:
         patch = json.loads(raw)
-    except (ValueError, RecursionError) as fault:
+    except json.JSONDecodeError as fault:
         raise Malformed(f"The body is not valid JSON: {fault}.") from fault
+    except (ValueError, RecursionError) as fault:
+        raise Malformed("The body has a number too long, or is nested too deeply.") from fault
     if not isinstance(patch, dict):
         raise Malformed("A merge patch is a JSON object with the fields to change.")
     return patch
@@ -386,8 +382,8 @@ def _shown(route: Route, value: Any, headers: dict[str, str]) -> Response[str]:
     out: dict[str, str | list[str]] = {}
     if isinstance(value, Snapshot):
         if value.versioned:
-            out["ETag"] = f'"{value.version}"'
-            if headers.get("if-none-match") == out["ETag"] and route.method == "GET":
+            out["ETag"] = etag = f'"{value.version}"'
+            if route.method == "GET" and unchanged(headers.get("if-none-match"), etag):
                 return Response(304, body="", headers=out)
         if route.status in (201, 202):
             out["Location"] = f"/v1{route.path}/{value.id}"

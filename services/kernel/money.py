@@ -41,9 +41,14 @@ def exponent(currency: str) -> int:
         raise ValueError(f"{currency!r} is not an active ISO 4217 currency code") from None
 
 
+def major(minor_units: int, currency: str) -> Decimal:
+    """An amount or a sum as people count it; a code that is no longer active has two digits."""
+    return Decimal(minor_units).scaleb(-EXPONENTS.get(currency, 2))
+
+
 def written(minor_units: int, currency: str) -> str:
-    """An amount for people: `USD 1,054.00`; a code that is no longer active gets two digits."""
-    return f"{currency} {Decimal(minor_units).scaleb(-EXPONENTS.get(currency, 2)):,}"
+    """An amount for people: `USD 1,054.00`."""
+    return f"{currency} {major(minor_units, currency):,}"
 
 
 def _active(code: str) -> str:
@@ -62,7 +67,7 @@ def _whole(value: Any) -> Any:
         return value
     raise PydanticCustomError(
         "minor_units",
-        "a whole number in the currency's smallest unit, such as 1250 for USD 12.50",
+        "must be a whole number in the currency's smallest unit, such as 1250 for USD 12.50",
     )
 
 

@@ -16,15 +16,13 @@ from functools import partial
 from kernel import cursor
 from kernel.auth import Caller
 from kernel.clock import Clock
+from kernel.dates import NO_DATE, key_range
 from kernel.dynamo import Action, Add, Item, Table
 from kernel.events import DomainEvent
 from kernel.folding import fold
 from kernel.store import Page, Store
 from opportunities.events import DEFAULT_PIPELINE, StageKind
 from opportunities.model import Opportunity, Pipeline, Product
-
-NO_DATE = "9999-12-31"
-"""Sorts deals without a close date last."""
 
 
 def _opportunity_index(o: Opportunity) -> Item:
@@ -128,16 +126,17 @@ class OpportunityRepository:
         limit: int,
         after: str | None,
     ) -> Page[Opportunity]:
-        """A board column in order of the (expected) close date, `closing` both inclusive."""
-        first, last = closing
-        between = (f"{first or '0000-01-01'}#", f"{last or NO_DATE}#~")
+        """A board column in order of the (expected) close date.
+
+        `closing` is the first and the last day; with either of them undated deals are left out.
+        """
         return self.opportunities.page(
             tenant_id,
             f"STAGE#{pipeline_id}#{stage}",
             index="gsi3",
             limit=limit,
             after=after,
-            between=between,
+            between=key_range(*closing),
         )
 
     def catalogue(self, tenant_id: str, limit: int, after: str | None) -> Page[Product]:

@@ -1,6 +1,6 @@
 """Use cases: check the right, load, decide, commit. One method per thing a user can ask for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -244,14 +244,16 @@ class OpportunityService:
         caller: Caller,
         opportunity_id: str,
         expected: int | None,
-        owner_id: str,
-        team_id: str | None,
+        to: Mapping[str, str | None],
     ) -> Opportunity:
-        """Give a deal to another owner; one's own deals, or anyone's with the permission."""
+        """Give a deal to another owner; one's own deals, or anyone's with the permission.
+
+        `to` has owner_id, and team_id when it goes to another team, or to none (None), too.
+        """
 
         def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
             must_be_able_to_hand_over(caller, deal)
-            return deal.reassign(owner_id, team_id)
+            return deal.reassign(str(to["owner_id"]), to.get("team_id", deal.team_id))
 
         return self._change(caller, opportunity_id, expected, change)
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from kernel.envelope import unseal
+from opportunities.model import Pipeline
+from reporting.engine.deals import DEFAULT_PIPELINE
 from reporting.engine.lake import LakeFiles
 from reporting.engine.parameters import GROUPINGS, ReportParameters
 from reporting.engine.queries import compute
@@ -25,6 +27,16 @@ EVERYTHING = sorted(EXAMPLES.glob("*/*.json"))
 def read(path: Path) -> dict[str, Any]:
     envelope: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return envelope
+
+
+def test_it_knows_the_pipeline_that_no_fact_tells_of() -> None:
+    default = Pipeline.default("acme")
+    record, known = DEFAULT_PIPELINE
+    assert (record, known.name) == (default.id, default.name)
+    assert list(known.stages) == [stage.key for stage in default.stages]
+    assert list(known.stages.values()) == [
+        (place, stage.name) for place, stage in enumerate(default.stages)
+    ]
 
 
 def test_it_starts_what_is_requested() -> None:

@@ -98,7 +98,9 @@ class NewOwner(Body):
     """Who takes the deal over."""
 
     owner_id: UserId
-    team_id: UserId | None = None
+    team_id: UserId | None = Field(
+        default=None, description="The new team; left out: the same as before, null: none."
+    )
 
 
 class BoardAmount(BaseModel):
@@ -294,7 +296,7 @@ def reassign_opportunity(
     caller: Caller, opportunity_id: str, expected: int | None, body: NewOwner
 ) -> OpportunityState:
     """Give a deal to another owner."""
-    return service().reassign(caller, opportunity_id, expected, body.owner_id, body.team_id)
+    return service().reassign(caller, opportunity_id, expected, body.model_dump(exclude_unset=True))
 
 
 def _totals(columns: list[Column]) -> dict[str, object]:

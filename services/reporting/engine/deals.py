@@ -100,6 +100,23 @@ class _Pipeline:
     """Place and name of each stage by its key."""
 
 
+DEFAULT_PIPELINE = (
+    "default",
+    _Pipeline(
+        "Sales",
+        {
+            "lead": (0, "Lead"),
+            "qualified": (1, "Qualified"),
+            "proposal": (2, "Proposal"),
+            "negotiation": (3, "Negotiation"),
+            "won": (4, "Won"),
+            "lost": (5, "Lost"),
+        },
+    ),
+)
+"""The pipeline that every company has from the start: no fact tells of it until it is changed."""
+
+
 def groups(facts: Facts, parameters: ReportParameters, watch: Watch) -> list[Group]:
     """All groups that have a deal within the period, in no particular order."""
     watch.step(0.0, "Adding up")
@@ -140,7 +157,7 @@ def _label(
 
 def _pipelines(facts: Facts) -> dict[str, _Pipeline]:
     """The pipelines by id."""
-    return {
+    return dict([DEFAULT_PIPELINE]) | {
         record: _Pipeline(
             name or record,
             {stage["key"]: (place, stage["name"]) for place, stage in enumerate(stages or ())},

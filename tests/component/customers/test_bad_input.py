@@ -262,3 +262,21 @@ def test_a_path_nobody_serves_is_not_found(api: ApiClient) -> None:
     for method, path in (("GET", "/leads"), ("DELETE", "/accounts"), ("POST", "/accounts/x/y")):
         answer = api(method, path, {})
         assert (answer.status, problem(answer)) == (404, "not-found")
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_body_that_was_no_text_is_refused(api: ApiClient, cloud: Any, method: str) -> None:
+    path = "/accounts" if method == "POST" else path_of(an_account(api))
+    before = told(cloud)
+    answer = api(method, path, '{"name":"\ufffdt\ufffd"}', ANY)
+    assert (answer.status, problem(answer)) == (400, "malformed-request")
+    assert "UTF-8" in answer.json["detail"]
+    assert told(cloud) == before
+
+
+def test_an_external_id_is_found_however_it_is_written(api: ApiClient) -> None:
+    made = an_account(api, external_ids={"crm": " a\nb "}).json
+    for ref in ("crm:a\nb", "crm: a\nb"):
+        assert [one["id"] for one in api("GET", f"/accounts?external_id={ref}").json["items"]] == [
+            made["id"]
+        ]

@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from kernel import aws
+from kernel.batch import _groups
 from kernel.events import MAX_EXTERNAL_IDS
 from tests.component.conftest import Answer, ApiClient, facts
 from tests.component.customers.conftest import a_contact, an_account, pages, problem, wrong_fields
@@ -244,6 +245,29 @@ def test_a_row_that_failed_for_now_lands_when_the_batch_comes_again_with_its_key
     assert api("GET", f"/accounts/{landed['id']}").json["name"] == "ours"
     kept = send(api, "accounts", items, **key)
     assert (kept.text, kept.headers["idempotency-replayed"]) == (again.text, "true")
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_rows_about_one_record_are_taken_as_they_come(api: ApiClient, stored: bool) -> None:
+    if stored:
+        an_account(api, external_ids={"erp": "k"})
+    named = [{"erp": "k"}, {"crm": "k", "erp": " k "}, {"crm": "k"}, {"aaa": "k", "erp": "k"}]
+    items: list[dict[str, Any]] = rows("accounts", 4)
+    for number, external_ids in enumerate(named):
+        items.insert(2 * number, {"name": f"n{number}", "external_ids": external_ids})
+    found = results(send(api, "accounts", items))
+    mine = [found[2 * number] for number in range(4)]
+    assert [r["status"] for r in mine] == [200 if stored else 201, 200, 200, 200]
+    assert len({r["id"] for r in mine}) == 1
+    assert [r["version"] for r in mine] == sorted(r["version"] for r in mine)
+    assert api("GET", f"/accounts/{mine[0]['id']}").json["name"] == "n3"
+
+
+def test_rows_that_belong_together_by_way_of_others_are_found() -> None:
+    ids = [{"a": "1"}, {"b": "1"}, {"c": "1"}, {"a": "1", "b": "1"}, "none", {"c": "1"}]
+    items = [{"external_ids": one} for one in ids]
+    assert sorted(_groups(items)) == [[0, 1, 3], [2, 5], [4]]
+    assert _groups(["no row", {"external_ids": None}, None]) == [[0], [1], [2]]
 
 
 def test_a_row_that_is_wrong_is_answered_once(api: ApiClient) -> None:

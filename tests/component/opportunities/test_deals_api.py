@@ -29,6 +29,17 @@ def test_winning_an_open_deal_stores_the_state_and_the_fact(api: ApiClient, clou
     assert api("GET", f"/opportunities/{deal.json['id']}").json == won.json
 
 
+def test_a_deal_that_changes_hands_keeps_its_team_unless_told(api: ApiClient, cloud: Any) -> None:
+    deal = a_deal(api, team_id="north")
+    path, any_version = f"/opportunities/{deal.json['id']}", {"if-match": "*"}
+    assert api("POST", f"{path}/owner", {"owner_id": "bob"}, any_version).json["team_id"] == "north"
+    same = api("POST", f"{path}/owner", {"owner_id": "bob"}, any_version).json
+    assert (same["team_id"], same["version"]) == ("north", 2), "nothing changed"
+    none = api("POST", f"{path}/owner", {"owner_id": "bob", "team_id": None}, any_version).json
+    assert ("team_id" in none, none["version"]) == (False, 3)
+    assert facts(cloud)[-1]["data"]["previous_team_id"] == "north"
+
+
 def test_a_won_deal_cannot_be_won_again_or_moved(api: ApiClient) -> None:
     deal = a_deal(api)
     path = f"/opportunities/{deal.json['id']}"

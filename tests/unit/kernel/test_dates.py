@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from kernel.dates import PlainDate
+from kernel.dates import NO_DATE, PlainDate, key_range
 
 DAY = TypeAdapter(PlainDate)
 
@@ -30,6 +30,25 @@ def test_a_day_is_written_as_iso_8601_has_it() -> None:
 def test_nothing_else_is_a_day(value: Any) -> None:
     with pytest.raises(ValidationError, match="write it as YYYY-MM-DD, such as 2026-01-31"):
         DAY.validate_python(value)
+
+
+def test_a_day_nobody_means_is_refused_for_keys_use_it() -> None:
+    assert DAY.validate_python("9998-12-31") == date(9998, 12, 31)
+    with pytest.raises(ValidationError, match="before the year 9999"):
+        DAY.validate_python(NO_DATE)
+
+
+def test_keys_of_a_period_have_no_undated_records() -> None:
+    keys = ["2026-01-31#a", "2026-02-01#b", f"{NO_DATE}#c"]
+
+    def within(first: date | None, last: date | None) -> list[str]:
+        low, high = key_range(first, last) or ("", "~")
+        return [key[-1] for key in keys if low <= key <= high]
+
+    assert within(None, None) == ["a", "b", "c"]
+    assert within(date(2026, 2, 1), None) == ["b"]
+    assert within(None, date(2026, 1, 31)) == ["a"]
+    assert within(date(2026, 1, 31), date(2026, 2, 1)) == ["a", "b"]
 
 
 def test_it_is_published_as_a_date_and_may_be_absent() -> None:

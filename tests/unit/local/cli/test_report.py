@@ -172,6 +172,7 @@ def test_ctrl_c_cancels_the_report(
         (0.2999, "percent", "29.99 %"),
         ({"minor_units": 1250, "currency": "JPY"}, "money", "1,250"),
         ({"minor_units": -1250, "currency": "USD"}, "money", "-12.50"),
+        ({"minor_units": 2**60, "currency": "USD"}, "money", "11,529,215,046,068,469.76"),
         (12345, "int", "12,345"),
         (None, "money", ""),
         ("2017-03", "text", "2017-03"),

@@ -50,6 +50,17 @@ def test_stages_come_in_the_order_of_their_pipeline(tmp_path: Path) -> None:
     ]
 
 
+def test_the_pipeline_every_company_has_needs_no_fact(tmp_path: Path) -> None:
+    stages = [("negotiation", "Negotiation"), ("lead", "Lead"), ("qualified", "Qualified")]
+    facts = [deal(f"d-{key}", stage=key, stage_name=name) for key, name in stages]
+    report = report_of(tmp_path, facts, "pipeline_by_stage")
+    assert [row[:2] for row in report.rows] == [
+        ("Sales", "Lead"),
+        ("Sales", "Qualified"),
+        ("Sales", "Negotiation"),
+    ]
+
+
 def test_won_lost_omitted_and_archived_deals_are_not_in_the_pipeline(tmp_path: Path) -> None:
     price = {"amount": money(1000)}
     facts = [

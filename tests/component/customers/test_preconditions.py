@@ -1,0 +1,86 @@
+"""If-Match and If-None-Match: which version a change is for, and which one the caller has."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from customers.bootstrap import service
+from kernel import aws
+from kernel.auth import system
+from kernel.errors import Busy, StaleVersion
+from kernel.preconditions import unchanged, whatever_is_there
+from tests.component.conftest import ApiClient
+from tests.component.customers.conftest import an_account, path_of
+
+
+@pytest.fixture
+def fails() -> Callable[[int], Callable[[], str]]:
+    """A change that another is quicker than, so many times."""
+
+    def made(times: int) -> Callable[[], str]:
+        left = [times]
+
+        def change() -> str:
+            left[0] -= 1
+            if left[0] >= 0:
+                raise StaleVersion("Someone was first.")
+            return "done"
+
+        return change
+
+    return made
+
+
+def test_a_change_for_any_version_is_carried_out_once_more(fails: Any) -> None:
+    assert whatever_is_there(fails(0)) == "done"
+    assert whatever_is_there(fails(5)) == "done"
+    with pytest.raises(Busy, match="send the request again"):
+        whatever_is_there(fails(6))
+
+
+@pytest.mark.parametrize(
+    ("header", "same"),
+    [
+        (None, False),
+        ("", False),
+        ('"2"', False),
+        ('"3"', True),
+        ('W/"3"', True),
+        ('"1", W/"3"', True),
+        ('"1","2"', False),
+        ("*", True),
+    ],
+)
+def test_a_caller_has_a_version_that_is_listed_in_whatever_form(
+    header: str | None, same: bool
+) -> None:
+    assert unchanged(header, '"3"') is same
+
+
+def test_a_read_is_not_answered_again(api: ApiClient) -> None:
+    path = path_of(an_account(api))
+    for header in ('"1"', 'W/"1"', '"7", "1"', "*"):
+        answer = api("GET", path, headers={"if-none-match": header})
+        assert (answer.status, answer.text, answer.headers["etag"]) == (304, "", '"1"')
+    assert api("GET", path, headers={"if-none-match": '"2"'}).status == 200
+
+
+def test_a_change_for_any_version_takes_effect_when_another_came_first(api: ApiClient) -> None:
+    made = an_account(api)
+    others = list[dict[str, str]]()
+
+    def someone_is_first(**_: Any) -> None:
+        if others:
+            service().update_account(system("acme"), made.json["id"], None, others.pop())
+
+    aws.client("dynamodb").meta.events.register(
+        "before-call.dynamodb.TransactWriteItems", someone_is_first
+    )
+    others.append({"phone": "+41443334455"})
+    assert api("PATCH", path_of(made), {"sector": "retail"}, {"if-match": '"1"'}).status == 412
+    others.append({"region": "North"})
+    changed = api("PATCH", path_of(made), {"sector": "hotels"}, {"if-match": "*"})
+    assert (changed.status, others) == (200, []), changed.text
+    shown = changed.json
+    assert (shown["version"], shown["sector"], shown["region"]) == (4, "hotels", "North")
