@@ -19,6 +19,8 @@ from kernel.log import logger
 
 TENANT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _KEYS_SECONDS = 300
+_NEW_KEY_SECONDS = 5
+"""How long after keys were fetched a token by an unknown one does not make us fetch them again."""
 _LEEWAY_SECONDS = 5
 _FETCH_SECONDS = 3
 
@@ -40,7 +42,20 @@ def _keys(issuer: str) -> jwt.PyJWKClient:
     # A document that points elsewhere could make any key ours.
     if not jwks_uri.startswith(f"{issuer}/"):
         raise Refused(f"issuer {issuer} names keys outside itself")
-    return jwt.PyJWKClient(jwks_uri, lifespan=_KEYS_SECONDS, timeout=_FETCH_SECONDS)
+    return jwt.PyJWKClient(
+        jwks_uri,
+        lifespan=_KEYS_SECONDS,
+        cooldown_duration=_NEW_KEY_SECONDS,
+        timeout=_FETCH_SECONDS,
+    )
+
+
+def _key(issuer: str, token: str) -> jwt.PyJWK:
+    """The key that a token says it was signed with. Raises Refused, or jwt's errors."""
+    try:
+        return _keys(issuer).get_signing_key_from_jwt(token)
+    except (OSError, ValueError) as fault:  # a broken connection, or an answer that is no JSON
+        raise Refused(f"the keys of {issuer} cannot be fetched: {fault!r}") from fault
 
 
 def tenant_of(issuer: str, base: str) -> str:
@@ -57,7 +72,7 @@ def verify(token: str, base: str, audience: str) -> dict[str, str]:
         claimed = jwt.decode(token, options={"verify_signature": False})
         issuer = str(claimed.get("iss", ""))
         tenant = tenant_of(issuer, base)
-        key = _keys(issuer).get_signing_key_from_jwt(token)
+        key = _key(issuer, token)
         if key.key_type != "RSA":  # PyJWT would raise a TypeError, which is no refusal
             raise Refused(f"key {key.key_id} is {key.key_type}: RS256 needs RSA")
         claims = jwt.decode(

@@ -106,11 +106,12 @@ class Projection:
         """The Lambda handler (SQS, partial batch failures)."""
         failed: list[str] = []
         by_subject: dict[tuple[str, str], list[tuple[str, Fact]]] = defaultdict(list)
+        checks: list[tuple[dict[str, Any], Fact]] = []
         for record in event["Records"]:
             try:
                 message = Message(record)
                 if "gap_check" in message.body:
-                    self._check_gap(unseal(message.body["gap_check"]))
+                    checks.append((record, unseal(message.body["gap_check"])))
                     continue
                 fact = message.fact()
                 by_subject[fact.tenant_id, fact.subject].append((message.id, fact))
@@ -123,6 +124,13 @@ class Projection:
             except Exception as fault:
                 report(self.name, {"messageId": waiting[0][0]}, fault)
                 failed += [message_id for message_id, _ in waiting]
+        # Last: the missing fact may have been in this very batch.
+        for record, parked in checks:
+            try:
+                self._check_gap(parked)
+            except Exception as fault:
+                report(self.name, record, fault)
+                failed.append(record["messageId"])
         return failures(failed)
 
     def advance(self, facts: list[Fact], messages: list[str]) -> list[str]:
@@ -233,7 +241,10 @@ class Projection:
         if fact.replayed:
             body["replay-name"] = "parked"
         client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(body))
-        self._forget(position, key)
+        position = self._forget(position, key)
+        # It leaves a gap before those behind it, about which nobody would ask any more.
+        if behind := next(self._parked(position), None):
+            _ask_later(behind[1])
 
     def _park(self, position: Position, fact: Fact) -> Position:
         """Keep a fact that came too early, and ask later whether the missing one came."""
@@ -253,12 +264,7 @@ class Projection:
         except Conflict:
             # Whoever parked it may have died before the question was sent: it is asked again.
             pass
-        if queue := os.environ.get("QUEUE_URL"):
-            client("sqs").send_message(
-                QueueUrl=queue,
-                DelaySeconds=int(os.environ.get("GAP_GRACE_SECONDS", GAP_GRACE_SECONDS)),
-                MessageBody=json.dumps({"gap_check": json.loads(fact.detail)}),
-            )
+        _ask_later(fact)
         consumed(self.name, fact, "parked")
         return position
 
@@ -332,6 +338,16 @@ class Projection:
             int(item["gaps"]),
             int(item["reported"]),
             int(item.get("parked", 0)),
+        )
+
+
+def _ask_later(parked: Fact) -> None:
+    """Let the queue ask, after a while, whether the facts before a parked one have come."""
+    if queue := os.environ.get("QUEUE_URL"):
+        client("sqs").send_message(
+            QueueUrl=queue,
+            DelaySeconds=int(os.environ.get("GAP_GRACE_SECONDS", GAP_GRACE_SECONDS)),
+            MessageBody=json.dumps({"gap_check": json.loads(parked.detail)}),
         )
 
 

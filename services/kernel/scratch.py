@@ -37,7 +37,11 @@ def scratch(root: Path) -> Iterator[Path]:
 
 
 def _remove_if_dead(lock: Path) -> None:
-    with lock.open("r") as file:
+    try:
+        file = lock.open("r")
+    except FileNotFoundError:  # whoever held it has ended and removed it just now
+        return
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 from kernel.aggregate import patched
@@ -311,5 +312,7 @@ class OpportunityService:
         wanted = fields.product_id
         if wanted is None or (before is not None and before.product_id == wanted):
             return
-        if self._repo.products.find(caller.tenant_id, wanted, consistent=False) is None:
+        # Most are there; one that seems not to be may have been made a moment ago.
+        find = partial(self._repo.products.find, caller.tenant_id, wanted)
+        if find(consistent=False) is None and find() is None:
             raise Invalid.field("product_id", f"there is no product {wanted}")

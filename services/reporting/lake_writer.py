@@ -91,6 +91,9 @@ class LakeWriter:
         for record in event["Records"]:
             try:
                 fact = Message(record).fact()
+                # What no file or its metadata can hold fails here, and not with all its company.
+                fact.detail.encode()
+                fact.time.encode("ascii")
                 folders.setdefault(Folder.of(fact), []).append((record, fact))
             except Exception as fault:
                 report("lake", record, fault)

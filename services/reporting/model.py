@@ -89,9 +89,12 @@ class ReportRun(ReportRunState, Aggregate):
         )
         return after, [ReportStarted(current=after)] if self.started_at is None else []
 
-    def put_back(self) -> "ReportRun":
-        """Its worker was told to stop: another begins anew, and this attempt does not count."""
-        if self.status is not RunStatus.PROCESSING:
+    def put_back(self, attempt: int) -> "ReportRun":
+        """Its worker was told to stop: another begins anew, and this attempt does not count.
+
+        Nothing changes when it is another attempt's turn by now.
+        """
+        if self.status is not RunStatus.PROCESSING or self.attempts != attempt:
             return self
         return self.with_changes(status=RunStatus.RETRY_PENDING, attempts=max(0, self.attempts - 1))
 

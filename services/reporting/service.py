@@ -119,11 +119,12 @@ class RunService:
     def wanted(self, tenant_id: str, run_id: str) -> bool:
         """Whether a run has not been cancelled (or ended otherwise) meanwhile."""
         found = self._repo.runs.find(tenant_id, run_id, consistent=False)
-        return found is not None and not found.ended
+        # Not to be found yet is not cancelled: it is a read that lags behind.
+        return found is None or not found.ended
 
-    def put_back(self, tenant_id: str, run_id: str) -> ReportRun:
-        """A worker that was told to stop leaves a run to the next one."""
-        return self._repo.change(tenant_id, run_id, lambda run: (run.put_back(), []))
+    def put_back(self, tenant_id: str, run_id: str, attempt: int) -> ReportRun:
+        """The worker of an attempt was told to stop, and leaves the run to the next one."""
+        return self._repo.change(tenant_id, run_id, lambda run: (run.put_back(attempt), []))
 
     def complete(self, tenant_id: str, run_id: str, outcome: ReportResult) -> ReportRun:
         """The file of a run is there."""

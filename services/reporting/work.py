@@ -40,11 +40,12 @@ class ReportWork:
 
     def __init__(self, runs: RunService, files: ReportFiles, lake: Lake) -> None:
         self._runs, self._files, self._lake = runs, files, lake
+        self._begun: ReportRun | None = None
 
     def run(self, task: Task, control: Control) -> dict[str, Any]:
         """Make the report, unless it is there or no longer wanted; returns its outcome."""
         with _told():
-            run = self._runs.start(*_of(task))
+            run = self._begun = self._runs.start(*_of(task))
             if run.outcome:
                 return run.outcome.model_dump(mode="json")
             if run.ended:
@@ -65,8 +66,10 @@ class ReportWork:
         return self._runs.wanted(*_of(task))
 
     def put_back(self, task: Task) -> None:
-        """The run waits for another worker."""
-        self._runs.put_back(*_of(task))
+        """The run waits for another worker, if it was begun here."""
+        begun = self._begun
+        if begun and (begun.tenant_id, begun.id) == _of(task):
+            self._runs.put_back(*_of(task), begun.attempts)
 
     def _make(self, run: ReportRun, control: Control) -> ReportResult:
         parameters = read(run)

@@ -1,10 +1,13 @@
 """The authorizer against a real issuer on loopback: good tokens in, every forgery out."""
 
+import io
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
@@ -123,6 +126,38 @@ def test_what_is_no_token_is_refused(ask: Any, header: str) -> None:
 def test_an_issuer_that_names_no_tenant_is_refused(tenant: str) -> None:
     with pytest.raises(authorizer.Refused):
         authorizer.tenant_of(f"https://id.example/realms/{tenant}", "https://id.example/realms/")
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/keys", "{issuer}x/keys", "/keys"])
+def test_keys_outside_the_issuer_are_not_fetched(
+    ask: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    token, name = issuer.mint("acme", "rep"), f"{issuer.base}acme"
+    document = {"jwks_uri": elsewhere.format(issuer=name)}
+    monkeypatch.setattr(
+        authorizer.urllib.request,
+        "urlopen",
+        lambda *_, **__: io.BytesIO(json.dumps(document).encode()),
+    )
+    authorizer._keys.cache_clear()
+    with pytest.raises(authorizer.Refused, match="names keys outside itself"):
+        authorizer.verify(token, issuer.base, "zebros-api")
+
+
+@pytest.mark.parametrize("fault", [ConnectionResetError(), ValueError("no JSON")])
+def test_an_issuer_that_breaks_off_is_a_refusal(
+    ask: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    token = issuer.mint("acme", "rep")
+    authorizer._keys.cache_clear()
+
+    def broken(_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", broken)
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {token}")
+    authorizer._keys.cache_clear()
 
 
 def test_a_browser_brings_its_token_in_the_query_of_the_websocket(ask: Any, issuer: Issuer) -> None:

@@ -333,6 +333,45 @@ def test_a_gap_check_that_races_the_missing_fact_loses_neither(
     assert reported(cloud, tenant) == [*earlier, ("opportunity/a", 4, 5)]
 
 
+@pytest.mark.parametrize("check_first", [True, False])
+def test_a_fact_that_comes_with_the_check_for_it_is_no_gap(
+    stage: Stage, cloud: Any, check_first: bool
+) -> None:
+    chain, _ = stage()
+    first, second, third = history = [fact("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)]
+    chain.projection(lambda_event([body(first), body(third)]), None)
+    batch = [body(second), json.dumps({"gap_check": third})]
+    chain.projection(lambda_event(batch[::-1] if check_first else batch), None)
+    assert (chain.state("acme"), reported(cloud, "acme")) == (expected(history), [])
+
+
+def test_the_gap_that_a_parked_poison_fact_leaves_is_reported_too(stage: Stage, cloud: Any) -> None:
+    chain, queue = stage()
+    history = [fact("acme", "opportunity/a", n, value=n) for n in (1, 2, 3, 4)]
+    history[2]["data"]["poison"] = True
+    for bodies in ([history[0]], history[2:], [history[1]]):
+        queue.send(*map(body, bodies))
+        queue.drain(chain.projection)
+    assert [letter["detail"]["sequence"] for letter in queue.dead_letters()] == ["3"]
+    assert chain.state("acme") == expected(history[:2])
+    assert reported(cloud, "acme") == [("opportunity/a", 2, 3), ("opportunity/a", 3, 4)]
+
+
+def test_a_replayed_fact_is_one_when_it_was_parked_meanwhile(stage: Stage) -> None:
+    chain, queue = stage()
+    first, second, third = (fact("acme", "opportunity/a", n, value=n) for n in (1, 2, 3))
+    third["data"]["poison"] = True
+    for one in (first, third, second):
+        chain.projection(lambda_event([body(one, replayed=True)]), None)
+    chain.poisonous, seen = False, list[tuple[int, bool]]()
+    apply = chain.projection._apply
+    chain.projection._apply = lambda fact, memory: (
+        seen.append((fact.sequence, fact.replayed)) or apply(fact, memory)
+    )
+    queue.drain(chain.projection)
+    assert seen == [(3, True)]
+
+
 def test_a_fact_whose_gap_check_was_lost_is_asked_about_when_it_comes_again(
     stage: Stage, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from kernel import aws
 from kernel.auth import Caller, Role
 from kernel.clock import utc_now
 from kernel.envelope import Fact, unseal
+from kernel.errors import Busy
 from kernel.ids import new_id
 from notifications.model import Notification, derived_id
 from notifications.repository import NotificationRepository
@@ -45,6 +46,23 @@ def a_win() -> Fact:
             "data": {"current": {"id": "d", "name": "Big", "owner_id": "ann"}},
         }
     )
+
+
+def test_a_notification_that_others_crowd_out_comes_again(
+    fresh: Callable[[], tuple[NotificationService, Pushed]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, pushed = fresh()
+    win, save = a_win(), service._repo.save
+
+    def crowded(*_: object) -> None:
+        raise Busy("Too many at once.")
+
+    monkeypatch.setattr(service._repo, "save", crowded)
+    with pytest.raises(Busy):
+        service.tell(win)
+    monkeypatch.setattr(service._repo, "save", save)
+    assert service.tell(win)
+    assert len(pushed) == 1
 
 
 ANN = Caller("acme", "ann", frozenset({Role.SALES_REPRESENTATIVE}))

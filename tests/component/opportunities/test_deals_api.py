@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from kernel.dynamo import Table
+from kernel.ids import new_id
 from tests.component.conftest import ApiClient, facts
 
 
@@ -38,6 +40,21 @@ def test_a_deal_that_changes_hands_keeps_its_team_unless_told(api: ApiClient, cl
     none = api("POST", f"{path}/owner", {"owner_id": "bob", "team_id": None}, any_version).json
     assert ("team_id" in none, none["version"]) == (False, 3)
     assert facts(cloud)[-1]["data"]["previous_team_id"] == "north"
+
+
+def test_a_product_that_was_just_made_is_one(
+    api: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = api("POST", "/products", {"name": "New"}).json["id"]
+    get = Table.get
+
+    def lagging(table: Table, pk: str, sk: str, *, consistent: bool = False) -> Any:
+        return get(table, pk, sk, consistent=consistent) if consistent else None
+
+    monkeypatch.setattr(Table, "get", lagging)
+    assert a_deal(api, product_id=product).json["product_id"] == product
+    unknown = api("POST", "/opportunities", {"name": "x", "product_id": new_id()})
+    assert (unknown.status, unknown.json["errors"][0]["field"]) == (422, "product_id")
 
 
 def test_a_won_deal_cannot_be_won_again_or_moved(api: ApiClient) -> None:

@@ -98,6 +98,8 @@ def test_names_sort_by_time_and_are_names_the_engine_reads(buckets: Any, tmp_pat
         {"id": "../../x"},
         {"id": None},
         {"data": "text"},
+        {"data": {"current": {"name": "\ud800"}}},
+        {"time": "2026-01-31\u00e909:30:00+00:00"},
         {"sequence": "many"},
     ],
     ids=str,

@@ -66,9 +66,15 @@ def test_a_lost_worker_leaves_the_run_to_the_next() -> None:
 
 
 def test_being_told_to_stop_is_no_attempt() -> None:
-    run = started().put_back()
+    run = started().put_back(1)
     assert (run.status, run.attempts) == (RunStatus.RETRY_PENDING, 0)
-    assert run.put_back() == run
+    assert run.put_back(1) == run
+
+
+def test_a_worker_that_was_taken_for_lost_puts_nothing_back() -> None:
+    again, _ = started().lose_worker().start(LATER)
+    assert again.put_back(1) == again, "it is the second worker's"
+    assert again.put_back(2).status is RunStatus.RETRY_PENDING
 
 
 def test_a_run_completes_once() -> None:
@@ -88,7 +94,7 @@ def test_what_has_ended_stays_as_it_is() -> None:
         assert run.start(LATER) == (run, [])
         assert run.complete(OUTCOME, LATER) == (run, [])
         assert run.fail(FailureCode.UNKNOWN, "x", LATER) == (run, [])
-        assert run.put_back() == run.lose_worker() == run
+        assert run.put_back(run.attempts) == run.lose_worker() == run
         with pytest.raises(RuleViolation, match=run.status.lower()):
             run.cancel("ann", LATER)
 
