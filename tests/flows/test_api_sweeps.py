@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.flows.conftest import ROOT, Crm
@@ -220,3 +221,14 @@ def test_bad_bodies_get_a_problem_that_says_why(
     assert problem["type"].startswith("urn:zebros:problem:")
     assert problem["detail"]
     assert problem["correlation_id"] == answer.headers["x-correlation-id"]
+
+
+def test_a_browser_is_told_what_it_may_send(crm: Crm) -> None:
+    asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "PATCH"}
+    for path in ("/accounts", f"/accounts/{UNKNOWN}"):
+        answer = httpx.options(crm.api + path, headers=asked, trust_env=False)
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
+        allowed = answer.headers["Access-Control-Allow-Headers"].lower()
+        assert {"if-match", "idempotency-key", "authorization"} <= set(allowed.split(","))

@@ -69,3 +69,48 @@ def test_an_api_without_them_answers_as_ever(apis: Any, mended: Any) -> None:
     with mended(gateways.apply):
         api_id = apis._import_rest_api({"info": {"title": "two", "version": "1"}, "paths": {}})
         assert answered(apis, api_id)[2] == {"message": "Unauthorized"}
+
+
+PREFLIGHT: dict[str, Any] = {
+    "swagger": "2.0",
+    "info": {"title": "three", "version": "1"},
+    "paths": {
+        "/accounts": {
+            "options": {
+                "x-amazon-apigateway-integration": {
+                    "type": "mock",
+                    "requestTemplates": {"application/json": '{"statusCode": 200}'},
+                    "responses": {
+                        "default": {
+                            "statusCode": "200",
+                            "responseParameters": {
+                                "method.response.header.Access-Control-Allow-Methods": "'PATCH'"
+                            },
+                            "responseTemplates": {"application/json": "{}"},
+                        }
+                    },
+                }
+            }
+        }
+    },
+}
+
+
+def preflight(apis: Any) -> tuple[int, dict[str, str], bytes]:
+    """What a mock integration that was imported answers."""
+    api_id = apis._import_rest_api(PREFLIGHT)
+    (resource,) = [r for r in apis._resources[api_id].values() if r["path"] == "/accounts"]
+    found: tuple[int, dict[str, str], bytes] = apis._invoke_mock_v1(
+        resource["resourceMethods"]["OPTIONS"]["methodIntegration"]
+    )
+    return found
+
+
+def test_a_preflight_says_nothing_as_shipped(apis: Any) -> None:
+    assert "Access-Control-Allow-Methods" not in preflight(apis)[1]
+
+
+def test_a_preflight_says_what_a_browser_may_send(apis: Any, mended: Any) -> None:
+    with mended(gateways.apply):
+        status, headers, _ = preflight(apis)
+        assert (status, headers["Access-Control-Allow-Methods"]) == (200, "PATCH")
