@@ -11,7 +11,17 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from kernel import aws
-from kernel.worker import Control, Failed, Interrupted, Task, Timing, Worker, backoff, visible
+from kernel.worker import (
+    Control,
+    Failed,
+    Interrupted,
+    Interruption,
+    Task,
+    Timing,
+    Worker,
+    backoff,
+    visible,
+)
 from tests.component.kernel.flows import (
     Machine,
     carried_out,
@@ -374,3 +384,10 @@ def test_pauses_between_faults_grow_have_an_end_and_differ() -> None:
     assert 0.25 <= backoff(1) <= 0.5
     assert 10 <= backoff(50) <= 20
     assert len({backoff(50) for _ in range(20)}) > 10
+
+
+def test_why_a_job_is_to_stop_is_said_once() -> None:
+    control = Control()
+    control.interrupt(Interruption.CANCELLED)
+    control.interrupt(Interruption.STOPPING)
+    assert control.why is Interruption.CANCELLED, "a cancelled task is not put back"
