@@ -68,11 +68,13 @@ def load(
     map_read = maps.read(map_, wanted) if map_ else maps.identity(shape.header, wanted, file)
     folders = (file.resolve().parent, *((map_.resolve().parent,) if map_ else ()))
     mapper = Mapper(map_read, wanted, shape, folders)
+    target = rejects_file or file.with_name(f"{file.name}.rejects.csv")
+    if rejects_file or not dry:
+        rejects.check_target(target, [file, *([map_] if map_ else []), *mapper.joined])
     note(f"{file}: {shape.description}; {shape.lines - 1:,} rows or fewer.")
     if dry:
         _forecast(connection, mapper, rejects_file)
         return
-    target = rejects_file or file.with_name(f"{file.name}.rejects.csv")
     client = connection.client(connections=2 * in_flight)
     journal_path = _journal_path(connection, client, shape, map_, wanted)
     if fresh:

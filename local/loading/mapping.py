@@ -110,6 +110,11 @@ class Mapper:
         ]
         self._compile()
 
+    @property
+    def joined(self) -> list[Path]:
+        """The files that the map joins."""
+        return [join.file for join in self._joins]
+
     def map_row(self, row: Row) -> Mapped | BadRow:
         """One row's item, or every reason why there is none."""
         faults: list[str] = []

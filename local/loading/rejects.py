@@ -8,6 +8,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from local.errors import BadInput
 from local.loading.journal import Reject
 from local.loading.maps import REJECT_COLUMNS
 from reporting.engine.cells import harmless, is_formula
@@ -24,10 +25,26 @@ def names_as_they_were(header: Sequence[str]) -> tuple[str, ...]:
     return tuple(as_it_was(name) if again else name for name in header)
 
 
+def check_target(path: Path, read: Iterable[Path]) -> None:
+    """Raise BadInput when the rejects would take the place of a file that is `read`."""
+    for taken in (path, _part(path)):
+        for file in read:
+            if taken.exists() and taken.samefile(file):
+                raise BadInput(
+                    f"The rejects cannot go into {path}: {file} would be written over.",
+                    hint="Name another file: `--rejects FILE`.",
+                )
+
+
+def _part(path: Path) -> Path:
+    """Where the file is written before it takes its place."""
+    return path.with_name(path.name + ".part")
+
+
 def write(path: Path, header: Sequence[str], rejects: Iterable[Reject]) -> int:
     """Write the file (UTF-8, commas) and say how many rows it has; none leaves no file behind."""
     own = REJECT_COLUMNS if tuple(header[:2]) != REJECT_COLUMNS else ()
-    part = path.with_name(path.name + ".part")
+    part = _part(path)
     count = 0
     with part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
