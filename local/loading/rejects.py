@@ -13,6 +13,8 @@ from local.loading.journal import Reject
 from local.loading.maps import REJECT_COLUMNS
 from reporting.engine.cells import harmless, is_formula
 
+_OTHER = "Name another file: `--rejects FILE`."
+
 
 def as_it_was(text: str) -> str:
     """A cell of a rejects file without the apostrophe that made it harmless."""
@@ -26,14 +28,23 @@ def names_as_they_were(header: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_target(path: Path, read: Iterable[Path]) -> None:
-    """Raise BadInput when the rejects would take the place of a file that is `read`."""
-    for taken in (path, _part(path)):
+    """Raise BadInput when the rejects cannot be written, or only over a file that is `read`."""
+    if not path.parent.is_dir():
+        raise BadInput(f"There is no folder {path.parent} to write the rejects into.", hint=_OTHER)
+    try:
         for file in read:
-            if taken.exists() and taken.samefile(file):
-                raise BadInput(
-                    f"The rejects cannot go into {path}: {file} would be written over.",
-                    hint="Name another file: `--rejects FILE`.",
-                )
+            if any(taken.exists() and taken.samefile(file) for taken in (path, _part(path))):
+                raise _no_place(path, f"{file} would be written over")
+        if path.exists() and not path.is_file():
+            raise _no_place(path, "it is no file")
+        _part(path).open("w").close()
+        _part(path).unlink()
+    except OSError as fault:
+        raise _no_place(path, str(fault.strerror or fault)) from fault
+
+
+def _no_place(path: Path, reason: str) -> BadInput:
+    return BadInput(f"The rejects cannot go into {path}: {reason}.", hint=_OTHER)
 
 
 def _part(path: Path) -> Path:

@@ -1,6 +1,8 @@
 """`zebros load` refuses what would go wrong later, before a row is read or sent."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,3 +70,53 @@ def test_a_joined_file_is_not_written_over(
     code, said = load(capsys, "a.csv", "--map", "map.toml", "--rejects", "t.csv")
     assert code == 65
     assert "cannot go into t.csv" in said
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("sub", "The rejects cannot go into sub: it is no file"),
+        ("pipe", "it is no file"),
+        ("nowhere/r.csv", "There is no folder nowhere to write the rejects into"),
+        (f"{'r' * 255}", "The rejects cannot go into"),
+    ],
+)
+def test_a_place_where_no_rejects_can_be_written_is_refused_before_the_first_row(
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    target: str,
+    said: str,
+    dry: tuple[str, ...],
+) -> None:
+    (folder / "sub").mkdir()
+    os.mkfifo(folder / "pipe")
+    before = sorted(folder.iterdir())
+    code, told = load(capsys, "a.csv", "--rejects", target, *dry)
+    assert (code, said in told) == (65, True), told
+    assert "--rejects FILE" in told
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_before_the_first_row(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def refuse(path: Path, mode: str = "r", *args: Any, **more: Any) -> Any:
+        if "w" in mode:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, mode, *args, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)  # whoever may do everything is never refused
+    code, said = load(capsys, "a.csv")
+    assert code == 65
+    assert "The rejects cannot go into a.csv.rejects.csv: Permission denied" in said
+
+
+def test_what_was_rejected_before_is_there_until_the_load_has_ended(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "a.csv.rejects.csv").write_text("of an earlier load", encoding="utf-8")
+    assert load(capsys, "a.csv")[0] == 69
+    assert (folder / "a.csv.rejects.csv").read_text(encoding="utf-8") == "of an earlier load"
