@@ -2,7 +2,7 @@
 
 A file is looked through once as bytes (`inspect`), then read as rows (`rows`); it is never in
 memory as a whole. What is wrong with the file raises BadInput; what is wrong with one row becomes a
-`BadRow`, and reading goes on.
+`BadRow`, and reading goes on at the next line.
 """
 
 import codecs
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from local.errors import BadInput
+from local.loading.lines import Lines
 from local.loading.rejects import names_as_they_were
 
 _BLOCK = 1 << 20
@@ -69,6 +70,7 @@ class BadRow(NamedTuple):
 
     number: int
     raw: list[str]
+    """Its values; the line as it stands in the file when it cannot be told into values."""
     reason: str
 
 
@@ -228,20 +230,23 @@ def rows(shape: Shape, wanted: Callable[[int], bool] = lambda _: True) -> Iterat
     with shape.path.open(encoding=shape.encoding, errors="replace", newline="") as file:
         for _ in range(shape.skipped_lines):
             file.readline()
-        reader = csv.reader(file, delimiter=shape.delimiter, strict=True)
+        lines = Lines(file, before=shape.skipped_lines)
+        reader = csv.reader(lines, delimiter=shape.delimiter, strict=True)
         next(reader)
         number = 1
         while True:
             number += 1
-            started = reader.line_num + 1
+            lines.begin_row()
             try:
                 raw = next(reader)
             except StopIteration:
                 return
             except csv.Error as fault:
-                reason = _unreadable(fault, started, reader.line_num)
+                last = lines.last
+                line = lines.give_up_row()
                 if wanted(number):
-                    yield BadRow(number, [], reason)
+                    reason = _unreadable(fault, lines.last, last)
+                    yield BadRow(number, [line.replace("\0", "")], reason)
                 continue
             # One look at the whole row tells what hardly any row has: nothing, NULs, bad bytes.
             text = "".join(raw)
@@ -272,10 +277,15 @@ def _doubtful(number: int, raw: list[str], shape: Shape) -> Row | BadRow:
 
 
 def _unreadable(fault: csv.Error, first: int, last: int) -> str:
-    where = f"line {first}" if last <= first else f"lines {first} to {last}"
+    """Why a row's first line was given up, after the reader had gone on to the `last`."""
     said = str(fault)
     if "field larger than" in said or "unexpected end of data" in said:
-        return f"a quote opened in {where} is never closed; every line up to {last} is lost in it"
+        return f"a quote opened in line {first} is never closed; what is behind it was read anew"
+    if "expected after" in said and last > first:
+        return (
+            f"a quote opened in line {first} is not closed before another one in line {last}; "
+            "within quotes it must be doubled"
+        )
     if "expected after" in said:
-        return f"a quote stands inside a value in {where}; within quotes it must be doubled"
-    return f"{where} cannot be read: {said}"
+        return f"a quote stands inside a value in line {first}; within quotes it must be doubled"
+    return f"line {first} cannot be read: {said}"

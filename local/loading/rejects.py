@@ -13,6 +13,7 @@ from local.loading.journal import Reject
 from local.loading.maps import REJECT_COLUMNS
 from reporting.engine.cells import harmless, is_formula
 
+_OWN = len(REJECT_COLUMNS)
 _OTHER = "Name another file: `--rejects FILE`."
 
 
@@ -61,7 +62,8 @@ def write(path: Path, header: Sequence[str], rejects: Iterable[Reject]) -> int:
         writer = csv.writer(file)
         writer.writerow([*own, *map(harmless, header)])
         for reject in rejects:
-            raw = reject.raw if own else reject.raw[2:]
+            # A line that could not be told into values is one cell, without columns of ours.
+            raw = reject.raw if own or len(reject.raw) < _OWN else reject.raw[_OWN:]
             writer.writerow([reject.row, harmless(reject.reason), *map(harmless, raw)])
             count += 1
     if count:

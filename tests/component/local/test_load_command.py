@@ -245,3 +245,36 @@ def test_subsidiaries_find_their_parents_wherever_these_stand_in_the_file(
         assert found[name]["annual_revenue"]["minor_units"] == dollars * 100
     assert found["Acme Corporation"]["sector"] == "technology"
     assert found["Bioholding"]["country"] == "PH"
+
+
+def test_a_line_that_cannot_be_read_is_kept_whole_and_can_be_mended(
+    capsys: pytest.CaptureFixture[str], crm: Path
+) -> None:
+    bad = '2,"Acme "the best" Ltd",GTX'
+    open_ = '3,"Never closed,GTX'
+    text = f"external_ids.crm,name,family\n1,A,GTX\n{bad}\n{open_}\n4,B,GTX\n5,,GTX\n"
+    (crm / "p.csv").write_text(text, encoding="utf-8")
+    code, told = load(capsys, "products", "p.csv")
+    assert (code, told["created"], told["rejected"]) == (3, 2, 3)
+    file = crm / "p.csv.rejects.csv"
+
+    # Loaded again as they are, they are rejected again, and still whole.
+    for again in (file, crm / "again.csv"):
+        with again.open(encoding="utf-8", newline="") as lines:
+            cells = [row[2:] for row in csv.reader(lines)][1:]
+        assert cells == [[bad], [open_], ["5", "", "GTX"]]
+        code, told = load(capsys, "products", str(again), "--rejects", "again.csv.2")
+        assert (code, told["rejected"]) == (3, 3)
+        (crm / "again.csv.2").replace(crm / "again.csv")
+
+    with file.open(encoding="utf-8", newline="") as lines:
+        header, *rest = csv.reader(lines)
+    rest[0][2:] = ["2", 'Acme "the best" Ltd', "GTX"]
+    rest[1][2:] = ["3", "Never closed", "GTX"]
+    rest[2][3] = "C"
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        csv.writer(lines).writerows([header, *rest])
+    assert load(capsys, "products", str(file))[0] == 0
+    with in_process.client() as client:
+        names = sorted(one["name"] for one in client.items("/products"))
+    assert names == ["A", 'Acme "the best" Ltd', "B", "C", "Never closed"]

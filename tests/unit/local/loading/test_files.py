@@ -95,18 +95,78 @@ def test_ragged_rows_are_rejected_and_the_others_land(tmp_path: Path) -> None:
     }
 
 
-def test_a_quote_never_closed_says_which_lines_it_swallowed(tmp_path: Path) -> None:
+def raws(file: Path) -> dict[int, list[str]]:
+    return {row.number: row.raw for row in rows(inspect(file)) if isinstance(row, BadRow)}
+
+
+def test_a_quote_never_closed_spoils_its_own_line_alone(tmp_path: Path) -> None:
     file = written(tmp_path, 'a,b\n1,2\n3,"4\n5,6\n7,8\n')
-    assert values(file) == [["1", "2"]]
+    assert values(file) == [["1", "2"], ["5", "6"], ["7", "8"]]
     assert faults(file) == {
-        3: "a quote opened in lines 3 to 5 is never closed; every line up to 5 is lost in it"
+        3: "a quote opened in line 3 is never closed; what is behind it was read anew"
     }
+    assert raws(file) == {3: ['3,"4']}
+
+
+def test_a_quote_never_closed_before_quoted_values_spoils_its_own_line_alone(
+    tmp_path: Path,
+) -> None:
+    file = written(tmp_path, 'sep=,\r\na,b\r\n3,"4\r\n5,6\r\n7,"8"\r\n9,"1\n0"\r\n')
+    assert values(file) == [["5", "6"], ["7", "8"], ["9", "1\n0"]]
+    assert faults(file) == {
+        2: "a quote opened in line 3 is not closed before another one in line 5; "
+        "within quotes it must be doubled"
+    }
+    assert raws(file) == {2: ['3,"4']}
+
+
+def test_a_quote_never_closed_takes_bounded_memory(tmp_path: Path) -> None:
+    file = tmp_path / "large.csv"
+    with file.open("w", encoding="utf-8") as out:
+        out.write('a,b\n1,"never closed\n')
+        for number in range(2, 400_000):
+            out.write(f"{number},plain\n")
+    tracemalloc.start()
+    try:
+        found = [row for row in rows(inspect(file)) if isinstance(row, BadRow)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [row.raw for row in found] == [['1,"never closed']]
+    assert peak < file.stat().st_size
+
+
+def test_a_row_without_an_end_is_given_up_line_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.loading.lines.LONGEST_ROW", 20)
+    file = written(tmp_path, 'a,b\n1,"\n' + '","\n' * 30 + "2,3\n")
+    assert values(file) == [["2", "3"]]
+    assert faults(file)[2].startswith("a quote opened in line 2 is never closed")
 
 
 def test_a_quote_inside_a_value_spoils_its_own_row_alone(tmp_path: Path) -> None:
     file = written(tmp_path, 'a,b\n1,"two"x\n3,4\n')
     assert values(file) == [["3", "4"]]
     assert "must be doubled" in faults(file)[2]
+    assert raws(file) == {2: ['1,"two"x']}
+
+
+@given(
+    table=st.lists(st.lists(CELL, min_size=2, max_size=2), min_size=1, max_size=6),
+    spoilt=st.lists(st.sampled_from(['x,"y', 'x,"y" z', '"x,y', 'x,"y""']), min_size=1, max_size=3),
+)
+def test_every_line_is_in_a_row_or_in_what_is_told_of_a_bad_one(
+    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], spoilt: list[str]
+) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["a", "b"])
+    writer.writerows(table)
+    content = text.getvalue() + "".join(f"{line}\r\n" for line in spoilt) + "last,row\r\n"
+    found = list(rows(inspect(written(tmp_path_factory.mktemp("csv"), content))))
+    assert found[-1][1] == ["last", "row"]
+    assert [row.raw for row in found if isinstance(row, BadRow)] == [[line] for line in spoilt]
 
 
 def test_a_nul_byte_spoils_its_own_row_alone(tmp_path: Path) -> None:
