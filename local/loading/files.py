@@ -189,7 +189,8 @@ def _header(path: Path, encoding: str) -> tuple[int, str, tuple[str, ...]]:
         skipped, sample = 1, rest
     delimiter = _delimiter(sample)
     try:
-        header = next(csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter), [])
+        reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True)
+        header = next(reader, [])
     except csv.Error as fault:
         raise BadInput(f"The header of {path} cannot be read: {fault}.") from fault
     names = names_as_they_were([name.strip() for name in header])

@@ -196,6 +196,8 @@ def test_a_line_break_within_quotes_is_part_of_the_value(tmp_path: Path) -> None
         (b"n\0a\0m\0e\0\n\0", "NUL bytes in its header"),
         (b"\n\nname\n", "begins with an empty line"),
         (b"name,city,name\n", "names the column name twice"),
+        (b'name,"city"x\n', "The header of .* cannot be read"),
+        (b'name,"city\nAnn,Oslo\n', "The header of .* cannot be read"),
     ],
 )
 def test_what_is_no_csv_is_refused_with_one_sentence(
