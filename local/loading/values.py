@@ -14,6 +14,8 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?|[+-]?\.[0-9]+")
 _PLAIN = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]+))?")
 _WHOLE = re.compile(r"[+-]?[0-9]+(\.0+)?")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ALIKE = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}
+"""What programs write for a space or an apostrophe between thousands: several kinds of it."""
 _LONGEST_AMOUNT = 20
 ISO = "%Y-%m-%d"
 YES = frozenset({"true", "yes", "y", "1"})
@@ -34,7 +36,7 @@ def decimals(currency: str) -> int:
 
 def number(text: str, *, decimal: str = ".", thousands: str = "") -> Decimal:
     """A plain number. A separator not announced is refused: `1,234` can mean two things."""
-    plain = text.replace(thousands, "") if thousands else text
+    plain = _ungrouped(text, decimal, thousands) if thousands else text
     if decimal != ".":
         if "." in plain:
             raise Unreadable(f"{text!r} has a dot, but its decimals are set off by {decimal!r}")
@@ -42,6 +44,20 @@ def number(text: str, *, decimal: str = ".", thousands: str = "") -> Decimal:
     if not _NUMBER.fullmatch(plain):
         raise Unreadable(f"{text!r} is no number")
     return Decimal(plain)
+
+
+def _ungrouped(text: str, decimal: str, thousands: str) -> str:
+    """The number without what parts its thousands: only groups of three tell that it does.
+
+    `12,50` is no 1250, whoever announced commas: its author meant 12.50.
+    """
+    whole, point, fraction = text.partition(decimal)
+    parted_by = next((one for one in _ALIKE.get(thousands, thousands) if one in whole), "")
+    if not parted_by:
+        return text
+    if not re.fullmatch(rf"[+-]?[0-9]{{1,3}}({re.escape(parted_by)}[0-9]{{3}})+", whole):
+        raise Unreadable(f"{text!r} is not parted into groups of three by {thousands!r}")
+    return whole.replace(parted_by, "") + point + fraction
 
 
 def minor_units(

@@ -74,6 +74,46 @@ def test_announced_separators_are_read() -> None:
         values.minor_units("1.5", "EUR", decimal=",")
 
 
+@pytest.mark.parametrize(
+    ("text", "thousands"),
+    [
+        ("12,50", ","),
+        ("1,23,456", ","),
+        (",123", ","),
+        ("1234,567", ","),
+        ("1,234,", ","),
+        ("1,,234", ","),
+        ("1,234.5,6", ","),
+        ("1.234,567", ","),
+        ("12 50", " "),
+        ("12'50", "'"),
+        ("1\u202f234 567", " "),
+        ("12\u202f50", " "),
+    ],
+)
+def test_groups_that_are_not_of_three_are_refused(text: str, thousands: str) -> None:
+    with pytest.raises(Unreadable):
+        values.minor_units(text, "USD", thousands=thousands)
+
+
+@pytest.mark.parametrize(
+    ("text", "thousands"),
+    [
+        ("-1,234,567.89", ","),
+        ("-1234567.89", ","),
+        ("-1 234 567.89", " "),
+        ("-1\u00a0234\u00a0567.89", " "),
+        ("-1\u202f234\u202f567.89", " "),
+        ("-1'234'567.89", "'"),
+        ("-1\u2019234\u2019567.89", "'"),
+    ],
+)
+def test_groups_of_three_are_read_whatever_kind_of_space_or_apostrophe_parts_them(
+    text: str, thousands: str
+) -> None:
+    assert values.minor_units(text, "USD", thousands=thousands) == -123_456_789
+
+
 def test_an_amount_beyond_what_json_keeps_exact_is_refused() -> None:
     with pytest.raises(Unreadable, match="too large"):
         values.minor_units(str(LARGEST), "USD")
