@@ -20,6 +20,8 @@ FIRST, SECOND = 1, 2
 _AGAIN = frozenset({409, 412, 429, 500, 502, 503, 504})
 """Statuses of an item that may land when it is sent again; a 412 is another's change just then."""
 _ITEM_ATTEMPTS = 4
+_DENIED = frozenset({401, 403})
+"""Statuses of an item whose sender may not: of one record, or of any."""
 _QUICK_S, _SLOW_S = 3.0, 10.0
 _KEY_SPENT = frozenset({"idempotency-key-in-use", "idempotency-key-reused"})
 """Carried out before a kill, and the answer lost; or sent before with other ids in it."""
@@ -196,7 +198,7 @@ class Load:
         for attempt in range(1, _ITEM_ATTEMPTS + 1):
             again: list[tuple[Mapped, dict[str, Any]]] = []
             try:
-                results = self._batch([item for _, item in ready], f"{key}-{attempt}")
+                results = self._permitted([item for _, item in ready], f"{key}-{attempt}")
             except Refused as refused:
                 if refused.status != 413 or len(ready) == 1:
                     raise
@@ -216,6 +218,22 @@ class Load:
                 return
             ready = again
             self.pause(0.2 * 2**attempt)
+
+    def _permitted(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+        """A batch's results. Raises Refused when the sender's rights let none of its items land.
+
+        Such rows are as good as any: they must not be among the rejects.
+        """
+        results = self._batch(items, key)
+        if _denied(results) is None:
+            return results
+        # It may be the answer that an earlier run got; the rights may have been given since then.
+        results = self._batch(items, f"{key}-{ULID()}")
+        denied = _denied(results)
+        if denied is not None:
+            request = f"POST {self.mapper.kind.path}/batch"
+            raise Refused(int(denied["status"]), denied.get("problem") or {}, request=request)
+        return results
 
     def _batch(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
         path = f"{self.mapper.kind.path}/batch"
@@ -259,6 +277,16 @@ def without_doubles(journal: Journal, mapped: list[Mapped]) -> tuple[list[Mapped
         if first[one.external] != one.number
     ]
     return [one for one in mapped if first[one.external] == one.number], doubles
+
+
+def _denied(results: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The first item that the sender may not send, when no other item landed.
+
+    Where others landed it is about that one record, such as another user's.
+    """
+    if any(int(result["status"]) in (200, 201) for result in results):
+        return None
+    return next((result for result in results if int(result["status"]) in _DENIED), None)
 
 
 def _counted(result: dict[str, Any], counts: Counts, run: str) -> bool:

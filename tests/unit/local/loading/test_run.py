@@ -245,6 +245,49 @@ def test_a_refusal_of_everything_stops_the_load_and_keeps_what_landed(tmp_path: 
     load.journal.close()
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_items_refused_for_want_of_rights_stop_the_load_and_a_later_one_goes_on(
+    tmp_path: Path, status: int
+) -> None:
+    told = {"title": "Not allowed", "status": status, "detail": "Your role may not."}
+
+    def fault(request: httpx.Request, _number: int) -> httpx.Response | None:
+        items = json.loads(request.content)["items"]
+        results = [{"index": n, "status": status, "problem": told} for n in range(len(items))]
+        answer = httpx.Response(207, json={"results": results})
+        # The API keeps such an answer under the request's key.
+        crm._answers[request.headers["Idempotency-Key"]] = (request.content.decode(), answer)
+        return answer
+
+    crm = FakeCrm(fault)
+    file = csv(tmp_path, accounts(250))
+    load = start(tmp_path, crm, file, in_flight=1)
+    with pytest.raises(Refused, match="Your role may not") as refused:
+        load.run()
+    assert (refused.value.status, refused.value.exit_code) == (status, 1)
+    assert load.journal.counts() == Counts()
+    assert list(load.journal.rejects()) == []
+    load.journal.close()
+    assert len(crm.requests) <= 2  # not one for each batch
+
+    crm.fault = flaky()
+    counts, rejects = finish(start(tmp_path, crm, file))
+    assert (counts.created, rejects) == (250, {})
+
+
+def test_one_record_that_the_sender_may_not_change_is_rejected_and_the_others_land(
+    tmp_path: Path,
+) -> None:
+    told = {"status": 403, "problem": {"detail": "It is another user's."}}
+
+    def fault(_request: httpx.Request, _number: int) -> httpx.Response | None:
+        landed = {"index": 0, "status": 201, "id": "A", "version": 1}
+        return httpx.Response(207, json={"results": [landed, {"index": 1, **told}]})
+
+    counts, rejects = finish(start(tmp_path, FakeCrm(fault), csv(tmp_path, accounts(2))))
+    assert (counts.created, rejects) == (1, {3: "It is another user's."})
+
+
 def test_a_stopped_load_goes_on_where_it_was(tmp_path: Path) -> None:
     crm = FakeCrm(flaky(*range(3, 100), status=503))
     file = csv(tmp_path, accounts(500))
