@@ -1,5 +1,6 @@
 """The map file: how the columns of an export become the fields of a record (docs/loading.md)."""
 
+import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,9 @@ from local.loading.records import REFERENCES, Kind, Type
 
 REJECT_COLUMNS = ("_row", "_reason")
 """What a rejects file has before the columns of the file it came from; ignored when loaded."""
+
+_DIRECTIVE = re.compile(r"%(.)", re.DOTALL)
+_YEARS = frozenset("YyGcx")
 
 Scalar = str | bool | int
 
@@ -208,6 +212,10 @@ def _wrong(field: str, source: Source, type_: Type) -> str:
             return "money comes from one column"
     if type_ is not Type.MONEY and (source.currency or source.currency_column):
         return "a currency is for money"
+    if type_ is Type.DATE:
+        yearless = next((one for one in source.formats if not _names_a_year(one)), None)
+        if yearless is not None:
+            return f"dates of the form {yearless} have no year"
     if type_ is Type.REFERENCE:
         if not source.by:
             return f'say how {REFERENCES[field].name} are found, such as by = "external_ids.crm"'
@@ -218,6 +226,11 @@ def _wrong(field: str, source: Source, type_: Type) -> str:
     elif source.by:
         return "`by` is for references to other records"
     return ""
+
+
+def _names_a_year(layout: str) -> bool:
+    """Whether a layout of strptime's reads the year; without one it would take 1900."""
+    return not _YEARS.isdisjoint(_DIRECTIVE.findall(layout))
 
 
 def _list(kind: Kind) -> str:

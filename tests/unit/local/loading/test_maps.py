@@ -203,6 +203,20 @@ def test_a_map_that_cannot_work_is_refused_with_its_place(
         read(tmp_path, text)
 
 
+def test_a_date_format_without_a_year_is_refused(tmp_path: Path) -> None:
+    deals = KINDS["opportunities"]
+    file = tmp_path / "map.toml"
+    for layout in ('"%d/%m"', '["%Y-%m-%d", "%d.%m."]', '"%%Y %d/%m"'):
+        text = f'{LEAST}opened_on = {{ column = "o", format = {layout} }}\n'
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(BadInput, match=r"wrong at fields\.opened_on: .* no year"):
+            maps.read(file, deals)
+    for layout in ("%d/%m/%y", "%c", "%x", "%G-W%V-%u", "%d%m%Y"):
+        text = f'{LEAST}opened_on = {{ column = "o", format = "{layout}" }}\n'
+        file.write_text(text, encoding="utf-8")
+        maps.read(file, deals)
+
+
 def test_a_misspelt_field_gets_the_one_that_was_meant(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as refused:
         read(tmp_path, LEAST + 'anual_revenue = { column = "m", currency = "USD" }\n')
