@@ -254,8 +254,26 @@ class Mapper:
                 f"The header of {self.shape.path} does not fit the map: {'; '.join(said)}.",
                 hint="Mend the header or the map; its `ignore` names columns to leave behind.",
             )
+        if ignored.isdisjoint(("", "*")):
+            self._check_nameless()
         if spare:
             self.notes.append(f"Left behind, as the map says: {', '.join(spare)}.")
+
+    def _check_nameless(self) -> None:
+        """No column without a name holds data; empty ones are what spreadsheets leave behind."""
+        nameless = [at for at, name in enumerate(self.shape.header) if not name]
+        if not nameless:
+            return
+        for row in rows(self.shape):
+            if isinstance(row, BadRow):
+                continue
+            found = next((at for at in nameless if row.values[at].strip()), None)
+            if found is not None:
+                raise BadInput(
+                    f"Column {found + 1} of {self.shape.path} has no name, but row {row.number} "
+                    f"has {row.values[found].strip()[:40]!r} in it.",
+                    hint='Name it in the header, or leave it behind: `ignore = [""]` in the map.',
+                )
 
     def _used(self) -> Iterator[str]:
         """Every column the map names."""

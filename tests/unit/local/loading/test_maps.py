@@ -175,6 +175,23 @@ def test_columns_may_be_left_behind_when_the_map_says_so(tmp_path: Path) -> None
         mapped(tmp_path, LEAST, "id,who,notes\n7,Ann,x\n")
 
 
+def test_a_column_without_a_name_that_holds_data_is_refused(tmp_path: Path) -> None:
+    data = 'id,who,,\n7,Ann,,\n"8" x\n9,Bo,,secret\n'
+    with pytest.raises(BadInput) as refused:
+        mapped(tmp_path, LEAST, data)
+    assert "Column 4 of" in refused.value.sentence
+    assert "has no name, but row 4 has 'secret' in it" in refused.value.sentence
+    for ignore in ('[""]', '["*"]'):
+        assert len(mapped(tmp_path, f"ignore = {ignore}\n{LEAST}", data)) == 3
+    assert len(mapped(tmp_path, LEAST, data.replace("secret", " "))) == 3
+
+    file = tmp_path / "a.csv"
+    file.write_text("external_ids.crm,name,\n7,Ann,x\n", encoding="utf-8")
+    shape = inspect(file)
+    with pytest.raises(BadInput, match="Column 3 of"):
+        Mapper(maps.identity(shape.header, ACCOUNTS, file), ACCOUNTS, shape, ())
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
