@@ -280,8 +280,15 @@ def _doubtful(number: int, raw: list[str], shape: Shape) -> Row | BadRow:
 def _unreadable(fault: csv.Error, first: int, last: int) -> str:
     """Why a row's first line was given up, after the reader had gone on to the `last`."""
     said = str(fault)
+    longer = f"longer than {csv.field_size_limit():,} characters"
+    if "field larger than" in said and last == first:
+        return f"a value in line {first} is {longer}"
     if "field larger than" in said or "unexpected end of data" in said:
-        return f"a quote opened in line {first} is never closed; what is behind it was read anew"
+        either = f", or its value is {longer}" if "field larger than" in said else ""
+        return (
+            f"a quote opened in line {first} is never closed{either}; "
+            "what is behind it was read anew"
+        )
     if "expected after" in said and last > first:
         return (
             f"a quote opened in line {first} is not closed before another one in line {last}; "

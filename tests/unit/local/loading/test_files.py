@@ -169,6 +169,22 @@ def test_every_line_is_in_a_row_or_in_what_is_told_of_a_bad_one(
     assert [row.raw for row in found if isinstance(row, BadRow)] == [[line] for line in spoilt]
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_value_too_long_is_not_taken_for_a_quote_never_closed(tmp_path: Path, quote: str) -> None:
+    long = "x" * 131_073
+    file = written(tmp_path, f"a,b\n1,{quote}{long}{quote}\n3,{quote}{long[1:]}{quote}\n")
+    assert faults(file) == {2: "a value in line 2 is longer than 131,072 characters"}
+    assert values(file) == [["3", long[1:]]]
+
+
+def test_of_a_long_text_in_quotes_both_that_it_may_be_are_said(tmp_path: Path) -> None:
+    file = written(tmp_path, 'a,b\n1,"two\n' + "some more text\n" * 10_000)
+    assert faults(file)[2] == (
+        "a quote opened in line 2 is never closed, or its value is longer than 131,072 "
+        "characters; what is behind it was read anew"
+    )
+
+
 def test_a_nul_byte_spoils_its_own_row_alone(tmp_path: Path) -> None:
     file = written(tmp_path, b"a,b\n1,2\n3,\x004\n5,6\n")
     assert values(file) == [["1", "2"], ["5", "6"]]
