@@ -200,11 +200,11 @@ def replay(
 def instant(given: str, now: datetime) -> datetime:
     """A time someone typed: a date, a date and time (UTC unless it says), or how long ago."""
     units = {"m": "minutes", "h": "hours", "d": "days"}
-    if given[-1:] in units and given[:-1].isdigit():
-        return now - timedelta(**{units[given[-1]]: int(given[:-1])})
     try:
+        if given[-1:] in units and given[:-1].isdigit():
+            return now - timedelta(**{units[given[-1]]: int(given[:-1])})
         found = datetime.fromisoformat(given)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BadInput(
             f"{given!r} is no time.",
             hint="Write 2026-01-31, 2026-01-31T09:30Z, or 12h for 12 hours ago.",
