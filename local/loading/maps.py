@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kernel.money import EXPONENTS
 from local.errors import BadInput
 from local.loading.records import REFERENCES, Kind, Type
 
@@ -210,6 +211,10 @@ def _wrong(field: str, source: Source, type_: Type) -> str:
             return 'say the currency, such as currency = "USD", or currency_column'
         if source.template:
             return "money comes from one column"
+    if type_ is Type.MONEY and source.currency and source.currency not in EXPONENTS:
+        capitals = source.currency.upper()
+        meant = f"; write {capitals}" if capitals in EXPONENTS else ""
+        return f"{source.currency!r} is not an active ISO 4217 currency code{meant}"
     if type_ is not Type.MONEY and (source.currency or source.currency_column):
         return "a currency is for money"
     if type_ is Type.DATE:

@@ -206,6 +206,14 @@ def test_a_column_without_a_name_that_holds_data_is_refused(tmp_path: Path) -> N
         (LEAST + 'sector = { column = "s", colour = "x" }\n', "not something a map can say"),
         (LEAST + 'annual_revenue = "m"\n', "say the currency"),
         (LEAST + 'sector = { column = "s", currency = "USD" }\n', "a currency is for money"),
+        (
+            LEAST + 'annual_revenue = { column = "m", currency = "usd" }\n',
+            "is wrong at fields.annual_revenue: 'usd' is not an active ISO 4217 currency code",
+        ),
+        (
+            LEAST + 'annual_revenue = { column = "m", currency = "XXX" }\n',
+            "is wrong at fields.annual_revenue: 'XXX' is not",
+        ),
         (LEAST + 'parent_account_id = "p"\n', "how accounts are found"),
         (LEAST + 'parent_account_id = { column = "p", by = "name" }\n', "external_ids.<system>"),
         (LEAST + 'sector = { column = "s", by = "external_ids.crm" }\n', "for references"),
