@@ -16,7 +16,7 @@ from local.errors import BadInput, NotReady, Refused, Stopped, Trouble
 from local.loading import maps, rejects
 from local.loading.check import dry_run, fetch_schema
 from local.loading.files import Shape, inspect
-from local.loading.journal import Counts, Journal, Reject, remove
+from local.loading.journal import LAYOUT, Counts, Journal, Reject, remove
 from local.loading.mapping import Mapper
 from local.loading.pipelines import ensure_pipeline
 from local.loading.records import KINDS, Kind
@@ -134,7 +134,7 @@ def _journal_path(
 ) -> Path:
     """One journal per file, map, tenant and CRM: another file or a mended map is another load."""
     digest = hashlib.sha256()
-    for part in (shape.sha256, kind.name, connection.realm, client.base):
+    for part in (str(LAYOUT), shape.sha256, kind.name, connection.realm, client.base):
         digest.update(part.encode() + b"\n")
     if map_ is not None:
         digest.update(map_.read_bytes())

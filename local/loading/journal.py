@@ -5,6 +5,7 @@ transaction after the API answered; what was in flight at a kill is sent again, 
 external id makes harmless.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,8 @@ from ulid import ULID
 
 from local.errors import BadInput
 
+LAYOUT = 2
+"""Of what is stored; a journal of another layout is not read."""
 CHUNK = 100
 """Rows a chunk covers, and items a batch call takes at most."""
 
@@ -28,7 +31,6 @@ CREATE TABLE IF NOT EXISTS rejects (
 CREATE TABLE IF NOT EXISTS identities (external TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deferred (row INTEGER PRIMARY KEY) WITHOUT ROWID;
 """
-_SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Journal:
         """A chunk's outcome, at once and for good."""
         self._db.executemany(
             "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)",
-            [(one.row, pass_, one.reason, _SEPARATOR.join(one.raw)) for one in rejects],
+            [(one.row, pass_, one.reason, json.dumps(one.raw)) for one in rejects],
         )
         self._db.executemany("INSERT OR IGNORE INTO deferred VALUES (?)", [(r,) for r in deferred])
         self._db.execute(
@@ -178,7 +180,7 @@ class Journal:
             self._db.execute("SELECT row, reason, raw FROM rejects ORDER BY row")
         ) as found:
             for row, reason, raw in found:
-                yield Reject(row, reason, raw.split(_SEPARATOR) if raw else [])
+                yield Reject(row, reason, json.loads(raw))
 
     def rejects_in_all(self) -> int:
         """How many rejects there are."""

@@ -158,9 +158,7 @@ class Mapper:
 
     def _cells(self, given: list[str], faults: list[str]) -> list[str]:
         """The row's texts, cleaned, with those of its joins behind them."""
-        cells = [text.strip() for text in given]
-        if self._again:
-            cells = [as_it_was(text) for text in cells]
+        cells = [text.strip() for text in (map(as_it_was, given) if self._again else given)]
         own = len(cells)
         for at, clean in self._cleaners:
             if at < own:

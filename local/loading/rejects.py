@@ -11,15 +11,23 @@ from pathlib import Path
 from local.errors import BadInput
 from local.loading.journal import Reject
 from local.loading.maps import REJECT_COLUMNS
-from reporting.engine.cells import harmless, is_formula
+from reporting.engine.cells import is_formula
 
 _OWN = len(REJECT_COLUMNS)
 _OTHER = "Name another file: `--rejects FILE`."
 
 
+def harmless(text: str) -> str:
+    """A cell that no spreadsheet runs, and of which `as_it_was` tells what it was made from.
+
+    Text that looks as if it had been made harmless already gets one more apostrophe.
+    """
+    return f"'{text}" if is_formula(text.lstrip("'")) else text
+
+
 def as_it_was(text: str) -> str:
     """A cell of a rejects file without the apostrophe that made it harmless."""
-    return text[1:] if text.startswith("'") and is_formula(text[1:]) else text
+    return text[1:] if text.startswith("'") and is_formula(text.lstrip("'")) else text
 
 
 def names_as_they_were(header: Sequence[str]) -> tuple[str, ...]:
@@ -62,8 +70,9 @@ def write(path: Path, header: Sequence[str], rejects: Iterable[Reject]) -> int:
         writer = csv.writer(file)
         writer.writerow([*own, *map(harmless, header)])
         for reject in rejects:
-            # A line that could not be told into values is one cell, without columns of ours.
-            raw = reject.raw if own or len(reject.raw) < _OWN else reject.raw[_OWN:]
+            raw = reject.raw
+            if not own:  # a line that could not be told into values is one cell, without ours
+                raw = [*map(as_it_was, raw if len(raw) < _OWN else raw[_OWN:])]
             writer.writerow([reject.row, harmless(reject.reason), *map(harmless, raw)])
             count += 1
     if count:
