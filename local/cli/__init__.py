@@ -130,9 +130,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as fault:
-        trouble = trouble_of(fault, DEFAULT_HOME)
+        trouble = trouble_of(fault, _home(given))
         complain(trouble, as_json=as_json)
         return trouble.exit_code
+
+
+def _home(argv: Sequence[str]) -> Path:
+    """The home that was given, read without the command tree: that may be what failed."""
+    found = os.environ.get("ZEBROS_HOME") or str(DEFAULT_HOME)
+    words = iter(argv)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if word == "--":
+            break
+        if name == "--home":
+            found = value if equals else next(words, found)
+    return Path(found)
 
 
 @contextmanager

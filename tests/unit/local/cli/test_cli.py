@@ -115,6 +115,34 @@ def test_a_fault_of_ours_is_a_sentence_and_a_file(
     assert "surprise" in report.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("words", "variable", "home"),
+    [
+        (["api", "GET", "/x", "--home", "there"], "", "there"),
+        (["--home=there", "api", "GET", "/x"], "", "there"),
+        (["--home", "there", "api", "GET", "/x"], "elsewhere", "there"),
+        (["api", "GET", "/x"], "elsewhere", "elsewhere"),
+        (["api", "GET", "--", "/x"], "", ".local"),
+    ],
+)
+def test_the_details_of_a_fault_are_kept_in_the_home_that_was_given(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: list[str],
+    variable: str,
+    home: str,
+) -> None:
+    def broken(_self: Connection, **_: Any) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(Connection, "client", broken)
+    monkeypatch.setenv("ZEBROS_HOME", variable)
+    code, _, err = run(capsys, *words)
+    assert (code, f"The details are in {home}/faults/" in err) == (70, True), err
+    assert [one.parent for one in tmp_path.rglob("faults")] == [tmp_path / home]
+
+
 REFUSED: Any = {"Error": {"Code": "QueueDoesNotExist", "Message": "There is no such queue."}}
 
 
