@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from ulid import ULID
@@ -29,10 +30,16 @@ CONTEXTS = {
     "notification": ("notifications", "NotificationsTable"),
 }
 """The context and the table (logical id) of each kind of subject."""
+_SCHEMAS = Path(__file__).resolve().parents[2] / "events" / "schemas"
 _ID = re.compile(PATTERN)
 _LAKE_DAYS = 2
 """Days on each side of a fact's day its lake file may carry: facts are filed by their own day."""
 _PAGE = 1000
+
+
+def types() -> frozenset[str]:
+    """The facts that have a schema, by name (`OpportunityWon`)."""
+    return frozenset(file.name.partition(".")[0] for file in _SCHEMAS.glob("*/*.json"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from local.backbone.facts import CONTEXTS
+from local.backbone.facts import CONTEXTS, types
 from local.backbone.redrive import chosen, dead_letter_queues
 from local.backbone.redrive import redrive as send_back
 from local.backbone.relays import resend_outbox
@@ -19,6 +20,7 @@ from local.connection import Connection
 from local.errors import BadInput
 
 _HELP = "Follow facts, tell a record's story, send facts or dead letters once more."
+_FACTS = "They are named as in `--type OpportunityWon`; events/schemas has a file for each."
 _PARTS = {
     "request": "cyan",
     "state": "bold",
@@ -68,6 +70,13 @@ def tail(
     for name in context or []:
         if name not in {known for known, _ in CONTEXTS.values()}:
             raise BadInput(f"There is no context {name}.", hint=_contexts())
+    for name in type_ or []:
+        if name not in (known := types()):
+            close = get_close_matches(name, known, n=3)
+            raise BadInput(
+                f"There is no fact {name}.",
+                hint=f"Did you mean {', '.join(close)}?" if close else _FACTS,
+            )
     deployment = connection.deployment()
     tenant = None if all_tenants else connection.realm
     wanted = Filter(tenant, type_ or (), context or (), record or (), live)

@@ -45,6 +45,13 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (["report", "win_rate", "-o", "/", "--format", "pdf"], 65, "Name a file: /report.pdf."),
         (["events", "trace", "x"], 69, "No CRM runs here"),
         (["events", "tail", "--context", "sales"], 65, "There is no context sales."),
+        (
+            ["events", "tail", "--type", "OpportunityWon", "--type", "OportunityLost"],
+            65,
+            "There is no fact OportunityLost.\nDid you mean OpportunityLost",
+        ),
+        (["events", "tail", "--type", "Zzz"], 65, "events/schemas has a file for each."),
+        (["events", "tail", "--type", "OpportunityWon"], 69, "No CRM runs here"),
         (["events", "replay", "--from", "yesterday"], 65, "'yesterday' is no time."),
         (["events", "replay", "--from", "999999999999d"], 65, "'999999999999d' is no time."),
         (["events", "replay", "--to", "9999999d"], 65, "'9999999d' is no time."),
