@@ -87,7 +87,10 @@ def report(
 
 
 def _format(given: str | None, output: Path | None) -> str:
-    """The format asked for. Raises BadInput for one there is not, or none a terminal shows."""
+    """The format asked for, by name or by what the file ends in.
+
+    Raises BadInput for one there is not, one that no terminal shows, and two that differ.
+    """
     ending = output.suffix.lstrip(".").lower() if output else ""
     wanted = given or (ending if ending in FORMATS else "json")
     if wanted not in FORMATS:
@@ -100,6 +103,16 @@ def _format(given: str | None, output: Path | None) -> str:
         raise BadInput(f"{output} is a folder.", hint=f"Name a file: {output / 'report'}.{wanted}.")
     if output is not None and not output.parent.is_dir():
         raise BadInput(f"There is no folder {output.parent} to save the report in.")
+    if output is not None and ending and not given and ending not in FORMATS:
+        raise BadInput(
+            f"There is no format {ending}, in which {output} ends.",
+            hint=f"One of {', '.join(FORMATS)}; or say it with --format.",
+        )
+    if output is not None and ending in FORMATS and ending != wanted:
+        raise BadInput(
+            f"{output} does not end in {wanted}.",
+            hint=f"Add -o {output.with_suffix('.' + wanted)}, or leave out --format.",
+        )
     return wanted
 
 

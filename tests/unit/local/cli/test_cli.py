@@ -43,6 +43,15 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (["report", "win_rate", "-o", "no/such/a.pdf"], 65, "There is no folder no/such"),
         (["report", "win_rate", "-o", "."], 65, ". is a folder.\nName a file: report.json."),
         (["report", "win_rate", "-o", "/", "--format", "pdf"], 65, "Name a file: /report.pdf."),
+        (["report", "win_rate", "-o", "x.foo"], 65, "There is no format foo, in which x.foo ends"),
+        (
+            ["report", "win_rate", "--format", "xlsx", "-o", "a.PDF"],
+            65,
+            "a.PDF does not end in xlsx.\nAdd -o a.xlsx, or leave out --format.",
+        ),
+        (["report", "win_rate", "--format", "csv", "-o", "a.txt"], 69, "No CRM runs here"),
+        (["report", "win_rate", "--format", "csv", "-o", "a.CSV"], 69, "No CRM runs here"),
+        (["report", "win_rate", "-o", "plain"], 69, "No CRM runs here"),
         (["events", "trace", "x"], 69, "No CRM runs here"),
         (["events", "tail", "--context", "sales"], 65, "There is no context sales."),
         (
