@@ -18,6 +18,7 @@ from local.backbone.trace import Story, stories
 from local.cli.output import document, err, line, note, out, progress, table
 from local.connection import Connection
 from local.errors import BadInput
+from local.words import counted
 
 _HELP = "Follow facts, tell a record's story, send facts or dead letters once more."
 _FACTS = "They are named as in `--type OpportunityWon`; events/schemas has a file for each."
@@ -92,7 +93,7 @@ def tail(
                     if count is not None and shown >= count:
                         break
     except KeyboardInterrupt:
-        note(f"{shown:,} facts.")
+        note(f"{counted(shown, 'fact', 'facts')}.")
 
 
 def _contexts() -> str:
@@ -272,5 +273,4 @@ def resend(
         if connection.json:
             line({"subject": subject, "resent": count})
             continue
-        facts = "1 fact" if count == 1 else f"{count:,} facts"
-        out().print(f"Sent {facts} about {subject}.", soft_wrap=True)
+        out().print(f"Sent {counted(count, 'fact', 'facts')} about {subject}.", soft_wrap=True)

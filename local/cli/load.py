@@ -22,6 +22,7 @@ from local.loading.pipelines import ensure_pipeline
 from local.loading.records import KINDS, Kind
 from local.loading.references import References
 from local.loading.run import Load
+from local.words import counted
 
 SOME_REJECTED = 3
 """The exit code when good rows landed and others did not."""
@@ -71,7 +72,7 @@ def load(
     target = rejects_file or file.with_name(f"{file.name}.rejects.csv")
     if rejects_file or not dry:
         rejects.check_target(target, [file, *([map_] if map_ else []), *mapper.joined])
-    note(f"{file}: {shape.description}; {shape.lines - 1:,} rows or fewer.")
+    note(f"{file}: {shape.description}; {counted(shape.rows_at_most, 'row', 'rows')} or fewer.")
     if dry:
         _forecast(connection, mapper, rejects_file)
         return
@@ -97,12 +98,13 @@ def _carry_out(
 ) -> None:
     before = journal.counts().rows
     if before:
-        note(f"Going on after {before:,} rows of an earlier run (--fresh begins anew).")
+        rows = counted(before, "row", "rows")
+        note(f"Going on after {rows} of an earlier run (--fresh begins anew).")
     for sentence in mapper.notes:
         note(sentence)
     started = time.perf_counter()
     with progress() as bar:
-        task = bar.add_task(f"Loading {mapper.kind.name}", total=mapper.shape.lines - 1)
+        task = bar.add_task(f"Loading {mapper.kind.name}", total=mapper.shape.rows_at_most)
         constants: dict[str, Any] = {}
         if mapper.map.pipeline:
             constants["pipeline_id"] = ensure_pipeline(client, mapper.map.pipeline)
@@ -147,7 +149,8 @@ def _with_progress(trouble: Trouble, journal: Journal, mapper: Mapper, target: P
     rejects.write(target, mapper.shape.header, journal.rejects())
     if isinstance(trouble, Stopped):
         return trouble
-    again = f"{counts.rows:,} rows are accounted for; the same command goes on from there."
+    rows = counted(counts.rows, "row is", "rows are")
+    again = f"{rows} accounted for; the same command goes on from there."
     trouble.hint = f"{trouble.hint} {again}".strip()
     return trouble
 
@@ -185,8 +188,8 @@ def _forecast(connection: Connection, mapper: Mapper, target: Path | None) -> No
             note(sentence)
         _show_rejects(forecast.rejects[:_SHOWN])
         out().print(
-            f"{forecast.ready:,} rows are ready to be loaded, {forecast.rejected:,} would be "
-            "rejected. Nothing was written.",
+            f"{counted(forecast.ready, 'row is', 'rows are')} ready to be loaded, "
+            f"{forecast.rejected:,} would be rejected. Nothing was written.",
             soft_wrap=True,
         )
     if forecast.rejected:
@@ -241,9 +244,10 @@ def _report(
     )
     _show_rejects(some)
     if incomplete:
-        note(f"{incomplete:,} rows landed without a record they refer to.")
+        rows = counted(incomplete, "row", "rows")
+        note(f"{rows} landed without a record that was referred to.")
     if rejected:
-        more = f"{rejected:,} rows are" if rejected != 1 else "1 row is"
+        more = counted(rejected, "row is", "rows are")
         err().print(
             Text(f"{more} in {target} with the reason; mend it and load that file."), soft_wrap=True
         )

@@ -12,6 +12,7 @@ from local.loading.journal import CHUNK, Journal, Reject
 from local.loading.mapping import Mapped, Mapper
 from local.loading.references import References
 from local.loading.run import without_doubles
+from local.words import counted
 
 PLACEHOLDER = "00000000000000000000000000"
 """Stands for the id of a record that will be there when the load is for real."""
@@ -65,8 +66,9 @@ def dry_run(
                 forecast.ready += 1
     journal.close()
     if own:
+        some = counted(len(own), "row refers", "rows refer")
         forecast.notes.append(
-            f"{len(own):,} rows refer to {mapper.kind.name} that are not in the CRM yet; "
+            f"{some} to {mapper.kind.name} that are not in the CRM yet; "
             "those in this file will be found when it is loaded."
         )
     forecast.rejects.sort(key=lambda reject: reject.row)

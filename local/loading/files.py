@@ -53,6 +53,11 @@ class Shape:
     """1 when the file begins with Excel's `sep=;` line."""
 
     @property
+    def rows_at_most(self) -> int:
+        """How many rows there can be; fewer where values have line breaks or lines are blank."""
+        return max(0, self.lines - self.skipped_lines - 1)
+
+    @property
     def description(self) -> str:
         """How the file is read: `UTF-8, values separated by commas`."""
         return f"{self.encoding_note}, values separated by {_DELIMITERS[self.delimiter]}"
@@ -150,20 +155,29 @@ def _look_through(path: Path, *, utf16: bool) -> _Bytes:
                     decoder.decode(block)
                 except UnicodeDecodeError as fault:
                     at = min(fault.start, len(fault.object) - 1)
-                    newlines = fault.object[:at].count(b"\n")
-                    first_high = (lines + newlines + 1, fault.object[at])
+                    first_high = (lines + _line_ends(fault.object[:at]) + 1, fault.object[at])
             if first_high is not None and not c1:
                 c1 = len(block.translate(None, delete=_C1)) < len(block)
-            lines += block.count(b"\n")
+            lines += _line_ends(block, utf16=utf16)
+            if last.endswith(b"\r") and block.startswith(b"\n"):
+                lines -= 1  # one end, counted with both blocks
             last = block
     if first_high is None and not utf16:
         try:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError as fault:
             first_high = (lines + 1, fault.object[fault.start])
-    if not last.endswith(b"\n"):
+    if not last.endswith((b"\n", b"\r", b"\n\0", b"\r\0")):  # the last two: UTF-16
         lines += 1
     return _Bytes(size, digest.hexdigest(), lines, first_high, c1)
+
+
+def _line_ends(block: bytes, *, utf16: bool = False) -> int:
+    """How many lines end in a block: by a line feed, a carriage return or both."""
+    feeds, returns = block.count(b"\n"), block.count(b"\r")
+    if utf16:  # zeros stand between them; a file has one kind of end
+        return max(feeds, returns)
+    return feeds + (returns - block.count(b"\r\n") if returns else 0)
 
 
 def _encoding(head: bytes, found: _Bytes) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from local.loading.files import Row, rows
 from local.loading.journal import CHUNK, Counts, Journal, Reject
 from local.loading.mapping import Mapped, Mapper
 from local.loading.references import References
+from local.words import counted
 
 FIRST, SECOND = 1, 2
 """The passes: all rows; then those that refer to rows of the same file that came later."""
@@ -94,7 +95,7 @@ class Load:
             except KeyboardInterrupt:
                 self._wind_up(waiting)
                 raise Stopped(
-                    f"Stopped after {self._counts.rows:,} rows.",
+                    f"Stopped after {counted(self._counts.rows, 'row', 'rows')}.",
                     hint="Run the same command again to go on from there.",
                 ) from None
             except Exception:

@@ -120,3 +120,10 @@ def test_what_was_rejected_before_is_there_until_the_load_has_ended(
     (folder / "a.csv.rejects.csv").write_text("of an earlier load", encoding="utf-8")
     assert load(capsys, "a.csv")[0] == 69
     assert (folder / "a.csv.rejects.csv").read_text(encoding="utf-8") == "of an earlier load"
+
+
+def test_one_row_is_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["load", "accounts", "a.csv", "--dry-run"]) == 0
+    caught = capsys.readouterr()
+    assert "1 row or fewer." in caught.err
+    assert caught.out.startswith("1 row is ready to be loaded, 0 would be rejected.")

@@ -111,7 +111,7 @@ def test_references_are_asked_for_and_those_to_the_file_itself_are_noted(tmp_pat
         forecast = dry_run(made, References(client), None, {})
     assert (forecast.ready, forecast.rejected) == (2, 1)
     assert forecast.rejects[0].reason == "external_ids: crm:1 was given to row 2 already"
-    assert forecast.notes[-1].startswith("1 rows refer to accounts that are not in the CRM yet")
+    assert forecast.notes[-1].startswith("1 row refers to accounts that are not in the CRM yet")
     assert {method for method, _ in crm.requests} == {"GET"}
 
 

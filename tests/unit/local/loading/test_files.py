@@ -72,6 +72,28 @@ def test_a_character_cut_off_at_the_end_of_the_file_is_seen(tmp_path: Path) -> N
     assert inspect(written(tmp_path, b"name\ncaf\xc3")).encoding == "latin-1"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", [True, False])
+def test_rows_are_estimated_whatever_ends_a_line(tmp_path: Path, end: str, last: bool) -> None:
+    text = end.join(["sep=,", "a,b", "1,2", "3,4"] if end != "\r" else ["a,b", "1,2", "3,4"])
+    for encoding in ("utf-8", "utf-16"):
+        shape = inspect(written(tmp_path, (text + end * last).encode(encoding)))
+        assert shape.rows_at_most == 2
+        assert len(list(rows(shape))) == 2
+
+
+def test_a_line_end_across_two_blocks_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.loading.files._BLOCK", 1)
+    assert inspect(written(tmp_path, "a,b\r\n1,2\r\n")).rows_at_most == 1
+
+
+def test_the_line_of_a_byte_is_told_where_carriage_returns_end_lines(tmp_path: Path) -> None:
+    shape = inspect(written(tmp_path, b"name\rAnn\rcaf\xe9\r"))
+    assert "in line 3" in shape.encoding_note
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found_out(tmp_path: Path, delimiter: str) -> None:
     text = f'name{delimiter}note\nAnn{delimiter}"a{delimiter}b, c; d"\nBo{delimiter}plain\n'
