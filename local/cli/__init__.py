@@ -126,13 +126,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(Stopped("Stopped."), as_json=as_json)
         return Stopped.exit_code
     except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): nothing is wrong, and nothing can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _unheard()
+    except SystemExit as end:  # Rich's and Typer's own answers to it are an exit with 1
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        return _unheard()
     except Exception as fault:
         trouble = trouble_of(fault, _home(given))
         complain(trouble, as_json=as_json)
         return trouble.exit_code
+
+
+def _unheard() -> int:
+    """Whoever read our output has gone (`| head`): nothing is wrong, and nothing can be said."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
 
 
 def _home(argv: Sequence[str]) -> Path:

@@ -2,7 +2,10 @@
 
 import base64
 import json
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +192,29 @@ def test_a_platform_that_has_gone_is_not_a_fault_of_ours(
         code, _, err = run(capsys, "events", *words)
         assert code == 69
         assert err.startswith(f"zebros: {said}")
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+@pytest.mark.parametrize("rows", [1, 400])
+def test_a_reader_that_has_gone_is_141_and_nothing_is_said(
+    tmp_path: Path, as_json: tuple[str, ...], rows: int
+) -> None:
+    lines = "".join(f"{number},\n" for number in range(rows))
+    (tmp_path / "a.csv").write_text(f"external_ids.crm,name\n{lines}", encoding="utf-8")
+    script = "import sys; from local.cli import main; sys.exit(main(sys.argv[1:]))"
+    gone, ours = os.pipe()
+    os.close(gone)
+    with os.fdopen(ours, "w") as pipe:
+        ended = subprocess.run(
+            [sys.executable, "-c", script, "load", "accounts", "a.csv", "--dry-run", *as_json],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 141
+    assert "Traceback" not in ended.stderr
+    assert "zebros:" not in ended.stderr
 
 
 def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
