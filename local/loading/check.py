@@ -9,7 +9,8 @@ from jsonschema import Draft202012Validator
 from local.errors import NotReady, Refused
 from local.loading.files import BadRow, rows
 from local.loading.journal import CHUNK, Journal, Reject
-from local.loading.mapping import Mapped, Mapper
+from local.loading.kin import Kin
+from local.loading.mapping import Mapped, Mapper, Reference
 from local.loading.references import References
 from local.loading.run import without_doubles
 from local.words import counted
@@ -46,7 +47,7 @@ def dry_run(
     forecast = Forecast(notes=list(mapper.notes))
     validator = Draft202012Validator(schema) if schema else None
     journal = Journal(None)  # a temporary file, gone afterwards
-    own: set[str] = set()
+    kin = Kin()
     for batch in batched(rows(mapper.shape), CHUNK, strict=False):
         mapped: list[Mapped] = []
         for row in batch:
@@ -59,18 +60,24 @@ def dry_run(
         for double in doubles:
             _reject(forecast, double)
         for one in mapped:
-            reason = _reason(one, mapper, references, validator, constants, own)
+            awaited: list[Reference] = []
+            reason = _reason(one, mapper, references, validator, constants, awaited)
             if reason:
                 _reject(forecast, Reject(one.number, reason, one.raw))
             else:
                 forecast.ready += 1
-    journal.close()
-    if own:
-        some = counted(len(own), "row refers", "rows refer")
+                kin.add(one, awaited)
+    for orphan in kin.orphans():
+        forecast.ready -= 1
+        _reject(forecast, orphan)
+    if within := kin.found():
+        some = counted(within, "row refers", "rows refer")
         forecast.notes.append(
-            f"{some} to {mapper.kind.name} that are not in the CRM yet; "
-            "those in this file will be found when it is loaded."
+            f"{some} to {mapper.kind.name} that are not in the CRM yet, but in this file: "
+            "they will be found when it is loaded."
         )
+    kin.close()
+    journal.close()
     forecast.rejects.sort(key=lambda reject: reject.row)
     return forecast
 
@@ -87,14 +94,17 @@ def _reason(
     references: References | None,
     validator: Draft202012Validator | None,
     constants: dict[str, Any],
-    own: set[str],
+    awaited: list[Reference],
 ) -> str:
-    """Why a row would not land; empty when it would."""
+    """Why a row would not land; empty when it would.
+
+    References that only the file itself can satisfy are `awaited`.
+    """
     item = {**constants, **mapped.item}
     for reference in mapped.references:
         found = references.find(reference) if references else PLACEHOLDER
         if found is None and reference.kind == mapper.kind.name:
-            own.add(mapped.external)
+            awaited.append(reference)
         elif found is None and reference.missing == "reject":
             return reference.absence
         item[reference.field] = found or PLACEHOLDER

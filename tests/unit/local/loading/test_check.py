@@ -115,6 +115,52 @@ def test_references_are_asked_for_and_those_to_the_file_itself_are_noted(tmp_pat
     assert {method for method, _ in crm.requests} == {"GET"}
 
 
+def test_a_parent_neither_in_the_file_nor_in_the_crm_would_be_rejected(tmp_path: Path) -> None:
+    crm = FakeCrm()
+    crm.records["accounts"] = {"crm:boss": {"id": "B"}}
+    made = mapper(
+        tmp_path,
+        "1,Later,,3",
+        "2,Nowhere,,99",
+        "3,Boss,,boss",
+        "4,,,",  # is rejected itself
+        "5,Child of a rejected one,,4",
+        "6,Child of one without a parent,,2",
+        "7,Itself,,7",
+    )
+    with crm.client() as client:
+        forecast = dry_run(made, References(client), None, {})
+    assert (forecast.ready, forecast.rejected) == (4, 3)
+    absent = "parent_account_id: no account has the external id crm:{}"
+    assert {reject.row: reject.reason for reject in forecast.rejects} == {
+        3: absent.format(99) + "; the row would be loaded without it",
+        5: "name: it is missing",
+        6: absent.format(4) + "; the row would be loaded without it",
+    }
+    assert forecast.rejects[0].raw == ["2", "Nowhere", "", "99"]
+    assert forecast.notes == [
+        "3 rows refer to accounts that are not in the CRM yet, but in this file: "
+        "they will be found when it is loaded."
+    ]
+
+
+def test_a_parent_may_be_named_by_another_of_its_ids_or_be_left_out(tmp_path: Path) -> None:
+    text = (
+        '[fields]\nname = "name"\n"external_ids.crm" = "id"\n"external_ids.erp" = "erp"\n'
+        'parent_account_id = { column = "parent", by = "external_ids.erp", missing = "empty" }\n'
+    )
+    file, map_file = tmp_path / "a.csv", tmp_path / "map.toml"
+    file.write_text("id,name,erp,parent\n1,A,,E2\n2,B,E2,\n3,C,,E9\n", encoding="utf-8")
+    kind = KINDS["accounts"]
+    for text_, rejected in ((text, 0), (text.replace('"empty"', '"reject"'), 1)):
+        map_file.write_text(text_, encoding="utf-8")
+        made = Mapper(maps.read(map_file, kind), kind, inspect(file), (tmp_path,))
+        with FakeCrm().client() as client:
+            forecast = dry_run(made, References(client), None, {})
+        assert (forecast.ready, forecast.rejected) == (3 - rejected, rejected)
+        assert forecast.notes[0].startswith("1 row refers to accounts")
+
+
 def test_a_forecast_counts_beyond_what_it_lists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
