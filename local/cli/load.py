@@ -172,7 +172,9 @@ def _forecast(connection: Connection, mapper: Mapper, target: Path | None) -> No
     with err().status(f"Checking {mapper.kind.name}"):
         forecast = dry_run(mapper, references, schema, constants)
     if target is not None:
-        rejects.write(target, mapper.shape.header, forecast.rejects)
+        written = rejects.write(target, mapper.shape.header, forecast.rejects)
+        if written < forecast.rejected:
+            note(f"{target} has the first {written:,} of {forecast.rejected:,}; a load has all.")
     if connection.json:
         document(
             {

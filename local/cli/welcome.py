@@ -14,6 +14,7 @@ from local.connection import Connection, LocalIssuer
 from local.errors import Trouble
 from local.realms import TENANTS, users
 from local.state import Home
+from local.words import counted
 
 
 def home_of(connection: Connection) -> Home:
@@ -125,7 +126,9 @@ def _settle(connection: Connection, patience_s: float = 120.0) -> None:
             )
             if not left:
                 return
-            bar.update(task, description=f"{left:,} facts on their way to the event lake")
+            bar.update(
+                task, description=f"{counted(left, 'fact', 'facts')} on the way to the event lake"
+            )
             time.sleep(0.3)
 
 

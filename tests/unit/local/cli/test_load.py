@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local import cli
+from local.loading import check
 
 ROWS = "external_ids.crm,name\n1,Ann\n"
 MAP = '[fields]\nname = "name"\n"external_ids.crm" = "external_ids.crm"\n'
@@ -127,3 +128,14 @@ def test_one_row_is_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
     caught = capsys.readouterr()
     assert "1 row or fewer." in caught.err
     assert caught.out.startswith("1 row is ready to be loaded, 0 would be rejected.")
+
+
+def test_a_dry_run_says_when_its_rejects_are_not_all(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "_KEPT", 2)
+    (folder / "bad.csv").write_text("external_ids.crm,name\n" + "x\n" * 3)
+    words = ("load", "accounts", "bad.csv", "--dry-run", "--rejects", "r.csv")
+    assert cli.main(words) == 3
+    assert "r.csv has the first 2 of 3; a load has all." in capsys.readouterr().err
+    assert len((folder / "r.csv").read_text().splitlines()) == 3
