@@ -22,6 +22,8 @@ _AGAIN = frozenset({409, 412, 429, 500, 502, 503, 504})
 """Statuses of an item that may land when it is sent again; a 412 is another's change just then."""
 _ITEM_ATTEMPTS = 4
 _DENIED = frozenset({401, 403})
+_ONE_RECORD = "urn:zebros:problem:forbidden-act"
+"""The sender may write, but not this: hand over what is another's, for one."""
 """Statuses of an item whose sender may not: of one record, or of any."""
 _QUICK_S, _SLOW_S = 3.0, 10.0
 _KEY_SPENT = frozenset({"idempotency-key-in-use", "idempotency-key-reused"})
@@ -221,7 +223,7 @@ class Load:
             self.pause(0.2 * 2**attempt)
 
     def _permitted(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-        """A batch's results. Raises Refused when the sender's rights let none of its items land.
+        """A batch's results. Raises Refused when the sender may not write such records at all.
 
         Such rows are as good as any: they must not be among the rejects.
         """
@@ -281,13 +283,9 @@ def without_doubles(journal: Journal, mapped: list[Mapped]) -> tuple[list[Mapped
 
 
 def _denied(results: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The first item that the sender may not send, when no other item landed.
-
-    Where others landed it is about that one record, such as another user's.
-    """
-    if any(int(result["status"]) in (200, 201) for result in results):
-        return None
-    return next((result for result in results if int(result["status"]) in _DENIED), None)
+    """The first item that says the sender may not write, whichever record it is about."""
+    denied = (result for result in results if int(result["status"]) in _DENIED)
+    return next((r for r in denied if (r.get("problem") or {}).get("type") != _ONE_RECORD), None)
 
 
 def _counted(result: dict[str, Any], counts: Counts, run: str) -> bool:

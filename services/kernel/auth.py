@@ -128,7 +128,9 @@ class Caller:
         """Raise Forbidden unless `may(permission)`."""
         if not self.may(permission):
             allowed = ", ".join(sorted(PERMISSIONS[permission]))
-            raise Forbidden(f"To {permission} you need one of these roles: {allowed}.")
+            raise Forbidden(
+                f"To {permission} you need one of these roles: {allowed}.", slug="forbidden-act"
+            )
 
     def via(self, origin: str) -> "Caller":
         """The same caller acting through another door, without the request's Idempotency-Key."""

@@ -158,13 +158,11 @@ def test_a_quote_never_closed_takes_bounded_memory(tmp_path: Path) -> None:
     assert peak < file.stat().st_size
 
 
-def test_a_row_without_an_end_is_given_up_line_by_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("local.loading.lines.LONGEST_ROW", 20)
-    file = written(tmp_path, 'a,b\n1,"\n' + '","\n' * 30 + "2,3\n")
-    assert values(file) == [["2", "3"]]
-    assert faults(file)[2].startswith("a quote opened in line 2 is never closed")
+def test_a_row_of_several_long_values_is_one_row(tmp_path: Path) -> None:
+    long = '"' + "many words\n" * 10_000 + '"'
+    file = written(tmp_path, "a,b,c\n" + ",".join([long] * 3) + "\n1,2,3\n")
+    assert [len(row) for row in values(file)] == [3, 3]
+    assert faults(file) == {}
 
 
 def test_a_quote_inside_a_value_spoils_its_own_row_alone(tmp_path: Path) -> None:
