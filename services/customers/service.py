@@ -196,8 +196,6 @@ class CustomerService:
         folded = fold(prefix)
         if not folded:
             raise Invalid.field("name_prefix", "needs at least one letter or digit")
-        if prefix[-1].isspace():  # the word ends here
-            folded += " "
         return self._repo.named(store, caller.tenant_id, folded, limit, cursor)
 
     def _change_account(

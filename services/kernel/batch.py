@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from kernel.aggregate import Aggregate, invalid
 from kernel.errors import CrmError
+from kernel.events import MAX_EXTERNAL_IDS
 from kernel.faults import explained
 from kernel.http import Body, ManyResults
 
@@ -111,7 +112,7 @@ def _groups(items: Sequence[object]) -> list[list[int]]:
 def _names(item: object) -> list[tuple[str, str]]:
     """How other systems call the record of an item that nobody has checked yet."""
     external: Any = item.get("external_ids") if isinstance(item, dict) else None
-    if not isinstance(external, dict):
+    if not isinstance(external, dict) or len(external) > MAX_EXTERNAL_IDS:  # it will be refused
         return []
     return [(system, str(value).strip()) for system, value in external.items()]
 

@@ -8,22 +8,21 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 NO_DATE = "9999-12-31"
-"""Stands in keys of records without a day: behind every day that a record may have."""
+"""Stands in keys of records without a day: the last there is, and elsewhere it means the same."""
 
 
 def key_range(first: date | None, last: date | None) -> tuple[str, str] | None:
     """The keys `<day>#…` of a period, both days inclusive; None for all, undated ones too."""
     if first is None and last is None:
         return None
-    return f"{first or '0000-01-01'}#", f"{last}#~" if last else NO_DATE
+    end = f"{last}#~" if last and str(last) < NO_DATE else NO_DATE
+    return f"{first or '0000-01-01'}#", end
 
 
 def _plain_date(value: Any) -> Any:
     """Only `2026-01-31` (or a date): no instants, which belong to another day elsewhere."""
     if value is None or type(value) is date:
         return value
-    if isinstance(value, str) and value.startswith("9999"):
-        raise PydanticCustomError("plain_date", "must be before the year 9999")
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         try:
             return date.fromisoformat(value)

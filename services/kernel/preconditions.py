@@ -45,8 +45,10 @@ def whatever_is_there[T](change: Callable[[], T]) -> T:
     Raises Busy when others come first every time.
     """
     for tried in range(_TRIES):
+        if tried:
+            time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**tried))  # noqa: S311 - jitter
         try:
             return change()
         except StaleVersion:
-            time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**tried))  # noqa: S311 - jitter
+            continue
     raise Busy("Others keep changing this record; send the request again shortly.")

@@ -16,7 +16,7 @@ DOCUMENTS = {
 }
 NAMED = sorted(set(re.findall(r"`([^`]+)`", DOCUMENTS["runbook.md"])))
 """Everything the runbook calls by its name."""
-METRICS = {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}
+METRICS = {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "IteratorAge"}
 """Of SQS, which publishes them by itself."""
 
 

@@ -96,7 +96,7 @@ def test_an_asynchronous_function_has_a_dead_letter_queue(name: str) -> None:
             target = mapping["DestinationConfig"]["OnFailure"]["Destination"]
             assert target["Fn::GetAtt"] == [f"{name}DeadLetters", "Arn"]
             assert mapping["BisectBatchOnFunctionError"] is True
-            assert 0 < mapping["MaximumRetryAttempts"] <= 1000, "one record must not block a shard"
+            assert 0 < mapping["MaximumRetryAttempts"] <= 300, "one record must not block a shard"
             # The stream keeps a day: what is left of it is for `zebros events redrive`.
             assert mapping["MaximumRecordAgeInSeconds"] <= 12 * 3600
         else:

@@ -1,14 +1,10 @@
 """The HTTP face of customers: read the request, call one use case, shape the reply."""
 
-from typing import Annotated
-
-from pydantic import StringConstraints
-
 from customers.bootstrap import service, table
 from customers.events import AccountFields, AccountState, ContactFields, ContactState
 from kernel.auth import Caller
 from kernel.batch import Batch, BatchResults, upsert_each
-from kernel.events import UserId
+from kernel.events import Name, UserId
 from kernel.external import ExternalRef
 from kernel.http import Api, ListQuery
 from kernel.ids import Id
@@ -16,15 +12,12 @@ from kernel.store import Page
 
 handler = app = Api("customers", table)
 
-NamePrefix = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-"""Not stripped: a space behind a word says that the word ends there."""
-
 
 class AccountQuery(ListQuery):
     """One of: owner_id, name_prefix, external_id. Default: your own."""
 
     owner_id: UserId | None = None
-    name_prefix: NamePrefix | None = None
+    name_prefix: Name | None = None
     external_id: ExternalRef | None = None
 
 
@@ -33,7 +26,7 @@ class ContactQuery(ListQuery):
 
     owner_id: UserId | None = None
     account_id: Id | None = None
-    name_prefix: NamePrefix | None = None
+    name_prefix: Name | None = None
     external_id: ExternalRef | None = None
 
 

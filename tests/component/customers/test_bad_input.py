@@ -274,6 +274,13 @@ def test_a_body_that_was_no_text_is_refused(api: ApiClient, cloud: Any, method: 
     assert told(cloud) == before
 
 
+def test_a_number_nobody_can_hold_is_refused(api: ApiClient) -> None:
+    path = path_of(an_account(api))
+    answer = api("PATCH", path, '{"employees": ' + "9" * 5000 + "}", ANY)
+    assert (answer.status, problem(answer)) == (400, "malformed-request")
+    assert "sys." not in answer.text
+
+
 def test_an_external_id_is_found_however_it_is_written(api: ApiClient) -> None:
     made = an_account(api, external_ids={"crm": " a\nb "}).json
     for ref in ("crm:a\nb", "crm: a\nb"):

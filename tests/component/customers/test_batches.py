@@ -263,6 +263,12 @@ def test_rows_about_one_record_are_taken_as_they_come(api: ApiClient, stored: bo
     assert api("GET", f"/accounts/{mine[0]['id']}").json["name"] == "n3"
 
 
+def test_a_row_with_the_sign_for_lost_text_keeps_none_from_landing(api: ApiClient) -> None:
+    items = '{"name":"A\ufffd","external_ids":{"crm":"1"}},{"name":"B","external_ids":{"crm":"2"}}'
+    answer = api("POST", "/accounts/batch", f'{{"items":[{items}]}}')
+    assert [r["status"] for r in results(answer)] == [201, 201]
+
+
 def test_rows_that_belong_together_by_way_of_others_are_found() -> None:
     ids = [{"a": "1"}, {"b": "1"}, {"c": "1"}, {"a": "1", "b": "1"}, "none", {"c": "1"}]
     items = [{"external_ids": one} for one in ids]
