@@ -6,20 +6,29 @@ import socket
 from local.errors import BadInput
 
 HOST = "127.0.0.1"
+_OBSTACLES = {
+    errno.EADDRINUSE: "is taken by another program",
+    errno.EACCES: "is for the system's administrator alone",
+}
 
 
-def is_free(port: int, host: str = HOST) -> bool:
+def is_free(port: int) -> bool:
     """Whether a server of ours could listen there."""
+    return not _obstacle(port)
+
+
+def _obstacle(port: int) -> str:
+    """Why no server of ours could listen there; empty when one could."""
     with socket.socket() as probe:
         # As the servers do: a connection of the last run that still lingers is no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((HOST, port))
         except OSError as fault:
-            if fault.errno in (errno.EADDRINUSE, errno.EACCES):
-                return False
-            raise
-        return True
+            if fault.errno not in _OBSTACLES:
+                raise
+            return _OBSTACLES[fault.errno]
+        return ""
 
 
 def any_free() -> int:
@@ -44,9 +53,9 @@ def chosen(
     that is raised when the port someone asked for cannot be had.
     """
     if wanted:
-        if wanted != other and is_free(wanted):
+        why = "is asked for by another part too" if wanted == other else _obstacle(wanted)
+        if not why:
             return wanted
-        why = "is asked for by another part too" if wanted == other else _why_not(wanted)
         raise BadInput(
             f"Port {wanted} on {HOST}, meant for the {what}, {why}.",
             hint=f"Choose another one with {option}, or leave {option} out to get a free one.",
@@ -55,14 +64,3 @@ def chosen(
         if port and port != other and is_free(port):
             return port
     return any_free()
-
-
-def _why_not(port: int) -> str:
-    with socket.socket() as probe:
-        try:
-            probe.bind((HOST, port))
-        except PermissionError:
-            return "is for the system's administrator alone"
-        except OSError:
-            pass
-    return "is taken by another program"

@@ -71,8 +71,9 @@ def tail(
     for name in context or []:
         if name not in {known for known, _ in CONTEXTS.values()}:
             raise BadInput(f"There is no context {name}.", hint=_contexts())
+    known = types() if type_ else frozenset()
     for name in type_ or []:
-        if name not in (known := types()):
+        if name not in known:
             close = get_close_matches(name, known, n=3)
             raise BadInput(
                 f"There is no fact {name}.",

@@ -22,9 +22,9 @@ _AGAIN = frozenset({409, 412, 429, 500, 502, 503, 504})
 """Statuses of an item that may land when it is sent again; a 412 is another's change just then."""
 _ITEM_ATTEMPTS = 4
 _DENIED = frozenset({401, 403})
+"""Statuses of an item whose sender may not: of one record, or of any."""
 _ONE_RECORD = "urn:zebros:problem:forbidden-act"
 """The sender may write, but not this: hand over what is another's, for one."""
-"""Statuses of an item whose sender may not: of one record, or of any."""
 _QUICK_S, _SLOW_S = 3.0, 10.0
 _KEY_SPENT = frozenset({"idempotency-key-in-use", "idempotency-key-reused"})
 """Carried out before a kill, and the answer lost; or sent before with other ids in it."""

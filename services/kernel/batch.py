@@ -102,9 +102,9 @@ def _groups(items: Sequence[object]) -> list[list[int]]:
     for index, item in enumerate(items):
         names = _names(item)
         met = {group_of[name] for name in names if name in group_of}
-        # What was apart until now is about one record after all: this item says so.
         groups[index] = sorted([one for group in met for one in groups.pop(group)] + [index])
-        group_of = {name: index if group in met else group for name, group in group_of.items()}
+        if met:  # what may have been apart until now is about one record: this item says so
+            group_of = {name: index if group in met else group for name, group in group_of.items()}
         group_of |= dict.fromkeys(names, index)
     return list(groups.values())
 

@@ -42,7 +42,10 @@ def exponent(currency: str) -> int:
 
 
 def major(minor_units: int, currency: str) -> Decimal:
-    """An amount or a sum as people count it; a code that is no longer active has two digits."""
+    """An amount or a sum as people write it: 12.50, with exactly the currency's digits.
+
+    A code that is no longer active gets two.
+    """
     return Decimal(minor_units).scaleb(-EXPONENTS.get(currency, 2))
 
 
@@ -92,7 +95,3 @@ class Money(BaseModel):
         description="Whole number in the currency's smallest unit: 1250 is USD 12.50 or JPY 1250."
     )
     currency: Currency = Field(description="ISO 4217 code.")
-
-    def major(self) -> Decimal:
-        """The amount as people write it: 12.50, with exactly the currency's digits."""
-        return Decimal(self.minor_units).scaleb(-exponent(self.currency))

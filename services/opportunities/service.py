@@ -1,6 +1,6 @@
 """Use cases: check the right, load, decide, commit. One method per thing a user can ask for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -245,16 +245,16 @@ class OpportunityService:
         caller: Caller,
         opportunity_id: str,
         expected: int | None,
-        to: Mapping[str, str | None],
+        owner_id: str,
+        team_id: str | None,
+        *,
+        keeps_team: bool,
     ) -> Opportunity:
-        """Give a deal to another owner; one's own deals, or anyone's with the permission.
-
-        `to` has owner_id, and team_id when it goes to another team, or to none (None), too.
-        """
+        """Give a deal to another owner; one's own deals, or anyone's with the permission."""
 
         def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
             must_be_able_to_hand_over(caller, deal)
-            return deal.reassign(str(to["owner_id"]), to.get("team_id", deal.team_id))
+            return deal.reassign(owner_id, deal.team_id if keeps_team else team_id)
 
         return self._change(caller, opportunity_id, expected, change)
 

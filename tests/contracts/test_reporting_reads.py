@@ -10,7 +10,7 @@ import pytest
 
 from kernel.envelope import unseal
 from opportunities.model import Pipeline
-from reporting.engine.deals import DEFAULT_PIPELINE
+from reporting.engine.deals import BUILT_IN
 from reporting.engine.lake import LakeFiles
 from reporting.engine.parameters import GROUPINGS, ReportParameters
 from reporting.engine.queries import compute
@@ -31,7 +31,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def test_it_knows_the_pipeline_that_no_fact_tells_of() -> None:
     default = Pipeline.default("acme")
-    record, known = DEFAULT_PIPELINE
+    ((record, known),) = BUILT_IN.items()
     assert (record, known.name) == (default.id, default.name)
     assert list(known.stages) == [stage.key for stage in default.stages]
     assert list(known.stages.values()) == [

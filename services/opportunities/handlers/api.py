@@ -296,7 +296,10 @@ def reassign_opportunity(
     caller: Caller, opportunity_id: str, expected: int | None, body: NewOwner
 ) -> OpportunityState:
     """Give a deal to another owner."""
-    return service().reassign(caller, opportunity_id, expected, body.model_dump(exclude_unset=True))
+    keeps_team = "team_id" not in body.model_fields_set
+    return service().reassign(
+        caller, opportunity_id, expected, body.owner_id, body.team_id, keeps_team=keeps_team
+    )
 
 
 def _totals(columns: list[Column]) -> dict[str, object]:

@@ -100,9 +100,8 @@ class _Pipeline:
     """Place and name of each stage by its key."""
 
 
-DEFAULT_PIPELINE = (
-    "default",
-    _Pipeline(
+BUILT_IN = {
+    "default": _Pipeline(
         "Sales",
         {
             "lead": (0, "Lead"),
@@ -112,8 +111,8 @@ DEFAULT_PIPELINE = (
             "won": (4, "Won"),
             "lost": (5, "Lost"),
         },
-    ),
-)
+    )
+}
 """The pipeline that every company has from the start: no fact tells of it until it is changed."""
 
 
@@ -157,7 +156,7 @@ def _label(
 
 def _pipelines(facts: Facts) -> dict[str, _Pipeline]:
     """The pipelines by id."""
-    return dict([DEFAULT_PIPELINE]) | {
+    return BUILT_IN | {
         record: _Pipeline(
             name or record,
             {stage["key"]: (place, stage["name"]) for place, stage in enumerate(stages or ())},

@@ -7,7 +7,7 @@ import pycountry
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from kernel.money import EXPONENTS, LARGEST, Money, exponent, written
+from kernel.money import EXPONENTS, LARGEST, Money, exponent, major, written
 
 WITHOUT_MINOR_UNIT = {
     *("XAG", "XAU", "XPD", "XPT"),  # metals
@@ -24,7 +24,7 @@ def test_every_active_currency_with_a_minor_unit_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("currency", "minor_units", "major"),
+    ("currency", "minor_units", "people_write"),
     [
         ("USD", 1250, "12.50"),
         ("JPY", 1250, "1250"),
@@ -35,10 +35,11 @@ def test_every_active_currency_with_a_minor_unit_is_known() -> None:
     ],
 )
 def test_major_units_have_exactly_the_digits_of_the_currency(
-    currency: str, minor_units: int, major: str
+    currency: str, minor_units: int, people_write: str
 ) -> None:
-    assert str(Money(minor_units=minor_units, currency=currency).major()) == major
-    assert Money(minor_units=minor_units, currency=currency).major() == Decimal(major)
+    amount = Money(minor_units=minor_units, currency=currency)
+    assert str(major(**amount.model_dump())) == people_write
+    assert major(**amount.model_dump()) == Decimal(people_write)
 
 
 @pytest.mark.parametrize("amount", [1.0, 12.5, "1250", True, None, LARGEST + 1])
