@@ -71,13 +71,13 @@ kernel: env ## component tests of the shared kernel, with an AWS in memory
 	$(call step,$@,$(pytest) worksteal tests/component/kernel)
 
 component: env ## component tests of the contexts: their handlers, with an AWS in memory
-	$(call step,$@,$(pytest) worksteal tests/component $(foreach one,kernel local reporting,--ignore tests/component/$(one)))
+	$(call step,$@,$(pytest) worksteal tests/component $(foreach one,kernel zebros reporting,--ignore tests/component/$(one)))
 
 reporting: env ## component tests of reporting: state machine, worker and report engine
 	$(call step,$@,$(pytest) worksteal tests/component/reporting)
 
 platform: env ## the local platform and the command line: real processes on loopback
-	$(call step,$@,$(pytest) loadfile tests/component/local)
+	$(call step,$@,$(pytest) loadfile tests/component/zebros)
 
 JUDGED = store relay consumers idempotency cursor
 judge: env ## tables, relay and budgets again, against DynamoDB Local (JDK 17 and Maven)
@@ -105,4 +105,4 @@ lock: env ## pin all requirements again, with hashes
 
 clean: ## remove what was built; the platform's data in .local stays
 	rm -rf .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build
-	find services local tools tests -name __pycache__ -prune -exec rm -rf {} +
+	find services zebros tools tests -name __pycache__ -prune -exec rm -rf {} +

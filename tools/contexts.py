@@ -3,8 +3,8 @@
 import importlib
 import importlib.util
 
-from kernel.events import REGISTRY, DomainEvent
-from kernel.http import Api
+from kernel.domain.events import REGISTRY, DomainEvent
+from kernel.web.http import Api
 
 CONTEXTS = ("customers", "opportunities", "activities", "reporting", "notifications")
 

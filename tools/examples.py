@@ -44,7 +44,7 @@ def cloud() -> Iterator[Any]:
     os.environ.pop("AWS_ENDPOINT_URL", None)
     try:
         with mock_aws():
-            from kernel.aws import client
+            from kernel.runtime.aws import client
 
             keys = ["pk", "sk", *(f"gsi{n}{k}" for n in (1, 2, 3) for k in ("pk", "sk"))]
             client("dynamodb").create_table(
@@ -220,7 +220,7 @@ def _gaps(won: dict[str, Any]) -> None:
 
 
 def _facts(client: Any) -> list[dict[str, Any]]:
-    from kernel.packing import unpack
+    from kernel.storage.packing import unpack
 
     items = client.scan(TableName=TABLE)["Items"]
     outbox = [i["detail"]["B"] for i in items if i["sk"]["S"].startswith("FACT#")]

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from kernel.http import Route
+from kernel.web.http import Route
 from tools.contexts import apis
 from tools.drift import ROOT, as_json, main
 

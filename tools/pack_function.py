@@ -12,8 +12,8 @@ from pathlib import Path
 
 SERVICES = Path(__file__).resolve().parents[1] / "services"
 WORKER_ONLY = (
-    "kernel/scratch.py",
-    "kernel/worker.py",
+    "kernel/tasks/scratch.py",
+    "kernel/tasks/worker.py",
     "reporting/engine/*",
     "reporting/handlers/worker.py",
     "reporting/work.py",

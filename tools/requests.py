@@ -37,8 +37,8 @@ def _queue(*details: dict[str, Any]) -> dict[str, Any]:
 
 def _stream(fact: dict[str, Any]) -> dict[str, Any]:
     """A fact as its table's stream delivers it to the Relay."""
-    from kernel.envelope import written
-    from kernel.packing import pack
+    from kernel.domain.envelope import written
+    from kernel.storage.packing import pack
 
     key = {
         "pk": {"S": f"TENANT#sample#SAMPLE#{fact['subject']}"},

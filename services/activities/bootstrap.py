@@ -5,9 +5,9 @@ from functools import cache
 
 from activities.repository import ActivityRepository
 from activities.service import ActivityService
-from kernel.aws import client
-from kernel.clock import utc_now
-from kernel.dynamo import Table
+from kernel.domain.clock import utc_now
+from kernel.runtime.aws import client
+from kernel.storage.dynamo import Table
 
 
 @cache

@@ -12,9 +12,9 @@ from pydantic import (
     StringConstraints,
 )
 
-from kernel.dates import PlainDate
-from kernel.events import DomainEvent, Fields, Name, Snapshot, StreamGap, Text, UserId, empty
-from kernel.ids import Id
+from kernel.domain.dates import PlainDate
+from kernel.domain.events import DomainEvent, Fields, Name, Snapshot, StreamGap, Text, UserId, empty
+from kernel.domain.ids import Id
 
 
 class TaskStatus(StrEnum):

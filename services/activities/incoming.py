@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kernel.money import written
+from kernel.domain.money import written
 
 
 class _Part(BaseModel):

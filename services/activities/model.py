@@ -14,9 +14,9 @@ from activities.events import (
     TaskUpdated,
 )
 from activities.incoming import Told
-from kernel.aggregate import Aggregate, born, difference
-from kernel.errors import RuleViolation
-from kernel.events import DomainEvent
+from kernel.domain.aggregate import Aggregate, born, difference
+from kernel.domain.errors import RuleViolation
+from kernel.domain.events import DomainEvent
 
 CLOSED = frozenset({TaskStatus.COMPLETED, TaskStatus.CANCELLED})
 

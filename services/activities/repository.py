@@ -10,12 +10,12 @@ from datetime import date
 from pydantic import AwareDatetime, BaseModel, Field
 
 from activities.model import Task
-from kernel import cursor
-from kernel.clock import Clock, rfc3339
-from kernel.dates import NO_DATE, key_range
-from kernel.dynamo import Item, Put, Table
-from kernel.packing import pack, unpack
-from kernel.store import Page, Store
+from kernel.domain.clock import Clock, rfc3339
+from kernel.domain.dates import NO_DATE, key_range
+from kernel.storage import cursor
+from kernel.storage.dynamo import Item, Put, Table
+from kernel.storage.packing import pack, unpack
+from kernel.storage.store import Page, Store
 
 
 class TimelineEntry(BaseModel):

@@ -6,13 +6,13 @@ from typing import Any
 from activities.events import NewTask, RecordType, TaskFields
 from activities.model import Task
 from activities.repository import ActivityRepository, TimelineEntry
-from kernel.aggregate import patched
-from kernel.auth import Area, Caller, Level, Permission
-from kernel.clock import Clock
-from kernel.errors import Invalid, NotFound
-from kernel.ids import new_id
-from kernel.ownership import check_hand_over, owned
-from kernel.store import Page
+from kernel.domain.aggregate import patched
+from kernel.domain.auth import Area, Caller, Level, Permission
+from kernel.domain.clock import Clock
+from kernel.domain.errors import Invalid, NotFound
+from kernel.domain.ids import new_id
+from kernel.domain.ownership import check_hand_over, owned
+from kernel.storage.store import Page
 
 _AREAS = {
     RecordType.ACCOUNT: Area.CUSTOMERS,

@@ -5,9 +5,9 @@ from functools import cache
 
 from customers.repository import CustomerRepository
 from customers.service import CustomerService
-from kernel.aws import client
-from kernel.clock import utc_now
-from kernel.dynamo import Table
+from kernel.domain.clock import utc_now
+from kernel.runtime.aws import client
+from kernel.storage.dynamo import Table
 
 
 @cache

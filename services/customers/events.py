@@ -5,11 +5,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictBool
 
-from kernel.contact_points import Email, Phone, Website
-from kernel.country import Country
-from kernel.events import DomainEvent, Fields, Key, Name, Snapshot, empty
-from kernel.ids import Id
-from kernel.money import Money
+from customers.contact_points import Email, Phone, Website
+from customers.country import Country
+from kernel.domain.events import DomainEvent, Fields, Key, Name, Snapshot, empty
+from kernel.domain.ids import Id
+from kernel.domain.money import Money
 
 
 def _once_each(values: list[str]) -> list[str]:

@@ -21,9 +21,9 @@ from customers.events import (
     ContactState,
     ContactUpdated,
 )
-from kernel.aggregate import Aggregate, born, difference
-from kernel.errors import Invalid
-from kernel.events import DomainEvent
+from kernel.domain.aggregate import Aggregate, born, difference
+from kernel.domain.errors import Invalid
+from kernel.domain.events import DomainEvent
 
 MAX_ANCESTORS = 10
 """How many companies may stand above one: the most that a change of parent has to read."""

@@ -11,11 +11,11 @@ partition bears 1,000 writes a second.
 """
 
 from customers.model import Account, Contact
-from kernel.clock import Clock
-from kernel.dynamo import Check, Item, Table
-from kernel.errors import Busy
-from kernel.folding import fold
-from kernel.store import Page, Store
+from kernel.domain.clock import Clock
+from kernel.domain.errors import Busy
+from kernel.domain.folding import fold
+from kernel.storage.dynamo import Check, Item, Table
+from kernel.storage.store import Page, Store
 
 
 def _index(record: Account | Contact, name: str) -> Item:

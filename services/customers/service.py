@@ -6,17 +6,17 @@ from typing import Any
 from customers.events import AccountFields, ContactFields
 from customers.model import MAX_ANCESTORS, Account, Contact, check_linked, check_parents
 from customers.repository import CustomerRepository
-from kernel.aggregate import patched
-from kernel.auth import Area, Caller, Level
-from kernel.clock import Clock
-from kernel.dynamo import Action
-from kernel.errors import Invalid
-from kernel.events import DomainEvent
-from kernel.external import by_external_id, held, merged
-from kernel.folding import fold
-from kernel.ids import new_id
-from kernel.ownership import check_hand_over, owned
-from kernel.store import Page, Store
+from kernel.domain.aggregate import patched
+from kernel.domain.auth import Area, Caller, Level
+from kernel.domain.clock import Clock
+from kernel.domain.errors import Invalid
+from kernel.domain.events import DomainEvent
+from kernel.domain.folding import fold
+from kernel.domain.ids import new_id
+from kernel.domain.ownership import check_hand_over, owned
+from kernel.storage.dynamo import Action
+from kernel.storage.external import by_external_id, held, merged
+from kernel.storage.store import Page, Store
 
 
 class CustomerService:

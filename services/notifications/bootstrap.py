@@ -4,9 +4,9 @@ import os
 from functools import cache
 from typing import Any
 
-from kernel.aws import client
-from kernel.clock import utc_now
-from kernel.dynamo import Table
+from kernel.domain.clock import utc_now
+from kernel.runtime.aws import client
+from kernel.storage.dynamo import Table
 from notifications.live import SocketLive
 from notifications.model import Notification
 from notifications.repository import NotificationRepository

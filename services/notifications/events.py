@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from kernel.events import DomainEvent, Snapshot
+from kernel.domain.events import DomainEvent, Snapshot
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from kernel.money import written
+from kernel.domain.money import written
 
 
 class _Part(BaseModel):

@@ -4,7 +4,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kernel.log import logger
+from kernel.runtime.log import logger
 from notifications.events import NotificationState
 from notifications.model import Notification
 from notifications.repository import NotificationRepository

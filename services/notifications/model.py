@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from kernel.aggregate import Aggregate, born
-from kernel.envelope import Fact
-from kernel.events import DomainEvent
+from kernel.domain.aggregate import Aggregate, born
+from kernel.domain.envelope import Fact
+from kernel.domain.events import DomainEvent
 from notifications.events import About, Kind, NotificationRead, NotificationSent, NotificationState
 from notifications.incoming import AssignedTask, EndedReport, WonDeal
 

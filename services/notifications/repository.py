@@ -7,11 +7,11 @@ Index keys (each with the tenant in front):
   CONNECTIONS#<user> (table itself)    <connection id>     live WebSocket connections, two hours
 """
 
-from kernel.auth import Caller
-from kernel.clock import Clock
-from kernel.dynamo import Add, Item, Table
-from kernel.events import DomainEvent
-from kernel.store import Page, Store
+from kernel.domain.auth import Caller
+from kernel.domain.clock import Clock
+from kernel.domain.events import DomainEvent
+from kernel.storage.dynamo import Add, Item, Table
+from kernel.storage.store import Page, Store
 from notifications.model import Notification
 
 CONNECTION_TTL_SECONDS = 2 * 3600

@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
-from kernel.auth import Caller, system
-from kernel.clock import Clock
-from kernel.envelope import Fact
-from kernel.errors import Conflict, NotFound, StaleVersion
-from kernel.store import Page
+from kernel.domain.auth import Caller, system
+from kernel.domain.clock import Clock
+from kernel.domain.envelope import Fact
+from kernel.domain.errors import Conflict, NotFound, StaleVersion
+from kernel.storage.store import Page
 from notifications.model import Notification, message_for
 from notifications.repository import NotificationRepository
 

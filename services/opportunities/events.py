@@ -13,10 +13,10 @@ from pydantic import (
     model_validator,
 )
 
-from kernel.dates import PlainDate
-from kernel.events import DomainEvent, Fields, Name, Snapshot, StreamGap, Text
-from kernel.ids import Id
-from kernel.money import Money
+from kernel.domain.dates import PlainDate
+from kernel.domain.events import DomainEvent, Fields, Name, Snapshot, StreamGap, Text
+from kernel.domain.ids import Id
+from kernel.domain.money import Money
 
 StageKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 PipelineId = Annotated[str, StringConstraints(pattern=r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$")]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from kernel.aggregate import Aggregate, born, difference
-from kernel.errors import FieldError, Invalid, RuleViolation
-from kernel.events import DomainEvent
+from kernel.domain.aggregate import Aggregate, born, difference
+from kernel.domain.errors import FieldError, Invalid, RuleViolation
+from kernel.domain.events import DomainEvent
 from opportunities.events import (
     DEFAULT_PIPELINE,
     Forecast,

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from kernel import cursor
-from kernel.auth import Caller
-from kernel.clock import Clock
-from kernel.dates import NO_DATE, key_range
-from kernel.dynamo import Action, Add, Item, Table
-from kernel.events import DomainEvent
-from kernel.folding import fold
-from kernel.store import Page, Store
+from kernel.domain.auth import Caller
+from kernel.domain.clock import Clock
+from kernel.domain.dates import NO_DATE, key_range
+from kernel.domain.events import DomainEvent
+from kernel.domain.folding import fold
+from kernel.storage import cursor
+from kernel.storage.dynamo import Action, Add, Item, Table
+from kernel.storage.store import Page, Store
 from opportunities.events import DEFAULT_PIPELINE, StageKind
 from opportunities.model import Opportunity, Pipeline, Product
 

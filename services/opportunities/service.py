@@ -6,14 +6,14 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from kernel.aggregate import patched
-from kernel.auth import Area, Caller, Level, Permission
-from kernel.clock import Clock
-from kernel.errors import Invalid, NotFound
-from kernel.external import by_external_id, held, merged
-from kernel.ids import new_id
-from kernel.ownership import check_hand_over, must_be_able_to_hand_over, owned
-from kernel.store import Page
+from kernel.domain.aggregate import patched
+from kernel.domain.auth import Area, Caller, Level, Permission
+from kernel.domain.clock import Clock
+from kernel.domain.errors import Invalid, NotFound
+from kernel.domain.ids import new_id
+from kernel.domain.ownership import check_hand_over, must_be_able_to_hand_over, owned
+from kernel.storage.external import by_external_id, held, merged
+from kernel.storage.store import Page
 from opportunities.events import (
     DEFAULT_PIPELINE,
     OpportunityFields,

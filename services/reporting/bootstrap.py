@@ -3,9 +3,9 @@
 import os
 from functools import cache
 
-from kernel.aws import client
-from kernel.clock import utc_now
-from kernel.dynamo import Table
+from kernel.domain.clock import utc_now
+from kernel.runtime.aws import client
+from kernel.storage.dynamo import Table
 from reporting.files import ReportFiles
 from reporting.flow import ReportFlow
 from reporting.lake_writer import LakeFolders

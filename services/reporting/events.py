@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from kernel.events import DomainEvent, Name, Snapshot, Text
-from kernel.ids import Id
+from kernel.domain.events import DomainEvent, Name, Snapshot, Text
+from kernel.domain.ids import Id
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 

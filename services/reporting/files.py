@@ -13,8 +13,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from kernel.clock import Clock
-from kernel.errors import Busy
+from kernel.domain.clock import Clock
+from kernel.domain.errors import Busy
 from reporting.events import ReportResult
 from reporting.model import ReportRun
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kernel.consumer import ALL, Message, consumed, failures, report
-from kernel.envelope import Fact
-from kernel.ids import PATTERN
+from kernel.domain.envelope import Fact
+from kernel.domain.ids import PATTERN
+from kernel.messaging.consumer import ALL, Message, consumed, failures, report
 
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _CONTEXT = re.compile(r"[a-z]{1,40}")

@@ -12,10 +12,10 @@ raises RuleViolation instead.
 from datetime import datetime
 from typing import Any
 
-from kernel.aggregate import Aggregate, born
-from kernel.auth import Caller
-from kernel.errors import RuleViolation
-from kernel.events import DomainEvent
+from kernel.domain.aggregate import Aggregate, born
+from kernel.domain.auth import Caller
+from kernel.domain.errors import RuleViolation
+from kernel.domain.events import DomainEvent
 from reporting.engine.parameters import ReportParameters
 from reporting.events import (
     FailureCode,

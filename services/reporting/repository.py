@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from kernel.auth import Caller, system
-from kernel.clock import Clock, rfc3339
-from kernel.dynamo import Item, Table
-from kernel.errors import Busy, NotFound, StaleVersion
-from kernel.events import DomainEvent
-from kernel.store import Page, Store
+from kernel.domain.auth import Caller, system
+from kernel.domain.clock import Clock, rfc3339
+from kernel.domain.errors import Busy, NotFound, StaleVersion
+from kernel.domain.events import DomainEvent
+from kernel.storage.dynamo import Item, Table
+from kernel.storage.store import Page, Store
 from reporting.model import Change, ReportRun
 
 _PROGRESS_TTL_SECONDS = 7 * 24 * 3600

@@ -6,12 +6,12 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
-from kernel.aggregate import invalid
-from kernel.auth import Area, Caller, Level
-from kernel.clock import Clock
-from kernel.ids import new_id
-from kernel.log import logger
-from kernel.store import Page
+from kernel.domain.aggregate import invalid
+from kernel.domain.auth import Area, Caller, Level
+from kernel.domain.clock import Clock
+from kernel.domain.ids import new_id
+from kernel.runtime.log import logger
+from kernel.storage.store import Page
 from reporting.engine.parameters import ReportParameters
 from reporting.events import FailureCode, ReportResult, RunStatus
 from reporting.failures import Failure

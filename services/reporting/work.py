@@ -11,8 +11,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kernel.errors import Busy, NotFound
-from kernel.worker import CANCELLED, UNEXPECTED, Control, Failed, Interrupted, Task
+from kernel.domain.errors import Busy, NotFound
+from kernel.tasks.worker import CANCELLED, UNEXPECTED, Control, Failed, Interrupted, Task
 from reporting.engine.errors import (
     LakeTooLarge,
     LakeUnreadable,
@@ -36,7 +36,7 @@ MOST_TOTALS = 5
 
 
 class ReportWork:
-    """A worker's job (kernel.worker.Job): one report per task, safe to do twice."""
+    """A worker's job (kernel.tasks.worker.Job): one report per task, safe to do twice."""
 
     def __init__(self, runs: RunService, files: ReportFiles, lake: Lake) -> None:
         self._runs, self._files, self._lake = runs, files, lake

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, Phase, settings
 from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
 
-from kernel import aws, cursor
-from kernel.packing import unpack
+from kernel.runtime import aws
+from kernel.storage import cursor
+from kernel.storage.packing import unpack
 
 INDEXES = ("gsi1", "gsi2", "gsi3")
 JUDGE = os.environ.get("ZEBROS_DYNAMODB")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kernel import aws
+from kernel.runtime import aws
 from tests.component.conftest import ApiClient
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,11 +14,11 @@ import pytest
 from customers.events import AccountFields
 from customers.model import Account
 from customers.repository import CustomerRepository
-from kernel import aws
-from kernel.auth import Caller, Role
-from kernel.clock import utc_now
-from kernel.dynamo import Put, Table, in_batches
-from kernel.ids import new_id
+from kernel.domain.auth import Caller, Role
+from kernel.domain.clock import utc_now
+from kernel.domain.ids import new_id
+from kernel.runtime import aws
+from kernel.storage.dynamo import Put, Table, in_batches
 from opportunities.events import OpportunityFields
 from opportunities.model import Opportunity, Pipeline
 from opportunities.repository import OpportunityRepository, board_counter

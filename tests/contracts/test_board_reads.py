@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kernel.dynamo import Add
-from kernel.envelope import unseal
-from kernel.projection import Memory
+from kernel.domain.envelope import unseal
+from kernel.messaging.projection import Memory
+from kernel.storage.dynamo import Add
 from opportunities.handlers.events import count
 from opportunities.handlers.events import handler as board
 from opportunities.incoming import BoardedDeal

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.loading.check import published_schema
-from local.loading.records import KINDS, Kind, Type
+from zebros.loading.check import published_schema
+from zebros.loading.records import KINDS, Kind, Type
 
 DOCUMENT = json.loads(
     (Path(__file__).parents[2] / "docs" / "openapi.json").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kernel.envelope import unseal
+from kernel.domain.envelope import unseal
 from opportunities.model import Pipeline
 from reporting.engine.deals import BUILT_IN
 from reporting.engine.lake import LakeFiles

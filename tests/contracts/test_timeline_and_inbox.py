@@ -9,9 +9,9 @@ import pytest
 from activities.handlers.events import handler as timeline
 from activities.handlers.events import note
 from activities.repository import TimelineEntry
-from kernel.dynamo import Put
-from kernel.envelope import unseal
-from kernel.packing import unpack
+from kernel.domain.envelope import unseal
+from kernel.storage.dynamo import Put
+from kernel.storage.packing import unpack
 from notifications.handlers.events import handler as inbox
 from notifications.model import message_for
 

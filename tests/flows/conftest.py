@@ -23,7 +23,7 @@ SALES = DATA / "crm-sales-opportunities"
 RUNNING = os.environ.get("ZEBROS_FLOWS_HOME")
 """Set while working on these tests: the home of a platform to drive, which is left running."""
 MAPS = Path(__file__).parent / "maps"
-ZEBROS = [sys.executable, "-c", "import sys; from local.cli import main; sys.exit(main())"]
+ZEBROS = [sys.executable, "-c", "import sys; from zebros.cli import main; sys.exit(main())"]
 
 
 class Zebros:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from local.state import Home
 from tests.flows.conftest import Crm
 from tests.template.stack import functions
 from tools.contexts import CONTEXTS
+from zebros.local.home import Home
 
 LAYERS = {"DepsLayer", "AuthLayer"}
 # Without -I and -S the interpreter would find this environment; standard library only.
@@ -44,7 +44,7 @@ for path in sorted(pathlib.Path(artefact).rglob("*.py")):
     own.add(parts[0])
     one = ".".join(parts).removesuffix(".__init__")
     # Every artefact has the whole kernel; only the authorizer's layer has what this one imports.
-    if one != "kernel.authorizer" or one == module:
+    if one != "edge.authorizer" or one == module:
         importlib.import_module(one)
 slow = []
 for loaded in list(sys.modules.values()):
@@ -64,7 +64,7 @@ sys.path[:0] = [artefact, *layers]
 import os
 os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x",
                "AWS_SECRET_ACCESS_KEY": "x"}
-from kernel.aws import client
+from kernel.runtime.aws import client
 for service in services:
     client(service)
 """
@@ -106,7 +106,7 @@ def test_an_artefact_needs_nothing_but_its_layers(name: str, built: Path) -> Non
 
 def context_of(name: str) -> str:
     found = (c for c in CONTEXTS if name.startswith(c.capitalize()))
-    return next(found, "kernel")
+    return next(found, "edge")
 
 
 def test_the_layer_knows_every_service_that_is_called(built: Path) -> None:

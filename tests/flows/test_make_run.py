@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from local import ports
-from local.client import Client, GivenToken
-from local.processes import started_at
-from local.state import Home
 from tests.flows.conftest import ROOT, ZEBROS, Zebros, environment
 from tests.flows.figures import tell
+from zebros.client.api import Client, GivenToken
+from zebros.local import ports
+from zebros.local.home import Home
+from zebros.local.processes import started_at
 
 READY = "Ctrl-C stops the CRM."
 

@@ -173,4 +173,4 @@ class Reach:
 @cache
 def reach(handler: str) -> Reach:
     """What a handler's module reaches; the table's wire format stays closed: it can do all."""
-    return Reach(handler, frozenset({"kernel.dynamo"}))
+    return Reach(handler, frozenset({"kernel.storage.dynamo"}))

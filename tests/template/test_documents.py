@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from local.cli import build
 from tests.template.stack import ROOT, load, resources
 from tools.contexts import events
+from zebros.cli import build
 
 DOCUMENTS = {
     path.name: path.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import cfnlint
 import pytest
 from jsonschema import Draft7Validator
 
-from kernel.worker import Timing
+from kernel.tasks.worker import Timing
 from reporting.handlers.steps import STEPS
 from reporting.service import MOST_SECONDS, Next
 from tests.template.stack import ROOT, load

@@ -6,11 +6,11 @@ import tempfile
 from itertools import batched
 from pathlib import Path
 
-from local.loading import maps
-from local.loading.files import BadRow, inspect, rows
-from local.loading.mapping import Mapper
-from local.loading.records import KINDS
 from tools.bench.paired import Ratio, calls
+from zebros.loading import maps
+from zebros.loading.files import BadRow, inspect, rows
+from zebros.loading.mapping import Mapper
+from zebros.loading.records import KINDS
 
 ROWS, BUDGET, CHUNK = 100_000, 12.0, 100
 _HEADER = ("external_ids.crm", "name", "sector", "website", "employees", "annual_revenue")

@@ -119,7 +119,7 @@ def measure() -> list[Ratio]:
     os.environ.pop("AWS_ENDPOINT_URL", None)
     import boto3
 
-    from kernel import aws
+    from kernel.runtime import aws
     from opportunities.handlers.api import handler
 
     native = _native_item()

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from local import ports
+from zebros.local import ports
 
 HERE = Path(__file__).resolve().parent
 POM = HERE / "pom.xml"

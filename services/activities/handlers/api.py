@@ -5,11 +5,11 @@ from enum import StrEnum
 from activities.bootstrap import service, table
 from activities.events import NewTask, TaskFields, TaskState
 from activities.repository import TimelineEntry
-from kernel.auth import Caller
-from kernel.dates import PlainDate
-from kernel.events import UserId
-from kernel.http import Api, ListQuery
-from kernel.store import Page
+from kernel.domain.auth import Caller
+from kernel.domain.dates import PlainDate
+from kernel.domain.events import UserId
+from kernel.storage.store import Page
+from kernel.web.http import Api, ListQuery
 
 handler = app = Api("activities", table)
 

@@ -7,9 +7,9 @@ from activities.events import RecordType, StreamGapDetected
 from activities.incoming import Told
 from activities.model import sentence
 from activities.repository import TimelineEntry, timeline_item
-from kernel.dynamo import Action
-from kernel.envelope import Fact
-from kernel.projection import Memory, Projection
+from kernel.domain.envelope import Fact
+from kernel.messaging.projection import Memory, Projection
+from kernel.storage.dynamo import Action
 
 TYPES = (
     "AccountCreated",

@@ -2,13 +2,13 @@
 
 from customers.bootstrap import service, table
 from customers.events import AccountFields, AccountState, ContactFields, ContactState
-from kernel.auth import Caller
-from kernel.batch import Batch, BatchResults, upsert_each
-from kernel.events import Name, UserId
-from kernel.external import ExternalRef
-from kernel.http import Api, ListQuery
-from kernel.ids import Id
-from kernel.store import Page
+from kernel.domain.auth import Caller
+from kernel.domain.events import Name, UserId
+from kernel.domain.ids import Id
+from kernel.storage.external import ExternalRef
+from kernel.storage.store import Page
+from kernel.web.batch import Batch, BatchResults, upsert_each
+from kernel.web.http import Api, ListQuery
 
 handler = app = Api("customers", table)
 

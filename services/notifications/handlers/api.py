@@ -2,9 +2,9 @@
 
 from pydantic import BaseModel, Field
 
-from kernel.auth import Caller
-from kernel.http import Api, ListQuery
-from kernel.store import Page
+from kernel.domain.auth import Caller
+from kernel.storage.store import Page
+from kernel.web.http import Api, ListQuery
 from notifications.bootstrap import service, table
 from notifications.events import NotificationState
 

@@ -1,7 +1,7 @@
 """The inbox: facts that are somebody's news, told once and pushed to open windows."""
 
-from kernel.consumer import Reactor
-from kernel.envelope import Fact
+from kernel.domain.envelope import Fact
+from kernel.messaging.consumer import Reactor
 from notifications.bootstrap import service
 
 TYPES = ("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kernel.log import logger
+from kernel.runtime.log import logger
 from notifications.bootstrap import service
 
 

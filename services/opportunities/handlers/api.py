@@ -2,14 +2,14 @@
 
 from pydantic import BaseModel, Field
 
-from kernel.auth import Caller
-from kernel.batch import Batch, BatchResults, upsert_each
-from kernel.dates import PlainDate
-from kernel.events import Name, UserId
-from kernel.external import ExternalRef
-from kernel.http import Api, Body, ListQuery
-from kernel.ids import Id
-from kernel.store import Page
+from kernel.domain.auth import Caller
+from kernel.domain.dates import PlainDate
+from kernel.domain.events import Name, UserId
+from kernel.domain.ids import Id
+from kernel.storage.external import ExternalRef
+from kernel.storage.store import Page
+from kernel.web.batch import Batch, BatchResults, upsert_each
+from kernel.web.http import Api, Body, ListQuery
 from opportunities.bootstrap import service, table
 from opportunities.events import (
     DEFAULT_PIPELINE,

@@ -1,8 +1,8 @@
 """The board: facts of deals, counted and summed per pipeline stage and currency."""
 
-from kernel.dynamo import Action
-from kernel.envelope import Fact
-from kernel.projection import Memory, Projection
+from kernel.domain.envelope import Fact
+from kernel.messaging.projection import Memory, Projection
+from kernel.storage.dynamo import Action
 from opportunities.bootstrap import table
 from opportunities.events import StreamGapDetected
 from opportunities.incoming import BoardedDeal

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from kernel.money import exponent
+from kernel.domain.money import exponent
 from reporting.engine.report import Cell, Column, Kind, Report, Row
 
 _STARTS_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

@@ -13,8 +13,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from kernel.dates import PlainDate
-from kernel.money import Currency
+from kernel.domain.dates import PlainDate
+from kernel.domain.money import Currency
 
 ReportName = Literal["pipeline_by_stage", "win_rate", "sales_performance"]
 Grouping = Literal["none", "stage", "owner", "team", "region", "product", "sector", "month"]

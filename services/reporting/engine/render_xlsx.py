@@ -12,7 +12,7 @@ from typing import Any
 
 import xlsxwriter
 
-from kernel.money import exponent
+from kernel.domain.money import exponent
 from reporting.engine.about import about
 from reporting.engine.cells import currency_reader, heading, is_formula, major
 from reporting.engine.report import Chart, Column, Kind, Report

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from kernel.auth import Caller
-from kernel.http import Api, ListQuery
-from kernel.store import Page
+from kernel.domain.auth import Caller
+from kernel.storage.store import Page
+from kernel.web.http import Api, ListQuery
 from reporting.bootstrap import service, table
 from reporting.engine.parameters import ReportParameters
 from reporting.events import ReportRunState, RunStatus

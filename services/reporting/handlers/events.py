@@ -1,7 +1,7 @@
 """Starts the state machine of a report that was asked for."""
 
-from kernel.consumer import Reactor
-from kernel.envelope import Fact
+from kernel.domain.envelope import Fact
+from kernel.messaging.consumer import Reactor
 from reporting.bootstrap import flow
 from reporting.incoming import RequestedReport
 

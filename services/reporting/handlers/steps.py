@@ -7,7 +7,7 @@ the step `fail`.
 
 from typing import Any
 
-from kernel.log import logger
+from kernel.runtime.log import logger
 from reporting.bootstrap import runs
 from reporting.events import ReportResult
 from reporting.failures import Failure

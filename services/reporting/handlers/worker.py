@@ -14,9 +14,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from kernel.aws import client
-from kernel.scratch import scratch
-from kernel.worker import Timing, Worker
+from kernel.runtime.aws import client
+from kernel.tasks.scratch import scratch
+from kernel.tasks.worker import Timing, Worker
 from reporting.bootstrap import files, runs
 from reporting.engine.lake import CACHE_BYTES, Lake, S3Reader
 from reporting.work import ReportWork

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
 from tests.component.conftest import ApiClient, facts
 
 RELATED = {"type": "account", "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}

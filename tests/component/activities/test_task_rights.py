@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from kernel.auth import MATRIX, Area, Level, Role
-from kernel.ids import new_id
+from kernel.domain.auth import MATRIX, Area, Level, Role
+from kernel.domain.ids import new_id
 from tests.component.conftest import ApiClient, facts
 
 ANY = {"if-match": "*"}

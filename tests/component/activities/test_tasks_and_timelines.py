@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
 from tests.component.conftest import ApiClient, facts
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
 from tests.component.conftest import Answer, ApiClient, facts
 
 ANY = {"if-match": "*"}

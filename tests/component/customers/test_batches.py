@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from kernel import aws
-from kernel.batch import _groups
-from kernel.events import MAX_EXTERNAL_IDS
+from kernel.domain.events import MAX_EXTERNAL_IDS
+from kernel.runtime import aws
+from kernel.web.batch import _groups
 from tests.component.conftest import Answer, ApiClient, facts
 from tests.component.customers.conftest import a_contact, an_account, pages, problem, wrong_fields
 

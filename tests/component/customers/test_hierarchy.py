@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customers.model import MAX_ANCESTORS
-from kernel import aws
+from kernel.runtime import aws
 from tests.component.conftest import Answer, ApiClient, examples, facts
 from tests.component.customers.conftest import an_account, path_of, problem, wrong_fields
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from customers.bootstrap import service
-from kernel import aws
-from kernel.auth import system
-from kernel.errors import Busy, StaleVersion
-from kernel.preconditions import unchanged, whatever_is_there
+from kernel.domain.auth import system
+from kernel.domain.errors import Busy, StaleVersion
+from kernel.runtime import aws
+from kernel.web.preconditions import unchanged, whatever_is_there
 from tests.component.conftest import ApiClient
 from tests.component.customers.conftest import an_account, path_of
 

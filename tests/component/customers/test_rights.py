@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kernel.auth import MATRIX, Area, Level, Role
+from kernel.domain.auth import MATRIX, Area, Level, Role
 from tests.component.conftest import Answer, ApiClient, facts
 from tests.component.customers.conftest import a_contact, an_account, path_of, problem
 

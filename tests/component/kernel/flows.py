@@ -22,8 +22,8 @@ from moto.stepfunctions.parser.asl.eval.callback.callback import (
 )
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
-from kernel import aws
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
+from kernel.runtime import aws
 
 Function = Callable[[dict[str, Any], object], dict[str, Any]]
 ROLE = "arn:aws:iam::123456789012:role/flow"

@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from kernel import aws
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
+from kernel.runtime import aws
 
 MAX_RECEIVES = 3
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kernel import aws
-from kernel.consumer import ALL, Reactor
-from kernel.dynamo import Action, Add, Put, Table
-from kernel.envelope import Fact
-from kernel.errors import Conflict
-from kernel.ids import new_id
-from kernel.projection import Memory, Projection
+from kernel.domain.envelope import Fact
+from kernel.domain.errors import Conflict
+from kernel.domain.ids import new_id
+from kernel.messaging.consumer import ALL, Reactor
+from kernel.messaging.projection import Memory, Projection
+from kernel.runtime import aws
+from kernel.storage.dynamo import Action, Add, Put, Table
 from opportunities.events import StreamGapDetected
 from tests.component.conftest import create_table
 from tests.component.conftest import facts as outbox
@@ -444,7 +444,9 @@ def test_facts_with_more_effects_than_a_transaction_takes_are_split(
         lambda params, **_: sizes.append(len(params["TransactItems"])),
     )
     troubles: list[Any] = []
-    monkeypatch.setattr("kernel.projection.report", lambda *trouble: troubles.append(trouble))
+    monkeypatch.setattr(
+        "kernel.messaging.projection.report", lambda *trouble: troubles.append(trouble)
+    )
     answer = chain.projection(lambda_event(map(body, history)), None)
     assert (answer, troubles) == ({"batchItemFailures": []}, [])
     assert chain.state("acme") == expected(history)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel import cursor
-from kernel.dynamo import Item
-from kernel.errors import Invalid
+from kernel.domain.errors import Invalid
+from kernel.storage import cursor
+from kernel.storage.dynamo import Item
 from tests.component.conftest import examples
 
 KEY: Item = {"pk": "TENANT#acme#ACCOUNT#1", "sk": "STATE", "gsi1pk": "TENANT#acme#OWNER#ann"}

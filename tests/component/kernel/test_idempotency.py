@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel import aws
-from kernel.clock import utc_now
-from kernel.idempotency import TTL_SECONDS
-from kernel.ids import new_id
+from kernel.domain.clock import utc_now
+from kernel.domain.ids import new_id
+from kernel.runtime import aws
+from kernel.storage.idempotency import TTL_SECONDS
 from tests.component.conftest import Answer, ApiClient, examples, facts
 
 KEY = {"idempotency-key": "k-1"}

@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kernel import aws
-from kernel.dynamo import Table
-from kernel.ids import new_id
-from kernel.relay import MAX_BYTES, Relay
-from kernel.store import outbox
+from kernel.domain.ids import new_id
+from kernel.messaging.relay import MAX_BYTES, Relay
+from kernel.runtime import aws
+from kernel.storage.dynamo import Table
+from kernel.storage.store import outbox
 from tests.component.kernel.queues import fact
 
 PROPERTY = settings(
@@ -276,7 +276,7 @@ def test_an_outbox_item_that_cannot_be_read_fails_alone(bus: Bus, image: dict[st
 def test_the_handler_carries_what_a_table_committed_to_the_bus(
     bus: Bus, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kernel.relay import handler
+    from kernel.messaging.relay import handler
 
     envelope = fact("acme", "opportunity/a", 1, name="Zoë & Co €")
     Table(aws.client("dynamodb"), "table").transact([outbox("TENANT#acme#X#a", 1, envelope)])

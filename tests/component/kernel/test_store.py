@@ -11,12 +11,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel import aws
-from kernel.aggregate import Aggregate, born
-from kernel.auth import Caller, Role
-from kernel.clock import utc_now
-from kernel.dynamo import Add, Check, Put, Table
-from kernel.errors import (
+from kernel.domain.aggregate import Aggregate, born
+from kernel.domain.auth import Caller, Role
+from kernel.domain.clock import utc_now
+from kernel.domain.errors import (
     Busy,
     Conflict,
     CrmError,
@@ -25,10 +23,12 @@ from kernel.errors import (
     StaleVersion,
     TooLarge,
 )
-from kernel.events import DomainEvent
-from kernel.idempotency import Once
-from kernel.ids import new_id
-from kernel.store import LARGEST_FACT_BYTES, Store
+from kernel.domain.events import DomainEvent
+from kernel.domain.ids import new_id
+from kernel.runtime import aws
+from kernel.storage.dynamo import Add, Check, Put, Table
+from kernel.storage.idempotency import Once
+from kernel.storage.store import LARGEST_FACT_BYTES, Store
 from tests.component.conftest import create_table, examples, facts
 
 ANN = Caller("acme", "ann", frozenset({Role.ADMINISTRATOR}), correlation_id="c-1")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from kernel import aws
-from kernel.worker import (
+from kernel.runtime import aws
+from kernel.tasks.worker import (
     Control,
     Failed,
     Interrupted,
@@ -283,7 +283,7 @@ def test_an_answer_nobody_waits_for_ends_the_task(bench: Bench, code: str) -> No
 def test_an_answer_that_cannot_be_given_brings_the_task_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kernel.worker.backoff", lambda faults: 0.01)
+    monkeypatch.setattr("kernel.tasks.worker.backoff", lambda faults: 0.01)
     bench.states.broken["send_task_success"] = "ThrottlingException"
     bench.machine.start("a", what="done")
     with bench.worker():
@@ -340,7 +340,7 @@ def test_a_queue_that_does_not_answer_is_asked_again_and_stopping_still_works(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[int] = []
-    monkeypatch.setattr("kernel.worker.backoff", lambda faults: pauses.append(faults) or 0.01)
+    monkeypatch.setattr("kernel.tasks.worker.backoff", lambda faults: pauses.append(faults) or 0.01)
     bench.sqs.broken["receive_message"] = "ServiceUnavailable"
     bench.machine.start("a", what="done")
     with bench.worker() as (_, stop):

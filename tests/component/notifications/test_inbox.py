@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
 from tests.component.conftest import ApiClient, facts
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from kernel.auth import Role, system
-from kernel.envelope import unseal
-from kernel.ids import new_id
+from kernel.domain.auth import Role, system
+from kernel.domain.envelope import unseal
+from kernel.domain.ids import new_id
 from tests.component.conftest import ApiClient, facts
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kernel import aws
-from kernel.auth import Caller, Role
-from kernel.clock import utc_now
-from kernel.envelope import Fact, unseal
-from kernel.errors import Busy
-from kernel.ids import new_id
+from kernel.domain.auth import Caller, Role
+from kernel.domain.clock import utc_now
+from kernel.domain.envelope import Fact, unseal
+from kernel.domain.errors import Busy
+from kernel.domain.ids import new_id
+from kernel.runtime import aws
 from notifications.model import Notification, derived_id
 from notifications.repository import NotificationRepository
 from notifications.service import NotificationService

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from kernel import aws
-from kernel.dynamo import Table
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
+from kernel.runtime import aws
+from kernel.storage.dynamo import Table
 from notifications.repository import NotificationRepository
 from tests.component.conftest import ApiClient
 

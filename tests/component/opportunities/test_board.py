@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from kernel.dynamo import in_batches
-from kernel.money import EXPONENTS
+from kernel.domain.money import EXPONENTS
+from kernel.storage.dynamo import in_batches
 from opportunities.repository import board_counter
 from tests.component.conftest import ApiClient, facts
 from tests.component.customers.conftest import path_of

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from kernel.dynamo import Table
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
+from kernel.storage.dynamo import Table
 from tests.component.conftest import ApiClient, facts
 
 

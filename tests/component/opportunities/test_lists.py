@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
 from tests.component.conftest import ApiClient
 from tests.component.customers.conftest import pages, path_of
 from tests.component.opportunities.conftest import ANY

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kernel.auth import MATRIX, PERMISSIONS, Area, Level, Permission, Role
+from kernel.domain.auth import MATRIX, PERMISSIONS, Area, Level, Permission, Role
 from tests.component.conftest import Answer, ApiClient, facts
 from tests.component.customers.conftest import path_of, problem
 from tests.component.opportunities.conftest import ANY, NOBODY, STAGES

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import carried_out
 

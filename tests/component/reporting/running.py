@@ -9,8 +9,8 @@ from typing import Any
 
 import boto3
 
-from kernel import aws
-from kernel.worker import Task, Timing, Worker
+from kernel.runtime import aws
+from kernel.tasks.worker import Task, Timing, Worker
 from reporting.bootstrap import files, runs
 from reporting.engine.lake import Lake, S3Reader
 from reporting.work import ReportWork

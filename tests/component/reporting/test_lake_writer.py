@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kernel.ids import new_id
+from kernel.domain.ids import new_id
 from reporting.engine.lake import Lake, S3Reader
 from reporting.handlers.lake import handler
 from tests.component.kernel.queues import body, fact, lambda_event

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from kernel.worker import Control
+from kernel.tasks.worker import Control
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import left, until
 from tests.component.reporting.conftest import FILES, deal, into_lake

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from kernel.clock import utc_now
+from kernel.domain.clock import utc_now
 from reporting.bootstrap import repository, runs
 from reporting.handlers.steps import handler
 from reporting.service import MOST_ATTEMPTS, MOST_SECONDS, BadParameters, RunService

@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 import reporting.work
-from kernel import aws
-from kernel.errors import Busy
-from kernel.worker import Control, Failed
+from kernel.domain.errors import Busy
+from kernel.runtime import aws
+from kernel.tasks.worker import Control, Failed
 from reporting.bootstrap import runs
 from reporting.engine.errors import LakeUnreadable, TooComplex
 from reporting.service import MOST_ATTEMPTS

@@ -174,12 +174,13 @@ def test_a_worker_that_lacks_something_says_what(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
-    from kernel.scratch import scratch
+    from kernel.tasks.scratch import scratch
 
     with scratch(tmp_path) as mine:
         (mine / "file").touch()
         program = (
-            "import sys, tempfile; from pathlib import Path; from kernel.scratch import scratch\n"
+            "import sys, tempfile; from pathlib import Path\n"
+            "from kernel.tasks.scratch import scratch\n"
             "with scratch(Path(sys.argv[1])) as folder:\n"
             "    assert tempfile.mkdtemp().startswith(str(folder))\n"
         )

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from activities.events import NewTask, TaskAssigned, TaskFields, TaskStatus, TaskUpdated
 from activities.model import Task
-from kernel.errors import RuleViolation
-from kernel.ids import new_id
+from kernel.domain.errors import RuleViolation
+from kernel.domain.ids import new_id
 
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)

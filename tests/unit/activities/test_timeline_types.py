@@ -5,7 +5,7 @@ import customers.events
 import opportunities.events
 from activities.events import RecordType
 from activities.handlers.events import handler
-from kernel.events import REGISTRY, StreamGap
+from kernel.domain.events import REGISTRY, StreamGap
 
 
 def test_every_fact_about_a_record_with_a_timeline_is_consumed() -> None:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from customers.events import AccountFields, AccountKind, ContactFields
 from customers.model import MAX_ANCESTORS, Account, Contact, check_linked, check_parents
-from kernel.aggregate import patched
-from kernel.errors import Invalid, RuleViolation
-from kernel.events import DomainEvent
-from kernel.ids import new_id
-from kernel.money import LARGEST
+from kernel.domain.aggregate import patched
+from kernel.domain.errors import Invalid, RuleViolation
+from kernel.domain.events import DomainEvent
+from kernel.domain.ids import new_id
+from kernel.domain.money import LARGEST
 
 NOW = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from kernel.dates import NO_DATE, PlainDate, key_range
+from kernel.domain.dates import NO_DATE, PlainDate, key_range
 
 DAY = TypeAdapter(PlainDate)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.folding import MAX_KEY_BYTES, fold
+from kernel.domain.folding import MAX_KEY_BYTES, fold
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.aggregate import merge_patch, patched
-from kernel.clock import utc_now
-from kernel.errors import Invalid, Malformed
-from kernel.events import Fields, Snapshot
-from kernel.ids import new_id
+from kernel.domain.aggregate import merge_patch, patched
+from kernel.domain.clock import utc_now
+from kernel.domain.errors import Invalid, Malformed
+from kernel.domain.events import Fields, Snapshot
+from kernel.domain.ids import new_id
 
 APPENDIX_A = """
 {"a":"b"}            | {"a":"c"}                     | {"a":"c"}

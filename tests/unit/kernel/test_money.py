@@ -7,7 +7,7 @@ import pycountry
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from kernel.money import EXPONENTS, LARGEST, Money, exponent, major, written
+from kernel.domain.money import EXPONENTS, LARGEST, Money, exponent, major, written
 
 WITHOUT_MINOR_UNIT = {
     *("XAG", "XAU", "XPD", "XPT"),  # metals

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.packing import _DICTIONARIES, pack, unpack
+from kernel.storage.packing import _DICTIONARIES, pack, unpack
 from tools.bench.warm import DEAL
 
 json_values = st.recursive(

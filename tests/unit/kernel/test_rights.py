@@ -2,8 +2,8 @@
 
 import pytest
 
-from kernel.auth import MATRIX, Area, Caller, Level, Role, system
-from kernel.errors import Forbidden
+from kernel.domain.auth import MATRIX, Area, Caller, Level, Role, system
+from kernel.domain.errors import Forbidden
 
 STRATEGY = """
 administrator        | full       | full       | full       | full       | full

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ids import PATTERN, new_id
+from kernel.domain.ids import PATTERN, new_id
 from notifications.model import derived_id
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from kernel.envelope import Fact, unseal
-from kernel.ids import new_id
+from kernel.domain.envelope import Fact, unseal
+from kernel.domain.ids import new_id
 from notifications.events import Kind
 from notifications.model import LONGEST, Message, Notification, message_for
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.errors import CrmError, Invalid, RuleViolation
-from kernel.events import DomainEvent
-from kernel.ids import new_id
+from kernel.domain.errors import CrmError, Invalid, RuleViolation
+from kernel.domain.events import DomainEvent
+from kernel.domain.ids import new_id
 from opportunities.events import Forecast, OpportunityFields, PipelineFields, StageKind
 from opportunities.model import Closing, Opportunity, Pipeline
 

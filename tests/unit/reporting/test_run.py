@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from kernel.auth import Caller, Role
-from kernel.errors import RuleViolation
-from kernel.events import DomainEvent
+from kernel.domain.auth import Caller, Role
+from kernel.domain.errors import RuleViolation
+from kernel.domain.events import DomainEvent
 from reporting.engine.parameters import ReportParameters
 from reporting.events import FailureCode, ReportResult, RunStatus, StreamPosition
 from reporting.failures import Failure

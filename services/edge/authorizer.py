@@ -1,0 +1,135 @@
+"""The Lambda authorizer of both APIs: a bearer token in, a policy and the caller's identity out.
+
+One identity-provider realm is one tenant: the issuer must be ISSUER_BASE followed by a tenant name,
+nothing else names the tenant. Keys come from the issuer's own discovery document (OpenID Connect
+Discovery 1.0) and are cached; only RS256 is accepted.
+"""
+
+import json
+import os
+import re
+import urllib.request
+from functools import cache
+from typing import Any
+
+import jwt
+
+from kernel.domain.auth import Role
+from kernel.runtime.log import logger
+
+TENANT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+_KEYS_SECONDS = 300
+_NEW_KEY_SECONDS = 5
+"""How long after keys were fetched a token by an unknown one does not make us fetch them again."""
+_LEEWAY_SECONDS = 5
+_FETCH_SECONDS = 3
+
+
+class Refused(Exception):
+    """The token is not one we accept; the message says why (for the log, not for the caller)."""
+
+
+@cache
+def _keys(issuer: str) -> jwt.PyJWKClient:
+    """The signing keys of an issuer, kept for five minutes, found by discovery."""
+    url = f"{issuer}/.well-known/openid-configuration"
+    try:
+        # The issuer begins with our own ISSUER_BASE, so its scheme is what the operator chose.
+        with urllib.request.urlopen(url, timeout=_FETCH_SECONDS) as answer:  # noqa: S310
+            jwks_uri = str(json.load(answer)["jwks_uri"])
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise Refused(f"issuer {issuer} cannot be discovered: {fault!r}") from fault
+    # A document that points elsewhere could make any key ours.
+    if not jwks_uri.startswith(f"{issuer}/"):
+        raise Refused(f"issuer {issuer} names keys outside itself")
+    return jwt.PyJWKClient(
+        jwks_uri,
+        lifespan=_KEYS_SECONDS,
+        cooldown_duration=_NEW_KEY_SECONDS,
+        timeout=_FETCH_SECONDS,
+    )
+
+
+def _key(issuer: str, token: str) -> jwt.PyJWK:
+    """The key that a token says it was signed with. Raises Refused, or jwt's errors."""
+    try:
+        return _keys(issuer).get_signing_key_from_jwt(token)
+    except (OSError, ValueError) as fault:  # a broken connection, or an answer that is no JSON
+        raise Refused(f"the keys of {issuer} cannot be fetched: {fault!r}") from fault
+
+
+def tenant_of(issuer: str, base: str) -> str:
+    """The tenant an issuer stands for. Raises Refused for an issuer that is not ours."""
+    tenant = issuer.removeprefix(base)
+    if not issuer.startswith(base) or not TENANT.fullmatch(tenant):
+        raise Refused(f"unknown issuer {issuer[:200]!r}")
+    return tenant
+
+
+def verify(token: str, base: str, audience: str) -> dict[str, str]:
+    """The caller a token proves. Raises Refused."""
+    try:
+        claimed = jwt.decode(token, options={"verify_signature": False})
+        issuer = str(claimed.get("iss", ""))
+        tenant = tenant_of(issuer, base)
+        key = _key(issuer, token)
+        if key.key_type != "RSA":  # PyJWT would raise a TypeError, which is no refusal
+            raise Refused(f"key {key.key_id} is {key.key_type}: RS256 needs RSA")
+        claims = jwt.decode(
+            token,
+            key.key,
+            algorithms=["RS256"],
+            audience=audience,
+            issuer=issuer,
+            leeway=_LEEWAY_SECONDS,
+            options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+        )
+    except jwt.PyJWTError as fault:
+        raise Refused(f"{type(fault).__name__}: {fault}") from fault
+    return {
+        "tenant": tenant,
+        "user": str(claims["sub"]),
+        "name": str(claims.get("name", "")),
+        "team": str(claims.get("team", "")),
+        "roles": ",".join(_roles(claims.get("realm_access"))),
+    }
+
+
+def _roles(access: Any) -> list[str]:
+    """The roles we know among those of the claim `realm_access`, whatever else it holds."""
+    named = access.get("roles") if isinstance(access, dict) else None
+    return [role.value for role in Role if role in named] if isinstance(named, list) else []
+
+
+def _token(event: dict[str, Any]) -> str:
+    """From `Authorization: Bearer` (REST) or `?token=` (WebSocket: browsers send no headers)."""
+    if event.get("type") == "TOKEN":
+        scheme, _, token = str(event.get("authorizationToken", "")).partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+    return str((event.get("queryStringParameters") or {}).get("token", ""))
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """API Gateway's TOKEN authorizer (REST) and REQUEST authorizer (WebSocket)."""
+    try:
+        caller = verify(_token(event), os.environ["ISSUER_BASE"], os.environ["AUDIENCE"])
+    except Refused as why:
+        logger().info("token refused", why=str(why))
+        # The one message API Gateway turns into a 401.
+        raise Exception("Unauthorized") from None
+    # The answer is cached per token: it must allow the whole stage, not only this one method.
+    api, stage = event["methodArn"].split("/")[:2]
+    return {
+        "principalId": f"{caller['tenant']}/{caller['user']}",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Action": "execute-api:Invoke",
+                    "Effect": "Allow",
+                    "Resource": f"{api}/{stage}/*",
+                }
+            ],
+        },
+        "context": caller,
+    }

@@ -1,0 +1,61 @@
+"""The published contracts and a health answer: /openapi.json, /asyncapi.json, /health."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kernel.web.correlation import HEADER, correlation_id
+
+_DOCUMENTS = {"/openapi.json": "openapi.json", "/asyncapi.json": "asyncapi.json"}
+_HERE = Path(__file__).resolve()
+# In the function's artefact the documents lie beside the kernel; in the repository in docs/.
+_FOLDERS = (_HERE.parents[1], _HERE.parents[2] / "docs")
+_MAX_AGE_SECONDS = 300
+
+
+@cache
+def _document(name: str) -> str:
+    for folder in _FOLDERS:
+        if (path := folder / name).is_file():
+            return path.read_text(encoding="utf-8")
+    raise FileNotFoundError(f"{name} was not packaged")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """The Lambda behind the public paths."""
+    correlation = correlation_id(event)
+    path = str(event.get("resource") or event.get("path", "")).removeprefix("/v1")
+    if name := _DOCUMENTS.get(path):
+        return _answer(200, _document(name), f"public, max-age={_MAX_AGE_SECONDS}", correlation)
+    if path == "/health":
+        return _answer(200, json.dumps({"status": "ok"}), "no-store", correlation)
+    problem = {
+        "type": "urn:zebros:problem:not-found",
+        "title": "Not found",
+        "status": 404,
+        "detail": "There is nothing under this path.",
+        "correlation_id": correlation,
+    }
+    body = json.dumps(problem)
+    return _answer(404, body, "no-store", correlation, "application/problem+json")
+
+
+def _answer(
+    status: int,
+    body: str,
+    cache_control: str,
+    correlation: str,
+    content_type: str = "application/json",
+) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {
+            "Content-Type": content_type,
+            "Cache-Control": cache_control,
+            HEADER: correlation,
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Expose-Headers": HEADER,
+        },
+        "body": body,
+    }

@@ -1,0 +1,146 @@
+"""The one base class of every fact that leaves a bounded context, and of the state it carries.
+
+A fact is a pydantic class; its class name is the EventBridge detail-type and the CloudEvents type,
+its context the source. The classes generate events/schemas/ (see tools/schemas.py).
+"""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from kernel.domain.ids import Id
+from kernel.domain.money import LARGEST
+
+REGISTRY: dict[str, "type[DomainEvent]"] = {}
+"""Every fact class by `<context>/<Event>.v<N>`."""
+
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
+"""A name for a system, a custom field or a channel."""
+MAX_EXTERNAL_IDS = 10
+"""How many other systems may know one record."""
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
+MAX_USER_ID = 120
+UserId = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_USER_ID, strip_whitespace=True)
+]
+"""A user as the identity provider knows it (the token's `sub`)."""
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=40, strip_whitespace=True)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Text = Annotated[str, StringConstraints(max_length=2000)]
+
+
+def _in_one_sentence(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """What a custom field may hold, said once and not once for every type it might have been.
+
+    The bound is the door's and not in the schema of facts, which promised none.
+    """
+    try:
+        found = check(value)
+    except ValidationError:
+        found = None
+    if found is None or (isinstance(found, int) and abs(found) > LARGEST):
+        raise ValueError(
+            "must be text of at most 500 characters, true or false, or a whole number from "
+            f"-{LARGEST} to {LARGEST}; write any other number as text"
+        )
+    return found
+
+
+CustomValue = Annotated[
+    StrictBool | StrictInt | Annotated[str, StringConstraints(strict=True, max_length=500)],
+    WrapValidator(_in_one_sentence),
+]
+"""Custom fields hold text, whole numbers or yes/no; no floats, which JSON readers disagree on."""
+
+
+def empty(value: Any) -> bool:
+    """Empty collections are left out: a small record is a cheap one (1 KB is one write unit)."""
+    return not value
+
+
+class Fields(BaseModel):
+    """What a caller may set on every kind of record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    owner_id: UserId | None = Field(None, description="The user who answers for this record.")
+    team_id: UserId | None = Field(None, description="The owner's team.")
+    external_ids: dict[Key, ExternalId] = Field(
+        default_factory=dict,
+        max_length=MAX_EXTERNAL_IDS,
+        exclude_if=empty,
+        description="Ids of this record in other systems, by system; unique per system.",
+    )
+    custom_fields: dict[Key, CustomValue] = Field(
+        default_factory=dict, max_length=50, exclude_if=empty
+    )
+    tags: list[Tag] = Field(default_factory=list, max_length=20, exclude_if=empty)
+
+
+class Snapshot(Fields):
+    """A record as facts publish it and as the API shows it."""
+
+    versioned: ClassVar[bool] = True
+    """Whether `version` tells all that is shown, so that it can serve as the ETag."""
+
+    id: Id
+    version: int = Field(0, ge=0, description="Grows by one with every change; the ETag.")
+    created_at: AwareDatetime
+    created_by: UserId
+    updated_at: AwareDatetime
+    updated_by: UserId
+    archived_at: AwareDatetime | None = None
+
+
+class DomainEvent(BaseModel):
+    """Something that happened to one record: `current` is that record afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    context: ClassVar[str]
+    version: ClassVar[int]
+
+    current: Snapshot
+
+    def __init_subclass__(cls, *, context: str = "", version: int = 1, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not context:  # an intermediate base class, not a fact
+            return
+        cls.context, cls.version = context, version
+        REGISTRY[f"{context}/{cls.__name__}.v{version}"] = cls
+
+    @classmethod
+    def source(cls) -> str:
+        """The EventBridge source and CloudEvents source, `zebros.<context>`."""
+        return f"zebros.{cls.context}"
+
+    @classmethod
+    def schema_id(cls) -> str:
+        """The CloudEvents dataschema: the `$id` of the generated JSON Schema."""
+        return f"urn:zebros:schema:{cls.context}/{cls.__name__}.v{cls.version}"
+
+
+class StreamState(Snapshot):
+    """Where one projection stands with one subject's facts."""
+
+    projection: str
+    subject: str = Field(description="`opportunity/<id>`, whose facts are waited for.")
+    missing_sequence: int = Field(ge=1)
+    waiting_sequence: int = Field(ge=2, description="The earliest known fact that has to wait.")
+    waiting_event_id: Id
+
+
+class StreamGap(DomainEvent):
+    """Base of every context's StreamGapDetected: a fact is missing, later ones are parked."""
+
+    current: StreamState

@@ -1,0 +1,149 @@
+"""The Relay: outbox items from a table's stream to the event bus, in order, at least once.
+
+A record leaves the stream only when EventBridge took its fact. Facts that EventBridge refused are
+sent again, with growing pauses, and no later fact of the same record overtakes them; what is still
+refused then is reported back, so the stream mapping retries from the first such record (and, in the
+end, puts it into the dead-letter queue without holding up the rest for good). Duplicates are
+possible, lost facts are not.
+"""
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from kernel.runtime.aws import client
+from kernel.runtime.log import logger
+from kernel.storage.dynamo import from_stream
+from kernel.storage.packing import unpack
+
+MAX_ENTRIES = 10
+MAX_BYTES = 256 * 1024
+"""PutEvents limits: ten entries, 256 KB together."""
+_TRIES = 4
+"""Calls in a row in which something is refused, before it is left to the stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One outbox item on its way."""
+
+    record_id: str
+    """The stream record's sequence number."""
+    subject: str
+    """The record the fact is about, with its tenant: facts of one subject keep their order."""
+    event_id: str
+    entry: dict[str, str]
+    size: int
+
+
+class Relay:
+    """Sends outbox records to one bus."""
+
+    def __init__(self, events: Any, bus: str, pause: Callable[[float], None] = time.sleep) -> None:
+        self._events, self._bus, self._pause = events, bus, pause
+
+    def forward(self, records: list[dict[str, Any]]) -> list[str]:
+        """Send the facts of stream records; returns the ids of those not taken, in order."""
+        letters, unreadable = self._letters(records)
+        failed = {*unreadable, *(letter.record_id for letter in self._deliver(letters))}
+        return [r for r in map(_record_id, records) if r in failed]
+
+    def _letters(self, records: list[dict[str, Any]]) -> tuple[list[Letter], list[str]]:
+        letters: list[Letter] = []
+        unreadable: list[str] = []
+        for record in records:
+            try:
+                letters.append(self._letter(record))
+            except (KeyError, ValueError, TypeError) as fault:
+                logger().error(
+                    "outbox item cannot be read", record=_record_id(record), fault=repr(fault)
+                )
+                unreadable.append(_record_id(record))
+        return letters, unreadable
+
+    def _letter(self, record: dict[str, Any]) -> Letter:
+        detail = unpack(from_stream(record["dynamodb"]["NewImage"])["detail"])
+        envelope = json.loads(detail)
+        entry = {
+            "EventBusName": self._bus,
+            "Source": str(envelope["source"]),
+            "DetailType": str(envelope["type"]),
+            "Detail": detail,
+        }
+        size = sum(len(entry[name].encode()) for name in ("Source", "DetailType", "Detail"))
+        subject = f"{envelope['tenantid']} {envelope['subject']}"
+        return Letter(_record_id(record), subject, str(envelope["id"]), entry, size)
+
+    def _deliver(self, waiting: list[Letter]) -> list[Letter]:
+        """Send letters, each after those of its subject before it; returns those not taken."""
+        given_up: list[Letter] = []
+        refusals = 0
+        while waiting:
+            batch = _next_batch(waiting)
+            refused = self._send(batch)
+            taken = {letter.record_id for letter in batch} - {one.record_id for one in refused}
+            waiting = [letter for letter in waiting if letter.record_id not in taken]
+            if not refused:
+                refusals = 0
+            elif (refusals := refusals + 1) < _TRIES:
+                self._pause(random.uniform(0, 0.1 * 4**refusals))  # noqa: S311
+            elif len(refused) == len(batch) > 1:
+                return given_up + waiting  # The bus takes nothing now.
+            else:
+                stuck = {letter.subject for letter in refused}
+                given_up += [letter for letter in waiting if letter.subject in stuck]
+                waiting = [letter for letter in waiting if letter.subject not in stuck]
+                refusals = 0
+        return given_up
+
+    def _send(self, batch: list[Letter]) -> list[Letter]:
+        """Send a batch in one call; returns the letters that were refused."""
+        try:
+            answer = self._events.put_events(Entries=[letter.entry for letter in batch])
+            codes = [result.get("ErrorCode") for result in answer["Entries"]]
+        except (ClientError, BotoCoreError) as fault:
+            codes = [repr(fault)] * len(batch)
+        outcome = list(zip(batch, codes, strict=True))
+        refused = [letter for letter, code in outcome if code]
+        if sent := [letter.event_id for letter, code in outcome if not code]:
+            logger().info("facts sent", event_ids=sent)
+        if refused:
+            reasons = sorted({str(code) for code in codes if code})
+            logger().warning("bus refused entries", count=len(refused), reasons=reasons)
+        return refused
+
+
+def _record_id(record: dict[str, Any]) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
+
+
+def _next_batch(waiting: list[Letter]) -> list[Letter]:
+    """The next letters that fit into one call, at most one of each subject.
+
+    Two facts of one subject in one call could be torn apart: the later one taken, the earlier one
+    refused.
+    """
+    batch: list[Letter] = []
+    subjects: set[str] = set()
+    size = 0
+    for letter in waiting:
+        if letter.subject in subjects:
+            continue
+        if batch and (len(batch) == MAX_ENTRIES or size + letter.size > MAX_BYTES):
+            break
+        batch.append(letter)
+        subjects.add(letter.subject)
+        size += letter.size
+    return batch
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """The Lambda behind every table's stream (partial batch failures)."""
+    failed = Relay(client("events"), os.environ["BUS_NAME"]).forward(event["Records"])
+    return {"batchItemFailures": [{"itemIdentifier": record} for record in failed]}

@@ -1,0 +1,53 @@
+"""Opaque list cursors: where a list goes on, signed for one tenant and one list.
+
+A cursor that was changed, or comes from another tenant, list or filter, is refused: it can neither
+leak a key nor be bent to read another partition.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+from functools import cache
+
+from kernel.domain.errors import Invalid
+from kernel.runtime.aws import client
+from kernel.storage.dynamo import Item
+
+_SIGNATURE_BYTES = 16
+
+
+@cache
+def _secret() -> bytes:
+    """The signing secret, read from Secrets Manager at the first cursor of a process."""
+    arn = os.environ["CURSOR_SECRET_ARN"]
+    return str(client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]).encode()
+
+
+def _sign(tenant_id: str, scope: str, payload: bytes) -> bytes:
+    message = f"{tenant_id}\n{scope}\n".encode() + payload
+    return hmac.new(_secret(), message, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+
+
+def encode(tenant_id: str, scope: str, key: Item | None) -> str | None:
+    """The cursor to go on after `key` in the list `scope`; None when there is no more."""
+    if key is None:
+        return None
+    payload = json.dumps(key, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_sign(tenant_id, scope, payload) + payload).decode().rstrip("=")
+
+
+def decode(tenant_id: str, scope: str, cursor: str | None) -> Item | None:
+    """The key a cursor stands for. Raises Invalid for one that was not made for this list."""
+    if cursor is None:
+        return None
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+        if hmac.compare_digest(signature, _sign(tenant_id, scope, payload)):
+            key: Item = json.loads(payload)
+            return key
+    except ValueError:
+        pass
+    raise Invalid.field("cursor", "is not one this list gave out; start again without a cursor")

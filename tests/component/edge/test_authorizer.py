@@ -1,0 +1,169 @@
+"""The authorizer against a real issuer on loopback: good tokens in, every forgery out."""
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+from edge import authorizer
+from zebros.local.issuer import HOST, Issuer, _Server
+from zebros.local.realms import Realm
+
+ARN = "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/accounts"
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    home: Path = tmp_path_factory.mktemp("issuer")
+    server = _Server((HOST, 0), Issuer(home, ""))
+    base = f"http://{HOST}:{server.server_address[1]}/realms/"
+    server.issuer = Issuer(home, base)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.issuer
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def ask(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("ISSUER_BASE", issuer.base)
+    monkeypatch.setenv("AUDIENCE", "zebros-api")
+
+    def asked(header: str) -> dict[str, Any]:
+        event = {"type": "TOKEN", "authorizationToken": header, "methodArn": ARN}
+        return authorizer.handler(event, None)
+
+    return asked
+
+
+def test_a_good_token_allows_the_stage_and_names_the_caller(ask: Any, issuer: Issuer) -> None:
+    answer = ask(f"Bearer {issuer.mint('acme', 'manager')}")
+    assert answer["context"]["tenant"] == "acme"
+    assert answer["context"]["user"] == "manager"
+    assert answer["context"]["roles"] == "sales-manager"
+    (statement,) = answer["policyDocument"]["Statement"]
+    assert statement["Effect"] == "Allow"
+    # Cached per token: a policy for one method would refuse the next.
+    assert statement["Resource"].endswith(":api/v1/*")
+
+
+def test_the_tenant_comes_from_the_issuer_whatever_a_claim_says(ask: Any, issuer: Issuer) -> None:
+    token = issuer.mint("globex", "admin", tenantid="acme", tenant_id="acme")
+    assert ask(f"Bearer {token}")["context"]["tenant"] == "globex"
+
+
+def test_a_role_nobody_knows_grants_nothing(ask: Any, issuer: Issuer) -> None:
+    token = issuer.mint("acme", "rep", realm_access={"roles": ["root", "read-only"]})
+    assert ask(f"Bearer {token}")["context"]["roles"] == "read-only"
+
+
+@pytest.mark.parametrize(
+    "claim", ["administrator", ["administrator"], {"roles": "administrator"}, {"roles": [["x"]]}, 1]
+)
+def test_a_claim_of_roles_in_another_form_grants_nothing(
+    ask: Any, issuer: Issuer, claim: Any
+) -> None:
+    token = issuer.mint("acme", "rep", realm_access=claim)
+    assert ask(f"Bearer {token}")["context"]["roles"] == ""
+
+
+def test_only_an_rsa_key_proves_a_token(
+    ask: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = issuer.mint("acme", "rep")
+    curve = ec.generate_private_key(ec.SECP256R1()).public_key()
+    published = {**ECAlgorithm.to_jwk(curve, as_dict=True), "use": "sig"}
+    monkeypatch.setattr(Realm, "public_key", lambda realm: {**published, "kid": realm.key_id})
+    authorizer._keys.cache_clear()
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {token}")
+    authorizer._keys.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        {"lifetime_s": -60},
+        {"unsigned": True},
+        {"foreign_key": True},
+        {"aud": "another-api"},
+        {"aud": None},
+        {"sub": None},
+        {"exp": None},
+        {"iss": "http://evil.example/realms/acme"},
+        {"iss": None},
+    ],
+    ids=str,
+)
+def test_a_forged_token_is_refused(ask: Any, issuer: Issuer, forgery: dict[str, Any]) -> None:
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {issuer.mint('acme', 'admin', **forgery)}")
+
+
+def test_a_token_of_one_tenant_does_not_pass_under_the_name_of_another(
+    ask: Any, issuer: Issuer
+) -> None:
+    token = issuer.mint("globex", "admin", iss=f"{issuer.base}acme")
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {token}")
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer abc", "Basic YTpi", "Bearer a.b.c"])
+def test_what_is_no_token_is_refused(ask: Any, header: str) -> None:
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(header)
+
+
+@pytest.mark.parametrize("tenant", ["acme/../globex", "ACME", "", "-a", "a" * 64, "acme\n"])
+def test_an_issuer_that_names_no_tenant_is_refused(tenant: str) -> None:
+    with pytest.raises(authorizer.Refused):
+        authorizer.tenant_of(f"https://id.example/realms/{tenant}", "https://id.example/realms/")
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/keys", "{issuer}x/keys", "/keys"])
+def test_keys_outside_the_issuer_are_not_fetched(
+    ask: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    token, name = issuer.mint("acme", "rep"), f"{issuer.base}acme"
+    document = {"jwks_uri": elsewhere.format(issuer=name)}
+    monkeypatch.setattr(
+        authorizer.urllib.request,
+        "urlopen",
+        lambda *_, **__: io.BytesIO(json.dumps(document).encode()),
+    )
+    authorizer._keys.cache_clear()
+    with pytest.raises(authorizer.Refused, match="names keys outside itself"):
+        authorizer.verify(token, issuer.base, "zebros-api")
+
+
+@pytest.mark.parametrize("fault", [ConnectionResetError(), ValueError("no JSON")])
+def test_an_issuer_that_breaks_off_is_a_refusal(
+    ask: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    token = issuer.mint("acme", "rep")
+    authorizer._keys.cache_clear()
+
+    def broken(_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", broken)
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {token}")
+    authorizer._keys.cache_clear()
+
+
+def test_a_browser_brings_its_token_in_the_query_of_the_websocket(ask: Any, issuer: Issuer) -> None:
+    event = {
+        "type": "REQUEST",
+        "methodArn": "arn:aws:execute-api:us-east-1:000000000000:ws/live/$connect",
+        "queryStringParameters": {"token": issuer.mint("acme", "rep")},
+    }
+    assert authorizer.handler(event, None)["context"]["user"] == "rep"

@@ -1,0 +1,45 @@
+"""Facts on a bus in memory, put there and followed."""
+
+import json
+from typing import Any
+
+import boto3
+
+from zebros.operations import tail
+
+OUTPUTS = {"BusName": "bus", "ArchiveName": "archive", "LakeBucketName": "lake"}
+
+
+def put(*facts: dict[str, Any]) -> None:
+    boto3.client("events").put_events(
+        Entries=[
+            {
+                "EventBusName": "bus",
+                "Source": fact["source"],
+                "DetailType": fact["type"],
+                "Detail": json.dumps(fact),
+            }
+            for fact in facts
+        ]
+    )
+
+
+def fact(number: int, type_: str = "OpportunityWon", **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"F{number}",
+        "source": "zebros.opportunities",
+        "type": type_,
+        "subject": f"opportunity/{number}",
+        "time": f"2026-03-10T09:30:{number:02d}.000Z",
+        "tenantid": "acme",
+        "sequence": "1",
+        "data": {"current": {}},
+        **more,
+    }
+
+
+def all_of(tap: tail.Tap) -> list[str]:
+    found: list[str] = []
+    while facts := tap.facts():
+        found += [str(one["id"]) for one in facts]
+    return found

@@ -1,0 +1,29 @@
+"""Countries: the officially assigned ISO 3166 alpha-2 codes, and nothing else."""
+
+import pycountry
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from customers.country import CODES, Country
+
+ADAPTER: TypeAdapter[str] = TypeAdapter(Country)
+
+
+def test_every_assigned_code_is_known_and_no_other() -> None:
+    assert {country.alpha_2 for country in pycountry.countries} == CODES
+
+
+@pytest.mark.parametrize("code", ["us", "USA", "UK", "EU", "XX", "AN", "U", "", "United States"])
+def test_what_is_no_assigned_code_is_refused_by_name(code: str) -> None:
+    with pytest.raises(ValidationError, match="ISO 3166 alpha-2"):
+        ADAPTER.validate_python(code)
+
+
+def test_small_letters_are_told_about_capitals() -> None:
+    with pytest.raises(ValidationError, match="write it in capitals"):
+        ADAPTER.validate_python("de")
+
+
+def test_the_request_schema_lists_the_codes_and_the_published_schema_stays_open() -> None:
+    assert ADAPTER.json_schema(mode="validation")["enum"] == sorted(CODES)
+    assert ADAPTER.json_schema(mode="serialization")["pattern"] == "^[A-Z]{2}$"

@@ -1,0 +1,35 @@
+"""The public paths: documents, health, and nothing else."""
+
+import json
+from typing import Any
+
+import pytest
+
+from edge.documents import handler
+
+
+def get(path: str, **headers: str) -> Any:
+    return handler({"resource": path, "path": path, "headers": headers or None}, None)
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/asyncapi.json", "/health", "/v1/health"])
+def test_what_is_public_is_answered(path: str) -> None:
+    answer = get(path)
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (200, "application/json")
+    assert json.loads(answer["body"])
+
+
+def test_nothing_else_is_there() -> None:
+    answer = get("/secrets")
+    problem = json.loads(answer["body"])
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    assert (answer["statusCode"], problem["type"]) == (404, "urn:zebros:problem:not-found")
+    assert problem["correlation_id"] == answer["headers"]["X-Correlation-Id"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/openapi.json", "/secrets"])
+def test_every_answer_has_the_callers_correlation_id_or_one_of_ours(path: str) -> None:
+    assert get(path, **{"x-correlation-id": "mine"})["headers"]["X-Correlation-Id"] == "mine"
+    for unusable in ("a b", "x" * 129, "", "a\n"):
+        found = get(path, **{"X-Correlation-Id": unusable})["headers"]["X-Correlation-Id"]
+        assert len(found) == 26

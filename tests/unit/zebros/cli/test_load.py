@@ -1,0 +1,141 @@
+"""`zebros load` refuses what would go wrong later, before a row is read or sent."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zebros import cli
+from zebros.loading import check
+
+ROWS = "external_ids.crm,name\n1,Ann\n"
+MAP = '[fields]\nname = "name"\n"external_ids.crm" = "external_ids.crm"\n'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a file and its map, far from any running CRM."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ZEBROS_API", "ZEBROS_TOKEN", "ZEBROS_STACK", "ZEBROS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "a.csv").write_text(ROWS, encoding="utf-8")
+    (tmp_path / "map.toml").write_text(MAP, encoding="utf-8")
+    return tmp_path
+
+
+def load(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    code = cli.main(["load", "accounts", *words])
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize("target", ["a.csv", "./sub/../a.csv", "link.csv", "map.toml", "also.csv"])
+def test_the_rejects_never_take_the_place_of_what_is_read(
+    capsys: pytest.CaptureFixture[str], folder: Path, target: str, dry: tuple[str, ...]
+) -> None:
+    (folder / "sub").mkdir()
+    (folder / "link.csv").symlink_to("a.csv")
+    (folder / "also.csv").hardlink_to(folder / "a.csv")
+    words = ("a.csv", "--map", "map.toml", "--rejects", target, *dry)
+    code, said = load(capsys, *words)
+    assert code == 65
+    assert f"The rejects cannot go into {Path(target)}" in said
+    assert (folder / "a.csv").read_text(encoding="utf-8") == ROWS
+    assert (folder / "map.toml").read_text(encoding="utf-8") == MAP
+
+
+def test_not_even_the_file_that_the_rejects_are_first_written_to_is_one_that_is_read(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "a.csv").rename(folder / "b.csv.part")
+    assert load(capsys, "b.csv.part", "--rejects", "b.csv")[0] == 65
+    assert (folder / "b.csv.part").read_text(encoding="utf-8") == ROWS
+
+
+def test_the_default_place_of_the_rejects_may_not_be_the_file_either(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "a.csv.rejects.csv").symlink_to("a.csv")
+    code, said = load(capsys, "a.csv")
+    assert code == 65
+    assert "--rejects FILE" in said
+
+
+def test_a_joined_file_is_not_written_over(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "t.csv").write_text("who,boss\nAnn,Cleo\n", encoding="utf-8")
+    join = '[joins.team]\nfile = "t.csv"\ncolumn = "name"\nkey = "who"\n'
+    (folder / "map.toml").write_text(f'{join}{MAP}team_id = "team.boss"\n', encoding="utf-8")
+    code, said = load(capsys, "a.csv", "--map", "map.toml", "--rejects", "t.csv")
+    assert code == 65
+    assert "cannot go into t.csv" in said
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("sub", "The rejects cannot go into sub: it is no file"),
+        ("pipe", "it is no file"),
+        ("nowhere/r.csv", "There is no folder nowhere to write the rejects into"),
+        (f"{'r' * 255}", "The rejects cannot go into"),
+    ],
+)
+def test_a_place_where_no_rejects_can_be_written_is_refused_before_the_first_row(
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    target: str,
+    said: str,
+    dry: tuple[str, ...],
+) -> None:
+    (folder / "sub").mkdir()
+    os.mkfifo(folder / "pipe")
+    before = sorted(folder.iterdir())
+    code, told = load(capsys, "a.csv", "--rejects", target, *dry)
+    assert (code, said in told) == (65, True), told
+    assert "--rejects FILE" in told
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_before_the_first_row(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def refuse(path: Path, mode: str = "r", *args: Any, **more: Any) -> Any:
+        if "w" in mode:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, mode, *args, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)  # whoever may do everything is never refused
+    code, said = load(capsys, "a.csv")
+    assert code == 65
+    assert "The rejects cannot go into a.csv.rejects.csv: Permission denied" in said
+
+
+def test_what_was_rejected_before_is_there_until_the_load_has_ended(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "a.csv.rejects.csv").write_text("of an earlier load", encoding="utf-8")
+    assert load(capsys, "a.csv")[0] == 69
+    assert (folder / "a.csv.rejects.csv").read_text(encoding="utf-8") == "of an earlier load"
+
+
+def test_one_row_is_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["load", "accounts", "a.csv", "--dry-run"]) == 0
+    caught = capsys.readouterr()
+    assert "1 row or fewer." in caught.err
+    assert caught.out.startswith("1 row is ready to be loaded, 0 would be rejected.")
+
+
+def test_a_dry_run_says_when_its_rejects_are_not_all(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "_KEPT", 2)
+    (folder / "bad.csv").write_text("external_ids.crm,name\n" + "x\n" * 3)
+    words = ("load", "accounts", "bad.csv", "--dry-run", "--rejects", "r.csv")
+    assert cli.main(words) == 3
+    assert "r.csv has the first 2 of 3; a load has all." in capsys.readouterr().err
+    assert len((folder / "r.csv").read_text().splitlines()) == 3

@@ -1,0 +1,131 @@
+"""`zebros status`, `down` and `reset`, seen from a folder in which something runs, or nothing."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zebros import cli
+from zebros.cli import platform
+from zebros.errors import BadInput
+from zebros.local import home as state
+from zebros.local.home import FORMAT, Home
+from zebros.local.parts import Part
+from zebros.local.processes import Known, started_at
+from zebros.local.supervisor import Supervisor
+
+STATE = {"api": "http://127.0.0.1:1/x", "endpoint": "http://127.0.0.1:1"}
+BACKLOG = {"streams": 2, "queues": {"ReportingLakeQueue": 3}, "delayed": 0}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def running(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A folder whose supervisor and platform are this very process."""
+    lock = home.lock()
+    assert lock is not None
+    home.write_state(STATE)
+    home.write_status("ready")
+    me = started_at(os.getpid())
+    assert me is not None
+    home.write_processes([Known("platform", os.getpid(), me), Known("worker", os.getpid(), me + 1)])
+    monkeypatch.setattr(platform, "backlog", lambda _state: BACKLOG)
+    yield home
+    lock.release()
+
+
+def test_status_says_what_runs_and_what_is_on_its_way(
+    running: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--home", str(running.path), "status"]) == 0
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said.splitlines()]
+    assert ["platform", "runs", str(os.getpid())] in rows
+    assert ["worker", "does", "not", "run", str(os.getpid())] in rows
+    assert ["api", STATE["api"]] in rows
+    assert "2 facts to relay; ReportingLakeQueue: 3" in said
+
+    assert cli.main(["--home", str(running.path), "--json", "status"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["running"], told["phase"], told["backlog"]) == (True, "ready", BACKLOG)
+    assert told["parts"]["platform"] == {"pid": os.getpid(), "running": True}
+
+
+def test_status_of_a_platform_that_does_not_answer_is_69(
+    running: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(platform, "backlog", lambda _state: None)
+    assert cli.main(["--home", str(running.path), "status"]) == 69
+    assert "The platform does not answer." in capsys.readouterr().err
+
+
+def test_where_nothing_runs_status_says_so_and_down_has_nothing_to_do(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--home", str(home.path), "status"]) == 69
+    assert f"No CRM runs in {home.path}." in capsys.readouterr().err
+    assert cli.main(["--home", str(home.path), "down"]) == 0
+    assert capsys.readouterr().err == "Nothing runs here.\n"
+
+
+def test_reset_deletes_the_data_and_keeps_keys_and_builds(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in (home.platform, home.issuer, home.build):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    home.write_state(STATE)
+    (home.path / "data.json").touch()
+    assert cli.main(["--home", str(home.path), "reset"]) == 65
+    assert "Say so with --yes." in capsys.readouterr().err
+    assert home.platform.exists()
+    assert cli.main(["--home", str(home.path), "reset", "--yes"]) == 0
+    assert capsys.readouterr().err == "The data is gone; `zebros up` begins anew.\n"
+    assert sorted(one.name for one in home.path.iterdir()) == ["build", "issuer"]
+
+
+@pytest.mark.parametrize("kept", [{}, {"format": FORMAT - 1}, {"format": FORMAT + 1}])
+def test_data_of_another_format_is_refused_before_anything_is_started(
+    home: Home,
+    kept: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home.platform.mkdir(parents=True)
+    if kept:
+        (home.path / "data.json").write_text(json.dumps(kept), encoding="utf-8")
+
+    def started(_self: Supervisor, part: Part) -> None:
+        raise AssertionError(part.name)
+
+    monkeypatch.setattr(Supervisor, "_start", started)
+    monkeypatch.setattr(platform, "obey_signals", lambda: None)
+    monkeypatch.setattr(platform, "ignore_signals", lambda: None)
+    assert cli.main(["--home", str(home.path), "up", "--empty"]) == 65
+    (sentence, _hint) = capsys.readouterr().err.splitlines()
+    assert f"The data in {home.path} was kept by another version" in sentence
+    assert "`zebros reset`" in sentence
+    assert home.supervisor() is None
+    assert cli.main(["--home", str(home.path), "reset", "--yes"]) == 0
+    home.check_data()
+
+
+def test_data_is_of_the_format_it_began_with(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.check_data()
+    home.platform.mkdir()
+    home.check_data()
+    monkeypatch.setattr(state, "FORMAT", FORMAT + 1)
+    with pytest.raises(BadInput, match="another version"):
+        home.check_data()
+
+
+def test_what_runs_is_not_reset(running: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--home", str(running.path), "reset", "--yes"]) == 69
+    assert "The CRM runs.\n`zebros down` stops it" in capsys.readouterr().err
+    assert running.state() == STATE

@@ -1,0 +1,53 @@
+"""What a start prints at its end: where everything is, and who can sign in."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zebros.cli import welcome
+from zebros.client.connection import Connection, LocalIssuer
+from zebros.local.home import Home
+
+STATE = {
+    "api": "http://127.0.0.1:1/api",
+    "issuer_base": "http://127.0.0.1:2/realms/",
+    "endpoint": "http://127.0.0.1:1",
+    "bridge": {"endpoint": "http://172.17.0.1:1", "env_vars": "sam-env.json"},
+}
+
+
+@pytest.fixture
+def printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """All of it, for a CRM without the demo company."""
+    Home(tmp_path).write_state(STATE)
+    monkeypatch.setattr(LocalIssuer, "current", lambda who: f"token of {who.tenant}'s {who.user}")
+    ctx: Any = None
+    welcome.welcome(ctx, Connection(home=tmp_path), empty=True)
+    return capsys.readouterr().out
+
+
+def test_every_role_can_sign_in_at_every_tenant(printed: str) -> None:
+    rows = [line.split() for line in printed.splitlines() if line.startswith("acme, globex")]
+    assert rows == [
+        ["acme,", "globex", "admin", "administrator"],
+        ["acme,", "globex", "manager", "sales-manager"],
+        ["acme,", "globex", "rep", "sales-representative"],
+        ["acme,", "globex", "support", "support-agent"],
+        ["acme,", "globex", "reader", "read-only"],
+    ]
+    assert "zebros token --tenant globex --user manager" in printed
+    assert printed.endswith("\ntoken of acme's admin\n")
+
+
+def test_a_container_is_told_what_was_built(printed: str, tmp_path: Path) -> None:
+    built = tmp_path / "build" / "template.yaml"
+    assert f"sam local invoke … --template {built} --env-vars sam-env.json" in printed
+
+
+def test_the_owners_of_the_demos_deals_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    welcome._print_users(sellers=True)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("acme          maya, theo, inez …  sales-representative, owners")

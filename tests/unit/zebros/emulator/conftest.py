@@ -1,0 +1,72 @@
+"""The emulator's modules in this process, as shipped; a test applies the patch it is about."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zebros.emulator import seams
+from zebros.emulator.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a platform that is not served."""
+    return Settings(port=1, home=tmp_path_factory.mktemp("platform"), snapshot_s=0)
+
+
+@pytest.fixture(scope="session")
+def emulator(settings: Settings) -> Callable[[str], Any]:
+    """`emulator("services.sqs")` is a module of the emulator, imported with our environment."""
+    before = dict(os.environ)
+    assert "ministack" not in sys.modules
+    for folder in (settings.state, settings.objects, settings.scratch):
+        folder.mkdir(parents=True)
+    os.environ.update(settings.environment())
+    try:
+        for name in ("app", "services.cloudformation.provisioners", "services.stepfunctions"):
+            seams.module(name)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return seams.module
+
+
+@pytest.fixture(autouse=True)
+def empty(emulator: Callable[[str], Any]) -> Iterator[None]:
+    """Nothing of one test is there for the next."""
+    yield
+    for name in ("sqs", "dynamodb", "eventbridge", "stepfunctions", "secretsmanager"):
+        emulator(f"services.{name}").reset()
+    functions = emulator("services.lambda_svc")
+    for store in (functions._esms, functions._functions, functions._dynamodb_stream_positions):
+        store.clear()
+
+
+@pytest.fixture
+def mended() -> Callable[..., AbstractContextManager[None]]:
+    """`with mended(queues.apply):` the patch is in force inside."""
+    return seams.applied
+
+
+@pytest.fixture
+def queue(emulator: Callable[[str], Any]) -> Callable[..., dict[str, Any]]:
+    """Makes a queue; the emulator's own record of it."""
+    sqs = emulator("services.sqs")
+
+    def make(name: str, **attributes: str) -> dict[str, Any]:
+        sqs._act_create_queue({"QueueName": name, "Attributes": attributes}, "")
+        found: dict[str, Any] = sqs._queues[sqs._queue_url(name)]
+        return found
+
+    return make
+
+
+@pytest.fixture
+def scratch(settings: Settings) -> Path:
+    """Where functions are unpacked."""
+    return settings.scratch

@@ -1,0 +1,105 @@
+"""Compiled key conditions: the same items, without reading the condition for each of them."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from zebros.emulator import keyconditions
+
+TEXT = some.text(alphabet="ab#é|", max_size=4)
+NAMES = {"#k": "sk"}
+
+
+@given(TEXT, TEXT, TEXT, some.sampled_from(["=", "<", "<=", ">", ">="]))
+@settings(max_examples=60, deadline=None)
+def test_a_comparison_is_what_the_emulator_says(
+    emulator: Any, pk: str, sk: str, operand: str, sign: str
+) -> None:
+    values = {":p": {"S": "p" + pk}, ":s": {"S": operand}}
+    same(emulator, f"pk = :p AND #k {sign} :s", values, pk, sk)
+
+
+@given(TEXT, TEXT, TEXT, TEXT)
+@settings(max_examples=60, deadline=None)
+def test_a_range_and_a_prefix_are_what_the_emulator_says(
+    emulator: Any, pk: str, sk: str, low: str, high: str
+) -> None:
+    low, high = sorted((low, high))
+    bounds = {":p": {"S": "p" + pk}, ":a": {"S": low}, ":b": {"S": high}}
+    same(emulator, "pk = :p and #k BETWEEN :a AND :b", bounds, pk, sk)
+    prefix = {":p": {"S": "p" + pk}, ":a": {"S": low}}
+    same(emulator, "pk = :p AND begins_with(#k, :a)", prefix, pk, sk)
+
+
+def same(emulator: Any, expression: str, values: dict[str, Any], pk: str, sk: str) -> None:
+    stock = emulator("services.dynamodb")._evaluate_condition
+    test = keyconditions.compiled(expression, values, NAMES)
+    assert test is not None
+    for item in ({"pk": {"S": "p" + pk}, "sk": {"S": sk}}, {"pk": {"S": "other"}}):
+        expected = stock(expression, item, values, NAMES, "KeyConditionExpression")
+        assert test(item) == bool(expected)
+
+
+def test_what_is_no_plain_condition_is_left_to_the_emulator() -> None:
+    values = {":p": {"S": "p"}, ":n": {"N": "1"}}
+    for expression in ("pk = :p AND (sk > :p)", "pk = :n", "pk = :p AND", "size(pk) > :n", ""):
+        assert keyconditions.compiled(expression, values, {}) is None
+
+
+def read(emulator: Any, monkeypatch: Any, expression: str = "pk = :p") -> tuple[int, int]:
+    """(status, how often the condition was read) for a query over 200 items."""
+    tables = emulator("services.dynamodb")
+    tables._create_table(
+        {
+            "TableName": "records",
+            "KeySchema": [
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            "AttributeDefinitions": [
+                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")
+            ],
+            "BillingMode": "PAY_PER_REQUEST",
+        }
+    )
+    for number in range(200):
+        item = {"pk": {"S": "p"}, "sk": {"S": f"{number:03}"}}
+        tables._put_item({"TableName": "records", "Item": item})
+    count = 0
+    tokenize = tables._tokenize
+
+    def counted(text: str) -> Any:
+        nonlocal count
+        count += 1
+        return tokenize(text)
+
+    monkeypatch.setattr(tables, "_tokenize", counted)
+    request = {
+        "TableName": "records",
+        "KeyConditionExpression": expression,
+        "ExpressionAttributeValues": {":p": {"S": "p"}},
+    }
+    status, _, _ = tables._query(request)
+    return status, count
+
+
+def test_a_query_reads_its_condition_for_every_item_as_shipped(
+    emulator: Any, monkeypatch: Any
+) -> None:
+    status, count = read(emulator, monkeypatch)
+    assert (status, count > 200) == (200, True)
+
+
+def test_a_query_reads_its_condition_once(emulator: Any, mended: Any, monkeypatch: Any) -> None:
+    with mended(keyconditions.apply):
+        status, count = read(emulator, monkeypatch)
+    assert (status, count < 20) == (200, True)
+
+
+def test_a_condition_that_must_be_refused_is_refused(
+    emulator: Any, mended: Any, monkeypatch: Any
+) -> None:
+    with mended(keyconditions.apply):
+        status, _ = read(emulator, monkeypatch, "pk = :p AND (sk = :p")
+    assert status == 400

@@ -1,0 +1,133 @@
+"""What CloudFormation makes of our templates: conditions, archives, tables, secrets."""
+
+import string
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from zebros.emulator import archives, conditions, secrets, ttl
+
+IS_CLOUD: dict[str, Any] = {
+    "Conditions": {
+        "IsCloud": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AWS::AccountId"}, "000000000000"]}]}
+    }
+}
+TABLE: dict[str, Any] = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+    "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
+    "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+    "SSESpecification": {"SSEEnabled": True},
+}
+
+
+def test_a_condition_on_the_account_is_wrong_as_shipped(emulator: Any) -> None:
+    engine = emulator("services.cloudformation.engine")
+    assert engine._evaluate_conditions(IS_CLOUD, {}) == {"IsCloud": True}
+
+
+def test_a_condition_on_the_account_knows_that_this_is_no_cloud(emulator: Any, mended: Any) -> None:
+    engine = emulator("services.cloudformation.engine")
+    with mended(conditions.apply):
+        assert engine._evaluate_conditions(IS_CLOUD, {}) == {"IsCloud": False}
+
+
+def test_a_condition_may_look_into_a_mapping(emulator: Any, mended: Any) -> None:
+    engine = emulator("services.cloudformation.engine")
+    template = {
+        "Mappings": {"Phases": {"mvp": {"Cache": "off"}, "grown": {"Cache": "on"}}},
+        "Conditions": {
+            "HasCache": {
+                "Fn::Equals": [{"Fn::FindInMap": ["Phases", {"Ref": "Phase"}, "Cache"]}, "on"]
+            },
+            "Lean": {"Fn::Not": [{"Condition": "HasCache"}]},
+        },
+    }
+    with mended(conditions.apply):
+        for phase, cached in (("mvp", False), ("grown", True)):
+            found = engine._evaluate_conditions(template, {"Phase": {"Value": phase}})
+            assert found == {"HasCache": cached, "Lean": not cached}
+
+
+def test_archives_are_unknown_to_cloudformation_as_shipped(emulator: Any) -> None:
+    handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+    assert "AWS::Events::Archive" not in handlers
+
+
+def test_an_archive_is_made_changed_and_deleted_with_its_stack(emulator: Any, mended: Any) -> None:
+    events = emulator("services.eventbridge")
+    events._create_event_bus({"Name": "bus"})
+    source = "arn:aws:events:us-east-1:000000000000:event-bus/bus"
+    props = {"SourceArn": source, "RetentionDays": 30, "EventPattern": {"source": ["zebros.x"]}}
+    with mended(archives.apply):
+        handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+        handler = handlers["AWS::Events::Archive"]
+        name, attributes = handler["create"]("FactArchive", props, "zebros")
+        assert events._archives[name]["RetentionDays"] == 30
+        assert attributes["Arn"].endswith(f":archive/{name}")
+        events._put_events(
+            {
+                "Entries": [
+                    {"EventBusName": "bus", "Source": source, "DetailType": "d", "Detail": "{}"}
+                    for source in ("zebros.x", "zebros.y")
+                ]
+            }
+        )
+        assert events._archives[name]["EventCount"] == 1
+        handler["update"](name, props, {**props, "RetentionDays": 365}, "zebros", "FactArchive")
+        assert events._archives[name]["RetentionDays"] == 365
+        assert events._archives[name]["EventCount"] == 1, "an update keeps what is archived"
+        handler["delete"](name, props)
+        assert name not in events._archives
+
+
+def test_an_archive_that_cannot_be_made_fails_with_the_reason(emulator: Any, mended: Any) -> None:
+    with mended(archives.apply):
+        handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+        bad = {"SourceArn": "arn:x", "EventPattern": {"source": "not a list"}}
+        with pytest.raises(ValueError, match=r"AWS::Events::Archive: .*pattern"):
+            handlers["AWS::Events::Archive"]["create"]("FactArchive", bad, "zebros")
+
+
+def table_settings(emulator: Callable[[str], Any]) -> tuple[Any, Any, Any]:
+    tables = emulator("services.dynamodb")
+    handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+    name, _ = handlers["AWS::DynamoDB::Table"]["create"]("Records", TABLE, "zebros")
+    return (
+        tables._ttl_settings.get(name),
+        tables._pitr_settings.get(name),
+        tables._tables[name]["SSEDescription"],
+    )
+
+
+def test_a_table_loses_its_time_to_live_as_shipped(emulator: Any) -> None:
+    assert table_settings(emulator) == (None, None, None)
+
+
+def test_a_table_has_time_to_live_backups_and_encryption(emulator: Any, mended: Any) -> None:
+    with mended(ttl.apply):
+        expiry, backups, encryption = table_settings(emulator)
+    assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
+    assert backups is True
+    assert encryption["Status"] == "ENABLED"
+
+
+def test_a_generated_secret_has_punctuation_although_excluded_as_shipped(emulator: Any) -> None:
+    provisioners = emulator("services.cloudformation.provisioners")
+    wanted = {"GenerateSecretString": {"PasswordLength": 400, "ExcludePunctuation": True}}
+    assert set(provisioners._sm_secret_string(wanted)) & set(string.punctuation)
+
+
+def test_a_generated_secret_has_what_the_template_asks_for(emulator: Any, mended: Any) -> None:
+    provisioners = emulator("services.cloudformation.provisioners")
+    wanted = {"PasswordLength": 400, "ExcludePunctuation": True, "ExcludeCharacters": "abc"}
+    with mended(secrets.apply):
+        made = provisioners._sm_secret_string({"GenerateSecretString": wanted})
+        again = provisioners._sm_secret_string({"GenerateSecretString": wanted})
+        given = provisioners._sm_secret_string({"SecretString": "as it is"})
+    assert len(made) == 400
+    assert made != again
+    assert set(made) <= set(string.ascii_letters + string.digits) - set("abc")
+    assert given == "as it is"

@@ -1,0 +1,95 @@
+"""A CRM in memory that answers batches as the API does, and fails on demand.
+
+The real handlers are loaded into in tests/component/zebros; here it is the failures that matter.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import httpx
+
+from zebros.client.api import Client, GivenToken
+
+Fault = Callable[[httpx.Request, int], httpx.Response | None]
+"""Given a request and its number (from 1), an answer in place of the right one."""
+
+
+@dataclass
+class FakeCrm:
+    """Records by collection and external id."""
+
+    fault: Fault = lambda _request, _number: None
+    records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    refuse: Callable[[dict[str, Any]], str] = lambda _item: ""
+    """Why an item is refused; empty when it is not."""
+    _answers: dict[str, tuple[str, httpx.Response]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def client(self) -> Client:
+        """A client that talks to it, and never really waits."""
+        return Client(
+            "http://crm.test",
+            GivenToken("t"),
+            transport=httpx.MockTransport(self.handle),
+            sleep=lambda _: None,
+        )
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        with self._lock:
+            self.requests.append((request.method, request.url.path))
+            number = len(self.requests)
+            failed = self.fault(request, number)
+            if failed is not None:
+                return failed
+            if request.method == "GET":
+                return self._find(request)
+            return self._once(request)
+
+    def _once(self, request: httpx.Request) -> httpx.Response:
+        key, body = request.headers["Idempotency-Key"], request.content.decode()
+        self.keys.append(key)
+        if key in self._answers:
+            before, answer = self._answers[key]
+            if before != body:
+                return problem(422, "idempotency-key-reused")
+            return answer
+        answer = self._batch(request)
+        self._answers[key] = (body, answer)
+        return answer
+
+    def _find(self, request: httpx.Request) -> httpx.Response:
+        collection = self.records.setdefault(request.url.path.strip("/"), {})
+        wanted = request.url.params.get("external_id")
+        found = [r for name, r in collection.items() if wanted in (None, name)]
+        return httpx.Response(200, json={"items": found})
+
+    def _batch(self, request: httpx.Request) -> httpx.Response:
+        collection = self.records.setdefault(request.url.path.split("/")[1], {})
+        results = []
+        for index, item in enumerate(json.loads(request.content)["items"]):
+            reason = self.refuse(item)
+            if reason:
+                told = {"title": "Invalid request", "status": 422, "detail": reason}
+                results.append({"index": index, "status": 422, "problem": told})
+                continue
+            system, value = next(iter(item["external_ids"].items()))
+            name = f"{system}:{value}"
+            status = 200 if name in collection else 201
+            number = len(collection) + 1
+            record = collection.setdefault(name, {"id": f"ID{number:05d}", "version": 0})
+            record |= {**item, "version": record["version"] + 1}
+            told = {"index": index, "status": status, "id": record["id"]}
+            results.append({**told, "version": record["version"]})
+        return httpx.Response(207, json={"results": results})
+
+
+def problem(status: int, slug: str, **more: Any) -> httpx.Response:
+    """A problem document."""
+    body = {"type": f"urn:zebros:problem:{slug}", "title": slug, "status": status, **more}
+    return httpx.Response(status, json=body)

@@ -1,0 +1,156 @@
+"""Text becomes values exactly, or is refused with the reason."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.domain.money import EXPONENTS, LARGEST
+from zebros.loading import values
+from zebros.loading.values import Unreadable
+
+
+@given(st.sampled_from(sorted(EXPONENTS)), st.integers(min_value=-(10**15), max_value=10**15))
+def test_any_amount_written_in_major_units_is_read_back_to_the_minor_unit(
+    currency: str, minor: int
+) -> None:
+    written = format(Decimal(minor).scaleb(-EXPONENTS[currency]), "f")
+    assert values.minor_units(written, currency) == minor
+
+
+@given(st.decimals(min_value=0, max_value=10**6, places=6))
+def test_millions_become_dollars_without_a_rounding(millions: Decimal) -> None:
+    text = format(millions, "f")
+    assert values.minor_units(text, "USD", scale=Decimal(10**6)) == int(millions * 10**8)
+
+
+@given(st.text(max_size=25))
+def test_text_is_money_or_unreadable_and_nothing_else(text: str) -> None:
+    try:
+        amount = values.minor_units(text, "USD")
+    except Unreadable:
+        return
+    assert abs(amount) <= LARGEST
+    assert Decimal(text) == Decimal(amount).scaleb(-2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "1,234",
+        "1.234,50",
+        "1e5",
+        "NaN",
+        "Infinity",
+        "12 USD",
+        "1_000",
+        "٣",
+        "--1",
+        "1.",
+        "$5",
+    ],
+)
+def test_what_is_no_plain_number_is_not_guessed_at(text: str) -> None:
+    with pytest.raises(Unreadable):
+        values.minor_units(text, "USD")
+
+
+def test_a_tenth_of_a_cent_is_refused_rather_than_rounded() -> None:
+    with pytest.raises(Unreadable, match="2 decimals"):
+        values.minor_units("0.001", "USD")
+    assert values.minor_units("0.001", "KWD") == 1
+    assert values.minor_units("5.00", "JPY") == 5
+    with pytest.raises(Unreadable, match="0 decimals"):
+        values.minor_units("5.5", "JPY")
+
+
+def test_announced_separators_are_read() -> None:
+    assert values.minor_units("1.234,50", "EUR", decimal=",", thousands=".") == 123_450
+    assert values.minor_units("1,234.50", "USD", thousands=",") == 123_450
+    with pytest.raises(Unreadable, match="set off by ','"):
+        values.minor_units("1.5", "EUR", decimal=",")
+
+
+@pytest.mark.parametrize(
+    ("text", "thousands"),
+    [
+        ("12,50", ","),
+        ("1,23,456", ","),
+        (",123", ","),
+        ("1234,567", ","),
+        ("1,234,", ","),
+        ("1,,234", ","),
+        ("1,234.5,6", ","),
+        ("1.234,567", ","),
+        ("12 50", " "),
+        ("12'50", "'"),
+        ("1\u202f234 567", " "),
+        ("12\u202f50", " "),
+    ],
+)
+def test_groups_that_are_not_of_three_are_refused(text: str, thousands: str) -> None:
+    with pytest.raises(Unreadable):
+        values.minor_units(text, "USD", thousands=thousands)
+
+
+@pytest.mark.parametrize(
+    ("text", "thousands"),
+    [
+        ("-1,234,567.89", ","),
+        ("-1234567.89", ","),
+        ("-1 234 567.89", " "),
+        ("-1\u00a0234\u00a0567.89", " "),
+        ("-1\u202f234\u202f567.89", " "),
+        ("-1'234'567.89", "'"),
+        ("-1\u2019234\u2019567.89", "'"),
+    ],
+)
+def test_groups_of_three_are_read_whatever_kind_of_space_or_apostrophe_parts_them(
+    text: str, thousands: str
+) -> None:
+    assert values.minor_units(text, "USD", thousands=thousands) == -123_456_789
+
+
+def test_an_amount_beyond_what_json_keeps_exact_is_refused() -> None:
+    with pytest.raises(Unreadable, match="too large"):
+        values.minor_units(str(LARGEST), "USD")
+    with pytest.raises(Unreadable, match="too large"):
+        values.minor_units("9" * 40, "USD")
+
+
+@pytest.mark.parametrize("text", ["12.50 USD", "USD 12.50", "  USD   12.50 "])
+def test_money_may_name_its_currency(text: str) -> None:
+    assert values.money_with_currency(text) == {"minor_units": 1250, "currency": "USD"}
+
+
+@pytest.mark.parametrize("text", ["12.50", "12.50 usd", "12.50 XXX", "USD EUR", "12.50 USD now"])
+def test_money_without_a_currency_of_iso_4217_is_refused(text: str) -> None:
+    with pytest.raises(Unreadable):
+        values.money_with_currency(text)
+
+
+def test_dates_are_read_in_the_layouts_given_and_no_other() -> None:
+    assert values.plain_date("2017-03-01", ("%Y-%m-%d",)) == "2017-03-01"
+    assert values.plain_date("01/03/2017", ("%Y-%m-%d", "%d/%m/%Y")) == "2017-03-01"
+    for text in ("2017-02-30", "03/01/2017", "2017-3-1x", "", "20170301"):
+        with pytest.raises(Unreadable):
+            values.plain_date(text, ("%Y-%m-%d",))
+    with pytest.raises(Unreadable, match="before 1900"):
+        values.plain_date("0017-03-01", ("%Y-%m-%d",))
+
+
+def test_whole_numbers_may_look_as_spreadsheets_write_them() -> None:
+    assert [values.integer(text) for text in ("12", "12.0", "-3", "+4")] == [12, 12, -3, 4]
+    for text in ("12.5", "1e3", "1,000", "twelve", "9" * 30):
+        with pytest.raises(Unreadable):
+            values.integer(text)
+
+
+def test_yes_and_no_are_the_only_booleans() -> None:
+    assert values.boolean("Yes") is True
+    assert values.boolean("FALSE") is False
+    with pytest.raises(Unreadable, match="neither yes nor no"):
+        values.boolean("maybe")

@@ -1,0 +1,170 @@
+"""The local issuer: its tokens, its keys, its answers."""
+
+import json
+import stat
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+
+import jwt
+import pytest
+
+from edge.authorizer import Refused, verify
+from kernel.domain.auth import Role
+from zebros import cli
+from zebros.local import issuer as issuing
+from zebros.local.home import Home
+from zebros.local.issuer import Issuer
+from zebros.local.realms import AUDIENCE, TENANTS, users
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    """An issuer that is served on a free port."""
+    made = Issuer(tmp_path_factory.mktemp("issuer"), "http://127.0.0.1:0/realms/")
+    server = issuing._Server((issuing.HOST, 0), made, also="127.0.0.2")
+    port = server.server_address[1]
+    server.issuer = replace(made, base=f"http://127.0.0.1:{port}/realms/")
+    serving = threading.Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    yield server.issuer
+    server.shutdown()
+    server.server_close()
+    serving.join()
+
+
+def ask(url: str, form: dict[str, str] | None = None, **headers: str) -> tuple[int, Any]:
+    data = urlencode(form).encode() if form is not None else None
+    request = urllib.request.Request(url, data=data, headers=headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as fault:
+        with fault:
+            return fault.code, json.load(fault)
+
+
+def token(issuer: Issuer, tenant: str, form: dict[str, str]) -> tuple[int, Any]:
+    return ask(f"{issuer.base}{tenant}/protocol/openid-connect/token", form)
+
+
+def test_the_command_line_prints_a_token_of_the_chosen_user(
+    issuer: Issuer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Home(tmp_path).write_state({"issuer_base": issuer.base})
+    for words in (["token", "--tenant", "globex", "--user", "rep"], ["token"]):
+        assert cli.main(["--home", str(tmp_path), *words]) == 0
+        said = capsys.readouterr().out.splitlines()  # the issuer here tells what it was asked
+        (printed,) = [line for line in said if line.startswith("ey")]
+        claims = jwt.decode(printed, options={"verify_signature": False})
+        who = (claims["iss"].rpartition("/")[2], claims["sub"])
+        assert who == (("globex", "rep") if len(words) > 1 else ("acme", "admin"))
+    assert cli.main(["--home", str(tmp_path), "token", "--user", "nobody"]) == 69
+    assert "no token to nobody of tenant acme" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tenant", TENANTS)
+def test_each_role_can_sign_in_at_each_tenant(issuer: Issuer, tenant: str) -> None:
+    roles = set()
+    for name, user in users(tenant).items():
+        form = {"grant_type": "password", "username": name, "password": name}
+        status, answer = token(issuer, tenant, form)
+        assert status == 200
+        caller = verify(answer["access_token"], issuer.base, AUDIENCE)
+        assert (caller["tenant"], caller["user"], caller["name"]) == (tenant, name, user.name)
+        assert caller["team"] == user.team
+        roles.add(caller["roles"])
+    assert roles == {role.value for role in Role}
+
+
+def test_a_service_signs_in_by_client_credentials(issuer: Issuer) -> None:
+    form = {"grant_type": "client_credentials", "client_id": "admin", "client_secret": "admin"}
+    status, answer = token(issuer, "acme", form)
+    assert (status, answer["token_type"]) == (200, "Bearer")
+
+
+@pytest.mark.parametrize(
+    ("form", "error", "said"),
+    [
+        ({"grant_type": "password", "username": "nobody"}, "invalid_grant", "there are admin"),
+        ({"grant_type": "password", "username": "rep", "password": "x"}, "invalid_grant", "rep"),
+        ({"grant_type": "magic"}, "unsupported_grant_type", "password or client_credentials"),
+        ({}, "unsupported_grant_type", "password"),
+    ],
+)
+def test_a_grant_that_cannot_be_given_says_why(
+    issuer: Issuer, form: dict[str, str], error: str, said: str
+) -> None:
+    status, answer = token(issuer, "acme", form)
+    assert (status, answer["error"]) == (400, error)
+    assert said in answer["error_description"]
+
+
+def test_discovery_leads_to_the_keys(issuer: Issuer) -> None:
+    base = f"{issuer.base}acme"
+    status, found = ask(f"{base}/.well-known/openid-configuration")
+    assert (status, found["issuer"]) == (200, base)
+    _, keys = ask(found["jwks_uri"])
+    assert [(key["alg"], key["use"]) for key in keys["keys"]] == [("RS256", "sig")]
+    assert "d" not in keys["keys"][0], "the public half alone"
+
+
+def test_there_is_no_realm_for_a_tenant_there_is_not(issuer: Issuer) -> None:
+    for path in ("acne/.well-known/openid-configuration", "acme/nothing", "../acme"):
+        assert ask(issuer.base + path)[0] == 404
+    assert token(issuer, "acne", {"grant_type": "password"})[0] == 404
+
+
+def test_at_the_docker_bridge_the_issuer_goes_by_that_address(issuer: Issuer) -> None:
+    port = issuer.base.split(":")[2].split("/")[0]
+    url = f"{issuer.base}acme/.well-known/openid-configuration"
+    _, found = ask(url, Host=f"127.0.0.2:{port}")
+    assert found["issuer"] == f"http://127.0.0.2:{port}/realms/acme"
+    _, elsewhere = ask(url, Host=f"evil.example:{port}")
+    assert elsewhere["issuer"] == f"{issuer.base}acme"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"lifetime_s": -60},
+        {"aud": "another-api"},
+        {"iss": "http://elsewhere/realms/acme"},
+        {"foreign_key": True},
+        {"unsigned": True},
+        {"sub": None},
+        {"exp": None},
+    ],
+    ids=str,
+)
+def test_a_forged_token_is_refused(issuer: Issuer, forged: dict[str, Any]) -> None:
+    assert verify(issuer.mint("acme", "admin"), issuer.base, AUDIENCE)["tenant"] == "acme"
+    with pytest.raises(Refused):
+        verify(issuer.mint("acme", "admin", **forged), issuer.base, AUDIENCE)
+
+
+def test_one_tenants_key_signs_no_token_of_another(issuer: Issuer) -> None:
+    crossed = issuer.mint("acme", "admin", iss=f"{issuer.base}globex")
+    with pytest.raises(Refused):
+        verify(crossed, issuer.base, AUDIENCE)
+
+
+def test_keys_are_made_once_and_are_their_owners_alone(tmp_path: Path) -> None:
+    first = Issuer(tmp_path / "keys", "http://x/").mint("acme", "admin")
+    file = tmp_path / "keys" / "acme.pem"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = Issuer(tmp_path / "keys", "http://x/").mint("acme", "admin")
+    kinds = [jwt.get_unverified_header(one)["kid"] for one in (first, again)]
+    assert kinds[0] == kinds[1]
+
+
+def test_a_token_lasts_a_working_day(issuer: Issuer) -> None:
+    claims = jwt.decode(issuer.mint("acme", "rep"), options={"verify_signature": False})
+    assert 7 * 3600 < claims["exp"] - time.time() <= 8 * 3600

@@ -1,0 +1,275 @@
+"""The small parts of the launcher: ports, processes, state, logs, and what SAM says."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zebros.client import follow
+from zebros.errors import BadInput, NotReady
+from zebros.local import deploy, parts, ports
+from zebros.local import supervisor as supervising
+from zebros.local.home import Home
+from zebros.local.parts import described, worker_variables
+from zebros.local.processes import Child, Known, started_at, stop
+from zebros.local.supervisor import second_start
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True);"
+    " time.sleep(60)",
+]
+
+
+def taken() -> tuple[socket.socket, int]:
+    server = socket.create_server((ports.HOST, 0))
+    return server, server.getsockname()[1]
+
+
+def test_a_port_someone_asked_for_and_that_is_taken_is_refused_in_one_sentence() -> None:
+    server, port = taken()
+    with server, pytest.raises(BadInput, match=f"Port {port} on 127.0.0.1.*taken") as caught:
+        ports.chosen("platform", "--port", port, None, 4566)
+    assert "--port" in caught.value.hint
+
+
+def test_two_parts_never_get_one_port() -> None:
+    server, port = taken()
+    server.close()
+    with pytest.raises(BadInput, match=f"Port {port} .* by another part too"):
+        ports.chosen("platform", "--port", port, None, 4566, other=port)
+    assert ports.chosen("platform", "--port", None, port, port, other=port) != port
+
+
+def test_the_port_of_last_time_comes_before_the_usual_one_and_any() -> None:
+    server, port = taken()
+    with server:
+        other, free = taken()
+        other.close()
+        assert ports.chosen("platform", "--port", None, free, port) == free
+        assert ports.chosen("platform", "--port", None, port, free) == free
+        anything = ports.chosen("platform", "--port", None, port, port)
+        assert anything != port
+        assert ports.is_free(anything)
+
+
+def test_a_process_is_known_by_its_start_and_not_by_its_number_alone(tmp_path: Path) -> None:
+    child = Child("sleeper", SLEEP, os.environ, tmp_path / "log")
+    pid = child.known.pid
+    assert child.known.alive
+    another = Known("other", pid, child.known.started + 1)
+    stop([another])
+    assert child.known.alive, "a number used again is not the process we started"
+    stop([child.known])
+    assert child.ended == "was killed by signal 15"
+    assert started_at(pid) is None
+
+
+def test_a_process_that_will_not_end_is_ended(tmp_path: Path) -> None:
+    child = Child("stubborn", STUBBORN, os.environ, tmp_path / "log")
+    while "up" not in child.last_words():
+        time.sleep(0.02)
+    began = time.monotonic()
+    child.stop(patience_s=0.3)
+    assert 0.3 <= time.monotonic() - began < 5
+    assert child.ended == "was killed by signal 9"
+
+
+def test_another_program_at_the_port_is_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "_START_S", 0.5)
+    with serving({"pid": 1}) as url:
+        assert parts.pid_at(url) == 1
+        part = parts.Part("platform", SLEEP, dict(os.environ), url)
+        part.child = Child("platform", SLEEP, os.environ, tmp_path / "log")
+        supervisor = supervising.Supervisor(Home(tmp_path), supervising.Options(), print)
+        with pytest.raises(NotReady, match="did not answer"):
+            supervisor._wait_for(part)
+        part.child.stop()
+    with serving({"pid": None}) as url:
+        assert parts.pid_at(url) is None
+    assert parts.pid_at(url) is None, "nobody there any more"
+
+
+@contextmanager
+def serving(document: dict[str, Any]) -> Iterator[str]:
+    """A server that answers every GET with this document."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer((ports.HOST, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://{ports.HOST}:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_ctrl_c_at_the_terminal_does_not_reach_the_parts(tmp_path: Path) -> None:
+    child = Child("sleeper", SLEEP, os.environ, tmp_path / "log")
+    assert os.getpgid(child.known.pid) != os.getpgid(0)
+    child.stop()
+
+
+def test_a_folder_has_one_supervisor(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    lock = home.lock()
+    assert lock is not None
+    assert home.lock() is None
+    holder = home.supervisor()
+    assert holder is not None
+    assert holder.pid == os.getpid()
+    home.write_state({"api": "http://127.0.0.1:1/x"})
+    said = second_start(home)
+    assert f"process {os.getpid()}" in said.sentence
+    assert "http://127.0.0.1:1/x" in said.sentence
+    lock.release()
+    assert home.supervisor() is None
+    again = home.lock()
+    assert again is not None
+    again.release()
+
+
+def test_a_killed_supervisor_holds_nothing(tmp_path: Path) -> None:
+    source = (
+        "import sys, time; from pathlib import Path; from zebros.local.home import Home;"
+        " Home(Path(sys.argv[1])).lock(); print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", source, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert Home(tmp_path).lock() is None
+        holder.send_signal(signal.SIGKILL)
+    assert Home(tmp_path).supervisor() is None
+    lock = Home(tmp_path).lock()
+    assert lock is not None
+    lock.release()
+
+
+def test_a_state_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{")
+    with pytest.raises(BadInput, match="cannot be read") as caught:
+        Home(tmp_path).state()
+    assert "zebros reset" in caught.value.hint
+
+
+def test_state_says_where_everything_is(tmp_path: Path) -> None:
+    outputs = {
+        "ApiId": "a1",
+        "SocketId": "s1",
+        "SocketUrl": "wss://s1.execute-api.us-east-1.amazonaws.com/live",
+        "BusName": "bus",
+        "CustomersTableName": "t-1",
+        "LakeBucketName": "lake",
+        "FilesBucketName": "files",
+        "ArchiveName": "archive",
+        "CustomersApiName": "f-1",
+        "ReportTasksQueueUrl": "http://localhost:1/000000000000/tasks",
+        "ReportFlowArn": "arn:flow",
+    }
+    state = described(outputs, "http://127.0.0.1:1", "http://127.0.0.1:2/realms/", tmp_path)
+    assert state["api"] == "http://127.0.0.1:1/restapis/a1/v1/_user_request_"
+    assert state["websocket"] == "ws://127.0.0.1:1/_aws/execute-api/s1/live"
+    assert state["tables"] == {"CustomersTable": "t-1"}
+    assert state["functions"] == {"CustomersApi": "f-1"}
+    assert (state["bus"], state["lake_bucket"], state["files_bucket"]) == ("bus", "lake", "files")
+    assert state["outputs"] == outputs
+    given = worker_variables(state)
+    assert given["TASK_QUEUE_URL"].endswith("/tasks")
+    assert given["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert "TABLE_NAME" not in given, "what the stack does not have is not set"
+
+
+def test_parts_inherit_nothing_of_a_real_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
+    given = deploy.environment("http://127.0.0.1:1")
+    assert "AWS_PROFILE" not in given
+    assert "AWS_SESSION_TOKEN" not in given
+    assert given["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert given["SAM_CLI_TELEMETRY"] == "0"
+
+
+def test_a_missing_sam_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotReady, match="SAM CLI is missing") as caught:
+        deploy.sam()
+    assert "aws-sam-cli" in caught.value.hint
+
+
+def test_the_fingerprint_follows_the_source_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "services" / "kernel").mkdir(parents=True)
+    source = tmp_path / "services" / "kernel" / "a.py"
+    source.write_text("one")
+    (tmp_path / "template.yaml").write_text("Resources: {}")
+    first = deploy.fingerprint(tmp_path)
+    cached = tmp_path / "services" / "kernel" / "__pycache__"
+    cached.mkdir()
+    (cached / "a.pyc").write_text("x")
+    (tmp_path / "README.md").write_text("words")
+    assert deploy.fingerprint(tmp_path) == first
+    source.write_text("two")
+    assert deploy.fingerprint(tmp_path) != first
+
+
+def test_of_what_sam_says_people_are_told_what_matters() -> None:
+    lines = [
+        "Building codeuri: /x runtime: python3.13 functions: CustomersApi",
+        "",
+        "CREATE_IN_PROGRESS    AWS::SQS::Queue    Queue    -",
+        *(f"CREATE_COMPLETE   AWS::SQS::Queue   Queue{number}   -" for number in range(20)),
+        "CREATE_FAILED   AWS::Lambda::Function   CustomersApi   No such layer",
+        "Error: Failed to create the stack",
+    ]
+    said: list[str] = []
+    kept = list(deploy.told((line + "\n" for line in lines), said.append))
+    assert said == [
+        "Building CustomersApi",
+        "20 resources are there",
+        "CustomersApi failed",
+        lines[-1],
+    ]
+    assert deploy.last_line(kept) == lines[-1]
+
+
+def line(**said: Any) -> str:
+    return json.dumps({"level": "INFO", "location": "x:1", "service": "s", **said})
+
+
+def test_logs_read_as_words(tmp_path: Path) -> None:
+    assert follow.readable(line(message="won", opportunity="O1")) == "won opportunity=O1"
+    assert follow.readable(line(message="bad", level="ERROR")) == "ERROR bad"
+    assert follow.readable("plain") == "plain"
+    log = tmp_path / "functions.log"
+    log.write_text("12:00:00 zebros-OpportunitiesApi-2F31C old\n")
+    followed = follow.Followed("functions", log)
+    with log.open("a") as file:
+        file.write("12:00:01 zebros-OpportunitiesApi-2F31C " + line(message="won") + "\n12:00")
+    assert followed.news() == [("OpportunitiesApi", "won")]
+    log.write_text("12:00:02 zebros-Docs-2F31C anew\n")
+    assert followed.news() == [("Docs", "anew")]

@@ -1,0 +1,287 @@
+"""`zebros up`, `down`, `status`, `reset`, `token`: the CRM on this machine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from zebros.cli.output import document, err, note, out, table
+from zebros.cli.welcome import backlog, home_of, say, welcome
+from zebros.client.connection import Connection, LocalIssuer
+from zebros.client.follow import Followed, follow
+from zebros.errors import BadInput, NotReady, Stopped
+from zebros.local.home import Home
+from zebros.local.processes import Known, stop
+from zebros.local.realms import TENANTS
+from zebros.local.supervisor import (
+    FAILED,
+    Options,
+    Supervisor,
+    ignore_signals,
+    obey_signals,
+    plain,
+    second_start,
+)
+
+_DOWN_S = 45.0
+_PARTS = ("platform", "issuer", "worker", "bridge")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (up, down, status, reset, token):
+        app.command()(command)
+
+
+def up(
+    ctx: typer.Context,
+    empty: Annotated[bool, typer.Option("--empty", help="Do not load the demo company.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Leave it running and return.")] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The platform's port on 127.0.0.1.")
+    ] = None,
+    issuer_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The issuer's port.")
+    ] = None,
+    bridge: Annotated[
+        bool,
+        typer.Option("--bridge", help="Reachable for containers too, on Docker's bridge alone."),
+    ] = False,
+) -> None:
+    """Start the CRM on this machine: build, deploy, load a demo company, and show its log.
+
+    Ctrl-C stops it; its data is there again at the next start.
+    """
+    connection: Connection = ctx.obj
+    home = home_of(connection)
+    options = Options(port, issuer_port, bridge, tenants=_tenants())
+    if detach:
+        _start_detached(home, options)
+        welcome(ctx, connection, empty=empty)
+        return
+    obey_signals()
+    supervisor = Supervisor(home, options, say)
+    failure: Exception | None = None
+    try:
+        try:
+            supervisor.start()
+            welcome(ctx, connection, empty=empty)
+            if not connection.json:
+                note("Ctrl-C stops the CRM.")
+                _show_logs(home)
+            supervisor.wait()
+        except KeyboardInterrupt:
+            with suppress(OSError):  # the terminal may be what has gone
+                note("Stopping …")
+    except Exception as fault:
+        failure = fault
+    finally:  # whatever it was, nothing is left running
+        ignore_signals()
+        supervisor.stop(failure)
+    if failure is not None:
+        raise failure
+    note("The CRM is stopped; its data is kept. `zebros up` starts it again.")
+
+
+def down(ctx: typer.Context) -> None:
+    """Stop the CRM on this machine; its data is kept."""
+    connection: Connection = ctx.obj
+    home = home_of(connection)
+    holder = home.supervisor()
+    left = home.processes()
+    running = [one for one in left if one.alive]
+    if holder is None and not running:
+        if connection.json:
+            document({"stopped": []})
+        else:
+            note("Nothing runs here.")
+        return
+    if holder is not None:
+        stop([holder], _DOWN_S)  # it stops its parts itself
+    stop([one for one in left if one.alive])
+    home.write_processes([])
+    if connection.json:
+        document({"stopped": [one.name for one in running]})
+    else:
+        note("The CRM is stopped; its data is kept.")
+
+
+def status(ctx: typer.Context) -> None:
+    """Say what runs, where, and what is still on its way. Exits with 69 when nothing runs."""
+    connection: Connection = ctx.obj
+    home = home_of(connection)
+    state, holder, phase = home.state(), home.supervisor(), home.status()
+    parts = {one.name: one for one in home.processes()}
+    told = {
+        "running": holder is not None,
+        "phase": phase.get("phase", "never started") if holder else "stopped",
+        "home": str(home.path),
+        "parts": {name: _part(parts.get(name)) for name in _PARTS if name in parts},
+        "api": state.get("api"),
+        "websocket": state.get("websocket"),
+        "endpoint": state.get("endpoint"),
+        "issuer_base": state.get("issuer_base"),
+        "bridge": state.get("bridge"),
+        "backlog": backlog(state) if holder else None,
+    }
+    if connection.json:
+        document(told)
+    else:
+        _print_status(told)
+    if holder is None:
+        alive = [one.name for one in parts.values() if one.alive]
+        if alive:
+            raise NotReady(
+                f"The last run was cut off; {' and '.join(alive)} still run.",
+                hint="`zebros up` starts it again, `zebros down` stops what is left.",
+            )
+        raise NotReady(
+            f"No CRM runs in {home.path}.",
+            hint="`zebros up` starts one." if not state else "`zebros up` starts it again.",
+        )
+    if phase.get("phase") == "ready" and told["backlog"] is None:
+        raise NotReady(
+            "The platform does not answer.",
+            hint=f"Its log is {home.logs / 'platform.log'}; `zebros down`, then `zebros up`.",
+        )
+
+
+def reset(
+    ctx: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete the local CRM's data, so that the next start begins with none."""
+    connection: Connection = ctx.obj
+    home = home_of(connection)
+    if home.supervisor() is not None or any(one.alive for one in home.processes()):
+        raise NotReady("The CRM runs.", hint="`zebros down` stops it, then reset.")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise BadInput("Reset deletes all data of the local CRM.", hint="Say so with --yes.")
+        typer.confirm(f"Delete all data in {home.path}?", abort=True)
+    shutil.rmtree(home.platform, ignore_errors=True)
+    for name in ("data.json", "state.json", "deployed.json", "status.json", "processes.json"):
+        (home.path / name).unlink(missing_ok=True)
+    if connection.json:
+        document({"reset": str(home.path)})
+    else:
+        note("The data is gone; `zebros up` begins anew.")
+
+
+def token(
+    ctx: typer.Context,
+    tenant: Annotated[str | None, typer.Option(help=f"One of {', '.join(TENANTS)}.")] = None,
+    user: Annotated[str | None, typer.Option(help="admin, manager, rep, support, reader …")] = None,
+) -> None:
+    """Print a token of the local issuer, for `Authorization: Bearer …`."""
+    connection: Connection = ctx.obj
+    state = connection.state()
+    if not state:
+        raise NotReady(f"No CRM runs in {connection.home}.", hint="`zebros up` starts one.")
+    who = LocalIssuer(
+        str(state["issuer_base"]), tenant or connection.tenant, user or connection.user
+    )
+    issued = who.current()
+    if connection.json:
+        document({"token": issued, "tenant": who.tenant, "user": who.user})
+    else:
+        sys.stdout.write(issued + "\n")
+
+
+def _tenants() -> tuple[str, ...]:
+    """The realms: acme, globex, and what ZEBROS_TENANTS adds (tests have some of their own)."""
+    more = os.environ.get("ZEBROS_TENANTS", "").split(",")
+    return (*TENANTS, *(name for name in more if name and name not in TENANTS))
+
+
+def _start_detached(home: Home, options: Options) -> None:
+    """Start a supervisor that outlives us, and wait until it is ready, telling its progress."""
+    if home.supervisor() is not None:
+        raise second_start(home)
+    home.logs.mkdir(parents=True, exist_ok=True)
+    log = home.logs / "supervisor.log"
+    followed = Followed("supervisor", log)
+    command = [sys.executable, "-m", "zebros.local.supervisor", "--home", str(home.path)]
+    command += ["--options", json.dumps(plain(options))]
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            cwd=options.root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _until_ready(home, child, followed)
+    except BaseException as fault:
+        child.terminate()
+        child.wait()
+        if isinstance(fault, KeyboardInterrupt):
+            raise Stopped("The start was stopped.") from None
+        raise
+
+
+def _until_ready(home: Home, child: subprocess.Popen[bytes], followed: Followed) -> None:
+    """Tell what a detached supervisor says. Raises NotReady when it ends before it is ready."""
+    failed = ""
+    while True:
+        code = child.poll()
+        for _, line in followed.news():
+            if line.startswith(FAILED):
+                failed = line.removeprefix(FAILED).strip()
+            elif code is None:
+                say(line)
+        now = home.status()
+        mine = now if now.get("pid") == child.pid else {}
+        if code is not None:
+            told = mine.get("error") or {"error": failed or f"The start ended with code {code}."}
+            log = f"Its log is {home.logs / 'supervisor.log'}."
+            raise NotReady(told["error"], hint=told.get("hint", log))
+        if mine.get("phase") == "ready":
+            return
+        time.sleep(0.1)
+
+
+def _show_logs(home: Home) -> None:
+    console = err()
+    files = {name: home.logs / f"{name}.log" for name in ("platform", "issuer", "worker")}
+    files["functions"] = home.platform / "functions.log"
+
+    def show(part: str, line: str) -> None:
+        stamp = time.strftime("%H:%M:%S")
+        console.print(
+            Text.assemble((f"{stamp} ", "dim"), (f"{part:22}", "cyan"), line), soft_wrap=True
+        )
+
+    follow(files, show, threading.Event())
+
+
+def _part(known: Known | None) -> dict[str, Any]:
+    return {"pid": known.pid if known else None, "running": bool(known and known.alive)}
+
+
+def _print_status(told: dict[str, Any]) -> None:
+    rows = [
+        (name, "runs" if part["running"] else "does not run", part["pid"] or "")
+        for name, part in told["parts"].items()
+    ]
+    if rows:
+        table(("part", "state", "pid"), rows)
+    if not told["running"]:
+        return
+    for name in ("phase", "api", "websocket", "issuer_base", "endpoint"):
+        out().print(Text.assemble((f"{name:12}", "bold"), str(told[name])), soft_wrap=True)
+    left = told["backlog"]
+    if left is not None:
+        queues = ", ".join(f"{name}: {count}" for name, count in left["queues"].items())
+        said = f"{left['streams']} facts to relay; {queues or 'all queues are empty'}"
+        out().print(Text.assemble(("on its way  ", "bold"), said), soft_wrap=True)

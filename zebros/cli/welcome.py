@@ -1,0 +1,144 @@
+"""What `zebros up` does once the CRM runs: demo company, first report, where things are."""
+
+import sys
+import time
+from typing import Any
+
+import httpx
+import typer
+from rich.text import Text
+
+from zebros.cli import report
+from zebros.cli.output import document, err, note, out, progress, table
+from zebros.client.connection import Connection, LocalIssuer
+from zebros.errors import Trouble
+from zebros.local.home import Home
+from zebros.local.realms import TENANTS, users
+from zebros.words import counted
+
+
+def home_of(connection: Connection) -> Home:
+    """The folder of the platform."""
+    return Home(connection.home.resolve())
+
+
+def say(sentence: str) -> None:
+    """A step of a start."""
+    err().print(Text.assemble(("• ", "cyan"), sentence))
+
+
+def welcome(ctx: typer.Context, connection: Connection, *, empty: bool) -> None:
+    """Load the demo company, ask for the first report, and say where everything is."""
+    state = connection.state() or {}
+    if connection.json:
+        if not empty:
+            _load_demo(connection)
+        document(state)
+        return
+    if not empty:
+        _load_demo(connection)
+        _first_report(ctx, connection)
+    console = out()
+    console.print()
+    rows = [
+        ("API", state.get("api")),
+        ("WebSocket", state.get("websocket")),
+        ("Issuer", state.get("issuer_base")),
+        ("AWS endpoint", state.get("endpoint")),
+        ("Logs", str(home_of(connection).logs)),
+    ]
+    if state.get("bridge"):
+        rows.append(("Docker bridge", state["bridge"]["endpoint"]))
+        built = home_of(connection).build / "template.yaml"
+        words = f"--template {built} --env-vars {state['bridge']['env_vars']}"
+        rows.append(("In containers", f"sam local invoke … {words}"))
+    for name, value in rows:
+        console.print(Text.assemble((f"{name:14}", "bold"), str(value)), soft_wrap=True)
+    console.print()
+    _print_users(sellers=not empty)
+    console.print()
+    console.print("A token of any of them: zebros token --tenant globex --user manager")
+    console.print("That of acme's admin:")
+    issued = LocalIssuer(str(state["issuer_base"]), TENANTS[0], "admin").current()
+    console.print(Text(issued), soft_wrap=True)
+
+
+def _print_users(*, sellers: bool) -> None:
+    """Who can sign in: one user of each role, the same at every tenant, and the demo's sellers."""
+    known = users(TENANTS[0])
+    roles: dict[str, str] = {}
+    for user in known.values():
+        roles.setdefault(user.role, user.name_at_sign_in)
+    rows = [(", ".join(TENANTS), name, role) for role, name in roles.items()]
+    if sellers:
+        first = [name for name in known if name not in roles.values()][:3]
+        seller = known[first[0]].role
+        rows.append((TENANTS[0], f"{', '.join(first)} …", f"{seller}, owners of the demo's deals"))
+    table(("tenant", "user", "role"), rows)
+
+
+def _load_demo(connection: Connection) -> None:
+    from zebros.demo import load
+
+    with connection.client() as client:
+        if connection.json:
+            load(client)
+            return
+        with progress() as bar:
+            tasks: dict[str, Any] = {}
+
+            def tell(what: str, done: int, everything: int) -> None:
+                if what not in tasks:
+                    if not sys.stderr.isatty():
+                        say(f"Loading {everything:,} {what}")
+                    tasks[what] = bar.add_task(f"Loading {what}", total=everything)
+                bar.update(tasks[what], completed=done, total=everything)
+
+            summary = load(client, tell)
+    counts = ", ".join(f"{count:,} {what}" for what, count in summary.records.items())
+    how = "is there" if summary.found else f"was loaded in {summary.seconds:.0f} s"
+    say(f"The demo company {how}: {counts}")
+
+
+def _first_report(ctx: typer.Context, connection: Connection) -> None:
+    """Show the win rate by owner and keep it as a PDF; without reports it is a CRM nevertheless."""
+    file = connection.home / "first-report.pdf"
+    try:
+        _settle(connection)
+        report.report(ctx, "win_rate", by="owner", from_=None, to=None, format_=None, output=None)
+        report.report(ctx, "win_rate", by="owner", from_=None, to=None, format_=None, output=file)
+    except Trouble as trouble:
+        note(f"The first report could not be made: {trouble.sentence} {trouble.hint}".rstrip())
+
+
+def _settle(connection: Connection, patience_s: float = 120.0) -> None:
+    """Wait until what was loaded has reached the event lake."""
+    ends = time.monotonic() + patience_s
+    state = connection.state() or {}
+    with progress(counted=False) as bar:
+        task = bar.add_task("Facts on their way to the event lake", total=None)
+        while time.monotonic() < ends:
+            waiting = backlog(state)
+            if waiting is None:
+                return
+            left = waiting["streams"] + sum(
+                count for name, count in waiting["queues"].items() if "DeadLetters" not in name
+            )
+            if not left:
+                return
+            bar.update(
+                task, description=f"{counted(left, 'fact', 'facts')} on the way to the event lake"
+            )
+            time.sleep(0.3)
+
+
+def backlog(state: dict[str, Any]) -> dict[str, Any] | None:
+    """What is still on its way; None when the platform does not answer."""
+    if not state.get("endpoint"):
+        return None
+    try:
+        answer = httpx.get(f"{state['endpoint']}/_zebros/backlog", timeout=10.0, trust_env=False)
+        found: dict[str, Any] = answer.raise_for_status().json()
+    except (httpx.HTTPError, ValueError):
+        return None
+    return found

@@ -1,0 +1,192 @@
+"""Where the CRM is and who is asking: from options, the environment and `.local/state.json`."""
+
+import base64
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from zebros.client.api import Client, GivenToken, Tokens
+from zebros.errors import BadInput, NotReady
+from zebros.local.home import Home
+
+DEFAULT_HOME = Path(".local")
+DEFAULT_TENANT = "acme"
+DEFAULT_USER = "admin"
+STACK = "zebros"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployed stack: its outputs, and the platform's address when that is this machine."""
+
+    outputs: dict[str, str]
+    endpoint: str | None
+    region: str
+
+    def aws(self, service: str) -> Any:
+        """A client of an AWS service, where this stack lives."""
+        from kernel.runtime import (
+            aws,  # boto3 costs a quarter second that most commands need not pay
+        )
+
+        return aws.client(service, self.endpoint)
+
+    def output(self, name: str) -> str:
+        """A stack output; raises NotReady when the deployed template does not have it."""
+        try:
+            return self.outputs[name]
+        except KeyError:
+            raise NotReady(
+                f"The deployed stack has no output {name}.",
+                hint="It was deployed from an older template: deploy it again (`zebros up`).",
+            ) from None
+
+
+@dataclass(frozen=True)
+class LocalIssuer:
+    """Tokens of the local issuer, by the password grant it offers to its demo users."""
+
+    base: str
+    tenant: str
+    user: str
+    _kept: list[str] = field(default_factory=list)
+
+    def current(self) -> str:
+        if not self._kept:
+            self._kept.append(self._mint())
+        return self._kept[-1]
+
+    def renewed(self) -> str | None:
+        self._kept.append(self._mint())
+        return self._kept[-1]
+
+    def _mint(self) -> str:
+        url = f"{self.base}{self.tenant}/protocol/openid-connect/token"
+        form = {
+            "grant_type": "password",
+            "client_id": "zebros-cli",
+            "username": self.user,
+            "password": self.user,
+        }
+        try:
+            response = httpx.post(url, data=form, timeout=10.0, trust_env=False)
+        except httpx.TransportError as fault:
+            raise NotReady(
+                "The local issuer of tokens does not answer.",
+                hint="`zebros status` says what runs; `zebros up` starts it.",
+            ) from fault
+        if response.is_success:
+            return str(response.json()["access_token"])
+        try:
+            said = response.json()
+            reason = str(said.get("error_description") or said.get("error") or "")
+        except ValueError:
+            reason = ""
+        raise NotReady(
+            f"The local issuer gives no token to {self.user} of tenant {self.tenant}"
+            f"{': ' + reason if reason else ''}.",
+            hint="`zebros token --help` shows how to choose a tenant and a user.",
+        )
+
+
+@dataclass
+class Connection:
+    """The options that every command shares, and what follows from them."""
+
+    home: Path = DEFAULT_HOME
+    api: str | None = None
+    token: str | None = None
+    tenant: str = DEFAULT_TENANT
+    user: str = DEFAULT_USER
+    json: bool = False
+    stack: str | None = None
+
+    def state(self) -> dict[str, Any] | None:
+        """What the local platform wrote about itself; None when none was started here."""
+        return Home(self.home).state() or None
+
+    @property
+    def realm(self) -> str:
+        """The tenant that is spoken for: the token's, which no option changes, else the chosen."""
+        if not self.token:
+            return self.tenant
+        try:
+            payload = self.token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            return str(claims["iss"]).rstrip("/").rpartition("/")[2]
+        except (IndexError, KeyError, TypeError, ValueError):
+            return self.tenant  # not a token of ours; the API will say so
+
+    def client(self, *, connections: int = 16) -> Client:
+        """The API's client for the chosen user."""
+        state = self.state()
+        base = self.api or (state or {}).get("api")
+        if not base:
+            raise NotReady(
+                f"No CRM runs here: there is no {self.home / 'state.json'}.",
+                hint="`zebros up` starts one; `--api URL` names a deployed one.",
+            )
+        if not str(base).startswith(("http://", "https://")):
+            raise BadInput(f"--api {base} is no URL.", hint="It looks like https://host/v1.")
+        return Client(str(base), self._tokens(str(base), state), connections=connections)
+
+    def _tokens(self, base: str, state: dict[str, Any] | None) -> Tokens:
+        if self.token:
+            return GivenToken(self.token)
+        if state and _is_local(base, state):
+            return LocalIssuer(str(state["issuer_base"]), self.tenant, self.user)
+        raise NotReady(
+            f"There is no token for {base}.",
+            hint="Pass one with --token or in the environment variable ZEBROS_TOKEN.",
+        )
+
+    def deployment(self) -> Deployment:
+        """The stack behind the CRM: the local one, or the one AWS knows as `stack`.
+
+        Raises BadInput when `api` is a deployed CRM's and no stack is named: the local one must not
+        be taken for it.
+        """
+        state = None if self.stack else self.state()
+        if self.api and not self.stack and not (state and _is_local(self.api, state)):
+            raise BadInput(
+                f"--api {self.api} does not say which stack in AWS is behind it.",
+                hint="Name the stack: `--stack NAME`, or ZEBROS_STACK in the environment.",
+            )
+        if state:
+            # A real account's credentials must not be sent to, or be needed by, the local platform.
+            os.environ.update(AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local")  # noqa: S106
+            os.environ.pop("AWS_PROFILE", None)
+            region = str(state.get("region", "us-east-1"))
+            os.environ["AWS_DEFAULT_REGION"] = region
+            return Deployment(dict(state["outputs"]), str(state["endpoint"]), region)
+        if not self.stack:
+            raise NotReady(
+                f"No CRM runs here: there is no {self.home / 'state.json'}.",
+                hint="`zebros up` starts one; `--stack NAME` names a deployed one.",
+            )
+        return self._deployed(self.stack)
+
+    def _deployed(self, stack: str) -> Deployment:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from kernel.runtime import aws
+
+        try:
+            cloudformation = aws.client("cloudformation")
+            found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        except (BotoCoreError, ClientError) as fault:
+            raise NotReady(
+                f"The stack {stack} cannot be read: {fault}",
+                hint="Check the name, the region (AWS_REGION) and the credentials.",
+            ) from fault
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
+        return Deployment(outputs, None, str(cloudformation.meta.region_name))
+
+
+def _is_local(base: str, state: dict[str, Any]) -> bool:
+    """Whether an API's address is that of the platform on this machine."""
+    return base.startswith(str(state.get("api")))

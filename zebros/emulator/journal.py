@@ -1,0 +1,163 @@
+"""What happened since the last snapshot: item changes and started executions, a line each.
+
+A line is handed to the operating system before the caller hears that the change was made; a
+killed platform therefore loses no item. (A power cut may lose the last lines: nothing is
+flushed to the disk.) Segments are numbered; a snapshot names the segment that begins where it
+ends.
+"""
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from zebros.emulator.seams import module, replace
+
+_log = logging.getLogger("snapshot")
+
+
+class Journal:
+    """Appends to the current segment; every process of the platform has one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: int | None = None
+        self._together = threading.local()
+        self.segment = 0
+
+    def open(self, segment: int) -> None:
+        """Go on in this segment."""
+        self.close()
+        self.segment = segment
+        self._file = os.open(
+            self._path(segment), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+        )
+
+    def close(self) -> None:
+        """Write no more."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def write(self, kind: str, *content: Any) -> None:
+        """One line; dropped before `open`, because what is being restored is on disk already."""
+        changes: list[Any] | None = getattr(self._together, "changes", None)
+        if changes is not None:
+            changes.append((kind, *content))
+        elif self._file is not None:
+            line = json.dumps((kind, *content), ensure_ascii=False) + "\n"
+            os.write(self._file, line.encode())
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread writes inside becomes one line: all of it survives, or nothing."""
+        changes: list[Any] = []
+        self._together.changes = changes
+        try:
+            yield
+        finally:
+            self._together.changes = None
+            if changes:
+                self.write("all", changes)
+
+    def read(self, first: int) -> Iterator[list[Any]]:
+        """The lines from this segment on, in order; a line cut off by the end is not one."""
+        for segment in self.segments():
+            if segment < first:
+                continue
+            with self._path(segment).open(encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    try:
+                        yield json.loads(line)
+                    except ValueError:
+                        _log.warning("A line of journal %d is cut off and left out.", segment)
+
+    def segments(self) -> list[int]:
+        """The numbers of the segments on disk."""
+        return sorted(int(path.stem.partition("-")[2]) for path in self._folder.glob("journal-*"))
+
+    def forget(self, before: int) -> None:
+        """Delete the segments that a snapshot covers."""
+        for segment in self.segments():
+            if segment < before:
+                self._path(segment).unlink(missing_ok=True)
+
+    def _path(self, segment: int) -> Path:
+        return self._folder / f"journal-{segment:08d}.jsonl"
+
+
+def record(journal: Journal) -> None:
+    """Have the emulator write down item changes and started executions."""
+    tables, flows = module("services.dynamodb"), module("services.stepfunctions")
+
+    def emit(table: str, event: str, old: Any, new: Any, replicate: bool = True) -> Any:
+        if event == "REMOVE":
+            journal.write("gone", table, keys(tables, table, old))
+        else:
+            journal.write("item", table, new)
+        return stock_emit(table, event, old, new, replicate)
+
+    def start(data: dict[str, Any]) -> Any:
+        data = {**data, "name": data.get("name") or flows.new_uuid()}
+        answer = stock_start(data)
+        if answer[0] < 400:
+            journal.write("execution", data)
+        return answer
+
+    def transact(data: dict[str, Any]) -> Any:
+        with journal.together():
+            return stock_transact(data)
+
+    stock_emit = replace(tables, "_emit_stream_event", emit)
+    stock_transact = replace(tables, "_transact_write_items", transact)
+    stock_start = replace(flows, "_start_execution", start)
+
+
+def repeat(journal: Journal, first: int) -> int:
+    """Do again what the journal says since this segment; how many lines that were.
+
+    Doing a line twice does no harm: an item is put as it was, an execution has its name.
+    """
+    lines = 0
+    for kind, *content in journal.read(first):
+        lines += 1
+        for change in content[0] if kind == "all" else [(kind, *content)]:
+            _repeat_one(*change)
+    return lines
+
+
+def _repeat_one(kind: str, *content: Any) -> None:
+    tables = module("services.dynamodb")
+    if kind == "execution":
+        module("services.stepfunctions")._start_execution(content[0])
+        return
+    name, item = content
+    table = tables._tables.get(name)
+    if table is None:
+        return  # deleted with its stack
+    place = _place(tables, table, item)
+    if kind == "item":
+        old = tables._set_item(table, *place, item)
+        tables._emit_stream_event(name, "MODIFY" if old else "INSERT", old, item)
+    elif (old := tables._remove_item(table, *place)) is not None:
+        tables._emit_stream_event(name, "REMOVE", old, None)
+
+
+def keys(tables: Any, name: str, item: dict[str, Any] | None) -> dict[str, Any]:
+    """The key attributes of an item."""
+    table = tables._tables[name]
+    wanted = (table["pk_name"], table["sk_name"])
+    return {key: value for key, value in (item or {}).items() if key in wanted}
+
+
+def _place(tables: Any, table: dict[str, Any], item: dict[str, Any]) -> tuple[Any, Any]:
+    """Under which keys the emulator stores an item."""
+    sort = table["sk_name"]
+    return (
+        tables._extract_key_val(item[table["pk_name"]]),
+        tables._extract_key_val(item[sort]) if sort else "__no_sort__",
+    )

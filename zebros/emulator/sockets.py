@@ -1,0 +1,55 @@
+"""WebSocket APIs: refusals of the $connect authorizer, and @connections without an API in the path.
+
+Stock faults: an authorizer that raises "Unauthorized" makes the handshake fail with 500 in
+place of 401; and a client of the management API that was given no endpoint of its own, and so
+uses AWS_ENDPOINT_URL, reaches nothing.
+
+Mended: 401; and `/@connections/{id}` at the platform's own address finds the connection by its
+id.
+"""
+
+from contextvars import ContextVar
+from typing import Any
+
+from zebros.emulator.seams import module, replace
+
+_refused: ContextVar[list[str] | None] = ContextVar("refused", default=None)
+PREFIX = "/@connections/"
+
+
+def apply() -> None:
+    """Refuse handshakes as AWS does."""
+    sockets = module("services.apigateway")
+    functions = module("services.lambda_svc")
+
+    async def authorize(*args: Any, **kwargs: Any) -> Any:
+        said: list[str] = []
+        token = _refused.set(said)
+        try:
+            refusal, context = await stock_authorize(*args, **kwargs)
+        finally:
+            _refused.reset(token)
+        if refusal and "Unauthorized" in said:
+            return (401, "Unauthorized"), None
+        return refusal, context
+
+    def execute(record: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = stock_execute(record, event)
+        said, body = _refused.get(), answer.get("body")
+        if said is not None and answer.get("error") and isinstance(body, dict):
+            said.append(str(body.get("errorMessage", "")))
+        return answer
+
+    stock_authorize = replace(sockets, "_authorize_ws_connect", authorize)
+    stock_execute = replace(functions, "_execute_function_with_config_scope", execute)
+
+
+async def connection(method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """What the management API answers for a connection of whatever API."""
+    sockets = module("services.apigateway")
+    identifier = path.removeprefix(PREFIX)
+    known = sockets._ws_connections.get(identifier) or {}
+    answer: tuple[int, dict[str, str], bytes] = await sockets.handle_connections_api(
+        method, known.get("apiId", ""), known.get("stage", ""), identifier, body, {}
+    )
+    return answer

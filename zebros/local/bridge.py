@@ -1,0 +1,81 @@
+"""The platform on the Docker bridge, for functions that `sam local invoke` runs in containers.
+
+A container cannot reach 127.0.0.1 of the machine. `zebros up --bridge` forwards the platform's
+ports from the address of docker0, and from no other one, so that nothing is reachable from
+outside.
+"""
+
+import argparse
+import asyncio
+import fcntl
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from zebros.errors import NotReady
+
+_GET_ADDRESS = 0x8915  # SIOCGIFADDR, netdevice(7)
+_CHUNK = 1 << 16
+
+type Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def address(interface: str = "docker0") -> str:
+    """The IPv4 address of Docker's bridge. Raises NotReady when there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        request = struct.pack("256s", interface.encode()[:15])
+        try:
+            answer = fcntl.ioctl(probe.fileno(), _GET_ADDRESS, request)
+        except OSError:
+            raise NotReady(
+                f"There is no Docker bridge ({interface}) on this machine.",
+                hint="Start Docker, or leave --bridge out.",
+            ) from None
+    return socket.inet_ntoa(answer[20:24])
+
+
+async def forward(host: str, ports: Sequence[int], to: str = "127.0.0.1") -> None:
+    """Pass connections to `host`:port on to `to`:port, for ever."""
+    servers = [await asyncio.start_server(_to(to, port), host, port) for port in ports]
+    await asyncio.gather(*(server.serve_forever() for server in servers))
+
+
+def _to(host: str, port: int) -> Connected:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            onward_reader, onward_writer = await asyncio.open_connection(host, port)
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(_pump(reader, onward_writer), _pump(onward_reader, writer))
+        for end in (onward_writer, writer):
+            with suppress(OSError):
+                end.close()
+                await end.wait_closed()
+
+    return connected
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on what comes, and then that nothing more will come (the other way stays open)."""
+    with suppress(OSError):
+        while chunk := await reader.read(_CHUNK):
+            writer.write(chunk)
+            await writer.drain()
+    with suppress(OSError):
+        writer.write_eof()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Forward until stopped."""
+    options = argparse.ArgumentParser(prog="python -m zebros.local.bridge", description=__doc__)
+    options.add_argument("--host", required=True, help="The address to listen on.")
+    options.add_argument("--port", type=int, action="append", required=True)
+    given = options.parse_args(argv)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(forward(given.host, given.port))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""A small OpenID Connect issuer for the local platform, shaped like Keycloak: a realm is a tenant.
+
+Each realm has a signing key of its own, made at first use and readable by its owner alone.
+Tokens are what the CRM's authorizer expects: RS256, `iss` = base + tenant, `aud`, `sub`,
+`name`, `team` and `realm_access.roles`. Demo users sign in with their name as the password;
+nothing here is meant to guard anything but made-up data on 127.0.0.1.
+
+`python -m zebros.local.issuer --port N --home DIR` serves it; `Issuer.mint` makes tokens for tests.
+"""
+
+import argparse
+import json
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from zebros.local.realms import AUDIENCE, TENANTS, Realm, User, new_key, realm_at, user_of
+
+HOST = "127.0.0.1"
+LIFETIME_S = 8 * 3600
+"""A working day: nobody should have to sign in again while trying things out."""
+_REALM = re.compile(r"/realms/(?P<tenant>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?P<rest>/.*)?")
+_TOKENS = "/protocol/openid-connect/token"
+_CERTS = "/protocol/openid-connect/certs"
+_DISCOVERY = "/.well-known/openid-configuration"
+_LONGEST_FORM = 10_000
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """Realms whose keys lie in `home`, and whose names begin with `base` (it ends in a slash)."""
+
+    home: Path
+    base: str
+    tenants: tuple[str, ...] = TENANTS
+
+    def realm(self, tenant: str) -> Realm:
+        """A tenant's realm. Raises KeyError for a tenant there is not."""
+        if tenant not in self.tenants:
+            raise KeyError(tenant)
+        return realm_at(self.home, tenant)
+
+    def mint(
+        self,
+        tenant: str,
+        user: str | User,
+        *,
+        lifetime_s: float = LIFETIME_S,
+        foreign_key: bool = False,
+        unsigned: bool = False,
+        **claims: Any,
+    ) -> str:
+        """A token of this issuer, or a forged one: `claims` replace or, being None, remove.
+
+        A negative `lifetime_s` makes an expired token; `foreign_key` signs with a key that is not
+        the realm's under the name of one that is; `unsigned` leaves the signature out (alg none).
+        """
+        realm = realm_at(self.home, tenant)
+        found = user if isinstance(user, User) else user_of(tenant, user)
+        now = int(time.time())
+        issued = now - 1 if lifetime_s >= 0 else now + int(lifetime_s) - 60
+        document = {
+            "iss": self.base + tenant,
+            "aud": AUDIENCE,
+            "iat": issued,
+            "exp": now + int(lifetime_s),
+            "typ": "Bearer",
+            "azp": "zebros-cli",
+            **found.claims(),
+            **claims,
+        }
+        present = {name: value for name, value in document.items() if value is not None}
+        headers = {"kid": realm.key_id}
+        if unsigned:
+            return jwt.encode(present, "", algorithm="none", headers=headers)
+        key: RSAPrivateKey = new_key() if foreign_key else realm.key
+        return jwt.encode(present, key, algorithm="RS256", headers=headers)
+
+    def document(self, tenant: str) -> dict[str, Any]:
+        """OpenID Connect Discovery 1.0."""
+        issuer = self.base + tenant
+        return {
+            "issuer": issuer,
+            "jwks_uri": issuer + _CERTS,
+            "token_endpoint": issuer + _TOKENS,
+            "grant_types_supported": ["password", "client_credentials"],
+            "response_types_supported": ["token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        }
+
+    def grant(self, tenant: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """The answer of the token endpoint (RFC 6749, 4.3 and 4.4)."""
+        kind = form.get("grant_type")
+        if kind == "password":
+            name, secret = form.get("username", ""), form.get("password", "")
+        elif kind == "client_credentials":
+            name, secret = form.get("client_id", ""), form.get("client_secret", "")
+        else:
+            said = "grant_type is password or client_credentials"
+            return 400, {"error": "unsupported_grant_type", "error_description": said}
+        try:
+            user = user_of(tenant, name)
+        except KeyError as fault:
+            return 400, {"error": "invalid_grant", "error_description": str(fault.args[0])}
+        if secret != user.name_at_sign_in:
+            said = f"the password of {name} is {name}"
+            return 400, {"error": "invalid_grant", "error_description": said}
+        return 200, {
+            "access_token": self.mint(tenant, user),
+            "token_type": "Bearer",
+            "expires_in": LIFETIME_S,
+            "scope": "openid",
+        }
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, address: tuple[str, int], issuer: Issuer, also: str | None = None) -> None:
+        super().__init__(address, _Handler)
+        self.issuer = issuer
+        self._also = also
+
+    def asked_as(self, host: str) -> Issuer:
+        """The issuer under the address it was reached at: 127.0.0.1, or the Docker bridge's."""
+        if self._also and host.partition(":")[0] == self._also:
+            return replace(self.issuer, base=self.issuer.base.replace(HOST, self._also))
+        return self.issuer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Discovery, keys and a sign of life."""
+        if self._path() == "/health":
+            return self._answer(200, {"pid": os.getpid()})
+        tenant, rest = self._realm()
+        if tenant and rest == _DISCOVERY:
+            return self._answer(200, self._issuer().document(tenant))
+        if tenant and rest == _CERTS:
+            return self._answer(200, {"keys": [self.server.issuer.realm(tenant).public_key()]})
+        return self._nothing(tenant)
+
+    def do_POST(self) -> None:
+        """Tokens."""
+        tenant, rest = self._realm()
+        length = int(self.headers.get("Content-Length") or 0)
+        form = self.rfile.read(min(length, _LONGEST_FORM)).decode("utf-8", "replace")
+        if not tenant or rest != _TOKENS:
+            return self._nothing(tenant)
+        fields = {name: values[-1] for name, values in parse_qs(form).items()}
+        status, document = self._issuer().grant(tenant, fields)
+        who = fields.get("username") or fields.get("client_id") or "nobody"
+        print(f"token for {who} of {tenant}: {document.get('error', 'issued')}", flush=True)
+        return self._answer(status, document)
+
+    def do_OPTIONS(self) -> None:
+        """CORS preflight: a page on another port may ask for tokens."""
+        self._answer(204, None)
+
+    def _issuer(self) -> Issuer:
+        return self.server.asked_as(self.headers.get("Host") or HOST)
+
+    def _path(self) -> str:
+        return urlsplit(self.path).path
+
+    def _realm(self) -> tuple[str, str]:
+        """The tenant and the rest of the path; an empty tenant when there is no such realm."""
+        match = _REALM.fullmatch(self._path())
+        if match is None or match["tenant"] not in self.server.issuer.tenants:
+            return "", ""
+        return match["tenant"], match["rest"] or ""
+
+    def _nothing(self, tenant: str) -> None:
+        known = ", ".join(self.server.issuer.tenants)
+        said = "Not found" if tenant else f"Realm does not exist; there are {known}"
+        self._answer(404, {"error": said, "error_description": said})
+
+    def _answer(self, status: int, document: dict[str, Any] | None) -> None:
+        body = json.dumps(document).encode() if document is not None else b""
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Access-Control-Allow-Headers", "*")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are no news; tokens are told by do_POST."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until stopped."""
+    options = argparse.ArgumentParser(prog="python -m zebros.local.issuer", description=__doc__)
+    options.add_argument("--port", type=int, required=True, help="The port on 127.0.0.1.")
+    options.add_argument("--home", type=Path, required=True, help="The folder of its keys.")
+    options.add_argument("--tenants", default=",".join(TENANTS), help="The realms, by commas.")
+    options.add_argument("--also", help="Another address it is reached at (the Docker bridge's).")
+    given = options.parse_args(argv)
+    tenants = tuple(name for name in given.tenants.split(",") if name)
+    issuer = Issuer(given.home, f"http://{HOST}:{given.port}/realms/", tenants)
+    for tenant in tenants:
+        issuer.realm(tenant).public_key()  # the keys are there before anybody asks
+    _Server((HOST, given.port), issuer, given.also).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The processes that make up the local CRM, and where they say that everything is."""
+
+import importlib.util
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from zebros.errors import NotReady
+from zebros.local.deploy import REGION
+from zebros.local.home import Home
+from zebros.local.ports import HOST
+from zebros.local.processes import Child
+from zebros.local.realms import AUDIENCE
+
+_WORKER = "reporting.handlers.worker"
+
+
+@dataclass
+class Part:
+    """One process of the CRM: how it is started, and how one knows that it answers."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    health: str | None = None
+    """A URL that answers {"pid": …}: another program at this port must not be taken for ours."""
+    child: Child | None = None
+    restarts: list[float] = field(default_factory=list)
+
+
+class PortTaken(NotReady):
+    """A part could not listen where it should."""
+
+
+def platform(home: Home, port: int) -> Part:
+    """The cloud on a laptop."""
+    command = [sys.executable, "-m", "zebros.emulator", "--port", str(port)]
+    command += ["--home", str(home.platform)]
+    return Part("platform", command, base(), f"http://{HOST}:{port}/_zebros/health")
+
+
+def issuer(home: Home, port: int, tenants: tuple[str, ...], docker: str | None) -> Part:
+    """The issuer of tokens; `docker` is the bridge's address when it is to be known there too."""
+    command = [sys.executable, "-m", "zebros.local.issuer", "--port", str(port)]
+    command += ["--home", str(home.issuer), "--tenants", ",".join(tenants)]
+    if docker:
+        command += ["--also", docker]
+    return Part("issuer", command, base(), f"http://{HOST}:{port}/health")
+
+
+def docker_bridge(address: str, *forwarded: int) -> Part:
+    """What makes ports reachable on the Docker bridge."""
+    command = [sys.executable, "-m", "zebros.local.bridge", "--host", address]
+    for port in forwarded:
+        command += ["--port", str(port)]
+    return Part("bridge", command, base())
+
+
+def worker(state: dict[str, Any]) -> Part:
+    """The report worker, as it runs in a container in the cloud."""
+    return Part("worker", [sys.executable, "-m", _WORKER], base() | worker_variables(state))
+
+
+def has_worker() -> bool:
+    """Whether the report worker is part of this repository."""
+    return importlib.util.find_spec(_WORKER) is not None
+
+
+def pid_at(url: str) -> int | None:
+    """The process that answers there, by its own account."""
+    with suppress(httpx.HTTPError, ValueError, AttributeError):
+        answer = httpx.get(url, timeout=2.0, trust_env=False)
+        pid = answer.json().get("pid") if answer.is_success else None
+        return int(pid) if pid is not None else None
+    return None
+
+
+def described(outputs: dict[str, str], endpoint: str, base: str, root: Path) -> dict[str, Any]:
+    """state.json: where everything is."""
+    api, socket = outputs.get("ApiId"), outputs.get("SocketId")
+    host, stage = endpoint.removeprefix("http://"), urlsplit(outputs.get("SocketUrl", "")).path
+    named = {
+        key.removesuffix("Name"): value for key, value in outputs.items() if key.endswith("Name")
+    }
+    return {
+        "endpoint": endpoint,
+        "region": REGION,
+        "api": f"{endpoint}/restapis/{api}/v1/_user_request_" if api else None,
+        "websocket": f"ws://{host}/_aws/execute-api/{socket}{stage}" if socket else None,
+        "bus": outputs.get("BusName"),
+        "lake_bucket": outputs.get("LakeBucketName"),
+        "files_bucket": outputs.get("FilesBucketName"),
+        "task_queue": outputs.get("ReportTasksQueueUrl"),
+        "state_machine": outputs.get("ReportFlowArn"),
+        "issuer_base": base,
+        "audience": AUDIENCE,
+        "tables": {name: value for name, value in named.items() if name.endswith("Table")},
+        "functions": {
+            name: value
+            for name, value in named.items()
+            if not name.endswith(("Table", "Bucket", "Bus", "Archive"))
+        },
+        "outputs": outputs,
+        "root": str(root),
+        "pids": {},
+    }
+
+
+def base() -> dict[str, str]:
+    """The environment of a part: ours, without anything of a real AWS account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return kept | {"PYTHONUNBUFFERED": "1"}
+
+
+def worker_variables(state: dict[str, Any]) -> dict[str, str]:
+    """What the report worker reads: the same variables as in the cloud."""
+    found = {
+        "TABLE_NAME": state["tables"].get("ReportingTable"),
+        "BUS_NAME": state["bus"],
+        "LAKE_BUCKET": state["lake_bucket"],
+        "FILES_BUCKET": state["files_bucket"],
+        "TASK_QUEUE_URL": state["task_queue"],
+        "STATE_MACHINE_ARN": state["state_machine"],
+        "AWS_ENDPOINT_URL": state["endpoint"],
+        "AWS_REGION": state["region"],
+        "AWS_DEFAULT_REGION": state["region"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "POWERTOOLS_SERVICE_NAME": "reporting",
+    }
+    return {name: str(value) for name, value in found.items() if value}

@@ -1,0 +1,323 @@
+"""Starts the parts of the local CRM, keeps them running, and stops them: platform, issuer, worker.
+
+One supervisor a folder: it holds the folder's lock as long as it lives. It writes down what it
+starts before anything else, so that whoever comes after a kill -9 knows what to clear away.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zebros.errors import NotReady, Trouble
+from zebros.faults import trouble_of
+from zebros.local import bridge, containers, parts, ports
+from zebros.local.deploy import Stack, deployed_client
+from zebros.local.home import Home, Lock
+from zebros.local.parts import Part
+from zebros.local.processes import Child, stop
+from zebros.local.realms import AUDIENCE, TENANTS
+
+HOST = ports.HOST
+ROOT = Path(__file__).resolve().parents[2]
+PLATFORM_PORT, ISSUER_PORT = 4566, 4580
+_START_S = 90.0
+_LOOK_S = 0.3
+_ATTEMPTS = 3
+"""Starts with other ports, when the ones that were free no longer are."""
+_RESTARTS = 3
+"""Restarts of one part within _RESTARTS_WITHIN_S, after which the supervisor gives up."""
+_RESTARTS_WITHIN_S = 60.0
+_ESSENTIAL = ("platform", "issuer")
+"""Without the worker there are no reports, but everything else."""
+
+FAILED = "failed:"
+"""How the last words of a detached supervisor begin; status.json says the same to programs."""
+
+type Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be chosen at a start."""
+
+    port: int | None = None
+    issuer_port: int | None = None
+    bridge: bool = False
+    root: Path = ROOT
+    """Where template.yaml is."""
+    tenants: tuple[str, ...] = TENANTS
+
+
+class Supervisor:
+    """The running CRM of one folder."""
+
+    def __init__(self, home: Home, options: Options, say: Say) -> None:
+        self._home, self._options, self._say = home, options, say
+        self._parts: dict[str, Part] = {}
+        self._lock: Lock | None = None
+        self._stopping = threading.Event()
+        self._changing = threading.RLock()
+        self.gave_up: Exception | None = None
+        self.state: dict[str, Any] = {}
+
+    def start(self) -> dict[str, Any]:
+        """Start everything and deploy the stack; what state.json says. Raises Trouble."""
+        self._lock = self._home.lock()
+        if self._lock is None:
+            raise second_start(self._home)
+        self._clear_away()
+        self._home.check_data()
+        before = self._home.state()
+        docker = bridge.address() if self._options.bridge else None
+        self._phase("starting", "Starting the platform and the issuer")
+        for attempt in range(_ATTEMPTS):
+            port, issuer_port = self._ports(before)
+            self._start(parts.issuer(self._home, issuer_port, self._options.tenants, docker))
+            self._start(parts.platform(self._home, port))
+            try:
+                for part in list(self._parts.values()):
+                    self._wait_for(part)
+                break
+            except parts.PortTaken:
+                # Between our look and our start somebody else was quicker.
+                self._stop_parts()
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        if docker:
+            self._start(parts.docker_bridge(docker, port, issuer_port))
+        self._phase("deploying", "")
+        endpoint = f"http://{HOST}:{port}"
+        base = f"http://{HOST}:{issuer_port}/realms/"
+        stack = Stack(
+            self._options.root,
+            self._home,
+            endpoint,
+            # Nobody pays for small files here: reports see what happened two seconds ago.
+            {"IssuerBase": base, "Audience": AUDIENCE, "LakeFlushSeconds": "2"},
+        )
+        outputs = stack.deploy(self._say)
+        self.state = parts.described(outputs, endpoint, base, self._options.root)
+        self.state |= {"port": port, "issuer_port": issuer_port}
+        if docker:
+            self.state["bridge"] = self._reached(docker, endpoint, base)
+        self._home.write_state(self.state)
+        if self.state["task_queue"] and parts.has_worker():
+            self._start(parts.worker(self.state))
+        self._write_pids()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        self._phase("ready", "")
+        return self.state
+
+    def wait(self) -> None:
+        """Until a part cannot be kept running. Raises what says why."""
+        while not self._stopping.wait(_LOOK_S):
+            if self.gave_up is not None:
+                raise self.gave_up
+
+    def stop(self, failure: Exception | None = None) -> None:
+        """End every part, the worker first, so that it can put its work back."""
+        self._stopping.set()
+        with self._changing:
+            self._stop_parts()
+            if self._lock is not None:
+                with suppress(OSError):  # a full disk keeps nobody from ending
+                    self._home.write_processes([])
+                    if failure is None:
+                        self._phase("stopped", "")
+                    else:
+                        error = trouble_of(failure).document()
+                        self._home.write_status("failed", error=error)
+                self._lock.release()
+                self._lock = None
+
+    def _reached(self, docker: str, endpoint: str, base: str) -> dict[str, str]:
+        """Where containers find everything, and the file that tells `sam local invoke` so."""
+        file = self._home.path / "sam-env.json"
+        there = {"endpoint": endpoint, "issuer_base": base}
+        there = {name: url.replace(HOST, docker) for name, url in there.items()}
+        client = deployed_client("lambda", endpoint)
+        moved = {endpoint: there["endpoint"], base: there["issuer_base"]}
+        containers.write(file, self.state["functions"], client, moved)
+        return {**there, "env_vars": str(file)}
+
+    def _ports(self, before: dict[str, Any]) -> tuple[int, int]:
+        given = self._options
+        platform = ports.chosen(
+            "platform",
+            "--port",
+            given.port,
+            before.get("port"),
+            PLATFORM_PORT,
+            other=given.issuer_port,
+        )
+        issuer = ports.chosen(
+            "issuer",
+            "--issuer-port",
+            given.issuer_port,
+            before.get("issuer_port"),
+            ISSUER_PORT,
+            other=platform,
+        )
+        return platform, issuer
+
+    def _clear_away(self) -> None:
+        """End what a killed supervisor has left running."""
+        left = [one for one in self._home.processes() if one.alive]
+        if left:
+            names = ", ".join(one.name for one in left)
+            self._say(f"The last run was cut off: stopping what it left behind ({names})")
+            stop(left)
+        self._home.write_processes([])
+
+    def _start(self, part: Part) -> None:
+        with self._changing:
+            if self._stopping.is_set():
+                return
+            self._parts[part.name] = part
+            log = self._home.logs / f"{part.name}.log"
+            part.child = Child(part.name, part.command, part.environment, log)
+            self._write_pids()
+
+    def _stop_parts(self) -> None:
+        for name in ("worker", "bridge", "issuer", "platform"):
+            part = self._parts.pop(name, None)
+            if part is not None and part.child is not None:
+                part.child.stop()
+
+    def _write_pids(self) -> None:
+        children = [part.child for part in self._parts.values() if part.child]
+        self._home.write_processes([child.known for child in children])
+        if self.state:
+            self.state["pids"] = {child.name: child.known.pid for child in children}
+            self._home.write_state(self.state)
+
+    def _wait_for(self, part: Part) -> None:
+        """Until a part answers. Raises NotReady with its last words when it does not."""
+        assert part.child is not None
+        ends = time.monotonic() + _START_S
+        while time.monotonic() < ends:
+            if part.child.ended:
+                words = part.child.last_words() or "It said nothing."
+                kind = parts.PortTaken if "in use" in words else NotReady
+                raise kind(f"The {part.name} {part.child.ended} while starting.", hint=words)
+            if part.health is None or parts.pid_at(part.health) == part.child.known.pid:
+                return
+            time.sleep(0.1)
+        raise NotReady(
+            f"The {part.name} did not answer within {_START_S:.0f} seconds.",
+            hint=f"Its log is {part.child.log}.",
+        )
+
+    def _watch(self) -> None:
+        """Start again what ended by itself; give up on what keeps ending."""
+        while not self._stopping.wait(_LOOK_S):
+            for part in list(self._parts.values()):
+                if part.child is not None and (how := part.child.ended):
+                    try:
+                        self._restart(part, how)
+                    except Exception as fault:
+                        self.gave_up = fault
+                        return
+
+    def _restart(self, part: Part, how: str) -> None:
+        now = time.monotonic()
+        part.restarts = [at for at in part.restarts if now - at < _RESTARTS_WITHIN_S]
+        assert part.child is not None
+        if len(part.restarts) >= _RESTARTS:
+            trouble = NotReady(
+                f"The {part.name} {how} again and again.",
+                hint=part.child.last_words() or f"Its log is {part.child.log}.",
+            )
+            if part.name in _ESSENTIAL:
+                raise trouble
+            self._parts.pop(part.name)
+            self._say(f"{trouble.sentence} The CRM runs on without it; see {part.child.log}")
+            return
+        part.restarts.append(now)
+        kept = " with its saved state" if part.name == "platform" else ""
+        self._say(f"The {part.name} {how}; starting it again{kept}")
+        self._start(part)
+        if not self._stopping.is_set():
+            self._wait_for(part)
+
+    def _phase(self, phase: str, sentence: str) -> None:
+        """Tell people, and other processes, how far things are."""
+        self._home.write_status(phase, options=plain(self._options))
+        if sentence:
+            self._say(sentence)
+
+
+def second_start(home: Home) -> Trouble:
+    """The sentence for whoever starts a platform that runs."""
+    holder = home.supervisor()
+    who = f" (process {holder.pid})" if holder else ""
+    api = home.state().get("api")
+    where = f"; its API is {api}" if api else ""
+    return NotReady(
+        f"The CRM of {home.path} runs already{who}{where}.",
+        hint="`zebros status` shows it, `zebros down` stops it.",
+    )
+
+
+def plain(options: Options) -> dict[str, Any]:
+    """The options as JSON holds them."""
+    return {**asdict(options), "root": str(options.root)}
+
+
+def obey_signals() -> None:
+    """TERM and HUP end us as Ctrl-C does."""
+
+    def interrupted(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+
+
+def ignore_signals() -> None:
+    """While stopping: a second Ctrl-C must not leave half of it running."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m zebros.local.supervisor`: what `zebros up --detach` leaves behind."""
+    arguments = argparse.ArgumentParser(
+        prog="python -m zebros.local.supervisor", description=__doc__
+    )
+    arguments.add_argument("--home", type=Path, required=True)
+    arguments.add_argument("--options", required=True, help="JSON, as in Options.")
+    given = arguments.parse_args(argv)
+    chosen = json.loads(given.options)
+    options = Options(
+        **{**chosen, "root": Path(chosen["root"]), "tenants": tuple(chosen["tenants"])}
+    )
+    home = Home(given.home)
+    supervisor = Supervisor(home, options, lambda sentence: print(sentence, flush=True))
+    obey_signals()
+    failure: Trouble | None = None
+    try:
+        supervisor.start()
+        supervisor.wait()
+    except KeyboardInterrupt:
+        pass
+    except Exception as fault:
+        failure = trouble_of(fault, home.path)
+    finally:  # whatever it was, nothing is left running
+        ignore_signals()
+        supervisor.stop(failure)
+    if failure is not None:
+        print(FAILED, failure.sentence, failure.hint, flush=True)
+    return failure.exit_code if failure else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
