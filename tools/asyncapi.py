@@ -1,4 +1,4 @@
-"""docs/asyncapi.json (AsyncAPI 3.0) from the fact classes: what the event bus carries.
+"""docs/asyncapi.json (AsyncAPI 3.0) from the event classes: what the event bus carries.
 
 The document stands alone: it is served at /v1/asyncapi.json, where no file lies beside it, so the
 schemas are in it. `--check` fails on drift.
@@ -84,7 +84,7 @@ def render() -> dict[Path, str]:
         own = [name for name in messages if name.startswith(f"{context}.")]
         channels[context] = {
             "address": f"zebros.{context}",
-            "title": f"Facts of {context}",
+            "title": f"Events of {context}",
             "description": (
                 "EventBridge events with this source; the detail-type is the message's name and "
                 "the detail the message."
@@ -100,7 +100,7 @@ def render() -> dict[Path, str]:
     document = {
         "asyncapi": "3.0.0",
         "info": {
-            "title": "Zebros CRM facts",
+            "title": "Zebros CRM events",
             "version": "1",
             "description": (
                 "Everything that happens in the CRM, at least once, contiguous per subject "

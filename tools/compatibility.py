@@ -1,10 +1,10 @@
 """What a published schema may become: the same, with more optional fields and other words.
 
-Facts are read in both directions. A subscriber reads new facts by the schema of the last release,
+Events are read in both directions. A subscriber reads new events by the schema of the last release,
 so nothing may be published that it does not allow: no field taken away or left out, no new type,
-no new value of an enum. And the archive and the lake hand out facts of the last release for years,
+no new value of an enum. And the archive and the lake hand out events of the last release for years,
 so the schema of today must allow them: no field newly required, no smaller enum, no tighter limit.
-What is left is to add an optional field. Anything else is a new version of the fact.
+What is left is to add an optional field. Anything else is a new version of the event.
 """
 
 from collections.abc import Iterator

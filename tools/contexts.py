@@ -15,7 +15,7 @@ def apis() -> list[Api]:
 
 
 def events() -> dict[str, type[DomainEvent]]:
-    """Every fact class by `<context>/<Event>.v<N>`, in that order."""
+    """Every event class by `<context>/<Event>.v<N>`, in that order."""
     for name in CONTEXTS:
         importlib.import_module(f"{name}.events")
     return dict(sorted(REGISTRY.items()))

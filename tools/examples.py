@@ -1,7 +1,7 @@
-"""events/examples/<context>/<Event>.v<N>.json: real facts, made by driving every API. `--check`.
+"""events/examples/<context>/<Event>.v<N>.json: real events, made by driving every API. `--check`.
 
 The use cases run against DynamoDB in process; what differs from run to run (ids, instants) is
-replaced by fixed values, so the files change only when the facts do.
+replaced by fixed values, so the files change only when the events do.
 """
 
 import base64
@@ -186,7 +186,7 @@ def _reporting() -> None:
         sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         rows=3,
         totals=[{"won": 4238, "lost": 2473, "win_rate": "0.6315"}],
-        position=StreamPosition(facts=15511),
+        position=StreamPosition(events=15511),
     )
     runs().complete("acme", done, result)
     runs().start("acme", failed)
@@ -209,7 +209,7 @@ def _notifications(won: dict[str, Any]) -> None:
 
 
 def _gaps(won: dict[str, Any]) -> None:
-    """A fact that waits for an earlier one, seen by both projections."""
+    """An event that waits for an earlier one, seen by both projections."""
     import importlib
 
     early = {**won, "subject": "opportunity/01ARZ3NDEKTSV4RRFFQ69G5FAV", "sequence": "3"}
@@ -219,16 +219,16 @@ def _gaps(won: dict[str, Any]) -> None:
             handler({"Records": [{"messageId": "1", "body": json.dumps(body)}]}, None)
 
 
-def _facts(client: Any) -> list[dict[str, Any]]:
+def _events(client: Any) -> list[dict[str, Any]]:
     from kernel.storage.packing import unpack
 
     items = client.scan(TableName=TABLE)["Items"]
-    outbox = [i["detail"]["B"] for i in items if i["sk"]["S"].startswith("FACT#")]
+    outbox = [i["detail"]["B"] for i in items if i["sk"]["S"].startswith("EVENT#")]
     found = [
         json.loads(unpack(raw if isinstance(raw, bytes) else base64.b64decode(raw)))
         for raw in outbox
     ]
-    return sorted(found, key=lambda fact: str(fact["id"]))
+    return sorted(found, key=lambda event: str(event["id"]))
 
 
 def fixed(text: str) -> str:
@@ -241,29 +241,29 @@ def fixed(text: str) -> str:
     return _INSTANT.sub("2026-06-30T09:00:00.000Z", _ULID.sub(an_id, text))
 
 
-def real_facts() -> dict[str, dict[str, Any]]:
-    """One real fact of every class, by `<context>/<Event>.v<N>`."""
+def real_events() -> dict[str, dict[str, Any]]:
+    """One real event of every class, by `<context>/<Event>.v<N>`."""
     with cloud() as client:
         _opportunities(_customers())
         _activities()
         _reporting()
-        (won,) = [f for f in _facts(client) if f["type"] == "OpportunityWon"]
+        (won,) = [f for f in _events(client) if f["type"] == "OpportunityWon"]
         _notifications(won)
         _gaps(won)
-        made = _facts(client)
+        made = _events(client)
     found: dict[str, dict[str, Any]] = {}
-    for fact in made:
-        name = fact["dataschema"].removeprefix("urn:zebros:schema:")
-        found.setdefault(name, json.loads(fixed(json.dumps(fact))))
+    for event in made:
+        name = event["dataschema"].removeprefix("urn:zebros:schema:")
+        found.setdefault(name, json.loads(fixed(json.dumps(event))))
     return found
 
 
 def render() -> dict[Path, str]:
-    """Every example file's text. Raises RuntimeError when a fact class has no example."""
-    found = real_facts()
+    """Every example file's text. Raises RuntimeError when an event class has no example."""
+    found = real_events()
     if missing := events().keys() - found.keys():
         raise RuntimeError(f"nothing here makes {', '.join(sorted(missing))}")
-    return {FOLDER / f"{name}.json": as_json(fact) for name, fact in sorted(found.items())}
+    return {FOLDER / f"{name}.json": as_json(event) for name, event in sorted(found.items())}
 
 
 def leftovers() -> list[Path]:

@@ -1,8 +1,8 @@
 """events/released/: the schemas of the last release, which everything later is compared with.
 
 `python -m tools.release` copies events/schemas/ there, and refuses when that would break a promise
-(tools/compatibility.py). It is run when the facts go out to subscribers, never by `make contracts`:
-until then a new field may still be renamed.
+(tools/compatibility.py). It is run when the events go out to subscribers, never by `make
+contracts`: until then a new field may still be renamed.
 """
 
 import json
@@ -33,7 +33,7 @@ def broken_promises(now: dict[Path, str], released: Path = FOLDER) -> list[str]:
 def release(now: dict[Path, str], released: Path = FOLDER) -> None:
     """Make today's schemas the ones that later ones are compared with."""
     if broken := broken_promises(now, released):
-        sys.exit("\n".join(["not released; make it a new version of the fact:", *broken]))
+        sys.exit("\n".join(["not released; make it a new version of the event:", *broken]))
     for path, text in now.items():
         copy = released / path.relative_to(schemas.FOLDER)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tools.drift import ROOT, as_json, main
-from tools.examples import event, real_facts
+from tools.examples import event, real_events
 
 FOLDER = ROOT / "events" / "requests"
 _UNKNOWN = "01JZEBR0S00000000000000099"
 
 
 def _queue(*details: dict[str, Any]) -> dict[str, Any]:
-    """Facts as a consumer's queue delivers them."""
+    """Events as a consumer's queue delivers them."""
     return {
         "Records": [
             {
@@ -35,16 +35,16 @@ def _queue(*details: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _stream(fact: dict[str, Any]) -> dict[str, Any]:
-    """A fact as its table's stream delivers it to the Relay."""
+def _stream(event: dict[str, Any]) -> dict[str, Any]:
+    """An event as its table's stream delivers it to the Relay."""
     from kernel.domain.envelope import written
     from kernel.storage.packing import pack
 
     key = {
-        "pk": {"S": f"TENANT#sample#SAMPLE#{fact['subject']}"},
-        "sk": {"S": f"FACT#{int(fact['sequence']):012d}"},
+        "pk": {"S": f"TENANT#sample#SAMPLE#{event['subject']}"},
+        "sk": {"S": f"EVENT#{int(event['sequence']):012d}"},
     }
-    packed = base64.b64encode(pack(written(fact))).decode()
+    packed = base64.b64encode(pack(written(event))).decode()
     return {
         "Records": [
             {
@@ -68,7 +68,9 @@ def _stream(fact: dict[str, Any]) -> dict[str, Any]:
 def samples() -> dict[str, tuple[dict[str, Any], Any]]:
     """By function: the event, and what of the answer is expected."""
     # The tenant of samples is nobody's: what they do reaches no real record.
-    facts = {name: {**fact, "tenantid": "sample"} for name, fact in real_facts().items()}
+    cloud_events = {
+        name: {**cloud_event, "tenantid": "sample"} for name, cloud_event in real_events().items()
+    }
     no_failures: dict[str, Any] = {"batchItemFailures": []}
     ok = {"statusCode": 200}
     token = {
@@ -98,19 +100,19 @@ def samples() -> dict[str, tuple[dict[str, Any], Any]]:
         "ReportingApi": (event("GET", "/reports", limit="1"), ok),
         "NotificationsApi": (event("GET", "/notifications/unread-count"), ok),
         "OpportunitiesEvents": (
-            _queue(facts["opportunities/OpportunityCreated.v1"]),
+            _queue(cloud_events["opportunities/OpportunityCreated.v1"]),
             no_failures,
         ),
-        "ActivitiesEvents": (_queue(facts["activities/TaskAssigned.v1"]), no_failures),
+        "ActivitiesEvents": (_queue(cloud_events["activities/TaskAssigned.v1"]), no_failures),
         # A replayed request starts nothing: the sample must not make work.
         "ReportingEvents": (
-            _replayed(_queue(facts["reporting/ReportRequested.v1"])),
+            _replayed(_queue(cloud_events["reporting/ReportRequested.v1"])),
             no_failures,
         ),
-        "ReportingLake": (_queue(facts["opportunities/OpportunityWon.v1"]), no_failures),
+        "ReportingLake": (_queue(cloud_events["opportunities/OpportunityWon.v1"]), no_failures),
         # There is no such report, so there is nothing to do.
         "ReportingSteps": (step, {"next": "end"}),
-        "NotificationsEvents": (_queue(facts["activities/TaskAssigned.v1"]), no_failures),
+        "NotificationsEvents": (_queue(cloud_events["activities/TaskAssigned.v1"]), no_failures),
         "NotificationsSocket": (socket, ok),
     }
     samples_of_relays = {
@@ -121,7 +123,7 @@ def samples() -> dict[str, tuple[dict[str, Any], Any]]:
         "notifications": "notifications/NotificationSent.v1",
     }
     for context, name in samples_of_relays.items():
-        found[f"{context.capitalize()}Relay"] = (_stream(facts[name]), no_failures)
+        found[f"{context.capitalize()}Relay"] = (_stream(cloud_events[name]), no_failures)
     return found
 
 

@@ -1,8 +1,8 @@
-"""events/schemas/<context>/<Event>.v<N>.json from the fact classes. `--check` fails on drift.
+"""events/schemas/<context>/<Event>.v<N>.json from the event classes. `--check` fails on drift.
 
-Each file is the JSON Schema of a fact's `data`, named by the envelope's `dataschema`;
+Each file is the JSON Schema of an event's `data`, named by the envelope's `dataschema`;
 envelope.v1.json is the schema of the envelope around it. The schemas are open: a subscriber that
-checks facts with one must still take them when a later release adds an optional field.
+checks events with one must still take them when a later release adds an optional field.
 """
 
 from pathlib import Path
@@ -18,13 +18,13 @@ ENVELOPE: dict[str, Any] = {
     "$schema": DRAFT,
     "$id": "urn:zebros:schema:envelope.v1",
     "title": "Envelope",
-    "description": "CloudEvents 1.0 attributes around a fact, as EventBridge `detail`.",
+    "description": "CloudEvents 1.0 attributes around an event, as EventBridge `detail`.",
     "type": "object",
     "properties": {
         "specversion": {"const": "1.0"},
-        "id": {"type": "string", "description": "Unique per fact; the key to act on once."},
+        "id": {"type": "string", "description": "Unique per event; the key to act on once."},
         "source": {"type": "string", "pattern": "^zebros\\.[a-z]+$"},
-        "type": {"type": "string", "description": "The fact's name, also the detail-type."},
+        "type": {"type": "string", "description": "The event's name, also the detail-type."},
         "subject": {"type": "string", "pattern": "^[a-z_]+/.+$"},
         "time": {"type": "string", "format": "date-time"},
         "datacontenttype": {"const": "application/json"},
@@ -33,11 +33,11 @@ ENVELOPE: dict[str, Any] = {
         "sequence": {
             "type": "string",
             "pattern": "^[1-9][0-9]*$",
-            "description": "Contiguous per subject, from 1: a missing number is a missing fact.",
+            "description": "Contiguous per subject, from 1: a missing number is a missing event.",
         },
         "sequencetype": {"const": "Integer"},
         "correlationid": {"type": "string"},
-        "causationid": {"type": "string", "description": "The id of the fact that led to this."},
+        "causationid": {"type": "string", "description": "The id of the event that led to this."},
         "actor": {"type": "string", "description": "The user who did it, or `system`."},
         "origin": {"type": "string", "enum": ["api", "import", "system"]},
         "data": {"type": "object"},

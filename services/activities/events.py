@@ -1,4 +1,4 @@
-"""Facts this context publishes, with the records they carry: the source of its schemas."""
+"""Events this context publishes, with the records they carry: the source of its schemas."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -63,7 +63,7 @@ class TaskDetails(Fields):
         default_factory=list,
         max_length=5,
         exclude_if=empty,
-        description="The records it is about; its facts are on their timelines too.",
+        description="The records it is about; its events are on their timelines too.",
     )
 
 
@@ -88,7 +88,7 @@ class TaskState(Snapshot, TaskFields):
 
 
 class TaskEvent(DomainEvent):
-    """Base of the facts about a task."""
+    """Base of the events about a task."""
 
     current: TaskState
 
@@ -115,4 +115,4 @@ class TaskReopened(TaskEvent, context="activities"):
 
 
 class StreamGapDetected(StreamGap, context="activities"):
-    """A projection of this context waits for a fact that has not come."""
+    """A projection of this context waits for an event that has not come."""

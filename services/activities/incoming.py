@@ -1,4 +1,4 @@
-"""The part of every context's facts that a timeline shows."""
+"""The part of every context's events that a timeline shows."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ class _Part(BaseModel):
 
 
 class Amount(_Part):
-    """Money as facts carry it."""
+    """Money as events carry it."""
 
     minor_units: int
     currency: str
@@ -30,7 +30,7 @@ class Link(_Part):
 
 
 class Subject(_Part):
-    """`current` of any fact: how it is called, and which records it belongs to."""
+    """`current` of any event: how it is called, and which records it belongs to."""
 
     id: str
     name: str | None = None
@@ -56,7 +56,7 @@ class Subject(_Part):
 
 
 class Told(_Part):
-    """A fact's `data`."""
+    """An event's `data`."""
 
     current: Subject
     changed: list[str] = Field(default_factory=list)

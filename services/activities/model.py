@@ -1,4 +1,4 @@
-"""What tasks are and what may happen to them; how a fact reads on a timeline. No AWS, no I/O."""
+"""What tasks are and what may happen to them; how an event reads on a timeline. No AWS, no I/O."""
 
 import re
 from datetime import datetime
@@ -42,15 +42,15 @@ class Task(TaskState, Aggregate):
         return self.status in CLOSED
 
     def update(self, fields: TaskFields) -> tuple["Task", list[DomainEvent]]:
-        """Change fields; giving it to someone else is a fact of its own."""
+        """Change fields; giving it to someone else is an event of its own."""
         after = self.with_changes(**dict(fields))
         changed, previous = difference(self, after, TaskFields)
-        facts: list[DomainEvent] = []
+        events: list[DomainEvent] = []
         if set(changed) - {"assignee_id"}:
-            facts.append(TaskUpdated(current=after, changed=changed, previous=previous))
+            events.append(TaskUpdated(current=after, changed=changed, previous=previous))
         if "assignee_id" in changed:
-            facts.append(TaskAssigned(current=after, previous_assignee_id=self.assignee_id))
-        return (after if facts else self), facts
+            events.append(TaskAssigned(current=after, previous_assignee_id=self.assignee_id))
+        return (after if events else self), events
 
     def complete(self, by: str, at: datetime) -> tuple["Task", TaskCompleted]:
         """Done."""
@@ -69,12 +69,12 @@ class Task(TaskState, Aggregate):
         return after, TaskReopened(current=after)
 
 
-def sentence(kind: str, fact_type: str, told: Told) -> str:
-    """How a fact about a record of a kind (`opportunity`) reads on a timeline."""
+def sentence(kind: str, event_type: str, told: Told) -> str:
+    """How an event about a record of a kind (`opportunity`) reads on a timeline."""
     current = told.current
     name = current.called(kind)
     worth = f", {current.amount.written()}" if current.amount else ""
-    match what := fact_type.removeprefix(kind.capitalize()):
+    match what := event_type.removeprefix(kind.capitalize()):
         case "Created":
             return f"New {kind}: {name}{worth}"
         case "Updated":
@@ -102,5 +102,5 @@ def sentence(kind: str, fact_type: str, told: Told) -> str:
         case "Completed":
             return f"Done: {name}"
         case _:
-            # Facts that this table does not know (yet): OpportunityWentStale is "went stale".
+            # Events that this table does not know (yet): OpportunityWentStale is "went stale".
             return f"{name}: {re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', what).lower()}"

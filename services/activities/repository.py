@@ -25,8 +25,8 @@ class TimelineEntry(BaseModel):
     type: str
     text: str
     actor: str
-    subject: str = Field(description="The record the fact is about: `opportunity/<id>`.")
-    sequence: int = Field(description="The fact's number among those of its subject.")
+    subject: str = Field(description="The record the event is about: `opportunity/<id>`.")
+    sequence: int = Field(description="The event's number among those of its subject.")
     event_id: str
     correlation_id: str
 
@@ -91,7 +91,7 @@ class ActivityRepository:
 def timeline_item(tenant_id: str, record_type: str, record_id: str, entry: TimelineEntry) -> Put:
     """One entry on one record's timeline; written again it is the same item.
 
-    Facts of one commit have one time: their sequence keeps them in order.
+    Events of one commit have one time: their sequence keeps them in order.
     """
     return Put(
         {

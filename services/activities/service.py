@@ -33,10 +33,10 @@ class ActivityService:
     def create(self, caller: Caller, fields: NewTask) -> Task:
         """Note something to do, for oneself or for someone else."""
         caller.must(Level.WRITE, Area.ACTIVITIES)
-        task, fact = Task.create(
+        task, event = Task.create(
             caller.tenant_id, new_id(), owned(fields, caller), caller.user_id, self._now()
         )
-        return self._repo.tasks.save(caller, None, task, fact)
+        return self._repo.tasks.save(caller, None, task, event)
 
     def get(self, caller: Caller, task_id: str) -> Task:
         """A task."""
@@ -76,20 +76,20 @@ class ActivityService:
         check_hand_over(caller, before, fields)
         if fields.assignee_id != before.assignee_id:
             self._must_be_able_to_assign(caller, before)
-        after, facts = before.update(fields)
-        return self._repo.tasks.save(caller, before, after, *facts) if facts else before
+        after, events = before.update(fields)
+        return self._repo.tasks.save(caller, before, after, *events) if events else before
 
     def complete(self, caller: Caller, task_id: str, expected: int | None) -> Task:
         """Mark a task as done."""
         before = self._changeable(caller, task_id, expected)
-        after, fact = before.complete(caller.user_id, self._now())
-        return self._repo.tasks.save(caller, before, after, fact)
+        after, event = before.complete(caller.user_id, self._now())
+        return self._repo.tasks.save(caller, before, after, event)
 
     def reopen(self, caller: Caller, task_id: str, expected: int | None) -> Task:
         """Mark a task as to be done again."""
         before = self._changeable(caller, task_id, expected)
-        after, fact = before.reopen()
-        return self._repo.tasks.save(caller, before, after, fact)
+        after, event = before.reopen()
+        return self._repo.tasks.save(caller, before, after, event)
 
     def timeline(
         self, caller: Caller, record_type: str, record_id: str, limit: int, cursor: str | None

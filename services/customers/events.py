@@ -1,4 +1,4 @@
-"""Facts this context publishes, with the records they carry: the source of its schemas."""
+"""Events this context publishes, with the records they carry: the source of its schemas."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -74,7 +74,7 @@ class ContactState(Snapshot, ContactFields):
 
 
 class AccountEvent(DomainEvent):
-    """Base of the facts about an account."""
+    """Base of the events about an account."""
 
     current: AccountState
 
@@ -99,7 +99,7 @@ class AccountRestored(AccountEvent, context="customers"):
 
 
 class ContactEvent(DomainEvent):
-    """Base of the facts about a contact."""
+    """Base of the events about a contact."""
 
     current: ContactState
 

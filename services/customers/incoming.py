@@ -1,1 +1,1 @@
-"""Other contexts' facts this context reads: none. It is where facts about customers begin."""
+"""Other contexts' events this context reads: none. It is where events about customers begin."""

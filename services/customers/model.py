@@ -1,6 +1,6 @@
 """What accounts and contacts are and what may happen to them. No AWS, no clock, no I/O.
 
-Every transition returns the new state and the facts that tell it; nothing here is ever changed in
+Every transition returns the new state and the events that tell it; nothing here is ever changed in
 place.
 """
 
@@ -42,7 +42,7 @@ class Account(AccountState, Aggregate):
         return account, AccountCreated(current=account)
 
     def update(self, fields: AccountFields, at: datetime) -> tuple["Account", list[DomainEvent]]:
-        """Change fields; no fact when nothing differs."""
+        """Change fields; no event when nothing differs."""
         _check_founded(fields, at)
         after = self.live().with_changes(**dict(fields))
         changed, previous = difference(self, after, AccountFields)
@@ -73,7 +73,7 @@ class Contact(ContactState, Aggregate):
         return contact, ContactCreated(current=contact)
 
     def update(self, fields: ContactFields) -> tuple["Contact", list[DomainEvent]]:
-        """Change fields; no fact when nothing differs."""
+        """Change fields; no event when nothing differs."""
         after = self.live().with_changes(**dict(fields))
         changed, previous = difference(self, after, ContactFields)
         if not changed:

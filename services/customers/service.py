@@ -32,10 +32,10 @@ class CustomerService:
         caller.must(Level.WRITE, Area.CUSTOMERS)
         account_id = new_id()
         self._parents(caller, account_id, fields.parent_account_id)
-        account, fact = Account.create(
+        account, event = Account.create(
             caller.tenant_id, account_id, owned(fields, caller), caller.user_id, self._now()
         )
-        return self._repo.accounts.save(caller, None, account, fact)
+        return self._repo.accounts.save(caller, None, account, event)
 
     def account(self, caller: Caller, account_id: str) -> Account:
         """An account, archived or not."""
@@ -101,10 +101,10 @@ class CustomerService:
         """Take a person in; they belong to the caller unless another owner is named."""
         caller.must(Level.WRITE, Area.CUSTOMERS)
         self._check_account(caller, fields.account_id)
-        contact, fact = Contact.create(
+        contact, event = Contact.create(
             caller.tenant_id, new_id(), owned(fields, caller), caller.user_id, self._now()
         )
-        return self._repo.contacts.save(caller, None, contact, fact)
+        return self._repo.contacts.save(caller, None, contact, event)
 
     def contact(self, caller: Caller, contact_id: str) -> Contact:
         """A contact, archived or not."""
@@ -244,8 +244,8 @@ class CustomerService:
     ) -> A:
         caller.must(Level.WRITE, Area.CUSTOMERS)
         before = store.get(caller.tenant_id, record_id)
-        after, facts, also = change(before.expect(expected))
-        return store.save(caller, before, after, *facts, also=also) if facts else before
+        after, events, also = change(before.expect(expected))
+        return store.save(caller, before, after, *events, also=also) if events else before
 
     def _parents(self, caller: Caller, account_id: str, wanted: str | None) -> list[Account]:
         """The accounts above an account that is put below `wanted`, read consistently.

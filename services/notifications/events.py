@@ -1,4 +1,4 @@
-"""Facts this context publishes, with the records they carry: the source of its schemas."""
+"""Events this context publishes, with the records they carry: the source of its schemas."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -34,7 +34,7 @@ class NotificationState(Snapshot):
     kind: Kind
     text: Line = Field(description="One sentence for people.")
     about: About
-    event_id: str = Field(description="The fact that made it.")
+    event_id: str = Field(description="The event that made it.")
     read_at: AwareDatetime | None = None
 
 

@@ -1,4 +1,4 @@
-"""The part of other contexts' facts this context reads: whom to tell, and what."""
+"""The part of other contexts' events this context reads: whom to tell, and what."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,7 +10,7 @@ class _Part(BaseModel):
 
 
 class Amount(_Part):
-    """Money as facts carry it."""
+    """Money as events carry it."""
 
     minor_units: int
     currency: str

@@ -1,11 +1,11 @@
-"""What a notification is, and whom a fact is told to. No AWS, no clock, no I/O."""
+"""What a notification is, and whom an event is told to. No AWS, no clock, no I/O."""
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
 from kernel.domain.aggregate import Aggregate, born
-from kernel.domain.envelope import Fact
+from kernel.domain.envelope import CloudEvent
 from kernel.domain.events import DomainEvent
 from notifications.events import About, Kind, NotificationRead, NotificationSent, NotificationState
 from notifications.incoming import AssignedTask, EndedReport, WonDeal
@@ -33,7 +33,7 @@ class Notification(NotificationState, Aggregate):
     def create(
         cls, tenant_id: str, message: Message, event_id: str, at: datetime
     ) -> tuple["Notification", NotificationSent]:
-        """A notification whose id follows from the fact and the recipient: told once, for good."""
+        """A notification whose id follows from the event and the recipient: told once, for good."""
         told = cls(
             **born(tenant_id, derived_id(event_id, message.recipient), SYSTEM, at),
             owner_id=message.recipient,
@@ -53,21 +53,21 @@ class Notification(NotificationState, Aggregate):
 
 
 def derived_id(event_id: str, recipient: str) -> str:
-    """A ULID with the fact's time and, for randomness, a hash of fact and recipient."""
+    """A ULID with the event's time and, for randomness, a hash of event and recipient."""
     digest = hashlib.sha256(f"{event_id}\n{recipient}".encode()).digest()
     number = int.from_bytes(digest[:10])
     return event_id[:10] + "".join(_BASE32[number >> (5 * i) & 31] for i in reversed(range(16)))
 
 
-def message_for(fact: Fact) -> Message | None:
-    """Whom a fact is told to and how; None when it is nobody's news.
+def message_for(event: CloudEvent) -> Message | None:
+    """Whom an event is told to and how; None when it is nobody's news.
 
     What was imported is history, not news; a task one gives oneself is no surprise.
     """
-    if fact.origin == "import":
+    if event.origin == "import":
         return None
-    current = fact.data["current"]
-    match fact.type:
+    current = event.data["current"]
+    match event.type:
         case "OpportunityWon":
             deal = WonDeal.model_validate(current)
             if deal.owner_id is None:
@@ -79,10 +79,10 @@ def message_for(fact: Fact) -> Message | None:
             )
         case "TaskAssigned":
             task = AssignedTask.model_validate(current)
-            if task.assignee_id in (None, fact.actor):
+            if task.assignee_id in (None, event.actor):
                 return None
             due = f", due {task.due_on}" if task.due_on else ""
-            text = f"New task from {fact.actor}: {task.title}{due}"
+            text = f"New task from {event.actor}: {task.title}{due}"
             return Message(
                 str(task.assignee_id), Kind.TASK_ASSIGNED, text, About(type="task", id=task.id)
             )
@@ -91,7 +91,7 @@ def message_for(fact: Fact) -> Message | None:
             if report.created_by == SYSTEM:
                 return None
             name = report.report.replace("_", " ")
-            done = fact.type == "ReportCompleted"
+            done = event.type == "ReportCompleted"
             text = (
                 f"Your report {name} is ready"
                 if done

@@ -39,13 +39,13 @@ class NotificationRepository:
         caller: Caller,
         before: Notification | None,
         after: Notification,
-        *facts: DomainEvent,
+        *events: DomainEvent,
     ) -> Notification:
-        """A notification, its facts and the unread count. Raises Conflict when it was told."""
+        """A notification, its events and the unread count. Raises Conflict when it was told."""
         change = (after.read_at is None) - (before is not None and before.read_at is None)
         count = Add(_unread(after.tenant_id, str(after.owner_id)), "COUNT", {"unread": change})
         return self.notifications.save(
-            caller, before, after, *facts, also=[count] if change else []
+            caller, before, after, *events, also=[count] if change else []
         )
 
     def inbox(

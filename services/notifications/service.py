@@ -4,7 +4,7 @@ from typing import Protocol
 
 from kernel.domain.auth import Caller, system
 from kernel.domain.clock import Clock
-from kernel.domain.envelope import Fact
+from kernel.domain.envelope import CloudEvent
 from kernel.domain.errors import Conflict, NotFound, StaleVersion
 from kernel.storage.store import Page
 from notifications.model import Notification, message_for
@@ -22,24 +22,24 @@ class Live(Protocol):
 
 
 class NotificationService:
-    """What users do with their inbox, and what facts put into it."""
+    """What users do with their inbox, and what events put into it."""
 
     def __init__(self, repository: NotificationRepository, live: Live, now: Clock) -> None:
         self._repo, self._live, self._now = repository, live, now
 
-    def tell(self, fact: Fact) -> Notification | None:
-        """Put a fact into the inbox of whom it concerns, once, and push it."""
-        message = message_for(fact)
+    def tell(self, event: CloudEvent) -> Notification | None:
+        """Put an event into the inbox of whom it concerns, once, and push it."""
+        message = message_for(event)
         if message is None:
             return None
-        caller = system(fact.tenant_id, correlation_id=fact.correlation_id, causation_id=fact.id)
-        told, sent = Notification.create(fact.tenant_id, message, fact.id, self._now())
+        caller = system(event.tenant_id, correlation_id=event.correlation_id, causation_id=event.id)
+        told, sent = Notification.create(event.tenant_id, message, event.id, self._now())
         try:
             told = self._repo.save(caller, None, told, sent)
         except Conflict as known:
             if known.slug == "busy":
                 raise
-            return None  # told before: the fact came twice
+            return None  # told before: the event came twice
         self._live.push(told)
         return told
 
@@ -61,11 +61,11 @@ class NotificationService:
             before = self._repo.notifications.get(caller.tenant_id, notification_id)
             if before.owner_id != caller.user_id:
                 raise NotFound(f"There is no notification {notification_id}.")
-            after, facts = before.read(self._now())
-            if not facts:
+            after, events = before.read(self._now())
+            if not events:
                 return before
             try:
-                return self._repo.save(caller, before, after, *facts)
+                return self._repo.save(caller, before, after, *events)
             except StaleVersion:
                 continue  # read in another window at the same moment
         return self._repo.notifications.get(caller.tenant_id, notification_id)

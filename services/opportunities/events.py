@@ -1,4 +1,4 @@
-"""Facts this context publishes, with the records they carry: the source of its schemas."""
+"""Events this context publishes, with the records they carry: the source of its schemas."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -141,7 +141,7 @@ class ProductUpdated(DomainEvent, context="opportunities"):
 
 
 class OpportunityEvent(DomainEvent):
-    """Base of the facts about an opportunity."""
+    """Base of the events about an opportunity."""
 
     current: OpportunityState
 
@@ -205,4 +205,4 @@ class OpportunityReopened(OpportunityEvent, context="opportunities"):
 
 
 class StreamGapDetected(StreamGap, context="opportunities"):
-    """A projection of this context waits for a fact that has not come."""
+    """A projection of this context waits for an event that has not come."""

@@ -1,10 +1,10 @@
-"""The part of facts this context reads: of its own deals, to keep the board's counters."""
+"""The part of events this context reads: of its own deals, to keep the board's counters."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Amount(BaseModel):
-    """Money as facts carry it."""
+    """Money as events carry it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -1,6 +1,6 @@
 """What pipelines, products and deals are and what may happen to them. No AWS, no clock, no I/O.
 
-Every transition returns the new state and the facts that tell it; nothing here is ever changed in
+Every transition returns the new state and the events that tell it; nothing here is ever changed in
 place.
 """
 
@@ -105,7 +105,7 @@ class Product(ProductState, Aggregate):
         return product, ProductCreated(current=product)
 
     def update(self, fields: ProductFields) -> tuple["Product", list[DomainEvent]]:
-        """Change fields; no fact when nothing differs."""
+        """Change fields; no event when nothing differs."""
         after = self.with_changes(**dict(fields))
         changed, previous = difference(self, after, ProductFields)
         if not changed:
@@ -143,7 +143,7 @@ class Opportunity(OpportunityState, Aggregate):
         at: datetime,
         closing: Closing | None = None,
     ) -> tuple["Opportunity", list[DomainEvent]]:
-        """A new deal; in a closed stage it is taken over closed, with a second fact saying so."""
+        """A new deal; in a closed stage it is taken over closed, with a second event saying so."""
         start = stage if stage.kind is StageKind.OPEN else pipeline.first(StageKind.OPEN)
         opened = cls(
             **born(tenant_id, opportunity_id, by, at),
@@ -160,7 +160,7 @@ class Opportunity(OpportunityState, Aggregate):
     ) -> tuple["Opportunity", list[DomainEvent]]:
         """Change fields and, where it is given, what is known of a closed deal's end.
 
-        Another amount and another owner are facts of their own; none when nothing differs.
+        Another amount and another owner are events of their own; none when nothing differs.
         """
         closing = closing or Closing()
         closing.check(self.status)
@@ -172,14 +172,14 @@ class Opportunity(OpportunityState, Aggregate):
         changed, previous = difference(self, after, OpportunityState)
         if "opened_on" in changed or "closed_on" in changed:
             after._check_days("closed_on" if "closed_on" in changed else "opened_on")
-        facts: list[DomainEvent] = []
+        events: list[DomainEvent] = []
         if set(changed) - {"amount", *_OWNER}:
-            facts.append(OpportunityUpdated(current=after, changed=changed, previous=previous))
+            events.append(OpportunityUpdated(current=after, changed=changed, previous=previous))
         if "amount" in changed:
-            facts.append(OpportunityAmountChanged(current=after, previous_amount=self.amount))
+            events.append(OpportunityAmountChanged(current=after, previous_amount=self.amount))
         if _OWNER.intersection(changed):
-            facts.append(self._reassigned(after))
-        return (after if facts else self), facts
+            events.append(self._reassigned(after))
+        return (after if events else self), events
 
     def taken_over(
         self, fields: OpportunityFields, stage: Stage | None, closing: Closing, at: datetime
@@ -187,9 +187,9 @@ class Opportunity(OpportunityState, Aggregate):
         """As another system has it now: its fields, its stage (None: as it is), how it ended."""
         if stage is None or stage.key == self.stage:
             return self.update(fields, closing)
-        updated, facts = self.update(fields)
+        updated, events = self.update(fields)
         deal, more = updated._brought(stage, closing, at)
-        return deal, facts + more
+        return deal, events + more
 
     def move(self, stage: Stage, at: datetime) -> tuple["Opportunity", list[DomainEvent]]:
         """To another open stage; won and lost have verbs of their own, which ask for more."""
@@ -200,13 +200,13 @@ class Opportunity(OpportunityState, Aggregate):
         if stage.key == self.stage:
             return self, []
         after = self.with_changes(stage_entered_at=at, **_standing(stage))
-        fact = OpportunityStageChanged(
+        event = OpportunityStageChanged(
             current=after,
             from_stage=self.stage,
             to_stage=stage.key,
             seconds_in_stage=self._seconds(at),
         )
-        return after, [fact]
+        return after, [event]
 
     def win(
         self, stage: Stage, at: datetime, closed_on: date | None = None
@@ -277,12 +277,12 @@ class Opportunity(OpportunityState, Aggregate):
             raise RuleViolation(detail, errors=(FieldError("stage", "needs an open deal"),))
         if stage.kind is StageKind.OPEN:
             return self.move(stage, at)
-        closed, fact = (
+        closed, event = (
             self.win(stage, at, closing.closed_on)
             if stage.kind is StageKind.WON
             else self.lose(stage, at, closing.lost_reason or "", closing.closed_on)
         )
-        return closed, [fact]
+        return closed, [event]
 
     def _must_be_open(self, verb: str) -> None:
         if self.status is not StageKind.OPEN:

@@ -85,11 +85,11 @@ class OpportunityRepository:
         caller: Caller,
         before: Opportunity | None,
         after: Opportunity,
-        *facts: DomainEvent,
+        *events: DomainEvent,
         also: Sequence[Action] = (),
     ) -> Opportunity:
-        """A deal with its facts. Raises StaleVersion, Conflict."""
-        return self.opportunities.save(caller, before, after, *facts, also=also)
+        """A deal with its events. Raises StaleVersion, Conflict."""
+        return self.opportunities.save(caller, before, after, *events, also=also)
 
     def of_owner(
         self, tenant_id: str, owner_id: str, limit: int, after: str | None

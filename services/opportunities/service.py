@@ -45,10 +45,10 @@ class OpportunityService:
     def create_pipeline(self, caller: Caller, fields: PipelineFields) -> Pipeline:
         """Set up a pipeline (settings: full)."""
         caller.must(Level.FULL, Area.SETTINGS)
-        pipeline, fact = Pipeline.create(
+        pipeline, event = Pipeline.create(
             caller.tenant_id, new_id(), fields, caller.user_id, self._now()
         )
-        return self._repo.pipelines.save(caller, None, pipeline, fact)
+        return self._repo.pipelines.save(caller, None, pipeline, event)
 
     def pipeline(self, caller: Caller, pipeline_id: str) -> Pipeline:
         """A pipeline."""
@@ -70,10 +70,10 @@ class OpportunityService:
     def create_product(self, caller: Caller, fields: ProductFields) -> Product:
         """Add to the catalogue (settings: limited)."""
         caller.must(Level.LIMITED, Area.SETTINGS)
-        product, fact = Product.create(
+        product, event = Product.create(
             caller.tenant_id, new_id(), fields, caller.user_id, self._now()
         )
-        return self._repo.products.save(caller, None, product, fact)
+        return self._repo.products.save(caller, None, product, event)
 
     def product(self, caller: Caller, product_id: str) -> Product:
         """A product."""
@@ -96,8 +96,8 @@ class OpportunityService:
         """Change a product (settings: limited)."""
         caller.must(Level.LIMITED, Area.SETTINGS)
         before = self._repo.products.get(caller.tenant_id, product_id).expect(expected)
-        after, facts = before.update(patched(before, patch, ProductFields))
-        return self._repo.products.save(caller, before, after, *facts) if facts else before
+        after, events = before.update(patched(before, patch, ProductFields))
+        return self._repo.products.save(caller, before, after, *events) if events else before
 
     def upsert_product(self, caller: Caller, fields: ProductFields) -> tuple[Product, bool]:
         """Create or change by external id; also says whether it was created."""
@@ -106,8 +106,10 @@ class OpportunityService:
         if found is None:
             return self.create_product(caller, fields), True
         before = self._repo.products.get(caller.tenant_id, found)
-        after, facts = before.update(merged(before, fields))
-        return (self._repo.products.save(caller, before, after, *facts) if facts else before), False
+        after, events = before.update(merged(before, fields))
+        return (
+            self._repo.products.save(caller, before, after, *events) if events else before
+        ), False
 
     # -- opportunities -----------------------------------------------------------------------
 
@@ -120,7 +122,7 @@ class OpportunityService:
         self._check_product(caller, fields, None)
         pipeline = self._named(caller, placement.pipeline_id or DEFAULT_PIPELINE)
         stage = pipeline.stage(placement.stage or pipeline.first(StageKind.OPEN).key)
-        deal, facts = Opportunity.create(
+        deal, events = Opportunity.create(
             caller.tenant_id,
             new_id(),
             fields,
@@ -130,7 +132,7 @@ class OpportunityService:
             self._now(),
             placement.closing,
         )
-        return self._repo.save(caller, None, deal, *facts)
+        return self._repo.save(caller, None, deal, *events)
 
     def get(self, caller: Caller, opportunity_id: str) -> Opportunity:
         """A deal."""
@@ -204,8 +206,8 @@ class OpportunityService:
 
         def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
             stage = self._pipeline_of(deal).first(StageKind.WON)
-            won, fact = deal.win(stage, self._now(), closed_on)
-            return won, [fact]
+            won, event = deal.win(stage, self._now(), closed_on)
+            return won, [event]
 
         return self._change(caller, opportunity_id, expected, change)
 
@@ -221,8 +223,8 @@ class OpportunityService:
 
         def change(deal: Opportunity) -> tuple[Opportunity, list[Any]]:
             stage = self._pipeline_of(deal).first(StageKind.LOST)
-            lost, fact = deal.lose(stage, self._now(), reason, closed_on)
-            return lost, [fact]
+            lost, event = deal.lose(stage, self._now(), reason, closed_on)
+            return lost, [event]
 
         return self._change(caller, opportunity_id, expected, change)
 
@@ -235,8 +237,8 @@ class OpportunityService:
             caller.must_be_allowed(Permission.REOPEN_OPPORTUNITY)
             pipeline = self._pipeline_of(deal)
             target = pipeline.stage(stage) if stage else pipeline.first(StageKind.OPEN)
-            opened, fact = deal.reopen(target, self._now())
-            return opened, [fact]
+            opened, event = deal.reopen(target, self._now())
+            return opened, [event]
 
         return self._change(caller, opportunity_id, expected, change)
 
@@ -280,8 +282,8 @@ class OpportunityService:
         stage = None
         if placement.stage not in (None, before.stage):
             stage = self._pipeline_of(before).stage(placement.stage)
-        after, facts = before.taken_over(fields, stage, placement.closing, self._now())
-        return (self._repo.save(caller, before, after, *facts) if facts else before), False
+        after, events = before.taken_over(fields, stage, placement.closing, self._now())
+        return (self._repo.save(caller, before, after, *events) if events else before), False
 
     def _change(
         self,
@@ -292,8 +294,8 @@ class OpportunityService:
     ) -> Opportunity:
         caller.must(Level.WRITE, Area.OPPORTUNITIES)
         before = self._repo.opportunities.get(caller.tenant_id, opportunity_id)
-        after, facts = change(before.expect(expected).live())
-        return self._repo.save(caller, before, after, *facts) if facts else before
+        after, events = change(before.expect(expected).live())
+        return self._repo.save(caller, before, after, *events) if events else before
 
     def _named(self, caller: Caller, pipeline_id: str) -> Pipeline:
         """The pipeline a request names in a field: an unknown one is a wrong field, no 404."""

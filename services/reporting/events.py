@@ -1,4 +1,4 @@
-"""Facts this context publishes, with the report run they carry: the source of its schemas."""
+"""Events this context publishes, with the report run they carry: the source of its schemas."""
 
 from datetime import date
 from enum import StrEnum
@@ -37,11 +37,11 @@ class FailureCode(StrEnum):
 
 
 class StreamPosition(BaseModel):
-    """The part of the event stream a report reflects: how many facts, and the last of them."""
+    """The part of the event stream a report reflects: how many events, and the last of them."""
 
     model_config = ConfigDict(frozen=True)
 
-    facts: int = Field(ge=0)
+    events: int = Field(ge=0)
     last_time: AwareDatetime | None = None
     last_id: Id | None = None
 
@@ -89,7 +89,7 @@ class ReportRunState(Snapshot):
 
 
 class ReportEvent(DomainEvent):
-    """Base of the facts about a report run."""
+    """Base of the events about a report run."""
 
     current: ReportRunState
 

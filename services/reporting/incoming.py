@@ -1,7 +1,7 @@
-"""The part of facts this context reads: of its own runs, to start their making.
+"""The part of events this context reads: of its own runs, to start their making.
 
 The lake writer reads envelopes alone, and the engine reads lake files by an explicit schema
-(engine/facts.py), whose members are those of ReportedDeal.
+(engine/events.py), whose members are those of ReportedDeal.
 """
 
 from datetime import date
@@ -18,7 +18,7 @@ class RequestedReport(BaseModel):
 
 
 class Price(BaseModel):
-    """Money as facts carry it."""
+    """Money as events carry it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

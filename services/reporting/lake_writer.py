@@ -1,9 +1,9 @@
-"""The event lake: every fact, in immutable files of gzipped JSON lines, one folder per day.
+"""The event lake: every event, in immutable files of gzipped JSON lines, one folder per day.
 
     tenant=<t>/context=<c>/date=<YYYY-MM-DD of time>/<name>.jsonl.gz
 
-A file's name is made of the ids of its facts, so that a batch that comes again rewrites the same
-file with the same bytes. A batch that comes again in other company makes facts stand in two files:
+A file's name is made of the ids of its events, so that a batch that comes again rewrites the same
+file with the same bytes. A batch that comes again in other company makes events stand in two files:
 readers count each id once. Names begin with the last id, so that they sort by time.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kernel.domain.envelope import Fact
+from kernel.domain.envelope import CloudEvent
 from kernel.domain.ids import PATTERN
 from kernel.messaging.consumer import ALL, Message, consumed, failures, report
 
@@ -27,25 +27,29 @@ _NAME_DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Where a fact belongs."""
+    """Where an event belongs."""
 
     tenant: str
     context: str
     day: str
 
     @classmethod
-    def of(cls, fact: Fact) -> "Folder":
+    def of(cls, event: CloudEvent) -> "Folder":
         """Raises ValueError for an envelope whose parts would not be one folder each."""
-        at = datetime.fromisoformat(fact.time)
+        at = datetime.fromisoformat(event.time)
         if at.tzinfo is None:
-            raise ValueError(f"time {fact.time!r} has no zone")
-        for pattern, part in ((_TENANT, fact.tenant_id), (_CONTEXT, fact.context), (_ID, fact.id)):
+            raise ValueError(f"time {event.time!r} has no zone")
+        for pattern, part in (
+            (_TENANT, event.tenant_id),
+            (_CONTEXT, event.context),
+            (_ID, event.id),
+        ):
             if not pattern.fullmatch(part):
                 raise ValueError(f"{part[:80]!r} cannot be a part of a lake file's name")
-        return cls(fact.tenant_id, fact.context, at.astimezone(UTC).date().isoformat())
+        return cls(event.tenant_id, event.context, at.astimezone(UTC).date().isoformat())
 
     def key(self, ids: Iterable[str]) -> str:
-        """The name of the file with these facts."""
+        """The name of the file with these events."""
         ordered = sorted(ids)
         digest = hashlib.sha256("\n".join(ordered).encode()).hexdigest()[:_NAME_DIGITS]
         return (
@@ -60,15 +64,15 @@ class LakeFolders:
     def __init__(self, s3: Any, bucket: str) -> None:
         self._s3, self._bucket = s3, bucket
 
-    def write(self, folder: Folder, facts: dict[str, Fact]) -> None:
-        """One file with these facts, by id."""
-        ordered = [facts[one] for one in sorted(facts)]
-        lines = "".join(f"{fact.detail}\n" for fact in ordered)
-        times = sorted(fact.time for fact in ordered)
+    def write(self, folder: Folder, events: dict[str, CloudEvent]) -> None:
+        """One file with these events, by id."""
+        ordered = [events[one] for one in sorted(events)]
+        lines = "".join(f"{event.detail}\n" for event in ordered)
+        times = sorted(event.time for event in ordered)
         self._s3.put_object(
             Bucket=self._bucket,
-            Key=folder.key(facts),
-            # Without a time stamp in it, the same facts are the same bytes.
+            Key=folder.key(events),
+            # Without a time stamp in it, the same events are the same bytes.
             Body=gzip.compress(lines.encode(), mtime=0),
             ContentType="application/x-ndjson",
             ContentEncoding="gzip",
@@ -77,7 +81,7 @@ class LakeFolders:
 
 
 class LakeWriter:
-    """Writes batches of facts; a Lambda handler (SQS, partial batch failures)."""
+    """Writes batches of events; a Lambda handler (SQS, partial batch failures)."""
 
     types = frozenset({ALL})
 
@@ -87,25 +91,27 @@ class LakeWriter:
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
         """One file per tenant, context and day; what cannot be read or written fails alone."""
         failed: list[str] = []
-        folders: dict[Folder, list[tuple[dict[str, Any], Fact]]] = {}
+        folders: dict[Folder, list[tuple[dict[str, Any], CloudEvent]]] = {}
         for record in event["Records"]:
             try:
-                fact = Message(record).fact()
+                cloud_event = Message(record).event()
                 # What no file or its metadata can hold fails here, and not with all its company.
-                fact.detail.encode()
-                fact.time.encode("ascii")
-                folders.setdefault(Folder.of(fact), []).append((record, fact))
+                cloud_event.detail.encode()
+                cloud_event.time.encode("ascii")
+                folders.setdefault(Folder.of(cloud_event), []).append((record, cloud_event))
             except Exception as fault:
                 report("lake", record, fault)
                 failed.append(record["messageId"])
         for folder, batch in folders.items():
             try:
-                self._folders().write(folder, {fact.id: fact for _, fact in batch})
+                self._folders().write(
+                    folder, {cloud_event.id: cloud_event for _, cloud_event in batch}
+                )
             except Exception as fault:
                 for record, _ in batch:
                     report("lake", record, fault)
                     failed.append(record["messageId"])
                 continue
-            for _, fact in batch:
-                consumed("lake", fact)
+            for _, cloud_event in batch:
+                consumed("lake", cloud_event)
         return failures(failed)

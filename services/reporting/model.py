@@ -5,7 +5,7 @@
        every state that is no end -> CANCELLED | FAILED
 
 What the machinery does may be done twice (queues deliver again, steps are retried), so these
-transitions return the same state and no fact when there is nothing left to do; what people do
+transitions return the same state and no event when there is nothing left to do; what people do
 raises RuleViolation instead.
 """
 

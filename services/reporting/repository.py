@@ -4,7 +4,7 @@ Index keys (each with the tenant in front):
   gsi1  OWNER#<owner>        <run id>     a user's runs, newest first
   gsi2  RUNS                 <run id>     everyone's runs, newest first
   REPORT#<run id> (table itself)  PROGRESS    how far the worker is: not a part of the record, has
-                                              no version and no fact, and goes after a week
+                                              no version and no event, and goes after a week
 """
 
 import time
@@ -51,10 +51,10 @@ class ReportRepository:
         self.runs = Store(table, ReportRun, "report", _index, clock)
 
     def save(
-        self, caller: Caller, before: ReportRun | None, after: ReportRun, *facts: DomainEvent
+        self, caller: Caller, before: ReportRun | None, after: ReportRun, *events: DomainEvent
     ) -> ReportRun:
-        """A run with its facts. Raises StaleVersion, Conflict."""
-        return self.runs.save(caller, before, after, *facts)
+        """A run with its events. Raises StaleVersion, Conflict."""
+        return self.runs.save(caller, before, after, *events)
 
     def change(
         self,
@@ -71,11 +71,11 @@ class ReportRepository:
         for _ in range(_ATTEMPTS):
             before = self.runs.get(tenant_id, run_id)
             caller = by or system(tenant_id, correlation_id=before.correlation_id)
-            after, facts = decide(before)
+            after, events = decide(before)
             if after == before:
                 return before
             try:
-                return self.save(caller, before, after, *facts)
+                return self.save(caller, before, after, *events)
             except StaleVersion:
                 continue
         raise Busy("Too many changes to the same report at once; send the request again.")

@@ -47,8 +47,8 @@ class ReportService:
     def request(self, caller: Caller, parameters: ReportParameters) -> ReportRun:
         """Ask for a report. It reads data and changes none: the right to read reports is enough."""
         caller.must(Level.READ, Area.REPORTS)
-        run, facts = ReportRun.request(caller, new_id(), parameters, self._now())
-        return self._repo.save(caller, None, run, *facts)
+        run, events = ReportRun.request(caller, new_id(), parameters, self._now())
+        return self._repo.save(caller, None, run, *events)
 
     def get(self, caller: Caller, run_id: str) -> Seen:
         """A run of anyone in the tenant: it tells nothing that the right to read does not."""

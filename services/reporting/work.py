@@ -1,4 +1,4 @@
-"""What a worker does for a report: facts from the lake through the engine into one stored file."""
+"""What a worker does for a report: events from the lake through the engine into one stored file."""
 
 import errno
 import hashlib
@@ -99,7 +99,7 @@ def described(report: Report, path: Path, media_type: str) -> ReportResult:
         rows=report.row_count,
         totals=_totals(report),
         position=StreamPosition(
-            facts=position.facts, last_time=position.last_time, last_id=position.last_id
+            events=position.events, last_time=position.last_time, last_id=position.last_id
         ),
     )
 

@@ -183,12 +183,12 @@ class Answer:
         return {"if-match": self.headers["etag"]}
 
 
-def facts(client: Any, table: str = "table") -> list[dict[str, Any]]:
-    """All facts in a table's outbox, by subject and sequence (a scan: tests only)."""
+def published(client: Any, table: str = "table") -> list[dict[str, Any]]:
+    """All events in a table's outbox, by subject and sequence (a scan: tests only)."""
     items = client.scan(TableName=table)["Items"]
-    outbox = (item for item in items if item["sk"]["S"].startswith("FACT#"))
+    outbox = (item for item in items if item["sk"]["S"].startswith("EVENT#"))
     found = [json.loads(unpack(item["detail"]["B"])) for item in outbox]
-    return sorted(found, key=lambda fact: (fact["subject"], int(fact["sequence"])))
+    return sorted(found, key=lambda event: (event["subject"], int(event["sequence"])))
 
 
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Zebros")

@@ -81,10 +81,10 @@ def test_a_create_is_one_transaction_of_four_units_and_its_indexes(api: ApiClien
     api("POST", "/opportunities", DEAL)
     assert meter.taken() == {"TransactWriteItems": 1}
     items = [action["Put"]["Item"] for action in meter.requests[-1]["TransactItems"]]
-    assert len(items) == 2, "the state and its one fact"
+    assert len(items) == 2, "the state and its one event"
     assert sum(2 * math.ceil(size(item) / 1024) for item in items) == 4
     assert sum(name.startswith("gsi") and name.endswith("pk") for name in items[0]) == 3
-    assert not any(name.startswith("gsi") for name in items[1]), "facts are in no index"
+    assert not any(name.startswith("gsi") for name in items[1]), "events are in no index"
 
 
 def test_a_change_reads_once_and_writes_once(api: ApiClient) -> None:
@@ -152,7 +152,7 @@ HEAVY = (
 @pytest.mark.parametrize("context", APIS)
 def test_an_api_function_loads_nothing_it_does_not_need(context: str) -> None:
     program = (
-        f"import sys, {context}.handlers.api; from kernel import aws; "
+        f"import sys, {context}.handlers.api; from kernel.runtime import aws; "
         f"{context}.bootstrap.service(); "
         f"print(*[m for m in {HEAVY!r} if m in sys.modules], aws.session.cache_info().currsize)"
     )

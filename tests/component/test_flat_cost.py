@@ -162,4 +162,4 @@ def test_the_cost_is_the_same_whatever_the_table_holds(
         assert calls == ["Query"], name
         assert units <= 2, name
     calls, units = costs["create"][0]
-    assert (calls, units) == (["TransactWriteItems"], 4 + 3 * 2), "state, fact, three indexes"
+    assert (calls, units) == (["TransactWriteItems"], 4 + 3 * 2), "state, event, three indexes"

@@ -1,4 +1,4 @@
-"""docs/asyncapi.json is AsyncAPI 3.0, stands alone, and describes the facts that are published."""
+"""docs/asyncapi.json is AsyncAPI 3.0, stands alone, and describes the events that are published."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def test_it_is_asyncapi_3() -> None:
     assert faults == []
 
 
-def test_it_has_every_fact_once_and_sent_by_its_context() -> None:
+def test_it_has_every_event_once_and_sent_by_its_context() -> None:
     names = {key.replace("/", ".") for key in events()}
     assert DOCUMENT["components"]["messages"].keys() == names
     sent = [
@@ -67,12 +67,12 @@ def test_every_schema_is_used() -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.json")), ids=lambda p: p.stem)
 def test_an_example_is_the_message_it_describes(path: Path) -> None:
     """AsyncAPI's own schemas are JSON Schema draft 7: a reader takes the payload for one."""
-    fact = json.loads(path.read_text(encoding="utf-8"))
+    event = json.loads(path.read_text(encoding="utf-8"))
     message = DOCUMENT["components"]["messages"][f"{path.parent.name}.{path.stem}"]
     check = Draft7Validator({**message["payload"], "components": DOCUMENT["components"]})
-    check.validate(fact)
-    broken = {**fact["data"]["current"], "version": "one"}
+    check.validate(event)
+    broken = {**event["data"]["current"], "version": "one"}
     with pytest.raises(ValidationError):
-        check.validate({**fact, "data": {**fact["data"], "current": broken}})
+        check.validate({**event, "data": {**event["data"], "current": broken}})
     with pytest.raises(ValidationError):
-        check.validate({**fact, "type": "SomethingElse"})
+        check.validate({**event, "type": "SomethingElse"})

@@ -21,8 +21,8 @@ def example(type_: str) -> dict[str, Any]:
     return envelope
 
 
-def test_the_board_counts_by_every_fact_about_a_deal() -> None:
-    """A fact it did not take would leave a gap in the deal's sequence."""
+def test_the_board_counts_by_every_event_about_a_deal() -> None:
+    """An event it did not take would leave a gap in the deal's sequence."""
     assert board.types == {path.name.split(".")[0] for path in EXAMPLES.glob("Opportunity*.json")}
 
 
@@ -42,7 +42,7 @@ def test_it_reads_where_a_deal_stands_and_what_it_is_worth(type_: str) -> None:
 
 
 def test_the_examples_are_one_deal_that_is_counted_once_at_a_time() -> None:
-    """From its creation to its win: after every fact it is in one column, with its amount."""
+    """From its creation to its win: after every event it is in one column, with its amount."""
     story = sorted((example(type_) for type_ in board.types), key=lambda e: int(e["sequence"]))
     memory: Memory = {}
     columns: dict[str, tuple[int, int]] = {}

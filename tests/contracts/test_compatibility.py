@@ -1,4 +1,4 @@
-"""A released fact stays readable: by its subscribers now, and by us when it is replayed."""
+"""A released event stays readable: by its subscribers now, and by us when it is replayed."""
 
 import json
 from collections.abc import Callable
@@ -15,10 +15,10 @@ Change = Callable[[dict[str, Any]], None]
 
 def test_nothing_breaks_a_promise_of_the_last_release() -> None:
     assert any(release.FOLDER.rglob("*.json")), "the released schemas are gone"
-    assert release.broken_promises(schemas.render()) == [], "make it a new version of the fact"
+    assert release.broken_promises(schemas.render()) == [], "make it a new version of the event"
 
 
-def fact() -> dict[str, Any]:
+def event() -> dict[str, Any]:
     """A released schema with every kind of part that ours have."""
     return {
         "$defs": {
@@ -136,7 +136,7 @@ BREAKING: dict[str, tuple[Change, str]] = {
         put("required", to=["name"]),
         "data.part: was required, is optional",
     ),
-    "an enum has a value less, which replayed facts have": (
+    "an enum has a value less, which replayed events have": (
         put(*PART, "properties", "kind", "enum", to=["a"]),
         "data.part.kind: enum was ['a', 'b'], is ['a']",
     ),
@@ -178,9 +178,9 @@ BREAKING: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("name", BREAKING)
 def test_what_breaks_a_reader_is_refused(name: str) -> None:
     change, fault = BREAKING[name]
-    now = fact()
+    now = event()
     change(now)
-    assert fault in faults(fact(), now)
+    assert fault in faults(event(), now)
 
 
 HIDDEN: dict[str, tuple[Any, str]] = {
@@ -200,7 +200,7 @@ HIDDEN: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("keyword", HIDDEN)
 def test_a_change_below_a_reference_is_seen_or_the_reference_refused(keyword: str) -> None:
     part, fault = HIDDEN[keyword]
-    released, now = fact(), fact()
+    released, now = event(), event()
     for schema in (released, now):
         put(*FIELDS, "price", to={keyword: part})(schema)
     drop(*MONEY, "properties", "minor_units")(now)
@@ -210,7 +210,7 @@ def test_a_change_below_a_reference_is_seen_or_the_reference_refused(keyword: st
 
 @pytest.mark.parametrize("keyword", ["oneOf", "allOf"])
 def test_the_same_parts_in_another_order_are_free(keyword: str) -> None:
-    released, now = fact(), fact()
+    released, now = event(), event()
     parts = [{"$ref": "#/$defs/Money"}, {"$ref": "#/$defs/Part"}]
     put(*FIELDS, "price", to={keyword: parts})(released)
     put(*FIELDS, "price", to={keyword: parts[::-1]})(now)
@@ -230,15 +230,15 @@ HARMLESS: dict[str, Change] = {
     ),
     "another order of values": put(*PART, "properties", "kind", "enum", to=["b", "a"]),
     "another order of required fields": put("required", to=["part", "name"]),
-    "a definition written out": put(*FIELDS, "part", to=fact()["$defs"]["Part"]),
+    "a definition written out": put(*FIELDS, "part", to=event()["$defs"]["Part"]),
 }
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_every_reader_can_read_is_free(name: str) -> None:
-    now = fact()
+    now = event()
     HARMLESS[name](now)
-    assert faults(fact(), now) == []
+    assert faults(event(), now) == []
 
 
 def written(folder: Path) -> dict[Path, str]:
@@ -254,7 +254,7 @@ def test_a_release_can_be_followed_by_the_same_one(tmp_path: Path) -> None:
     release.release(now, tmp_path)
 
 
-def test_a_new_fact_is_free(tmp_path: Path) -> None:
+def test_a_new_event_is_free(tmp_path: Path) -> None:
     now = written(tmp_path)
     new = schemas.FOLDER / "customers" / "AccountMerged.v1.json"
     assert release.broken_promises({**now, new: "{}"}, tmp_path) == []

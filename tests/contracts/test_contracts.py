@@ -1,4 +1,4 @@
-"""The published contracts: generated files match the code, real facts match the files."""
+"""The published contracts: generated files match the code, real events match the files."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from tools.drift import stale
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_schema_files_match_the_fact_classes() -> None:
+def test_schema_files_match_the_event_classes() -> None:
     assert stale(schemas.render()) == [], "run `make contracts`"
     assert schemas.leftovers() == []
 
@@ -26,7 +26,7 @@ def test_the_openapi_document_matches_the_routes() -> None:
     assert stale(openapi.render()) == [], "run `make contracts`"
 
 
-def test_the_asyncapi_document_matches_the_fact_classes() -> None:
+def test_the_asyncapi_document_matches_the_event_classes() -> None:
     assert stale(asyncapi.render()) == [], "run `make contracts`"
 
 
@@ -103,7 +103,7 @@ def examples() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", examples(), ids=lambda p: p.stem)
-def test_an_example_is_a_valid_fact(path: Path) -> None:
+def test_an_example_is_a_valid_event(path: Path) -> None:
     envelope = json.loads(path.read_text(encoding="utf-8"))
     known = registry()
     Draft202012Validator(known.contents("urn:zebros:schema:envelope.v1")).validate(envelope)
@@ -120,6 +120,6 @@ def test_an_example_is_the_same_whenever_it_is_made(instant: str) -> None:
     assert examples_tool.fixed(f'"{instant}"') == '"2026-06-30T09:00:00.000Z"'
 
 
-def test_every_fact_has_an_example() -> None:
+def test_every_event_has_an_example() -> None:
     shown = {f"{path.parent.name}/{path.stem}" for path in examples()}
     assert shown == set(events())

@@ -1,4 +1,4 @@
-"""Reporting understands the published examples of the facts it starts, files and computes with."""
+"""Reporting understands the published examples of the events it starts, files and computes with."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ def read(path: Path) -> dict[str, Any]:
     return envelope
 
 
-def test_it_knows_the_pipeline_that_no_fact_tells_of() -> None:
+def test_it_knows_the_pipeline_that_no_event_tells_of() -> None:
     default = Pipeline.default("acme")
     ((record, known),) = BUILT_IN.items()
     assert (record, known.name) == (default.id, default.name)
@@ -42,13 +42,13 @@ def test_it_knows_the_pipeline_that_no_fact_tells_of() -> None:
 def test_it_starts_what_is_requested() -> None:
     (type_,) = flow.types
     (path,) = EXAMPLES.glob(f"reporting/{type_}.v1.json")
-    fact = unseal(read(path))
-    run = RequestedReport.model_validate(fact.data["current"])
-    assert fact.subject == f"report/{run.id}"
+    event = unseal(read(path))
+    run = RequestedReport.model_validate(event.data["current"])
+    assert event.subject == f"report/{run.id}"
 
 
 @pytest.mark.parametrize("path", DEALS, ids=lambda p: p.stem)
-def test_it_reads_every_fact_about_a_deal(path: Path) -> None:
+def test_it_reads_every_event_about_a_deal(path: Path) -> None:
     current = read(path)["data"]["current"]
     deal = ReportedDeal.model_validate(current)
     assert deal.status in ("open", "won", "lost")
@@ -69,15 +69,15 @@ def test_the_engine_counts_the_published_deals(by: str, tmp_path: Path) -> None:
     last: dict[str, dict[str, Any]] = {}
     paths = []
     for number, envelope in enumerate(map(read, EVERYTHING)):
-        fact = unseal(envelope)
-        path = tmp_path / Folder.of(fact).key([fact.id])
+        event = unseal(envelope)
+        path = tmp_path / Folder.of(event).key([event.id])
         path = path.with_name(f"{number}-{path.name}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzip.compress(f"{fact.detail}\n".encode()))
+        path.write_bytes(gzip.compress(f"{event.detail}\n".encode()))
         paths.append(path)
-        seen = last.get(fact.subject)
-        if fact.subject_type == "opportunity" and (seen is None or seen["n"] < fact.sequence):
-            last[fact.subject] = {"n": fact.sequence, **fact.data["current"]}
+        seen = last.get(event.subject)
+        if event.subject_type == "opportunity" and (seen is None or seen["n"] < event.sequence):
+            last[event.subject] = {"n": event.sequence, **event.data["current"]}
     wanted = ReportParameters.model_validate({"report": "sales_performance", "by": by})
     report = compute(LakeFiles("acme", folder, tuple(paths)), wanted)
     keys = [column.key for column in report.columns]
@@ -89,9 +89,9 @@ def test_the_engine_counts_the_published_deals(by: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=lambda p: p.stem)
-def test_every_fact_has_a_place_in_the_lake(path: Path) -> None:
+def test_every_event_has_a_place_in_the_lake(path: Path) -> None:
     assert lake.types == {"*"}
-    fact = unseal(read(path))
-    key = Folder.of(fact).key([fact.id])
+    event = unseal(read(path))
+    key = Folder.of(event).key([event.id])
     context = path.parent.name
-    assert key.startswith(f"tenant={fact.tenant_id}/context={context}/date={fact.time[:10]}/")
+    assert key.startswith(f"tenant={event.tenant_id}/context={context}/date={event.time[:10]}/")

@@ -1,4 +1,4 @@
-"""The timeline and the inbox understand the published examples of the facts they consume."""
+"""The timeline and the inbox understand the published examples of the events they consume."""
 
 import json
 from pathlib import Path
@@ -25,10 +25,10 @@ def example(type_: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("type_", sorted(timeline.types))
-def test_a_timeline_tells_every_published_fact(type_: str) -> None:
-    fact = unseal(example(type_))
-    current = fact.data["current"]
-    actions = note(fact, {})
+def test_a_timeline_tells_every_published_event(type_: str) -> None:
+    event = unseal(example(type_))
+    current = event.data["current"]
+    actions = note(event, {})
     entries = [
         TimelineEntry.model_validate_json(unpack(a.item["doc"]))
         for a in actions
@@ -46,16 +46,16 @@ def test_a_timeline_tells_every_published_fact(type_: str) -> None:
         for kind in ("account", "contact")
         if f"{kind}_id" in current
     }
-    assert partitions == linked | {fact.subject.replace("/", "#")}
+    assert partitions == linked | {event.subject.replace("/", "#")}
 
 
 @pytest.mark.parametrize("type_", sorted(inbox.types))
-def test_the_inbox_tells_every_published_fact_it_consumes(type_: str) -> None:
+def test_the_inbox_tells_every_published_event_it_consumes(type_: str) -> None:
     envelope = {**example(type_), "origin": "api", "actor": "someone.else"}
-    fact = unseal(envelope)
-    message = message_for(fact)
+    event = unseal(envelope)
+    message = message_for(event)
     assert message is not None
-    current = fact.data["current"]
+    current = event.data["current"]
     recipient = {
         "OpportunityWon": current.get("owner_id"),
         "TaskAssigned": current.get("assignee_id"),
@@ -63,7 +63,7 @@ def test_the_inbox_tells_every_published_fact_it_consumes(type_: str) -> None:
         "ReportFailed": current["created_by"],
     }[type_]
     assert message.recipient == recipient
-    assert f"{message.about.type}/{message.about.id}" == fact.subject
+    assert f"{message.about.type}/{message.about.id}" == event.subject
     assert "None" not in message.text
     if type_ == "ReportFailed":
         assert message.text.endswith(current["reason"])

@@ -134,7 +134,7 @@ class Crm:
         return self.client("sqs")
 
     def backlog(self) -> int:
-        """Facts and messages on their way."""
+        """Events and messages on their way."""
         found = self.http.get(f"{self.state['endpoint']}/_zebros/backlog").json()
         return int(found["streams"]) + sum(found["queues"].values())
 

@@ -123,7 +123,7 @@ def test_a_partner_gets_exactly_the_wins_above_its_amount(crm: Crm, partner: Par
     crm.settle()
     assert partner.kept() == wanted, "a replay doubles nothing"
     said = log_lines(crm, partner.outputs["FunctionName"], "duplicate")
-    assert {line["replayed"] for line in said} == {True}, "replayed facts are marked"
+    assert {line["replayed"] for line in said} == {True}, "replayed events are marked"
 
 
 def log_lines(crm: Crm, function: str, word: str, since: float = 0) -> list[dict[str, Any]]:
@@ -154,7 +154,7 @@ def test_one_win_is_one_story(crm: Crm) -> None:
 
 
 def test_lag_over_many_wins_is_told(crm: Crm) -> None:
-    """Commit to consumer, from the fact's time to the timeline's log line."""
+    """Commit to consumer, from the event's time to the timeline's log line."""
     items = [
         {"name": f"Lag {i}", "external_ids": {"lag": str(i)}, "owner_id": "lag"}
         for i in range(WINS)
@@ -191,7 +191,7 @@ def test_lag_over_many_wins_is_told(crm: Crm) -> None:
     )
 
 
-def test_a_poison_fact_ends_in_the_dead_letter_queue_blocks_nobody_and_is_redriven(
+def test_a_poison_event_ends_in_the_dead_letter_queue_blocks_nobody_and_is_redriven(
     crm: Crm,
 ) -> None:
     queues = {

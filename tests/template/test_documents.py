@@ -66,7 +66,7 @@ def test_commands_are_found_and_wrong_ones_too() -> None:
 
 def test_the_runbook_names_what_there_is() -> None:
     queues = set(resources("AWS::SQS::Queue"))
-    facts = {key.split("/")[1].split(".")[0] for key in events()}
+    cloud_events = {key.split("/")[1].split(".")[0] for key in events()}
     code = "\n".join(
         path.read_text(encoding="utf-8") for path in sorted((ROOT / "services").rglob("*.py"))
     )
@@ -76,6 +76,6 @@ def test_the_runbook_names_what_there_is() -> None:
         elif name.endswith(("Queue", "DeadLetters")):
             assert name in queues
         elif re.fullmatch(r"[A-Z][a-z]+[A-Za-z]+", name):
-            assert name in facts | METRICS | set(load()["Parameters"]), name
+            assert name in cloud_events | METRICS | set(load()["Parameters"]), name
         elif not name.startswith(("zebros ", "--")) and name != "template.yaml":
             assert f'"{name}"' in code or f"{name}=" in code, name

@@ -103,7 +103,7 @@ def test_an_asynchronous_function_has_a_dead_letter_queue(name: str) -> None:
             assert "RedrivePolicy" in QUEUES[source]
 
 
-def test_every_table_s_facts_are_relayed_and_nothing_else_of_it() -> None:
+def test_every_table_s_events_are_relayed_and_nothing_else_of_it() -> None:
     relayed = []
     for mapping in MAPPINGS.values():
         source, attribute = mapping["EventSourceArn"]["Fn::GetAtt"]
@@ -112,10 +112,10 @@ def test_every_table_s_facts_are_relayed_and_nothing_else_of_it() -> None:
             (found,) = mapping["FilterCriteria"]["Filters"]
             pattern = json.loads(found["Pattern"])
             assert pattern["eventName"] == ["INSERT"]
-            assert pattern["dynamodb"]["Keys"]["sk"]["S"] == [{"prefix": "FACT#"}]
-            assert mapping["StartingPosition"] == "TRIM_HORIZON", "LATEST would skip facts"
-            # Batches in parallel keep the order of an item (pk and sk); every fact is an item of
-            # its own, so two facts of one record could overtake each other.
+            assert pattern["dynamodb"]["Keys"]["sk"]["S"] == [{"prefix": "EVENT#"}]
+            assert mapping["StartingPosition"] == "TRIM_HORIZON", "LATEST would skip events"
+            # Batches in parallel keep the order of an item (pk and sk); every event is an item of
+            # its own, so two events of one record could overtake each other.
             assert mapping.get("ParallelizationFactor", 1) == 1
     assert sorted(relayed) == sorted(TABLES)
 

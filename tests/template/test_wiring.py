@@ -48,7 +48,7 @@ def test_a_rule_sends_exactly_what_its_consumer_consumes(name: str) -> None:
     pattern = rule["EventPattern"]
     module = importlib.import_module(functions()[name]["Handler"].rpartition(".")[0])
     if name == "ReportingLake":
-        assert pattern == {"source": [{"prefix": "zebros."}]}, "the lake takes every fact"
+        assert pattern == {"source": [{"prefix": "zebros."}]}, "the lake takes every event"
     else:
         assert set(pattern["detail-type"]) == set(module.handler.types)
         published = published_by()
@@ -62,12 +62,12 @@ def test_a_rule_sends_exactly_what_its_consumer_consumes(name: str) -> None:
 
 
 def published_by() -> dict[str, str]:
-    """The context that publishes a fact, by the fact's name."""
+    """The context that publishes an event, by the event's name."""
     return {key.split("/")[1].split(".")[0]: key.split("/")[0] for key in events()}
 
 
-def test_a_projection_subscribes_to_every_fact_of_its_subjects() -> None:
-    """Sequences run over all facts of a subject: a missing type would look like a gap."""
+def test_a_projection_subscribes_to_every_event_of_its_subjects() -> None:
+    """Sequences run over all events of a subject: a missing type would look like a gap."""
     subjects = {
         "OpportunitiesEvents": {("opportunities", "Opportunity")},
         "ActivitiesEvents": {

@@ -1,6 +1,6 @@
-"""Reports against their references: a million facts, and a hundred thousand rows of XLSX.
+"""Reports against their references: a million events, and a hundred thousand rows of XLSX.
 
-`python -m tools.bench.reports [--facts N] [--rows N] [--pairs N]`. The reference of a report is
+`python -m tools.bench.reports [--events N] [--rows N] [--pairs N]`. The reference of a report is
 the same work by orjson and whole numbers, in a throw-away environment, over the same files; that
 of a workbook is `csv.writer` over the same rows. CPU and peak memory is that of the whole process.
 """
@@ -37,16 +37,16 @@ _STAGES = [
 ]
 
 
-def measure(*, facts: int = FACTS, rows: int = ROWS, pairs: int = PAIRS) -> list[Ratio]:
+def measure(*, events: int = FACTS, rows: int = ROWS, pairs: int = PAIRS) -> list[Ratio]:
     """Measure both; takes a minute per pair at the default sizes."""
     with tempfile.TemporaryDirectory(prefix="zebros-bench-") as name:
         folder, environment = Path(name), dict(os.environ)
         ours = [sys.executable, "-m", "tools.bench.reports", "--do"]
         # In processes of their own: a child's peak memory counts its parent's at birth.
-        run([*ours, "lake", name, str(facts)], check=True)
+        run([*ours, "lake", name, str(events)], check=True)
         python, reference = _reference_python(folder), ["-m", "tools.bench.reports_reference"]
         found = processes(
-            f"report over {facts:,} facts",
+            f"report over {events:,} events",
             [python, *reference, "report", name, f"{name}/a"],
             [*ours, "report", name, f"{name}/b"],
             environment,
@@ -80,19 +80,19 @@ def _reference_python(folder: Path) -> str:
     return python
 
 
-def make_lake(root: Path, facts: int) -> None:
-    """`facts` facts about a fifth as many deals, 5,000 to a file, as the relay seals them."""
+def make_lake(root: Path, events: int) -> None:
+    """`events` events about a fifth as many deals, 5,000 to a file, as the relay seals them."""
     random = Random(7)  # noqa: S311 - the same lake every time
     folder = root / "tenant=acme" / "context=opportunities" / "date=2026-03-01"
     folder.mkdir(parents=True)
-    deals = [_ulid(random, number) for number in range(max(facts // FACTS_PER_DEAL, 1))]
-    for first in range(0, facts, 5_000):
-        lines = (_fact(random, deals, n) for n in range(first, min(first + 5_000, facts)))
+    deals = [_ulid(random, number) for number in range(max(events // FACTS_PER_DEAL, 1))]
+    for first in range(0, events, 5_000):
+        lines = (_event(random, deals, n) for n in range(first, min(first + 5_000, events)))
         body = "\n".join(json.dumps(line, separators=(",", ":")) for line in lines)
         (folder / f"{first:09d}.jsonl.gz").write_bytes(gzip.compress(f"{body}\n".encode(), 5))
 
 
-def _fact(random: Random, deals: list[str], number: int) -> dict[str, object]:
+def _event(random: Random, deals: list[str], number: int) -> dict[str, object]:
     index, sequence = number % len(deals), number // len(deals) + 1
     stage, name, probability, status, forecast = random.choice(_STAGES)
     day = f"2026-{random.randrange(1, 13):02d}-{random.randrange(1, 29):02d}"
@@ -212,20 +212,20 @@ def write_xlsx(path: Path, rows: int) -> None:
 def main() -> None:
     """Print the ratios; or, as one's own child, do one piece of work."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--facts", type=int, default=FACTS)
+    parser.add_argument("--events", type=int, default=FACTS)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--do", nargs=3, metavar=("WHAT", "FOLDER", "ARGUMENT"))
     asked = parser.parse_args()
     match asked.do:
-        case ["lake", folder, facts]:
-            make_lake(Path(folder), int(facts))
+        case ["lake", folder, events]:
+            make_lake(Path(folder), int(events))
         case ["report", folder, out]:
             make_report(Path(folder), Path(out))
         case ["xlsx", folder, rows]:
             write_xlsx(Path(folder) / "rows.xlsx", int(rows))
         case _:
-            for ratio in measure(facts=asked.facts, rows=asked.rows, pairs=asked.pairs):
+            for ratio in measure(events=asked.events, rows=asked.rows, pairs=asked.pairs):
                 print(ratio.line(), flush=True)
 
 

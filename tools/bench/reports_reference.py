@@ -1,7 +1,7 @@
 """What reports are measured against, in processes that import next to nothing.
 
 A report's reference is the same work by a plain loop over orjson and whole numbers: it counts
-every fact once, keeps the last of each deal by integer sequence, leaves out archived deals, and
+every event once, keeps the last of each deal by integer sequence, leaves out archived deals, and
 adds up by owner and currency. A workbook's reference is `csv.writer` over the same rows.
 """
 
@@ -27,17 +27,17 @@ def by_owner(folder: Path) -> dict[str, list[int]]:
     for path in sorted(folder.rglob("*.jsonl.gz")):
         with gzip.GzipFile(path) as packed, io.BufferedReader(packed, 1 << 20) as lines:
             for line in lines:
-                fact = loads(line)
-                if fact["id"] in seen:
+                event = loads(line)
+                if event["id"] in seen:
                     continue
-                seen.add(fact["id"])
-                position = max(position, (fact["time"], fact["id"]))
-                subject, sequence = fact["subject"], int(fact["sequence"])
+                seen.add(event["id"])
+                position = max(position, (event["time"], event["id"]))
+                subject, sequence = event["subject"], int(event["sequence"])
                 if not subject.startswith("opportunity/"):
                     continue
                 before = last.get(subject)
                 if before is None or before[0] < sequence:
-                    deal = fact["data"]["current"]
+                    deal = event["data"]["current"]
                     amount = deal.get("amount")
                     last[subject] = (
                         sequence,

@@ -1,4 +1,4 @@
-"""`zebros events`: follow facts, tell a record's story, send facts or dead letters once more."""
+"""`zebros events`: follow events, tell a record's story, send events or dead letters once more."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from rich.text import Text
 from zebros.cli.output import document, err, line, note, out, progress, table
 from zebros.client.connection import Connection
 from zebros.errors import BadInput
-from zebros.operations.facts import CONTEXTS, types
+from zebros.operations.events import CONTEXTS, types
 from zebros.operations.redrive import chosen, dead_letter_queues
 from zebros.operations.redrive import redrive as send_back
 from zebros.operations.relays import resend_outbox
@@ -20,12 +20,12 @@ from zebros.operations.tail import Filter, tapped
 from zebros.operations.trace import Story, stories
 from zebros.words import counted
 
-_HELP = "Follow facts, tell a record's story, send facts or dead letters once more."
+_HELP = "Follow events, tell a record's story, send events or dead letters once more."
 _FACTS = "They are named as in `--type OpportunityWon`; events/schemas has a file for each."
 _PARTS = {
     "request": "cyan",
     "state": "bold",
-    "fact": "bold",
+    "event": "bold",
     "bus": "blue",
     "consumer": "green",
     "subscriber": "green",
@@ -60,10 +60,10 @@ def tail(
         bool, typer.Option("--all-tenants", help="Of every tenant, not of --tenant alone.")
     ] = False,
     live: Annotated[bool, typer.Option("--live", help="Leave out what is replayed.")] = False,
-    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many facts.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many events.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so long.")] = None,
 ) -> None:
-    """Show facts as they happen, until Ctrl-C.
+    """Show events as they happen, until Ctrl-C.
 
     A queue and a rule on the bus are made for it and removed at the end.
     """
@@ -76,7 +76,7 @@ def tail(
         if name not in known:
             close = get_close_matches(name, known, n=3)
             raise BadInput(
-                f"There is no fact {name}.",
+                f"There is no event {name}.",
                 hint=f"Did you mean {', '.join(close)}?" if close else _FACTS,
             )
     deployment = connection.deployment()
@@ -88,46 +88,46 @@ def tail(
         with tapped(deployment, wanted) as tap:
             note(f"Following {'every tenant' if all_tenants else tenant}; Ctrl-C ends it.")
             while (count is None or shown < count) and (ends is None or time.monotonic() < ends):
-                for fact in tap.facts():
-                    _tell(fact, as_json=connection.json)
+                for event in tap.events():
+                    _tell(event, as_json=connection.json)
                     shown += 1
                     if count is not None and shown >= count:
                         break
     except KeyboardInterrupt:
-        note(f"{counted(shown, 'fact', 'facts')}.")
+        note(f"{counted(shown, 'event', 'events')}.")
 
 
 def _contexts() -> str:
     return f"There are {', '.join(sorted({known for known, _ in CONTEXTS.values()}))}."
 
 
-def _tell(fact: dict[str, Any], *, as_json: bool) -> None:
+def _tell(event: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        line(fact)
+        line(event)
         return
-    current = fact.get("data", {}).get("current", {})
+    current = event.get("data", {}).get("current", {})
     name = current.get("name") or current.get("title") or current.get("last_name") or ""
-    changed = ", ".join(fact.get("data", {}).get("changed", []))
+    changed = ", ".join(event.get("data", {}).get("changed", []))
     words = Text.assemble(
-        (str(fact["time"])[11:23], "dim"),
+        (str(event["time"])[11:23], "dim"),
         "  ",
-        (f"{fact['type']:<26}", "bold green"),
-        f" {fact['subject']} ",
-        (f"#{fact['sequence']} ", "dim"),
+        (f"{event['type']:<26}", "bold green"),
+        f" {event['subject']} ",
+        (f"#{event['sequence']} ", "dim"),
         name,
         f" ({changed})" if changed else "",
-        (f"  by {fact.get('actor', '')}", "dim"),
-        ("  replayed", "yellow") if fact.get("replayed") else "",
+        (f"  by {event.get('actor', '')}", "dim"),
+        ("  replayed", "yellow") if event.get("replayed") else "",
     )
     out().print(words, soft_wrap=True)
 
 
 def trace(
     ctx: typer.Context,
-    record: Annotated[str, typer.Argument(help="A record's id, KIND/ID, or a fact's id.")],
-    last: Annotated[int, typer.Option(min=1, help="How many of its latest facts.")] = 5,
+    record: Annotated[str, typer.Argument(help="A record's id, KIND/ID, or an event's id.")],
+    last: Annotated[int, typer.Option(min=1, help="How many of its latest events.")] = 5,
 ) -> None:
-    """Tell what became of a record's changes: request, state, fact, bus, consumers, lake.
+    """Tell what became of a record's changes: request, state, event, bus, consumers, lake.
 
     Times are of the functions' own logs; lags count from the commit.
     """
@@ -138,7 +138,7 @@ def trace(
             {
                 "subject": subject,
                 "stories": [
-                    {"fact": one.fact, "steps": [step.document() for step in one.steps]}
+                    {"event": one.event, "steps": [step.document() for step in one.steps]}
                     for one in told
                 ],
             }
@@ -149,12 +149,12 @@ def trace(
 
 
 def _print_story(subject: str, told: Story) -> None:
-    current = told.fact["data"].get("current", {})
+    current = told.event["data"].get("current", {})
     name = current.get("name") or current.get("title") or subject
     console = out()
     console.print(
         Text.assemble(
-            (f"{told.fact['type']} ", "bold"), name, (f"  fact {told.fact['id']}", "dim")
+            (f"{told.event['type']} ", "bold"), name, (f"  event {told.event['id']}", "dim")
         ),
         soft_wrap=True,
     )
@@ -184,7 +184,7 @@ def replay(
         typer.Option(metavar="FUNCTION", help="To one consumer alone, such as ActivitiesEvents."),
     ] = None,
 ) -> None:
-    """Send archived facts through the bus once more, marked as replayed.
+    """Send archived events through the bus once more, marked as replayed.
 
     TIME is 2026-01-31, 2026-01-31T09:30 (UTC) or 90m, 12h, 3d (that long ago). Consumers recognise
     what they have had already, so a replay changes nothing that is right.
@@ -264,7 +264,7 @@ def resend(
 ) -> None:
     """Send what the outbox still holds about records (a week) to the bus, as their relay does.
 
-    For facts that never reached the bus, when their table's stream has them no longer. Consumers
+    For events that never reached the bus, when their table's stream has them no longer. Consumers
     recognise what they have had already. Each record is told as it is sent (with --json on a line
     of its own); the first that cannot be sent ends the command.
     """
@@ -274,4 +274,4 @@ def resend(
         if connection.json:
             line({"subject": subject, "resent": count})
             continue
-        out().print(f"Sent {counted(count, 'fact', 'facts')} about {subject}.", soft_wrap=True)
+        out().print(f"Sent {counted(count, 'event', 'events')} about {subject}.", soft_wrap=True)

@@ -283,5 +283,5 @@ def _print_status(told: dict[str, Any]) -> None:
     left = told["backlog"]
     if left is not None:
         queues = ", ".join(f"{name}: {count}" for name, count in left["queues"].items())
-        said = f"{left['streams']} facts to relay; {queues or 'all queues are empty'}"
+        said = f"{left['streams']} events to relay; {queues or 'all queues are empty'}"
         out().print(Text.assemble(("on its way  ", "bold"), said), soft_wrap=True)

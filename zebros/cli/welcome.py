@@ -116,7 +116,7 @@ def _settle(connection: Connection, patience_s: float = 120.0) -> None:
     ends = time.monotonic() + patience_s
     state = connection.state() or {}
     with progress(counted=False) as bar:
-        task = bar.add_task("Facts on their way to the event lake", total=None)
+        task = bar.add_task("Events on their way to the event lake", total=None)
         while time.monotonic() < ends:
             waiting = backlog(state)
             if waiting is None:
@@ -127,7 +127,7 @@ def _settle(connection: Connection, patience_s: float = 120.0) -> None:
             if not left:
                 return
             bar.update(
-                task, description=f"{counted(left, 'fact', 'facts')} on the way to the event lake"
+                task, description=f"{counted(left, 'event', 'events')} on the way to the event lake"
             )
             time.sleep(0.3)
 

@@ -1,7 +1,7 @@
 """A lean HTTP/1.1 front for the emulator.
 
 Stock cost, not fault: of the time a small request takes, half goes into the general HTTP server (a
-pure-Python parser, six events and two writes a request). Twenty thousand facts make a hundred
+pure-Python parser, six events and two writes a request). Twenty thousand events make a hundred
 thousand requests, on two cores that have other work.
 
 Mended: a plain request (HTTP/1.1, no body or one of known length) is read and answered here, with

@@ -22,7 +22,7 @@ CHUNK = 100
 """Rows a chunk covers, and items a batch call takes at most."""
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS events (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS chunks (
     pass INTEGER, chunk INTEGER, created INTEGER, updated INTEGER, unchanged INTEGER,
     PRIMARY KEY (pass, chunk)) WITHOUT ROWID;
@@ -70,7 +70,7 @@ class Journal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_TABLES)
-            self._db.execute("INSERT OR IGNORE INTO facts VALUES ('run', ?)", (str(ULID()),))
+            self._db.execute("INSERT OR IGNORE INTO events VALUES ('run', ?)", (str(ULID()),))
         except sqlite3.OperationalError as fault:
             self._db.close()
             if "locked" in str(fault):
@@ -108,7 +108,7 @@ class Journal:
     @property
     def run(self) -> str:
         """The load's name, the same after a kill: its Idempotency-Keys begin with it."""
-        return str(self._one("SELECT value FROM facts WHERE name = 'run'"))
+        return str(self._one("SELECT value FROM events WHERE name = 'run'"))
 
     def counts(self) -> Counts:
         """How the rows so far ended. A row that landed without a reference counts as landed."""

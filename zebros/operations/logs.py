@@ -1,4 +1,4 @@
-"""What functions wrote into their logs about a fact or a request."""
+"""What functions wrote into their logs about an event or a request."""
 
 import json
 from collections.abc import Iterator

@@ -53,7 +53,7 @@ def chosen(queues: list[DeadLetterQueue], name: str) -> DeadLetterQueue:
 def redrive(
     deployment: Deployment, queue: DeadLetterQueue, pause: Callable[[float], None] = time.sleep
 ) -> Iterator[int]:
-    """Send dead letters back; yields how many have gone so far (of a relay's: how many facts).
+    """Send dead letters back; yields how many have gone so far (of a relay's: how many events).
 
     SQS's own move task does it where there is one, else they are moved one by one: sent first and
     then deleted, so that none can be lost (a consumer recognises one that comes twice).

@@ -1,9 +1,9 @@
 """Handing a relay what it has not sent: what its dead letters name, or all of a record's outbox.
 
-A relay's dead letters carry no facts but `DDBStreamBatchInfo`, the stretch that failed
+A relay's dead letters carry no events but `DDBStreamBatchInfo`, the stretch that failed
 (https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html). The stream keeps its
-records for a day; the relay sends what it is handed, so that facts may reach the bus twice, never
-not at all. The outbox in the table keeps facts for a week.
+records for a day; the relay sends what it is handed, so that events may reach the bus twice, never
+not at all. The outbox in the table keeps events for a week.
 """
 
 import base64
@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from kernel.storage.dynamo import Item
 from zebros.client.connection import Deployment
 from zebros.errors import BadInput, Trouble
-from zebros.operations.facts import CONTEXTS, in_outbox
+from zebros.operations.events import CONTEXTS, in_outbox
 
 _AT_ONCE = 100
 """Records a relay is handed at once, as by its stream."""
@@ -33,9 +33,9 @@ _GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
 def resend(
     deployment: Deployment, relay: str, url: str, pause: Callable[[float], None] = time.sleep
 ) -> Iterator[int]:
-    """Hand a relay what its dead letters name; yields how many facts it has taken so far.
+    """Hand a relay what its dead letters name; yields how many events it has taken so far.
 
-    A letter goes when all its facts were read and taken. Raises Trouble for one that cannot be
+    A letter goes when all its events were read and taken. Raises Trouble for one that cannot be
     dealt with, which stays.
     """
     sqs = deployment.aws("sqs")
@@ -50,7 +50,7 @@ def resend(
             stretch = json.loads(got[0]["Body"])["DDBStreamBatchInfo"]
         except (ValueError, KeyError, TypeError) as fault:
             raise Trouble(f"A dead letter of {relay} names no stretch of a stream.") from fault
-        taken += _hand_over(deployment, relay, _facts(deployment, relay, stretch, pause))
+        taken += _hand_over(deployment, relay, _events(deployment, relay, stretch, pause))
         sqs.delete_message(QueueUrl=url, ReceiptHandle=got[0]["ReceiptHandle"])
         yield taken
 
@@ -60,15 +60,15 @@ def resend_outbox(
 ) -> Iterator[tuple[str, int]]:
     """Hand the relays all that the outbox still holds about records, each of them once.
 
-    Yields a record's subject, and how many facts, as soon as they are sent. Raises BadInput for the
-    first record of which it holds nothing.
+    Yields a record's subject, and how many events, as soon as they are sent. Raises BadInput for
+    the first record of which it holds nothing.
     """
     sent = set()
     for target in targets:
         subject, items = in_outbox(deployment, tenant, target)
         if not items:
             raise BadInput(
-                f"The outbox of tenant {tenant} holds no facts about {target}.",
+                f"The outbox of tenant {tenant} holds no events about {target}.",
                 hint="It keeps them for a week; `zebros events replay` sends what has reached the "
                 "bus.",
             )
@@ -83,16 +83,16 @@ def resend_outbox(
 def _as_its_stream_has_it(item: Item) -> dict[str, Any]:
     """The record by which a table's stream tells that this outbox item was written."""
     image = {"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}, "detail": {"B": item["detail"]}}
-    number = item["sk"].removeprefix("FACT#")
+    number = item["sk"].removeprefix("EVENT#")
     told = {"Keys": {"pk": image["pk"], "sk": image["sk"]}, "NewImage": image}
     record = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": number, **told}}
     return dict(_as_lambda_has_it(record))
 
 
-def _facts(
+def _events(
     deployment: Deployment, relay: str, stretch: dict[str, Any], pause: Callable[[float], None]
 ) -> list[dict[str, Any]]:
-    """The stream records of a stretch that are facts, as Lambda would hand them over."""
+    """The stream records of a stretch that are events, as Lambda would hand them over."""
     try:
         found = list(_read(deployment.aws("dynamodbstreams"), relay, stretch, pause))
     except ClientError as fault:
@@ -101,13 +101,13 @@ def _facts(
         reason = fault.response["Error"].get("Message", str(fault))
         raise Trouble(
             f"The stream no longer has what a dead letter of {relay} names: {reason}",
-            hint="A stream keeps a day, so the letter stays where it is. Readers that miss facts "
+            hint="A stream keeps a day, so the letter stays where it is. Readers that miss events "
             "say so (StreamGapDetected); `zebros events resend RECORD` sends them, for a week.",
         ) from fault
     return [
         _as_lambda_has_it(one)
         for one in found
-        if one["eventName"] == "INSERT" and one["dynamodb"]["Keys"]["sk"]["S"].startswith("FACT#")
+        if one["eventName"] == "INSERT" and one["dynamodb"]["Keys"]["sk"]["S"].startswith("EVENT#")
     ]
 
 
@@ -167,7 +167,7 @@ def _hand_over(deployment: Deployment, relay: str, records: list[dict[str, Any]]
         told = json.loads(answer["Payload"].read() or b"null") or {}
         refused = len(told.get("batchItemFailures", []))
         if answer.get("FunctionError") or refused:
-            said = told.get("errorMessage") or f"{refused} facts were not taken"
+            said = told.get("errorMessage") or f"{refused} events were not taken"
             raise Trouble(
                 f"{relay} failed again: {said}.",
                 hint="Its log says why; what was not taken stays where it is.",

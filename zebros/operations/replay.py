@@ -1,4 +1,4 @@
-"""Replaying the archive: past facts once more through the bus, marked as replayed."""
+"""Replaying the archive: past events once more through the bus, marked as replayed."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Following facts as they happen: a queue and a rule of our own on the bus, removed at the end."""
+"""Following events as they happen: a queue and a rule of our own on the bus, removed at the end."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _LONG_POLL_S = 1
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which facts to follow; what is empty does not narrow."""
+    """Which events to follow; what is empty does not narrow."""
 
     tenant: str | None = None
     types: Sequence[str] = ()
@@ -56,22 +56,22 @@ class Tap:
     url: str
     _seen: set[str] = field(default_factory=set)
 
-    def facts(self) -> list[dict[str, Any]]:
+    def events(self) -> list[dict[str, Any]]:
         """Envelopes that came within a second, oldest first; `replayed` marks what was replayed."""
         got = self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=_LONG_POLL_S
         ).get("Messages", [])
-        facts = []
+        events = []
         for message in got:
             self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
             body = json.loads(message["Body"])
             replay = body.get("replay-name")
-            # SQS may hand a message out twice; a replay may rightly bring a fact again.
+            # SQS may hand a message out twice; a replay may rightly bring an event again.
             name = f"{body['detail'].get('id')} {replay}"
             if name not in self._seen:
                 self._seen.add(name)
-                facts.append({**body["detail"], **({"replayed": replay} if replay else {})})
-        return sorted(facts, key=lambda fact: str(fact.get("time")))
+                events.append({**body["detail"], **({"replayed": replay} if replay else {})})
+        return sorted(events, key=lambda event: str(event.get("time")))
 
 
 @contextmanager

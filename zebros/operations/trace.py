@@ -1,7 +1,7 @@
-"""One story of a record: request, state change, fact, bus, consumers, notification, lake file.
+"""One story of a record: request, state change, event, bus, consumers, notification, lake file.
 
 Nothing is kept for this: the story is put together from the table's outbox, the functions' logs,
-the rules on the bus and the lake, which all know the fact by its id.
+the rules on the bus and the lake, which all know the event by its id.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from zebros.client.connection import Deployment
-from zebros.operations import facts, logs
-from zebros.operations.facts import Envelope
+from zebros.operations import events, logs
+from zebros.operations.events import Envelope
 from zebros.operations.replay import consumer_of
 
 _BEFORE = timedelta(minutes=1)
@@ -44,82 +44,82 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All that became of one fact."""
+    """All that became of one event."""
 
-    fact: Envelope
+    event: Envelope
     steps: list[Step]
 
 
 def stories(deployment: Deployment, tenant: str, target: str, last: int) -> tuple[str, list[Story]]:
-    """The subject, and the stories of its latest facts in sequence.
+    """The subject, and the stories of its latest events in sequence.
 
-    `target` is a subject, a record's id or a fact's id; of a fact, its story alone is told.
+    `target` is a subject, a record's id or an event's id; of an event, its story alone is told.
     Raises BadInput when nothing is known of it.
     """
-    subject, known = facts.of_record(deployment, tenant, target)
-    named = [fact for fact in known if fact["id"] == target]
-    return subject, [story(deployment, fact) for fact in named or known[-last:]]
+    subject, known = events.of_record(deployment, tenant, target)
+    named = [event for event in known if event["id"] == target]
+    return subject, [story(deployment, event) for event in named or known[-last:]]
 
 
-def story(deployment: Deployment, fact: Envelope) -> Story:
-    """What became of one fact, in the order it happened; what is still to come stands last."""
+def story(deployment: Deployment, event: Envelope) -> Story:
+    """What became of one event, in the order it happened; what is still to come stands last."""
     steps = [
-        *_request(deployment, fact),
-        *_commit(deployment, fact),
-        *_bus(deployment, fact),
-        *_consumers(deployment, fact),
-        *_notifications(deployment, fact),
-        *_lake(deployment, fact),
+        *_request(deployment, event),
+        *_commit(deployment, event),
+        *_bus(deployment, event),
+        *_consumers(deployment, event),
+        *_notifications(deployment, event),
+        *_lake(deployment, event),
     ]
-    late = datetime.max.replace(tzinfo=_time(fact).tzinfo)
-    return Story(fact, sorted(steps, key=lambda step: step.at or late))
+    late = datetime.max.replace(tzinfo=_time(event).tzinfo)
+    return Story(event, sorted(steps, key=lambda step: step.at or late))
 
 
-def _time(fact: Envelope) -> datetime:
-    return datetime.fromisoformat(fact["time"])
+def _time(event: Envelope) -> datetime:
+    return datetime.fromisoformat(event["time"])
 
 
-def _step(fact: Envelope, at: datetime | None, part: str, said: str) -> Step:
-    return Step(at, part, said, at - _time(fact) if at else None, fact["id"])
+def _step(event: Envelope, at: datetime | None, part: str, said: str) -> Step:
+    return Step(at, part, said, at - _time(event) if at else None, event["id"])
 
 
-def _request(deployment: Deployment, fact: Envelope) -> Iterator[Step]:
-    """The request during which the fact was committed; a correlation id may span many requests."""
-    correlation = fact.get("correlationid")
+def _request(deployment: Deployment, event: Envelope) -> Iterator[Step]:
+    """The request during which the event was committed; a correlation id may span many requests."""
+    correlation = event.get("correlationid")
     if not correlation:
         return
-    since = _time(fact) - _BEFORE
+    since = _time(event) - _BEFORE
     for function, name in logs.functions(deployment, "Api").items():
         for line in logs.lines(deployment, function, name, correlation, since):
             if line.said.get("message") != "request":
                 continue
             took = timedelta(milliseconds=float(line.said.get("milliseconds") or 0))
             began = line.at - took
-            if began - timedelta(milliseconds=5) <= _time(fact) <= line.at:
+            if began - timedelta(milliseconds=5) <= _time(event) <= line.at:
                 said = (
-                    f"{line.said.get('method')} {line.said.get('path')} by {fact.get('actor')}: "
+                    f"{line.said.get('method')} {line.said.get('path')} by {event.get('actor')}: "
                     f"{line.said.get('status')} in {took.total_seconds() * 1000:.0f} ms"
                 )
-                yield _step(fact, began, "request", said)
+                yield _step(event, began, "request", said)
 
 
-def _commit(deployment: Deployment, fact: Envelope) -> Iterator[Step]:
-    """State and fact, which one transaction wrote."""
-    kind = fact["subject"].partition("/")[0]
-    _, table = facts.CONTEXTS.get(kind, ("", ""))
-    current = fact["data"].get("current", {})
+def _commit(deployment: Deployment, event: Envelope) -> Iterator[Step]:
+    """State and event, which one transaction wrote."""
+    kind = event["subject"].partition("/")[0]
+    _, table = events.CONTEXTS.get(kind, ("", ""))
+    current = event["data"].get("current", {})
     name = deployment.outputs.get(f"{table}Name", table)
-    yield _step(fact, _time(fact), "state", f"version {current.get('version')} in {name}")
+    yield _step(event, _time(event), "state", f"version {current.get('version')} in {name}")
     yield _step(
-        fact,
-        _time(fact),
-        "fact",
-        f"{fact['type']}, fact {fact['sequence']} of {fact['subject']}{_changed(fact)}",
+        event,
+        _time(event),
+        "event",
+        f"{event['type']}, event {event['sequence']} of {event['subject']}{_changed(event)}",
     )
 
 
-def _changed(fact: Envelope) -> str:
-    data = fact["data"]
+def _changed(event: Envelope) -> str:
+    data = event["data"]
     if data.get("changed"):
         return f": {', '.join(data['changed'])}"
     if data.get("from_stage"):
@@ -128,52 +128,52 @@ def _changed(fact: Envelope) -> str:
     return ""
 
 
-def _bus(deployment: Deployment, fact: Envelope) -> Iterator[Step]:
-    """When a relay handed the fact to the bus."""
-    since = _time(fact) - _BEFORE
+def _bus(deployment: Deployment, event: Envelope) -> Iterator[Step]:
+    """When a relay handed the event to the bus."""
+    since = _time(event) - _BEFORE
     for function, name in logs.functions(deployment, "Relay").items():
-        for line in logs.lines(deployment, function, name, fact["id"], since):
+        for line in logs.lines(deployment, function, name, event["id"], since):
             if line.said.get("level") == "INFO":
-                yield _step(fact, line.at, "bus", f"handed to the bus by {function}")
+                yield _step(event, line.at, "bus", f"handed to the bus by {function}")
 
 
-def _consumers(deployment: Deployment, fact: Envelope) -> Iterator[Step]:
-    """What each consumer did with the fact, and which rules' consumers have not had it."""
-    since = _time(fact) - _BEFORE
+def _consumers(deployment: Deployment, event: Envelope) -> Iterator[Step]:
+    """What each consumer did with the event, and which rules' consumers have not had it."""
+    since = _time(event) - _BEFORE
     heard: set[str] = set()
     for function, name in logs.functions(deployment, "Events", "Lake").items():
-        for line in logs.lines(deployment, function, name, fact["id"], since):
+        for line in logs.lines(deployment, function, name, event["id"], since):
             outcome = line.said.get("outcome")
-            if line.said.get("event_id") != fact["id"] or not outcome:
+            if line.said.get("event_id") != event["id"] or not outcome:
                 continue
             heard.add(function)
             again = ", replayed" if line.said.get("replayed") else ""
             yield _step(
-                fact,
+                event,
                 line.at,
                 "consumer",
                 f"{function} ({line.said.get('consumer')}): {outcome}{again}",
             )
     own = logs.functions(deployment)
-    for name, arn in _matching_rules(deployment, fact).items():
+    for name, arn in _matching_rules(deployment, event).items():
         if name in own and name not in heard:
-            yield _step(fact, None, "consumer", f"{name}: no sign of it (yet)")
+            yield _step(event, None, "consumer", f"{name}: no sign of it (yet)")
         elif name not in own:
-            yield _step(fact, None, "subscriber", f"{name}: goes to {arn.rpartition(':')[2]}")
+            yield _step(event, None, "subscriber", f"{name}: goes to {arn.rpartition(':')[2]}")
 
 
-def _matching_rules(deployment: Deployment, fact: Envelope) -> dict[str, str]:
-    """Consumers whose rule the fact matches, by function or rule, with what the rule feeds."""
+def _matching_rules(deployment: Deployment, cloud_event: Envelope) -> dict[str, str]:
+    """Consumers whose rule the event matches, by function or rule, with what the rule feeds."""
     events, bus = deployment.aws("events"), deployment.output("BusName")
     event = {
-        "id": fact["id"],
+        "id": cloud_event["id"],
         "account": "000000000000",
-        "source": fact["source"],
-        "time": fact["time"],
+        "source": cloud_event["source"],
+        "time": cloud_event["time"],
         "region": deployment.region,
         "resources": [],
-        "detail-type": fact["type"],
-        "detail": fact,
+        "detail-type": cloud_event["type"],
+        "detail": cloud_event,
     }
     found: dict[str, str] = {}
     for rule in events.list_rules(EventBusName=bus).get("Rules", []):
@@ -191,33 +191,33 @@ def _matching_rules(deployment: Deployment, fact: Envelope) -> dict[str, str]:
     return found
 
 
-def _notifications(deployment: Deployment, fact: Envelope) -> Iterator[Step]:
-    """Notifications that this fact caused."""
-    correlation = fact.get("correlationid")
+def _notifications(deployment: Deployment, event: Envelope) -> Iterator[Step]:
+    """Notifications that this event caused."""
+    correlation = event.get("correlationid")
     lake = logs.functions(deployment, "Lake")
-    if not correlation or fact["source"] == "zebros.notifications":
+    if not correlation or event["source"] == "zebros.notifications":
         return
     subjects = {
         str(line.said["subject"])
         for function, name in lake.items()
-        for line in logs.lines(deployment, function, name, correlation, _time(fact))
+        for line in logs.lines(deployment, function, name, correlation, _time(event))
         if str(line.said.get("subject", "")).startswith("notification/")
     }
     for subject in sorted(subjects):
-        _, sent = facts.of_record(deployment, fact["tenantid"], subject)
+        _, sent = events.of_record(deployment, event["tenantid"], subject)
         for one in sent:
-            if one.get("causationid") == fact["id"]:
+            if one.get("causationid") == event["id"]:
                 current = one["data"].get("current", {})
                 to = current.get("user_id") or current.get("owner_id") or "someone"
                 title = current.get("title") or current.get("text") or ""
                 said = f"{one['type']} to {to}{f': {title}' if title else ''}"
-                yield _step(fact, _time(one), "notification", said)
+                yield _step(event, _time(one), "notification", said)
 
 
-def _lake(deployment: Deployment, fact: Envelope) -> Iterator[Step]:
-    place = facts.located(deployment, fact)
+def _lake(deployment: Deployment, event: Envelope) -> Iterator[Step]:
+    place = events.located(deployment, event)
     if place is None:
-        yield _step(fact, None, "lake", "not in a file (yet)")
+        yield _step(event, None, "lake", "not in a file (yet)")
         return
-    # The store tells whole seconds: never show the file as older than its fact.
-    yield _step(fact, max(place.written_at, _time(fact)), "lake", place.key)
+    # The store tells whole seconds: never show the file as older than its event.
+    yield _step(event, max(place.written_at, _time(event)), "lake", place.key)

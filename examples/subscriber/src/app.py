@@ -1,4 +1,4 @@
-"""Keeps the big wins of Zebros CRM: each fact checked against its schema, written once."""
+"""Keeps the big wins of Zebros CRM: each event checked against its schema, written once."""
 
 import json
 import os
@@ -27,16 +27,16 @@ def _table() -> Any:
 
 def keep(event: dict[str, Any]) -> None:
     """Write one win; the event id makes a second delivery harmless."""
-    fact = event["detail"]
-    _check(fact["dataschema"])(fact["data"])
-    deal = fact["data"]["current"]
+    cloud_event = event["detail"]
+    _check(cloud_event["dataschema"])(cloud_event["data"])
+    deal = cloud_event["data"]["current"]
     item = {
-        "event_id": {"S": fact["id"]},
+        "event_id": {"S": cloud_event["id"]},
         "opportunity_id": {"S": deal["id"]},
-        "tenant": {"S": fact["tenantid"]},
+        "tenant": {"S": cloud_event["tenantid"]},
         "minor_units": {"N": str(deal["amount"]["minor_units"])},
         "currency": {"S": deal["amount"]["currency"]},
-        "won_at": {"S": fact["time"]},
+        "won_at": {"S": cloud_event["time"]},
         # EventBridge puts `replay-name` beside `detail` on what comes from the archive.
         "replayed": {"BOOL": "replay-name" in event},
     }
@@ -50,7 +50,7 @@ def keep(event: dict[str, Any]) -> None:
         if fault.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
         replayed = "replay-name" in event
-        print(json.dumps({"duplicate": fact["id"], "replayed": replayed}))
+        print(json.dumps({"duplicate": cloud_event["id"], "replayed": replayed}))
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The timeline: every fact about a record, on its own timeline and on those of its relatives."""
+"""The timeline: every event about a record, on its own timeline and on those of its relatives."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from activities.events import RecordType, StreamGapDetected
 from activities.incoming import Told
 from activities.model import sentence
 from activities.repository import TimelineEntry, timeline_item
-from kernel.domain.envelope import Fact
+from kernel.domain.envelope import CloudEvent
 from kernel.messaging.projection import Memory, Projection
 from kernel.storage.dynamo import Action
 
@@ -38,22 +38,22 @@ TYPES = (
 )
 
 
-def note(fact: Fact, _memory: Memory) -> list[Action]:
-    """One entry per record the fact concerns."""
-    told = Told.model_validate(fact.data)
+def note(event: CloudEvent, _memory: Memory) -> list[Action]:
+    """One entry per record the event concerns."""
+    told = Told.model_validate(event.data)
     current = told.current
     entry = TimelineEntry(
-        at=datetime.fromisoformat(fact.time),
-        type=fact.type,
-        text=sentence(fact.subject_type, fact.type, told),
-        actor=fact.actor,
-        subject=fact.subject,
-        sequence=fact.sequence,
-        event_id=fact.id,
-        correlation_id=fact.correlation_id,
+        at=datetime.fromisoformat(event.time),
+        type=event.type,
+        text=sentence(event.subject_type, event.type, told),
+        actor=event.actor,
+        subject=event.subject,
+        sequence=event.sequence,
+        event_id=event.id,
+        correlation_id=event.correlation_id,
     )
     concerned = {
-        (fact.subject_type, fact.subject_id),
+        (event.subject_type, event.subject_id),
         *((link.type, link.id) for link in current.related),
     }
     if current.account_id:
@@ -61,7 +61,7 @@ def note(fact: Fact, _memory: Memory) -> list[Action]:
     if current.contact_id:
         concerned.add((RecordType.CONTACT, current.contact_id))
     return [
-        timeline_item(fact.tenant_id, str(kind), record_id, entry)
+        timeline_item(event.tenant_id, str(kind), record_id, entry)
         for kind, record_id in sorted(concerned)
     ]
 

@@ -10,13 +10,13 @@ from kernel.domain.events import Fields, Snapshot
 
 
 class Aggregate(Snapshot):
-    """A record as its context keeps it: the published snapshot, its tenant and its fact count."""
+    """A record as its context keeps it: the published snapshot, its tenant and its event count."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     tenant_id: str
     sequence: int = 0
-    """The sequence of the last fact about this record."""
+    """The sequence of the last event about this record."""
 
     def expect(self, version: int | None) -> Self:
         """Raise StaleVersion unless this is the version the caller saw (None: any version)."""

@@ -103,7 +103,7 @@ class Caller:
     origin: str = "api"
     """Where the change comes from: api, import, system."""
     causation_id: str | None = None
-    """The id of the fact that made this happen, when one did."""
+    """The id of the event that made this happen, when one did."""
     once: Mark | None = field(default=None, compare=False)
     """The Idempotency-Key of this request."""
 

@@ -7,7 +7,7 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """Now, in UTC, to the millisecond (the resolution every record and fact carries)."""
+    """Now, in UTC, to the millisecond (the resolution every record and event carries)."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 

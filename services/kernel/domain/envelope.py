@@ -1,4 +1,4 @@
-"""The envelope of a fact: CloudEvents 1.0 attributes around its data, as EventBridge `detail`.
+"""The envelope of an event: CloudEvents 1.0 attributes around its data, as EventBridge `detail`.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md, with the `sequence` extension
 (https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/sequence.md): an integer
@@ -19,7 +19,7 @@ from kernel.domain.ids import new_id
 def seal(
     event: DomainEvent, *, subject: str, sequence: int, caller: Caller, at: datetime
 ) -> dict[str, Any]:
-    """The envelope of one fact about `subject` (`opportunity/<id>`), ready to be sent."""
+    """The envelope of one event about `subject` (`opportunity/<id>`), ready to be sent."""
     envelope: dict[str, Any] = {
         "specversion": "1.0",
         "id": new_id(),
@@ -48,8 +48,8 @@ def written(envelope: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """A fact as a consumer receives it."""
+class CloudEvent:
+    """An event as a consumer receives it."""
 
     id: str
     source: str
@@ -82,10 +82,10 @@ class Fact:
         return self.subject.split("/", 1)[1]
 
 
-def unseal(detail: dict[str, Any], *, replayed: bool = False) -> Fact:
+def unseal(detail: dict[str, Any], *, replayed: bool = False) -> CloudEvent:
     """Read an envelope; raise ValueError with the reason when it is not one of ours."""
     try:
-        fact = Fact(
+        event = CloudEvent(
             id=detail["id"],
             source=detail["source"],
             type=detail["type"],
@@ -102,6 +102,6 @@ def unseal(detail: dict[str, Any], *, replayed: bool = False) -> Fact:
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise ValueError(f"not an event envelope of Zebros CRM: {fault!r}") from fault
-    if "/" not in fact.subject or not isinstance(fact.data, dict):
+    if "/" not in event.subject or not isinstance(event.data, dict):
         raise ValueError("not an event envelope of Zebros CRM: subject or data is wrong")
-    return fact
+    return event

@@ -1,7 +1,7 @@
-"""The one base class of every fact that leaves a bounded context, and of the state it carries.
+"""The one base class of every event that leaves a bounded context, and of the state it carries.
 
-A fact is a pydantic class; its class name is the EventBridge detail-type and the CloudEvents type,
-its context the source. The classes generate events/schemas/ (see tools/schemas.py).
+An event is a pydantic class; its class name is the EventBridge detail-type and the CloudEvents
+type, its context the source. The classes generate events/schemas/ (see tools/schemas.py).
 """
 
 from typing import Annotated, Any, ClassVar
@@ -23,7 +23,7 @@ from kernel.domain.ids import Id
 from kernel.domain.money import LARGEST
 
 REGISTRY: dict[str, "type[DomainEvent]"] = {}
-"""Every fact class by `<context>/<Event>.v<N>`."""
+"""Every event class by `<context>/<Event>.v<N>`."""
 
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
 """A name for a system, a custom field or a channel."""
@@ -43,7 +43,7 @@ Text = Annotated[str, StringConstraints(max_length=2000)]
 def _in_one_sentence(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
     """What a custom field may hold, said once and not once for every type it might have been.
 
-    The bound is the door's and not in the schema of facts, which promised none.
+    The bound is the door's and not in the schema of events, which promised none.
     """
     try:
         found = check(value)
@@ -89,7 +89,7 @@ class Fields(BaseModel):
 
 
 class Snapshot(Fields):
-    """A record as facts publish it and as the API shows it."""
+    """A record as events publish it and as the API shows it."""
 
     versioned: ClassVar[bool] = True
     """Whether `version` tells all that is shown, so that it can serve as the ETag."""
@@ -114,7 +114,7 @@ class DomainEvent(BaseModel):
 
     def __init_subclass__(cls, *, context: str = "", version: int = 1, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not context:  # an intermediate base class, not a fact
+        if not context:  # an intermediate base class, not an event
             return
         cls.context, cls.version = context, version
         REGISTRY[f"{context}/{cls.__name__}.v{version}"] = cls
@@ -131,16 +131,16 @@ class DomainEvent(BaseModel):
 
 
 class StreamState(Snapshot):
-    """Where one projection stands with one subject's facts."""
+    """Where one projection stands with one subject's events."""
 
     projection: str
-    subject: str = Field(description="`opportunity/<id>`, whose facts are waited for.")
+    subject: str = Field(description="`opportunity/<id>`, whose events are waited for.")
     missing_sequence: int = Field(ge=1)
-    waiting_sequence: int = Field(ge=2, description="The earliest known fact that has to wait.")
+    waiting_sequence: int = Field(ge=2, description="The earliest known event that has to wait.")
     waiting_event_id: Id
 
 
 class StreamGap(DomainEvent):
-    """Base of every context's StreamGapDetected: a fact is missing, later ones are parked."""
+    """Base of every context's StreamGapDetected: an event is missing, later ones are parked."""
 
     current: StreamState

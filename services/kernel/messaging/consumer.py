@@ -1,10 +1,10 @@
-"""Consumers: facts from a queue, applied so that duplicates, reordering and replays change nothing.
+"""Consumers: events from a queue; duplicates, reordering and replays change nothing.
 
 Two kinds, each declared with the detail-types it consumes (the template's rule must name the same):
-  Reactor     acts on single facts; its effect must be idempotent by the fact's id
-  Projection  applies every fact of a subject in sequence; a later fact waits (parked) until the
+  Reactor     acts on single events; its effect must be idempotent by the event's id
+  Projection  applies every event of a subject in sequence; a later event waits (parked) until the
               missing one comes, and a gap that stays open is reported as StreamGapDetected
-A fact that cannot be handled fails alone: SQS redelivers it and in the end keeps it in the
+An event that cannot be handled fails alone: SQS redelivers it and in the end keeps it in the
 dead-letter queue, while the rest of the batch goes on.
 """
 
@@ -12,15 +12,15 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from kernel.domain.envelope import Fact, unseal
+from kernel.domain.envelope import CloudEvent, unseal
 from kernel.runtime.log import logger
 
 ALL = "*"
-"""Consumes every fact."""
+"""Consumes every event."""
 
 
 class Message:
-    """One SQS message: its id, and the fact in it."""
+    """One SQS message: its id, and the event in it."""
 
     __slots__ = ("body", "id", "receives")
 
@@ -29,15 +29,17 @@ class Message:
         self.body: dict[str, Any] = json.loads(record["body"])
         self.receives = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
-    def fact(self) -> Fact:
-        """The fact; EventBridge marks what comes from an archive with `replay-name`."""
+    def event(self) -> CloudEvent:
+        """The event; EventBridge marks what comes from an archive with `replay-name`."""
         return unseal(self.body["detail"], replayed="replay-name" in self.body)
 
 
 class Reactor:
-    """Calls a function per fact; declared as `reactor = Reactor("inbox", types=[...])`."""
+    """Calls a function per event; declared as `reactor = Reactor("inbox", types=[...])`."""
 
-    def __init__(self, name: str, *, types: Iterable[str], react: Callable[[Fact], None]) -> None:
+    def __init__(
+        self, name: str, *, types: Iterable[str], react: Callable[[CloudEvent], None]
+    ) -> None:
         self.name, self.types, self._react = name, frozenset(types), react
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -46,38 +48,38 @@ class Reactor:
         for record in event["Records"]:
             try:
                 message = Message(record)
-                fact = message.fact()
-                if ALL in self.types or fact.type in self.types:
-                    self._react(fact)
-                    consumed(self.name, fact)
+                cloud_event = message.event()
+                if ALL in self.types or cloud_event.type in self.types:
+                    self._react(cloud_event)
+                    consumed(self.name, cloud_event)
                 else:
-                    consumed(self.name, fact, "ignored")
+                    consumed(self.name, cloud_event, "ignored")
             except Exception as fault:
                 report(self.name, record, fault)
                 failed.append(record["messageId"])
         return failures(failed)
 
 
-def consumed(consumer: str, fact: Fact, outcome: str = "applied") -> None:
-    """One log line per fact: what `zebros events trace` reads."""
+def consumed(consumer: str, event: CloudEvent, outcome: str = "applied") -> None:
+    """One log line per event: what `zebros events trace` reads."""
     logger().info(
-        "fact consumed",
+        "event consumed",
         consumer=consumer,
         outcome=outcome,
-        event_id=fact.id,
-        event_type=fact.type,
-        subject=fact.subject,
-        sequence=fact.sequence,
-        tenant=fact.tenant_id,
-        correlation_id=fact.correlation_id,
-        replayed=fact.replayed,
+        event_id=event.id,
+        event_type=event.type,
+        subject=event.subject,
+        sequence=event.sequence,
+        tenant=event.tenant_id,
+        correlation_id=event.correlation_id,
+        replayed=event.replayed,
     )
 
 
 def report(consumer: str, record: dict[str, Any], fault: Exception) -> None:
     """Log why a message failed; it will come again, and end in the dead-letter queue."""
     logger().exception(
-        "fact failed", consumer=consumer, message_id=record.get("messageId"), fault=repr(fault)
+        "event failed", consumer=consumer, message_id=record.get("messageId"), fault=repr(fault)
     )
 
 

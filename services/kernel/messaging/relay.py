@@ -1,10 +1,10 @@
 """The Relay: outbox items from a table's stream to the event bus, in order, at least once.
 
-A record leaves the stream only when EventBridge took its fact. Facts that EventBridge refused are
-sent again, with growing pauses, and no later fact of the same record overtakes them; what is still
+A record leaves the stream only when EventBridge took its event. Events that EventBridge refused are
+sent again, with growing pauses, and no later event of the same record overtakes them; what is still
 refused then is reported back, so the stream mapping retries from the first such record (and, in the
 end, puts it into the dead-letter queue without holding up the rest for good). Duplicates are
-possible, lost facts are not.
+possible, lost events are not.
 """
 
 import json
@@ -36,7 +36,7 @@ class Letter:
     record_id: str
     """The stream record's sequence number."""
     subject: str
-    """The record the fact is about, with its tenant: facts of one subject keep their order."""
+    """The record the event is about, with its tenant: events of one subject keep their order."""
     event_id: str
     entry: dict[str, str]
     size: int
@@ -49,7 +49,7 @@ class Relay:
         self._events, self._bus, self._pause = events, bus, pause
 
     def forward(self, records: list[dict[str, Any]]) -> list[str]:
-        """Send the facts of stream records; returns the ids of those not taken, in order."""
+        """Send the events of stream records; returns the ids of those not taken, in order."""
         letters, unreadable = self._letters(records)
         failed = {*unreadable, *(letter.record_id for letter in self._deliver(letters))}
         return [r for r in map(_record_id, records) if r in failed]
@@ -112,7 +112,7 @@ class Relay:
         outcome = list(zip(batch, codes, strict=True))
         refused = [letter for letter, code in outcome if code]
         if sent := [letter.event_id for letter, code in outcome if not code]:
-            logger().info("facts sent", event_ids=sent)
+            logger().info("events sent", event_ids=sent)
         if refused:
             reasons = sorted({str(code) for code in codes if code})
             logger().warning("bus refused entries", count=len(refused), reasons=reasons)
@@ -126,7 +126,7 @@ def _record_id(record: dict[str, Any]) -> str:
 def _next_batch(waiting: list[Letter]) -> list[Letter]:
     """The next letters that fit into one call, at most one of each subject.
 
-    Two facts of one subject in one call could be torn apart: the later one taken, the earlier one
+    Two events of one subject in one call could be torn apart: the later one taken, the earlier one
     refused.
     """
     batch: list[Letter] = []

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON line each, with the correlation id, the tenant and the fact's id."""
+"""Structured logs: one JSON line each, with the correlation id, the tenant and the event's id."""
 
 import os
 from functools import cache

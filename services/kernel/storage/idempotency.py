@@ -26,7 +26,7 @@ from kernel.storage.packing import pack, unpack
 TTL_SECONDS = 24 * 3600
 """How long a key is remembered."""
 _MAX_ANSWER_BYTES = 390_000
-"""Packed: an item may have 400 KB. A record's answer has less: its fact has 240 KB, unpacked."""
+"""Packed: an item may have 400 KB. A record's answer has less: its event has 240 KB, unpacked."""
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 
 

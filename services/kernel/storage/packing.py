@@ -1,7 +1,7 @@
 """JSON as tables keep it: compressed against a dictionary of the words our records share.
 
 A deal of 700 bytes of JSON is mostly names of fields; packed it takes 200. So fifty deals are read
-for 2 units and not 6, and a fact rarely makes its commit dearer (docs/adr/0008). The format is
+for 2 units and not 6, and an event rarely makes its commit dearer (docs/adr/0008). The format is
 DEFLATE with a preset dictionary (RFC 1951), after one byte that says which.
 """
 
@@ -23,7 +23,7 @@ _FIRST = (
     '"status":"COMPLETED","attempts":1,"started_at":"ended_at":"outcome":{"file_name":"-by-owner.pdf'
     '","media_type":"application/pdf","application/vnd.openxmlformats-officedocument.spreadsheetml.'
     'sheet","text/csv","size_bytes":"sha256":"rows":"totals":[{"currency":"USD","won":"revenue":'
-    '"average_deal":"lost":"open":"open_amount":"position":{"facts":"last_time":"last_id":'
+    '"average_deal":"lost":"open":"open_amount":"position":{"events":"last_time":"last_id":'
     '"kind":"task_assigned","kind":"report_completed","kind":"opportunity_won","text":"Won: '
     '"about":{"type":"account","id":"about":{"type":"opportunity","id":"event_id":"01M"read_at":"'
     '"assignee_id":"due_on":"status":"not_started","status":"completed","completed_at":"completed_by'

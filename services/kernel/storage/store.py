@@ -1,8 +1,8 @@
-"""Aggregates in DynamoDB: state, facts, unique keys and the Idempotency-Key in one transaction.
+"""Aggregates in DynamoDB: state, events, unique keys and the Idempotency-Key in one transaction.
 
 Layout of a table (docs/architecture.md):
   TENANT#<t>#<KIND>#<id>           STATE               the state, with the index keys
-  TENANT#<t>#<KIND>#<id>           FACT#<sequence>     the outbox: a sealed fact, sent by the Relay
+  TENANT#<t>#<KIND>#<id>           EVENT#<sequence>    the outbox: an event for the Relay to send
   TENANT#<t>#EXTERNAL#<KIND>#<s>#<value>  EXTERNAL     who holds an external id
   TENANT#<t>#IDEMPOTENCY#<key>     IDEMPOTENCY         a POST that was carried out
 The tenant is the first part of every key and the first argument of every method.
@@ -25,10 +25,10 @@ from kernel.storage.dynamo import Action, Delete, Item, Put, Table
 from kernel.storage.packing import pack, unpack
 
 OUTBOX_TTL_SECONDS = 7 * 24 * 3600
-"""A fact that was sent stays readable here for a week; the lake keeps it for good."""
-LARGEST_FACT_BYTES = 240_000
-"""EventBridge takes 256 KB with what it adds. No record is larger than its fact, so none comes near
-the 400 KB of an item either."""
+"""An event that was sent stays readable here for a week; the lake keeps it for good."""
+MAX_EVENT_BYTES = 240_000
+"""EventBridge takes 256 KB with what it adds. No record is larger than its event, so none comes
+near the 400 KB of an item either."""
 
 
 _IN_THE_KEY = {"tenant_id", "id"}
@@ -93,13 +93,13 @@ class Store[A: Aggregate]:
         caller: Caller,
         before: A | None,
         after: A,
-        *facts: DomainEvent,
+        *events: DomainEvent,
         also: Sequence[Action] = (),
     ) -> A:
-        """Commit a record and its facts together, or neither; returns the record as stored.
+        """Commit a record and its events together, or neither; returns the record as stored.
 
         Raises StaleVersion when someone changed it since `before` was read, Conflict when it exists
-        already or another record holds one of its external ids, TooLarge when its facts could
+        already or another record holds one of its external ids, TooLarge when its events could
         never be sent.
         """
         at = self._now()
@@ -108,7 +108,7 @@ class Store[A: Aggregate]:
         after = after.model_copy(
             update={
                 "version": version + 1,
-                "sequence": sequence + len(facts),
+                "sequence": sequence + len(events),
                 "updated_at": at,
                 "updated_by": caller.user_id,
             }
@@ -130,9 +130,9 @@ class Store[A: Aggregate]:
                 else Conflict(f"There is a {self._name} {after.id} already."),
             )
         ]
-        for number, fact in enumerate(facts, start=sequence + 1):
+        for number, event in enumerate(events, start=sequence + 1):
             envelope = seal(
-                fact.model_copy(update={"current": after}),
+                event.model_copy(update={"current": after}),
                 subject=f"{self._name}/{after.id}",
                 sequence=number,
                 caller=caller,
@@ -206,21 +206,21 @@ class Store[A: Aggregate]:
 
 
 def outbox(pk: str, sequence: int, envelope: dict[str, Any]) -> Put:
-    """The outbox item of a sealed fact; `absent` makes a repeated sequence impossible.
+    """The outbox item of a sealed event; `absent` makes a repeated sequence impossible.
 
-    Raises TooLarge for a fact the bus would never take.
+    Raises TooLarge for an event the bus would never take.
     """
     detail = written(envelope)
-    if (size := len(detail.encode())) > LARGEST_FACT_BYTES:
+    if (size := len(detail.encode())) > MAX_EVENT_BYTES:
         raise TooLarge(
             f"The record, with what this change replaces, comes to {size:,} bytes; "
-            f"{LARGEST_FACT_BYTES:,} can be told to others. Shorten its longest texts (the values "
+            f"{MAX_EVENT_BYTES:,} can be told to others. Shorten its longest texts (the values "
             "in custom_fields, as a rule), or change fewer of them at once."
         )
     return Put(
         {
             "pk": pk,
-            "sk": f"FACT#{sequence:012d}",
+            "sk": f"EVENT#{sequence:012d}",
             "detail": pack(detail),
             "ttl": int(time.time()) + OUTBOX_TTL_SECONDS,
         },

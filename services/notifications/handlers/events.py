@@ -1,15 +1,15 @@
-"""The inbox: facts that are somebody's news, told once and pushed to open windows."""
+"""The inbox: events that are somebody's news, told once and pushed to open windows."""
 
-from kernel.domain.envelope import Fact
+from kernel.domain.envelope import CloudEvent
 from kernel.messaging.consumer import Reactor
 from notifications.bootstrap import service
 
 TYPES = ("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed")
 
 
-def tell(fact: Fact) -> None:
+def tell(event: CloudEvent) -> None:
     """Tell whom it concerns."""
-    service().tell(fact)
+    service().tell(event)
 
 
 handler = Reactor("inbox", types=TYPES, react=tell)

@@ -1,6 +1,6 @@
-"""The board: facts of deals, counted and summed per pipeline stage and currency."""
+"""The board: events of deals, counted and summed per pipeline stage and currency."""
 
-from kernel.domain.envelope import Fact
+from kernel.domain.envelope import CloudEvent
 from kernel.messaging.projection import Memory, Projection
 from kernel.storage.dynamo import Action
 from opportunities.bootstrap import table
@@ -20,9 +20,9 @@ TYPES = (
 )
 
 
-def count(fact: Fact, memory: Memory) -> list[Action]:
+def count(event: CloudEvent, memory: Memory) -> list[Action]:
     """Take a deal out of the column it was counted in and put it into the one it is in now."""
-    deal = BoardedDeal.model_validate(fact.data["current"])
+    deal = BoardedDeal.model_validate(event.data["current"])
     now: Memory = {}
     if deal.archived_at is None:
         now = {
@@ -41,7 +41,7 @@ def count(fact: Fact, memory: Memory) -> list[Action]:
             deals, minor_units = changes.get(column, (0, 0))
             changes[column] = (deals + sign, minor_units + sign * counted["minor_units"])
     return [
-        board_counter(fact.tenant_id, *column, deals, minor_units)
+        board_counter(event.tenant_id, *column, deals, minor_units)
         for column, (deals, minor_units) in changes.items()
         if deals or minor_units
     ]

@@ -1,4 +1,4 @@
-"""What a reader must know to trust the figures: whose, of when, out of which facts."""
+"""What a reader must know to trust the figures: whose, of when, out of which events."""
 
 from datetime import UTC, datetime
 
@@ -26,9 +26,9 @@ def reflects(report: Report) -> str:
     """Where in the event stream the report stands."""
     position = report.position
     if position.last_time is None:
-        return "no facts yet"
-    facts = "1 fact" if position.facts == 1 else f"{position.facts:,} facts"
-    return f"{facts}, the last of {instant(position.last_time)} ({position.last_id})"
+        return "no events yet"
+    events = "1 event" if position.events == 1 else f"{position.events:,} events"
+    return f"{events}, the last of {instant(position.last_time)} ({position.last_id})"
 
 
 def instant(moment: datetime) -> str:

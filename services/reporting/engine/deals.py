@@ -1,6 +1,6 @@
 """The one aggregation behind every report: deals by group and currency, as they stood last.
 
-A deal is an opportunity's last fact by sequence, unless it is archived. Its date is the day it
+A deal is an opportunity's last event by sequence, unless it is archived. Its date is the day it
 closed or, while it is open, the day it is expected to. It is priced in one currency or in none.
 
 Open deals whose forecast category is `omitted` are left out everywhere, and lost deals never add
@@ -10,17 +10,17 @@ from zero), so that every sum equals the sum of its parts, however they are grou
 
 from dataclasses import dataclass
 
-from reporting.engine.facts import DEAL, LABEL, LOST, OPEN, WON, Facts
+from reporting.engine.events import DEAL, LABEL, LOST, OPEN, WON, Events
 from reporting.engine.parameters import Grouping, ReportParameters
 from reporting.engine.progress import Watch
 from reporting.engine.report import NONE_LABEL
 
 
 def _latest(kind: int) -> str:
-    """The last fact of each record of a kind; copies of a fact are equal, so either will do."""
+    """The last event of each record of a kind; copies of an event are equal, so either will do."""
     return f"""
-    SELECT * FROM fact WHERE kind = {kind} AND rowid IN (
-        SELECT arg_max(rowid, sequence) FROM fact WHERE kind = {kind} GROUP BY subject)"""  # noqa: S608 - constants
+    SELECT * FROM event WHERE kind = {kind} AND rowid IN (
+        SELECT arg_max(rowid, sequence) FROM event WHERE kind = {kind} GROUP BY subject)"""  # noqa: S608 - constants
 
 
 _NAMES: dict[Grouping, str] = {
@@ -113,17 +113,17 @@ BUILT_IN = {
         },
     )
 }
-"""The pipeline that every company has from the start: no fact tells of it until it is changed."""
+"""The pipeline that every company has from the start: no event tells of it until it is changed."""
 
 
-def groups(facts: Facts, parameters: ReportParameters, watch: Watch) -> list[Group]:
+def groups(events: Events, parameters: ReportParameters, watch: Watch) -> list[Group]:
     """All groups that have a deal within the period, in no particular order."""
     watch.step(0.0, "Adding up")
-    rows = facts.query(
+    rows = events.query(
         _sql(parameters.grouping),
         {"start": parameters.from_, "end": parameters.to, "currency": parameters.currency},
     )
-    pipelines = _pipelines(facts) if parameters.grouping == "stage" else {}
+    pipelines = _pipelines(events) if parameters.grouping == "stage" else {}
     watch.step(1.0, "Added up")
     found = []
     for name, stage, stage_name, currency, *figures in rows:
@@ -154,12 +154,12 @@ def _label(
             return (name or NONE_LABEL,), (int(name is None), 0, name or "")
 
 
-def _pipelines(facts: Facts) -> dict[str, _Pipeline]:
+def _pipelines(events: Events) -> dict[str, _Pipeline]:
     """The pipelines by id."""
     return BUILT_IN | {
         record: _Pipeline(
             name or record,
             {stage["key"]: (place, stage["name"]) for place, stage in enumerate(stages or ())},
         )
-        for record, name, stages in facts.query(_PIPELINES)
+        for record, name, stages in events.query(_PIPELINES)
     }

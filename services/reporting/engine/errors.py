@@ -2,7 +2,7 @@
 
 ReportError
   ReportCancelled   someone asked the work to stop
-  LakeTooLarge      the company's facts do not fit into the worker's disk allowance
+  LakeTooLarge      the company's events do not fit into the worker's disk allowance
   LakeUnreadable    a file of the lake is damaged or not what the layout promises
   TooComplex        the query needs more memory and disk than it may have
 """

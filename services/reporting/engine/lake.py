@@ -24,7 +24,7 @@ from reporting.engine.errors import LakeTooLarge, LakeUnreadable, ReportError
 from reporting.engine.progress import Watch
 
 CACHE_BYTES = 4 * 1024**3
-"""Default bound of the cache: about 40 million facts, a fifth of a Fargate task's free disk."""
+"""Default bound of the cache: about 40 million events, a fifth of a Fargate task's free disk."""
 THREADS = 8
 """Fetches at once: small files cost round trips, not bandwidth."""
 _POLL_SECONDS = 0.1
@@ -118,12 +118,12 @@ class Lake:
         """
         watch = watch or Watch()
         folder = self.folder(tenant)
-        watch.step(0.0, "Looking for the company's facts")
+        watch.step(0.0, "Looking for the company's events")
         wanted = self._list(tenant, contexts, as_of)
         needed = sum(wanted.values())
         if needed > self._limit:
             raise LakeTooLarge(
-                f"The company's facts take {needed:,} bytes; this worker may keep {self._limit:,}."
+                f"The company's events take {needed:,} bytes; this worker may keep {self._limit:,}."
             )
         folder.mkdir(parents=True, exist_ok=True)
         reading = (folder / ".lock").open("w")
@@ -161,7 +161,7 @@ class Lake:
     def _alone(self, watch: Watch) -> Iterator[None]:
         with (self._root / ".lock").open("w") as lock:
             while not _try_exclusively(lock.fileno()):
-                watch.step(0.0, "Waiting for another report that fetches facts")
+                watch.step(0.0, "Waiting for another report that fetches events")
                 time.sleep(_POLL_SECONDS)
             yield
 
@@ -215,7 +215,7 @@ class Lake:
                 for number, task in enumerate(as_completed(tasks), 1):
                     done += task.result()
                     if number % self._threads == 0:
-                        text = f"Fetching facts: {number:,} of {len(missing):,} files"
+                        text = f"Fetching events: {number:,} of {len(missing):,} files"
                         watch.step(done / total, text)
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)

@@ -1,8 +1,8 @@
-"""Compute a report: read the facts, add up the deals, shape the table."""
+"""Compute a report: read the events, add up the deals, shape the table."""
 
 from datetime import datetime
 
-from reporting.engine import facts
+from reporting.engine import events
 from reporting.engine.deals import groups
 from reporting.engine.lake import LakeFiles
 from reporting.engine.parameters import ReportParameters
@@ -12,8 +12,8 @@ from reporting.engine.tables import shape
 
 
 def contexts_for(parameters: ReportParameters) -> tuple[str, ...]:
-    """The contexts whose facts the report reads; the others need not be fetched."""
-    return facts.SOURCES[parameters.grouping].contexts
+    """The contexts whose events the report reads; the others need not be fetched."""
+    return events.SOURCES[parameters.grouping].contexts
 
 
 def compute(
@@ -28,7 +28,7 @@ def compute(
     Raises LakeUnreadable, TooComplex or ReportCancelled.
     """
     watch = watch or Watch()
-    with facts.load(files, parameters.grouping, as_of=as_of, watch=watch.part(0.0, 0.8)) as loaded:
+    with events.load(files, parameters.grouping, as_of=as_of, watch=watch.part(0.0, 0.8)) as loaded:
         found = groups(loaded, parameters, watch.part(0.8, 0.95))
         position = loaded.position()
     report = shape(parameters, found, tenant=files.tenant, as_of=as_of, position=position)

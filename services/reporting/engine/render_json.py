@@ -34,7 +34,7 @@ def _head(report: Report) -> dict[str, Any]:
         "currency": report.currency,
         "as_of": report.as_of and report.as_of.isoformat(),
         "position": {
-            "facts": position.facts,
+            "events": position.events,
             "last_time": position.last_time and position.last_time.isoformat(),
             "last_id": position.last_id,
         },

@@ -78,9 +78,9 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where in the event stream a report stands: how many facts, and the last of them."""
+    """Where in the event stream a report stands: how many events, and the last of them."""
 
-    facts: int = 0
+    events: int = 0
     last_time: datetime | None = None
     last_id: str | None = None
 

@@ -1,22 +1,22 @@
 """Starts the state machine of a report that was asked for."""
 
-from kernel.domain.envelope import Fact
+from kernel.domain.envelope import CloudEvent
 from kernel.messaging.consumer import Reactor
 from reporting.bootstrap import flow
 from reporting.incoming import RequestedReport
 
 
-def start(fact: Fact) -> None:
-    """Start it once, however often the fact comes; history told again starts nothing.
+def start(event: CloudEvent) -> None:
+    """Start it once, however often the event comes; history told again starts nothing.
 
     Cancelling needs no consumer. A cancelled run is one from the moment its transaction commits:
     the flow's first step, the worker that takes or makes it, and the step after a missed heartbeat
     all look at the run and end the execution.
     """
-    if fact.replayed:
+    if event.replayed:
         return
-    run = RequestedReport.model_validate(fact.data["current"])
-    flow().start(fact.tenant_id, run.id, fact.correlation_id)
+    run = RequestedReport.model_validate(event.data["current"])
+    flow().start(event.tenant_id, run.id, event.correlation_id)
 
 
 handler = Reactor("report-flow", types=("ReportRequested",), react=start)

@@ -1,4 +1,4 @@
-"""The lake writer: every fact of every context, from a queue into the event lake."""
+"""The lake writer: every event of every context, from a queue into the event lake."""
 
 from reporting.bootstrap import lake
 from reporting.lake_writer import LakeWriter

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.ids import new_id
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 
 RELATED = {"type": "account", "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
 
@@ -42,7 +42,7 @@ def test_a_wrong_new_task_is_refused(api: ApiClient, cloud: Any, body: Any, fiel
     answer = api("POST", "/tasks", body)
     assert answer.status == 422, answer.text
     assert [e["field"] for e in answer.json["errors"]] == [field]
-    assert facts(cloud) == []
+    assert published(cloud) == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_wrong_change_is_refused(api: ApiClient, cloud: Any, patch: Any, field
     answer = api("PATCH", f"/tasks/{task.json['id']}", patch, task.etag)
     assert answer.status == 422, answer.text
     assert [e["field"] for e in answer.json["errors"]] == [field]
-    assert len(facts(cloud)) == 1
+    assert len(published(cloud)) == 1
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_key_used_twice_makes_one_task(api: ApiClient, cloud: Any) -> None:
     key = {"idempotency-key": "k"}
     first, again = (api("POST", "/tasks", {"title": "x"}, key) for _ in range(2))
     assert first.text == again.text
-    assert len(facts(cloud)) == 1
+    assert len(published(cloud)) == 1
     assert api("POST", "/tasks", {"title": "y"}, key).status == 422
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kernel.domain.auth import MATRIX, Area, Level, Role
 from kernel.domain.ids import new_id
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 
 ANY = {"if-match": "*"}
 TIMELINES = {
@@ -58,7 +58,7 @@ def test_a_role_may_read_and_change_what_the_matrix_grants(
             where,
             answer.text,
         )
-    changed = [fact["type"] for fact in facts(cloud) if fact["actor"] == "bob"]
+    changed = [event["type"] for event in published(cloud) if event["actor"] == "bob"]
     assert len(changed) == (4 if level >= Level.WRITE else 0)
 
 
@@ -73,13 +73,13 @@ def test_a_timeline_needs_the_right_to_read_its_record(api: ApiClient, role: str
 
 def test_another_tenant_finds_and_changes_nothing(api: ApiClient, cloud: Any) -> None:
     path = a_task(api, due_on="2026-12-01")
-    before = facts(cloud)
+    before = published(cloud)
     other = api.as_(tenant="globex", roles="administrator")
     assert other("GET", path).status == 404
     for method, where, body in operations(path)[1:]:
         assert other(method, where, body, ANY).status == 404, where
     assert other("GET", "/tasks?assignee_id=ann").json["items"] == []
-    assert facts(cloud) == before
+    assert published(cloud) == before
 
 
 def test_a_foreign_cursor_is_refused(api: ApiClient) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.ids import new_id
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def a_task(api: ApiClient, **fields: Any) -> Any:
 def test_a_task_is_one_s_own_unless_it_is_given_to_someone(api: ApiClient, cloud: Any) -> None:
     own, given = a_task(api), a_task(api, assignee_id="bob")
     assert (own.json["assignee_id"], given.json["assignee_id"]) == ("ann", "bob")
-    assert [f["type"] for f in facts(cloud)] == ["TaskAssigned", "TaskAssigned"]
+    assert [f["type"] for f in published(cloud)] == ["TaskAssigned", "TaskAssigned"]
 
 
 def test_my_tasks_come_in_due_order_undated_ones_last(api: ApiClient) -> None:
@@ -60,20 +60,24 @@ def test_a_task_is_done_once_and_can_be_opened_again(api: ApiClient, cloud: Any)
     assert opened.json["status"] == "not_started"
     assert "completed_at" not in opened.json
     assert api("POST", f"{path}/reopen", None, opened.etag).status == 422
-    assert [f["type"] for f in facts(cloud)] == ["TaskAssigned", "TaskCompleted", "TaskReopened"]
+    assert [f["type"] for f in published(cloud)] == [
+        "TaskAssigned",
+        "TaskCompleted",
+        "TaskReopened",
+    ]
 
 
-def test_giving_a_task_away_is_a_fact_of_its_own(api: ApiClient, cloud: Any) -> None:
+def test_giving_a_task_away_is_an_event_of_its_own(api: ApiClient, cloud: Any) -> None:
     task = a_task(api)
     patch = {"assignee_id": "bob", "title": "Call them"}
     changed = api("PATCH", f"/tasks/{task.json['id']}", patch, task.etag)
     assert changed.json["assignee_id"] == "bob"
-    _, updated, assigned = facts(cloud)
+    _, updated, assigned = published(cloud)
     assert (updated["type"], assigned["type"]) == ("TaskUpdated", "TaskAssigned")
     assert assigned["data"]["previous_assignee_id"] == "ann"
     assert updated["data"]["previous"]["title"] == "Call back"
     again = api("PATCH", f"/tasks/{task.json['id']}", patch, changed.etag)
-    assert again.json["version"] == changed.json["version"], "nothing changed, no fact"
+    assert again.json["version"] == changed.json["version"], "nothing changed, no event"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,7 @@ def test_roles_and_tenants_keep_to_themselves(api: ApiClient) -> None:
 ACCOUNT, CONTACT, DEAL = new_id(), new_id(), new_id()
 
 
-def fact(subject: str, sequence: int, type_: str, **data: Any) -> dict[str, Any]:
+def event(subject: str, sequence: int, type_: str, **data: Any) -> dict[str, Any]:
     return {
         "specversion": "1.0",
         "id": new_id(),
@@ -134,9 +138,9 @@ def story() -> list[dict[str, Any]]:
     usd = {"minor_units": 105400, "currency": "USD"}
     subject = f"opportunity/{DEAL}"
     return [
-        fact(subject, 1, "OpportunityCreated", current=deal),
-        fact(subject, 2, "OpportunityAmountChanged", current={**deal, "amount": usd}),
-        fact(subject, 3, "OpportunityWon", current={**deal, "amount": usd}, from_stage="lead"),
+        event(subject, 1, "OpportunityCreated", current=deal),
+        event(subject, 2, "OpportunityAmountChanged", current={**deal, "amount": usd}),
+        event(subject, 3, "OpportunityWon", current={**deal, "amount": usd}, from_stage="lead"),
     ]
 
 

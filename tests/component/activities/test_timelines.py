@@ -1,4 +1,4 @@
-"""Timelines fed with the facts that the other contexts really publish."""
+"""Timelines fed with the events that the other contexts really publish."""
 
 import json
 import random
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.ids import new_id
-from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.conftest import Answer, ApiClient, published
 
 ANY = {"if-match": "*"}
 
@@ -37,7 +37,7 @@ def people(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> ApiClient:
 
 
 def delivered(envelopes: list[dict[str, Any]], **event: Any) -> list[str]:
-    """Hand facts to the consumer as SQS does; the ids of the messages that failed."""
+    """Hand events to the consumer as SQS does; the ids of the messages that failed."""
     from activities.handlers.events import handler
 
     records = [
@@ -61,7 +61,7 @@ def texts(api: ApiClient, kind: str, record_id: str) -> list[str]:
     return [entry["text"] for entry in entries(api, kind, record_id)]
 
 
-def test_a_deals_facts_are_on_its_accounts_and_its_contacts_timeline(
+def test_a_deals_events_are_on_its_accounts_and_its_contacts_timeline(
     api: ApiClient, deals: ApiClient, people: ApiClient, cloud: Any
 ) -> None:
     account = made(people("POST", "/accounts", {"name": "Acme"}))
@@ -72,7 +72,7 @@ def test_a_deals_facts_are_on_its_accounts_and_its_contacts_timeline(
         )
     )
     product = made(deals("POST", "/products", {"name": "GTX"}))
-    assert delivered(facts(cloud)) == []
+    assert delivered(published(cloud)) == []
     assert set(texts(api, "account", account)) == {
         "New account: Acme",
         "New contact: Ash",
@@ -83,12 +83,12 @@ def test_a_deals_facts_are_on_its_accounts_and_its_contacts_timeline(
     assert texts(api, "product", product) == ["New product: GTX"]
 
 
-def test_a_tasks_facts_are_on_its_records_timelines(api: ApiClient, cloud: Any) -> None:
+def test_a_tasks_events_are_on_its_records_timelines(api: ApiClient, cloud: Any) -> None:
     account, deal = new_id(), new_id()
     related = [{"type": "account", "id": account}, {"type": "opportunity", "id": deal}]
     task = made(api("POST", "/tasks", {"title": "Call", "related": related}))
     made(api("POST", f"/tasks/{task}/complete", None, ANY))
-    delivered(facts(cloud))
+    delivered(published(cloud))
     for record in (("account", account), ("opportunity", deal), ("task", task)):
         assert texts(api, *record) == ["Done: Call", "Task for ann: Call"]
 
@@ -97,26 +97,28 @@ def test_an_entry_says_what_happened_who_did_it_and_where_it_came_from(
     api: ApiClient, cloud: Any
 ) -> None:
     made(api("POST", "/tasks", {"title": "Call"}, {"x-correlation-id": "c-7"}))
-    (fact,) = facts(cloud)
-    delivered([fact])
-    (entry,) = entries(api, "task", fact["subject"].removeprefix("task/"))
+    (event,) = published(cloud)
+    delivered([event])
+    (entry,) = entries(api, "task", event["subject"].removeprefix("task/"))
     at = datetime.fromisoformat(entry.pop("at"))
-    assert at == datetime.fromisoformat(fact["time"])
+    assert at == datetime.fromisoformat(event["time"])
     assert entry == {
         "type": "TaskAssigned",
         "text": "Task for ann: Call",
         "actor": "ann",
-        "subject": fact["subject"],
+        "subject": event["subject"],
         "sequence": 1,
-        "event_id": fact["id"],
+        "event_id": event["id"],
         "correlation_id": "c-7",
     }
 
 
-def test_facts_of_one_commit_keep_their_order(api: ApiClient, deals: ApiClient, cloud: Any) -> None:
+def test_events_of_one_commit_keep_their_order(
+    api: ApiClient, deals: ApiClient, cloud: Any
+) -> None:
     item = {"name": "Big", "stage": "won", "external_ids": {"crm": "7"}}
     results = deals("POST", "/opportunities/batch", {"items": [item]}).json["results"]
-    created, won = facts(cloud)
+    created, won = published(cloud)
     assert created["time"] == won["time"]
     # Ids made within one millisecond need not be in order.
     created["id"], won["id"] = max(created["id"], won["id"]), min(created["id"], won["id"])
@@ -126,7 +128,7 @@ def test_facts_of_one_commit_keep_their_order(api: ApiClient, deals: ApiClient, 
 
 @pytest.fixture
 def story(api: ApiClient, deals: ApiClient, cloud: Any) -> list[dict[str, Any]]:
-    """The facts of a deal's and a task's life, about one account."""
+    """The events of a deal's and a task's life, about one account."""
     account = new_id()
     deal = made(deals("POST", "/opportunities", {"name": "Big", "account_id": account}))
     path = f"/opportunities/{deal}"
@@ -141,7 +143,7 @@ def story(api: ApiClient, deals: ApiClient, cloud: Any) -> list[dict[str, Any]]:
         api("POST", "/tasks", {"title": "Call", "related": [{"type": "account", "id": account}]})
     )
     made(api("POST", f"/tasks/{task}/complete", None, ANY))
-    return facts(cloud)
+    return published(cloud)
 
 
 def timeline_items(cloud: Any) -> list[Any]:
@@ -174,12 +176,12 @@ def test_a_wiped_and_replayed_timeline_is_the_same(
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda fact: fact["data"].pop("current"),
-        lambda fact: fact["data"]["current"].update(related=[{"type": "account"}]),
-        lambda fact: fact.update(time="yesterday"),
+        lambda event: event["data"].pop("current"),
+        lambda event: event["data"]["current"].update(related=[{"type": "account"}]),
+        lambda event: event.update(time="yesterday"),
     ],
 )
-def test_a_fact_that_cannot_be_told_fails_alone(
+def test_an_event_that_cannot_be_told_fails_alone(
     api: ApiClient, story: list[dict[str, Any]], spoil: Callable[[dict[str, Any]], Any]
 ) -> None:
     spoil(story[1])
@@ -194,7 +196,7 @@ def test_a_fact_that_cannot_be_told_fails_alone(
 
 def test_a_timeline_is_its_tenants_alone(api: ApiClient, story: list[dict[str, Any]]) -> None:
     account = story[0]["data"]["current"]["account_id"]
-    delivered([{**fact, "tenantid": "globex"} for fact in story])
+    delivered([{**event, "tenantid": "globex"} for event in story])
     assert api("GET", f"/timeline/account/{account}").status == 404
     delivered(story)
     assert len(texts(api, "account", account)) == len(story)
@@ -203,7 +205,7 @@ def test_a_timeline_is_its_tenants_alone(api: ApiClient, story: list[dict[str, A
 
 @pytest.mark.parametrize("kind", ["account", "contact", "opportunity", "pipeline", "product"])
 def test_where_nothing_is_told_there_is_nothing_to_see(api: ApiClient, kind: str) -> None:
-    """Unknown, foreign or too new: one answer, which says that facts take seconds."""
+    """Unknown, foreign or too new: one answer, which says that events take seconds."""
     record = new_id()
     answer = api("GET", f"/timeline/{kind}/{record}")
     assert (answer.status, answer.json["type"]) == (404, "urn:zebros:problem:not-found")
@@ -213,10 +215,10 @@ def test_where_nothing_is_told_there_is_nothing_to_see(api: ApiClient, kind: str
     )
 
 
-def test_a_new_tasks_timeline_is_there_when_its_fact_came(api: ApiClient, cloud: Any) -> None:
+def test_a_new_tasks_timeline_is_there_when_its_event_came(api: ApiClient, cloud: Any) -> None:
     task = made(api("POST", "/tasks", {"title": "Call"}))
     assert api("GET", f"/timeline/task/{task}").status == 404
-    delivered(facts(cloud))
+    delivered(published(cloud))
     assert texts(api, "task", task) == ["Task for ann: Call"]
     assert api.as_(tenant="globex")("GET", f"/timeline/task/{task}").status == 404
 
@@ -235,5 +237,5 @@ def test_a_long_timeline_pages_through_every_entry_once(
         cursor = f"&cursor={page['next_cursor']}"
     newest_first = sorted(story, key=lambda f: (f["time"], int(f["sequence"])), reverse=True)
     assert len(seen) == len(story)
-    assert set(seen) == {fact["id"] for fact in newest_first}
+    assert set(seen) == {event["id"] for event in newest_first}
     assert api("GET", path.replace("?", "?cursor=x&")).status == 422

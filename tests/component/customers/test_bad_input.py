@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 from tests.component.customers.conftest import a_contact, an_account, path_of, problem, wrong_fields
 
 ANY = {"if-match": "*"}
@@ -90,7 +90,7 @@ CASES = [
 
 
 def told(cloud: Any) -> int:
-    return len(facts(cloud)) + len(facts(cloud, "contacts"))
+    return len(published(cloud)) + len(published(cloud, "contacts"))
 
 
 def stored(cloud: Any) -> list[Any]:

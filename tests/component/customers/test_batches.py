@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from kernel.domain.events import MAX_EXTERNAL_IDS
 from kernel.runtime import aws
 from kernel.web.batch import _groups
-from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import a_contact, an_account, pages, problem, wrong_fields
 
 NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -42,7 +42,7 @@ def test_all_other_itemsland_when_one_is_bad(
     assert [r["status"] for r in found] == [201] * 7 + [422] + [201] * (count - 8)
     assert {e["field"] for e in found[7]["problem"]["errors"]} == {name, "phone_number"}
     assert found[7]["problem"]["type"] == "urn:zebros:problem:invalid-request"
-    stored = facts(cloud, table)
+    stored = published(cloud, table)
     assert len(stored) == count - 1
     assert {f["origin"] for f in stored} == {"import"}
     shown = {item["id"]: item for item in pages(api, f"/{kind}?limit=50")}
@@ -56,7 +56,7 @@ def test_the_same_batch_again_changes_nothing(api: ApiClient, cloud: Any, kind: 
     again = results(send(api, kind, rows(kind, 5)))
     assert [r["status"] for r in again] == [200] * 5
     assert [(r["id"], r["version"]) for r in again] == [(r["id"], 1) for r in first]
-    assert len(facts(cloud, KINDS[kind][0])) == 5
+    assert len(published(cloud, KINDS[kind][0])) == 5
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -102,7 +102,7 @@ def test_a_row_that_names_two_records_or_none_is_refused(
     (two,) = results(send(api, kind, [{name: "x", "external_ids": {"crm": "0", "web": "7"}}]))
     assert (two["status"], two["problem"]["type"]) == (409, "urn:zebros:problem:conflict")
     assert all(record in two["problem"]["detail"] for record in ids)
-    assert len(facts(cloud, KINDS[kind][0])) == 4
+    assert len(published(cloud, KINDS[kind][0])) == 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -143,7 +143,7 @@ def test_a_hundred_and_one_itemsare_refused_as_a_whole(
     answer = send(api, kind, rows(kind, 101))
     assert (answer.status, wrong_fields(answer)) == (422, {"items"})
     assert "100" in answer.json["detail"]
-    assert facts(cloud, KINDS[kind][0]) == []
+    assert published(cloud, KINDS[kind][0]) == []
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_row_that_fails_takes_no_other_along(
     assert (failed["status"], failed["problem"]["status"]) == (status, status)
     assert failed["problem"]["type"] == f"urn:zebros:problem:{slug}"
     assert "mistake of ours" not in str(found), "our failures are for the log"
-    assert len(facts(cloud)) == 19
+    assert len(published(cloud)) == 19
     again = results(send(api, "accounts", rows("accounts", 20)))
     assert [r["status"] for r in again].count(201) == 1
     assert again[failed["index"]]["status"] == 201
@@ -193,7 +193,7 @@ def test_a_batch_with_a_key_is_answered_once(api: ApiClient, cloud: Any, kind: s
     assert (again.status, again.text) == (207, first.text)
     assert again.headers["idempotency-replayed"] == "true"
     assert send(api, kind, rows(kind, 2), **key).status == 422
-    assert len(facts(cloud, KINDS[kind][0])) == 3
+    assert len(published(cloud, KINDS[kind][0])) == 3
 
 
 def throttled() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import a_contact, an_account, path_of, problem
 
 ANY = {"if-match": "*"}
@@ -17,7 +17,7 @@ def made(api: ApiClient, kind: str, **fields: Any) -> Answer:
 
 
 def told(cloud: Any, kind: str) -> list[dict[str, Any]]:
-    return facts(cloud, TABLES[kind])
+    return published(cloud, TABLES[kind])
 
 
 def test_a_new_account_is_stored_told_and_shown_in_normal_form(api: ApiClient, cloud: Any) -> None:
@@ -45,11 +45,11 @@ def test_a_new_account_is_stored_told_and_shown_in_normal_form(api: ApiClient, c
     assert shown["annual_revenue"] == {"minor_units": 110004000000, "currency": "EUR"}
     assert (shown["owner_id"], shown["team_id"], shown["version"]) == ("ann", "north", 1)
     assert api("GET", path_of(answer)).json == shown
-    (fact,) = told(cloud, "accounts")
-    assert (fact["type"], fact["subject"]) == ("AccountCreated", f"account/{shown['id']}")
-    assert (fact["source"], fact["sequence"], fact["origin"]) == ("zebros.customers", "1", "api")
-    assert fact["dataschema"] == "urn:zebros:schema:customers/AccountCreated.v1"
-    assert fact["data"]["current"] == shown
+    (event,) = told(cloud, "accounts")
+    assert (event["type"], event["subject"]) == ("AccountCreated", f"account/{shown['id']}")
+    assert (event["source"], event["sequence"], event["origin"]) == ("zebros.customers", "1", "api")
+    assert event["dataschema"] == "urn:zebros:schema:customers/AccountCreated.v1"
+    assert event["data"]["current"] == shown
     assert told(cloud, "contacts") == []
 
 
@@ -69,9 +69,9 @@ def test_a_new_contact_is_stored_told_and_shown_in_normal_form(api: ApiClient, c
     assert shown["phones"] == ["+442079460000"]
     assert shown["consent"] == {"email": True, "phone": False}
     assert api("GET", path_of(answer)).json == shown
-    (fact,) = told(cloud, "contacts")
-    assert (fact["type"], fact["subject"]) == ("ContactCreated", f"contact/{shown['id']}")
-    assert fact["data"]["current"] == shown
+    (event,) = told(cloud, "contacts")
+    assert (event["type"], event["subject"]) == ("ContactCreated", f"contact/{shown['id']}")
+    assert event["data"]["current"] == shown
 
 
 def test_what_is_not_given_is_absent_and_not_null(api: ApiClient) -> None:
@@ -101,16 +101,16 @@ def test_a_change_tells_what_changed_and_what_it_was(
     before = made(api, kind)
     after = api("PATCH", path_of(before), patch, before.etag)
     assert (after.status, after.json["version"], after.headers["etag"]) == (200, 2, '"2"')
-    fact = told(cloud, kind)[-1]
-    assert (fact["type"], fact["sequence"]) == (type_, "2")
-    assert fact["data"]["current"] == after.json
-    assert sorted(fact["data"]["changed"]) == sorted(changed or patch)
+    event = told(cloud, kind)[-1]
+    assert (event["type"], event["sequence"]) == (type_, "2")
+    assert event["data"]["current"] == after.json
+    assert sorted(event["data"]["changed"]) == sorted(changed or patch)
     first = next(iter(patch))
-    assert fact["data"]["previous"][first] == before.json[first]
+    assert event["data"]["previous"][first] == before.json[first]
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_change_that_changes_nothing_is_no_new_version_and_no_fact(
+def test_a_change_that_changes_nothing_is_no_new_version_and_no_event(
     api: ApiClient, cloud: Any, kind: str
 ) -> None:
     before = made(api, kind, tags=["a"])

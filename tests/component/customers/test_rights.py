@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.auth import MATRIX, Area, Level, Role
-from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import a_contact, an_account, path_of, problem
 
 ANY = {"if-match": "*"}
@@ -49,7 +49,7 @@ def test_a_role_may_read_and_change_what_the_matrix_grants(
     for path in READS:
         answer = caller("GET", f"/{kind}{path}".replace("{id}", record.json["id"]))
         assert answer.status == (200 if level >= Level.READ else 403), path
-    before = len(facts(cloud, TABLES[kind]))
+    before = len(published(cloud, TABLES[kind]))
     for method, path in WRITES:
         concrete = f"/{kind}{path}".replace("{id}", record.json["id"])
         if path.endswith("restore") and level < Level.WRITE:
@@ -61,7 +61,7 @@ def test_a_role_may_read_and_change_what_the_matrix_grants(
         if answer.status == 403:
             assert problem(answer) == "forbidden"
             assert "rights on customers" in answer.json["detail"]
-    told = len(facts(cloud, TABLES[kind])) - before
+    told = len(published(cloud, TABLES[kind])) - before
     assert told == (5 if level >= Level.WRITE else 0)
 
 
@@ -104,12 +104,12 @@ def test_another_users_record_is_handed_over_by_managers_only(
     record = a_record(api, kind)
     caller = api.as_(roles=role, user=user)
     for patch in ({"owner_id": "cleo"}, {"team_id": "south"}, {"owner_id": None}):
-        before = len(facts(cloud, TABLES[kind]))
+        before = len(published(cloud, TABLES[kind]))
         answer = caller("PATCH", path_of(record), patch, ANY)
         assert answer.status == status, (patch, answer.text)
         if status == 403:
             assert "reassign records of others" in answer.json["detail"]
-            assert len(facts(cloud, TABLES[kind])) == before
+            assert len(published(cloud, TABLES[kind])) == before
         else:
             api("PATCH", path_of(record), {"owner_id": "ann", "team_id": "north"}, ANY)
     item = {**a_body(kind, ""), "owner_id": "cleo", "external_ids": {"crm": "1"}}
@@ -140,7 +140,7 @@ def test_nobodys_record_may_be_taken_by_anyone(api: ApiClient, kind: str) -> Non
 def test_another_tenant_sees_and_changes_nothing(api: ApiClient, cloud: Any, kind: str) -> None:
     record = a_record(api, kind)
     other = api.as_(tenant="globex")
-    before = len(facts(cloud, TABLES[kind]))
+    before = len(published(cloud, TABLES[kind]))
     for path in READS[:-1]:
         assert other("GET", f"/{kind}{path}").json == {"items": []}, path
     absent = other("GET", path_of(record))
@@ -151,7 +151,7 @@ def test_another_tenant_sees_and_changes_nothing(api: ApiClient, cloud: Any, kin
         concrete = f"/{kind}{path}".replace("{id}", record.json["id"])
         answer = other(method, concrete, a_body(kind, path), ANY)
         assert (answer.status, problem(answer)) == (404, "not-found"), path
-    assert len(facts(cloud, TABLES[kind])) == before
+    assert len(published(cloud, TABLES[kind])) == before
     assert api("GET", path_of(record)).json == record.json
     # The same external id is another record's there.
     made = other("POST", f"/{kind}/batch", a_body(kind, "/batch"))
@@ -164,7 +164,7 @@ def test_a_contact_cannot_be_put_at_another_tenants_account(api: ApiClient, clou
     answer = api("POST", "/contacts", {"last_name": "A", "account_id": foreign})
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, "account_id")
     assert foreign in answer.json["detail"]
-    assert facts(cloud, "contacts") == []
+    assert published(cloud, "contacts") == []
 
 
 @pytest.mark.parametrize("tenant", ["acme#ACCOUNT", "acme#EXTERNAL", "acm"])
@@ -184,7 +184,7 @@ def test_a_caller_whose_token_names_nobody_we_could_store_is_refused(
     for answer in (stranger("POST", "/accounts", {"name": "A"}), stranger("GET", "/accounts")):
         assert (answer.status, problem(answer)) == (403, "forbidden")
         assert ("sub" if claim == "user" else "team") in answer.json["detail"]
-    assert facts(cloud) == []
+    assert published(cloud) == []
     longest = api.as_(**{claim: "x" * 120})
     assert longest("POST", "/accounts", {"name": "A"}).status == 201
 

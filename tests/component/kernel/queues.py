@@ -1,4 +1,4 @@
-"""A consumer's queue as Lambda serves it, with dead letters; and facts to put on it."""
+"""A consumer's queue as Lambda serves it, with dead letters; and events to put on it."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ MAX_RECEIVES = 3
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 
 
-def fact(tenant: str, subject: str, sequence: int, **data: Any) -> dict[str, Any]:
+def event(tenant: str, subject: str, sequence: int, **data: Any) -> dict[str, Any]:
     """An envelope; its data is what the toy consumers of these tests read."""
     return {
         "specversion": "1.0",
@@ -32,7 +32,7 @@ def fact(tenant: str, subject: str, sequence: int, **data: Any) -> dict[str, Any
 
 
 def body(envelope: dict[str, Any], replayed: bool = False) -> str:
-    """What EventBridge puts on a queue for a fact."""
+    """What EventBridge puts on a queue for an event."""
     event: dict[str, Any] = {"detail-type": envelope["type"], "detail": envelope}
     if replayed:
         event["replay-name"] = "again"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kernel.domain.envelope import Fact
+from kernel.domain.envelope import CloudEvent
 from kernel.domain.errors import Conflict
 from kernel.domain.ids import new_id
 from kernel.messaging.consumer import ALL, Reactor
@@ -20,9 +20,9 @@ from kernel.runtime import aws
 from kernel.storage.dynamo import Action, Add, Put, Table
 from opportunities.events import StreamGapDetected
 from tests.component.conftest import create_table
-from tests.component.conftest import facts as outbox
+from tests.component.conftest import published as outbox
 from tests.component.kernel.interleaving import StepTable, interleave
-from tests.component.kernel.queues import Queue, body, fact, lambda_event
+from tests.component.kernel.queues import Queue, body, event, lambda_event
 
 MODULUS = 1_000_003
 PROPERTY = settings(
@@ -35,11 +35,11 @@ PROPERTY = settings(
 
 
 class Poisoned(Exception):
-    """What the toy consumer raises for a fact it cannot handle."""
+    """What the toy consumer raises for an event it cannot handle."""
 
 
 class Chain:
-    """A toy projection whose result tells any fact applied twice, out of turn or not at all."""
+    """A toy projection whose result tells any event applied twice, out of turn or not at all."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -52,13 +52,13 @@ class Chain:
             gap=StreamGapDetected,
         )
 
-    def apply(self, fact: Fact, memory: Memory) -> list[Action]:
-        """Fold the fact's value into the memory, and add it to a sum in the table."""
-        if fact.data.get("poison") and self.poisonous:
+    def apply(self, event: CloudEvent, memory: Memory) -> list[Action]:
+        """Fold the event's value into the memory, and add it to a sum in the table."""
+        if event.data.get("poison") and self.poisonous:
             raise Poisoned
-        value = fact.data["value"]
+        value = event.data["value"]
         memory["chain"] = (memory.get("chain", 7) * 31 + value) % MODULUS
-        return [Add(f"TENANT#{fact.tenant_id}#SUM", fact.subject, {"facts": 1, "sum": value})]
+        return [Add(f"TENANT#{event.tenant_id}#SUM", event.subject, {"events": 1, "sum": value})]
 
     def state(self, tenant: str) -> dict[str, Any]:
         """What the projection holds for a tenant, per subject: count, sum, chain, position."""
@@ -68,7 +68,7 @@ class Chain:
             position = self.table.get(pk, "POSITION")
             assert position
             found[str(item["sk"])] = (
-                item["facts"],
+                item["events"],
                 item["sum"],
                 json.loads(position["memory"])["chain"],
                 position["sequence"],
@@ -82,7 +82,7 @@ class Chain:
 
 
 def expected(history: list[dict[str, Any]]) -> dict[str, Any]:
-    """What `Chain.state` must be, computed by folding facts one by one."""
+    """What `Chain.state` must be, computed by folding events one by one."""
     found: dict[str, Any] = {}
     for envelope in sorted(history, key=lambda one: int(one["sequence"])):
         count, total, chain, _ = found.get(envelope["subject"], (0, 0, 7, 0))
@@ -97,7 +97,7 @@ def expected(history: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def missing_runs(history: list[dict[str, Any]], withheld: set[int]) -> set[tuple[str, int, int]]:
-    """Each unbroken run of facts not delivered that has a delivered one behind it.
+    """Each unbroken run of events not delivered that has a delivered one behind it.
 
     As (subject, first missing sequence, the sequence that waits).
     """
@@ -117,7 +117,7 @@ def missing_runs(history: list[dict[str, Any]], withheld: set[int]) -> set[tuple
 
 
 def reported(cloud: Any, tenant: str) -> list[tuple[str, int, int]]:
-    """The gaps published for a tenant: (subject, missing, waiting), one entry per fact."""
+    """The gaps published for a tenant: (subject, missing, waiting), one entry per event."""
     gaps = [f for f in outbox(cloud) if f["tenantid"] == tenant]
     assert {f["type"] for f in gaps} <= {"StreamGapDetected"}
     for subject, group in itertools.groupby(gaps, key=lambda f: f["subject"]):
@@ -143,17 +143,17 @@ Stage = Callable[[], tuple[Chain, Queue]]
 
 @st.composite
 def histories(draw: st.DrawFn, subjects: int = 2, most: int = 6) -> list[dict[str, Any]]:
-    """All facts of a few records of a tenant of their own, in true order."""
+    """All events of a few records of a tenant of their own, in true order."""
     tenant = f"t{new_id().lower()}"
     return [
-        fact(tenant, f"opportunity/{letter}", sequence, value=draw(st.integers(1, 1000)))
+        event(tenant, f"opportunity/{letter}", sequence, value=draw(st.integers(1, 1000)))
         for letter in "ab"[:subjects]
         for sequence in range(1, draw(st.integers(1, most)) + 1)
     ]
 
 
 def deliveries(count: int) -> st.SearchStrategy[list[int]]:
-    """Indexes of `count` facts in any order, some of them more than once."""
+    """Indexes of `count` events in any order, some of them more than once."""
     return st.lists(st.integers(0, count - 1), max_size=6).flatmap(
         lambda again: st.permutations([*range(count), *again])
     )
@@ -170,7 +170,7 @@ SIZES = st.lists(st.integers(1, 10), min_size=1, max_size=4)
 @pytest.fixture
 def stage(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[Chain, Queue]]:
     """Sets the stage for one example: an empty table and an empty queue."""
-    # Gap checks come when the queue is drained: after all facts that were delivered by then.
+    # Gap checks come when the queue is drained: after all events that were delivered by then.
     monkeypatch.setenv("GAP_GRACE_SECONDS", "0")
 
     def fresh() -> tuple[Chain, Queue]:
@@ -204,7 +204,7 @@ def test_any_order_with_duplicates_ends_in_the_same_state(
 
 @PROPERTY
 @given(st.data())
-def test_every_gap_is_reported_once_and_heals_when_the_missing_facts_come(
+def test_every_gap_is_reported_once_and_heals_when_the_missing_events_come(
     stage: Stage, cloud: Any, data: st.DataObject
 ) -> None:
     chain, queue = stage()
@@ -259,7 +259,7 @@ def test_a_full_replay_changes_nothing_and_rebuilds_a_wiped_projection(
 
 @PROPERTY
 @given(st.data())
-def test_workers_that_race_or_die_apply_every_fact_once(stage: Stage, data: st.DataObject) -> None:
+def test_workers_that_race_or_die_apply_every_event_once(stage: Stage, data: st.DataObject) -> None:
     chain, queue = stage()
     history = data.draw(histories(subjects=1))
     tenant = history[0]["tenantid"]
@@ -274,14 +274,14 @@ def test_workers_that_race_or_die_apply_every_fact_once(stage: Stage, data: st.D
         itertools.cycle(turns),
         list(deaths)[: len(events)],
     )
-    for event, answer in zip(events, answers, strict=True):
+    for sent, answer in zip(events, answers, strict=True):
         # What a worker did not acknowledge becomes visible in the queue again.
         failed = (
             {f["itemIdentifier"] for f in answer["batchItemFailures"]}
             if isinstance(answer, dict)
-            else {r["messageId"] for r in event["Records"]}
+            else {r["messageId"] for r in sent["Records"]}
         )
-        queue.send(*(r["body"] for r in event["Records"] if r["messageId"] in failed))
+        queue.send(*(r["body"] for r in sent["Records"] if r["messageId"] in failed))
     queue.drain(chain.projection)
     assert chain.state(tenant) == expected(history)
     assert chain.parked(tenant, history[0]["subject"]) == []
@@ -289,11 +289,11 @@ def test_workers_that_race_or_die_apply_every_fact_once(stage: Stage, data: st.D
 
 
 def test_workers_that_meet_leave_nothing_waiting_for_a_gap_check(stage: Stage) -> None:
-    """The second of three facts waits; one worker brings the first, another the third."""
+    """The second of three events waits; one worker brings the first, another the third."""
     for before, between in itertools.product(range(9), range(7)):
         chain, _ = stage()
         first, second, third = history = [
-            fact("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)
+            event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)
         ]
         chain.projection(lambda_event([body(second)]), None)
         works = [invocation(chain, lambda_event([body(one)])) for one in (first, third)]
@@ -305,12 +305,12 @@ def test_workers_that_meet_leave_nothing_waiting_for_a_gap_check(stage: Stage) -
 
 @PROPERTY
 @given(st.data())
-def test_a_gap_check_that_races_the_missing_fact_loses_neither(
+def test_a_gap_check_that_races_the_missing_event_loses_neither(
     stage: Stage, cloud: Any, data: st.DataObject
 ) -> None:
     chain, queue = stage()
     tenant = f"t{new_id().lower()}"
-    history = [fact(tenant, "opportunity/a", n, value=n) for n in range(1, 6)]
+    history = [event(tenant, "opportunity/a", n, value=n) for n in range(1, 6)]
     first, second, third, _, fifth = history
     chain.projection(lambda_event([body(first), body(third)]), None)
     check = lambda_event([json.dumps({"gap_check": third})])
@@ -321,9 +321,9 @@ def test_a_gap_check_that_races_the_missing_fact_loses_neither(
         itertools.cycle(turns),
         [None, None],
     )
-    for event, answer in zip((check, missing), answers, strict=True):
+    for lost, answer in zip((check, missing), answers, strict=True):
         if answer["batchItemFailures"]:
-            queue.send(event["Records"][0]["body"])
+            queue.send(lost["Records"][0]["body"])
     queue.drain(chain.projection)
     assert chain.state(tenant) == expected(history[:3])
     earlier = reported(cloud, tenant)
@@ -334,20 +334,22 @@ def test_a_gap_check_that_races_the_missing_fact_loses_neither(
 
 
 @pytest.mark.parametrize("check_first", [True, False])
-def test_a_fact_that_comes_with_the_check_for_it_is_no_gap(
+def test_an_event_that_comes_with_the_check_for_it_is_no_gap(
     stage: Stage, cloud: Any, check_first: bool
 ) -> None:
     chain, _ = stage()
-    first, second, third = history = [fact("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)]
+    first, second, third = history = [event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)]
     chain.projection(lambda_event([body(first), body(third)]), None)
     batch = [body(second), json.dumps({"gap_check": third})]
     chain.projection(lambda_event(batch[::-1] if check_first else batch), None)
     assert (chain.state("acme"), reported(cloud, "acme")) == (expected(history), [])
 
 
-def test_the_gap_that_a_parked_poison_fact_leaves_is_reported_too(stage: Stage, cloud: Any) -> None:
+def test_the_gap_that_a_parked_poison_event_leaves_is_reported_too(
+    stage: Stage, cloud: Any
+) -> None:
     chain, queue = stage()
-    history = [fact("acme", "opportunity/a", n, value=n) for n in (1, 2, 3, 4)]
+    history = [event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3, 4)]
     history[2]["data"]["poison"] = True
     for bodies in ([history[0]], history[2:], [history[1]]):
         queue.send(*map(body, bodies))
@@ -357,31 +359,31 @@ def test_the_gap_that_a_parked_poison_fact_leaves_is_reported_too(stage: Stage, 
     assert reported(cloud, "acme") == [("opportunity/a", 2, 3), ("opportunity/a", 3, 4)]
 
 
-def test_a_replayed_fact_is_one_when_it_was_parked_meanwhile(stage: Stage) -> None:
+def test_a_replayed_event_is_one_when_it_was_parked_meanwhile(stage: Stage) -> None:
     chain, queue = stage()
-    first, second, third = (fact("acme", "opportunity/a", n, value=n) for n in (1, 2, 3))
+    first, second, third = (event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3))
     third["data"]["poison"] = True
     for one in (first, third, second):
         chain.projection(lambda_event([body(one, replayed=True)]), None)
     chain.poisonous, seen = False, list[tuple[int, bool]]()
     apply = chain.projection._apply
-    chain.projection._apply = lambda fact, memory: (
-        seen.append((fact.sequence, fact.replayed)) or apply(fact, memory)
+    chain.projection._apply = lambda event, memory: (
+        seen.append((event.sequence, event.replayed)) or apply(event, memory)
     )
     queue.drain(chain.projection)
     assert seen == [(3, True)]
 
 
-def test_a_fact_whose_gap_check_was_lost_is_asked_about_when_it_comes_again(
+def test_an_event_whose_gap_check_was_lost_is_asked_about_when_it_comes_again(
     stage: Stage, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker parked the fact and died before it could send the check."""
+    """The worker parked the event and died before it could send the check."""
     chain, queue = stage()
-    first, second, third = history = [fact("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)]
+    first, second, third = history = [event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)]
     monkeypatch.setenv("QUEUE_URL", queue.url + "-that-does-not-exist")
-    event = lambda_event([body(third)])
-    failed = chain.projection(event, None)["batchItemFailures"]
-    assert [f["itemIdentifier"] for f in failed] == [event["Records"][0]["messageId"]]
+    invocation = lambda_event([body(third)])
+    failed = chain.projection(invocation, None)["batchItemFailures"]
+    assert [f["itemIdentifier"] for f in failed] == [invocation["Records"][0]["messageId"]]
     assert len(chain.parked("acme", "opportunity/a")) == 1
     monkeypatch.setenv("QUEUE_URL", queue.url)
     queue.send(body(third), body(first))
@@ -395,7 +397,7 @@ def test_a_fact_whose_gap_check_was_lost_is_asked_about_when_it_comes_again(
 
 @PROPERTY
 @given(st.data())
-def test_a_poison_fact_fails_alone_and_is_healed_by_a_redrive(
+def test_a_poison_event_fails_alone_and_is_healed_by_a_redrive(
     stage: Stage, data: st.DataObject
 ) -> None:
     chain, queue = stage()
@@ -425,19 +427,19 @@ def test_a_poison_fact_fails_alone_and_is_healed_by_a_redrive(
 
 
 class Notes(Chain):
-    """The toy with the effects of a timeline: five entries for each fact."""
+    """The toy with the effects of a timeline: five entries for each event."""
 
-    def apply(self, fact: Fact, memory: Memory) -> list[Action]:
+    def apply(self, event: CloudEvent, memory: Memory) -> list[Action]:
         """What the chain does, and the entries."""
-        entries = (Put({"pk": f"NOTES#{n}", "sk": fact.id, "text": "x"}) for n in range(5))
-        return [*super().apply(fact, memory), *entries]
+        entries = (Put({"pk": f"NOTES#{n}", "sk": event.id, "text": "x"}) for n in range(5))
+        return [*super().apply(event, memory), *entries]
 
 
-def test_facts_with_more_effects_than_a_transaction_takes_are_split(
+def test_events_with_more_effects_than_a_transaction_takes_are_split(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain = Notes(stage()[0].table)
-    history = [fact("acme", "opportunity/a", n, value=n) for n in range(1, 25)]
+    history = [event("acme", "opportunity/a", n, value=n) for n in range(1, 25)]
     sizes: list[int] = []
     aws.client("dynamodb").meta.events.register(
         "provide-client-params.dynamodb.TransactWriteItems",
@@ -454,9 +456,9 @@ def test_facts_with_more_effects_than_a_transaction_takes_are_split(
     assert sizes == [2 + 19 * 5, 2 + 5 * 5]
 
 
-def test_facts_that_come_together_are_applied_in_one_transaction(stage: Stage) -> None:
+def test_events_that_come_together_are_applied_in_one_transaction(stage: Stage) -> None:
     chain, _ = stage()
-    history = [fact("acme", "opportunity/a", n, value=n) for n in range(1, 7)]
+    history = [event("acme", "opportunity/a", n, value=n) for n in range(1, 7)]
     calls: list[str] = []
     aws.client("dynamodb").meta.events.register(
         "provide-client-params.dynamodb.TransactWriteItems",
@@ -471,50 +473,56 @@ def test_facts_that_come_together_are_applied_in_one_transaction(stage: Stage) -
     "text",
     ["no json", "[]", "{}", '{"detail": {}}', '{"detail": null}', '{"gap_check": {"id": "x"}}'],
 )
-def test_a_message_that_is_no_fact_fails_alone(stage: Stage, text: str) -> None:
+def test_a_message_that_is_no_event_fails_alone(stage: Stage, text: str) -> None:
     chain, _ = stage()
-    good = fact("acme", "opportunity/a", 1, value=5)
-    event = lambda_event([text, body(good)])
-    answer = chain.projection(event, None)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]}
+    good = event("acme", "opportunity/a", 1, value=5)
+    invocation = lambda_event([text, body(good)])
+    answer = chain.projection(invocation, None)
+    assert answer == {
+        "batchItemFailures": [{"itemIdentifier": invocation["Records"][0]["messageId"]}]
+    }
     assert chain.state("acme") == expected([good])
 
 
 def test_equal_subjects_of_two_tenants_are_two_subjects(stage: Stage) -> None:
     chain, _ = stage()
-    acme = fact("acme", "opportunity/a", 1, value=5)
-    globex = fact("globex", "opportunity/a", 1, value=9)
+    acme = event("acme", "opportunity/a", 1, value=5)
+    globex = event("globex", "opportunity/a", 1, value=9)
     chain.projection(lambda_event([body(acme), body(globex)]), None)
     assert chain.state("acme") == expected([acme])
     assert chain.state("globex") == expected([globex])
 
 
 class Diary:
-    """A toy reactor: writes down what it saw, under the fact's id."""
+    """A toy reactor: writes down what it saw, under the event's id."""
 
     def __init__(self, table: Table, *types: str) -> None:
         self.table = table
         self.reactor = Reactor("diary", types=types, react=self.react)
 
-    def react(self, fact: Fact) -> None:
-        """Idempotent, as every reactor has to be: a repeated fact is refused by the table."""
-        if fact.data.get("poison"):
+    def react(self, event: CloudEvent) -> None:
+        """Idempotent, as every reactor has to be: a repeated event is refused by the table."""
+        if event.data.get("poison"):
             raise Poisoned
-        item = {"pk": f"TENANT#{fact.tenant_id}#DIARY", "sk": fact.id, "value": fact.data["value"]}
+        item = {
+            "pk": f"TENANT#{event.tenant_id}#DIARY",
+            "sk": event.id,
+            "value": event.data["value"],
+        }
         try:
             self.table.transact([Put(item, absent=True, refused=Conflict("seen"))])
         except Conflict:
             return
 
     def pages(self, tenant: str) -> dict[str, int]:
-        """What was written, by fact id."""
+        """What was written, by event id."""
         found = self.table.query(f"TENANT#{tenant}#DIARY", limit=100)
         return {item["sk"]: item["value"] for item in found.items}
 
 
 @PROPERTY
 @given(st.data())
-def test_a_reactor_acts_once_on_every_fact_in_any_order(stage: Stage, data: st.DataObject) -> None:
+def test_a_reactor_acts_once_on_every_event_in_any_order(stage: Stage, data: st.DataObject) -> None:
     _, queue = stage()
     history = data.draw(histories())
     poison = data.draw(st.sets(st.integers(0, len(history) - 1), max_size=2))
@@ -532,6 +540,6 @@ def test_a_reactor_acts_once_on_every_fact_in_any_order(stage: Stage, data: st.D
 
 def test_a_reactor_leaves_alone_what_it_does_not_consume(cloud: Any) -> None:
     diary = Diary(Table(aws.client("dynamodb"), "table"), "OpportunityWon")
-    event = lambda_event([body(fact("acme", "opportunity/a", 1, value=5))])
-    assert diary.reactor(event, None) == {"batchItemFailures": []}
+    invocation = lambda_event([body(event("acme", "opportunity/a", 1, value=5))])
+    assert diary.reactor(invocation, None) == {"batchItemFailures": []}
     assert diary.pages("acme") == {}

@@ -19,7 +19,7 @@ from kernel.messaging.relay import MAX_BYTES, Relay
 from kernel.runtime import aws
 from kernel.storage.dynamo import Table
 from kernel.storage.store import outbox
-from tests.component.kernel.queues import fact
+from tests.component.kernel.queues import event
 
 PROPERTY = settings(
     max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "12")),
@@ -89,7 +89,7 @@ class Bus:
         )
 
     def delivered(self) -> list[dict[str, Any]]:
-        """The facts on the bus since the last call."""
+        """The events on the bus since the last call."""
         found = []
         while messages := self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=0
@@ -161,13 +161,13 @@ def ids(envelopes: list[dict[str, Any]]) -> list[str]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Facts of a few records in the order they were committed."""
+    """Events of a few records in the order they were committed."""
     subjects = draw(st.lists(st.sampled_from("abcd"), min_size=1, max_size=30))
     sequences: dict[str, int] = defaultdict(int)
     history = []
     for subject in subjects:
         sequences[subject] += 1
-        history.append(fact("acme", f"opportunity/{subject}", sequences[subject]))
+        history.append(event("acme", f"opportunity/{subject}", sequences[subject]))
     return history
 
 
@@ -197,8 +197,8 @@ def test_nothing_is_lost_and_first_deliveries_keep_each_records_order(
         assert sequences == sorted(sequences), subject
 
 
-def test_without_trouble_every_fact_is_sent_once_in_tens(bus: Bus) -> None:
-    history = [fact("acme", f"opportunity/{n}", 1) for n in range(25)]
+def test_without_trouble_every_event_is_sent_once_in_tens(bus: Bus) -> None:
+    history = [event("acme", f"opportunity/{n}", 1) for n in range(25)]
     events = Trouble([])
     assert Relay(events, "bus").forward([record(one) for one in history]) == []
     assert ids(bus.delivered()) == ids(history)
@@ -206,7 +206,7 @@ def test_without_trouble_every_fact_is_sent_once_in_tens(bus: Bus) -> None:
 
 
 def test_only_refused_entries_are_sent_again(bus: Bus) -> None:
-    history = [fact("acme", f"opportunity/{n}", 1) for n in range(10)]
+    history = [event("acme", f"opportunity/{n}", 1) for n in range(10)]
     events = Trouble([{2, 5}])
     pauses: list[float] = []
     assert Relay(events, "bus", pauses.append).forward([record(one) for one in history]) == []
@@ -216,16 +216,16 @@ def test_only_refused_entries_are_sent_again(bus: Bus) -> None:
 
 
 def test_a_bus_that_takes_nothing_leaves_the_rest_in_the_stream(bus: Bus) -> None:
-    records = [record(fact("acme", f"opportunity/{n}", 1)) for n in range(100)]
+    records = [record(event("acme", f"opportunity/{n}", 1)) for n in range(100)]
     events = Trouble(["throttle"] * 1000)
     failed = Relay(events, "bus", pause=lambda _: None).forward(records)
     assert failed == [r["dynamodb"]["SequenceNumber"] for r in records]
     assert events.calls <= 5, "a Lambda must not wait through a hundred refusals"
 
 
-def test_a_fact_that_is_always_refused_holds_up_its_own_record_alone(bus: Bus) -> None:
-    poison, behind = fact("acme", "opportunity/a", 1), fact("acme", "opportunity/a", 2)
-    others = [fact("acme", f"opportunity/{n}", 1) for n in range(30)]
+def test_an_event_that_is_always_refused_holds_up_its_own_record_alone(bus: Bus) -> None:
+    poison, behind = event("acme", "opportunity/a", 1), event("acme", "opportunity/a", 2)
+    others = [event("acme", f"opportunity/{n}", 1) for n in range(30)]
 
     class Picky(Trouble):
         def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
@@ -239,7 +239,7 @@ def test_a_fact_that_is_always_refused_holds_up_its_own_record_alone(bus: Bus) -
 
 
 def test_calls_stay_below_the_bus_limit_of_bytes(bus: Bus) -> None:
-    history = [fact("acme", f"opportunity/{n}", 1, text="x" * 100_000) for n in range(5)]
+    history = [event("acme", f"opportunity/{n}", 1, text="x" * 100_000) for n in range(5)]
     sizes: list[int] = []
 
     class Scales(Trouble):
@@ -262,7 +262,7 @@ def test_calls_stay_below_the_bus_limit_of_bytes(bus: Bus) -> None:
     ],
 )
 def test_an_outbox_item_that_cannot_be_read_fails_alone(bus: Bus, image: dict[str, Any]) -> None:
-    good = [fact("acme", "opportunity/a", n) for n in (1, 2)]
+    good = [event("acme", "opportunity/a", n) for n in (1, 2)]
     bad = {"dynamodb": {"SequenceNumber": "bad", "NewImage": image}}
     records = [record(good[0]), bad, record(good[1])]
     relay = Relay(Trouble([]), "bus", pause=lambda _: None)
@@ -278,7 +278,7 @@ def test_the_handler_carries_what_a_table_committed_to_the_bus(
 ) -> None:
     from kernel.messaging.relay import handler
 
-    envelope = fact("acme", "opportunity/a", 1, name="Zoë & Co €")
+    envelope = event("acme", "opportunity/a", 1, name="Zoë & Co €")
     Table(aws.client("dynamodb"), "table").transact([outbox("TENANT#acme#X#a", 1, envelope)])
     streams = boto3.client("dynamodbstreams")
     arn = cloud.describe_table(TableName="table")["Table"]["LatestStreamArn"]

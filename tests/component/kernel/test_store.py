@@ -1,4 +1,4 @@
-"""The Store: a record and its facts commit together or not at all, once, in order."""
+"""The Store: a record and its events commit together or not at all, once, in order."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ from kernel.domain.ids import new_id
 from kernel.runtime import aws
 from kernel.storage.dynamo import Add, Check, Put, Table
 from kernel.storage.idempotency import Once
-from kernel.storage.store import LARGEST_FACT_BYTES, Store
-from tests.component.conftest import create_table, examples, facts
+from kernel.storage.store import MAX_EVENT_BYTES, Store
+from tests.component.conftest import create_table, examples, published
 
 ANN = Caller("acme", "ann", frozenset({Role.ADMINISTRATOR}), correlation_id="c-1")
 
@@ -41,7 +41,7 @@ class Thing(Aggregate):
 
 
 class ThingHappened(DomainEvent):
-    """A fact of no context, so that it is in no list of published ones."""
+    """An event of no context, so that it is in no list of published ones."""
 
     context: ClassVar[str] = "tests"
     version: ClassVar[int] = 1
@@ -64,7 +64,7 @@ def a_thing(tenant: str = "acme", **fields: Any) -> Thing:
     return Thing(**born(tenant, new_id(), "ann", utc_now()), **{"name": "one", **fields})
 
 
-def fact(thing: Thing, what: str = "") -> ThingHappened:
+def event(thing: Thing, what: str = "") -> ThingHappened:
     return ThingHappened(current=thing, what=what)
 
 
@@ -109,11 +109,11 @@ def refused(code: str) -> ClientError:
 
 def test_a_record_comes_back_as_it_was_saved(store: Store[Thing], cloud: Any) -> None:
     thing = a_thing(external_ids={"crm": "1"})
-    saved = store.save(ANN, None, thing, fact(thing, "a"), fact(thing, "b"))
+    saved = store.save(ANN, None, thing, event(thing, "a"), event(thing, "b"))
     assert (saved.version, saved.sequence, saved.updated_by) == (1, 2, "ann")
     assert store.get("acme", thing.id) == saved
     assert store.id_of("acme", "crm", "1") == thing.id
-    told = facts(cloud)
+    told = published(cloud)
     assert [(f["sequence"], f["data"]["what"]) for f in told] == [("1", "a"), ("2", "b")]
     assert {f["subject"] for f in told} == {f"thing/{thing.id}"}
     assert {f["correlationid"] for f in told} == {"c-1"}
@@ -127,8 +127,8 @@ def obstacles(store: Store[Thing], thing: Thing) -> dict[str, tuple[dict[str, An
     pk = store.key("acme", thing.id)
     return {
         "state": ({"pk": pk, "sk": "STATE"}, Conflict, "conflict"),
-        "first fact": ({"pk": pk, "sk": "FACT#000000000001"}, StaleVersion, "stale-version"),
-        "last fact": ({"pk": pk, "sk": "FACT#000000000002"}, StaleVersion, "stale-version"),
+        "first event": ({"pk": pk, "sk": "EVENT#000000000001"}, StaleVersion, "stale-version"),
+        "last event": ({"pk": pk, "sk": "EVENT#000000000002"}, StaleVersion, "stale-version"),
         "external id": (
             {"pk": "TENANT#acme#EXTERNAL#THING#erp#2", "sk": "EXTERNAL", "record_id": "other"},
             Conflict,
@@ -140,7 +140,7 @@ def obstacles(store: Store[Thing], thing: Thing) -> dict[str, tuple[dict[str, An
 
 
 @pytest.mark.parametrize(
-    "action", ["state", "first fact", "last fact", "external id", "also", "key"]
+    "action", ["state", "first event", "last event", "external id", "also", "key"]
 )
 def test_when_one_action_is_refused_nothing_is_stored(
     store: Store[Thing], cloud: Any, action: str
@@ -153,18 +153,18 @@ def test_when_one_action_is_refused_nothing_is_stored(
     caller = Caller("acme", "ann", ANN.roles, once=once)
     also = [Put({"pk": "unrelated", "sk": "x"}, absent=True, refused=RuleViolation("", slug=slug))]
     with pytest.raises(refusal) as fault:
-        store.save(caller, None, thing, fact(thing), fact(thing), also=also)
+        store.save(caller, None, thing, event(thing), event(thing), also=also)
     assert fault.value.slug == slug
     assert stored(cloud) == before
     assert not once.committed, "the key may be used again"
     cloud.delete_item(TableName="table", Key={k: {"S": obstacle[k]} for k in ("pk", "sk")})
-    saved = store.save(caller, None, thing, fact(thing), fact(thing), also=also)
+    saved = store.save(caller, None, thing, event(thing), event(thing), also=also)
     assert store.get("acme", thing.id) == saved
     assert once.committed
-    assert len(stored(cloud)) == 7, "state, two facts, two external ids, one more, the key"
+    assert len(stored(cloud)) == 7, "state, two events, two external ids, one more, the key"
 
 
-@pytest.mark.parametrize("action", ["first fact", "external id", "also"])
+@pytest.mark.parametrize("action", ["first event", "external id", "also"])
 def test_when_one_action_is_refused_a_record_stays_as_it_was(
     store: Store[Thing], cloud: Any, action: str
 ) -> None:
@@ -176,7 +176,7 @@ def test_when_one_action_is_refused_a_record_stays_as_it_was(
     after = before.with_changes(name="two", external_ids={"erp": "2"})
     also = [Put({"pk": "unrelated", "sk": "x"}, absent=True, refused=RuleViolation("", slug=slug))]
     with pytest.raises(refusal):
-        store.save(ANN, before, after, fact(after), also=also)
+        store.save(ANN, before, after, event(after), also=also)
     assert stored(cloud) == untouched
     assert store.id_of("acme", "crm", "1") == thing.id
 
@@ -199,7 +199,7 @@ def test_a_service_that_fails_is_not_mistaken_for_a_refusal(
 
     thing = a_thing()
     with hooked("before-call", fail), pytest.raises(type(fault)):
-        store.save(ANN, None, thing, fact(thing))
+        store.save(ANN, None, thing, event(thing))
     assert stored(cloud) == []
 
 
@@ -209,17 +209,17 @@ def test_a_collision_is_tried_again_and_committed_once(store: Store[Thing], clou
 
     thing = a_thing()
     with hooked("before-call", collide_twice) as calls:
-        saved = store.save(ANN, None, thing, fact(thing))
+        saved = store.save(ANN, None, thing, event(thing))
     assert len(calls) == 3
     assert store.get("acme", thing.id) == saved
-    assert [f["sequence"] for f in facts(cloud)] == ["1"]
+    assert [f["sequence"] for f in published(cloud)] == ["1"]
 
 
 def test_who_collides_for_ever_is_told_that_it_is_busy(store: Store[Thing], cloud: Any) -> None:
     thing = a_thing()
     always = hooked("before-call", lambda _: cancelled("TransactionConflict", "None"))
     with always as calls, pytest.raises(Busy):
-        store.save(ANN, None, thing, fact(thing))
+        store.save(ANN, None, thing, event(thing))
     assert len(calls) == 6
     assert stored(cloud) == []
 
@@ -271,14 +271,14 @@ def test_a_cancellation_nobody_foresaw_is_not_swallowed(store: Store[Thing], clo
     thing = a_thing()
     unforeseen = hooked("before-call", lambda _: cancelled("ValidationError", "None"))
     with unforeseen as calls, pytest.raises(ClientError, match="TransactionCanceled"):
-        store.save(ANN, None, thing, fact(thing))
+        store.save(ANN, None, thing, event(thing))
     assert len(calls) == 1
     assert stored(cloud) == []
 
 
 def check_history(cloud: Any, store: Store[Thing], thing_id: str, subject: str) -> int:
-    """Facts are numbered 1, 2, … and the last one tells the state; returns how many."""
-    told = [f for f in facts(cloud) if f["subject"] == subject]
+    """Events are numbered 1, 2, … and the last one tells the state; returns how many."""
+    told = [f for f in published(cloud) if f["subject"] == subject]
     assert [int(f["sequence"]) for f in told] == list(range(1, len(told) + 1))
     assert len({f["id"] for f in told}) == len(told)
     state = store.find("acme", thing_id)
@@ -297,7 +297,7 @@ def check_history(cloud: Any, store: Store[Thing], thing_id: str, subject: str) 
 @given(
     st.lists(
         st.tuples(
-            st.integers(1, 3),  # facts told by the change
+            st.integers(1, 3),  # events told by the change
             st.sampled_from(["fine", "fine", "fails before", "fails after", "collides", "stale"]),
         ),
         max_size=7,
@@ -320,7 +320,7 @@ def test_whatever_fails_meanwhile_every_change_is_told_once(
     for number, (count, mishap) in enumerate(changes):
         before = older if mishap == "stale" and older is not None else seen
         after = (before or thing).with_changes(name=f"n{number}")
-        news = [fact(after, str(n)) for n in range(count)]
+        news = [event(after, str(n)) for n in range(count)]
         hooks = {
             "fails before": ("before-call", at_the_first(lost)),
             "fails after": ("after-call", at_the_first(lost)),
@@ -329,9 +329,9 @@ def test_whatever_fails_meanwhile_every_change_is_told_once(
                 at_the_first(lambda: cancelled("TransactionConflict", "None", "None", "None")),
             ),
         }
-        event, act = hooks.get(mishap, ("before-call", lambda _: None))
+        hook, act = hooks.get(mishap, ("before-call", lambda _: None))
         try:
-            with hooked(event, act):
+            with hooked(hook, act):
                 store.save(ANN, before, after, *news)
             landed = True
         except StaleVersion:
@@ -352,24 +352,24 @@ def test_of_two_who_saw_the_same_version_one_lands(
     store: Store[Thing], cloud: Any, count: int
 ) -> None:
     thing = a_thing()
-    seen = store.save(ANN, None, thing, fact(thing))
-    first = store.save(ANN, seen, seen.with_changes(name="first"), *[fact(seen)] * count)
+    seen = store.save(ANN, None, thing, event(thing))
+    first = store.save(ANN, seen, seen.with_changes(name="first"), *[event(seen)] * count)
     with pytest.raises(StaleVersion):
-        store.save(ANN, seen, seen.with_changes(name="second"), *[fact(seen)] * count)
+        store.save(ANN, seen, seen.with_changes(name="second"), *[event(seen)] * count)
     assert store.get("acme", thing.id) == first
-    assert len(facts(cloud)) == 1 + count
+    assert len(published(cloud)) == 1 + count
 
 
 def test_many_who_write_at_once_lose_no_change(store: Store[Thing], cloud: Any) -> None:
     thing = a_thing(name="-")
-    store.save(ANN, None, thing, fact(thing))
+    store.save(ANN, None, thing, event(thing))
 
     def add(letter: str) -> None:
         while True:
             seen = store.get("acme", thing.id)
             after = seen.with_changes(name=seen.name + letter)
             try:
-                store.save(ANN, seen, after, fact(after))
+                store.save(ANN, seen, after, event(after))
                 return
             except (StaleVersion, Busy):
                 continue
@@ -383,9 +383,9 @@ def test_many_who_write_at_once_lose_no_change(store: Store[Thing], cloud: Any) 
 
 def test_a_record_is_made_once(store: Store[Thing], cloud: Any) -> None:
     thing = a_thing()
-    store.save(ANN, None, thing, fact(thing))
+    store.save(ANN, None, thing, event(thing))
     with pytest.raises(Conflict):
-        store.save(ANN, None, thing.with_changes(name="two"), fact(thing))
+        store.save(ANN, None, thing.with_changes(name="two"), event(thing))
     assert store.get("acme", thing.id).name == "one"
 
 
@@ -396,14 +396,14 @@ def test_an_external_id_taken_at_the_same_moment_goes_to_one(
 
     def meanwhile(number: int) -> None:
         if number == 1:  # not again for the commit made here
-            a_store().save(ANN, None, second, fact(second))
+            a_store().save(ANN, None, second, event(second))
 
     with hooked("before-call", meanwhile), pytest.raises(Conflict) as fault:
-        store.save(ANN, None, first, fact(first))
+        store.save(ANN, None, first, event(first))
     assert fault.value.slug == "duplicate-external-id"
     assert store.id_of("acme", "crm", "1") == second.id
     assert store.find("acme", first.id) is None
-    assert {f["subject"] for f in facts(cloud)} == {f"thing/{second.id}"}
+    assert {f["subject"] for f in published(cloud)} == {f"thing/{second.id}"}
 
 
 @examples(12)
@@ -455,10 +455,10 @@ def test_a_transaction_over_two_tables_is_one(store: Store[Thing], cloud: Any) -
     thing = a_thing()
     there = Check("a", "b", RuleViolation("gone"), table="other")
     with pytest.raises(RuleViolation, match="gone"):
-        store.save(ANN, None, thing, fact(thing), also=[there])
+        store.save(ANN, None, thing, event(thing), also=[there])
     assert stored(cloud) == []
     Table(aws.client("dynamodb"), "other").put({"pk": "a", "sk": "b", "version": 1})
-    store.save(ANN, None, thing, fact(thing), also=[there])
+    store.save(ANN, None, thing, event(thing), also=[there])
     assert len(stored(cloud)) == 2
 
 
@@ -477,25 +477,25 @@ def test_a_check_holds_while_the_item_is_at_its_version(
     assert store.find("acme", thing.id) is None
 
 
-def test_a_fact_the_bus_would_never_take_is_refused_and_nothing_is_stored(
+def test_an_event_the_bus_would_never_take_is_refused_and_nothing_is_stored(
     store: Store[Thing], cloud: Any
 ) -> None:
     thing = a_thing()
     # Two bytes each, and six: what counts is the text that is sent.
     for letter, size in (("ä", 2), ("\x01", 6)):
-        fits = letter * ((LARGEST_FACT_BYTES - 2000) // size)
-        store.save(ANN, None, a_thing(), fact(thing, fits))
+        fits = letter * ((MAX_EVENT_BYTES - 2000) // size)
+        store.save(ANN, None, a_thing(), event(thing, fits))
         before = stored(cloud)
         with pytest.raises(TooLarge, match="240,000"):
-            store.save(ANN, None, thing, fact(thing, fits + letter * 1000))
+            store.save(ANN, None, thing, event(thing, fits + letter * 1000))
         assert stored(cloud) == before
 
 
-def test_a_sent_fact_is_kept_for_a_week(store: Store[Thing], cloud: Any) -> None:
+def test_a_sent_event_is_kept_for_a_week(store: Store[Thing], cloud: Any) -> None:
     thing = a_thing()
-    store.save(ANN, None, thing, fact(thing))
+    store.save(ANN, None, thing, event(thing))
     items = cloud.scan(TableName="table")["Items"]
-    (outboxed,) = (i for i in items if i["sk"]["S"].startswith("FACT#"))
+    (outboxed,) = (i for i in items if i["sk"]["S"].startswith("EVENT#"))
     age = int(outboxed["ttl"]["N"]) - utc_now().timestamp()
     assert 6.9 * 86400 < age < 7.1 * 86400
     (state,) = (i for i in items if i["sk"]["S"] == "STATE")

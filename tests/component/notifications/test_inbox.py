@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from kernel.domain.ids import new_id
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def api(cloud: Any) -> ApiClient:
 
 
 def delivered(*envelopes: dict[str, Any]) -> list[str]:
-    """Hand facts to the consumer as SQS does; the ids of those that failed."""
+    """Hand events to the consumer as SQS does; the ids of those that failed."""
     from notifications.handlers.events import handler
 
     records = [
@@ -59,27 +59,27 @@ def won(**attributes: Any) -> dict[str, Any]:
 
 
 def test_a_won_deal_is_its_owner_s_news(api: ApiClient, cloud: Any) -> None:
-    fact = won()
-    assert delivered(fact) == []
+    event = won()
+    assert delivered(event) == []
     (told,) = api("GET", "/notifications").json["items"]
     assert told["text"] == "Won: Big one, USD 1,054.00"
-    assert told["about"] == {"type": "opportunity", "id": fact["data"]["current"]["id"]}
+    assert told["about"] == {"type": "opportunity", "id": event["data"]["current"]["id"]}
     assert api("GET", "/notifications/unread-count").json == {"unread": 1}
-    (sent,) = facts(cloud)
+    (sent,) = published(cloud)
     assert (sent["type"], sent["causationid"], sent["correlationid"]) == (
         "NotificationSent",
-        fact["id"],
+        event["id"],
         "c",
     )
 
 
-def test_a_fact_that_comes_again_tells_nobody_twice(api: ApiClient, cloud: Any) -> None:
-    fact = won()
-    delivered(fact, fact)
-    delivered({**fact})
+def test_an_event_that_comes_again_tells_nobody_twice(api: ApiClient, cloud: Any) -> None:
+    event = won()
+    delivered(event, event)
+    delivered({**event})
     assert len(api("GET", "/notifications").json["items"]) == 1
     assert api("GET", "/notifications/unread-count").json == {"unread": 1}
-    assert len(facts(cloud)) == 1
+    assert len(published(cloud)) == 1
 
 
 def test_what_was_imported_is_history_not_news(api: ApiClient) -> None:
@@ -122,7 +122,7 @@ def test_reading_counts_once_however_often_it_is_done(api: ApiClient, cloud: Any
     assert api("GET", "/notifications/unread-count").json == {"unread": 1}
     unread = api("GET", "/notifications?unread=true").json["items"]
     assert [n["id"] for n in unread] == [second["id"]]
-    assert [f["type"] for f in facts(cloud)].count("NotificationRead") == 1
+    assert [f["type"] for f in published(cloud)].count("NotificationRead") == 1
 
 
 def test_nobody_sees_or_reads_another_s_inbox(api: ApiClient) -> None:
@@ -134,7 +134,7 @@ def test_nobody_sees_or_reads_another_s_inbox(api: ApiClient) -> None:
     assert api("GET", "/notifications/unread-count").json == {"unread": 1}
 
 
-def test_a_message_that_is_no_fact_fails_alone(api: ApiClient) -> None:
+def test_a_message_that_is_no_event_fails_alone(api: ApiClient) -> None:
     assert delivered({"id": "x"}, won()) == ["0"]
     assert len(api("GET", "/notifications").json["items"]) == 1
 

@@ -7,7 +7,7 @@ import pytest
 from kernel.domain.auth import Role, system
 from kernel.domain.envelope import unseal
 from kernel.domain.ids import new_id
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_an_id_of_nothing_is_not_found(api: ApiClient, notification: str) -> Non
     assert api("POST", f"/notifications/{notification}/read").status == 404
 
 
-def test_the_inbox_is_newest_first_by_the_facts_time(api: ApiClient) -> None:
+def test_the_inbox_is_newest_first_by_the_events_time(api: ApiClient) -> None:
     made = told(4)
     assert [n["id"] for n in api("GET", "/notifications").json["items"]] == sorted(made)[::-1]
 
@@ -97,11 +97,11 @@ def test_a_key_used_twice_reads_once(api: ApiClient, cloud: Any) -> None:
     first = api("POST", path, None, key)
     again = api("POST", path, None, key)
     assert (first.status, again.text) == (200, first.text)
-    assert [f["type"] for f in facts(cloud)] == ["NotificationSent", "NotificationRead"]
+    assert [f["type"] for f in published(cloud)] == ["NotificationSent", "NotificationRead"]
 
 
-def test_facts_say_what_led_to_them_and_that_the_crm_did_it(api: ApiClient, cloud: Any) -> None:
+def test_events_say_what_led_to_them_and_that_the_crm_did_it(api: ApiClient, cloud: Any) -> None:
     told()
-    (sent,) = facts(cloud)
+    (sent,) = published(cloud)
     assert (sent["actor"], sent["origin"]) == (system("acme").user_id, "system")
     assert sent["causationid"] == sent["data"]["current"]["event_id"]

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from kernel.domain.auth import Caller, Role
 from kernel.domain.clock import utc_now
-from kernel.domain.envelope import Fact, unseal
+from kernel.domain.envelope import CloudEvent, unseal
 from kernel.domain.errors import Busy
 from kernel.domain.ids import new_id
 from kernel.runtime import aws
 from notifications.model import Notification, derived_id
 from notifications.repository import NotificationRepository
 from notifications.service import NotificationService
-from tests.component.conftest import create_table, facts
+from tests.component.conftest import create_table, published
 from tests.component.kernel.interleaving import StepTable, interleave
 
 
@@ -32,7 +32,7 @@ class Pushed(list[str]):
         raise AssertionError
 
 
-def a_win() -> Fact:
+def a_win() -> CloudEvent:
     return unseal(
         {
             "id": new_id(),
@@ -123,6 +123,6 @@ def test_the_count_is_what_is_unread_and_nothing_is_told_or_read_twice(
     assert service.unread(ANN) == len(unread) == len(told) - is_read
     assert {n.id for n in service.inbox(ANN, unread=False, limit=50, cursor=None).items} == told
     assert sorted(pushed) == sorted(told)
-    types = [fact["type"] for fact in facts(cloud)]
+    types = [event["type"] for event in published(cloud)]
     assert types.count("NotificationSent") == len(told)
     assert types.count("NotificationRead") == is_read

@@ -97,7 +97,7 @@ def test_nothing_is_sent_to_another_tenant_or_user(connections: Connections) -> 
     assert [connection for connection, _ in connections.posted] == ["theirs"]
 
 
-def test_a_fact_that_comes_again_is_not_sent_again(connections: Connections) -> None:
+def test_an_event_that_comes_again_is_not_sent_again(connections: Connections) -> None:
     from notifications.handlers.events import handler
 
     socket("$connect", tenant="acme", user="ann")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 from tests.component.customers.conftest import path_of, problem, wrong_fields
 from tests.component.opportunities.conftest import ANY, NOBODY
 
@@ -168,7 +168,7 @@ def test_a_verb_with_a_wrong_body_names_the_field_and_changes_nothing(
     deal = api("POST", "/opportunities", {"name": "A", "opened_on": "2026-01-01"})
     answer = api("POST", f"{path_of(deal)}/{verb}", body, ANY)
     assert (answer.status, wrong_fields(answer)) == (422, {wrong}), answer.text
-    assert len(facts(cloud)) == 1
+    assert len(published(cloud)) == 1
 
 
 @pytest.mark.parametrize("value", ["86400", "2026-01-31T00:00:00Z", "soon", ""])

@@ -1,4 +1,4 @@
-"""The board: deals counted and summed per stage and currency, as their facts come."""
+"""The board: deals counted and summed per stage and currency, as their events come."""
 
 import json
 from typing import Any
@@ -8,13 +8,13 @@ import pytest
 from kernel.domain.money import EXPONENTS
 from kernel.storage.dynamo import in_batches
 from opportunities.repository import board_counter
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 from tests.component.customers.conftest import path_of
 from tests.component.opportunities.conftest import ANY
 
 
 def counted(envelopes: list[dict[str, Any]]) -> None:
-    """Hand facts to the board's consumer as SQS does."""
+    """Hand events to the board's consumer as SQS does."""
     from opportunities.handlers.events import handler
 
     records = [
@@ -57,11 +57,11 @@ def test_a_deal_is_counted_where_it_is_now(
     api: ApiClient, cloud: Any, path: str, body: dict[str, Any], expected: Any
 ) -> None:
     deal = api("POST", "/opportunities", {"name": "A", "amount": usd(100)})
-    counted(facts(cloud))
+    counted(published(cloud))
     assert board(api) == {"lead": {"USD": (1, 100)}}
     method = "POST" if path else "PATCH"
     assert api(method, path_of(deal) + path, body, ANY).status == 200
-    counted(facts(cloud))
+    counted(published(cloud))
     assert board(api) == expected
     assert board(api.as_(tenant="globex")) == {}
 
@@ -72,7 +72,7 @@ def test_a_reopened_deal_leaves_the_closed_column(api: ApiClient, cloud: Any) ->
     deal = api("POST", "/opportunities", {"name": "C", "stage": "won"})
     api("POST", path_of(deal) + "/reopen", {"stage": "negotiation"}, ANY)
     api("PATCH", path_of(deal), {"amount": usd(7)}, ANY)
-    counted(facts(cloud))
+    counted(published(cloud))
     assert board(api) == {"won": {"USD": (2, 200)}, "negotiation": {"USD": (1, 7)}}
 
 
@@ -81,8 +81,8 @@ def test_a_corrected_closing_leaves_the_counts_as_they_are(api: ApiClient, cloud
     for closed_on in ("2026-01-01", "2026-01-02"):
         item = {**row, "closed_on": closed_on}
         api("POST", "/opportunities/batch", {"items": [item]})
-    assert [fact["type"] for fact in facts(cloud)][-1] == "OpportunityUpdated"
-    counted(facts(cloud))
+    assert [event["type"] for event in published(cloud)][-1] == "OpportunityUpdated"
+    counted(published(cloud))
     assert board(api) == {"won": {"USD": (1, 100)}}
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import pages, path_of
 from tests.component.opportunities.conftest import STAGES
 
@@ -35,8 +35,8 @@ def test_a_product_is_shown_as_it_was_entered(api: ApiClient, cloud: Any) -> Non
         "price": price,
         "active": True,
     }
-    (fact,) = facts(cloud)
-    assert (fact["type"], fact["data"]["current"]) == ("ProductCreated", product.json)
+    (event,) = published(cloud)
+    assert (event["type"], event["data"]["current"]) == ("ProductCreated", product.json)
 
 
 def test_a_change_of_a_product_is_told_with_what_it_was(api: ApiClient, cloud: Any) -> None:
@@ -46,13 +46,13 @@ def test_a_change_of_a_product_is_told_with_what_it_was(api: ApiClient, cloud: A
     assert (changed.status, changed.json["active"], changed.json["version"]) == (200, False, 2)
     assert "code" not in changed.json
     assert api("GET", path).json == changed.json
-    _, fact = facts(cloud)
-    assert fact["type"] == "ProductUpdated"
-    assert fact["data"]["changed"] == ["code", "active"]
-    assert fact["data"]["previous"] == {"code": "G", "active": True}
+    _, event = published(cloud)
+    assert event["type"] == "ProductUpdated"
+    assert event["data"]["changed"] == ["code", "active"]
+    assert event["data"]["previous"] == {"code": "G", "active": True}
     assert api("PATCH", path, {"active": False}, changed.etag).json["version"] == 2
     assert api("PATCH", path, {"active": True}, product.etag).status == 412
-    assert len(facts(cloud)) == 2
+    assert len(published(cloud)) == 2
 
 
 def test_products_are_listed_by_name_without_case_and_accents(api: ApiClient) -> None:
@@ -83,8 +83,8 @@ def test_a_pipeline_is_shown_as_it_was_set_up(api: ApiClient, cloud: Any) -> Non
     assert api("GET", path_of(pipeline)).json == pipeline.json
     first, *_ = pipeline.json["stages"]
     assert first == {**STAGES[0], "kind": "open"}
-    (fact,) = facts(cloud)
-    assert (fact["type"], fact["data"]["current"]) == ("PipelineCreated", pipeline.json)
+    (event,) = published(cloud)
+    assert (event["type"], event["data"]["current"]) == ("PipelineCreated", pipeline.json)
     assert api.as_(tenant="globex")("GET", path_of(pipeline)).status == 404
 
 

@@ -1,11 +1,11 @@
-"""Whatever is asked of a deal, its facts tell one story without a gap, and a deal's rules hold."""
+"""Whatever is asked of a deal, its events tell one story without a gap, and a deal's rules hold."""
 
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.component.conftest import Answer, ApiClient, examples, facts
+from tests.component.conftest import Answer, ApiClient, examples, published
 from tests.component.opportunities.conftest import ANY
 
 REQUESTS = st.one_of(
@@ -38,10 +38,10 @@ def ask(api: ApiClient, deal: Any, path: str, body: dict[str, Any]) -> Answer:
 
 @examples(15)
 @given(st.lists(REQUESTS, max_size=10))
-def test_every_change_is_one_version_and_its_facts_have_no_gap(
+def test_every_change_is_one_version_and_its_events_have_no_gap(
     api: ApiClient, cloud: Any, requests: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    number = str(len(facts(cloud)))
+    number = str(len(published(cloud)))
     created = api("POST", "/opportunities", {"name": "Deal", "external_ids": {"crm": number}})
     deal = created.json
     subject, told = f"opportunity/{deal['id']}", 1
@@ -49,7 +49,7 @@ def test_every_change_is_one_version_and_its_facts_have_no_gap(
         answer = ask(api, deal, path, body)
         assert answer.status in (200, 207, 422), answer.text
         seen = api("GET", f"/opportunities/{deal['id']}").json
-        story = [f for f in facts(cloud) if f["subject"] == subject]
+        story = [f for f in published(cloud) if f["subject"] == subject]
         assert [int(f["sequence"]) for f in story] == list(range(1, len(story) + 1))
         news = story[told:]
         if answer.status == 422 or seen["version"] == deal["version"]:

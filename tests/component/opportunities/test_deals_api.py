@@ -6,7 +6,7 @@ import pytest
 
 from kernel.domain.ids import new_id
 from kernel.storage.dynamo import Table
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 
 
 def a_deal(api: ApiClient, **fields: Any) -> Any:
@@ -15,18 +15,18 @@ def a_deal(api: ApiClient, **fields: Any) -> Any:
     return answer
 
 
-def test_winning_an_open_deal_stores_the_state_and_the_fact(api: ApiClient, cloud: Any) -> None:
+def test_winning_an_open_deal_stores_the_state_and_the_event(api: ApiClient, cloud: Any) -> None:
     deal = a_deal(api, amount={"minor_units": 105400, "currency": "USD"})
     won = api("POST", f"/opportunities/{deal.json['id']}/won", {}, deal.etag)
     assert won.status == 200, won.text
     assert (won.json["status"], won.json["stage"], won.json["version"]) == ("won", "won", 2)
     assert won.headers["etag"] == '"2"'
-    created, fact = facts(cloud)
-    assert [created["type"], fact["type"]] == ["OpportunityCreated", "OpportunityWon"]
-    assert [created["sequence"], fact["sequence"]] == ["1", "2"]
-    assert fact["data"]["current"]["amount"] == {"minor_units": 105400, "currency": "USD"}
-    assert fact["data"]["current"]["version"] == 2
-    assert "tenant_id" not in fact["data"]["current"]
+    created, event = published(cloud)
+    assert [created["type"], event["type"]] == ["OpportunityCreated", "OpportunityWon"]
+    assert [created["sequence"], event["sequence"]] == ["1", "2"]
+    assert event["data"]["current"]["amount"] == {"minor_units": 105400, "currency": "USD"}
+    assert event["data"]["current"]["version"] == 2
+    assert "tenant_id" not in event["data"]["current"]
     assert "tenant_id" not in won.json
     assert api("GET", f"/opportunities/{deal.json['id']}").json == won.json
 
@@ -39,7 +39,7 @@ def test_a_deal_that_changes_hands_keeps_its_team_unless_told(api: ApiClient, cl
     assert (same["team_id"], same["version"]) == ("north", 2), "nothing changed"
     none = api("POST", f"{path}/owner", {"owner_id": "bob", "team_id": None}, any_version).json
     assert ("team_id" in none, none["version"]) == (False, 3)
-    assert facts(cloud)[-1]["data"]["previous_team_id"] == "north"
+    assert published(cloud)[-1]["data"]["previous_team_id"] == "north"
 
 
 def test_a_product_that_was_just_made_is_one(
@@ -81,7 +81,7 @@ OWNERS = {"owner_id": "bob", "team_id": "south"}
 
 
 @pytest.mark.parametrize("way", ["verb", "change", "import"])
-def test_another_owner_is_one_fact_whichever_way_it_came(
+def test_another_owner_is_one_event_whichever_way_it_came(
     api: ApiClient, cloud: Any, way: str
 ) -> None:
     deal = a_deal(api, external_ids={"crm": "1"})
@@ -94,11 +94,11 @@ def test_another_owner_is_one_fact_whichever_way_it_came(
         case "import":
             row = {"name": "Big one", "external_ids": {"crm": "1"}, **OWNERS}
             api("POST", "/opportunities/batch", {"items": [row]})
-    _, fact = facts(cloud)
-    assert fact["type"] == "OpportunityReassigned"
-    assert fact["data"]["previous_owner_id"] == "ann"
-    assert fact["data"]["previous_team_id"] == "north"
-    assert {name: fact["data"]["current"][name] for name in OWNERS} == OWNERS
+    _, event = published(cloud)
+    assert event["type"] == "OpportunityReassigned"
+    assert event["data"]["previous_owner_id"] == "ann"
+    assert event["data"]["previous_team_id"] == "north"
+    assert {name: event["data"]["current"][name] for name in OWNERS} == OWNERS
 
 
 @pytest.mark.parametrize("team", ["south", None])
@@ -108,20 +108,20 @@ def test_another_team_alone_is_told_with_the_team_it_was(
     deal = a_deal(api)
     assert deal.json["team_id"] == "north"
     api("PATCH", f"/opportunities/{deal.json['id']}", {"team_id": team}, deal.etag)
-    _, fact = facts(cloud)
-    assert fact["type"] == "OpportunityReassigned"
-    assert fact["data"]["current"].get("team_id") == team
-    before = {name: told for name, told in fact["data"].items() if name != "current"}
+    _, event = published(cloud)
+    assert event["type"] == "OpportunityReassigned"
+    assert event["data"]["current"].get("team_id") == team
+    before = {name: told for name, told in event["data"].items() if name != "current"}
     assert before == {"previous_owner_id": "ann", "previous_team_id": "north"}
 
 
-def test_a_change_of_owner_name_and_amount_is_three_facts(api: ApiClient, cloud: Any) -> None:
+def test_a_change_of_owner_name_and_amount_is_three_events(api: ApiClient, cloud: Any) -> None:
     deal = a_deal(api)
     patch = {**OWNERS, "name": "New", "amount": {"minor_units": 1, "currency": "USD"}}
     api("PATCH", f"/opportunities/{deal.json['id']}", patch, deal.etag)
-    _, updated, *others = facts(cloud)
+    _, updated, *others = published(cloud)
     assert updated["data"]["changed"] == ["owner_id", "team_id", "name", "amount"]
-    assert [fact["type"] for fact in (updated, *others)] == [
+    assert [event["type"] for event in (updated, *others)] == [
         "OpportunityUpdated",
         "OpportunityAmountChanged",
         "OpportunityReassigned",
@@ -137,7 +137,7 @@ def test_a_repeated_key_replays_the_answer_and_another_body_is_refused(
     assert (again.status, again.text) == (201, first.text)
     assert again.headers["idempotency-replayed"] == "true"
     assert again.headers["etag"] == first.headers["etag"]
-    assert len(facts(cloud)) == 1
+    assert len(published(cloud)) == 1
     other = api("POST", "/opportunities", {"name": "Other"}, key)
     assert (other.status, other.json["type"]) == (422, "urn:zebros:problem:idempotency-key-reused")
 
@@ -192,7 +192,7 @@ def test_a_batch_lands_the_good_rows_and_names_the_bad_one(api: ApiClient, cloud
     assert fields == {"name", "amount.minor_units"}
     again = api("POST", "/opportunities/batch", {"items": items})
     assert [r["status"] for r in again.json["results"]] == [200, 422, 200, 200, 200]
-    stored = facts(cloud)
+    stored = published(cloud)
     assert len(stored) == 5
     assert {f["origin"] for f in stored} == {"import"}
     assert api("GET", "/opportunities?external_id=crm:9").json["items"][0]["closed_on"] == (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.auth import MATRIX, PERMISSIONS, Area, Level, Permission, Role
-from tests.component.conftest import Answer, ApiClient, facts
+from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import path_of, problem
 from tests.component.opportunities.conftest import ANY, NOBODY, STAGES
 
@@ -71,14 +71,14 @@ def test_a_role_may_change_deals_as_the_matrix_grants(
         answer = caller("POST", f"/opportunities{body}", sent)
         assert first_status(answer) in ({200, 201} if may else {403}), answer.text
     for method, verb, sent in VERBS:
-        before = len(facts(cloud))
+        before = len(published(cloud))
         answer = caller(method, path_of(deal) + verb, sent, ANY)
         reopens = role in PERMISSIONS[Permission.REOPEN_OPPORTUNITY]
         allowed = may and (reopens or verb != "/reopen")
         assert answer.status == (200 if allowed else 403), (verb, answer.text)
         if not allowed:
             assert problem(answer) == ("forbidden-act" if may else "forbidden")
-            assert len(facts(cloud)) == before
+            assert len(published(cloud)) == before
             api(method, path_of(deal) + verb, sent, ANY)  # by one who may, for the next verb
 
 
@@ -98,7 +98,7 @@ def test_the_catalogue_needs_limited_and_a_pipeline_full_settings_rights(
     answer = caller("POST", "/pipelines", {"name": "B", "stages": STAGES})
     assert answer.status == (201 if level is Level.FULL else 403), answer.text
     told = {Level.FULL: 4, Level.LIMITED: 3}.get(level, 0)
-    assert len(facts(cloud)) == 1 + told
+    assert len(published(cloud)) == 1 + told
 
 
 def test_the_roles_are_where_the_strategy_puts_them() -> None:
@@ -125,12 +125,12 @@ def test_a_closed_deal_is_reopened_by_managers_only(
     api: ApiClient, cloud: Any, role: str, status: int
 ) -> None:
     deal = a_deal(api, stage="won")
-    before = len(facts(cloud))
+    before = len(published(cloud))
     answer = api.as_(roles=role)("POST", path_of(deal) + "/reopen", {}, ANY)
     assert answer.status == status, "the owner's own deal too"
     if status == 403:
         assert "reopen an opportunity" in answer.json["detail"]
-        assert len(facts(cloud)) == before
+        assert len(published(cloud)) == before
     # Nor is an import a way around it, for anyone.
     a_row = {**ROW, "stage": "lead"}
     imported = api.as_(roles=role)("POST", "/opportunities/batch", {"items": [a_row]})
@@ -159,12 +159,12 @@ def test_another_users_deal_is_handed_over_by_managers_only(
         ("PATCH", path_of(deal), {"owner_id": None}),
         ("POST", "/opportunities/batch", {"items": [whole]}),
     ):
-        before = len(facts(cloud))
+        before = len(published(cloud))
         answer = caller(method, path, body, ANY)
         assert first_status(answer) == status, (path, body, answer.text)
         if status == 403:
             assert "reassign records of others" in answer.text
-            assert len(facts(cloud)) == before
+            assert len(published(cloud)) == before
         else:
             api("PATCH", path_of(deal), {"owner_id": "ann", "team_id": "north"}, ANY)
 
@@ -184,7 +184,7 @@ def test_nobodys_deal_may_be_taken_and_anothers_changed_by_anyone_who_writes(
 def test_another_tenant_sees_and_changes_nothing(api: ApiClient, cloud: Any) -> None:
     deal, product = a_deal(api), a_product(api)
     pipeline = api("POST", "/pipelines", {"name": "A", "stages": STAGES})
-    before = facts(cloud)
+    before = published(cloud)
     other = api.as_(tenant="globex")
     for path in LISTS[:7]:
         assert other("GET", path).json == {"items": []}, path
@@ -197,7 +197,7 @@ def test_another_tenant_sees_and_changes_nothing(api: ApiClient, cloud: Any) -> 
     for method, path, body in changes:
         answer = other(method, path, body, ANY)
         assert (answer.status, problem(answer)) == (404, "not-found"), path
-    assert facts(cloud) == before
+    assert published(cloud) == before
     for field, record in (("pipeline_id", pipeline), ("product_id", product)):
         refused = other("POST", "/opportunities", {"name": "B", field: record.json["id"]})
         assert refused.json["errors"][0]["field"] == field

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.ids import new_id
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 from tests.component.opportunities.conftest import STAGES
 
 ROW = {"name": "Old", "external_ids": {"crm": "7"}}
@@ -24,7 +24,7 @@ def stored(api: ApiClient) -> Any:
 
 
 @pytest.mark.parametrize("stage", [{"stage": "lost"}, {}])
-def test_how_a_closed_deal_ended_is_corrected_and_a_fact_says_so(
+def test_how_a_closed_deal_ended_is_corrected_and_an_event_says_so(
     api: ApiClient, cloud: Any, stage: dict[str, str]
 ) -> None:
     taken_over(api, **LOST)
@@ -33,16 +33,16 @@ def test_how_a_closed_deal_ended_is_corrected_and_a_fact_says_so(
     deal = stored(api)
     assert (deal["closed_on"], deal["lost_reason"]) == ("2026-02-01", "budget")
     assert (deal["status"], deal["region"]) == ("lost", "North")
-    *_, fact = facts(cloud)
-    assert len(facts(cloud)) == 3
-    assert (fact["type"], fact["origin"]) == ("OpportunityUpdated", "import")
-    assert sorted(fact["data"]["changed"]) == ["closed_on", "lost_reason", "region"]
-    assert fact["data"]["previous"] == {
+    *_, event = published(cloud)
+    assert len(published(cloud)) == 3
+    assert (event["type"], event["origin"]) == ("OpportunityUpdated", "import")
+    assert sorted(event["data"]["changed"]) == ["closed_on", "lost_reason", "region"]
+    assert event["data"]["previous"] == {
         "region": None,
         "closed_on": "2026-03-01",
         "lost_reason": "price",
     }
-    assert fact["data"]["current"] == deal
+    assert event["data"]["current"] == deal
     assert taken_over(api, **LOST | {"closed_on": "2026-02-01", "lost_reason": "budget"}) == {
         **result,
         "version": 2,
@@ -85,7 +85,7 @@ def test_a_correction_that_cannot_be_made_names_the_field_and_changes_nothing(
     assert result["status"] == 422
     assert [error["field"] for error in result["problem"]["errors"]] == [field]
     assert stored(api) == before
-    assert len(facts(cloud)) == 2
+    assert len(published(cloud)) == 2
 
 
 def test_a_deal_stays_in_the_pipeline_it_is_in(api: ApiClient) -> None:
@@ -118,7 +118,7 @@ def test_an_end_that_does_not_fit_the_stage_is_refused(
     assert answer.status == 422, answer.text
     assert [error["field"] for error in answer.json["errors"]] == [field]
     assert taken_over(api, **placed)["problem"]["errors"] == answer.json["errors"]
-    assert facts(cloud) == []
+    assert published(cloud) == []
 
 
 def test_a_deal_that_ended_is_not_said_to_have_begun_later(api: ApiClient) -> None:

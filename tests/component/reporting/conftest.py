@@ -92,7 +92,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 
 def deal(status: str, tenant: str = "acme", **current: Any) -> dict[str, Any]:
-    """The last fact about a deal that is open, won or lost."""
+    """The last event about a deal that is open, won or lost."""
     record = new_id()
     return {
         "specversion": "1.0",
@@ -128,7 +128,7 @@ def deal(status: str, tenant: str = "acme", **current: Any) -> dict[str, Any]:
 
 
 def into_lake(*envelopes: dict[str, Any]) -> None:
-    """Facts as the lake writer files them."""
+    """Events as the lake writer files them."""
     s3 = boto3.client("s3")
     for envelope in envelopes:
         context = envelope["source"].removeprefix("zebros.")

@@ -14,7 +14,7 @@ from kernel.tasks.worker import Task, Timing, Worker
 from reporting.bootstrap import files, runs
 from reporting.engine.lake import Lake, S3Reader
 from reporting.work import ReportWork
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 from tests.component.kernel.flows import Machine, task_queue
 from tests.component.kernel.queues import body, lambda_event
 from tests.component.reporting.conftest import FILES, LAKE
@@ -54,12 +54,12 @@ class Running:
         return ReportWork(runs(), files(), Lake(S3Reader(boto3.client("s3"), LAKE), cache))
 
     def relay(self) -> None:
-        """New facts from the outbox to the reactor."""
+        """New events from the outbox to the reactor."""
         from reporting.handlers.events import handler
 
-        new = [fact for fact in facts(self.cloud) if fact["id"] not in self._relayed]
-        self._relayed |= {fact["id"] for fact in new}
-        wanted = [body(fact) for fact in new if fact["type"] in handler.types]
+        new = [event for event in published(self.cloud) if event["id"] not in self._relayed]
+        self._relayed |= {event["id"] for event in new}
+        wanted = [body(event) for event in new if event["type"] in handler.types]
         if wanted:
             assert handler(lambda_event(wanted), None) == {"batchItemFailures": []}
 
@@ -83,8 +83,8 @@ class Running:
             assert not thread.is_alive()
 
     def told(self, run_id: str) -> list[str]:
-        """The facts about a run, in order."""
-        return [f["type"] for f in facts(self.cloud) if f["subject"] == f"report/{run_id}"]
+        """The events about a run, in order."""
+        return [f["type"] for f in published(self.cloud) if f["subject"] == f"report/{run_id}"]
 
 
 def seen(api: ApiClient, run: dict[str, Any]) -> Any:

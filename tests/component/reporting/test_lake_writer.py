@@ -9,7 +9,7 @@ import pytest
 from kernel.domain.ids import new_id
 from reporting.engine.lake import Lake, S3Reader
 from reporting.handlers.lake import handler
-from tests.component.kernel.queues import body, fact, lambda_event
+from tests.component.kernel.queues import body, event, lambda_event
 from tests.component.reporting.conftest import LAKE
 
 
@@ -27,12 +27,12 @@ def write(*envelopes: dict[str, Any], replayed: bool = False) -> Any:
     return handler(lambda_event([body(one, replayed) for one in envelopes]), None)
 
 
-def test_facts_are_filed_by_tenant_context_and_day(buckets: Any) -> None:
-    deals = [fact("acme", "opportunity/a", n, value=n) for n in (1, 2)]
-    foreign = fact("globex", "opportunity/b", 1)
-    account = {**fact("acme", "account/c", 1), "source": "zebros.customers"}
+def test_events_are_filed_by_tenant_context_and_day(buckets: Any) -> None:
+    deals = [event("acme", "opportunity/a", n, value=n) for n in (1, 2)]
+    foreign = event("globex", "opportunity/b", 1)
+    account = {**event("acme", "account/c", 1), "source": "zebros.customers"}
     # Half past midnight in Berlin is the day before in UTC.
-    early = {**fact("acme", "opportunity/d", 1), "time": "2026-02-01T00:30:00.000+01:00"}
+    early = {**event("acme", "opportunity/d", 1), "time": "2026-02-01T00:30:00.000+01:00"}
     assert write(*deals, foreign, account, early) == {"batchItemFailures": []}
     folders = {key.rpartition("/")[0]: key for key in keys(buckets)}
     assert set(folders) == {
@@ -45,8 +45,8 @@ def test_facts_are_filed_by_tenant_context_and_day(buckets: Any) -> None:
 
 
 def test_a_file_says_what_is_in_it(buckets: Any) -> None:
-    first = {**fact("acme", "opportunity/a", 1), "time": "2026-01-31T09:30:00.000Z"}
-    last = {**fact("acme", "opportunity/a", 2), "time": "2026-01-31T11:00:00.000Z"}
+    first = {**event("acme", "opportunity/a", 1), "time": "2026-01-31T09:30:00.000Z"}
+    last = {**event("acme", "opportunity/a", 2), "time": "2026-01-31T11:00:00.000Z"}
     write(last, first)
     (key,) = keys(buckets)
     head = buckets.head_object(Bucket=LAKE, Key=key)
@@ -62,7 +62,7 @@ def test_a_file_says_what_is_in_it(buckets: Any) -> None:
 def test_a_batch_that_comes_again_rewrites_the_same_file(
     buckets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch = [fact("acme", "opportunity/a", n) for n in range(1, 6)]
+    batch = [event("acme", "opportunity/a", n) for n in range(1, 6)]
     write(*batch)
     (key,) = keys(buckets)
     before = buckets.head_object(Bucket=LAKE, Key=key)["ETag"]
@@ -77,7 +77,7 @@ def test_a_batch_that_comes_again_rewrites_the_same_file(
 
 def test_names_sort_by_time_and_are_names_the_engine_reads(buckets: Any, tmp_path: Any) -> None:
     for n in (1, 2, 3):
-        write(fact("acme", "opportunity/a", n))
+        write(event("acme", "opportunity/a", n))
     assert [lines(buckets, key)[0]["sequence"] for key in keys(buckets)] == ["1", "2", "3"]
     cache = Lake(S3Reader(buckets, LAKE), tmp_path)
     with cache.files("acme", ("opportunities",)) as files:
@@ -104,25 +104,25 @@ def test_names_sort_by_time_and_are_names_the_engine_reads(buckets: Any, tmp_pat
     ],
     ids=str,
 )
-def test_a_poisonous_fact_fails_alone(buckets: Any, wrong: dict[str, Any]) -> None:
-    good = fact("acme", "opportunity/a", 1)
-    poison = {**fact("acme", "opportunity/b", 1), **wrong}
-    event = lambda_event([body(poison), body(good)])
-    failed = event["Records"][0]["messageId"]
-    assert handler(event, None) == {"batchItemFailures": [{"itemIdentifier": failed}]}
+def test_a_poisonous_event_fails_alone(buckets: Any, wrong: dict[str, Any]) -> None:
+    good = event("acme", "opportunity/a", 1)
+    poison = {**event("acme", "opportunity/b", 1), **wrong}
+    invocation = lambda_event([body(poison), body(good)])
+    failed = invocation["Records"][0]["messageId"]
+    assert handler(invocation, None) == {"batchItemFailures": [{"itemIdentifier": failed}]}
     (key,) = keys(buckets)
     assert lines(buckets, key) == [good]
 
 
 def test_what_is_no_message_fails_alone(buckets: Any) -> None:
-    good = fact("acme", "opportunity/a", 1)
-    event = lambda_event(["{", "[]", '"x"', "{}", body(good)])
-    answer = handler(event, None)
+    good = event("acme", "opportunity/a", 1)
+    invocation = lambda_event(["{", "[]", '"x"', "{}", body(good)])
+    answer = handler(invocation, None)
     assert len(answer["batchItemFailures"]) == 4
     assert len(keys(buckets)) == 1
 
 
-def test_only_the_facts_of_a_file_that_cannot_be_written_come_again(
+def test_only_the_events_of_a_file_that_cannot_be_written_come_again(
     buckets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from reporting.bootstrap import lake
@@ -135,16 +135,16 @@ def test_only_the_facts_of_a_file_that_cannot_be_written_come_again(
         return stock(**given)
 
     monkeypatch.setattr(lake()._s3, "put_object", put)
-    event = lambda_event(
-        [body(fact(tenant, f"opportunity/{new_id()}", 1)) for tenant in ("acme", "globex", "acme")]
+    invocation = lambda_event(
+        [body(event(tenant, f"opportunity/{new_id()}", 1)) for tenant in ("acme", "globex", "acme")]
     )
-    failed = event["Records"][1]["messageId"]
-    assert handler(event, None) == {"batchItemFailures": [{"itemIdentifier": failed}]}
+    failed = invocation["Records"][1]["messageId"]
+    assert handler(invocation, None) == {"batchItemFailures": [{"itemIdentifier": failed}]}
     assert len(keys(buckets)) == 1
 
 
-def test_replayed_facts_are_kept_too(buckets: Any) -> None:
-    write(fact("acme", "opportunity/a", 1), replayed=True)
+def test_replayed_events_are_kept_too(buckets: Any) -> None:
+    write(event("acme", "opportunity/a", 1), replayed=True)
     assert len(keys(buckets)) == 1
 
 

@@ -29,7 +29,7 @@ def test_a_report_that_is_asked_for_is_made(api: ApiClient, ask: Ask, running: R
     assert running.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
     outcome = done["outcome"]
     assert outcome["totals"] == [{"won": 3, "lost": 1, "closed": 4, "win_rate": "0.7500"}]
-    assert outcome["position"]["facts"] == 5
+    assert outcome["position"]["events"] == 5
     assert outcome["position"]["last_time"] == "2026-02-03T10:00:00Z"
     assert stored(run) == [outcome["file_name"]] == ["win-rate.json"]
     file = content(run)
@@ -100,7 +100,7 @@ def test_a_report_about_nothing_is_a_report(api: ApiClient, ask: Ask, running: R
         assert done["status"] == "COMPLETED"
         assert done["outcome"]["rows"] == 0
         assert done["outcome"]["totals"] == [{"won": 0, "lost": 0, "closed": 0}]
-        assert done["outcome"]["position"] == {"facts": 0}
+        assert done["outcome"]["position"] == {"events": 0}
         assert len(content(run)) == done["outcome"]["size_bytes"]
 
 

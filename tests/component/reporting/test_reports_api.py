@@ -11,7 +11,7 @@ import pytest
 from reporting.bootstrap import runs
 from reporting.events import ReportResult, StreamPosition
 from reporting.failures import Failure
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 from tests.component.test_budgets import HEAVY, ROOT, Meter
 
 Ask = Callable[..., dict[str, Any]]
@@ -22,7 +22,7 @@ OUTCOME = ReportResult(
     sha256="a" * 64,
     rows=1,
     totals=[{"won": 3, "win_rate": "0.7500"}],
-    position=StreamPosition(facts=7),
+    position=StreamPosition(events=7),
 )
 
 
@@ -36,9 +36,9 @@ def test_asking_is_accepted_stored_and_told(api: ApiClient, cloud: Any) -> None:
     run = answer.json
     assert answer.headers["location"] == f"/v1/reports/{run['id']}"
     assert (run["status"], run["format"], run["owner_id"]) == ("PENDING", "pdf", "ann")
-    (fact,) = facts(cloud)
-    assert (fact["type"], fact["subject"]) == ("ReportRequested", f"report/{run['id']}")
-    assert fact["data"]["current"] == run
+    (event,) = published(cloud)
+    assert (event["type"], event["subject"]) == ("ReportRequested", f"report/{run['id']}")
+    assert event["data"]["current"] == run
     assert (run["from"], run["to"]) == ("2026-01-01", "2026-03-31")
     assert not {"tenant_id", "correlation_id", "sequence", "from_"} & run.keys()
 
@@ -49,7 +49,7 @@ def test_asking_twice_with_one_key_makes_one_run(api: ApiClient, cloud: Any) -> 
     again = api("POST", "/reports", {"report": "win_rate"}, key)
     assert (again.status, again.text) == (202, first.text)
     assert again.headers["location"] == first.headers["location"]
-    assert len(facts(cloud)) == 1
+    assert len(published(cloud)) == 1
     other = api("POST", "/reports", {"report": "sales_performance"}, key)
     assert other.json["type"] == "urn:zebros:problem:idempotency-key-reused"
 
@@ -83,7 +83,7 @@ def test_what_is_no_report_names_the_field_and_what_is_right(
     (error,) = answer.json["errors"]
     assert error["field"] == field
     assert said in error["message"]
-    assert facts(cloud) == []
+    assert published(cloud) == []
 
 
 @pytest.mark.parametrize(("body", "status"), [("{", 400), ("[]", 422), ('"x"', 422)])
@@ -168,7 +168,7 @@ def test_cancelling_ends_a_run_once(api: ApiClient, ask: Ask, cloud: Any) -> Non
     again = api("POST", f"{path}/cancel")
     assert (again.status, again.json["type"]) == (422, "urn:zebros:problem:report-ended")
     assert "cancelled" in again.json["detail"]
-    assert [f["type"] for f in facts(cloud)] == ["ReportRequested", "ReportCancelled"]
+    assert [f["type"] for f in published(cloud)] == ["ReportRequested", "ReportCancelled"]
     runs().complete("acme", run["id"], OUTCOME)
     assert api("GET", path).json["status"] == "CANCELLED", "what comes late changes nothing"
 
@@ -237,7 +237,7 @@ def test_another_tenant_sees_and_stops_nothing(api: ApiClient, ask: Ask, cloud: 
     assert other("POST", f"/reports/{run['id']}/cancel").status == 404
     assert other("GET", "/reports?all=true").json["items"] == []
     assert api("GET", f"/reports/{run['id']}").json["status"] == "PENDING"
-    assert len(facts(cloud)) == 1
+    assert len(published(cloud)) == 1
     for unknown in ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "x", "%23", "a" * 200):
         assert api("GET", f"/reports/{unknown}").status == 404
 
@@ -259,7 +259,7 @@ def test_each_request_is_one_call_to_the_table(api: ApiClient, ask: Ask) -> None
 @pytest.mark.parametrize("module", ["api", "events", "steps", "lake"])
 def test_functions_do_not_load_the_engine(module: str) -> None:
     """Only the worker computes and draws; what asks for a report must start fast."""
-    heavy = (*HEAVY, "reporting.engine.facts", "reporting.engine.render")
+    heavy = (*HEAVY, "reporting.engine.events", "reporting.engine.render")
     loaded = f"[m for m in {heavy!r} if m in sys.modules]"
     program = f"import sys, reporting.handlers.{module}; print({loaded})"
     answer = subprocess.run(

@@ -11,7 +11,7 @@ from kernel.domain.clock import utc_now
 from reporting.bootstrap import repository, runs
 from reporting.handlers.steps import handler
 from reporting.service import MOST_ATTEMPTS, MOST_SECONDS, BadParameters, RunService
-from tests.component.conftest import ApiClient, facts
+from tests.component.conftest import ApiClient, published
 from tests.component.kernel.queues import body, lambda_event
 from tests.component.reporting.test_reports_api import OUTCOME
 
@@ -28,7 +28,7 @@ def state(api: ApiClient, run: dict[str, Any]) -> Any:
 
 
 def told(cloud: Any) -> list[str]:
-    return [fact["type"] for fact in facts(cloud)]
+    return [event["type"] for event in published(cloud)]
 
 
 @pytest.fixture
@@ -81,18 +81,18 @@ def test_completing_twice_is_told_once(api: ApiClient, ask: Ask, cloud: Any) -> 
     assert step("complete", run, outcome=outcome) == {"next": "end"}
     assert step("complete", run, outcome=outcome) == {"next": "end"}
     assert told(cloud) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
-    completed = facts(cloud)[-1]
+    completed = published(cloud)[-1]
     assert completed["data"]["current"]["outcome"]["sha256"] == "a" * 64
-    assert completed["data"]["current"]["outcome"]["position"] == {"facts": 7}
+    assert completed["data"]["current"]["outcome"]["position"] == {"events": 7}
     assert completed["data"]["current"]["owner_id"] == "ann", "whom to notify"
     assert completed["actor"] == "system"
 
 
-def test_all_facts_of_a_run_carry_the_requests_correlation_id(api: ApiClient, cloud: Any) -> None:
+def test_all_events_of_a_run_carry_the_requests_correlation_id(api: ApiClient, cloud: Any) -> None:
     asked = api("POST", "/reports", {"report": "win_rate"}, {"x-correlation-id": "corr-1"})
     runs().start("acme", asked.json["id"])
     step("complete", asked.json, outcome=OUTCOME.model_dump(mode="json"))
-    assert [fact["correlationid"] for fact in facts(cloud)] == ["corr-1"] * 3
+    assert [event["correlationid"] for event in published(cloud)] == ["corr-1"] * 3
 
 
 def test_failing_twice_is_told_once_in_words_people_understand(
@@ -103,7 +103,7 @@ def test_failing_twice_is_told_once_in_words_people_understand(
     for _ in range(2):
         assert step("fail", run, failure={"Error": "KeyError", "Cause": cause}) == {"next": "end"}
     assert told(cloud) == ["ReportRequested", "ReportFailed"]
-    reason = facts(cloud)[-1]["data"]["current"]["reason"]
+    reason = published(cloud)[-1]["data"]["current"]["reason"]
     assert reason.startswith("Something went wrong on our side")
     assert not any(word in reason for word in ("boom", "KeyError", "x.py"))
 
@@ -226,49 +226,49 @@ def executions(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list
 def test_a_request_starts_one_execution_however_often_it_is_told(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as events
+    from reporting.handlers.events import handler as consume
 
     run = ask()
-    (fact,) = facts(cloud)
-    batch = lambda_event([body(fact), body(fact)])
-    assert events(batch, None) == {"batchItemFailures": []}
-    assert events(lambda_event([body(fact)]), None) == {"batchItemFailures": []}
+    (event,) = published(cloud)
+    batch = lambda_event([body(event), body(event)])
+    assert consume(batch, None) == {"batchItemFailures": []}
+    assert consume(lambda_event([body(event)]), None) == {"batchItemFailures": []}
     assert executions() == [run["id"]]
 
 
 def test_an_execution_that_ended_is_not_started_again(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as events
+    from reporting.handlers.events import handler as consume
 
     ask()
-    (fact,) = facts(cloud)
-    events(lambda_event([body(fact)]), None)
-    other = {**fact, "correlationid": "another input, as after a redrive"}
-    assert events(lambda_event([body(other)]), None) == {"batchItemFailures": []}
+    (event,) = published(cloud)
+    consume(lambda_event([body(event)]), None)
+    other = {**event, "correlationid": "another input, as after a redrive"}
+    assert consume(lambda_event([body(other)]), None) == {"batchItemFailures": []}
     assert len(executions()) == 1
 
 
 def test_history_told_again_starts_nothing(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as events
+    from reporting.handlers.events import handler as consume
 
     ask()
-    (fact,) = facts(cloud)
-    events(lambda_event([body(fact, replayed=True)]), None)
+    (event,) = published(cloud)
+    consume(lambda_event([body(event, replayed=True)]), None)
     assert executions() == []
 
 
-def test_other_facts_start_nothing_and_a_broken_one_fails_alone(
+def test_other_events_start_nothing_and_a_broken_one_fails_alone(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as events
+    from reporting.handlers.events import handler as consume
 
     run = ask()
-    (fact,) = facts(cloud)
-    broken = {**fact, "data": {"current": {}}}
-    event = lambda_event([body(broken), body({**fact, "type": "ReportStarted"}), body(fact)])
-    first = event["Records"][0]["messageId"]
-    assert events(event, None) == {"batchItemFailures": [{"itemIdentifier": first}]}
+    (event,) = published(cloud)
+    broken = {**event, "data": {"current": {}}}
+    invocation = lambda_event([body(broken), body({**event, "type": "ReportStarted"}), body(event)])
+    first = invocation["Records"][0]["messageId"]
+    assert consume(invocation, None) == {"batchItemFailures": [{"itemIdentifier": first}]}
     assert executions() == [run["id"]]

@@ -54,7 +54,7 @@ def test_a_lost_worker_is_replaced_and_the_report_completed_once(
     assert seen(api, run)["attempts"] == 2
 
 
-def test_facts_that_cannot_be_read_are_tried_again_and_then_fail_in_plain_words(
+def test_events_that_cannot_be_read_are_tried_again_and_then_fail_in_plain_words(
     api: ApiClient, ask: Ask, running: Running
 ) -> None:
     key = "tenant=acme/context=opportunities/date=2026-02-03/x.jsonl.gz"

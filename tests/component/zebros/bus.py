@@ -1,4 +1,4 @@
-"""Facts on a bus in memory, put there and followed."""
+"""Events on a bus in memory, put there and followed."""
 
 import json
 from typing import Any
@@ -10,21 +10,21 @@ from zebros.operations import tail
 OUTPUTS = {"BusName": "bus", "ArchiveName": "archive", "LakeBucketName": "lake"}
 
 
-def put(*facts: dict[str, Any]) -> None:
+def put(*events: dict[str, Any]) -> None:
     boto3.client("events").put_events(
         Entries=[
             {
                 "EventBusName": "bus",
-                "Source": fact["source"],
-                "DetailType": fact["type"],
-                "Detail": json.dumps(fact),
+                "Source": event["source"],
+                "DetailType": event["type"],
+                "Detail": json.dumps(event),
             }
-            for fact in facts
+            for event in events
         ]
     )
 
 
-def fact(number: int, type_: str = "OpportunityWon", **more: Any) -> dict[str, Any]:
+def event(number: int, type_: str = "OpportunityWon", **more: Any) -> dict[str, Any]:
     return {
         "id": f"F{number}",
         "source": "zebros.opportunities",
@@ -40,6 +40,6 @@ def fact(number: int, type_: str = "OpportunityWon", **more: Any) -> dict[str, A
 
 def all_of(tap: tail.Tap) -> list[str]:
     found: list[str] = []
-    while facts := tap.facts():
-        found += [str(one["id"]) for one in facts]
+    while events := tap.events():
+        found += [str(one["id"]) for one in events]
     return found

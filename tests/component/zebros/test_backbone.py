@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from ulid import ULID
 
-from tests.component.zebros.bus import all_of, fact, put
+from tests.component.zebros.bus import all_of, event, put
 from zebros import cli
 from zebros.cli import events
 from zebros.client.connection import Connection, Deployment
@@ -32,11 +32,11 @@ def test_a_tap_gets_what_its_filter_lets_through(
 ) -> None:
     with tail.tapped(stack, wanted) as tap:
         put(
-            fact(1),
-            fact(2, "OpportunityLost"),
-            fact(3, "AccountCreated", source="zebros.customers"),
-            fact(4, tenantid="globex"),
-            fact(5, source="partner.shop"),
+            event(1),
+            event(2, "OpportunityLost"),
+            event(3, "AccountCreated", source="zebros.customers"),
+            event(4, tenantid="globex"),
+            event(5, source="partner.shop"),
         )
         assert sorted(all_of(tap)) == ids
 
@@ -62,7 +62,7 @@ def test_a_tap_leaves_nothing_behind_however_it_ends(stack: Deployment) -> None:
     ("words", "shown"),
     [(["--count", "1"], ["F1"]), (["--all-tenants", "--count", "2"], ["F1", "F2"])],
 )
-def test_a_tail_shows_facts_as_they_happen(
+def test_a_tail_shows_events_as_they_happen(
     stack: Deployment,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -71,7 +71,7 @@ def test_a_tail_shows_facts_as_they_happen(
 ) -> None:
     """They happen once it says that it follows them."""
     monkeypatch.setattr(Connection, "deployment", lambda _self: stack)
-    monkeypatch.setattr(events, "note", lambda _: put(fact(1), fact(2, tenantid="globex")))
+    monkeypatch.setattr(events, "note", lambda _: put(event(1), event(2, tenantid="globex")))
     assert cli.main(["--json", "events", "tail", "--seconds", "20", *words]) == 0
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [one["id"] for one in told] == shown
@@ -122,8 +122,8 @@ def archived(stack: Deployment) -> Deployment:
     return stack
 
 
-def test_a_replay_brings_archived_facts_again_and_marks_them(archived: Deployment) -> None:
-    put(fact(1), fact(2))
+def test_a_replay_brings_archived_events_again_and_marks_them(archived: Deployment) -> None:
+    put(event(1), event(2))
     now = datetime.now(UTC)
     with tail.tapped(archived, tail.Filter()) as tap:
         told = list(
@@ -136,7 +136,7 @@ def test_a_replay_brings_archived_facts_again_and_marks_them(archived: Deploymen
             )
         )
         brought = []
-        while got := tap.facts():
+        while got := tap.events():
             brought += got
     assert told[-1].state == "COMPLETED"
     assert sorted(one["id"] for one in brought) == ["F1", "F2"]

@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 from kernel.domain.envelope import written
 from kernel.messaging import relay
 from kernel.storage.packing import pack
-from tests.component.zebros.bus import OUTPUTS, all_of, fact
+from tests.component.zebros.bus import OUTPUTS, all_of, event
 from zebros import cli
 from zebros.client.connection import Connection, Deployment
 from zebros.errors import BadInput, Trouble
-from zebros.operations import facts, redrive, relays, tail
+from zebros.operations import events, redrive, relays, tail
 
 TEMPLATE = {
     "Resources": {
@@ -119,10 +119,10 @@ class Relay:
 def relayed(
     letters: Deployment, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Deployment, Relay]:
-    """Five facts in a table's stream, of which three ended in a dead letter of the relay."""
+    """Five events in a table's stream, of which three ended in a dead letter of the relay."""
     for number in range(1, 6):
-        for kind in ("FACT", "STATE"):
-            detail = pack(written(fact(number, source="zebros.customers")))
+        for kind in ("EVENT", "STATE"):
+            detail = pack(written(event(number, source="zebros.customers")))
             cloud.put_item(
                 TableName="table",
                 Item={
@@ -158,7 +158,7 @@ def relayed(
     return Deployment(outputs, None, "us-east-1"), stands
 
 
-def test_a_relays_letter_brings_its_facts_to_the_bus(relayed: tuple[Deployment, Relay]) -> None:
+def test_a_relays_letter_brings_its_events_to_the_bus(relayed: tuple[Deployment, Relay]) -> None:
     deployment, stands = relayed
     queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
     with tail.tapped(deployment, tail.Filter()) as tap:
@@ -267,17 +267,17 @@ ACCOUNT = "01J9ZK4V3W8Q5D2T7Y6R1XNMHB"
 
 @pytest.fixture
 def outbox(relayed: tuple[Deployment, Relay], cloud: Any) -> tuple[Deployment, Relay]:
-    """A record of acme with three facts in the outbox of its table."""
+    """A record of acme with three events in the outbox of its table."""
     for sequence in (1, 2, 3):
-        told = fact(sequence, source="zebros.customers", subject=f"account/{ACCOUNT}")
+        told = event(sequence, source="zebros.customers", subject=f"account/{ACCOUNT}")
         item = {
             "pk": {"S": f"TENANT#acme#ACCOUNT#{ACCOUNT}"},
-            "sk": {"S": f"FACT#{sequence:012d}"},
+            "sk": {"S": f"EVENT#{sequence:012d}"},
             "detail": {"B": pack(written({**told, "sequence": str(sequence)}))},
         }
         cloud.put_item(TableName="table", Item=item)
     deployment, stands = relayed
-    tables = {f"{table}Name": "table" for _, table in facts.CONTEXTS.values()}
+    tables = {f"{table}Name": "table" for _, table in events.CONTEXTS.values()}
     return Deployment({**deployment.outputs, **tables}, None, "us-east-1"), stands
 
 
@@ -300,7 +300,7 @@ def test_the_command_line_says_how_much_was_sent(
 ) -> None:
     monkeypatch.setattr(Connection, "deployment", lambda _self: outbox[0])
     assert cli.main(["events", "resend", ACCOUNT]) == 0
-    assert capsys.readouterr().out == f"Sent 3 facts about account/{ACCOUNT}.\n"
+    assert capsys.readouterr().out == f"Sent 3 events about account/{ACCOUNT}.\n"
     assert cli.main(["--json", "events", "resend", f"account/{ACCOUNT}"]) == 0
     assert json.loads(capsys.readouterr().out) == {"subject": f"account/{ACCOUNT}", "resent": 3}
 
@@ -319,14 +319,14 @@ def test_what_was_sent_before_a_resend_failed_is_told_once(
     told = capsys.readouterr()
     (line,) = told.out.splitlines()
     assert f"account/{ACCOUNT}" in line
-    assert f"holds no facts about contact/{ACCOUNT}" in told.err
+    assert f"holds no events about contact/{ACCOUNT}" in told.err
     assert len(stands.handed) == 3
 
 
 def test_a_resend_that_fails_or_finds_nothing_says_so(outbox: tuple[Deployment, Relay]) -> None:
     deployment, stands = outbox
     for target, tenant in ((f"account/{ACCOUNT}", "globex"), (f"contact/{ACCOUNT}", "acme")):
-        with pytest.raises(BadInput, match=f"outbox of tenant {tenant} holds no facts"):
+        with pytest.raises(BadInput, match=f"outbox of tenant {tenant} holds no events"):
             list(relays.resend_outbox(deployment, tenant, [target]))
     with pytest.raises(BadInput, match="is no id"):
         list(relays.resend_outbox(deployment, "acme", ["nonsense"]))

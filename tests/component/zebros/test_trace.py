@@ -11,7 +11,7 @@ import pytest
 from tests.component.zebros import in_process
 from zebros.client.connection import Deployment
 from zebros.errors import BadInput
-from zebros.operations import facts
+from zebros.operations import events
 from zebros.operations.trace import Step, stories
 
 OUTPUTS = {
@@ -66,10 +66,10 @@ def say(function: str, at: datetime, **said: Any) -> None:
     )
 
 
-def into_lake(fact: dict[str, Any]) -> str:
-    key = f"tenant=acme/context=opportunities/date={fact['time'][:10]}/one.jsonl.gz"
+def into_lake(event: dict[str, Any]) -> str:
+    key = f"tenant=acme/context=opportunities/date={event['time'][:10]}/one.jsonl.gz"
     boto3.client("s3").put_object(
-        Bucket="lake", Key=key, Body=gzip.compress(json.dumps(fact).encode() + b"\n")
+        Bucket="lake", Key=key, Body=gzip.compress(json.dumps(event).encode() + b"\n")
     )
     return key
 
@@ -81,7 +81,7 @@ def step(steps: list[Step], part: str) -> Step:
 
 def test_a_win_is_told_from_request_to_lake(stack: Deployment) -> None:
     deal, correlation = won_deal()
-    _, (_, win) = facts.of_record(stack, "acme", deal)
+    _, (_, win) = events.of_record(stack, "acme", deal)
     at = datetime.fromisoformat(win["time"])
     say(
         "OpportunitiesApi",
@@ -97,7 +97,7 @@ def test_a_win_is_told_from_request_to_lake(stack: Deployment) -> None:
     say(
         "ActivitiesEvents",
         at + timedelta(milliseconds=900),
-        message="fact consumed",
+        message="event consumed",
         consumer="timeline",
         outcome="applied",
         event_id=win["id"],
@@ -108,12 +108,12 @@ def test_a_win_is_told_from_request_to_lake(stack: Deployment) -> None:
     subject, (story,) = stories(stack, "acme", deal, last=1)
 
     assert subject == f"opportunity/{deal}"
-    assert story.fact["type"] == "OpportunityWon"
+    assert story.event["type"] == "OpportunityWon"
     request = step(story.steps, "request")
     assert request.said == f"POST /v1/opportunities/{deal}/won by admin: 200 in 20 ms"
     assert request.lag == timedelta(milliseconds=-8)
     assert step(story.steps, "state").said == "version 2 in opportunities"
-    assert step(story.steps, "fact").said.endswith(": lead to won")
+    assert step(story.steps, "event").said.endswith(": lead to won")
     assert step(story.steps, "bus").lag == timedelta(milliseconds=300)
     consumer = step(story.steps, "consumer")
     assert consumer.said == "ActivitiesEvents (timeline): applied"
@@ -126,7 +126,7 @@ def test_a_request_that_only_shares_the_correlation_id_is_no_part_of_the_story(
     stack: Deployment,
 ) -> None:
     deal, correlation = won_deal()
-    _, (_, win) = facts.of_record(stack, "acme", deal)
+    _, (_, win) = events.of_record(stack, "acme", deal)
     say(
         "OpportunitiesApi",
         datetime.fromisoformat(win["time"]) + timedelta(seconds=5),
@@ -146,9 +146,9 @@ def test_what_has_not_happened_yet_stands_last_without_a_time(stack: Deployment)
     assert (last.part, last.at, last.lag) == ("lake", None, None)
 
 
-def test_a_notification_that_the_fact_caused_belongs_to_its_story(stack: Deployment) -> None:
+def test_a_notification_that_the_event_caused_belongs_to_its_story(stack: Deployment) -> None:
     deal, correlation = won_deal()
-    _, (_, win) = facts.of_record(stack, "acme", deal)
+    _, (_, win) = events.of_record(stack, "acme", deal)
     at = datetime.fromisoformat(win["time"])
     subject = f"notification/{'0' * 26}"
     sent = {
@@ -165,14 +165,14 @@ def test_a_notification_that_the_fact_caused_belongs_to_its_story(stack: Deploym
         TableName="opportunities",
         Item={
             "pk": {"S": f"TENANT#acme#NOTIFICATION#{'0' * 26}"},
-            "sk": {"S": "FACT#000000000001"},
+            "sk": {"S": "EVENT#000000000001"},
             "detail": {"S": json.dumps(sent)},
         },
     )
     say(
         "ReportingLake",
         at + timedelta(milliseconds=1200),
-        message="fact consumed",
+        message="event consumed",
         event_id="N1",
         subject=subject,
         correlation_id=correlation,
@@ -185,16 +185,16 @@ def test_a_notification_that_the_fact_caused_belongs_to_its_story(stack: Deploym
 
 def test_a_record_whose_outbox_is_gone_is_told_from_the_lake(stack: Deployment) -> None:
     deal, _ = won_deal()
-    _, (_, win) = facts.of_record(stack, "acme", deal)
+    _, (_, win) = events.of_record(stack, "acme", deal)
     into_lake(win)
     table = boto3.client("dynamodb")
     for item in table.scan(TableName="opportunities")["Items"]:
-        if item["sk"]["S"].startswith("FACT#"):
+        if item["sk"]["S"].startswith("EVENT#"):
             table.delete_item(TableName="opportunities", Key={"pk": item["pk"], "sk": item["sk"]})
-    subject, found = facts.of_record(stack, "acme", deal)
+    subject, found = events.of_record(stack, "acme", deal)
     assert (subject, [one["id"] for one in found]) == (f"opportunity/{deal}", [win["id"]])
-    by_fact, (story,) = stories(stack, "acme", win["id"], last=5)
-    assert (by_fact, story.fact["id"]) == (subject, win["id"])
+    by_event, (story,) = stories(stack, "acme", win["id"], last=5)
+    assert (by_event, story.event["id"]) == (subject, win["id"])
 
 
 @pytest.mark.parametrize(
@@ -202,15 +202,15 @@ def test_a_record_whose_outbox_is_gone_is_told_from_the_lake(stack: Deployment) 
     [
         ("nonsense", "is no id"),
         ("invoice/01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "no kind of record called invoice"),
-        ("01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "has no facts about"),
+        ("01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "has no events about"),
     ],
 )
 def test_what_nobody_knows_is_a_sentence(stack: Deployment, target: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        facts.of_record(stack, "acme", target)
+        events.of_record(stack, "acme", target)
 
 
 def test_another_tenant_knows_nothing_of_it(stack: Deployment) -> None:
     deal, _ = won_deal()
     with pytest.raises(BadInput):
-        facts.of_record(stack, "globex", deal)
+        events.of_record(stack, "globex", deal)

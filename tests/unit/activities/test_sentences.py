@@ -1,4 +1,4 @@
-"""How facts read on a timeline."""
+"""How events read on a timeline."""
 
 import itertools
 from typing import Any
@@ -140,7 +140,9 @@ CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
         ("opportunity", "OpportunityWentStale", {"current": DEAL}, "Big one: went stale"),
     ],
 )
-def test_a_fact_reads_as_a_sentence(kind: str, type_: str, data: dict[str, Any], text: str) -> None:
+def test_an_event_reads_as_a_sentence(
+    kind: str, type_: str, data: dict[str, Any], text: str
+) -> None:
     assert sentence(kind, type_, Told.model_validate(data)) == text
 
 

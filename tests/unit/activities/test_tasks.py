@@ -1,4 +1,4 @@
-"""What may happen to a task, and the facts that tell it."""
+"""What may happen to a task, and the events that tell it."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -24,22 +24,22 @@ def fields_of(task: Task, **changes: Any) -> TaskFields:
     return TaskFields.model_validate({**kept, **changes})
 
 
-def test_a_new_task_is_assigned_by_its_first_fact_which_carries_it_whole() -> None:
-    task, fact = Task.create(
+def test_a_new_task_is_assigned_by_its_first_event_which_carries_it_whole() -> None:
+    task, event = Task.create(
         "acme",
         new_id(),
         NewTask(title="Call", assignee_id="bob", due_on=date(2026, 12, 1)),
         "ann",
         AT,
     )
-    assert isinstance(fact, TaskAssigned)
-    assert fact.current == task
+    assert isinstance(event, TaskAssigned)
+    assert event.current == task
     assert (task.assignee_id, task.status, task.created_by) == (
         "bob",
         TaskStatus.NOT_STARTED,
         "ann",
     )
-    assert fact.previous_assignee_id is None
+    assert event.previous_assignee_id is None
 
 
 def test_a_task_given_to_nobody_is_its_creators() -> None:
@@ -70,10 +70,10 @@ def test_what_is_done_cannot_be_done_again_nor_what_is_open_be_opened() -> None:
 
 def test_a_change_names_what_changed_and_how_it_was() -> None:
     task = a_task(due_on=date(2026, 12, 1))
-    after, facts = task.update(fields_of(task, title="Write", due_on=None))
-    (fact,) = facts
-    assert isinstance(fact, TaskUpdated)
-    assert (fact.changed, fact.previous) == (
+    after, events = task.update(fields_of(task, title="Write", due_on=None))
+    (event,) = events
+    assert isinstance(event, TaskUpdated)
+    assert (event.changed, event.previous) == (
         ["title", "due_on"],
         {"title": "Call back", "due_on": "2026-12-01"},
     )
@@ -82,14 +82,14 @@ def test_a_change_names_what_changed_and_how_it_was() -> None:
 
 def test_giving_it_away_is_told_as_an_assignment_alone() -> None:
     task = a_task()
-    after, facts = task.update(fields_of(task, assignee_id="bob"))
-    (fact,) = facts
-    assert isinstance(fact, TaskAssigned)
-    assert fact.previous_assignee_id == "ann"
+    after, events = task.update(fields_of(task, assignee_id="bob"))
+    (event,) = events
+    assert isinstance(event, TaskAssigned)
+    assert event.previous_assignee_id == "ann"
     assert after.assignee_id == "bob"
 
 
-def test_a_change_of_nothing_is_no_fact() -> None:
+def test_a_change_of_nothing_is_no_event() -> None:
     task = a_task()
     assert task.update(fields_of(task)) == (task, [])
 

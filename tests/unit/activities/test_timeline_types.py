@@ -1,4 +1,4 @@
-"""The timeline consumes whole histories: a fact left out would be a gap that never closes."""
+"""The timeline consumes whole histories: an event left out would be a gap that never closes."""
 
 import activities.events
 import customers.events
@@ -8,7 +8,7 @@ from activities.handlers.events import handler
 from kernel.domain.events import REGISTRY, StreamGap
 
 
-def test_every_fact_about_a_record_with_a_timeline_is_consumed() -> None:
+def test_every_event_about_a_record_with_a_timeline_is_consumed() -> None:
     contexts = {
         m.__name__.split(".")[0]
         for m in (activities.events, customers.events, opportunities.events)

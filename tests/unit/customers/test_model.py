@@ -1,4 +1,4 @@
-"""Accounts and contacts as values: what may happen to them, and what the facts say about it."""
+"""Accounts and contacts as values: what may happen to them, and what the events say about it."""
 
 import json
 from datetime import UTC, datetime
@@ -62,18 +62,18 @@ def test_a_change_says_what_differs_and_what_it_was(
     first: AccountFields, second: AccountFields
 ) -> None:
     before = an_account(first)
-    after, facts = before.update(second, NOW)
+    after, events = before.update(second, NOW)
     # By their text: `true` is not 1, though it equals it in Python.
     one, other = (json.loads(f.model_dump_json(), parse_int=str) for f in (first, second))
     differing = {n for n in AccountFields.model_fields if one.get(n) != other.get(n)}
     if not differing:
-        assert (after, facts) == (before, [])
+        assert (after, events) == (before, [])
         return
-    (fact,) = facts
-    told = fact.model_dump(mode="json")
+    (event,) = events
+    told = event.model_dump(mode="json")
     assert set(told["changed"]) == differing
     assert set(told["previous"]) == {n for n in differing if n in first.model_dump()}
-    back = fact.current.model_copy(update={n: getattr(first, n) for n in told["changed"]})
+    back = event.current.model_copy(update={n: getattr(first, n) for n in told["changed"]})
     assert AccountFields.model_validate(dict(first)) == AccountFields.model_validate(
         {n: getattr(back, n) for n in AccountFields.model_fields}
     )
@@ -139,10 +139,10 @@ def test_an_archived_record_only_comes_back_and_a_live_one_only_goes_away(
                 carry_out(record, verb, number)
             assert fault.value.slug == ("rule-violation" if verb == "restore" else "archived")
             continue
-        after, facts = carry_out(record, verb, number)
-        (fact,) = facts
-        assert type(fact).__name__ == kind + past[verb]
-        assert fact.current == after
+        after, events = carry_out(record, verb, number)
+        (event,) = events
+        assert type(event).__name__ == kind + past[verb]
+        assert event.current == after
         assert (after.archived_at is not None) == (verb == "archive")
         record = after
 

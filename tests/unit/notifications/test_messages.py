@@ -1,11 +1,11 @@
-"""Whom a fact is told to, and how it is said."""
+"""Whom an event is told to, and how it is said."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from kernel.domain.envelope import Fact, unseal
+from kernel.domain.envelope import CloudEvent, unseal
 from kernel.domain.ids import new_id
 from notifications.events import Kind
 from notifications.model import LONGEST, Message, Notification, message_for
@@ -16,7 +16,7 @@ TASK = {"id": "t", "title": "Call", "assignee_id": "ann"}
 RUN = {"id": "r", "report": "win_rate", "created_by": "ann"}
 
 
-def fact(type_: str, current: dict[str, Any], **attributes: str) -> Fact:
+def event(type_: str, current: dict[str, Any], **attributes: str) -> CloudEvent:
     return unseal(
         {
             "id": new_id(),
@@ -72,33 +72,33 @@ def fact(type_: str, current: dict[str, Any], **attributes: str) -> Fact:
 def test_news_is_told_to_whom_it_concerns(
     type_: str, current: dict[str, Any], kind: Kind, text: str, about: str
 ) -> None:
-    message = message_for(fact(type_, current))
+    message = message_for(event(type_, current))
     assert message is not None
     assert (message.recipient, message.kind, message.text) == ("ann", kind, text)
     assert f"{message.about.type}/{message.about.id}" == about
 
 
 @pytest.mark.parametrize(
-    "fact",
+    "event",
     [
-        fact("OpportunityWon", DEAL, origin="import"),
-        fact("OpportunityWon", {"id": "d", "name": "Nobody's"}),
-        fact("TaskAssigned", TASK, actor="ann"),
-        fact("ReportCompleted", {**RUN, "created_by": "system"}),
-        fact("OpportunityLost", DEAL),
+        event("OpportunityWon", DEAL, origin="import"),
+        event("OpportunityWon", {"id": "d", "name": "Nobody's"}),
+        event("TaskAssigned", TASK, actor="ann"),
+        event("ReportCompleted", {**RUN, "created_by": "system"}),
+        event("OpportunityLost", DEAL),
     ],
     ids=["imported", "of nobody", "given to oneself", "scheduled", "not subscribed to"],
 )
-def test_what_is_nobodys_news_is_not_told(fact: Fact) -> None:
-    assert message_for(fact) is None
+def test_what_is_nobodys_news_is_not_told(event: CloudEvent) -> None:
+    assert message_for(event) is None
 
 
 def test_the_owner_hears_of_a_win_of_their_own() -> None:
-    assert message_for(fact("OpportunityWon", DEAL, actor="ann")) is not None
+    assert message_for(event("OpportunityWon", DEAL, actor="ann")) is not None
 
 
 def test_a_long_story_is_cut() -> None:
-    message = message_for(fact("ReportFailed", {**RUN, "reason": "x" * 2000}))
+    message = message_for(event("ReportFailed", {**RUN, "reason": "x" * 2000}))
     assert isinstance(message, Message)
     told, _ = Notification.create("acme", message, new_id(), datetime.now(UTC))
     assert len(told.text) == LONGEST

@@ -50,8 +50,8 @@ def carry_out(deal: Opportunity, verb: tuple[Any, ...], at: datetime) -> Outcome
         case "move", stage:
             return deal.move(PIPELINE.stage(stage), at)
         case "win", day:
-            won, fact = deal.win(PIPELINE.first(StageKind.WON), at, day)
-            return won, [fact]
+            won, event = deal.win(PIPELINE.first(StageKind.WON), at, day)
+            return won, [event]
         case "lose", reason, day:
             lost, loss = deal.lose(PIPELINE.first(StageKind.LOST), at, reason, day)
             return lost, [loss]
@@ -96,13 +96,13 @@ def test_a_deal_makes_sense_after_any_sequence_of_verbs(
     for number, verb in enumerate(sequence):
         at = NOW + timedelta(minutes=number)
         try:
-            after, facts = carry_out(deal, verb, at)
+            after, events = carry_out(deal, verb, at)
         except (RuleViolation, Invalid):
             continue  # refused: the deal is what it was
         makes_sense(after)
-        assert (after == deal) == (not facts), "something changed exactly when a fact says so"
-        if facts:
-            assert facts[-1].current == after, "the last fact tells the state"
+        assert (after == deal) == (not events), "something changed exactly when an event says so"
+        if events:
+            assert events[-1].current == after, "the last event tells the state"
         assert after.id == deal.id
         if after.stage != deal.stage:
             assert after.stage_entered_at == at
@@ -116,19 +116,19 @@ def test_only_closing_verbs_close_and_only_reopening_opens(
     deal, _ = opened(wanted)
     for verb in sequence:
         try:
-            after, facts = carry_out(deal, verb, NOW)
+            after, events = carry_out(deal, verb, NOW)
         except (RuleViolation, Invalid):
             continue
         if after.status is not deal.status:
-            (fact,) = facts
+            (event,) = events
             was, became = deal.status, after.status
-            assert (type(fact).__name__, was, became) in (
+            assert (type(event).__name__, was, became) in (
                 ("OpportunityWon", StageKind.OPEN, StageKind.WON),
                 ("OpportunityLost", StageKind.OPEN, StageKind.LOST),
                 ("OpportunityReopened", StageKind.WON, StageKind.OPEN),
                 ("OpportunityReopened", StageKind.LOST, StageKind.OPEN),
             )
-            assert fact.model_dump()["from_stage"] == deal.stage
+            assert event.model_dump()["from_stage"] == deal.stage
         deal = after
 
 
@@ -144,22 +144,22 @@ def test_a_deal_taken_over_closed_tells_its_opening_and_its_end(
         return
     if stage in OPEN:
         closed_on = None
-    deal, facts = opened(wanted, stage, closed_on=closed_on, lost_reason=why)
+    deal, events = opened(wanted, stage, closed_on=closed_on, lost_reason=why)
     makes_sense(deal)
     ends = {"won": ["OpportunityWon"], "lost": ["OpportunityLost"]}.get(stage, [])
-    assert [type(fact).__name__ for fact in facts] == ["OpportunityCreated", *ends]
+    assert [type(event).__name__ for event in events] == ["OpportunityCreated", *ends]
     assert deal.stage == stage
     if ends:
         assert deal.closed_on == (closed_on or TODAY)
 
 
 @given(fields, fields)
-def test_another_amount_and_another_owner_are_facts_of_their_own(
+def test_another_amount_and_another_owner_are_events_of_their_own(
     first: OpportunityFields, second: OpportunityFields
 ) -> None:
     deal, _ = opened(first)
-    after, facts = deal.update(second)
-    names = [type(fact).__name__ for fact in facts]
+    after, events = deal.update(second)
+    names = [type(event).__name__ for event in events]
     own = {"amount", "owner_id", "team_id"}
     others = {n for n in OpportunityFields.model_fields if n not in own}
     assert ("OpportunityAmountChanged" in names) == (first.amount != second.amount)
@@ -209,15 +209,15 @@ def test_a_closed_deal_taken_over_again_is_corrected(
         with pytest.raises(Invalid, match=r"^closed_on: is before opened_on"):
             deal.taken_over(second, None, closing, NOW)
         return
-    after, facts = deal.taken_over(second, PIPELINE.stage(stage), closing, NOW)
+    after, events = deal.taken_over(second, PIPELINE.stage(stage), closing, NOW)
     makes_sense(after)
     assert after.closed_on == (closed_on or deal.closed_on)
     assert after.lost_reason == (reason or deal.lost_reason)
-    assert (after == deal) == (not facts)
-    changed = {n for f in facts for n in f.model_dump().get("changed", [])}
+    assert (after == deal) == (not events)
+    changed = {n for f in events for n in f.model_dump().get("changed", [])}
     ends = {n for n in ("closed_on", "lost_reason") if getattr(after, n) != getattr(deal, n)}
     assert changed & {"closed_on", "lost_reason"} == ends
-    assert not ends or facts[0].model_dump()["previous"].keys() >= ends
+    assert not ends or events[0].model_dump()["previous"].keys() >= ends
 
 
 def test_a_deal_is_not_opened_after_it_was_closed() -> None:
@@ -280,8 +280,8 @@ def test_a_deal_does_not_close_before_it_was_opened() -> None:
 def test_the_time_in_a_stage_is_told_in_seconds_and_never_negative() -> None:
     deal, _ = opened(OpportunityFields(name="x"))
     later = NOW + timedelta(days=2, seconds=5)
-    moved, (fact,) = carry_out(deal, ("move", "proposal"), later)
-    assert fact.model_dump()["seconds_in_stage"] == 2 * 86400 + 5
+    moved, (event,) = carry_out(deal, ("move", "proposal"), later)
+    assert event.model_dump()["seconds_in_stage"] == 2 * 86400 + 5
     _, (won,) = carry_out(moved, ("win", None), NOW)
     assert won.model_dump()["seconds_in_stage"] == 0, "clocks of two machines may disagree"
 
@@ -290,9 +290,9 @@ def test_a_deal_given_to_its_owner_stays_as_it_is() -> None:
     deal, _ = opened(OpportunityFields(name="x", owner_id="ann", team_id="north"))
     assert deal.reassign("ann", "north") == (deal, [])
     for owner, team in (("ann", "south"), ("bob", "north")):
-        after, (fact,) = deal.reassign(owner, team)
+        after, (event,) = deal.reassign(owner, team)
         assert (after.owner_id, after.team_id) == (owner, team)
-        told = fact.model_dump()
+        told = event.model_dump()
         assert (told["previous_owner_id"], told["previous_team_id"]) == ("ann", "north")
 
 

@@ -1,4 +1,4 @@
-"""The public sales data as facts, and where to find it."""
+"""The public sales data as events, and where to find it."""
 
 import csv
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.reporting.synthetic import deal, fact, money, pipeline
+from tests.unit.reporting.synthetic import deal, event, money, pipeline
 
 ROOT = Path(__file__).parents[3]
 FOLDER = (
@@ -45,13 +45,13 @@ def deals() -> list[dict[str, str]]:
     return found
 
 
-def facts() -> Iterator[dict[str, Any]]:
+def events() -> Iterator[dict[str, Any]]:
     """Accounts, products, the pipeline, and every deal as it stands."""
     yield pipeline()
     for row in rows("accounts"):
-        yield fact("account", row["account"], 1, {"name": row["account"], "sector": row["sector"]})
+        yield event("account", row["account"], 1, {"name": row["account"], "sector": row["sector"]})
     for row in rows("products"):
-        yield fact("product", row["product"], 1, {"name": row["product"]})
+        yield event("product", row["product"], 1, {"name": row["product"]})
     for row in deals():
         stage, stage_name, status, probability = STAGES[row["deal_stage"]]
         amount = row["close_value"]

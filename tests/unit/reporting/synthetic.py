@@ -1,4 +1,4 @@
-"""A lake made by a test: facts as the relay seals them, in files as the lake writer lays them."""
+"""A lake made by a test: events as the relay seals them, in files as the lake writer lays them."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ def instant(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def fact(
+def event(
     kind: str, record: str, sequence: int, current: dict[str, Any], *, at: datetime = BEGIN
 ) -> dict[str, Any]:
     """An envelope; its id is made of what it is about, so that a copy is a duplicate."""
@@ -63,9 +63,9 @@ def fact(
 
 
 def deal(record: str, sequence: int = 1, *, at: datetime = BEGIN, **current: Any) -> dict[str, Any]:
-    """A fact about an opportunity; by default an open lead without an amount."""
+    """An event about an opportunity; by default an open lead without an amount."""
     stage = {"stage": "lead", "stage_name": "Lead", "status": "open", "probability": 10}
-    return fact(
+    return event(
         "opportunity",
         record,
         sequence,
@@ -77,21 +77,21 @@ def deal(record: str, sequence: int = 1, *, at: datetime = BEGIN, **current: Any
 
 
 def pipeline(record: str = "default", name: str = "Sales") -> dict[str, Any]:
-    """The fact that sets up a pipeline with STAGES."""
-    return fact("pipeline", record, 1, {"name": name, "stages": STAGES})
+    """The event that sets up a pipeline with STAGES."""
+    return event("pipeline", record, 1, {"name": name, "stages": STAGES})
 
 
 def money(minor_units: int, currency: str = "USD") -> dict[str, Any]:
-    """Money as facts carry it."""
+    """Money as events carry it."""
     return {"minor_units": minor_units, "currency": currency}
 
 
 def lay(
-    root: Path, facts: Iterable[dict[str, Any]], *, per_file: int = 50, tenant: str = TENANT
+    root: Path, events: Iterable[dict[str, Any]], *, per_file: int = 50, tenant: str = TENANT
 ) -> LakeFiles:
-    """Write the facts, in this order, to lake files below `root`."""
+    """Write the events, in this order, to lake files below `root`."""
     parts: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for envelope in facts:
+    for envelope in events:
         context = envelope["source"].removeprefix("zebros.")
         parts[f"context={context}/date={envelope['time'][:10]}"].append(envelope)
     folder, paths = root / f"tenant={tenant}", []
@@ -106,9 +106,9 @@ def lay(
     return LakeFiles(tenant, folder, tuple(paths))
 
 
-def delivered_badly(facts: Sequence[dict[str, Any]], random: Random) -> list[dict[str, Any]]:
-    """The same facts out of order, some of them several times: at least once, in any order."""
-    messy = [*facts, *(random.choice(facts) for _ in range(len(facts) // 3))] if facts else []
+def delivered_badly(events: Sequence[dict[str, Any]], random: Random) -> list[dict[str, Any]]:
+    """The same events out of order, some of them several times: at least once, in any order."""
+    messy = [*events, *(random.choice(events) for _ in range(len(events) // 3))] if events else []
     random.shuffle(messy)
     return messy
 
@@ -119,5 +119,5 @@ def hours(count: float) -> datetime:
 
 
 def _present(current: dict[str, Any]) -> dict[str, Any]:
-    """Absent members are left out, as facts leave out null."""
+    """Absent members are left out, as events leave out null."""
     return {name: value for name, value in current.items() if value is not None}

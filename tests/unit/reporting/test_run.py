@@ -24,19 +24,19 @@ OUTCOME = ReportResult(
     sha256="0" * 64,
     rows=1,
     totals=[{"won": 3}],
-    position=StreamPosition(facts=7),
+    position=StreamPosition(events=7),
 )
 
 
 def asked(**parameters: Any) -> ReportRun:
     wanted = ReportParameters.model_validate({"report": "win_rate", **parameters})
-    run, facts = ReportRun.request(ANN, "01ARZ3NDEKTSV4RRFFQ69G5FAV", wanted, AT)
-    assert names(facts) == ["ReportRequested"]
+    run, events = ReportRun.request(ANN, "01ARZ3NDEKTSV4RRFFQ69G5FAV", wanted, AT)
+    assert names(events) == ["ReportRequested"]
     return run
 
 
-def names(facts: list[DomainEvent]) -> list[str]:
-    return [type(fact).__name__ for fact in facts]
+def names(events: list[DomainEvent]) -> list[str]:
+    return [type(event).__name__ for event in events]
 
 
 def started() -> ReportRun:
@@ -50,8 +50,8 @@ def test_a_new_run_waits_and_belongs_to_who_asked() -> None:
 
 
 def test_starting_is_told_once_however_many_workers_it_takes() -> None:
-    run, facts = asked().start(AT)
-    assert names(facts) == ["ReportStarted"]
+    run, events = asked().start(AT)
+    assert names(events) == ["ReportStarted"]
     again, more = run.lose_worker().start(LATER)
     assert (again.status, again.attempts, more) == (RunStatus.PROCESSING, 2, [])
     assert again.started_at == LATER
@@ -78,17 +78,17 @@ def test_a_worker_that_was_taken_for_lost_puts_nothing_back() -> None:
 
 
 def test_a_run_completes_once() -> None:
-    run, facts = started().complete(OUTCOME, LATER)
+    run, events = started().complete(OUTCOME, LATER)
     assert (run.status, run.outcome, run.ended_at) == (RunStatus.COMPLETED, OUTCOME, LATER)
-    assert names(facts) == ["ReportCompleted"]
+    assert names(events) == ["ReportCompleted"]
     assert run.complete(OUTCOME, LATER) == (run, [])
 
 
 def test_what_has_ended_stays_as_it_is() -> None:
     completed, _ = started().complete(OUTCOME, LATER)
-    failed, facts = started().fail(FailureCode.WORKER_LOST, "Lost.", LATER)
+    failed, events = started().fail(FailureCode.WORKER_LOST, "Lost.", LATER)
     cancelled, told = started().cancel("ann", LATER)
-    assert (names(facts), names(told)) == (["ReportFailed"], ["ReportCancelled"])
+    assert (names(events), names(told)) == (["ReportFailed"], ["ReportCancelled"])
     for run in (completed, failed, cancelled):
         assert run.ended
         assert run.start(LATER) == (run, [])

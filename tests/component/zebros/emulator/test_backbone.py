@@ -21,7 +21,7 @@ def backbone() -> str:
 def write(emulator: Any, table: str, *names: str) -> None:
     database = emulator.client("dynamodb")
     for name in names:
-        item = {"pk": {"S": name}, "sk": {"S": "FACT#1"}}
+        item = {"pk": {"S": name}, "sk": {"S": "EVENT#1"}}
         database.put_item(TableName=table, Item=item)
 
 
@@ -37,7 +37,7 @@ def seen(emulator: Any, table: str) -> dict[str, int]:
 
 def settled(emulator: Any) -> bool:
     backlog = emulator.backlog()
-    return not backlog["streams"] and not any("Facts" in name for name in backlog["queues"])
+    return not backlog["streams"] and not any("Events" in name for name in backlog["queues"])
 
 
 def test_a_queue_gives_ten_messages_at_most_as_shipped(stock: Any, backbone: str) -> None:
@@ -48,7 +48,7 @@ def test_a_queue_gives_ten_messages_at_most_as_shipped(stock: Any, backbone: str
     assert max(found.values()) <= 10
 
 
-def test_facts_reach_their_consumer_in_the_batches_it_asked_for(
+def test_events_reach_their_consumer_in_the_batches_it_asked_for(
     platform: Any, backbone: str
 ) -> None:
     outputs = platform.deploy("batches", backbone)
@@ -120,7 +120,7 @@ def life(own: Any, backbone: str) -> Life:
     arn = flows.start_execution(stateMachineArn=outputs["Flow"], name="one")["executionArn"]
     emulator.end(signal.SIGKILL)
     emulator.start()
-    keys = [{"pk": {"S": name}, "sk": {"S": "FACT#1"}} for name in names]
+    keys = [{"pk": {"S": name}, "sk": {"S": "EVENT#1"}} for name in names]
     database = emulator.client("dynamodb")
     kept = sum("Item" in database.get_item(TableName=table, Key=key) for key in keys)
     write(emulator, table, "b1")
@@ -158,7 +158,7 @@ def test_a_kill_loses_no_item(life: Life) -> None:
     assert life.kept == 30
 
 
-def test_facts_written_before_a_kill_are_delivered_after_it(life: Life) -> None:
+def test_events_written_before_a_kill_are_delivered_after_it(life: Life) -> None:
     assert len(life.delivered_after_kill) == 31
 
 
@@ -166,7 +166,7 @@ def test_an_execution_that_ran_at_a_kill_is_finished_after_it(life: Life) -> Non
     assert life.output == {"rows": 1}
 
 
-def test_a_stop_and_a_start_skip_no_fact(life: Life) -> None:
+def test_a_stop_and_a_start_skip_no_event(life: Life) -> None:
     """As shipped the position in the stream is kept and the stream is not, so 31 are skipped."""
     assert "c1" in life.delivered_after_stop
 

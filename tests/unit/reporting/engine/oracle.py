@@ -12,7 +12,7 @@ type Rows = dict[tuple[Any, ...], tuple[Any, ...]]
 
 
 def expected(
-    facts: list[dict[str, Any]],
+    events: list[dict[str, Any]],
     report: str,
     by: str,
     *,
@@ -22,10 +22,10 @@ def expected(
     as_of: datetime | None = None,
 ) -> tuple[Rows, Rows]:
     """Rows and totals: {(group..., currency): measures}; without currency for win_rate."""
-    known = [f for f in facts if as_of is None or f["time"] <= instant(as_of)]
+    known = [f for f in events if as_of is None or f["time"] <= instant(as_of)]
     state: dict[str, dict[str, Any]] = {}
-    for fact in sorted(known, key=lambda f: int(f["sequence"])):
-        state[fact["subject"]] = fact["data"]["current"]
+    for event in sorted(known, key=lambda f: int(f["sequence"])):
+        state[event["subject"]] = event["data"]["current"]
     chosen = []
     for subject, deal in state.items():
         if not subject.startswith("opportunity/") or "archived_at" in deal:

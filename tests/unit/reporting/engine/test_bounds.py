@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reporting.engine.facts import Facts, load
+from reporting.engine.events import Events, load
 from reporting.engine.progress import Watch
 from tests.unit.reporting.synthetic import deal, lay
 
@@ -14,8 +14,8 @@ MOST_BYTES = 256 * 10**6
 UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
-def setting(facts: Facts, name: str) -> str:
-    [(value,)] = facts.query("SELECT current_setting(?)", [name])
+def setting(events: Events, name: str) -> str:
+    [(value,)] = events.query("SELECT current_setting(?)", [name])
     return str(value)
 
 
@@ -27,18 +27,18 @@ def size(text: str) -> float:
 
 
 def test_duckdb_keeps_to_one_thread_and_256_megabytes(tmp_path: Path) -> None:
-    with load(lay(tmp_path, [deal("d-1")]), "none", watch=Watch()) as facts:
-        assert setting(facts, "threads") == "1"
-        assert size(setting(facts, "memory_limit")) <= MOST_BYTES
-        assert size(setting(facts, "max_temp_directory_size")) <= 4 * 10**9 * 1.01
-        assert setting(facts, "lock_configuration") == "True"
+    with load(lay(tmp_path, [deal("d-1")]), "none", watch=Watch()) as events:
+        assert setting(events, "threads") == "1"
+        assert size(setting(events, "memory_limit")) <= MOST_BYTES
+        assert size(setting(events, "max_temp_directory_size")) <= 4 * 10**9 * 1.01
+        assert setting(events, "lock_configuration") == "True"
 
 
 def test_duckdb_opens_no_file_beside_the_tenant_s(tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text('{"id": "1"}\n', encoding="utf-8")
     with (
-        load(lay(tmp_path, [deal("d-1")]), "none", watch=Watch()) as facts,
+        load(lay(tmp_path, [deal("d-1")]), "none", watch=Watch()) as events,
         pytest.raises(duckdb.Error, match="disabled"),
     ):
-        facts.query("SELECT * FROM read_json(?)", [str(other)])
+        events.query("SELECT * FROM read_json(?)", [str(other)])

@@ -132,7 +132,7 @@ def test_json_has_exact_amounts_and_says_what_it_reflects(tmp_path: Path) -> Non
     assert found["row_count"] == 2
     assert found["period"] == {"from": "2026-01-01", "to": "2026-03-31", "of": "closing date"}
     assert found["position"] == {
-        "facts": 8800,
+        "events": 8800,
         "last_time": "2026-04-01T09:30:00+00:00",
         "last_id": "01K0LAST",
     }
@@ -209,7 +209,7 @@ def text_of(path: Path) -> str:
     return "\n".join(page.extract_text() for page in PdfReader(BytesIO(path.read_bytes())).pages)
 
 
-def test_pdf_says_whose_figures_of_when_out_of_which_facts(tmp_path: Path) -> None:
+def test_pdf_says_whose_figures_of_when_out_of_which_events(tmp_path: Path) -> None:
     asked = report(ANN, charts=(CHART,), currency="USD", as_of=datetime(2026, 4, 2, tzinfo=UTC))
     text = text_of(written(asked, "pdf", tmp_path))
     for part in (
@@ -218,7 +218,7 @@ def test_pdf_says_whose_figures_of_when_out_of_which_facts(tmp_path: Path) -> No
         "2026-01-01 to 2026-03-31, by closing date",
         "As of 2026-04-02 00:00:00 UTC",
         "Only deals priced in USD",
-        "Reflects 8,800 facts, the last of 2026-04-01 09:30:00 UTC (01K0LAST)",
+        "Reflects 8,800 events, the last of 2026-04-01 09:30:00 UTC (01K0LAST)",
         "1,234.56",
         "63.15 %",
         "Total",

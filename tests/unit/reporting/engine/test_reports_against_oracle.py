@@ -1,4 +1,4 @@
-"""Every report in every grouping equals a brute-force oracle, however the facts were delivered."""
+"""Every report in every grouping equals a brute-force oracle, however the events were delivered."""
 
 import tempfile
 from datetime import date, timedelta
@@ -18,7 +18,7 @@ from tests.unit.reporting.synthetic import (
     STAGES,
     deal,
     delivered_badly,
-    fact,
+    event,
     hours,
     instant,
     lay,
@@ -60,20 +60,20 @@ def deal_states(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Facts in the order in which they happened, one an hour."""
-    facts = [pipeline()]
+    """Events in the order in which they happened, one an hour."""
+    events = [pipeline()]
     for name, labels in (("p1", ["Box", "Crate"]), ("p2", ["Bolt"]), ("a1", ["Mining"])):
         kind, member = ("product", "name") if name[0] == "p" else ("account", "sector")
         for sequence, label in enumerate(labels, 1):
-            facts.append(fact(kind, name, sequence, {"name": "A", member: label}))
-    facts.append(fact("account", "a2", 1, {"name": "Without a sector"}))
-    facts.append(fact("contact", "c1", 1, {"first_name": "Ann", "account_id": "a1"}))
+            events.append(event(kind, name, sequence, {"name": "A", member: label}))
+    events.append(event("account", "a2", 1, {"name": "Without a sector"}))
+    events.append(event("contact", "c1", 1, {"first_name": "Ann", "account_id": "a1"}))
     for number, states in enumerate(
         draw(st.lists(st.lists(deal_states(), min_size=1, max_size=3)))
     ):
         for sequence, state in enumerate(states, 1):
-            facts.append(deal(f"d{number}", sequence, at=hours(sequence), **state))
-    return facts
+            events.append(deal(f"d{number}", sequence, at=hours(sequence), **state))
+    return events
 
 
 EVERY = [(report, by) for report, groupings in GROUPINGS.items() for by in groupings]
@@ -83,11 +83,11 @@ EVERY = [(report, by) for report, groupings in GROUPINGS.items() for by in group
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_report_says_what_the_oracle_says(report: str, by: str, data: st.DataObject) -> None:
-    facts = data.draw(histories())
+    events = data.draw(histories())
     start, end = data.draw(st.sampled_from([(None, None), ("2026-02-01", "2026-03-31")]))
     currency = data.draw(st.sampled_from([None, None, "EUR"]))
     as_of = data.draw(st.sampled_from([None, hours(1), hours(2.5)]))
-    delivered = delivered_badly(facts, Random(data.draw(st.integers(0, 99))))
+    delivered = delivered_badly(events, Random(data.draw(st.integers(0, 99))))
     with tempfile.TemporaryDirectory() as folder:
         found = compute(
             lay(Path(folder), delivered, per_file=7),
@@ -101,8 +101,8 @@ def test_a_report_says_what_the_oracle_says(report: str, by: str, data: st.DataO
     )
     assert keyed(found, found.rows) == rows
     assert keyed(found, found.totals) == totals
-    known = {f["id"] for f in facts if as_of is None or f["time"] <= instant(as_of)}
-    assert found.position.facts == len(known)
+    known = {f["id"] for f in events if as_of is None or f["time"] <= instant(as_of)}
+    assert found.position.events == len(known)
 
 
 def keyed(report: Report, rows: tuple[tuple[Any, ...], ...]) -> Rows:
@@ -115,10 +115,10 @@ def keyed(report: Report, rows: tuple[tuple[Any, ...], ...]) -> Rows:
 
 def test_the_period_is_inclusive_on_both_days(tmp_path: Path) -> None:
     first = date(2026, 2, 1)
-    facts = [
+    events = [
         deal(f"d{n}", status="won", closed_on=(first + timedelta(n - 1)).isoformat())
         for n in range(4)
     ]
     asked = {"report": "win_rate", "from": "2026-02-01", "to": "2026-02-02"}
-    report = compute(lay(tmp_path, facts), ReportParameters.model_validate(asked))
+    report = compute(lay(tmp_path, events), ReportParameters.model_validate(asked))
     assert report.totals[0][1] == 2

@@ -9,7 +9,7 @@ from reporting.engine.lake import LakeFiles
 from reporting.engine.parameters import ReportParameters
 from reporting.engine.queries import compute
 from reporting.engine.report import Report
-from tests.unit.reporting.sales_csv import deals, facts, needs_sales_data
+from tests.unit.reporting.sales_csv import deals, events, needs_sales_data
 from tests.unit.reporting.synthetic import lay
 
 pytestmark = needs_sales_data
@@ -24,7 +24,7 @@ COLUMNS = {
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> LakeFiles:
-    return lay(tmp_path_factory.mktemp("lake"), facts(), per_file=400)
+    return lay(tmp_path_factory.mktemp("lake"), events(), per_file=400)
 
 
 def report_of(files: LakeFiles, name: str, **more: Any) -> Report:

@@ -60,7 +60,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (
             ["events", "tail", "--type", "OpportunityWon", "--type", "OportunityLost"],
             65,
-            "There is no fact OportunityLost.\nDid you mean OpportunityLost",
+            "There is no event OportunityLost.\nDid you mean OpportunityLost",
         ),
         (["events", "tail", "--type", "Zzz"], 65, "events/schemas has a file for each."),
         (["events", "tail", "--type", "OpportunityWon"], 69, "No CRM runs here"),

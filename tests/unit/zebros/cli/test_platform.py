@@ -49,7 +49,7 @@ def test_status_says_what_runs_and_what_is_on_its_way(
     assert ["platform", "runs", str(os.getpid())] in rows
     assert ["worker", "does", "not", "run", str(os.getpid())] in rows
     assert ["api", STATE["api"]] in rows
-    assert "2 facts to relay; ReportingLakeQueue: 3" in said
+    assert "2 events to relay; ReportingLakeQueue: 3" in said
 
     assert cli.main(["--home", str(running.path), "--json", "status"]) == 0
     told = json.loads(capsys.readouterr().out)

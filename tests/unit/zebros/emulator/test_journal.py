@@ -68,7 +68,7 @@ def write(tables: Any) -> None:
     tables._batch_write_item(
         {"RequestItems": {"sorted": [{"PutRequest": {"Item": item("c", "1")}}]}}
     )
-    puts = [{"Put": {"TableName": "sorted", "Item": item("d", sk)}} for sk in ("STATE", "FACT#1")]
+    puts = [{"Put": {"TableName": "sorted", "Item": item("d", sk)}} for sk in ("STATE", "EVENT#1")]
     tables._transact_write_items({"TransactItems": puts})
 
 
@@ -85,7 +85,7 @@ def test_what_is_repeated_is_what_happened(tables: Any, mended: Any, tmp_path: P
     assert journals.repeat(journal, 1) == 6
     assert everything(tables) == before
     keys = [one["dynamodb"]["Keys"]["sk"]["S"] for one in tables._stream_records["sorted"]]
-    assert keys == ["1", "STATE", "FACT#1"], "the stream has the facts again"
+    assert keys == ["1", "STATE", "EVENT#1"], "the stream has the events again"
     journals.repeat(journal, 1)
     assert everything(tables) == before, "twice does no harm"
 

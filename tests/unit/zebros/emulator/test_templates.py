@@ -64,7 +64,7 @@ def test_an_archive_is_made_changed_and_deleted_with_its_stack(emulator: Any, me
     with mended(archives.apply):
         handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
         handler = handlers["AWS::Events::Archive"]
-        name, attributes = handler["create"]("FactArchive", props, "zebros")
+        name, attributes = handler["create"]("EventArchive", props, "zebros")
         assert events._archives[name]["RetentionDays"] == 30
         assert attributes["Arn"].endswith(f":archive/{name}")
         events._put_events(
@@ -76,7 +76,7 @@ def test_an_archive_is_made_changed_and_deleted_with_its_stack(emulator: Any, me
             }
         )
         assert events._archives[name]["EventCount"] == 1
-        handler["update"](name, props, {**props, "RetentionDays": 365}, "zebros", "FactArchive")
+        handler["update"](name, props, {**props, "RetentionDays": 365}, "zebros", "EventArchive")
         assert events._archives[name]["RetentionDays"] == 365
         assert events._archives[name]["EventCount"] == 1, "an update keeps what is archived"
         handler["delete"](name, props)
@@ -88,7 +88,7 @@ def test_an_archive_that_cannot_be_made_fails_with_the_reason(emulator: Any, men
         handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
         bad = {"SourceArn": "arn:x", "EventPattern": {"source": "not a list"}}
         with pytest.raises(ValueError, match=r"AWS::Events::Archive: .*pattern"):
-            handlers["AWS::Events::Archive"]["create"]("FactArchive", bad, "zebros")
+            handlers["AWS::Events::Archive"]["create"]("EventArchive", bad, "zebros")
 
 
 def table_settings(emulator: Callable[[str], Any]) -> tuple[Any, Any, Any]:

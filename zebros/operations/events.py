@@ -1,4 +1,4 @@
-"""The facts about a record: from its table's outbox (a week), else from the lake (for good)."""
+"""The events about a record: from its table's outbox (a week), else from the lake (for good)."""
 
 import gzip
 import json
@@ -33,27 +33,27 @@ CONTEXTS = {
 _SCHEMAS = Path(__file__).resolve().parents[2] / "events" / "schemas"
 _ID = re.compile(PATTERN)
 _LAKE_DAYS = 2
-"""Days on each side of a fact's day its lake file may carry: facts are filed by their own day."""
+"""Days searched on each side of an event's day: lake files are named by the events' own day."""
 _PAGE = 1000
 
 
 def types() -> frozenset[str]:
-    """The facts that have a schema, by name (`OpportunityWon`)."""
+    """The events that have a schema, by name (`OpportunityWon`)."""
     return frozenset(file.name.partition(".")[0] for file in _SCHEMAS.glob("*/*.json"))
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where a fact lies in the lake."""
+    """Where an event lies in the lake."""
 
     key: str
     written_at: datetime
 
 
 def of_record(deployment: Deployment, tenant: str, target: str) -> tuple[str, list[Envelope]]:
-    """The subject (`opportunity/<id>`) and its facts in sequence.
+    """The subject (`opportunity/<id>`) and its events in sequence.
 
-    `target` is a subject, a record's id, or a fact's id. Raises BadInput when nothing is known of
+    `target` is a subject, a record's id, or an event's id. Raises BadInput when nothing is known of
     it.
     """
     subject, items = in_outbox(deployment, tenant, target)
@@ -64,7 +64,7 @@ def of_record(deployment: Deployment, tenant: str, target: str) -> tuple[str, li
     if found:
         return str(found[0]["subject"]), found
     raise BadInput(
-        f"Tenant {tenant} has no facts about {target}.",
+        f"Tenant {tenant} has no events about {target}.",
         hint="`--tenant` names another tenant; a change a moment ago may not be stored yet.",
     )
 
@@ -97,7 +97,7 @@ def _outbox(deployment: Deployment, tenant: str, kind: str, record_id: str) -> l
     items: list[Item] = []
     after: Item | None = None
     while True:
-        page = table.query(pk, prefix="FACT#", limit=_PAGE, after=after, consistent=True)
+        page = table.query(pk, prefix="EVENT#", limit=_PAGE, after=after, consistent=True)
         items += page.items
         after = page.last_key
         if after is None:
@@ -111,27 +111,27 @@ def _sealed(detail: str | int | bytes) -> Envelope:
 
 
 def in_lake(deployment: Deployment, tenant: str, kind: str, record_id: str) -> list[Envelope]:
-    """A record's facts in the lake (or one fact), from the day of its id on, in sequence."""
+    """A record's events in the lake (or one event), from the day of its id on, in sequence."""
     if record_id == "default":
         return []
     born = ULID.from_str(record_id).datetime.astimezone(UTC)
     contexts = {CONTEXTS[kind][0]} if kind else {context for context, _ in CONTEXTS.values()}
-    facts: dict[str, Envelope] = {}
+    events: dict[str, Envelope] = {}
     for context in sorted(contexts):
         for key, _ in files(deployment, tenant, context, born - timedelta(days=_LAKE_DAYS)):
             for envelope in lines(deployment, key):
                 if envelope["subject"].endswith(f"/{record_id}") or envelope["id"] == record_id:
-                    facts[envelope["id"]] = envelope
-    return sorted(facts.values(), key=lambda fact: int(fact["sequence"]))
+                    events[envelope["id"]] = envelope
+    return sorted(events.values(), key=lambda event: int(event["sequence"]))
 
 
 def files(
     deployment: Deployment, tenant: str, context: str, since: datetime
 ) -> Iterator[tuple[str, datetime]]:
-    """Lake files with facts from a day on: key and when it was written, oldest day first."""
+    """Lake files with events from a day on: key and when it was written, oldest day first."""
     s3, bucket = deployment.aws("s3"), deployment.output("LakeBucketName")
     prefix = f"tenant={tenant}/context={context}/"
-    # Keys sort by day, so listing starts where the facts can first be.
+    # Keys sort by day, so listing starts where the events can first be.
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=prefix, StartAfter=f"{prefix}date={since:%Y-%m-%d}"
     )
@@ -147,15 +147,15 @@ def lines(deployment: Deployment, key: str) -> Iterator[Envelope]:
         yield json.loads(line)
 
 
-def located(deployment: Deployment, fact: Envelope) -> Located | None:
-    """The lake file that has a fact; None when it has not been written (yet)."""
-    context = str(fact["source"]).removeprefix("zebros.")
-    at = datetime.fromisoformat(fact["time"])
+def located(deployment: Deployment, event: Envelope) -> Located | None:
+    """The lake file that has an event; None when it has not been written (yet)."""
+    context = str(event["source"]).removeprefix("zebros.")
+    at = datetime.fromisoformat(event["time"])
     day = f"/date={at.astimezone(UTC):%Y-%m-%d}/"
-    for key, written_at in files(deployment, fact["tenantid"], context, at - timedelta(days=1)):
-        # A file written before the fact happened cannot hold it (S3 tells whole seconds).
+    for key, written_at in files(deployment, event["tenantid"], context, at - timedelta(days=1)):
+        # A file written before the event happened cannot hold it (S3 tells whole seconds).
         if day not in key or written_at < at - timedelta(seconds=1):
             continue
-        if any(envelope["id"] == fact["id"] for envelope in lines(deployment, key)):
+        if any(envelope["id"] == event["id"] for envelope in lines(deployment, key)):
             return Located(key, written_at)
     return None

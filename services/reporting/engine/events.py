@@ -1,8 +1,8 @@
-"""The lake files of one tenant in a DuckDB of their own: facts, read once, with what is needed.
+"""The lake files of one tenant in a DuckDB of their own: events, read once, with what is needed.
 
 Each line is an envelope (CloudEvents attributes and `data.current`, the record afterwards). Lines
 are read with an explicit schema: no sampling, no surprises, and only the needed members are kept.
-Of each fact stay its identity (to count every fact once, however often it was delivered), its
+Of each event stay its identity (to count every event once, however often it was delivered), its
 subject and sequence (to find the last one of each record), and the members reports compute with.
 
 What untrusted text can reach: values are bound, never formatted into SQL; the database may open
@@ -32,14 +32,14 @@ _BATCH_BYTES, _BATCH_FILES = 32_000_000, 500
 """One step of reading, between two looks at the watch: about a second."""
 
 DEAL, LABEL = 1, 2
-"""The kinds of records the fact table knows: deals, and the records that name their groups."""
+"""The kinds of records the event table knows: deals, and the records that name their groups."""
 OPEN, WON, LOST = 1, 2, 3
-"""The states of a deal as the fact table has them; any other is no state we report on."""
+"""The states of a deal as the event table has them; any other is no state we report on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A column of the fact table: name, type, and the SQL over an envelope that fills it.
+    """A column of the event table: name, type, and the SQL over an envelope that fills it.
 
     The SQL may use id, subject, time, sequence, kind (DEAL, LABEL or null) and the named members
     of `data.current`.
@@ -53,11 +53,11 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a grouping needs of the facts, beyond what every report needs."""
+    """What a grouping needs of the events, beyond what every report needs."""
 
     kept: tuple[Kept, ...] = ()
     labels: str | None = None
-    """The kind of record that the key names: its facts say what the group is called."""
+    """The kind of record that the key names: its events say what the group is called."""
     contexts: tuple[str, ...] = ("opportunities",)
 
 
@@ -112,7 +112,7 @@ _MEMBERS = {
 """Members of `data.current` that are not simply text."""
 
 # A subject is kept as its MD5, 16 bytes in place of 38: two of a billion records share one with a
-# chance of 1 in 10^21. A fact's id is kept as 64 bits, which serve to count and nothing else.
+# chance of 1 in 10^21. An event's id is kept as 64 bits, which serve to count and nothing else.
 _ALWAYS = (
     Kept("id_hash", "UBIGINT", "hash(id)"),
     Kept("subject", "UHUGEINT", "md5_number(subject)"),
@@ -140,8 +140,8 @@ _ALWAYS = (
 )
 
 
-class Facts:
-    """The facts of one tenant, up to an instant if one is given, prepared for one grouping."""
+class Events:
+    """The events of one tenant, up to an instant if one is given, prepared for one grouping."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path]
@@ -155,14 +155,14 @@ class Facts:
         return _run(self._connection, sql, parameters)
 
     def position(self) -> Position:
-        """Where in the event stream these facts end."""
-        [(facts, last_time)] = self.query("SELECT count(DISTINCT id_hash), max(time) FROM fact")
-        if not facts:
+        """Where in the event stream these events end."""
+        [(events, last_time)] = self.query("SELECT count(DISTINCT id_hash), max(time) FROM event")
+        if not events:
             return Position()
-        return Position(facts, last_time.replace(tzinfo=UTC), self._last_id(last_time))
+        return Position(events, last_time.replace(tzinfo=UTC), self._last_id(last_time))
 
     def _last_id(self, last_time: datetime) -> str | None:
-        """The last fact's id, which is not kept: 26 bytes for each fact, of which one is asked for.
+        """The last event's id. Ids are not kept: they take 26 bytes an event, and one is needed.
 
         Names of files sort by time, so it is in the newest file or in one of those next to it.
         """
@@ -178,7 +178,7 @@ class Facts:
 @contextmanager
 def load(
     files: LakeFiles, grouping: Grouping, *, as_of: datetime | None = None, watch: Watch
-) -> Iterator[Facts]:
+) -> Iterator[Events]:
     """Read the files; the database and its temporary files are gone when the block ends."""
     source = SOURCES[grouping]
     until = as_of.astimezone(UTC).replace(tzinfo=None) if as_of else None
@@ -190,11 +190,11 @@ def load(
         _run(connection, _create(kept))
         insert = _insert(kept, source.labels)
         for batch, fraction in _batches(files.paths):
-            watch.step(fraction, f"Reading {len(files.paths):,} files of facts")
+            watch.step(fraction, f"Reading {len(files.paths):,} files of events")
             names = [str(path) for path in batch]
             _run(connection, insert, {"files": names, "until": until})
-        watch.step(1.0, "Facts read")
-        yield Facts(connection, source, files.paths)
+        watch.step(1.0, "Events read")
+        yield Events(connection, source, files.paths)
 
 
 def _connect(folder: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
@@ -226,7 +226,7 @@ def _read(columns: dict[str, str]) -> str:
 
 def _create(kept: Sequence[Kept]) -> str:
     return (
-        f"CREATE TEMP TABLE fact ({', '.join(f'{column.name} {column.type}' for column in kept)})"
+        f"CREATE TEMP TABLE event ({', '.join(f'{column.name} {column.type}' for column in kept)})"
     )
 
 
@@ -238,7 +238,7 @@ def _insert(kept: Sequence[Kept], labels: str | None) -> str:
     label = f"WHEN starts_with(subject, '{labels}/') THEN {LABEL}" if labels else ""
     kind = f"CASE WHEN starts_with(subject, 'opportunity/') THEN {DEAL} {label} END"
     return f"""
-INSERT INTO fact SELECT {", ".join(column.sql for column in kept)}
+INSERT INTO event SELECT {", ".join(column.sql for column in kept)}
 FROM (
     SELECT id, subject, time, sequence, {kind} AS kind, {taken}
     FROM {_read(columns)} WHERE $until IS NULL OR time <= $until
@@ -276,4 +276,4 @@ def _run(
         text = str(fault)
         start, end = text.find("context="), text.find(".jsonl.gz")
         where = text[start : end + 9] if 0 <= start < end else "one of the files"
-        raise LakeUnreadable(f"The company's facts cannot be read: {where} is damaged.") from fault
+        raise LakeUnreadable(f"The company's events cannot be read: {where} is damaged.") from fault
