@@ -15,7 +15,8 @@ INIT_BUDGET, SPARE_MEGABYTES, MOST_MEGABYTES = 1.5, 15.0, 64.0
 _LINES = "import sys; sys.path[:0] = {paths!r}; sys.dont_write_bytecode = True; {work}"
 _REFERENCE = 'import boto3; boto3.client("dynamodb")'
 _MEASURED = (
-    'from opportunities.handlers.api import handler; from kernel.runtime import aws; aws.client("dynamodb")'
+    "from opportunities.handlers.api import handler; from kernel.runtime import aws; "
+    'aws.client("dynamodb")'
 )
 
 
