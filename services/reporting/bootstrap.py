@@ -1,22 +1,23 @@
 """Wires this context to AWS, once per cold start."""
 
-import os
 from functools import cache
 
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
-from kernel.storage.dynamo import Table
+from kernel.runtime.settings import read_settings
+from kernel.storage.table import Table
 from reporting.files import ReportFiles
 from reporting.flow import ReportFlow
 from reporting.lake_writer import LakeFolders
 from reporting.repository import ReportRepository
 from reporting.service import ReportService, RunService
+from reporting.settings import FilesSettings, LakeSettings, TableSettings, WorkflowSettings
 
 
 @cache
 def table() -> Table:
     """The context's table."""
-    return Table(client("dynamodb"), os.environ["TABLE_NAME"])
+    return Table(client("dynamodb"), read_settings(TableSettings).table_name)
 
 
 @cache
@@ -28,7 +29,7 @@ def repository() -> ReportRepository:
 @cache
 def files() -> ReportFiles:
     """The finished reports."""
-    return ReportFiles(client("s3"), os.environ["FILES_BUCKET"], utc_now)
+    return ReportFiles(client("s3"), read_settings(FilesSettings).files_bucket, utc_now)
 
 
 @cache
@@ -46,10 +47,10 @@ def runs() -> RunService:
 @cache
 def flow() -> ReportFlow:
     """The state machine."""
-    return ReportFlow(client("stepfunctions"), os.environ["STATE_MACHINE_ARN"])
+    return ReportFlow(client("stepfunctions"), read_settings(WorkflowSettings).state_machine_arn)
 
 
 @cache
 def lake() -> LakeFolders:
     """The event lake."""
-    return LakeFolders(client("s3"), os.environ["LAKE_BUCKET"])
+    return LakeFolders(client("s3"), read_settings(LakeSettings).lake_bucket)

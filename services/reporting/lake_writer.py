@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kernel.domain.envelope import CloudEvent
+from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.ids import PATTERN
-from kernel.messaging.consumer import ALL, Message, consumed, failures, report
+from kernel.messaging.messages import Message, MessageBatch, log_consumed
 
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _CONTEXT = re.compile(r"[a-z]{1,40}")
@@ -83,35 +83,22 @@ class LakeFolders:
 class LakeWriter:
     """Writes batches of events; a Lambda handler (SQS, partial batch failures)."""
 
-    types = frozenset({ALL})
-
     def __init__(self, folders: Callable[[], LakeFolders]) -> None:
         self._folders = folders
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
         """One file per tenant, context and day; what cannot be read or written fails alone."""
-        failed: list[str] = []
-        folders: dict[Folder, list[tuple[dict[str, Any], CloudEvent]]] = {}
-        for record in event["Records"]:
-            try:
-                cloud_event = Message(record).event()
-                # What no file or its metadata can hold fails here, and not with all its company.
-                cloud_event.detail.encode()
-                cloud_event.time.encode("ascii")
-                folders.setdefault(Folder.of(cloud_event), []).append((record, cloud_event))
-            except Exception as fault:
-                report("lake", record, fault)
-                failed.append(record["messageId"])
-        for folder, batch in folders.items():
-            try:
-                self._folders().write(
-                    folder, {cloud_event.id: cloud_event for _, cloud_event in batch}
-                )
-            except Exception as fault:
-                for record, _ in batch:
-                    report("lake", record, fault)
-                    failed.append(record["messageId"])
-                continue
-            for _, cloud_event in batch:
-                consumed("lake", cloud_event)
-        return failures(failed)
+        batch = MessageBatch("lake", event)
+        folders: dict[Folder, list[Message]] = {}
+        for message in batch.messages():
+            with batch.isolate(message):
+                # What no file or its metadata can hold fails here, without the rest of its file.
+                message.event.detail.encode()
+                message.event.time.encode("ascii")
+                folders.setdefault(Folder.of(message.event), []).append(message)
+        for folder, messages in folders.items():
+            with batch.isolate(*messages):
+                self._folders().write(folder, {one.event.id: one.event for one in messages})
+                for message in messages:
+                    log_consumed("lake", message.event)
+        return batch.response()

@@ -12,11 +12,10 @@ raises RuleViolation instead.
 from datetime import datetime
 from typing import Any
 
-from kernel.domain.aggregate import Aggregate, born
-from kernel.domain.auth import Caller
-from kernel.domain.errors import RuleViolation
-from kernel.domain.events import DomainEvent
+from kernel.domain.aggregate import Aggregate, Change, new_record
+from kernel.domain.principal import RequestContext
 from reporting.engine.parameters import ReportParameters
+from reporting.errors import ReportEnded
 from reporting.events import (
     FailureCode,
     ReportCancelled,
@@ -34,8 +33,6 @@ WAITING = frozenset({RunStatus.PENDING, RunStatus.RETRY_PENDING})
 PARAMETERS = ("report", "by", "from_", "to", "format", "currency")
 """As attributes; everywhere else `from_`, a word of the language, is called `from`."""
 
-type Change = tuple["ReportRun", list[DomainEvent]]
-
 
 class ReportRun(ReportRunState, Aggregate):
     """A report run with its tenant."""
@@ -45,18 +42,19 @@ class ReportRun(ReportRunState, Aggregate):
 
     @classmethod
     def request(
-        cls, caller: Caller, run_id: str, parameters: ReportParameters, at: datetime
-    ) -> Change:
+        cls, request: RequestContext, run_id: str, parameters: ReportParameters, at: datetime
+    ) -> Change["ReportRun"]:
         """A new run, waiting for a worker."""
+        principal = request.principal
         wanted = {name: getattr(parameters, name) for name in PARAMETERS}
         run = cls(
-            **born(caller.tenant_id, run_id, caller.user_id, at),
+            **new_record(request.tenant_id, run_id, principal.user_id, at),
             **{**wanted, "by": parameters.grouping},
-            owner_id=caller.user_id,
-            team_id=caller.team_id,
-            correlation_id=caller.correlation_id,
+            owner_id=principal.user_id,
+            team_id=principal.team_id,
+            correlation_id=request.correlation_id,
         )
-        return run, [ReportRequested(current=run)]
+        return Change(run, (ReportRequested(current=run),))
 
     @property
     def ended(self) -> bool:
@@ -80,51 +78,50 @@ class ReportRun(ReportRunState, Aggregate):
             words.append(f"to-{self.to}")
         return f"{'-'.join(words)}.{self.format}"
 
-    def start(self, at: datetime) -> Change:
+    def start(self, at: datetime) -> Change["ReportRun"]:
         """A worker begins; also one that takes over from a worker that was lost unnoticed."""
         if self.ended:
-            return self, []
+            return Change(self)
         after = self.with_changes(
             status=RunStatus.PROCESSING, attempts=self.attempts + 1, started_at=at
         )
-        return after, [ReportStarted(current=after)] if self.started_at is None else []
+        return Change(after, () if self.started_at else (ReportStarted(current=after),))
 
-    def put_back(self, attempt: int) -> "ReportRun":
+    def put_back(self, attempt: int) -> Change["ReportRun"]:
         """Its worker was told to stop: another begins anew, and this attempt does not count.
 
         Nothing changes when it is another attempt's turn by now.
         """
         if self.status is not RunStatus.PROCESSING or self.attempts != attempt:
-            return self
-        return self.with_changes(status=RunStatus.RETRY_PENDING, attempts=max(0, self.attempts - 1))
+            return Change(self)
+        attempts = max(0, self.attempts - 1)
+        return Change(self.with_changes(status=RunStatus.RETRY_PENDING, attempts=attempts))
 
-    def lose_worker(self) -> "ReportRun":
+    def lose_worker(self) -> Change["ReportRun"]:
         """Its worker was lost: another begins anew."""
         if self.status is not RunStatus.PROCESSING:
-            return self
-        return self.with_changes(status=RunStatus.RETRY_PENDING)
+            return Change(self)
+        return Change(self.with_changes(status=RunStatus.RETRY_PENDING))
 
-    def complete(self, outcome: ReportResult, at: datetime) -> Change:
+    def complete(self, outcome: ReportResult, at: datetime) -> Change["ReportRun"]:
         """The file is there."""
         if self.ended:
-            return self, []
+            return Change(self)
         after = self.with_changes(status=RunStatus.COMPLETED, ended_at=at, outcome=outcome)
-        return after, [ReportCompleted(current=after)]
+        return Change(after, (ReportCompleted(current=after),))
 
-    def fail(self, failure: FailureCode, reason: str, at: datetime) -> Change:
+    def fail(self, failure: FailureCode, reason: str, at: datetime) -> Change["ReportRun"]:
         """It will not be made."""
         if self.ended:
-            return self, []
+            return Change(self)
         after = self.with_changes(
             status=RunStatus.FAILED, ended_at=at, failure=failure, reason=reason
         )
-        return after, [ReportFailed(current=after)]
+        return Change(after, (ReportFailed(current=after),))
 
-    def cancel(self, by: str, at: datetime) -> Change:
+    def cancel(self, by: str, at: datetime) -> Change["ReportRun"]:
         """It is no longer wanted."""
         if self.ended:
-            raise RuleViolation(
-                f"This report has ended already: it is {self.status.lower()}.", slug="report-ended"
-            )
+            raise ReportEnded(f"This report has ended already: it is {self.status.lower()}.")
         after = self.with_changes(status=RunStatus.CANCELLED, ended_at=at, cancelled_by=by)
-        return after, [ReportCancelled(current=after)]
+        return Change(after, (ReportCancelled(current=after),))

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from kernel.domain.auth import Caller, system
+from kernel.domain.aggregate import Change
 from kernel.domain.clock import Clock, rfc3339
 from kernel.domain.errors import Busy, NotFound, StaleVersion
-from kernel.domain.events import DomainEvent
-from kernel.storage.dynamo import Item, Table
-from kernel.storage.store import Page, Store
-from reporting.model import Change, ReportRun
+from kernel.domain.principal import system_request
+from kernel.storage.records import Page, RecordStore
+from kernel.storage.table import Item, Table
+from kernel.storage.unit_of_work import UnitOfWork
+from reporting.model import ReportRun
 
 _PROGRESS_TTL_SECONDS = 7 * 24 * 3600
 _ATTEMPTS = 5
@@ -48,20 +49,14 @@ class ReportRepository:
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
-        self.runs = Store(table, ReportRun, "report", _index, clock)
-
-    def save(
-        self, caller: Caller, before: ReportRun | None, after: ReportRun, *events: DomainEvent
-    ) -> ReportRun:
-        """A run with its events. Raises StaleVersion, Conflict."""
-        return self.runs.save(caller, before, after, *events)
+        self.runs = RecordStore(table, ReportRun, "report", _index, clock)
 
     def change(
         self,
         tenant_id: str,
         run_id: str,
-        decide: Callable[[ReportRun], Change],
-        by: Caller | None = None,
+        decide: Callable[[ReportRun], Change[ReportRun]],
+        by: UnitOfWork | None = None,
     ) -> ReportRun:
         """Read, decide, commit; again from the start when someone else was faster.
 
@@ -70,12 +65,9 @@ class ReportRepository:
         """
         for _ in range(_ATTEMPTS):
             before = self.runs.get(tenant_id, run_id)
-            caller = by or system(tenant_id, correlation_id=before.correlation_id)
-            after, events = decide(before)
-            if after == before:
-                return before
+            request = system_request(tenant_id, correlation_id=before.correlation_id)
             try:
-                return self.save(caller, before, after, *events)
+                return self.runs.save(by or UnitOfWork(request), before, decide(before))
             except StaleVersion:
                 continue
         raise Busy("Too many changes to the same report at once; send the request again.")
@@ -117,12 +109,12 @@ class ReportRepository:
             f"OWNER#{owner_id}",
             index="gsi1",
             limit=limit,
-            after=cursor,
+            cursor=cursor,
             newest_first=True,
         )
 
     def of_everyone(self, tenant_id: str, limit: int, cursor: str | None) -> Page[ReportRun]:
         """All runs of the tenant, newest first."""
         return self.runs.page(
-            tenant_id, "RUNS", index="gsi2", limit=limit, after=cursor, newest_first=True
+            tenant_id, "RUNS", index="gsi2", limit=limit, cursor=cursor, newest_first=True
         )

@@ -6,17 +6,21 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
-from kernel.domain.aggregate import invalid
-from kernel.domain.auth import Area, Caller, Level
+from kernel.domain.aggregate import Change
 from kernel.domain.clock import Clock
 from kernel.domain.ids import new_id
+from kernel.domain.permissions import Level
+from kernel.domain.principal import RequestContext
+from kernel.domain.validation import invalid_fields
 from kernel.runtime.log import logger
-from kernel.storage.store import Page
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
+from reporting.context import REPORTS
 from reporting.engine.parameters import ReportParameters
 from reporting.events import FailureCode, ReportResult, RunStatus
 from reporting.failures import Failure
 from reporting.files import Link, ReportFiles
-from reporting.model import WAITING, Change, ReportRun
+from reporting.model import WAITING, ReportRun
 from reporting.repository import Progress, ReportRepository
 
 MOST_ATTEMPTS = 4
@@ -44,40 +48,41 @@ class ReportService:
     def __init__(self, repository: ReportRepository, files: ReportFiles, now: Clock) -> None:
         self._repo, self._files, self._now = repository, files, now
 
-    def request(self, caller: Caller, parameters: ReportParameters) -> ReportRun:
+    def request(self, unit: UnitOfWork, parameters: ReportParameters) -> ReportRun:
         """Ask for a report. It reads data and changes none: the right to read reports is enough."""
-        caller.must(Level.READ, Area.REPORTS)
-        run, events = ReportRun.request(caller, new_id(), parameters, self._now())
-        return self._repo.save(caller, None, run, *events)
+        unit.principal.require(Level.READ, REPORTS)
+        change = ReportRun.request(unit.request, new_id(), parameters, self._now())
+        return self._repo.runs.save(unit, None, change)
 
-    def get(self, caller: Caller, run_id: str) -> Seen:
+    def get(self, request: RequestContext, run_id: str) -> Seen:
         """A run of anyone in the tenant: it tells nothing that the right to read does not."""
-        caller.must(Level.READ, Area.REPORTS)
-        run, progress = self._repo.with_progress(caller.tenant_id, run_id)
+        request.principal.require(Level.READ, REPORTS)
+        run, progress = self._repo.with_progress(request.tenant_id, run_id)
         making = run.status is RunStatus.PROCESSING
         link = self._files.link(run, run.outcome) if run.outcome else None
         return Seen(run, progress if making else None, link)
 
-    def mine(self, caller: Caller, limit: int, cursor: str | None) -> Page[ReportRun]:
+    def mine(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ReportRun]:
         """The caller's own runs, newest first."""
-        caller.must(Level.READ, Area.REPORTS)
-        return self._repo.of_owner(caller.tenant_id, caller.user_id, limit, cursor)
+        request.principal.require(Level.READ, REPORTS)
+        return self._repo.of_owner(request.tenant_id, request.principal.user_id, limit, cursor)
 
-    def all(self, caller: Caller, limit: int, cursor: str | None) -> Page[ReportRun]:
+    def all(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ReportRun]:
         """Everyone's runs, newest first, for those who manage reports."""
-        caller.must(Level.WRITE, Area.REPORTS)
-        return self._repo.of_everyone(caller.tenant_id, limit, cursor)
+        request.principal.require(Level.WRITE, REPORTS)
+        return self._repo.of_everyone(request.tenant_id, limit, cursor)
 
-    def cancel(self, caller: Caller, run_id: str) -> ReportRun:
+    def cancel(self, unit: UnitOfWork, run_id: str) -> ReportRun:
         """Stop a run: one's own, or anyone's with the right to write reports."""
-        caller.must(Level.READ, Area.REPORTS)
+        principal = unit.principal
+        principal.require(Level.READ, REPORTS)
 
-        def decide(run: ReportRun) -> Change:
-            if run.owner_id != caller.user_id:
-                caller.must(Level.WRITE, Area.REPORTS)
-            return run.cancel(caller.user_id, self._now())
+        def decide(run: ReportRun) -> Change[ReportRun]:
+            if run.owner_id != principal.user_id:
+                principal.require(Level.WRITE, REPORTS)
+            return run.cancel(principal.user_id, self._now())
 
-        return self._repo.change(caller.tenant_id, run_id, decide, by=caller)
+        return self._repo.change(unit.tenant_id, run_id, decide, by=unit)
 
 
 class Next(StrEnum):
@@ -124,7 +129,7 @@ class RunService:
 
     def put_back(self, tenant_id: str, run_id: str, attempt: int) -> ReportRun:
         """The worker of an attempt was told to stop, and leaves the run to the next one."""
-        return self._repo.change(tenant_id, run_id, lambda run: (run.put_back(attempt), []))
+        return self._repo.change(tenant_id, run_id, lambda run: run.put_back(attempt))
 
     def complete(self, tenant_id: str, run_id: str, outcome: ReportResult) -> ReportRun:
         """The file of a run is there."""
@@ -162,7 +167,7 @@ class RunService:
             return Next.FAIL, Failure("TimedOut"), 0
         if run.attempts >= MOST_ATTEMPTS:
             return Next.FAIL, Failure("WorkerLost") if timed_out else failure, 0
-        run = self._repo.change(tenant_id, run_id, lambda run: (run.lose_worker(), []))
+        run = self._repo.change(tenant_id, run_id, lambda run: run.lose_worker())
         return Next.QUEUE, failure, pause(run.attempts)
 
     def _longer_than_allowed(self, since: datetime | None) -> bool:
@@ -176,7 +181,7 @@ def read(run: ReportRun) -> ReportParameters:
     try:
         return ReportParameters.read(run.parameters)
     except ValidationError as fault:
-        raise BadParameters(invalid(fault).detail) from fault
+        raise BadParameters(invalid_fields(fault).detail) from fault
 
 
 def pause(attempts: int) -> int:

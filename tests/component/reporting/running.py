@@ -55,7 +55,7 @@ class Running:
 
     def relay(self) -> None:
         """New events from the outbox to the reactor."""
-        from reporting.handlers.events import handler
+        from reporting.consumers.workflow import handler
 
         new = [event for event in published(self.cloud) if event["id"] not in self._relayed]
         self._relayed |= {event["id"] for event in new}

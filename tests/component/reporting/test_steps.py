@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
+from kernel.domain.aggregate import Change
 from kernel.domain.clock import utc_now
 from reporting.bootstrap import repository, runs
 from reporting.handlers.steps import handler
@@ -68,7 +69,7 @@ def test_a_run_of_another_tenant_is_nobodys(ask: Ask) -> None:
 def test_a_request_that_is_no_report_any_more_is_told_as_such(ask: Ask) -> None:
     run = ask()
     kept = repository().runs.get("acme", run["id"])
-    repository().change("acme", run["id"], lambda run: (run.with_changes(by="moon"), []))
+    repository().change("acme", run["id"], lambda run: Change(run.with_changes(by="moon")))
     assert kept.by == "none"
     with pytest.raises(BadParameters, match="by"):
         step("validate", run)
@@ -226,7 +227,7 @@ def executions(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list
 def test_a_request_starts_one_execution_however_often_it_is_told(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as consume
+    from reporting.consumers.workflow import handler as consume
 
     run = ask()
     (event,) = published(cloud)
@@ -239,7 +240,7 @@ def test_a_request_starts_one_execution_however_often_it_is_told(
 def test_an_execution_that_ended_is_not_started_again(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as consume
+    from reporting.consumers.workflow import handler as consume
 
     ask()
     (event,) = published(cloud)
@@ -252,7 +253,7 @@ def test_an_execution_that_ended_is_not_started_again(
 def test_history_told_again_starts_nothing(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as consume
+    from reporting.consumers.workflow import handler as consume
 
     ask()
     (event,) = published(cloud)
@@ -263,7 +264,7 @@ def test_history_told_again_starts_nothing(
 def test_other_events_start_nothing_and_a_broken_one_fails_alone(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as consume
+    from reporting.consumers.workflow import handler as consume
 
     run = ask()
     (event,) = published(cloud)

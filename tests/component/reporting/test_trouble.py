@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 import reporting.work
+from kernel.domain.aggregate import Change
 from kernel.domain.errors import Busy
 from kernel.runtime import aws
 from kernel.tasks.worker import Control, Failed
@@ -140,7 +141,7 @@ def test_a_request_that_is_no_report_any_more_fails_with_the_field(
     from reporting.bootstrap import repository
 
     run = ask()
-    repository().change("acme", run["id"], lambda run: (run.with_changes(by="moon"), []))
+    repository().change("acme", run["id"], lambda run: Change(run.with_changes(by="moon")))
     running.relay()
     assert running.machine.end(run["id"]) == "FAILED"
     failed = seen(api, run)
