@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from kernel.domain.cloud_events import written
+from kernel.domain.cloud_events import to_json
 from kernel.messaging import relay
 from kernel.storage.packing import pack
 from tests.component.zebros.bus import OUTPUTS, all_of, event
@@ -122,7 +122,7 @@ def relayed(
     """Five events in a table's stream, of which three ended in a dead letter of the relay."""
     for number in range(1, 6):
         for kind in ("EVENT", "STATE"):
-            detail = pack(written(event(number, source="zebros.customers")))
+            detail = pack(to_json(event(number, source="zebros.customers")))
             cloud.put_item(
                 TableName="table",
                 Item={
@@ -273,7 +273,7 @@ def outbox(relayed: tuple[Deployment, Relay], cloud: Any) -> tuple[Deployment, R
         item = {
             "pk": {"S": f"TENANT#acme#ACCOUNT#{ACCOUNT}"},
             "sk": {"S": f"EVENT#{sequence:012d}"},
-            "detail": {"B": pack(written({**told, "sequence": str(sequence)}))},
+            "detail": {"B": pack(to_json({**told, "sequence": str(sequence)}))},
         }
         cloud.put_item(TableName="table", Item=item)
     deployment, stands = relayed
