@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
-GENERATED := schemas openapi asyncapi examples requests
+GENERATED := schemas openapi asyncapi examples requests cli_contract
 # Tests run in as many processes as the machine has cores, and half as many again: some wait for a clock.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))

@@ -19,8 +19,7 @@ import typer
 
 from zebros.cli.output import complain, err
 from zebros.client.connection import DEFAULT_HOME, DEFAULT_TENANT, DEFAULT_USER, Connection
-from zebros.errors import Stopped, Trouble
-from zebros.faults import trouble_of
+from zebros.errors import CliError, Stopped, as_cli_error
 
 _WITH_VALUE = frozenset({"--api", "--token", "--tenant", "--user", "--home", "--stack"})
 _FLAGS = frozenset({"--json"})
@@ -132,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _unheard()
     except Exception as fault:
-        trouble = trouble_of(fault, _home(given))
+        trouble = as_cli_error(fault, _home(given))
         complain(trouble, as_json=as_json)
         return trouble.exit_code
 
@@ -178,7 +177,7 @@ def _usage(fault: typer.TyperException, *, as_json: bool) -> int:
             err().print(message)
         return fault.exit_code
     path = context.command_path if context is not None else "zebros"
-    trouble = Trouble(message, hint=f"`{path} --help` shows how it is used.")
+    trouble = CliError(message, hint=f"`{path} --help` shows how it is used.")
     complain(trouble, as_json=as_json)
     return fault.exit_code
 

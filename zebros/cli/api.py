@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zebros.cli.given import json_given
+from zebros.cli.json_argument import parse_json
 from zebros.cli.output import document, err
 from zebros.client.connection import Connection
 from zebros.errors import BadInput
@@ -53,7 +53,7 @@ def api(
         answer = client.request(
             verb,
             path,
-            body=json_given(body, "The body") if body is not None else None,
+            body=parse_json(body, "The body") if body is not None else None,
             headers=sent,
             key=key,
         )

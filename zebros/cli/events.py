@@ -18,7 +18,7 @@ from zebros.operations.relays import resend_outbox
 from zebros.operations.replay import replay as start_replay
 from zebros.operations.tail import Filter, tapped
 from zebros.operations.trace import Story, stories
-from zebros.words import counted
+from zebros.text import count_of
 
 _HELP = "Follow events, tell a record's story, send events or dead letters once more."
 _FACTS = "They are named as in `--type OpportunityWon`; events/schemas has a file for each."
@@ -94,7 +94,7 @@ def tail(
                     if count is not None and shown >= count:
                         break
     except KeyboardInterrupt:
-        note(f"{counted(shown, 'event', 'events')}.")
+        note(f"{count_of(shown, 'event', 'events')}.")
 
 
 def _contexts() -> str:
@@ -274,4 +274,4 @@ def resend(
         if connection.json:
             line({"subject": subject, "resent": count})
             continue
-        out().print(f"Sent {counted(count, 'event', 'events')} about {subject}.", soft_wrap=True)
+        out().print(f"Sent {count_of(count, 'event', 'events')} about {subject}.", soft_wrap=True)

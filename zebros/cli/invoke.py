@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from zebros.cli.given import json_given
+from zebros.cli.json_argument import parse_json
 from zebros.cli.output import document, err, note
 from zebros.client.connection import Connection, Deployment
-from zebros.errors import BadInput, NotReady, Trouble
+from zebros.errors import BadInput, CliError, NotReady
 
 _SAMPLES = Path("events/requests")
 
@@ -57,7 +57,7 @@ def invoke(
     if answer.get("FunctionError"):
         said = result if isinstance(result, dict) else {}
         kind, message = said.get("errorType", "error"), said.get("errorMessage", result)
-        raise Trouble(f"{function} failed: {kind}: {message}.")
+        raise CliError(f"{function} failed: {kind}: {message}.")
     document(result)
     note(f"{function} answered in {seconds * 1000:,.0f} ms.")
 
@@ -90,8 +90,8 @@ def _event(function: str, given: str | None) -> Any:
             raise BadInput(f"There is no sample event {sample}.", hint="Give a file or JSON.")
         given = str(sample)
     if given == "-" or given.lstrip().startswith(("{", "[", "@")):
-        return json_given(given, "The event")
-    return json_given(f"@{given}", "The event")
+        return parse_json(given, "The event")
+    return parse_json(f"@{given}", "The event")
 
 
 def _parsed(raw: bytes) -> Any:

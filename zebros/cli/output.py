@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from zebros.errors import Trouble
+from zebros.errors import CliError
 
 _PIPE_WIDTH = 10_000
 """A pipe has no width: nothing is wrapped or cut for it."""
@@ -40,13 +40,13 @@ def note(sentence: str) -> None:
     err().print(Text(sentence, style="dim"))
 
 
-def complain(trouble: Trouble, *, as_json: bool) -> None:
+def complain(trouble: CliError, *, as_json: bool) -> None:
     """One sentence on stderr, and what to do about it."""
     if as_json:
         sys.stderr.write(json.dumps(trouble.document(), ensure_ascii=False) + "\n")
         return
     console = err()
-    console.print(Text.assemble(("zebros: ", "bold red"), trouble.sentence))
+    console.print(Text.assemble(("zebros: ", "bold red"), trouble.message))
     if trouble.hint:
         console.print(Text(trouble.hint, style="dim"))
 

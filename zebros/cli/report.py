@@ -15,7 +15,7 @@ from kernel.domain.money import major
 from zebros.cli.output import document, note, out, progress, table
 from zebros.client.api import Client
 from zebros.client.connection import Connection
-from zebros.errors import BadInput, Stopped, Trouble
+from zebros.errors import BadInput, CliError, Stopped
 
 FORMATS = ("json", "csv", "xlsx", "pdf")
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
@@ -144,12 +144,12 @@ def percent(run: dict[str, Any]) -> float:
     return min(float(done), 100.0)
 
 
-def _cancelled(client: Client, run: dict[str, Any]) -> Trouble:
+def _cancelled(client: Client, run: dict[str, Any]) -> CliError:
     try:
         client.post(f"/reports/{run['id']}/cancel")
-    except Trouble as trouble:
+    except CliError as trouble:
         return Stopped(
-            f"Stopped waiting; report {run['id']} could not be cancelled: {trouble.sentence}",
+            f"Stopped waiting; report {run['id']} could not be cancelled: {trouble.message}",
             hint=f"`zebros api GET /reports/{run['id']}` shows how it goes.",
         )
     return Stopped(f"Report {run['id']} was cancelled.")
@@ -159,9 +159,9 @@ def _must_be_complete(run: dict[str, Any]) -> None:
     if run["status"] == "COMPLETED":
         return
     if run["status"] == "CANCELLED":
-        raise Trouble(f"Report {run['id']} was cancelled by someone.")
+        raise CliError(f"Report {run['id']} was cancelled by someone.")
     reason = run.get("reason") or "no reason was given"
-    raise Trouble(
+    raise CliError(
         f"Report {run['id']} failed: {str(reason).rstrip('.')}.",
         hint=f"`zebros events trace report/{run['id']}` tells its story.",
     )

@@ -11,10 +11,10 @@ from rich.text import Text
 from zebros.cli import report
 from zebros.cli.output import document, err, note, out, progress, table
 from zebros.client.connection import Connection, LocalIssuer
-from zebros.errors import Trouble
+from zebros.errors import CliError
 from zebros.local.home import Home
 from zebros.local.realms import TENANTS, users
-from zebros.words import counted
+from zebros.text import count_of
 
 
 def home_of(connection: Connection) -> Home:
@@ -107,8 +107,8 @@ def _first_report(ctx: typer.Context, connection: Connection) -> None:
         _settle(connection)
         report.report(ctx, "win_rate", by="owner", from_=None, to=None, format_=None, output=None)
         report.report(ctx, "win_rate", by="owner", from_=None, to=None, format_=None, output=file)
-    except Trouble as trouble:
-        note(f"The first report could not be made: {trouble.sentence} {trouble.hint}".rstrip())
+    except CliError as trouble:
+        note(f"The first report could not be made: {trouble.message} {trouble.hint}".rstrip())
 
 
 def _settle(connection: Connection, patience_s: float = 120.0) -> None:
@@ -127,7 +127,8 @@ def _settle(connection: Connection, patience_s: float = 120.0) -> None:
             if not left:
                 return
             bar.update(
-                task, description=f"{counted(left, 'event', 'events')} on the way to the event lake"
+                task,
+                description=f"{count_of(left, 'event', 'events')} on the way to the event lake",
             )
             time.sleep(0.3)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from zebros.client.api import Client, GivenToken, Tokens
+from zebros.client.api import Client, StaticToken, Tokens
 from zebros.errors import BadInput, NotReady
 from zebros.local.home import Home
 
@@ -136,7 +136,7 @@ class Connection:
 
     def _tokens(self, base: str, state: dict[str, Any] | None) -> Tokens:
         if self.token:
-            return GivenToken(self.token)
+            return StaticToken(self.token)
         if state and _is_local(base, state):
             return LocalIssuer(str(state["issuer_base"]), self.tenant, self.user)
         raise NotReady(

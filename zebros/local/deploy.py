@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from zebros.client.connection import STACK
-from zebros.errors import NotReady, Trouble
+from zebros.errors import CliError, NotReady
 from zebros.local.home import Home
 
 REGION = "us-east-1"
@@ -36,7 +36,7 @@ _KEPT_LINES = 60
 type Say = Callable[[str], None]
 
 
-class NotDeployed(Trouble):
+class NotDeployed(CliError):
     """The build or the deployment failed; the sentence says which resource and why."""
 
 

@@ -54,7 +54,7 @@ def users(tenant: str) -> dict[str, User]:
     named = zip(_ROLES.items(), _NAMES.get(tenant, _ANYBODY), strict=True)
     found = {key: User(key, name, role, team) for (key, (role, team)), name in named}
     if tenant == TENANTS[0]:
-        from zebros.demo.people import SELLERS
+        from zebros.demo.sellers import SELLERS
 
         found |= {
             seller.user_id: User(

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from zebros.client.connection import STACK, Deployment
-from zebros.errors import BadInput, Trouble
+from zebros.errors import BadInput, CliError
 from zebros.operations.relays import resend
 
 DEAD = "DeadLetters"
@@ -70,7 +70,7 @@ def redrive(
         )["TaskHandle"]
     except ClientError as fault:
         if not fault.response["Error"]["Code"].split(".")[-1].startswith(_NOT_OFFERED):
-            raise Trouble(
+            raise CliError(
                 f"The letters cannot be moved: {fault.response['Error']['Message']}"
             ) from fault
         yield from _one_by_one(sqs, queue, queue.source_url)
@@ -82,7 +82,7 @@ def redrive(
         )
         yield int(mine.get("ApproximateNumberOfMessagesMoved", 0))
         if mine.get("Status") == "FAILED":
-            raise Trouble(f"Moving the letters failed: {mine.get('FailureReason', 'no reason')}.")
+            raise CliError(f"Moving the letters failed: {mine.get('FailureReason', 'no reason')}.")
         if mine.get("Status") != "RUNNING":
             return
         pause(0.5)

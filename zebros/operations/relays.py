@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from kernel.storage.table import Item
 from zebros.client.connection import Deployment
-from zebros.errors import BadInput, Trouble
+from zebros.errors import BadInput, CliError
 from zebros.operations.events import CONTEXTS, in_outbox
 
 _AT_ONCE = 100
@@ -35,7 +35,7 @@ def resend(
 ) -> Iterator[int]:
     """Hand a relay what its dead letters name; yields how many events it has taken so far.
 
-    A letter goes when all its events were read and taken. Raises Trouble for one that cannot be
+    A letter goes when all its events were read and taken. Raises CliError for one that cannot be
     dealt with, which stays.
     """
     sqs = deployment.aws("sqs")
@@ -49,7 +49,7 @@ def resend(
         try:
             stretch = json.loads(got[0]["Body"])["DDBStreamBatchInfo"]
         except (ValueError, KeyError, TypeError) as fault:
-            raise Trouble(f"A dead letter of {relay} names no stretch of a stream.") from fault
+            raise CliError(f"A dead letter of {relay} names no stretch of a stream.") from fault
         taken += _hand_over(deployment, relay, _events(deployment, relay, stretch, pause))
         sqs.delete_message(QueueUrl=url, ReceiptHandle=got[0]["ReceiptHandle"])
         yield taken
@@ -99,7 +99,7 @@ def _events(
         if fault.response["Error"]["Code"] not in _GONE:
             raise
         reason = fault.response["Error"].get("Message", str(fault))
-        raise Trouble(
+        raise CliError(
             f"The stream no longer has what a dead letter of {relay} names: {reason}",
             hint="A stream keeps a day, so the letter stays where it is. Readers that miss events "
             "say so (StreamGapDetected); `zebros events resend RECORD` sends them, for a week.",
@@ -114,7 +114,7 @@ def _events(
 def _read(
     streams: Any, relay: str, stretch: dict[str, Any], pause: Callable[[float], None]
 ) -> Iterator[dict[str, Any]]:
-    """The records of a stretch, in order. Raises Trouble unless its end was reached or passed.
+    """The records of a stretch, in order. Raises CliError unless its end was reached or passed.
 
     A page may be empty although more follows: that ends nothing.
     """
@@ -137,7 +137,7 @@ def _read(
         empty = 0 if page["Records"] else empty + 1
         if empty:
             pause(_PAUSE_S)
-    raise Trouble(
+    raise CliError(
         f"The stream did not give all that a dead letter of {relay} names.",
         hint="The letter stays where it is: run the command again in a minute.",
     )
@@ -159,7 +159,7 @@ def _as_lambda_has_it(value: Any) -> Any:
 
 
 def _hand_over(deployment: Deployment, relay: str, records: list[dict[str, Any]]) -> int:
-    """Invoke the relay with the records; their number. Raises Trouble unless all are taken."""
+    """Invoke the relay with the records; their number. Raises CliError unless all are taken."""
     client, name = deployment.aws("lambda"), deployment.output(f"{relay}Name")
     for start in range(0, len(records), _AT_ONCE):
         event = {"Records": records[start : start + _AT_ONCE]}
@@ -168,7 +168,7 @@ def _hand_over(deployment: Deployment, relay: str, records: list[dict[str, Any]]
         refused = len(told.get("batchItemFailures", []))
         if answer.get("FunctionError") or refused:
             said = told.get("errorMessage") or f"{refused} events were not taken"
-            raise Trouble(
+            raise CliError(
                 f"{relay} failed again: {said}.",
                 hint="Its log says why; what was not taken stays where it is.",
             )

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ulid import ULID
 
 from zebros.client.connection import Deployment
-from zebros.errors import BadInput, Stopped, Trouble
+from zebros.errors import BadInput, CliError, Stopped
 
 _RULE = re.compile(r"(?:.*-)?([A-Z]\w+)Rule(?:-\w+)?")
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
@@ -56,7 +56,7 @@ def replay(
 ) -> Iterator[Replayed]:
     """Start a replay and tell how it goes until it has ended; Ctrl-C cancels it.
 
-    Raises BadInput for a period or consumer that cannot be, Trouble when the replay fails.
+    Raises BadInput for a period or consumer that cannot be, CliError when the replay fails.
     """
     if start >= end:
         raise BadInput(f"The period ends ({end:%Y-%m-%d %H:%M}) before it begins.")
@@ -80,7 +80,7 @@ def replay(
             Destination=destination,
         )
     except ClientError as fault:
-        raise Trouble(f"The replay was refused: {fault.response['Error']['Message']}") from fault
+        raise CliError(f"The replay was refused: {fault.response['Error']['Message']}") from fault
     try:
         while True:
             told = events.describe_replay(ReplayName=name)
@@ -96,7 +96,7 @@ def replay(
         ) from None
     if told["State"] != "COMPLETED":
         reason = told.get("StateReason") or "no reason was given"
-        raise Trouble(f"Replay {name} ended as {told['State']}: {reason}.")
+        raise CliError(f"Replay {name} ended as {told['State']}: {reason}.")
 
 
 def _archive_arn(archive: dict[str, Any]) -> str:

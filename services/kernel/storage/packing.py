@@ -62,9 +62,9 @@ _FIRST = (
     '"forecast_category":"closed","stage_entered_at":"2026-01-000Z","closed_on":"2026-0"}'
 ).encode()
 
-_DICTIONARIES = (_FIRST,)
+DICTIONARIES = (_FIRST,)
 """By number. What was packed with one needs it for good: never edit one, add a better one."""
-_CURRENT = len(_DICTIONARIES) - 1
+_CURRENT = len(DICTIONARIES) - 1
 _RAW = -13
 """DEFLATE without zlib's header and checksum (DynamoDB has one), in a window of 8 KB, which holds
 dictionary and record: to make the default one of 32 KB takes longer than to pack."""
@@ -73,14 +73,14 @@ _MEMORY = 6
 
 def pack(text: str) -> bytes:
     """JSON text as a binary attribute keeps it."""
-    packer = zlib.compressobj(wbits=_RAW, memLevel=_MEMORY, zdict=_DICTIONARIES[_CURRENT])
+    packer = zlib.compressobj(wbits=_RAW, memLevel=_MEMORY, zdict=DICTIONARIES[_CURRENT])
     return bytes((_CURRENT,)) + packer.compress(text.encode()) + packer.flush()
 
 
 def unpack(packed: bytes) -> str:
     """The text of a packed attribute. Raises ValueError when it is none."""
     try:
-        unpacker = zlib.decompressobj(wbits=_RAW, zdict=_DICTIONARIES[packed[0]])
+        unpacker = zlib.decompressobj(wbits=_RAW, zdict=DICTIONARIES[packed[0]])
         text = unpacker.decompress(packed[1:])
     except (zlib.error, IndexError) as fault:
         raise ValueError(f"not packed text, or by a dictionary unknown here: {fault!r}") from fault

@@ -14,7 +14,7 @@ from kernel.storage.packing import pack
 from tests.component.zebros.bus import OUTPUTS, all_of, event
 from zebros import cli
 from zebros.client.connection import Connection, Deployment
-from zebros.errors import BadInput, Trouble
+from zebros.errors import BadInput, CliError
 from zebros.operations import events, redrive, relays, tail
 
 TEMPLATE = {
@@ -88,7 +88,7 @@ def test_a_move_that_fails_says_why(letters: Deployment, monkeypatch: pytest.Mon
     monkeypatch.setattr(sqs, "start_message_move_task", lambda **_: {"TaskHandle": "t"})
     monkeypatch.setattr(sqs, "list_message_move_tasks", lambda **_: told)
     queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLake")
-    with pytest.raises(Trouble, match="AccessDenied"):
+    with pytest.raises(CliError, match="AccessDenied"):
         list(redrive.redrive(letters, queue, pause=lambda _: None))
 
 
@@ -172,7 +172,7 @@ def test_a_relay_that_fails_again_keeps_its_letter(relayed: tuple[Deployment, Re
     deployment, stands = relayed
     stands.broken = True
     queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
-    with pytest.raises(Trouble, match="CustomersRelay failed again: the bus is down"):
+    with pytest.raises(CliError, match="CustomersRelay failed again: the bus is down"):
         list(redrive.redrive(deployment, queue))
     assert redrive.dead_letter_queues(deployment)[0].depth == 0
     assert kept_back(deployment) == "1"
@@ -220,7 +220,7 @@ def test_a_letter_stays_until_its_whole_stretch_was_read(
     streams = deployment.aws("dynamodbstreams")
     monkeypatch.setattr(streams, "get_records", Pages(streams, 1_000_000).get_records)
     queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
-    with pytest.raises(Trouble, match="did not give all that a dead letter of CustomersRelay"):
+    with pytest.raises(CliError, match="did not give all that a dead letter of CustomersRelay"):
         list(redrive.redrive(deployment, queue, lambda _: None))
     assert (stands.handed, kept_back(deployment)) == ([], "1")
 
@@ -235,14 +235,14 @@ def test_a_letter_stays_when_its_shard_ended_early(
         streams, "get_records", lambda **asked: {"Records": get(**asked)["Records"][:2]}
     )
     queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
-    with pytest.raises(Trouble, match="did not give all"):
+    with pytest.raises(CliError, match="did not give all"):
         list(redrive.redrive(deployment, queue, lambda _: None))
     assert (stands.handed, kept_back(deployment)) == ([], "1")
 
 
 @pytest.mark.parametrize(
     ("code", "raised"),
-    [("TrimmedDataAccessException", Trouble), ("LimitExceededException", ClientError)],
+    [("TrimmedDataAccessException", CliError), ("LimitExceededException", ClientError)],
 )
 def test_a_letter_stays_when_the_stream_refuses_and_only_a_lost_stretch_is_called_lost(
     relayed: tuple[Deployment, Relay],
@@ -257,7 +257,7 @@ def test_a_letter_stays_when_the_stream_refuses_and_only_a_lost_stretch_is_calle
 
     monkeypatch.setattr(deployment.aws("dynamodbstreams"), "get_shard_iterator", refuse)
     queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
-    with pytest.raises(raised, match="no longer has" if raised is Trouble else code):
+    with pytest.raises(raised, match="no longer has" if raised is CliError else code):
         list(redrive.redrive(deployment, queue, lambda _: None))
     assert (stands.handed, kept_back(deployment)) == ([], "1")
 
@@ -331,7 +331,7 @@ def test_a_resend_that_fails_or_finds_nothing_says_so(outbox: tuple[Deployment, 
     with pytest.raises(BadInput, match="is no id"):
         list(relays.resend_outbox(deployment, "acme", ["nonsense"]))
     stands.broken = True
-    with pytest.raises(Trouble, match="CustomersRelay failed again: the bus is down"):
+    with pytest.raises(CliError, match="CustomersRelay failed again: the bus is down"):
         list(relays.resend_outbox(deployment, "acme", [ACCOUNT]))
 
 
@@ -340,5 +340,5 @@ def test_a_letter_that_names_no_stream_says_so(letters: Deployment) -> None:
     url = sqs.get_queue_url(QueueName="r")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="not what a stream sends")
     queue = redrive.chosen(redrive.dead_letter_queues(letters), "CustomersRelay")
-    with pytest.raises(Trouble, match="names no stretch of a stream"):
+    with pytest.raises(CliError, match="names no stretch of a stream"):
         list(redrive.redrive(letters, queue))

@@ -19,7 +19,7 @@ import pytest
 
 from zebros import cli
 from zebros.cli import platform
-from zebros.errors import BadInput, Trouble
+from zebros.errors import BadInput, CliError
 from zebros.local.deploy import NotDeployed, Stack
 from zebros.local.home import Home
 from zebros.local.processes import Known, stop
@@ -97,7 +97,7 @@ def test_everything_listens_on_127_0_0_1_alone(running: Supervisor, home: Home) 
 
 
 def test_a_second_start_gets_one_sentence(running: Supervisor, home: Home) -> None:
-    with pytest.raises(Trouble, match=f"runs already.*{os.getpid()}") as caught:
+    with pytest.raises(CliError, match=f"runs already.*{os.getpid()}") as caught:
         Supervisor(home, Options(root=ROOT), lambda _: None).start()
     assert "zebros down" in caught.value.hint
     assert hello(home.state())["says"] == "hello", "and the first one is left in peace"

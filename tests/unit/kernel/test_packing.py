@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.storage.packing import _DICTIONARIES, pack, unpack
+from kernel.storage.packing import DICTIONARIES, pack, unpack
 from tools.bench.warm import DEAL
 
 json_values = st.recursive(
@@ -43,4 +43,4 @@ def test_what_was_not_packed_is_said_to_be_so(packed: bytes) -> None:
 def test_no_dictionary_was_ever_edited() -> None:
     """What was packed with one can be read with nothing else; a better one is added behind."""
     known = ["5b7ad8f1dffa1d30"]
-    assert [hashlib.sha256(one).hexdigest()[:16] for one in _DICTIONARIES] == known
+    assert [hashlib.sha256(one).hexdigest()[:16] for one in DICTIONARIES] == known

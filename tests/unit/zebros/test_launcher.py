@@ -144,8 +144,8 @@ def test_a_folder_has_one_supervisor(tmp_path: Path) -> None:
     assert holder.pid == os.getpid()
     home.write_state({"api": "http://127.0.0.1:1/x"})
     said = second_start(home)
-    assert f"process {os.getpid()}" in said.sentence
-    assert "http://127.0.0.1:1/x" in said.sentence
+    assert f"process {os.getpid()}" in said.message
+    assert "http://127.0.0.1:1/x" in said.message
     lock.release()
     assert home.supervisor() is None
     again = home.lock()

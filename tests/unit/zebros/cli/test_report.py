@@ -10,7 +10,7 @@ import pytest
 
 from zebros import cli
 from zebros.cli import report
-from zebros.client.api import Client, GivenToken
+from zebros.client.api import Client, StaticToken
 from zebros.client.connection import Connection
 
 RESULT = {
@@ -69,7 +69,7 @@ def crm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Report
 
         def client(_self: Connection, **_: Any) -> Client:
             return Client(
-                "http://crm.test", GivenToken("t"), transport=httpx.MockTransport(made.handle)
+                "http://crm.test", StaticToken("t"), transport=httpx.MockTransport(made.handle)
             )
 
         def download(_self: Client, url: str, target: Path, **_: Any) -> int:

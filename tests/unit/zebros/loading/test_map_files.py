@@ -1,37 +1,39 @@
-"""A map file says which column is which field; what it cannot say is refused with its place."""
+"""A map file maps columns to fields; an invalid one is refused with the place of the fault."""
 
 from pathlib import Path
 
 import pytest
 
 from zebros.errors import BadInput
-from zebros.loading import maps
-from zebros.loading.files import BadRow, Row, inspect, rows
-from zebros.loading.mapping import Mapped, Mapper, Reference
-from zebros.loading.records import KINDS
+from zebros.loading import map_files
+from zebros.loading.csv_files import inspect
+from zebros.loading.csv_rows import BadRow, Row, rows
+from zebros.loading.map_model import Map
+from zebros.loading.mapper import MappedRow, Mapper, Reference
+from zebros.loading.record_types import RECORD_TYPES
 
-ACCOUNTS, OPPORTUNITIES = KINDS["accounts"], KINDS["opportunities"]
+ACCOUNTS, OPPORTUNITIES = RECORD_TYPES["accounts"], RECORD_TYPES["opportunities"]
 LEAST = '[fields]\nname = "who"\n"external_ids.crm" = "id"\n'
 
 
-def read(tmp_path: Path, text: str, kind: str = "accounts") -> maps.Map:
+def read(tmp_path: Path, text: str, kind: str = "accounts") -> Map:
     file = tmp_path / "map.toml"
     file.write_text(text, encoding="utf-8")
-    return maps.read(file, KINDS[kind])
+    return map_files.read_map(file, RECORD_TYPES[kind])
 
 
 def mapped(
     tmp_path: Path, map_text: str, csv_text: str, kind: str = "accounts"
-) -> list[Mapped | BadRow]:
+) -> list[MappedRow | BadRow]:
     file = tmp_path / "data.csv"
     file.write_text(csv_text, encoding="utf-8")
-    mapper = Mapper(read(tmp_path, map_text, kind), KINDS[kind], inspect(file), (tmp_path,))
-    return [mapper.map_row(row) if isinstance(row, Row) else row for row in rows(mapper.shape)]
+    mapper = Mapper(read(tmp_path, map_text, kind), RECORD_TYPES[kind], inspect(file), (tmp_path,))
+    return [mapper.map_row(row) if isinstance(row, Row) else row for row in rows(mapper.file)]
 
 
 def item(tmp_path: Path, map_text: str, csv_text: str, kind: str = "accounts") -> dict[str, object]:
     (only,) = mapped(tmp_path, map_text, csv_text, kind)
-    assert isinstance(only, Mapped), only
+    assert isinstance(only, MappedRow), only
     return only.item
 
 
@@ -41,7 +43,7 @@ def reason(tmp_path: Path, map_text: str, csv_text: str, kind: str = "accounts")
     return only.reason
 
 
-def test_columns_become_fields_and_what_is_empty_is_left_out(tmp_path: Path) -> None:
+def test_columns_become_fields_and_empty_cells_are_left_out(tmp_path: Path) -> None:
     text = LEAST + 'sector = "sector"\nemployees = "staff"\n'
     got = item(tmp_path, text, "id,who,sector,staff\n7, Ann & Co ,,12\n")
     assert got == {"name": "Ann & Co", "external_ids": {"crm": "7"}, "employees": 12}
@@ -57,7 +59,7 @@ def test_dotted_fields_need_no_quotes_in_toml(tmp_path: Path) -> None:
     assert got["custom_fields"] == {"route": "north"}
 
 
-def test_misspellings_are_mended_before_any_field_sees_them(tmp_path: Path) -> None:
+def test_misspellings_are_replaced_before_any_field_reads_them(tmp_path: Path) -> None:
     text = (
         '[columns.who]\nvalues = { GTXPro = "GTX Pro" }\nempty = ["N/A"]\n'
         '[fields]\nname = { template = "{who|nobody} in {city}" }\n"external_ids.crm" = "id"\n'
@@ -71,7 +73,7 @@ def test_a_template_of_empty_columns_is_empty(tmp_path: Path) -> None:
     assert reason(tmp_path, text, "id,a,b\n7,,\n") == "name: it is missing"
 
 
-def test_values_outside_the_list_are_kept_emptied_or_rejected(tmp_path: Path) -> None:
+def test_texts_outside_the_list_are_kept_emptied_or_rejected(tmp_path: Path) -> None:
     def text(other: str) -> str:
         return LEAST + f'sector = {{ column = "s", values = {{ x = "y" }}, other = "{other}" }}\n'
 
@@ -90,14 +92,16 @@ def test_constants_and_defaults_and_conditions(tmp_path: Path) -> None:
     )
     data = "id,who,stage,region\n1,A,lost,\n2,B,won,North\n"
     lost, won = (
-        one.item for one in mapped(tmp_path, text, data, "opportunities") if isinstance(one, Mapped)
+        one.item
+        for one in mapped(tmp_path, text, data, "opportunities")
+        if isinstance(one, MappedRow)
     )
     assert (lost["lost_reason"], lost["region"]) == ("Not recorded", "Elsewhere")
     assert "lost_reason" not in won
     assert won["region"] == "North"
 
 
-def test_money_is_scaled_and_takes_its_currency_from_map_or_column(tmp_path: Path) -> None:
+def test_money_is_scaled_and_has_the_currency_of_map_or_column(tmp_path: Path) -> None:
     fixed = LEAST + 'annual_revenue = { column = "m", currency = "USD", scale = 1000000 }\n'
     assert item(tmp_path, fixed, "id,who,m\n7,Ann,1100.04\n")["annual_revenue"] == {
         "minor_units": 110_004_000_000,
@@ -111,11 +115,11 @@ def test_money_is_scaled_and_takes_its_currency_from_map_or_column(tmp_path: Pat
     assert "names no currency" in reason(tmp_path, column, "id,who,m,c\n7,Ann,5,\n")
 
 
-def test_a_row_tells_all_its_faults_at_once(tmp_path: Path) -> None:
+def test_all_faults_of_a_row_are_reported_together(tmp_path: Path) -> None:
     text = LEAST + 'employees = "staff"\nfounded_year = "year"\n'
     assert reason(tmp_path, text, "id,who,staff,year\n7,,many,long ago\n") == (
-        "name: it is missing; employees: 'many' is no whole number; "
-        "founded_year: 'long ago' is no whole number"
+        "name: it is missing; employees: 'many' is not a whole number; "
+        "founded_year: 'long ago' is not a whole number"
     )
 
 
@@ -123,18 +127,18 @@ def test_a_row_without_an_external_id_is_rejected(tmp_path: Path) -> None:
     assert reason(tmp_path, LEAST, "id,who\n,Ann\n") == "external_ids: the row has no external id"
 
 
-def test_references_are_left_to_be_resolved(tmp_path: Path) -> None:
+def test_references_are_not_looked_up_by_the_mapper(tmp_path: Path) -> None:
     text = LEAST + 'parent_account_id = { column = "parent", by = "external_ids.crm" }\n'
     with_parent, without = mapped(tmp_path, text, "id,who,parent\n7,Ann,Bo\n8,Bo,\n")
-    assert isinstance(with_parent, Mapped)
-    assert isinstance(without, Mapped)
+    assert isinstance(with_parent, MappedRow)
+    assert isinstance(without, MappedRow)
     assert with_parent.references == (
         Reference("parent_account_id", "accounts", "external_ids.crm", "Bo", "reject"),
     )
     assert without.references == ()
 
 
-def test_a_joined_file_lends_its_columns(tmp_path: Path) -> None:
+def test_columns_of_a_joined_file_can_be_used(tmp_path: Path) -> None:
     (tmp_path / "teams.csv").write_text("agent,boss\nAnn,Cleo\n", encoding="utf-8")
     join = '[joins.team]\nfile = "teams.csv"\ncolumn = "who"\nkey = "agent"\n'
     text = join + LEAST + 'team_id = "team.boss"\n'
@@ -145,7 +149,7 @@ def test_a_joined_file_lends_its_columns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("teams", "said"),
+    ("teams", "message"),
     [
         ("agent,boss\nAnn,Cleo\nAnn,Dan\n", "'Ann' twice"),
         ("name,boss\nAnn,Cleo\n", "no column agent"),
@@ -153,21 +157,21 @@ def test_a_joined_file_lends_its_columns(tmp_path: Path) -> None:
         ("agent,boss\nAnn\n", "Row 2"),
     ],
 )
-def test_a_join_that_cannot_be_relied_on_is_refused(tmp_path: Path, teams: str, said: str) -> None:
+def test_an_ambiguous_or_invalid_join_is_refused(tmp_path: Path, teams: str, message: str) -> None:
     (tmp_path / "teams.csv").write_text(teams, encoding="utf-8")
     join = '[joins.team]\nfile = "teams.csv"\ncolumn = "who"\nkey = "agent"\n'
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=message):
         mapped(tmp_path, join + LEAST + 'team_id = "team.boss"\n', "id,who\n7,Ann\n")
 
 
-def test_a_wrong_header_names_what_is_missing_unknown_and_meant(tmp_path: Path) -> None:
+def test_a_wrong_header_is_refused_with_missing_unknown_and_similar_columns(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as refused:
         mapped(tmp_path, LEAST + 'sector = "sector"\n', "id,who,sektor\n7,Ann,x\n")
-    assert "sector is missing (is it sektor?)" in refused.value.sentence
-    assert "sektor is unknown to the map" in refused.value.sentence
+    assert "sector is missing (is it sektor?)" in refused.value.message
+    assert "sektor is unknown to the map" in refused.value.message
 
 
-def test_columns_may_be_left_behind_when_the_map_says_so(tmp_path: Path) -> None:
+def test_columns_that_the_map_ignores_are_not_loaded(tmp_path: Path) -> None:
     for ignore in ('["notes"]', '["*"]'):
         got = item(tmp_path, f"ignore = {ignore}\n{LEAST}", "id,who,notes\n7,Ann,x\n")
         assert "notes" not in got
@@ -175,12 +179,12 @@ def test_columns_may_be_left_behind_when_the_map_says_so(tmp_path: Path) -> None
         mapped(tmp_path, LEAST, "id,who,notes\n7,Ann,x\n")
 
 
-def test_a_column_without_a_name_that_holds_data_is_refused(tmp_path: Path) -> None:
+def test_a_column_with_data_but_without_a_name_is_refused(tmp_path: Path) -> None:
     data = 'id,who,,\n7,Ann,,\n"8" x\n9,Bo,,secret\n'
     with pytest.raises(BadInput) as refused:
         mapped(tmp_path, LEAST, data)
-    assert "Column 4 of" in refused.value.sentence
-    assert "has no name, but row 4 has 'secret' in it" in refused.value.sentence
+    assert "Column 4 of" in refused.value.message
+    assert "has no name, but row 4 has 'secret' in it" in refused.value.message
     for ignore in ('[""]', '["*"]'):
         assert len(mapped(tmp_path, f"ignore = {ignore}\n{LEAST}", data)) == 3
     assert len(mapped(tmp_path, LEAST, data.replace("secret", " "))) == 3
@@ -189,11 +193,11 @@ def test_a_column_without_a_name_that_holds_data_is_refused(tmp_path: Path) -> N
     file.write_text("external_ids.crm,name,\n7,Ann,x\n", encoding="utf-8")
     shape = inspect(file)
     with pytest.raises(BadInput, match="Column 3 of"):
-        Mapper(maps.identity(shape.header, ACCOUNTS, file), ACCOUNTS, shape, ())
+        Mapper(map_files.identity_map(shape.header, ACCOUNTS, file), ACCOUNTS, shape, ())
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("fields = 3", "at fields"),
         ("[fields", "is not TOML"),
@@ -203,8 +207,8 @@ def test_a_column_without_a_name_that_holds_data_is_refused(tmp_path: Path) -> N
         (LEAST + 'sektor = "s"\n', "fills sektor, which accounts do not have"),
         (LEAST + 'sector = { column = "s", constant = "x" }\n', "exactly one of column"),
         (LEAST + "sector = { }\n", "exactly one of column"),
-        (LEAST + 'sector = { column = "s", colour = "x" }\n', "not something a map can say"),
-        (LEAST + 'annual_revenue = "m"\n', "say the currency"),
+        (LEAST + 'sector = { column = "s", colour = "x" }\n', "not an option of a map file"),
+        (LEAST + 'annual_revenue = "m"\n', "name the currency"),
         (LEAST + 'sector = { column = "s", currency = "USD" }\n', "a currency is for money"),
         (
             LEAST + 'annual_revenue = { column = "m", currency = "usd" }\n',
@@ -221,45 +225,44 @@ def test_a_column_without_a_name_that_holds_data_is_refused(tmp_path: Path) -> N
         (LEAST + '[pipeline]\nname = "x"\nstages = []\n', "at pipeline.stages"),
     ],
 )
-def test_a_map_that_cannot_work_is_refused_with_its_place(
-    tmp_path: Path, text: str, said: str
+def test_an_invalid_map_is_refused_with_the_place_of_the_fault(
+    tmp_path: Path, text: str, message: str
 ) -> None:
-    with pytest.raises(BadInput, match=said.replace("(", r"\(")):
+    with pytest.raises(BadInput, match=message.replace("(", r"\(")):
         read(tmp_path, text)
 
 
 def test_a_date_format_without_a_year_is_refused(tmp_path: Path) -> None:
-    deals = KINDS["opportunities"]
     file = tmp_path / "map.toml"
     for layout in ('"%d/%m"', '["%Y-%m-%d", "%d.%m."]', '"%%Y %d/%m"'):
         text = f'{LEAST}opened_on = {{ column = "o", format = {layout} }}\n'
         file.write_text(text, encoding="utf-8")
         with pytest.raises(BadInput, match=r"wrong at fields\.opened_on: .* no year"):
-            maps.read(file, deals)
+            map_files.read_map(file, OPPORTUNITIES)
     for layout in ("%d/%m/%y", "%c", "%x", "%G-W%V-%u", "%d%m%Y"):
         text = f'{LEAST}opened_on = {{ column = "o", format = "{layout}" }}\n'
         file.write_text(text, encoding="utf-8")
-        maps.read(file, deals)
+        map_files.read_map(file, OPPORTUNITIES)
 
 
-def test_a_misspelt_field_gets_the_one_that_was_meant(tmp_path: Path) -> None:
+def test_a_misspelt_field_suggests_a_similar_one(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as refused:
         read(tmp_path, LEAST + 'anual_revenue = { column = "m", currency = "USD" }\n')
     assert refused.value.hint == "Did you mean annual_revenue?"
 
 
-def test_without_a_map_the_header_must_name_fields(tmp_path: Path) -> None:
+def test_without_a_map_the_columns_must_be_named_as_fields(tmp_path: Path) -> None:
     header = ("external_ids.crm", "name", "annual_revenue", "tags")
-    identity = maps.identity(header, ACCOUNTS, tmp_path / "a.csv")
+    identity = map_files.identity_map(header, ACCOUNTS, tmp_path / "a.csv")
     assert set(identity.fields) == set(header)
     with pytest.raises(BadInput) as refused:
-        maps.identity(("Name", "sectr"), ACCOUNTS, tmp_path / "a.csv")
-    assert "sectr (did you mean sector?)" in refused.value.sentence
-    assert "Name (did you mean name?)" in refused.value.sentence
-    assert "missing: name, external_ids.<system>" in refused.value.sentence
+        map_files.identity_map(("Name", "sectr"), ACCOUNTS, tmp_path / "a.csv")
+    assert "sectr (did you mean sector?)" in refused.value.message
+    assert "Name (did you mean name?)" in refused.value.message
+    assert "missing: name, external_ids.<system>" in refused.value.message
 
 
-def test_without_a_map_values_are_read_by_their_field(tmp_path: Path) -> None:
+def test_without_a_map_cells_are_parsed_by_their_field(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text(
         "external_ids.crm,name,annual_revenue,tags,parent_account_id\n"
@@ -267,11 +270,11 @@ def test_without_a_map_values_are_read_by_their_field(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     shape = inspect(file)
-    mapper = Mapper(maps.identity(shape.header, ACCOUNTS, file), ACCOUNTS, shape, ())
+    mapper = Mapper(map_files.identity_map(shape.header, ACCOUNTS, file), ACCOUNTS, shape, ())
     (row,) = rows(shape)
     assert isinstance(row, Row)
     found = mapper.map_row(row)
-    assert isinstance(found, Mapped)
+    assert isinstance(found, MappedRow)
     assert found.item == {
         "external_ids": {"crm": "7"},
         "name": "Ann",
@@ -282,6 +285,6 @@ def test_without_a_map_values_are_read_by_their_field(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["accounts", "products", "opportunities"])
-def test_the_maps_kept_for_the_flows_are_valid(name: str) -> None:
+def test_the_maps_of_the_flows_are_valid(name: str) -> None:
     folder = Path(__file__).parents[3] / "flows" / "maps"
-    assert maps.read(folder / f"{name}.toml", KINDS[name]).record == name
+    assert map_files.read_map(folder / f"{name}.toml", RECORD_TYPES[name]).record == name

@@ -1,4 +1,4 @@
-"""The rejects file: nothing in it is a formula, and all of it is read back as it was."""
+"""The rejects file has no formulas, and its cells are read unchanged."""
 
 from pathlib import Path
 
@@ -6,18 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reporting.engine.cells import is_formula
-from zebros.loading import maps
-from zebros.loading.files import BadRow, Row, inspect, rows
+from zebros.loading import map_files
+from zebros.loading.csv_files import inspect
+from zebros.loading.csv_rows import BadRow, Row, rows
 from zebros.loading.journal import Counts, Journal, Reject
-from zebros.loading.mapping import Mapped, Mapper
-from zebros.loading.records import KINDS
-from zebros.loading.rejects import as_it_was, harmless, write
+from zebros.loading.mapper import MappedRow, Mapper
+from zebros.loading.record_types import RECORD_TYPES
+from zebros.loading.rejects_file import escape_formula, unescape_formula, write
 
+FORMULA_START = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 HEADER = ("id", '=HYPERLINK("http://x.example")', "-name", "@note", "'quoted")
 
 
-def test_a_header_that_is_a_formula_is_made_harmless_and_read_back(tmp_path: Path) -> None:
+def test_a_header_that_is_a_formula_is_escaped_and_read_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "rejects.csv"
     raw = ["7", "=1+1", "Ann", "", "'x"]
     assert write(file, HEADER, [Reject(2, "it is odd", raw)]) == 1
@@ -28,13 +29,13 @@ def test_a_header_that_is_a_formula_is_made_harmless_and_read_back(tmp_path: Pat
     (row,) = rows(again)
     assert isinstance(row, Row)
 
-    # Rejected once more, it is as harmless as before, and no more escaped.
+    # A second rejection does not escape it twice.
     before = file.read_text(encoding="utf-8")
     write(file, again.header, [Reject(2, "it is odd", row.values)])
     assert file.read_text(encoding="utf-8") == before
 
 
-def test_the_header_of_a_file_that_is_none_of_ours_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_the_header_of_another_file_is_not_unescaped(tmp_path: Path) -> None:
     file = tmp_path / "data.csv"
     file.write_text("id,'=name\n1,Ann\n", encoding="utf-8")
     assert inspect(file).header == ("id", "'=name")
@@ -42,14 +43,12 @@ def test_the_header_of_a_file_that_is_none_of_ours_is_taken_as_it_is(tmp_path: P
 
 @given(st.text(st.sampled_from("'=+-@\t\n a")))
 def test_any_text_is_harmless_among_the_rejects_and_read_back_as_it_was(text: str) -> None:
-    assert not is_formula(harmless(text))
-    assert as_it_was(harmless(text)) == text
+    assert not escape_formula(text).startswith(tuple(FORMULA_START))
+    assert unescape_formula(escape_formula(text)) == text
 
 
 @pytest.mark.parametrize("name", ["'=a", "''=a", "=a", "'a", " '=a", "a\x1fb", "-"])
-def test_a_value_goes_through_journal_and_file_twice_and_is_loaded_as_it_was(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_value_that_was_rejected_twice_is_loaded_unchanged(tmp_path: Path, name: str) -> None:
     header = ("external_ids.crm", "name", "employees")
     reject = Reject(2, "employees: 'x' is no whole number", ["7", name, "x"])
     file = tmp_path / "rejects.csv"
@@ -62,7 +61,10 @@ def test_a_value_goes_through_journal_and_file_twice_and_is_loaded_as_it_was(
         (row,) = rows(again)
         assert isinstance(row, Row)
         mapper = Mapper(
-            maps.identity(again.header, KINDS["accounts"], file), KINDS["accounts"], again, ()
+            map_files.identity_map(again.header, RECORD_TYPES["accounts"], file),
+            RECORD_TYPES["accounts"],
+            again,
+            (),
         )
         bad = mapper.map_row(row)
         assert isinstance(bad, BadRow)
@@ -72,5 +74,5 @@ def test_a_value_goes_through_journal_and_file_twice_and_is_loaded_as_it_was(
     (row,) = rows(inspect(file))
     assert isinstance(row, Row)
     found = mapper.map_row(row)
-    assert isinstance(found, Mapped)
+    assert isinstance(found, MappedRow)
     assert found.item["name"] == name.strip()

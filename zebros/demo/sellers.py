@@ -1,4 +1,4 @@
-"""Who works at the demo company: twelve sellers in three teams, one team a region.
+"""The sellers of the demo company: twelve in three teams, one team per region.
 
 `user_id` is the token's `sub`; the local issuer signs tokens for these users.
 """
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Seller:
-    """One owner of deals, and how they sell."""
+    """An owner of opportunities, with figures for generating them."""
 
     user_id: str
     name: str
     team_id: str
     region: str
     win_rate: float
-    """The chance that a deal of theirs is won when it closes."""
-    pace: float
-    """How long their deals take, relative to the others'."""
+    """The probability that an opportunity is won when it closes."""
+    duration: float
+    """How long opportunities take, relative to those of other sellers."""
     share: float
-    """How much of the team's new deals they get, relative to the others."""
+    """How many opportunities they get, relative to other sellers."""
 
 
 def _team(
     team_id: str, region: str, *members: tuple[str, str, float, float, float]
 ) -> list[Seller]:
     return [
-        Seller(user_id, name, team_id, region, win_rate, pace, share)
-        for user_id, name, win_rate, pace, share in members
+        Seller(user_id, name, team_id, region, win_rate, duration, share)
+        for user_id, name, win_rate, duration, share in members
     ]
 
 

@@ -1,4 +1,4 @@
-"""Files are read as people really export them; what is wrong with a row stays with that row."""
+"""CSV files are read as programs export them; a bad row does not affect the others."""
 
 import csv
 import io
@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zebros.errors import BadInput
-from zebros.loading.files import BadRow, Row, inspect, rows
+from zebros.loading.csv_files import inspect
+from zebros.loading.csv_rows import BadRow, Row, rows
 
 CELL = st.text(
     st.characters(codec="utf-8", exclude_characters="\0\r\n", exclude_categories=["Cs"]),
@@ -33,7 +34,7 @@ def faults(file: Path) -> dict[int, str]:
 
 
 @given(table=st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=8))
-def test_what_a_csv_writer_wrote_is_read_back(
+def test_what_a_csv_writer_wrote_is_read_unchanged(
     tmp_path_factory: pytest.TempPathFactory, table: list[list[str]]
 ) -> None:
     text = io.StringIO()
@@ -41,12 +42,12 @@ def test_what_a_csv_writer_wrote_is_read_back(
     writer.writerow(["one", "two", "three"])
     writer.writerows(table)
     file = written(tmp_path_factory.mktemp("csv"), text.getvalue())
-    kept = [row for row in table if any(cell.strip() for cell in row)]
-    assert values(file) == kept
+    not_blank = [row for row in table if any(cell.strip() for cell in row)]
+    assert values(file) == not_blank
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "note"),
     [
         ("name\nZoë\n".encode(), "UTF-8"),
         ("name\nZoë\n".encode("utf-8-sig"), "UTF-8 with a byte order mark"),
@@ -55,20 +56,20 @@ def test_what_a_csv_writer_wrote_is_read_back(
         ("name\nZoë\n".encode("utf-16"), "UTF-16"),
     ],
 )
-def test_the_encoding_is_found_out_and_said(tmp_path: Path, content: bytes, said: str) -> None:
+def test_the_encoding_is_detected_and_reported(tmp_path: Path, content: bytes, note: str) -> None:
     file = written(tmp_path, content)
-    assert inspect(file).encoding_note == said
+    assert inspect(file).encoding_note == note
     assert values(file)[0][0].startswith("Zoë")
     assert inspect(file).header == ("name",)
 
 
-def test_a_late_latin_1_byte_is_seen_however_far_down_it_is(tmp_path: Path) -> None:
+def test_a_latin_1_byte_is_detected_at_the_end_of_a_large_file(tmp_path: Path) -> None:
     file = written(tmp_path, b"name\n" + b"plain ascii text\n" * 200_000 + b"caf\xe9\n")
     assert "line 200002" in inspect(file).encoding_note
     assert values(file)[-1] == ["café"]
 
 
-def test_a_character_cut_off_at_the_end_of_the_file_is_seen(tmp_path: Path) -> None:
+def test_an_incomplete_character_at_the_end_of_the_file_is_detected(tmp_path: Path) -> None:
     assert inspect(written(tmp_path, b"name\ncaf\xc3")).encoding == "latin-1"
 
 
@@ -78,42 +79,42 @@ def test_rows_are_estimated_whatever_ends_a_line(tmp_path: Path, end: str, last:
     text = end.join(["sep=,", "a,b", "1,2", "3,4"] if end != "\r" else ["a,b", "1,2", "3,4"])
     for encoding in ("utf-8", "utf-16"):
         shape = inspect(written(tmp_path, (text + end * last).encode(encoding)))
-        assert shape.rows_at_most == 2
+        assert shape.max_rows == 2
         assert len(list(rows(shape))) == 2
 
 
-def test_a_line_end_across_two_blocks_is_one(
+def test_a_line_end_across_two_blocks_is_counted_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zebros.loading.files._BLOCK", 1)
-    assert inspect(written(tmp_path, "a,b\r\n1,2\r\n")).rows_at_most == 1
+    monkeypatch.setattr("zebros.loading.csv_files._BLOCK", 1)
+    assert inspect(written(tmp_path, "a,b\r\n1,2\r\n")).max_rows == 1
 
 
-def test_the_line_of_a_byte_is_told_where_carriage_returns_end_lines(tmp_path: Path) -> None:
+def test_the_line_of_a_byte_is_counted_by_carriage_returns_too(tmp_path: Path) -> None:
     shape = inspect(written(tmp_path, b"name\rAnn\rcaf\xe9\r"))
     assert "in line 3" in shape.encoding_note
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_delimiter_is_found_out(tmp_path: Path, delimiter: str) -> None:
+def test_the_delimiter_is_detected(tmp_path: Path, delimiter: str) -> None:
     text = f'name{delimiter}note\nAnn{delimiter}"a{delimiter}b, c; d"\nBo{delimiter}plain\n'
     file = written(tmp_path, text)
     assert inspect(file).delimiter == delimiter
     assert values(file) == [["Ann", f"a{delimiter}b, c; d"], ["Bo", "plain"]]
 
 
-def test_excels_separator_line_is_passed_over(tmp_path: Path) -> None:
+def test_the_separator_line_of_excel_is_skipped(tmp_path: Path) -> None:
     file = written(tmp_path, "sep=;\r\nname;city\r\nAnn;Oslo\r\n")
     assert inspect(file).header == ("name", "city")
     assert values(file) == [["Ann", "Oslo"]]
 
 
-def test_ragged_rows_are_rejected_and_the_others_land(tmp_path: Path) -> None:
+def test_rows_of_another_length_are_rejected_and_the_others_read(tmp_path: Path) -> None:
     file = written(tmp_path, "a,b,c\n1,2,3\n1,2\n1,2,3,4\n\n , , \n4,5,6\n")
     assert values(file) == [["1", "2", "3"], ["4", "5", "6"]]
     assert faults(file) == {
-        3: "it has 2 values, the header names 3",
-        4: "it has 4 values, the header names 3",
+        3: "it has 2 values, the header has 3",
+        4: "it has 4 values, the header has 3",
     }
 
 
@@ -121,16 +122,16 @@ def raws(file: Path) -> dict[int, list[str]]:
     return {row.number: row.raw for row in rows(inspect(file)) if isinstance(row, BadRow)}
 
 
-def test_a_quote_never_closed_spoils_its_own_line_alone(tmp_path: Path) -> None:
+def test_a_quote_never_closed_affects_its_own_line_only(tmp_path: Path) -> None:
     file = written(tmp_path, 'a,b\n1,2\n3,"4\n5,6\n7,8\n')
     assert values(file) == [["1", "2"], ["5", "6"], ["7", "8"]]
     assert faults(file) == {
-        3: "a quote opened in line 3 is never closed; what is behind it was read anew"
+        3: "a quote opened in line 3 is never closed; the lines after it were read as rows"
     }
     assert raws(file) == {3: ['3,"4']}
 
 
-def test_a_quote_never_closed_before_quoted_values_spoils_its_own_line_alone(
+def test_a_quote_never_closed_before_quoted_values_affects_its_own_line_only(
     tmp_path: Path,
 ) -> None:
     file = written(tmp_path, 'sep=,\r\na,b\r\n3,"4\r\n5,6\r\n7,"8"\r\n9,"1\n0"\r\n')
@@ -142,7 +143,7 @@ def test_a_quote_never_closed_before_quoted_values_spoils_its_own_line_alone(
     assert raws(file) == {2: ['3,"4']}
 
 
-def test_a_quote_never_closed_takes_bounded_memory(tmp_path: Path) -> None:
+def test_a_quote_never_closed_does_not_fill_the_memory(tmp_path: Path) -> None:
     file = tmp_path / "large.csv"
     with file.open("w", encoding="utf-8") as out:
         out.write('a,b\n1,"never closed\n')
@@ -165,7 +166,7 @@ def test_a_row_of_several_long_values_is_one_row(tmp_path: Path) -> None:
     assert faults(file) == {}
 
 
-def test_a_quote_inside_a_value_spoils_its_own_row_alone(tmp_path: Path) -> None:
+def test_a_quote_inside_a_value_affects_its_own_row_only(tmp_path: Path) -> None:
     file = written(tmp_path, 'a,b\n1,"two"x\n3,4\n')
     assert values(file) == [["3", "4"]]
     assert "must be doubled" in faults(file)[2]
@@ -174,44 +175,46 @@ def test_a_quote_inside_a_value_spoils_its_own_row_alone(tmp_path: Path) -> None
 
 @given(
     table=st.lists(st.lists(CELL, min_size=2, max_size=2), min_size=1, max_size=6),
-    spoilt=st.lists(st.sampled_from(['x,"y', 'x,"y" z', '"x,y', 'x,"y""']), min_size=1, max_size=3),
+    invalid=st.lists(
+        st.sampled_from(['x,"y', 'x,"y" z', '"x,y', 'x,"y""']), min_size=1, max_size=3
+    ),
 )
-def test_every_line_is_in_a_row_or_in_what_is_told_of_a_bad_one(
-    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], spoilt: list[str]
+def test_every_line_is_part_of_a_row_or_of_a_bad_row(
+    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], invalid: list[str]
 ) -> None:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["a", "b"])
     writer.writerows(table)
-    content = text.getvalue() + "".join(f"{line}\r\n" for line in spoilt) + "last,row\r\n"
+    content = text.getvalue() + "".join(f"{line}\r\n" for line in invalid) + "last,row\r\n"
     found = list(rows(inspect(written(tmp_path_factory.mktemp("csv"), content))))
     assert found[-1][1] == ["last", "row"]
-    assert [row.raw for row in found if isinstance(row, BadRow)] == [[line] for line in spoilt]
+    assert [row.raw for row in found if isinstance(row, BadRow)] == [[line] for line in invalid]
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_a_value_too_long_is_not_taken_for_a_quote_never_closed(tmp_path: Path, quote: str) -> None:
+def test_a_value_that_is_too_long_is_reported_as_such(tmp_path: Path, quote: str) -> None:
     long = "x" * 131_073
     file = written(tmp_path, f"a,b\n1,{quote}{long}{quote}\n3,{quote}{long[1:]}{quote}\n")
     assert faults(file) == {2: "a value in line 2 is longer than 131,072 characters"}
     assert values(file) == [["3", long[1:]]]
 
 
-def test_of_a_long_text_in_quotes_both_that_it_may_be_are_said(tmp_path: Path) -> None:
+def test_both_possible_reasons_for_a_long_text_in_quotes_are_reported(tmp_path: Path) -> None:
     file = written(tmp_path, 'a,b\n1,"two\n' + "some more text\n" * 10_000)
     assert faults(file)[2] == (
         "a quote opened in line 2 is never closed, or its value is longer than 131,072 "
-        "characters; what is behind it was read anew"
+        "characters; the lines after it were read as rows"
     )
 
 
-def test_a_nul_byte_spoils_its_own_row_alone(tmp_path: Path) -> None:
+def test_a_nul_byte_affects_its_own_row_only(tmp_path: Path) -> None:
     file = written(tmp_path, b"a,b\n1,2\n3,\x004\n5,6\n")
     assert values(file) == [["1", "2"], ["5", "6"]]
     assert "NUL byte" in faults(file)[3]
 
 
-def test_a_byte_that_windows_1252_leaves_undefined_spoils_its_own_row_alone(tmp_path: Path) -> None:
+def test_a_byte_that_windows_1252_does_not_define_affects_its_own_row_only(tmp_path: Path) -> None:
     file = written(tmp_path, b"a,b\n\x93ok\x94,2\n3,\x81\n")
     assert values(file) == [["“ok”", "2"]]
     assert "does not define" in faults(file)[3]
@@ -223,7 +226,7 @@ def test_a_line_break_within_quotes_is_part_of_the_value(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "empty (0 bytes)"),
         (b"PK\x03\x04rest", "an Excel workbook"),
@@ -236,26 +239,24 @@ def test_a_line_break_within_quotes_is_part_of_the_value(tmp_path: Path) -> None
         (b'name,"city\nAnn,Oslo\n', "The header of .* cannot be read"),
     ],
 )
-def test_what_is_no_csv_is_refused_with_one_sentence(
-    tmp_path: Path, content: bytes, said: str
-) -> None:
-    with pytest.raises(BadInput, match=said.replace("(", r"\(").replace(")", r"\)")):
+def test_a_file_that_is_not_csv_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(BadInput, match=message.replace("(", r"\(").replace(")", r"\)")):
         inspect(written(tmp_path, content))
 
 
-def test_a_file_that_is_not_there_names_its_neighbours(tmp_path: Path) -> None:
+def test_a_missing_file_lists_the_files_beside_it(tmp_path: Path) -> None:
     written(tmp_path, "a\n", "accounts.csv")
     with pytest.raises(BadInput) as refused:
         inspect(tmp_path / "acounts.csv")
     assert "accounts.csv" in refused.value.hint
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         inspect(tmp_path)
 
 
-def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+def test_a_large_file_is_never_completely_in_memory(tmp_path: Path) -> None:
     file = tmp_path / "large.csv"
     with file.open("w", encoding="utf-8") as out:
         out.write("a,b,c\n")

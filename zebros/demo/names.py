@@ -1,4 +1,4 @@
-"""The words the demo company's names are put together from; none is copied from any data set."""
+"""Names and texts of the demo company; none is copied from a data set."""
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -24,14 +24,14 @@ SECTORS: dict[str, tuple[str, ...]] = {
     "retail": ("Stores", "Outfitters", "Hardware", "Markets"),
     "technology": ("Systems", "Robotics", "Optics", "Networks"),
 }
-"""What companies of each sector are called, behind a first word."""
+"""Second words of company names, by sector."""
 
 COUNTRIES: dict[str, tuple[str, ...]] = {
     "Americas": ("US", "US", "US", "CA", "MX", "BR"),
     "Europe": ("DE", "GB", "FR", "NL", "SE", "ES"),
     "Asia Pacific": ("JP", "AU", "SG", "KR", "IN"),
 }
-"""Where accounts of each region are; one named more often is more frequent."""
+"""Countries of accounts by region; one that is listed twice is twice as frequent."""
 
 GIVEN_NAMES = _words(
     "Ada Aiko Alva Amir Anouk Arlo Astrid Bela Bruno Carla Cyrus Dalia Dario Edda Elias Elin "
@@ -67,7 +67,7 @@ LOST_REASONS = (
     ("Missing a feature", 8),
     ("Contact left the company", 4),
 )
-"""Why deals are lost, with how often."""
+"""Reasons of lost opportunities, with their weights."""
 
 TASKS = (
     "Send the revised offer to {account}",
@@ -79,4 +79,4 @@ TASKS = (
     "Walk {contact} through the contract",
     "Ask {contact} who signs",
 )
-"""What sellers have to do; filled with the deal's account and contact."""
+"""Titles of tasks, with the account and the contact of their opportunity."""
