@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
-GENERATED := schemas openapi asyncapi examples requests
+GENERATED := schemas openapi asyncapi examples requests problems
 # Tests run in as many processes as the machine has cores, and half as many again: some wait for a clock.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
@@ -55,7 +55,7 @@ types: env ## mypy --strict
 	$(call step,$@,$(BIN)/mypy)
 
 imports: env ## who may import whom
-	$(call step,$@,$(BIN)/lint-imports --no-cache)
+	$(call step,$@,$(BIN)/python -m tools.imports)
 
 drift: env ## what is generated from the code is up to date
 	$(call step,$@,for t in $(GENERATED); do $(BIN)/python -m tools.$$t --check || exit 1; done)
