@@ -9,7 +9,7 @@ from kernel.web.correlation import HEADER, correlation_id
 
 _DOCUMENTS = {"/openapi.json": "openapi.json", "/asyncapi.json": "asyncapi.json"}
 _HERE = Path(__file__).resolve()
-# In the function's artefact the documents lie beside the kernel; in the repository in docs/.
+# In the function's artefact the documents are beside the kernel, in the repository in docs/.
 _FOLDERS = (_HERE.parents[1], _HERE.parents[2] / "docs")
 _MAX_AGE_SECONDS = 300
 
