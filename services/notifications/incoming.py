@@ -1,4 +1,4 @@
-"""The part of other contexts' events this context reads: the recipients and texts of notifications."""
+"""The part of other contexts' events this context reads: recipients and texts of notifications."""
 
 from pydantic import BaseModel, ConfigDict
 
