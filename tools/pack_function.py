@@ -1,11 +1,13 @@
-"""Make a function's artefact: the kernel and one context, compiled, and nothing else.
+"""Make a function's artefact: the kernel and one folder of services/, compiled, and nothing else.
 
-`python tools/pack_function.py TARGET [CONTEXT]`, run by services/Makefile for `sam build`; only the
-standard library, because `sam build` must work before anything is installed.
+The folder is the one whose template.yaml declares the function. `python tools/pack_function.py
+TARGET FUNCTION` is run by services/Makefile for `sam build`; only the standard library, because
+`sam build` must work before anything is installed.
 """
 
 import compileall
 import py_compile
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -22,6 +24,15 @@ WORKER_ONLY = (
 NEEDED = ("reporting/engine/__init__.py", "reporting/engine/parameters.py")
 RUNS_AT = "/var/task"
 """Where Lambda unpacks it: what tracebacks of the compiled files say, and no folder of ours."""
+
+
+def folder_of(function: str, services: Path = SERVICES) -> str:
+    """The folder whose template declares a function (its logical id). Raises LookupError."""
+    declaration = re.compile(rf"^  {re.escape(function)}:$", re.MULTILINE)
+    for template in sorted(services.glob("*/template.yaml")):
+        if declaration.search(template.read_text(encoding="utf-8")):
+            return template.parent.name
+    raise LookupError(f"no {services.name}/*/template.yaml declares {function}")
 
 
 def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
@@ -44,4 +55,4 @@ def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
 
 
 if __name__ == "__main__":
-    pack(Path(sys.argv[1]), ["kernel", *sys.argv[2:]])
+    pack(Path(sys.argv[1]), ["kernel", folder_of(sys.argv[2])])

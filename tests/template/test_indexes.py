@@ -61,12 +61,12 @@ def queried(context: str) -> set[str]:
 
 
 def test_every_table_has_a_repository() -> None:
-    assert sorted(TABLES.values()) == sorted(resources("AWS::DynamoDB::Table"))
+    assert sorted(TABLES.values()) == sorted(resources("AWS::DynamoDB::GlobalTable"))
 
 
 @pytest.mark.parametrize(("context", "table"), TABLES)
 def test_a_table_has_the_indexes_its_records_are_in(context: str, table: str) -> None:
-    found = resources("AWS::DynamoDB::Table")[TABLES[context, table]]
+    found = resources("AWS::DynamoDB::GlobalTable")[TABLES[context, table]]
     keys = key_attributes(context, table)
     assert keys, "records without a list"
     defined = {one["AttributeName"] for one in found["AttributeDefinitions"]}
