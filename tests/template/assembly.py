@@ -116,6 +116,9 @@ class Assembly:
             if isinstance(properties.get(key), str):
                 path = (self.path.parent / properties[key]).resolve()
                 properties[key] = str(path.relative_to(ROOT))
+        if resource["Type"] == "AWS::Serverless::Function":
+            every = self.template.get("Globals", {}).get("Function", {}).get("Layers", [])
+            properties["Layers"] = [*self._fill(every), *properties.get("Layers", [])]
         if isinstance(properties.get("EventPattern"), str):
             properties["EventPattern"] = json.loads(properties["EventPattern"])
         if condition is not None:

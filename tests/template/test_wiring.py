@@ -41,6 +41,24 @@ def test_a_handler_is_there(name: str) -> None:
     assert callable(getattr(importlib.import_module(module), attribute))
 
 
+@pytest.mark.parametrize("name", functions())
+def test_a_function_has_each_of_its_layers_once(name: str) -> None:
+    """AWS refuses a layer that is named twice, and SAM adds a function's own to the common ones."""
+    layers = [layer["Ref"] for layer in functions()[name]["Layers"]]
+    assert layers == (["DepsLayer", "AuthLayer"] if name == "Authorizer" else ["DepsLayer"])
+
+
+def test_sam_local_mounts_the_layer_that_sam_build_made() -> None:
+    """It follows no layer through a parameter: a context names the folder beside its own."""
+    for name in (name for name in templates() if name.startswith("services/")):
+        local = load(name)["Resources"]["LocalDepsLayer"]
+        assert local["Condition"] == "IsSamLocal"
+        assert local["Metadata"] == {"SkipBuild": True}
+        assert local["Properties"] == {"Content": {"Fn::Select": [0, ["../Shared/DepsLayer"]]}}
+    assert "DepsLayer" in system().stacks["Shared"].resources
+    assert "LocalDepsLayer" not in system().resources, "nothing of it is deployed"
+
+
 CONSUMERS = [n for n in functions() if n.endswith("Events") or n == "ReportingLake"]
 
 
