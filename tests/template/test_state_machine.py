@@ -13,7 +13,7 @@ from jsonschema import Draft7Validator
 from kernel.tasks.worker import Timing
 from reporting.handlers.steps import STEPS
 from reporting.service import MOST_SECONDS, Next
-from tests.template.stack import ROOT, load
+from tests.template.stack import ROOT, system
 
 TEXT = (ROOT / "statemachines" / "report.asl.json").read_text(encoding="utf-8")
 STATES: dict[str, dict[str, Any]] = json.loads(TEXT)["States"]
@@ -126,6 +126,6 @@ def test_a_cancelled_report_is_no_failure() -> None:
 
 
 def test_the_template_fills_in_every_placeholder() -> None:
-    flow = load()["Resources"]["ReportFlow"]["Properties"]
+    flow = system().resources["ReportFlow"]["Properties"]
     assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == set(flow["DefinitionSubstitutions"])
     assert flow["DefinitionUri"] == "statemachines/report.asl.json"
