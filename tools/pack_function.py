@@ -11,15 +11,8 @@ import sys
 from pathlib import Path
 
 SERVICES = Path(__file__).resolve().parents[1] / "services"
-WORKER_ONLY = (
-    "kernel/tasks/scratch.py",
-    "kernel/tasks/worker.py",
-    "reporting/engine/*",
-    "reporting/handlers/worker.py",
-    "reporting/work.py",
-)
-"""What only the worker's image has; of the engine, functions need what checks a request."""
-NEEDED = ("reporting/engine/__init__.py", "reporting/engine/parameters.py")
+WORKER_ONLY = ("kernel/tasks/worker", "*/jobs", "*/query", "*/render")
+"""Packages that only the worker's image contains: jobs, and the libraries that only jobs use."""
 RUNS_AT = "/var/task"
 """Where Lambda unpacks it: what tracebacks of the compiled files say, and no folder of ours."""
 
@@ -29,7 +22,7 @@ def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
     for part in parts:
         for source in sorted((services / part).rglob("*.py")):
             name = source.relative_to(services)
-            if str(name) not in NEEDED and any(name.match(pattern) for pattern in WORKER_ONLY):
+            if any(name.parent.match(pattern) for pattern in WORKER_ONLY):
                 continue
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target / name)

@@ -6,11 +6,12 @@ from functools import cache
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.storage.dynamo import Table
+from reporting.failures import FAILURES
 from reporting.files import ReportFiles
 from reporting.flow import ReportFlow
-from reporting.lake_writer import LakeFolders
+from reporting.lake.writer import LakeBucket
 from reporting.repository import ReportRepository
-from reporting.service import ReportService, RunService
+from reporting.service import ReportRunService, ReportService
 
 
 @cache
@@ -38,9 +39,9 @@ def service() -> ReportService:
 
 
 @cache
-def runs() -> RunService:
+def runs() -> ReportRunService:
     """What steps and workers do."""
-    return RunService(repository(), utc_now)
+    return ReportRunService(repository(), utc_now, FAILURES)
 
 
 @cache
@@ -50,6 +51,11 @@ def flow() -> ReportFlow:
 
 
 @cache
-def lake() -> LakeFolders:
+def lake() -> LakeBucket:
     """The event lake."""
-    return LakeFolders(client("s3"), os.environ["LAKE_BUCKET"])
+    return LakeBucket(client("s3"), lake_bucket())
+
+
+def lake_bucket() -> str:
+    """The name of the event lake's bucket."""
+    return os.environ["LAKE_BUCKET"]

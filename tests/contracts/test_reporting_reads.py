@@ -10,14 +10,14 @@ import pytest
 
 from kernel.domain.envelope import unseal
 from opportunities.model import Pipeline
-from reporting.engine.deals import BUILT_IN
-from reporting.engine.lake import LakeFiles
-from reporting.engine.parameters import GROUPINGS, ReportParameters
-from reporting.engine.queries import compute
 from reporting.handlers.events import handler as flow
 from reporting.handlers.lake import handler as lake
-from reporting.incoming import ReportedDeal, RequestedReport
-from reporting.lake_writer import Folder
+from reporting.incoming import ReportedOpportunity, RequestedReport
+from reporting.lake.cache import LakeFiles
+from reporting.lake.layout import Folder
+from reporting.parameters import GROUPINGS, ReportParameters
+from reporting.query.aggregation import BUILT_IN
+from reporting.query.compute import compute
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples"
 DEALS = sorted(EXAMPLES.glob("opportunities/Opportunity*.json"))
@@ -50,7 +50,7 @@ def test_it_starts_what_is_requested() -> None:
 @pytest.mark.parametrize("path", DEALS, ids=lambda p: p.stem)
 def test_it_reads_every_event_about_a_deal(path: Path) -> None:
     current = read(path)["data"]["current"]
-    deal = ReportedDeal.model_validate(current)
+    deal = ReportedOpportunity.model_validate(current)
     assert deal.status in ("open", "won", "lost")
     assert deal.status == {"Won": "won", "Lost": "lost"}.get(
         path.stem.removeprefix("Opportunity").split(".")[0], "open"
@@ -63,7 +63,7 @@ def test_it_reads_every_event_about_a_deal(path: Path) -> None:
 
 
 @pytest.mark.parametrize("by", GROUPINGS["sales_performance"])
-def test_the_engine_counts_the_published_deals(by: str, tmp_path: Path) -> None:
+def test_reports_count_the_published_deals(by: str, tmp_path: Path) -> None:
     """The examples as a lake: every grouping finds what it groups by, and no deal is missing."""
     folder = tmp_path / "tenant=acme"
     last: dict[str, dict[str, Any]] = {}

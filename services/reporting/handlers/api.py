@@ -1,4 +1,4 @@
-"""The HTTP face of reports: read the request, call one use case, shape the reply."""
+"""REST routes of reports."""
 
 from typing import ClassVar
 
@@ -6,18 +6,19 @@ from pydantic import AwareDatetime, Field
 
 from kernel.domain.auth import Caller
 from kernel.storage.store import Page
+from kernel.tasks.state import TaskRunStatus
 from kernel.web.http import Api, ListQuery
 from reporting.bootstrap import service, table
-from reporting.engine.parameters import ReportParameters
-from reporting.events import ReportRunState, RunStatus
-from reporting.service import Seen
+from reporting.events import ReportRunState
+from reporting.parameters import ReportParameters
+from reporting.service import ReportDetails
 
 handler = app = Api("reporting", table)
 
-_WAITING_FOR = {
-    RunStatus.PENDING: "Waiting for a worker",
-    RunStatus.PROCESSING: "Starting",
-    RunStatus.RETRY_PENDING: "The worker was lost; waiting for another",
+_WAITING_TEXTS = {
+    TaskRunStatus.PENDING: "Waiting for a worker",
+    TaskRunStatus.PROCESSING: "Starting",
+    TaskRunStatus.RETRY_PENDING: "The worker was lost; waiting for another",
 }
 
 
@@ -42,9 +43,9 @@ class ReportRunView(ReportRunState):
     )
 
     @classmethod
-    def of(cls, seen: Seen) -> "ReportRunView":
+    def of(cls, details: ReportDetails) -> "ReportRunView":
         """What is shown of a run."""
-        run, progress, link = seen.run, seen.progress, seen.link
+        run, progress, link = details.run, details.progress, details.link
         shown = {name: getattr(run, name) for name in ReportRunState.model_fields}
         if progress:
             shown |= {
@@ -53,8 +54,8 @@ class ReportRunView(ReportRunState):
                 "progress_at": progress.at,
             }
         elif not run.ended:
-            shown |= {"progress": 0, "progress_text": _WAITING_FOR[run.status]}
-        elif run.status is RunStatus.COMPLETED:
+            shown |= {"progress": 0, "progress_text": _WAITING_TEXTS[run.status]}
+        elif run.status is TaskRunStatus.COMPLETED:
             shown |= {"progress": 100}
         if link:
             shown |= {"download_url": link.url, "download_expires_at": link.expires_at}
