@@ -1,4 +1,4 @@
-"""Why tasks fail: from the error that programs report to a sentence for the person who asked.
+"""Why tasks fail: from the error that programs raise to a sentence for the person who asked.
 
 The state machine passes on an error name and a cause. Names are ours (below, and those a context
 adds), Step Functions' (`States.…`, `SQS.…`), or the class of an exception that a step raised. An
@@ -41,7 +41,7 @@ class TaskFailureCode(StrEnum):
 class BadParameters(Exception):
     """The parameters of a run are not valid; the message names the fields.
 
-    Step Functions reports it under its class name, BAD_PARAMETERS.
+    In the state machine the error has the name of this class, BAD_PARAMETERS.
     """
 
 
@@ -50,7 +50,7 @@ class Failure:
     """What went wrong, for the engine, for programs and for people."""
 
     error: str
-    """The name of the error, as the state machine reports it."""
+    """The name of the error, as the state machine knows it."""
     cause: str
     code: StrEnum
     """For programs."""
@@ -126,7 +126,7 @@ ERRORS: Mapping[str, FailureKind] = MappingProxyType(
         WORKER_UNAVAILABLE: FailureKind(TaskFailureCode.WORKER_LOST, retryable=True),
         "States.HeartbeatTimeout": FailureKind(TaskFailureCode.WORKER_LOST, retryable=True),
         TIMED_OUT: FailureKind(TaskFailureCode.TIMED_OUT, retryable=True),
-        # Step Functions reports a missed heartbeat under this name, too.
+        # In Step Functions a missed heartbeat may have this name, too.
         "States.Timeout": FailureKind(TaskFailureCode.TIMED_OUT, retryable=True),
         OUT_OF_MEMORY: FailureKind(TaskFailureCode.OUT_OF_MEMORY),
     }

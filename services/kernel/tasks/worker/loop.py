@@ -22,7 +22,7 @@ from kernel.runtime.log import logger
 from kernel.tasks.job import Job, Task
 from kernel.tasks.worker.callback import TaskCallback
 from kernel.tasks.worker.execution import Execution
-from kernel.tasks.worker.outcome import OutcomeReporter
+from kernel.tasks.worker.outcome import OutcomeSender
 from kernel.tasks.worker.queue import TaskQueue, parse_task
 from kernel.tasks.worker.supervision import Supervisor
 from kernel.tasks.worker.timing import WorkerTiming, backoff
@@ -46,7 +46,7 @@ class Worker:
         self._queue = TaskQueue(sqs, queue_url, self._timing.visibility_timeout)
         self._callback = TaskCallback(states)
         self._supervisor = Supervisor(self._queue, self._callback, self._timing, self._stopping)
-        self._outcome = OutcomeReporter(self._queue, self._callback)
+        self._outcome = OutcomeSender(self._queue, self._callback)
 
     def stop(self, *_: object) -> None:
         """Requeue the current task and end; may be installed as a signal handler."""
@@ -98,7 +98,7 @@ class Worker:
         started = time.monotonic()
         execution = Execution(job, task)
         ended = self._supervisor.supervise(execution)
-        outcome = self._outcome.report(execution, ended)
+        outcome = self._outcome.send(execution, ended)
         seconds = round(time.monotonic() - started, 3)
         logger().info("task ended", task=task.loggable(), outcome=outcome, seconds=seconds)
         return ended

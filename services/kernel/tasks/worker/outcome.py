@@ -16,13 +16,13 @@ from kernel.tasks.worker.timing import backoff
 _ATTEMPTS = 4
 
 
-class OutcomeReporter:
+class OutcomeSender:
     """Answers the state machine; deletes a task only when it was answered or nobody waits."""
 
     def __init__(self, queue: TaskQueue, callback: TaskCallback) -> None:
         self._queue, self._callback = queue, callback
 
-    def report(self, execution: Execution, ended: bool) -> str:
+    def send(self, execution: Execution, ended: bool) -> str:
         """End the task of an execution; returns what became of it, for the log.
 
         `ended` is False when its job did not stop in time and still runs.

@@ -14,6 +14,7 @@ import openpyxl
 import pytest
 from pypdf import PdfReader
 
+from kernel.domain.money import EXPONENTS
 from reporting.parameters import FileFormat
 from reporting.render import pdf_file
 from reporting.render.cell_format import escape_formula, for_machines, for_people
@@ -67,6 +68,22 @@ def written(report: Report, file_format: FileFormat, folder: Path) -> Path:
 def test_money_has_the_digits_of_its_currency(currency: str, machines: str, people: str) -> None:
     assert for_machines(123456789, REVENUE, currency) == machines
     assert for_people(123456789, REVENUE, currency) == people
+
+
+def test_a_report_with_a_withdrawn_currency_is_written_with_two_digits(tmp_path: Path) -> None:
+    """Events keep a currency for good; ISO 4217 does not."""
+    chart = Chart("Revenue", ("Ann",), (Series("Amount", (123456,)),), Kind.MONEY, "HRK")
+    old = report(("Ann", "HRK", 123456, *ANN[3:]), charts=(chart,))
+    assert "HRK" not in EXPONENTS
+    assert b"Ann,HRK,1234.56,3" in written(old, "csv", tmp_path).read_bytes()
+    assert "1,234.56" in text_of(written(old, "pdf", tmp_path))
+    assert json.loads(written(old, "json", tmp_path).read_text())["rows"][0]["revenue"] == {
+        "minor_units": 123456,
+        "currency": "HRK",
+    }
+    book = openpyxl.load_workbook(written(old, "xlsx", tmp_path))
+    assert (book["Report"]["C2"].value, book["Report"]["C2"].number_format) == (1234.56, "#,##0.00")
+    assert book["Charts"]["B2"].value == 1234.56
 
 
 def test_money_is_exact_beyond_what_a_float_keeps() -> None:
