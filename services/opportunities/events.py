@@ -121,7 +121,7 @@ class OpportunityState(Snapshot, OpportunityFields):
 
 
 class PipelineCreated(DomainEvent, context="opportunities"):
-    """A pipeline was set up."""
+    """A pipeline was set up; the default one, with the tenant's first opportunity in it."""
 
     current: PipelineState
 

@@ -64,13 +64,20 @@ class Pipeline(PipelineState, Aggregate):
 
     @classmethod
     def default(cls, tenant_id: str) -> "Pipeline":
-        """The pipeline every tenant has without setting one up."""
+        """The pipeline every tenant has without setting one up; stored once it is used."""
         return cls(
             **born(tenant_id, DEFAULT_PIPELINE, "system", _EPOCH),
             version=1,
+            sequence=1,
             name="Sales",
             stages=list(DEFAULT_STAGES),
         )
+
+    @classmethod
+    def publish_default(cls, tenant_id: str) -> tuple["Pipeline", PipelineCreated]:
+        """The default pipeline, as the tenant's first opportunity in it publishes it."""
+        pipeline = cls.default(tenant_id)
+        return pipeline, PipelineCreated(current=pipeline)
 
     @classmethod
     def create(

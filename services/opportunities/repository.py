@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from kernel.domain.auth import Caller
+from kernel.domain.auth import Caller, system
 from kernel.domain.clock import Clock
 from kernel.domain.dates import NO_DATE, key_range
+from kernel.domain.errors import Conflict
 from kernel.domain.events import DomainEvent
 from kernel.domain.folding import fold
 from kernel.storage import cursor
@@ -49,6 +50,8 @@ def _product_index(p: Product) -> Item:
 
 
 def _pipeline_index(p: Pipeline) -> Item:
+    if p.id == DEFAULT_PIPELINE:
+        return {}  # lists begin with it, whether it is stored or not
     return {
         "gsi1pk": f"TENANT#{p.tenant_id}#PIPELINES",
         "gsi1sk": f"{fold(p.name)}#{p.id}",
@@ -73,12 +76,50 @@ class OpportunityRepository:
         self.opportunities = Store(table, Opportunity, "opportunity", _opportunity_index, clock)
         self.products = Store(table, Product, "product", _product_index, clock)
         self.pipelines = Store(table, Pipeline, "pipeline", _pipeline_index, clock)
+        self._now = clock
+        self._default_published: set[str] = set()
+        """Tenants whose default pipeline is known to be stored: no request asks twice."""
 
     def pipeline(self, tenant_id: str, pipeline_id: str) -> Pipeline:
-        """A pipeline; the default one needs no item. Raises NotFound."""
+        """A pipeline; the default one is never read, as all have the same. Raises NotFound."""
         if pipeline_id == DEFAULT_PIPELINE:
             return Pipeline.default(tenant_id)
         return self.pipelines.get(tenant_id, pipeline_id)
+
+    def add(self, caller: Caller, opportunity: Opportunity, *events: DomainEvent) -> Opportunity:
+        """A new opportunity with its events; a tenant's first one publishes the default pipeline.
+
+        Raises Conflict. Docs: docs/adr/0011-the-default-pipeline-is-an-event.md.
+        """
+        tenant_id = opportunity.tenant_id
+        if opportunity.pipeline_id != DEFAULT_PIPELINE or self._has_default(tenant_id):
+            return self.save(caller, None, opportunity, *events)
+        exists = Conflict(f"There is a pipeline {DEFAULT_PIPELINE} already.")
+        try:
+            also = self._publish_default(caller, exists)
+            saved = self.save(caller, None, opportunity, *events, also=also)
+        except Conflict as fault:
+            if fault is not exists:
+                raise
+            # Another request of this tenant was faster.
+            saved = self.save(caller, None, opportunity, *events)
+        self._default_published.add(tenant_id)
+        return saved
+
+    def _has_default(self, tenant_id: str) -> bool:
+        """Whether the tenant's default pipeline is stored; it is looked up once per process."""
+        if tenant_id not in self._default_published:
+            found = self.pipelines.find(tenant_id, DEFAULT_PIPELINE, consistent=False)
+            if found is None:
+                return False
+            self._default_published.add(tenant_id)
+        return True
+
+    def _publish_default(self, caller: Caller, exists: Conflict) -> list[Action]:
+        """What stores the default pipeline and its event, unless the tenant has it."""
+        pipeline, event = Pipeline.publish_default(caller.tenant_id)
+        actor = system(caller.tenant_id, correlation_id=caller.correlation_id)
+        return self.pipelines.actions(actor, None, pipeline, [event], self._now(), exists=exists)
 
     def save(
         self,

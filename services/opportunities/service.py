@@ -132,7 +132,7 @@ class OpportunityService:
             self._now(),
             placement.closing,
         )
-        return self._repo.save(caller, None, deal, *events)
+        return self._repo.add(caller, deal, *events)
 
     def get(self, caller: Caller, opportunity_id: str) -> Opportunity:
         """A deal."""

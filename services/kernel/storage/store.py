@@ -10,6 +10,7 @@ The tenant is the first part of every key and the first argument of every method
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -18,7 +19,7 @@ from kernel.domain.aggregate import Aggregate
 from kernel.domain.auth import Caller
 from kernel.domain.clock import Clock, utc_now
 from kernel.domain.envelope import seal, written
-from kernel.domain.errors import Conflict, NotFound, StaleVersion, TooLarge
+from kernel.domain.errors import Conflict, CrmError, NotFound, StaleVersion, TooLarge
 from kernel.domain.events import DomainEvent
 from kernel.storage import cursor
 from kernel.storage.dynamo import Action, Delete, Item, Put, Table
@@ -113,6 +114,28 @@ class Store[A: Aggregate]:
                 "updated_by": caller.user_id,
             }
         )
+        actions = self.actions(caller, before, after, events, at)
+        actions += also
+        if caller.once and (key := caller.once.action()):
+            actions.append(key)
+        self.table.transact(actions)
+        if caller.once:
+            caller.once.committed = True
+        return after
+
+    def actions(
+        self,
+        caller: Caller,
+        before: A | None,
+        after: A,
+        events: Sequence[DomainEvent],
+        at: datetime,
+        exists: CrmError | None = None,
+    ) -> list[Action]:
+        """What commits a record, as it is given, with the events that led to it.
+
+        `exists` is raised by the transaction when a new record is there already.
+        """
         pk = self.key(after.tenant_id, after.id)
         actions: list[Action] = [
             Put(
@@ -124,13 +147,13 @@ class Store[A: Aggregate]:
                     **self._index(after),
                 },
                 absent=before is None,
-                version=version if before else None,
+                version=before.version if before else None,
                 refused=StaleVersion("Someone changed this record meanwhile; read it again.")
                 if before
-                else Conflict(f"There is a {self._name} {after.id} already."),
+                else exists or Conflict(f"There is a {self._name} {after.id} already."),
             )
         ]
-        for number, event in enumerate(events, start=sequence + 1):
+        for number, event in enumerate(events, start=after.sequence - len(events) + 1):
             envelope = seal(
                 event.model_copy(update={"current": after}),
                 subject=f"{self._name}/{after.id}",
@@ -139,14 +162,7 @@ class Store[A: Aggregate]:
                 at=at,
             )
             actions.append(outbox(pk, number, envelope))
-        actions += self._unique_keys(before, after)
-        actions += also
-        if caller.once and (key := caller.once.action()):
-            actions.append(key)
-        self.table.transact(actions)
-        if caller.once:
-            caller.once.committed = True
-        return after
+        return actions + self._unique_keys(before, after)
 
     def page(
         self,

@@ -106,22 +106,6 @@ class _Pipeline:
     """Place and name of each stage by its key."""
 
 
-BUILT_IN = {
-    "default": _Pipeline(
-        "Sales",
-        {
-            "lead": (0, "Lead"),
-            "qualified": (1, "Qualified"),
-            "proposal": (2, "Proposal"),
-            "negotiation": (3, "Negotiation"),
-            "won": (4, "Won"),
-            "lost": (5, "Lost"),
-        },
-    )
-}
-"""The pipeline that every company has from the start: no event tells of it until it is changed."""
-
-
 def groups(events: Events, parameters: ReportParameters, progress: Progress) -> list[Group]:
     """All groups with an opportunity in the period, in no particular order."""
     progress.step(0.0, "Adding up")
@@ -162,7 +146,7 @@ def _label(
 
 def _pipelines(events: Events) -> dict[str, _Pipeline]:
     """The pipelines by id."""
-    return BUILT_IN | {
+    return {
         record: _Pipeline(
             name or record,
             {stage["key"]: (place, stage["name"]) for place, stage in enumerate(stages or ())},

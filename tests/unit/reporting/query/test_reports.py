@@ -51,15 +51,23 @@ def test_stages_come_in_the_order_of_their_pipeline(tmp_path: Path) -> None:
     ]
 
 
-def test_the_pipeline_every_company_has_needs_no_event(tmp_path: Path) -> None:
+def test_the_default_pipeline_is_named_and_ordered_by_its_event_like_any_other(
+    tmp_path: Path,
+) -> None:
     stages = [("negotiation", "Negotiation"), ("lead", "Lead"), ("qualified", "Qualified")]
-    events = [deal(f"d-{key}", stage=key, stage_name=name) for key, name in stages]
-    report = report_of(tmp_path, events, "pipeline_by_stage")
+    deals = [deal(f"d-{key}", stage=key, stage_name=name) for key, name in stages]
+    report = report_of(tmp_path / "with", [pipeline(), *deals], "pipeline_by_stage")
     assert [row[:2] for row in report.rows] == [
         ("Sales", "Lead"),
         ("Sales", "Qualified"),
         ("Sales", "Negotiation"),
     ]
+    early = report_of(tmp_path / "without", deals, "pipeline_by_stage")
+    assert {row[:2] for row in early.rows} == {
+        ("default", "Lead"),
+        ("default", "Qualified"),
+        ("default", "Negotiation"),
+    }, "until it is in the lake: its id, and the stages' names of the deals"
 
 
 def test_won_lost_omitted_and_archived_deals_are_not_in_the_pipeline(tmp_path: Path) -> None:
