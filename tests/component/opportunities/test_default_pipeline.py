@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from kernel.domain.auth import Caller, Role
 from kernel.domain.clock import utc_now
-from kernel.domain.errors import Conflict
 from kernel.domain.ids import new_id
 from kernel.runtime import aws
 from opportunities.bootstrap import service
@@ -108,7 +107,9 @@ def test_what_is_refused_publishes_nothing(api: ApiClient, cloud: Any) -> None:
     own = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json["id"]
     held = {**DEAL, "external_ids": {"erp": "4711"}}
     assert api("POST", "/opportunities", {**held, "pipeline_id": own}).status == 201
+    meter = Meter()
     refused = api("POST", "/opportunities", held)
+    assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1}, "not tried without"
     assert refused.json["type"] == "urn:zebros:problem:duplicate-external-id"
     assert len(pipeline_events(cloud)) == 1
     assert api("POST", "/opportunities", DEAL).status == 201
@@ -151,12 +152,3 @@ def test_of_requests_at_the_same_time_exactly_one_publishes_it(
     created = interleave(works, iter([*turns, *[0] * 100]), [None] * 3)
     assert len({opportunity.id for opportunity in created}) == 3  # type: ignore[attr-defined]
     assert len(pipeline_events(cloud, tenant)) == 1
-
-
-def test_a_conflict_of_the_opportunity_itself_is_not_taken_for_the_pipelines(cloud: Any) -> None:
-    caller = Caller("acme", "ann", frozenset({Role.ADMINISTRATOR}))
-    made = service().create(caller, OpportunityFields(name="A"), Placement())
-    new_process()
-    service()._repo._default_published.clear()
-    with pytest.raises(Conflict, match=made.id):
-        service()._repo.add(caller, made)
