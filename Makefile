@@ -79,7 +79,7 @@ reporting: env ## component tests of reporting: state machine, worker, queries a
 platform: env ## the local platform and the command line: real processes on loopback
 	$(call step,$@,$(pytest) loadfile tests/component/zebros)
 
-JUDGED = store relay consumers idempotency cursor
+JUDGED = records relay consumers idempotency cursor
 judge: env ## tables, relay and budgets again, against DynamoDB Local (JDK 17 and Maven)
 	@start=$(now); said=$$($(BIN)/python -m tools.dynamodb_local $(pytest) worksteal \
 	  $(JUDGED:%=tests/component/kernel/test_%.py) tests/component/test_budgets.py tests/component/test_flat_cost.py 2>&1); \

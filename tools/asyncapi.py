@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from kernel.runtime.contexts import contexts
 from tools import schemas
-from tools.contexts import CONTEXTS, events
+from tools.contexts import events
 from tools.drift import ROOT, as_json, main
 
 FILE = ROOT / "docs" / "asyncapi.json"
@@ -80,7 +81,7 @@ def render() -> dict[Path, str]:
     messages = {name: _message(name, event) for name, event in names.items()}
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
-    for context in CONTEXTS:
+    for context in contexts():
         own = [name for name in messages if name.startswith(f"{context}.")]
         channels[context] = {
             "address": f"zebros.{context}",

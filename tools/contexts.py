@@ -1,21 +1,22 @@
-"""The contexts of the system, and their parts by name: what the other tools walk over."""
+"""The parts of every context, discovered: what the other tools walk over."""
 
 import importlib
-import importlib.util
+import pkgutil
 
 from kernel.domain.events import REGISTRY, DomainEvent
-from kernel.web.http import Api
-
-CONTEXTS = ("customers", "opportunities", "activities", "reporting", "notifications")
+from kernel.runtime.contexts import contexts
+from kernel.web.api import Api
 
 
 def apis() -> list[Api]:
     """Every context's API with its routes."""
-    return [importlib.import_module(f"{name}.handlers.api").handler for name in CONTEXTS]
+    return [importlib.import_module(f"{name}.handlers.api").handler for name in contexts()]
 
 
 def events() -> dict[str, type[DomainEvent]]:
     """Every event class by `<context>/<Event>.v<N>`, in that order."""
-    for name in CONTEXTS:
-        importlib.import_module(f"{name}.events")
+    for name in contexts():
+        module = importlib.import_module(f"{name}.events")
+        for found in pkgutil.iter_modules(getattr(module, "__path__", ())):
+            importlib.import_module(f"{name}.events.{found.name}")
     return dict(sorted(REGISTRY.items()))

@@ -194,7 +194,7 @@ def _reporting() -> None:
 
 
 def _notifications(won: dict[str, Any]) -> None:
-    from notifications.handlers.events import handler
+    from notifications.consumers.inbox import handler
 
     handler({"Records": [{"messageId": "1", "body": json.dumps({"detail": won})}]}, None)
     from notifications.handlers.api import handler as api
@@ -212,8 +212,8 @@ def _gaps(won: dict[str, Any]) -> None:
     import importlib
 
     early = {**won, "subject": "opportunity/01ARZ3NDEKTSV4RRFFQ69G5FAV", "sequence": "3"}
-    for context in ("opportunities", "activities"):
-        handler = importlib.import_module(f"{context}.handlers.events").handler
+    for consumer in ("opportunities.consumers.board", "activities.consumers.timeline"):
+        handler = importlib.import_module(consumer).handler
         for body in ({"detail": early}, {"gap_check": early}):
             handler({"Records": [{"messageId": "1", "body": json.dumps(body)}]}, None)
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from kernel.web.http import Route
+from kernel.web.routes import Route
 from tools.contexts import apis
 from tools.drift import ROOT, as_json, main
 
@@ -118,7 +118,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
                     "schema": _inlined(_not_null(field), definitions),
                 }
             )
-    if "expected" in route.parameters:
+    if "if_match" in route.parameters:
         found.append(
             _header(
                 "If-Match",
@@ -178,7 +178,7 @@ def _responses(route: Route, schemas: dict[type[BaseModel], dict[str, Any]]) -> 
         problems.add(404)
     if route.method != "GET":
         problems |= {409, 413, 415}
-    if "expected" in route.parameters:
+    if "if_match" in route.parameters:
         problems |= {412, 428}
     if route.method == "GET" and "ETag" in headers:
         responses["304"] = {"description": _STATUS_TEXT[304], "headers": dict(_CORRELATION)}

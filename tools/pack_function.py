@@ -1,31 +1,31 @@
-"""Make a function's artefact: the kernel and one context, compiled, and nothing else.
+"""Make a function's artefact: the kernel, one context, and every context's manifest, compiled.
 
-`python tools/pack_function.py TARGET [CONTEXT]`, run by services/Makefile for `sam build`; only the
+`python tools/pack_function.py TARGET [PART]`, run by services/Makefile for `sam build`; only the
 standard library, because `sam build` must work before anything is installed.
 """
 
 import compileall
+import importlib
 import py_compile
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 SERVICES = Path(__file__).resolve().parents[1] / "services"
-WORKER_ONLY = ("kernel/tasks/worker", "*/jobs", "*/query", "*/render")
-"""Packages that only the worker's image contains: jobs, and the libraries that only jobs use."""
 RUNS_AT = "/var/task"
 """Where Lambda unpacks it: what tracebacks of the compiled files say, and no folder of ours."""
+_MANIFEST = "context.py"
+_WORKER_ONLY = ("kernel/tasks/worker/*",)
+"""What only the worker's image has, besides what the manifests name."""
 
 
 def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
     """Copy the modules of `parts` to `target` and compile them there."""
-    for part in parts:
-        for source in sorted((services / part).rglob("*.py")):
-            name = source.relative_to(services)
-            if any(name.parent.match(pattern) for pattern in WORKER_ONLY):
-                continue
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target / name)
+    for source in _sources(services, parts):
+        copy = target / source.relative_to(services)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
     # Checked by nothing at start: the artefact is immutable, so the compiled files stay valid
     # whatever the modification times become on their way.
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -34,6 +34,26 @@ def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
     )
     if not compiled:
         sys.exit(f"{target}: not everything compiles")
+
+
+def _sources(services: Path, parts: list[str]) -> Iterator[Path]:
+    worker_only = [*_WORKER_ONLY, *_worker_modules(services, parts)]
+    for part in parts:
+        for source in sorted((services / part).rglob("*.py")):
+            name = source.relative_to(services)
+            if not any(name.match(pattern) for pattern in worker_only):
+                yield source
+    for manifest in sorted(services.glob(f"*/{_MANIFEST}")):
+        if manifest.parent.name not in parts:
+            yield from (manifest, manifest.with_name("__init__.py"))
+
+
+def _worker_modules(services: Path, parts: list[str]) -> Iterator[str]:
+    """What the manifests of the packed contexts say that only the worker has."""
+    sys.path.insert(0, str(services))
+    for part in parts:
+        if (services / part / _MANIFEST).is_file():
+            yield from importlib.import_module(f"{part}.context").CONTEXT.worker_modules
 
 
 if __name__ == "__main__":

@@ -37,14 +37,14 @@ def _queue(*details: dict[str, Any]) -> dict[str, Any]:
 
 def _stream(event: dict[str, Any]) -> dict[str, Any]:
     """An event as its table's stream delivers it to the Relay."""
-    from kernel.domain.envelope import written
+    from kernel.domain.cloud_events import to_json
     from kernel.storage.packing import pack
 
     key = {
         "pk": {"S": f"TENANT#sample#SAMPLE#{event['subject']}"},
         "sk": {"S": f"EVENT#{int(event['sequence']):012d}"},
     }
-    packed = base64.b64encode(pack(written(event))).decode()
+    packed = base64.b64encode(pack(to_json(event))).decode()
     return {
         "Records": [
             {

@@ -9,10 +9,11 @@ import signal
 import sys
 
 from kernel.runtime.aws import client
-from kernel.tasks.registry import JobDefinition, discover, missing_environment
+from kernel.runtime.settings import missing_variables, read_settings
+from kernel.tasks.registry import discover
 from kernel.tasks.worker.loop import Worker
 from kernel.tasks.worker.temporary_files import temporary_files
-from worker.settings import REQUIRED, WorkerSettings, read_settings
+from worker.settings import WorkerSettings, disk, timing
 
 READY = "worker ready: waiting for tasks"
 
@@ -20,27 +21,24 @@ READY = "worker ready: waiting for tasks"
 def main() -> int:
     """Work until a signal comes; the exit code is 0 unless the environment is incomplete."""
     definitions = discover()
-    if missing := missing_environment(definitions, REQUIRED, os.environ):
+    needed = [model for definition in definitions for model in definition.settings]
+    if missing := missing_variables(*needed, WorkerSettings):
         print(f"worker cannot start: set {', '.join(missing)}", file=sys.stderr)
         return 2
-    settings = read_settings()
-    worker = make_worker(definitions, settings)
+    settings = read_settings(WorkerSettings)
+    space = disk(settings)
+    worker = Worker(
+        {definition.name: definition.make(space) for definition in definitions},
+        settings.task_queue_url,
+        sqs=client("sqs"),
+        states=client("stepfunctions"),
+        timing=timing(settings),
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop)
-    with temporary_files(settings.disk.folder / "temporary"):
+    with temporary_files(space.folder / "temporary"):
         ended = worker.serve(ready=lambda: print(READY, file=sys.stderr, flush=True))
     if not ended:
         # A job that does not stop is still on its thread: leave without waiting for it.
         os._exit(0)
     return 0
-
-
-def make_worker(definitions: tuple[JobDefinition, ...], settings: WorkerSettings) -> Worker:
-    """A worker with a job of every definition."""
-    return Worker(
-        {definition.name: definition.make(settings.disk) for definition in definitions},
-        settings.queue_url,
-        sqs=client("sqs"),
-        states=client("stepfunctions"),
-        timing=settings.timing,
-    )

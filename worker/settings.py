@@ -1,14 +1,5 @@
-"""The worker's environment, read in one place.
+"""The environment of the worker itself; what its jobs read is in their definitions."""
 
-  TASK_QUEUE_URL             the queue to take tasks from (required)
-  WORK_FOLDER                for caches and temporary files (default: below the system's)
-  CACHE_MEGABYTES            how much each job may keep there (default: the job's own)
-  WORKER_VISIBILITY_TIMEOUT  seconds until a dead worker's task is delivered again (default: 45)
-
-What the jobs themselves read is in their definitions (`<context>/jobs/`).
-"""
-
-import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +7,6 @@ from pathlib import Path
 from kernel.tasks.registry import WorkerDisk
 from kernel.tasks.worker.timing import WorkerTiming
 
-REQUIRED = ("TASK_QUEUE_URL",)
 _HEARTBEATS_PER_TIMEOUT = 3
 
 
@@ -24,28 +14,26 @@ _HEARTBEATS_PER_TIMEOUT = 3
 class WorkerSettings:
     """What a worker process is started with."""
 
-    queue_url: str
-    disk: WorkerDisk
-    timing: WorkerTiming
+    task_queue_url: str
+    """The queue to take tasks from."""
+    work_folder: str = ""
+    """For caches and temporary files; empty: below the system's."""
+    cache_megabytes: int = 0
+    """How much each job may keep in the work folder; 0: the job's own default."""
+    worker_visibility_timeout: int = 0
+    """Seconds until a dead worker's task is delivered again; 0: the default."""
 
 
-def read_settings() -> WorkerSettings:
-    """The settings of this process. Raises KeyError when a required variable is missing."""
-    folder = os.environ.get("WORK_FOLDER") or Path(tempfile.gettempdir()) / "zebros-worker"
-    megabytes = os.environ.get("CACHE_MEGABYTES")
-    return WorkerSettings(
-        queue_url=os.environ["TASK_QUEUE_URL"],
-        disk=WorkerDisk(Path(folder), int(megabytes) * 1024**2 if megabytes else None),
-        timing=_timing(os.environ.get("WORKER_VISIBILITY_TIMEOUT")),
-    )
+def disk(settings: WorkerSettings) -> WorkerDisk:
+    """The disk for the jobs."""
+    folder = Path(settings.work_folder or Path(tempfile.gettempdir()) / "zebros-worker")
+    return WorkerDisk(folder, settings.cache_megabytes * 1024**2 or None)
 
 
-def _timing(visibility_timeout: str | None) -> WorkerTiming:
-    if visibility_timeout is None:
+def timing(settings: WorkerSettings) -> WorkerTiming:
+    """The intervals of the loop; heartbeats follow the visibility timeout."""
+    seconds = settings.worker_visibility_timeout
+    if not seconds:
         return WorkerTiming()
-    seconds = int(visibility_timeout)
-    return replace(
-        WorkerTiming(),
-        visibility_timeout=seconds,
-        heartbeat_interval=seconds / _HEARTBEATS_PER_TIMEOUT,
-    )
+    interval = seconds / _HEARTBEATS_PER_TIMEOUT
+    return replace(WorkerTiming(), visibility_timeout=seconds, heartbeat_interval=interval)

@@ -1,22 +1,29 @@
 """Wires this context to AWS, once per cold start."""
 
-import os
 from functools import cache
 
-from activities.repository import ActivityRepository
-from activities.service import ActivityService
+from activities.repository import TaskRepository, TimelineRepository
+from activities.service import TaskService, TimelineService
+from activities.settings import Settings
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
-from kernel.storage.dynamo import Table
+from kernel.runtime.settings import read_settings
+from kernel.storage.table import Table
 
 
 @cache
 def table() -> Table:
     """The context's table."""
-    return Table(client("dynamodb"), os.environ["TABLE_NAME"])
+    return Table(client("dynamodb"), read_settings(Settings).table_name)
 
 
 @cache
-def service() -> ActivityService:
-    """The context's use cases."""
-    return ActivityService(ActivityRepository(table(), utc_now), utc_now)
+def tasks() -> TaskService:
+    """The use cases of tasks."""
+    return TaskService(TaskRepository(table(), utc_now), utc_now)
+
+
+@cache
+def timelines() -> TimelineService:
+    """The use cases of timelines."""
+    return TimelineService(TimelineRepository(table()))

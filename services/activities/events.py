@@ -18,24 +18,13 @@ from kernel.domain.ids import Id
 
 
 class TaskStatus(StrEnum):
-    """Where a task stands."""
+    """The state of a task."""
 
     NOT_STARTED = "not_started"
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
     DEFERRED = "deferred"
     CANCELLED = "cancelled"
-
-
-class RecordType(StrEnum):
-    """What has a timeline."""
-
-    ACCOUNT = "account"
-    CONTACT = "contact"
-    OPPORTUNITY = "opportunity"
-    PIPELINE = "pipeline"
-    PRODUCT = "product"
-    TASK = "task"
 
 
 class Related(BaseModel):
@@ -47,7 +36,7 @@ class Related(BaseModel):
     id: Id
 
 
-def _once_each(related: list[Related]) -> list[Related]:
+def _without_repetitions(related: list[Related]) -> list[Related]:
     if len({(one.type, one.id) for one in related}) != len(related):
         raise ValueError("must name every record once")
     return related
@@ -59,7 +48,7 @@ class TaskDetails(Fields):
     title: Name
     description: Text | None = None
     due_on: PlainDate | None = Field(None, description="A day, without a time of day.")
-    related: Annotated[list[Related], AfterValidator(_once_each)] = Field(
+    related: Annotated[list[Related], AfterValidator(_without_repetitions)] = Field(
         default_factory=list,
         max_length=5,
         exclude_if=empty,
@@ -68,13 +57,13 @@ class TaskDetails(Fields):
 
 
 class NewTask(TaskDetails):
-    """Something to do, for oneself or for someone else."""
+    """A task to create, for oneself or for someone else."""
 
     assignee_id: UserId | None = Field(None, description="Who is to do it; default: you.")
 
 
 class TaskFields(TaskDetails):
-    """What a caller may change on a task; its status moves by verbs."""
+    """What a caller may change on a task; its status is changed by routes of its own."""
 
     assignee_id: UserId = Field(description="Who is to do it.")
 
@@ -94,7 +83,7 @@ class TaskEvent(DomainEvent):
 
 
 class TaskAssigned(TaskEvent, context="activities"):
-    """A task was given to someone: a new one, or one that was somebody else's."""
+    """A task was assigned: a new one, or one that was assigned to someone else."""
 
     previous_assignee_id: str | None = None
 
@@ -107,11 +96,11 @@ class TaskUpdated(TaskEvent, context="activities"):
 
 
 class TaskCompleted(TaskEvent, context="activities"):
-    """A task was done."""
+    """A task was completed."""
 
 
 class TaskReopened(TaskEvent, context="activities"):
-    """A task that was done is to be done again."""
+    """A completed task was reopened."""
 
 
 class StreamGapDetected(StreamGap, context="activities"):

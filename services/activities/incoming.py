@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kernel.domain.money import written
+from kernel.domain.money import format_money
 
 
 class _Part(BaseModel):
@@ -17,9 +17,9 @@ class Amount(_Part):
     minor_units: int
     currency: str
 
-    def written(self) -> str:
+    def formatted(self) -> str:
         """For people: `USD 1,054.00`."""
-        return written(self.minor_units, self.currency)
+        return format_money(self.minor_units, self.currency)
 
 
 class Link(_Part):
@@ -30,7 +30,7 @@ class Link(_Part):
 
 
 class Subject(_Part):
-    """`current` of any event: how it is called, and which records it belongs to."""
+    """`current` of any event: its name, and the records it belongs to."""
 
     id: str
     name: str | None = None
@@ -48,14 +48,14 @@ class Subject(_Part):
     lost_reason: str | None = None
     due_on: str | None = None
 
-    def called(self, kind: str) -> str:
-        """What people call it."""
+    def display_name(self, kind: str) -> str:
+        """The name people know it by."""
         person = " ".join(part for part in (self.first_name, self.last_name) if part)
         names = (self.title, self.name) if kind == "task" else (self.name, person, self.title)
         return next((name for name in names if name), kind)
 
 
-class Told(_Part):
+class EventData(_Part):
     """An event's `data`."""
 
     current: Subject

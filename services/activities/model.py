@@ -13,8 +13,8 @@ from activities.events import (
     TaskStatus,
     TaskUpdated,
 )
-from activities.incoming import Told
-from kernel.domain.aggregate import Aggregate, born, difference
+from activities.incoming import EventData
+from kernel.domain.aggregate import Aggregate, Change, changed_fields, new_record
 from kernel.domain.errors import RuleViolation
 from kernel.domain.events import DomainEvent
 
@@ -27,66 +27,66 @@ class Task(TaskState, Aggregate):
     @classmethod
     def create(
         cls, tenant_id: str, task_id: str, fields: NewTask, by: str, at: datetime
-    ) -> tuple["Task", TaskAssigned]:
-        """A new task; it is the creator's own unless it is given to someone."""
+    ) -> Change["Task"]:
+        """A new task; it is assigned to its creator unless someone else is named."""
         task = cls(
-            **born(tenant_id, task_id, by, at),
+            **new_record(tenant_id, task_id, by, at),
             **{**dict(fields), "assignee_id": fields.assignee_id or by},
             status=TaskStatus.NOT_STARTED,
         )
-        return task, TaskAssigned(current=task)
+        return Change(task, (TaskAssigned(current=task),))
 
     @property
     def closed(self) -> bool:
         """Whether nothing is left to do."""
         return self.status in CLOSED
 
-    def update(self, fields: TaskFields) -> tuple["Task", list[DomainEvent]]:
-        """Change fields; giving it to someone else is an event of its own."""
+    def update(self, fields: TaskFields) -> Change["Task"]:
+        """Change fields; assigning it to someone else is an event of its own."""
         after = self.with_changes(**dict(fields))
-        changed, previous = difference(self, after, TaskFields)
+        changed, previous = changed_fields(self, after, TaskFields)
         events: list[DomainEvent] = []
         if set(changed) - {"assignee_id"}:
             events.append(TaskUpdated(current=after, changed=changed, previous=previous))
         if "assignee_id" in changed:
             events.append(TaskAssigned(current=after, previous_assignee_id=self.assignee_id))
-        return (after if events else self), events
+        return Change(after, tuple(events)) if events else Change(self)
 
-    def complete(self, by: str, at: datetime) -> tuple["Task", TaskCompleted]:
-        """Done."""
+    def complete(self, by: str, at: datetime) -> Change["Task"]:
+        """Mark as completed."""
         if self.closed:
             raise RuleViolation(f"The task is {self.status} already.")
         after = self.with_changes(status=TaskStatus.COMPLETED, completed_at=at, completed_by=by)
-        return after, TaskCompleted(current=after)
+        return Change(after, (TaskCompleted(current=after),))
 
-    def reopen(self) -> tuple["Task", TaskReopened]:
-        """To be done again."""
+    def reopen(self) -> Change["Task"]:
+        """Mark as not started again."""
         if not self.closed:
             raise RuleViolation("The task is open already.")
         after = self.with_changes(
             status=TaskStatus.NOT_STARTED, completed_at=None, completed_by=None
         )
-        return after, TaskReopened(current=after)
+        return Change(after, (TaskReopened(current=after),))
 
 
-def sentence(kind: str, event_type: str, told: Told) -> str:
+def sentence(kind: str, event_type: str, data: EventData) -> str:
     """How an event about a record of a kind (`opportunity`) reads on a timeline."""
-    current = told.current
-    name = current.called(kind)
-    worth = f", {current.amount.written()}" if current.amount else ""
+    current = data.current
+    name = current.display_name(kind)
+    worth = f", {current.amount.formatted()}" if current.amount else ""
     match what := event_type.removeprefix(kind.capitalize()):
         case "Created":
             return f"New {kind}: {name}{worth}"
         case "Updated":
-            fields = ", ".join(field.replace("_", " ") for field in told.changed)
+            fields = ", ".join(field.replace("_", " ") for field in data.changed)
             return f"{name}: changed {fields}"
         case "AmountChanged":
-            before = told.previous_amount.written() if told.previous_amount else "none"
-            now = current.amount.written() if current.amount else "none"
+            before = data.previous_amount.formatted() if data.previous_amount else "none"
+            now = current.amount.formatted() if current.amount else "none"
             return f"{name}: amount {before} → {now}"
         case "StageChanged":
             return f"{name}: moved to {current.stage_name}"
-        case "Reassigned" if told.previous_owner_id == current.owner_id:
+        case "Reassigned" if data.previous_owner_id == current.owner_id:
             team = f"team {current.team_id}" if current.team_id else "no team"
             return f"{name}: now with {team}"
         case "Reassigned":

@@ -1,8 +1,8 @@
 """Tasks and timelines in DynamoDB: keys and mapping, nothing else.
 
-Keys (each with the tenant in front):
+Keys, each with the tenant in front:
   gsi1  TASKS#<assignee>#open|closed        <due day>#<task id>   in due order, undated last
-  TIMELINE#<type>#<id> (table itself)       <time>#<sequence>#<event id>   what happened to it
+  TIMELINE#<type>#<id> (table itself)       <time>#<sequence>#<event id>   its timeline
 """
 
 from datetime import date
@@ -12,14 +12,54 @@ from pydantic import AwareDatetime, BaseModel, Field
 from activities.model import Task
 from kernel.domain.clock import Clock, rfc3339
 from kernel.domain.dates import NO_DATE, key_range
-from kernel.storage import cursor
-from kernel.storage.dynamo import Item, Put, Table
+from kernel.storage import cursor as cursors
 from kernel.storage.packing import pack, unpack
-from kernel.storage.store import Page, Store
+from kernel.storage.records import Page, RecordStore
+from kernel.storage.table import Item, Put, Table
+
+
+def _index(task: Task) -> Item:
+    if task.archived_at:
+        return {}
+    state = "closed" if task.closed else "open"
+    return {
+        "gsi1pk": f"TENANT#{task.tenant_id}#TASKS#{task.assignee_id}#{state}",
+        "gsi1sk": f"{task.due_on or NO_DATE}#{task.id}",
+    }
+
+
+class TaskRepository(RecordStore[Task]):
+    """The tasks in the context's table."""
+
+    def __init__(self, table: Table, clock: Clock) -> None:
+        super().__init__(table, Task, "task", _index, clock)
+
+    def list_by_assignee(
+        self,
+        tenant_id: str,
+        assignee_id: str,
+        *,
+        closed: bool,
+        due: tuple[date | None, date | None],
+        limit: int,
+        cursor: str | None,
+    ) -> Page[Task]:
+        """A user's open or closed tasks in due order.
+
+        `due` is the first and the last day; with either of them undated tasks are left out.
+        """
+        return self.page(
+            tenant_id,
+            f"TASKS#{assignee_id}#{'closed' if closed else 'open'}",
+            index="gsi1",
+            limit=limit,
+            cursor=cursor,
+            between=key_range(*due),
+        )
 
 
 class TimelineEntry(BaseModel):
-    """One thing that happened, on one record's timeline."""
+    """One event on one record's timeline."""
 
     at: AwareDatetime
     type: str
@@ -31,67 +71,33 @@ class TimelineEntry(BaseModel):
     correlation_id: str
 
 
-def _index(task: Task) -> Item:
-    if task.archived_at:
-        return {}
-    shelf = "closed" if task.closed else "open"
-    return {
-        "gsi1pk": f"TENANT#{task.tenant_id}#TASKS#{task.assignee_id}#{shelf}",
-        "gsi1sk": f"{task.due_on or NO_DATE}#{task.id}",
-    }
+class TimelineRepository:
+    """The timelines in the context's table."""
 
-
-class ActivityRepository:
-    """All records of this context in its one table."""
-
-    def __init__(self, table: Table, clock: Clock) -> None:
+    def __init__(self, table: Table) -> None:
         self._table = table
-        self.tasks = Store(table, Task, "task", _index, clock)
 
-    def of_assignee(
-        self,
-        tenant_id: str,
-        assignee_id: str,
-        *,
-        closed: bool,
-        due: tuple[date | None, date | None],
-        limit: int,
-        after: str | None,
-    ) -> Page[Task]:
-        """A user's open or closed tasks in due order.
-
-        `due` is the first and the last day; with either of them undated tasks are left out.
-        """
-        return self.tasks.page(
-            tenant_id,
-            f"TASKS#{assignee_id}#{'closed' if closed else 'open'}",
-            index="gsi1",
-            limit=limit,
-            after=after,
-            between=key_range(*due),
-        )
-
-    def timeline(
-        self, tenant_id: str, record_type: str, record_id: str, limit: int, after: str | None
+    def list(
+        self, tenant_id: str, record_type: str, record_id: str, limit: int, cursor: str | None
     ) -> Page[TimelineEntry]:
-        """What happened to a record, newest first."""
+        """A record's timeline, newest first."""
         scope = f"timeline {record_type} {record_id}"
         found = self._table.query(
             _timeline(tenant_id, record_type, record_id),
             limit=limit,
-            after=cursor.decode(tenant_id, scope, after),
+            after=cursors.decode(tenant_id, scope, cursor),
             newest_first=True,
         )
         return Page(
             items=[TimelineEntry.model_validate_json(unpack(item["doc"])) for item in found.items],
-            next_cursor=cursor.encode(tenant_id, scope, found.last_key),
+            next_cursor=cursors.encode(tenant_id, scope, found.last_key),
         )
 
 
 def timeline_item(tenant_id: str, record_type: str, record_id: str, entry: TimelineEntry) -> Put:
-    """One entry on one record's timeline; written again it is the same item.
+    """The action that adds an entry to a record's timeline; repeated, it is the same item.
 
-    Events of one commit have one time: their sequence keeps them in order.
+    Events of one transaction have one time: their sequence keeps them in order.
     """
     return Put(
         {

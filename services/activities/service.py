@@ -1,51 +1,46 @@
-"""Use cases: check the right, load, decide, commit. One method per thing a user can ask for."""
+"""Use cases of tasks and timelines: check the right, load, decide, commit."""
 
 from datetime import date
 from typing import Any
 
-from activities.events import NewTask, RecordType, TaskFields
+from activities.context import ACTIVITIES
+from activities.events import NewTask, TaskFields
 from activities.model import Task
-from activities.repository import ActivityRepository, TimelineEntry
-from kernel.domain.aggregate import patched
-from kernel.domain.auth import Area, Caller, Level, Permission
+from activities.repository import TaskRepository, TimelineEntry, TimelineRepository
+from kernel.domain.aggregate import Version
 from kernel.domain.clock import Clock
 from kernel.domain.errors import Invalid, NotFound
 from kernel.domain.ids import new_id
-from kernel.domain.ownership import check_hand_over, owned
-from kernel.storage.store import Page
-
-_AREAS = {
-    RecordType.ACCOUNT: Area.CUSTOMERS,
-    RecordType.CONTACT: Area.CUSTOMERS,
-    RecordType.OPPORTUNITY: Area.OPPORTUNITIES,
-    RecordType.PIPELINE: Area.OPPORTUNITIES,
-    RecordType.PRODUCT: Area.OPPORTUNITIES,
-    RecordType.TASK: Area.ACTIVITIES,
-}
+from kernel.domain.merge_patch import patched_fields
+from kernel.domain.ownership import ensure_may_change_owner, with_owner
+from kernel.domain.permissions import REASSIGN_OTHERS, Area, Level
+from kernel.domain.principal import Principal, RequestContext
+from kernel.runtime.contexts import record_types
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
 
 
-class ActivityService:
-    """What users do with tasks and timelines."""
+class TaskService:
+    """What users do with tasks."""
 
-    def __init__(self, repository: ActivityRepository, now: Clock) -> None:
-        self._repo, self._now = repository, now
+    def __init__(self, tasks: TaskRepository, now: Clock) -> None:
+        self._tasks, self._now = tasks, now
 
-    def create(self, caller: Caller, fields: NewTask) -> Task:
-        """Note something to do, for oneself or for someone else."""
-        caller.must(Level.WRITE, Area.ACTIVITIES)
-        task, event = Task.create(
-            caller.tenant_id, new_id(), owned(fields, caller), caller.user_id, self._now()
-        )
-        return self._repo.tasks.save(caller, None, task, event)
+    def create(self, unit: UnitOfWork, fields: NewTask) -> Task:
+        """Create a task, for oneself or for someone else."""
+        unit.principal.require(Level.WRITE, ACTIVITIES)
+        fields = with_owner(fields, unit.principal)
+        change = Task.create(unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now())
+        return self._tasks.save(unit, None, change)
 
-    def get(self, caller: Caller, task_id: str) -> Task:
+    def get(self, request: RequestContext, task_id: str) -> Task:
         """A task."""
-        caller.must(Level.READ, Area.ACTIVITIES)
-        return self._repo.tasks.get(caller.tenant_id, task_id, consistent=False)
+        request.principal.require(Level.READ, ACTIVITIES)
+        return self._tasks.get(request.tenant_id, task_id, consistent=False)
 
-    def of_assignee(
+    def list_by_assignee(
         self,
-        caller: Caller,
+        request: RequestContext,
         assignee_id: str | None,
         *,
         closed: bool,
@@ -54,55 +49,67 @@ class ActivityService:
         cursor: str | None,
     ) -> Page[Task]:
         """A user's tasks (default: the caller's own) in due order."""
-        caller.must(Level.READ, Area.ACTIVITIES)
+        request.principal.require(Level.READ, ACTIVITIES)
         first, last = due
         if first and last and last < first:
             raise Invalid.field("due_to", f"is before due_from ({first})")
-        return self._repo.of_assignee(
-            caller.tenant_id,
-            assignee_id or caller.user_id,
+        return self._tasks.list_by_assignee(
+            request.tenant_id,
+            assignee_id or request.principal.user_id,
             closed=closed,
             due=due,
             limit=limit,
-            after=cursor,
+            cursor=cursor,
         )
 
     def update(
-        self, caller: Caller, task_id: str, expected: int | None, patch: dict[str, Any]
+        self, unit: UnitOfWork, task_id: str, if_match: Version, patch: dict[str, Any]
     ) -> Task:
-        """Change a task; its owner and its assignee may give it to someone else."""
-        before = self._changeable(caller, task_id, expected)
-        fields = patched(before, patch, TaskFields)
-        check_hand_over(caller, before, fields)
+        """Change a task; its owner and its assignee may assign it to someone else."""
+        before = self._load(unit, task_id, if_match)
+        fields = patched_fields(before, patch, TaskFields)
+        ensure_may_change_owner(unit.principal, before, fields)
         if fields.assignee_id != before.assignee_id:
-            self._must_be_able_to_assign(caller, before)
-        after, events = before.update(fields)
-        return self._repo.tasks.save(caller, before, after, *events) if events else before
+            _ensure_may_assign(unit.principal, before)
+        return self._tasks.save(unit, before, before.update(fields))
 
-    def complete(self, caller: Caller, task_id: str, expected: int | None) -> Task:
-        """Mark a task as done."""
-        before = self._changeable(caller, task_id, expected)
-        after, event = before.complete(caller.user_id, self._now())
-        return self._repo.tasks.save(caller, before, after, event)
+    def complete(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
+        """Mark a task as completed."""
+        before = self._load(unit, task_id, if_match)
+        change = before.complete(unit.principal.user_id, self._now())
+        return self._tasks.save(unit, before, change)
 
-    def reopen(self, caller: Caller, task_id: str, expected: int | None) -> Task:
-        """Mark a task as to be done again."""
-        before = self._changeable(caller, task_id, expected)
-        after, event = before.reopen()
-        return self._repo.tasks.save(caller, before, after, event)
+    def reopen(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
+        """Reopen a completed task."""
+        before = self._load(unit, task_id, if_match)
+        return self._tasks.save(unit, before, before.reopen())
 
-    def timeline(
-        self, caller: Caller, record_type: str, record_id: str, limit: int, cursor: str | None
+    def _load(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
+        unit.principal.require(Level.WRITE, ACTIVITIES)
+        found = self._tasks.get(unit.tenant_id, task_id)
+        return found.ensure_version(if_match).ensure_active()
+
+
+class TimelineService:
+    """What users do with timelines."""
+
+    def __init__(self, timelines: TimelineRepository) -> None:
+        self._timelines = timelines
+
+    def list(
+        self,
+        request: RequestContext,
+        record_type: str,
+        record_id: str,
+        limit: int,
+        cursor: str | None,
     ) -> Page[TimelineEntry]:
-        """What happened to a record; the right is that of the record's own kind.
+        """A record's timeline, newest first; the right is that of the record's own type.
 
-        Every record has begun somehow: where nothing is told, there is no record to be seen (yet).
+        Every record was created by an event: without one there is no record to be seen (yet).
         """
-        if record_type not in set(RecordType):
-            known = ", ".join(RecordType)
-            raise NotFound(f"There are no timelines of {record_type!r}; there are of: {known}.")
-        caller.must(Level.READ, _AREAS[RecordType(record_type)])
-        page = self._repo.timeline(caller.tenant_id, record_type, record_id, limit, cursor)
+        request.principal.require(Level.READ, _area_of(record_type))
+        page = self._timelines.list(request.tenant_id, record_type, record_id, limit, cursor)
         if cursor is None and not page.items:
             raise NotFound(
                 f"There is nothing on the timeline of {record_type} {record_id}; what has just "
@@ -110,11 +117,18 @@ class ActivityService:
             )
         return page
 
-    def _changeable(self, caller: Caller, task_id: str, expected: int | None) -> Task:
-        caller.must(Level.WRITE, Area.ACTIVITIES)
-        return self._repo.tasks.get(caller.tenant_id, task_id).expect(expected).live()
 
-    @staticmethod
-    def _must_be_able_to_assign(caller: Caller, task: Task) -> None:
-        if caller.user_id not in (task.owner_id, task.assignee_id):
-            caller.must_be_allowed(Permission.REASSIGN_OTHERS)
+def _area_of(record_type: str) -> Area:
+    """The area whose rights cover the timelines of a record type. Raises NotFound."""
+    known = {one.name: one.area for one in record_types().values() if one.has_timeline}
+    area = known.get(record_type)
+    if area is None:
+        names = ", ".join(sorted(known))
+        raise NotFound(f"There are no timelines of {record_type!r}; there are of: {names}.")
+    return area
+
+
+def _ensure_may_assign(principal: Principal, task: Task) -> None:
+    """Raise PermissionDenied unless it is the principal's task, or their role allows it."""
+    if principal.user_id not in (task.owner_id, task.assignee_id):
+        principal.require_permission(REASSIGN_OTHERS)

@@ -6,7 +6,6 @@ Discovery 1.0) and are cached; only RS256 is accepted.
 """
 
 import json
-import os
 import re
 import urllib.request
 from functools import cache
@@ -14,8 +13,10 @@ from typing import Any
 
 import jwt
 
-from kernel.domain.auth import Role
+from edge.settings import AuthorizerSettings
+from kernel.domain.permissions import Role
 from kernel.runtime.log import logger
+from kernel.runtime.settings import read_settings
 
 TENANT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _KEYS_SECONDS = 300
@@ -112,7 +113,8 @@ def _token(event: dict[str, Any]) -> str:
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """API Gateway's TOKEN authorizer (REST) and REQUEST authorizer (WebSocket)."""
     try:
-        caller = verify(_token(event), os.environ["ISSUER_BASE"], os.environ["AUDIENCE"])
+        settings = read_settings(AuthorizerSettings)
+        caller = verify(_token(event), settings.issuer_base, settings.audience)
     except Refused as why:
         logger().info("token refused", why=str(why))
         # The one message API Gateway turns into a 401.

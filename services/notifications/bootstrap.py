@@ -1,44 +1,47 @@
 """Wires this context to AWS, once per cold start."""
 
-import os
 from functools import cache
 from typing import Any
 
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
-from kernel.storage.dynamo import Table
-from notifications.live import SocketLive
-from notifications.model import Notification
-from notifications.repository import NotificationRepository
-from notifications.service import NotificationService
+from kernel.runtime.settings import read_settings
+from kernel.storage.table import Table
+from notifications.adapters.push import NoPush, WebSocketPush
+from notifications.repository import ConnectionRepository, NotificationRepository
+from notifications.service import ConnectionService, NotificationService, Push
+from notifications.settings import Settings
 
 
 @cache
 def table() -> Table:
     """The context's table."""
-    return Table(client("dynamodb"), os.environ["TABLE_NAME"])
+    return Table(client("dynamodb"), read_settings(Settings).table_name)
 
 
-class _Sockets:
-    """The client of the WebSocket API, made at the first push: an API request needs none."""
+class _ManagementApi:
+    """The client of the WebSocket connections, made at the first push: most requests need none."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(client("apigatewaymanagementapi", os.environ["SOCKET_ENDPOINT"]), name)
-
-
-class _Nobody:
-    """Where no WebSocket API is wired, nobody is connected."""
-
-    def push(self, notification: Notification) -> None:
-        """Nothing to do."""
-
-    def answer(self, connection_id: str) -> None:
-        """Nothing to do."""
+        endpoint = read_settings(Settings).socket_endpoint
+        return getattr(client("apigatewaymanagementapi", endpoint), name)
 
 
 @cache
-def service() -> NotificationService:
-    """The context's use cases."""
-    repository = NotificationRepository(table(), utc_now)
-    live = SocketLive(repository, _Sockets()) if "SOCKET_ENDPOINT" in os.environ else _Nobody()
-    return NotificationService(repository, live, utc_now)
+def push() -> Push:
+    """The push to open windows, where a WebSocket API is deployed."""
+    if not read_settings(Settings).socket_endpoint:
+        return NoPush()
+    return WebSocketPush(ConnectionRepository(table(), utc_now), _ManagementApi())
+
+
+@cache
+def notifications() -> NotificationService:
+    """The use cases of notifications."""
+    return NotificationService(NotificationRepository(table(), utc_now), push(), utc_now)
+
+
+@cache
+def connections() -> ConnectionService:
+    """The use cases of WebSocket connections."""
+    return ConnectionService(ConnectionRepository(table(), utc_now), push())

@@ -29,17 +29,17 @@ class About(BaseModel):
 
 
 class NotificationState(Snapshot):
-    """Something one user was told; `owner_id` is that user."""
+    """A message to one user, `owner_id`."""
 
     kind: Kind
     text: Line = Field(description="One sentence for people.")
     about: About
-    event_id: str = Field(description="The event that made it.")
+    event_id: str = Field(description="The event it is about.")
     read_at: AwareDatetime | None = None
 
 
 class NotificationSent(DomainEvent, context="notifications"):
-    """A user was told something."""
+    """A user was notified."""
 
     current: NotificationState
 

@@ -1,8 +1,8 @@
-"""The part of other contexts' events this context reads: whom to tell, and what."""
+"""The part of other contexts' events this context reads: whom to notify, and of what."""
 
 from pydantic import BaseModel, ConfigDict
 
-from kernel.domain.money import written
+from kernel.domain.money import format_money
 
 
 class _Part(BaseModel):
@@ -15,12 +15,12 @@ class Amount(_Part):
     minor_units: int
     currency: str
 
-    def written(self) -> str:
+    def formatted(self) -> str:
         """For people: `USD 1,054.00`."""
-        return written(self.minor_units, self.currency)
+        return format_money(self.minor_units, self.currency)
 
 
-class WonDeal(_Part):
+class WonOpportunity(_Part):
     """OpportunityWon's `current`."""
 
     id: str

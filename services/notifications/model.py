@@ -1,24 +1,22 @@
-"""What a notification is, and whom an event is told to. No AWS, no clock, no I/O."""
+"""What a notification is, and which user an event concerns. No AWS, no clock, no I/O."""
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from kernel.domain.aggregate import Aggregate, born
-from kernel.domain.envelope import CloudEvent
-from kernel.domain.events import DomainEvent
+from kernel.domain.aggregate import Aggregate, Change, new_record
+from kernel.domain.cloud_events import CloudEvent
+from kernel.domain.principal import SYSTEM_USER
 from notifications.events import About, Kind, NotificationRead, NotificationSent, NotificationState
-from notifications.incoming import AssignedTask, EndedReport, WonDeal
+from notifications.incoming import AssignedTask, EndedReport, WonOpportunity
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-LONGEST = 300
-SYSTEM = "system"
-"""The CRM itself as a user; it reads no inbox."""
+MAX_TEXT = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What to tell, and whom."""
+    """The text of a notification, and its recipient."""
 
     recipient: str
     kind: Kind
@@ -32,24 +30,25 @@ class Notification(NotificationState, Aggregate):
     @classmethod
     def create(
         cls, tenant_id: str, message: Message, event_id: str, at: datetime
-    ) -> tuple["Notification", NotificationSent]:
-        """A notification whose id follows from the event and the recipient: told once, for good."""
-        told = cls(
-            **born(tenant_id, derived_id(event_id, message.recipient), SYSTEM, at),
+    ) -> Change["Notification"]:
+        """A notification whose id follows from event and recipient, so that it exists once."""
+        record_id = derived_id(event_id, message.recipient)
+        notification = cls(
+            **new_record(tenant_id, record_id, SYSTEM_USER, at),
             owner_id=message.recipient,
             kind=message.kind,
-            text=message.text[:LONGEST],
+            text=message.text[:MAX_TEXT],
             about=message.about,
             event_id=event_id,
         )
-        return told, NotificationSent(current=told)
+        return Change(notification, (NotificationSent(current=notification),))
 
-    def read(self, at: datetime) -> tuple["Notification", list[DomainEvent]]:
+    def read(self, at: datetime) -> Change["Notification"]:
         """Mark as read; reading twice changes nothing."""
         if self.read_at is not None:
-            return self, []
+            return Change(self)
         after = self.with_changes(read_at=at)
-        return after, [NotificationRead(current=after)]
+        return Change(after, (NotificationRead(current=after),))
 
 
 def derived_id(event_id: str, recipient: str) -> str:
@@ -60,22 +59,22 @@ def derived_id(event_id: str, recipient: str) -> str:
 
 
 def message_for(event: CloudEvent) -> Message | None:
-    """Whom an event is told to and how; None when it is nobody's news.
+    """The notification an event makes; None when it concerns nobody.
 
-    What was imported is history, not news; a task one gives oneself is no surprise.
+    Nobody is notified of what was imported, or of a task they assigned to themselves.
     """
     if event.origin == "import":
         return None
     current = event.data["current"]
     match event.type:
         case "OpportunityWon":
-            deal = WonDeal.model_validate(current)
-            if deal.owner_id is None:
+            won = WonOpportunity.model_validate(current)
+            if won.owner_id is None:
                 return None
-            worth = f", {deal.amount.written()}" if deal.amount else ""
-            text = f"Won: {deal.name}{worth}"
+            worth = f", {won.amount.formatted()}" if won.amount else ""
+            text = f"Won: {won.name}{worth}"
             return Message(
-                deal.owner_id, Kind.OPPORTUNITY_WON, text, About(type="opportunity", id=deal.id)
+                won.owner_id, Kind.OPPORTUNITY_WON, text, About(type="opportunity", id=won.id)
             )
         case "TaskAssigned":
             task = AssignedTask.model_validate(current)
@@ -88,7 +87,7 @@ def message_for(event: CloudEvent) -> Message | None:
             )
         case "ReportCompleted" | "ReportFailed":
             report = EndedReport.model_validate(current)
-            if report.created_by == SYSTEM:
+            if report.created_by == SYSTEM_USER:
                 return None
             name = report.parameters.report.replace("_", " ")
             done = event.type == "ReportCompleted"

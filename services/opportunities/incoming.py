@@ -1,4 +1,4 @@
-"""The part of events this context reads: of its own deals, to keep the board's counters."""
+"""The part of events this context reads: of its own opportunities, to count the board."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,8 +12,8 @@ class Amount(BaseModel):
     currency: str
 
 
-class BoardedDeal(BaseModel):
-    """Where a deal stands on a board."""
+class BoardOpportunity(BaseModel):
+    """Where an opportunity is on a board."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -1,23 +1,24 @@
 """Wires this context to AWS, once per cold start."""
 
-import os
 from functools import cache
 
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
-from kernel.storage.dynamo import Table
+from kernel.runtime.settings import read_settings
+from kernel.storage.table import Table
 from reporting.failures import FAILURES
 from reporting.files import ReportFiles
 from reporting.flow import ReportFlow
 from reporting.lake.writer import LakeBucket
 from reporting.repository import ReportRepository
 from reporting.service import ReportRunService, ReportService
+from reporting.settings import FilesSettings, LakeSettings, TableSettings, WorkflowSettings
 
 
 @cache
 def table() -> Table:
     """The context's table."""
-    return Table(client("dynamodb"), os.environ["TABLE_NAME"])
+    return Table(client("dynamodb"), read_settings(TableSettings).table_name)
 
 
 @cache
@@ -29,7 +30,7 @@ def repository() -> ReportRepository:
 @cache
 def files() -> ReportFiles:
     """The finished reports."""
-    return ReportFiles(client("s3"), os.environ["FILES_BUCKET"], utc_now)
+    return ReportFiles(client("s3"), read_settings(FilesSettings).files_bucket, utc_now)
 
 
 @cache
@@ -47,7 +48,7 @@ def runs() -> ReportRunService:
 @cache
 def flow() -> ReportFlow:
     """The state machine."""
-    return ReportFlow(client("stepfunctions"), os.environ["STATE_MACHINE_ARN"])
+    return ReportFlow(client("stepfunctions"), read_settings(WorkflowSettings).state_machine_arn)
 
 
 @cache
@@ -58,4 +59,4 @@ def lake() -> LakeBucket:
 
 def lake_bucket() -> str:
     """The name of the event lake's bucket."""
-    return os.environ["LAKE_BUCKET"]
+    return read_settings(LakeSettings).lake_bucket

@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 from pydantic import ValidationError, ValidatorFunctionWrapHandler, field_validator
 
-from kernel.domain.aggregate import born
-from kernel.domain.auth import Caller
-from kernel.tasks.run import Change, TaskKind, TaskRun
+from kernel.domain.aggregate import Change, new_record
+from kernel.domain.principal import RequestContext
+from kernel.tasks.run import TaskKind, TaskRun
+from reporting.errors import ReportEnded
 from reporting.events import (
     ReportCancelled,
     ReportCompleted,
@@ -28,6 +29,7 @@ class ReportRun(ReportRunState, TaskRun):
         completed=ReportCompleted,
         failed=ReportFailed,
         cancelled=ReportCancelled,
+        has_ended=ReportEnded,
     )
 
     @field_validator("parameters", mode="wrap")
@@ -41,17 +43,18 @@ class ReportRun(ReportRunState, TaskRun):
 
     @classmethod
     def request(
-        cls, caller: Caller, run_id: str, parameters: ReportParameters, at: datetime
+        cls, request: RequestContext, run_id: str, parameters: ReportParameters, at: datetime
     ) -> Change["ReportRun"]:
         """A new run, waiting for a worker."""
+        principal = request.principal
         run = cls(
-            **born(caller.tenant_id, run_id, caller.user_id, at),
+            **new_record(request.tenant_id, run_id, principal.user_id, at),
             parameters=parameters,
-            owner_id=caller.user_id,
-            team_id=caller.team_id,
-            correlation_id=caller.correlation_id,
+            owner_id=principal.user_id,
+            team_id=principal.team_id,
+            correlation_id=request.correlation_id,
         )
-        return run, [ReportRequested(current=run)]
+        return Change(run, (ReportRequested(current=run),))
 
     @property
     def file_name(self) -> str:

@@ -6,11 +6,9 @@ Index keys (each with the tenant in front):
 Progress is stored beside a run (kernel/tasks/repository.py).
 """
 
-from kernel.domain.auth import Caller
 from kernel.domain.clock import Clock
-from kernel.domain.events import DomainEvent
-from kernel.storage.dynamo import Item, Table
-from kernel.storage.store import Page, Store
+from kernel.storage.records import Page, RecordStore
+from kernel.storage.table import Item, Table
 from kernel.tasks.repository import TaskRunRepository
 from reporting.model import ReportRun
 
@@ -29,13 +27,9 @@ class ReportRepository(TaskRunRepository[ReportRun]):
     """All records of this context in its one table."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
-        super().__init__(table, Store(table, ReportRun, "report", _index, clock), "report")
+        super().__init__(table, RecordStore(table, ReportRun, "report", _index, clock), "report")
 
-    def add(self, caller: Caller, run: ReportRun, *events: DomainEvent) -> ReportRun:
-        """A new run with its events."""
-        return self.runs.save(caller, None, run, *events)
-
-    def of_owner(
+    def list_by_owner(
         self, tenant_id: str, owner_id: str, limit: int, cursor: str | None
     ) -> Page[ReportRun]:
         """A user's runs, newest first."""
@@ -44,12 +38,12 @@ class ReportRepository(TaskRunRepository[ReportRun]):
             f"OWNER#{owner_id}",
             index="gsi1",
             limit=limit,
-            after=cursor,
+            cursor=cursor,
             newest_first=True,
         )
 
-    def of_everyone(self, tenant_id: str, limit: int, cursor: str | None) -> Page[ReportRun]:
+    def list_all(self, tenant_id: str, limit: int, cursor: str | None) -> Page[ReportRun]:
         """All runs of the tenant, newest first."""
         return self.runs.page(
-            tenant_id, "RUNS", index="gsi2", limit=limit, after=cursor, newest_first=True
+            tenant_id, "RUNS", index="gsi2", limit=limit, cursor=cursor, newest_first=True
         )

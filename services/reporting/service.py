@@ -4,16 +4,19 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from kernel.domain.aggregate import invalid
-from kernel.domain.auth import Area, Caller, Level
+from kernel.domain.aggregate import Change
 from kernel.domain.clock import Clock
 from kernel.domain.ids import new_id
-from kernel.storage.store import Page
+from kernel.domain.permissions import Level
+from kernel.domain.principal import RequestContext
+from kernel.domain.validation import invalid_fields
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
 from kernel.tasks.failures import BadParameters
 from kernel.tasks.repository import RecordedProgress
-from kernel.tasks.run import Change
 from kernel.tasks.service import TaskRunService
 from kernel.tasks.state import TaskRunStatus
+from reporting.context import REPORTS
 from reporting.files import Link, ReportFiles
 from reporting.model import ReportRun
 from reporting.parameters import ReportParameters
@@ -37,40 +40,42 @@ class ReportService:
     def __init__(self, repository: ReportRepository, files: ReportFiles, now: Clock) -> None:
         self._repo, self._files, self._now = repository, files, now
 
-    def request(self, caller: Caller, parameters: ReportParameters) -> ReportRun:
+    def request(self, unit: UnitOfWork, parameters: ReportParameters) -> ReportRun:
         """Ask for a report. It reads data and changes none: the right to read reports is enough."""
-        caller.must(Level.READ, Area.REPORTS)
-        run, events = ReportRun.request(caller, new_id(), parameters, self._now())
-        return self._repo.add(caller, run, *events)
+        unit.principal.require(Level.READ, REPORTS)
+        change = ReportRun.request(unit.request, new_id(), parameters, self._now())
+        return self._repo.runs.save(unit, None, change)
 
-    def get(self, caller: Caller, run_id: str) -> ReportDetails:
+    def get(self, request: RequestContext, run_id: str) -> ReportDetails:
         """A run of anyone in the tenant: it shows nothing that the right to read does not."""
-        caller.must(Level.READ, Area.REPORTS)
-        run, progress = self._repo.with_progress(caller.tenant_id, run_id)
+        request.principal.require(Level.READ, REPORTS)
+        run, progress = self._repo.with_progress(request.tenant_id, run_id)
         processing = run.status is TaskRunStatus.PROCESSING
         link = self._files.link(run, run.outcome) if run.outcome else None
         return ReportDetails(run, progress if processing else None, link)
 
-    def mine(self, caller: Caller, limit: int, cursor: str | None) -> Page[ReportRun]:
+    def list_mine(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ReportRun]:
         """The caller's own runs, newest first."""
-        caller.must(Level.READ, Area.REPORTS)
-        return self._repo.of_owner(caller.tenant_id, caller.user_id, limit, cursor)
+        request.principal.require(Level.READ, REPORTS)
+        owner_id = request.principal.user_id
+        return self._repo.list_by_owner(request.tenant_id, owner_id, limit, cursor)
 
-    def all(self, caller: Caller, limit: int, cursor: str | None) -> Page[ReportRun]:
+    def list_all(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ReportRun]:
         """Everyone's runs, newest first, for those who manage reports."""
-        caller.must(Level.WRITE, Area.REPORTS)
-        return self._repo.of_everyone(caller.tenant_id, limit, cursor)
+        request.principal.require(Level.WRITE, REPORTS)
+        return self._repo.list_all(request.tenant_id, limit, cursor)
 
-    def cancel(self, caller: Caller, run_id: str) -> ReportRun:
-        """Stop a run: one's own, or anyone's with the right to write reports."""
-        caller.must(Level.READ, Area.REPORTS)
+    def cancel(self, unit: UnitOfWork, run_id: str) -> ReportRun:
+        """Cancel a run: one's own, or anyone's with the right to write reports."""
+        principal = unit.principal
+        principal.require(Level.READ, REPORTS)
 
         def decide(run: ReportRun) -> Change[ReportRun]:
-            if run.owner_id != caller.user_id:
-                caller.must(Level.WRITE, Area.REPORTS)
-            return run.cancel(caller.user_id, self._now())
+            if run.owner_id != principal.user_id:
+                principal.require(Level.WRITE, REPORTS)
+            return run.cancel(principal.user_id, self._now())
 
-        return self._repo.change(caller.tenant_id, run_id, decide, by=caller)
+        return self._repo.change(unit.tenant_id, run_id, decide, by=unit)
 
 
 class ReportRunService(TaskRunService[ReportRun]):
@@ -86,4 +91,4 @@ def checked_parameters(run: ReportRun) -> ReportParameters:
     try:
         return run.parameters.checked()
     except ValidationError as fault:
-        raise BadParameters(invalid(fault).detail) from fault
+        raise BadParameters(invalid_fields(fault).detail) from fault

@@ -153,7 +153,7 @@ HEAVY = (
 def test_an_api_function_loads_nothing_it_does_not_need(context: str) -> None:
     program = (
         f"import sys, {context}.handlers.api; from kernel.runtime import aws; "
-        f"{context}.bootstrap.service(); "
+        f"{context}.bootstrap.table(); "
         f"print(*[m for m in {HEAVY!r} if m in sys.modules], aws.session.cache_info().currsize)"
     )
     answer = subprocess.run(

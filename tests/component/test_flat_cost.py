@@ -11,23 +11,28 @@ from typing import Any
 
 import pytest
 
-from customers.events import AccountFields
-from customers.model import Account
-from customers.repository import CustomerRepository
-from kernel.domain.auth import Caller, Role
+from customers.events.accounts import AccountFields
+from customers.model.accounts import Account
+from customers.repository.accounts import AccountRepository
+from kernel.domain.aggregate import Change
 from kernel.domain.clock import utc_now
 from kernel.domain.ids import new_id
+from kernel.domain.permissions import Role
+from kernel.domain.principal import Principal, RequestContext
 from kernel.runtime import aws
-from kernel.storage.dynamo import Put, Table, in_batches
-from opportunities.events import OpportunityFields
-from opportunities.model import Opportunity, Pipeline
-from opportunities.repository import OpportunityRepository, board_counter
+from kernel.storage.table import Put, Table, in_batches
+from kernel.storage.unit_of_work import UnitOfWork
+from opportunities.events.opportunities import OpportunityFields
+from opportunities.model.opportunities import Opportunity
+from opportunities.model.pipelines import Pipeline
+from opportunities.repository.boards import count_change
+from opportunities.repository.opportunities import OpportunityRepository
 from tests.component.conftest import JUDGE, ApiClient
 
 pytestmark = pytest.mark.skipif(not JUDGE, reason="DynamoDB Local says what it costs: make judge")
 
 SIZES = (1_000, 10_000, *map(int, os.environ.get("ZEBROS_RECORDS", "").split()))
-ANN = Caller("acme", "ann", frozenset({Role.ADMINISTRATOR}))
+ANN = UnitOfWork(RequestContext(Principal("acme", "ann", frozenset({Role.ADMINISTRATOR}))))
 OWNERS, FIRST_DAY = 10, date(2026, 1, 1)
 
 
@@ -69,7 +74,7 @@ class Bill:
         return list(self.calls), self.units
 
 
-def deal(number: int, accounts: list[str]) -> Opportunity:
+def deal(number: int, accounts: list[str]) -> Change[Opportunity]:
     fields = OpportunityFields.model_validate(
         {
             "name": f"Cancity {number} - GTX Plus Basic",
@@ -85,22 +90,22 @@ def deal(number: int, accounts: list[str]) -> Opportunity:
     pipeline = Pipeline.default("acme")
     return Opportunity.create(
         "acme", new_id(), fields, pipeline, pipeline.stage("lead"), "ann", utc_now()
-    )[0]
+    )._replace(events=())
 
 
-def account(number: int) -> Account:
+def account(number: int) -> Change[Account]:
     fields = AccountFields(name=f"Cancity {number}", owner_id=f"owner{number % OWNERS}")
-    return Account.create("globex", new_id(), fields, "ann", utc_now())[0]
+    return Account.create("globex", new_id(), fields, "ann", utc_now())._replace(events=())
 
 
 def fill(cloud: Any, records: range, accounts: list[str]) -> None:
     """Deals of acme and accounts of globex (one table here) as our own repositories write them."""
     draft = Draft()
     deals = OpportunityRepository(draft, utc_now)
-    customers = CustomerRepository(draft, draft, utc_now)
+    accounts_of = AccountRepository(draft, utc_now)
     for number in records:
         deals.save(ANN, None, deal(number, accounts))
-        customers.accounts.save(ANN, None, account(number))
+        accounts_of.save(ANN, None, account(number))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda some: write(cloud, some), in_batches(draft.items, 25)))
 
@@ -144,7 +149,7 @@ def test_the_cost_is_the_same_whatever_the_table_holds(
     deals, others = ApiClient(opportunities), ApiClient(customers, tenant="globex")
     deals("GET", "/opportunities?owner_id=nobody")  # makes what is made once
     for stage in ("lead", "won"):
-        Table(cloud, "table").add(board_counter("acme", "default", stage, "USD", 1, 100))
+        Table(cloud, "table").add(count_change("acme", "default", stage, "USD", 1, 100))
     for records in SIZES:
         fill(cloud, range(done, records), accounts)
         done = records

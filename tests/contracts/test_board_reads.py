@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from kernel.domain.envelope import unseal
-from kernel.messaging.projection import Memory
-from kernel.storage.dynamo import Add
-from opportunities.handlers.events import count
-from opportunities.handlers.events import handler as board
-from opportunities.incoming import BoardedDeal
+from kernel.domain.cloud_events import CloudEvent
+from kernel.messaging.positions import Memory
+from kernel.storage.table import Add
+from opportunities.consumers.board import count
+from opportunities.consumers.board import handler as board
+from opportunities.incoming import BoardOpportunity
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples" / "opportunities"
+TYPES = sorted(path.name.split(".")[0] for path in EXAMPLES.glob("Opportunity*.json"))
 
 
 def example(type_: str) -> dict[str, Any]:
@@ -23,13 +24,14 @@ def example(type_: str) -> dict[str, Any]:
 
 def test_the_board_counts_by_every_event_about_a_deal() -> None:
     """An event it did not take would leave a gap in the deal's sequence."""
-    assert board.types == {path.name.split(".")[0] for path in EXAMPLES.glob("Opportunity*.json")}
+    assert board.record_types == {"opportunity"}
+    assert {example(type_)["subject"].split("/")[0] for type_ in TYPES} == board.record_types
 
 
-@pytest.mark.parametrize("type_", sorted(board.types))
+@pytest.mark.parametrize("type_", TYPES)
 def test_it_reads_where_a_deal_stands_and_what_it_is_worth(type_: str) -> None:
     current = example(type_)["data"]["current"]
-    deal = BoardedDeal.model_validate(current)
+    deal = BoardOpportunity.model_validate(current)
     assert deal.pipeline_id == current["pipeline_id"] == "default"
     kinds = {"OpportunityWon": "won", "OpportunityLost": "lost"}
     assert deal.stage == current["stage"]
@@ -43,15 +45,15 @@ def test_it_reads_where_a_deal_stands_and_what_it_is_worth(type_: str) -> None:
 
 def test_the_examples_are_one_deal_that_is_counted_once_at_a_time() -> None:
     """From its creation to its win: after every event it is in one column, with its amount."""
-    story = sorted((example(type_) for type_ in board.types), key=lambda e: int(e["sequence"]))
+    story = sorted((example(type_) for type_ in TYPES), key=lambda e: int(e["sequence"]))
     memory: Memory = {}
     columns: dict[str, tuple[int, int]] = {}
     for envelope in story:
-        for action in count(unseal(envelope), memory):
+        for action in count(CloudEvent.parse(envelope), memory):
             assert isinstance(action, Add)
             deals, units = columns.get(action.sk, (0, 0))
             columns[action.sk] = (
-                deals + action.amounts["deals"],
+                deals + action.amounts["opportunities"],
                 units + action.amounts["minor_units"],
             )
         current = envelope["data"]["current"]

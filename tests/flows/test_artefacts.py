@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from kernel.runtime.contexts import contexts
 from tests.flows.conftest import Crm
 from tests.template.stack import functions
-from tools.contexts import CONTEXTS
 from zebros.local.home import Home
 
 LAYERS = {"DepsLayer", "AuthLayer"}
@@ -105,7 +105,7 @@ def test_an_artefact_needs_nothing_but_its_layers(name: str, built: Path) -> Non
 
 
 def context_of(name: str) -> str:
-    found = (c for c in CONTEXTS if name.startswith(c.capitalize()))
+    found = (c for c in contexts() if name.startswith(c.capitalize()))
     return next(found, "edge")
 
 

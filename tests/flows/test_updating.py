@@ -9,8 +9,8 @@ import pytest
 from tests.flows.conftest import ROOT, Crm
 
 PROBE = "Which handler answers?"
-BEFORE = "    return service().get(caller, task_id)\n"
-AFTER = f"""    task = service().get(caller, task_id)
+BEFORE = "    return tasks().get(request, task_id)\n"
+AFTER = f"""    task = tasks().get(request, task_id)
     if task.title == {PROBE!r}:
         return task.model_copy(update={{"title": "The new one"}})
     return task
@@ -38,7 +38,7 @@ def test_a_changed_handler_is_what_answers_after_the_next_deployment(crm: Crm, c
         return str(crm("GET", f"/tasks/{task['id']}").json()["title"])
 
     assert title() == PROBE
-    handler = copy / "services" / "activities" / "handlers" / "api.py"
+    handler = copy / "services" / "activities" / "handlers" / "tasks.py"
     text = handler.read_text(encoding="utf-8")
     assert text.count(BEFORE) == 1
     handler.write_text(text.replace(BEFORE, AFTER), encoding="utf-8")

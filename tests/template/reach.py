@@ -27,6 +27,8 @@ class Module:
         self.body = ast.parse(path.read_text(encoding="utf-8")).body
         self.defined: dict[str, list[ast.stmt]] = {}
         self.imported: dict[str, Symbol] = {}
+        self.decorated: dict[str, list[ast.FunctionDef]] = {}
+        """Functions by the name of what registers them: `@routes.get(...)`."""
         for statement in self.body:
             self._read(statement)
 
@@ -34,6 +36,10 @@ class Module:
         match statement:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 self.defined[name] = [statement]
+                if isinstance(statement, ast.FunctionDef):
+                    for node in (n for d in statement.decorator_list for n in ast.walk(d)):
+                        if isinstance(node, ast.Name):
+                            self.decorated.setdefault(node.id, []).append(statement)
             case ast.ImportFrom(module=str(source), names=aliases):
                 for alias in aliases:
                     self.imported[alias.asname or alias.name] = (source, alias.name)
@@ -69,9 +75,9 @@ class Reach:
         self.texts: set[str] = set()
         """Every text constant: "get_object", "gsi1"."""
         self.needed: set[str] = set()
-        """Environment variables read by os.environ["X"]."""
+        """Environment variables that settings require: fields without a default."""
         self.optional: set[str] = set()
-        """Environment variables read by os.environ.get("X")."""
+        """Environment variables that settings may read: fields with a default."""
         self._closed = closed
         self._classes: list[tuple[Module, ast.ClassDef]] = []
         self._entered: set[int] = set()
@@ -113,23 +119,8 @@ class Reach:
 
     def _use(self, where: Module, node: ast.AST) -> None:
         match node:
-            case ast.Attribute(value=ast.Name(id="os"), attr="environ"):
-                return
-            case ast.Subscript(
-                value=ast.Attribute(value=ast.Name(id="os"), attr="environ"),
-                slice=ast.Constant(value=str(name)),
-            ):
-                self.needed.add(name)
-            case ast.Call(
-                func=ast.Attribute(value=ast.Attribute(attr="environ"), attr="get"),
-                args=[ast.Constant(value=str(name)), *_],
-            ):
-                self.optional.add(name)
-            case ast.Compare(left=ast.Constant(value=str(name)), ops=[ast.In()]):
-                # `if "X" in os.environ` guards the reading of X.
-                self.texts.add(name)
-                if "os.environ" in ast.unparse(node):
-                    self.optional.add(name)
+            case ast.Call(func=ast.Name(id="read_settings"), args=[ast.Name(id=model)]):
+                self._read_settings(where, model)
             case ast.Attribute(value=value, attr=name):
                 self.attributes.add(name)
                 self.dotted.add(ast.unparse(node))
@@ -141,6 +132,18 @@ class Reach:
                 self._follow(where, name)
             case _:
                 pass
+
+    def _read_settings(self, where: Module, model: str) -> None:
+        """The variables of a settings dataclass (kernel/runtime/settings.py)."""
+        source, name = where.imported.get(model, (where.name, model))
+        found = module(source)
+        assert found is not None
+        (definition,) = found.defined[name]
+        assert isinstance(definition, ast.ClassDef)
+        for field in definition.body:
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                variables = self.needed if field.value is None else self.optional
+                variables.add(field.target.id.upper())
 
     def _follow_part(self, where: Module, alias: str, name: str) -> None:
         """`alias.name`, where the alias may be one of our modules."""
@@ -162,7 +165,7 @@ class Reach:
         found = module(symbol[0])
         if found is None or symbol[0] in self._closed:
             return
-        for statement in found.defined.get(symbol[1], ()):
+        for statement in (*found.defined.get(symbol[1], ()), *found.decorated.get(symbol[1], ())):
             self._enter(found, statement)
         if symbol[1] in found.imported:
             self._reach(found.imported[symbol[1]])
@@ -175,7 +178,7 @@ class Reach:
 @cache
 def reach(*handlers: str) -> Reach:
     """What handlers' modules reach; the table's wire format stays closed: it can do all."""
-    return Reach(*handlers, closed=frozenset({"kernel.storage.dynamo"}))
+    return Reach(*handlers, closed=frozenset({"kernel.storage.table"}))
 
 
 def worker() -> Reach:

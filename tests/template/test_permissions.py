@@ -53,7 +53,7 @@ def needed(code: Reach) -> set[str]:
     table = {
         action
         for name, action in (OF_THE_TABLE | CHECK).items()
-        if ("kernel.storage.dynamo", name) in code.symbols
+        if ("kernel.storage.table", name) in code.symbols
     }
     table |= {
         action

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from kernel.messaging.projection import Projection
+from kernel.runtime.contexts import contexts
 from tests.template.stack import ROOT, functions, load, resources
-from tools.contexts import CONTEXTS, events
+from tools.contexts import events
 
 
 def declared_routes(context: str) -> set[tuple[str, str]]:
@@ -19,7 +21,7 @@ def declared_routes(context: str) -> set[tuple[str, str]]:
     }
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("context", contexts())
 def test_the_template_has_a_context_s_routes_and_no_others(context: str) -> None:
     api = importlib.import_module(f"{context}.handlers.api").handler
     assert declared_routes(context) == {(r.method, r.path) for r in api.routes}
@@ -27,7 +29,7 @@ def test_the_template_has_a_context_s_routes_and_no_others(context: str) -> None
 
 def test_no_route_is_a_catch_all() -> None:
     """One per operation: throttles, metrics and logs are by route, and the local platform asks."""
-    for context in CONTEXTS:
+    for context in contexts():
         for method, path in declared_routes(context):
             assert method in ("GET", "POST", "PATCH")
             assert "+" not in path
@@ -39,6 +41,7 @@ def test_a_handler_is_there(name: str) -> None:
     assert callable(getattr(importlib.import_module(module), attribute))
 
 
+ORDER = ("customers", "opportunities", "activities", "reporting", "notifications")
 CONSUMERS = [n for n in functions() if n.endswith("Events") or n == "ReportingLake"]
 
 
@@ -49,6 +52,11 @@ def test_a_rule_sends_exactly_what_its_consumer_consumes(name: str) -> None:
     module = importlib.import_module(functions()[name]["Handler"].rpartition(".")[0])
     if name == "ReportingLake":
         assert pattern == {"source": [{"prefix": "zebros."}]}, "the lake takes every event"
+    elif isinstance(module.handler, Projection):
+        # By record type: sequences run over all events of a subject, whatever their type.
+        prefixes = {one["prefix"] for one in pattern["detail"]["subject"]}
+        assert prefixes == {f"{name}/" for name in module.handler.record_types}
+        assert set(pattern) == {"source", "detail"}
     else:
         assert set(pattern["detail-type"]) == set(module.handler.types)
         published = published_by()
@@ -66,27 +74,23 @@ def published_by() -> dict[str, str]:
     return {key.split("/")[1].split(".")[0]: key.split("/")[0] for key in events()}
 
 
-def test_a_projection_subscribes_to_every_event_of_its_subjects() -> None:
-    """Sequences run over all events of a subject: a missing type would look like a gap."""
-    subjects = {
-        "OpportunitiesEvents": {("opportunities", "Opportunity")},
-        "ActivitiesEvents": {
-            ("customers", "Account"),
-            ("customers", "Contact"),
-            ("opportunities", "Opportunity"),
-            ("opportunities", "Pipeline"),
-            ("opportunities", "Product"),
-            ("activities", "Task"),
-        },
-    }
-    for name, wanted in subjects.items():
-        expected = {
-            key.split("/")[1].split(".")[0]
-            for key in events()
-            if any(key.startswith(f"{context}/{kind}") for context, kind in wanted)
-        }
-        rule = resources("AWS::Events::Rule")[f"{name}Rule"]
-        assert set(rule["EventPattern"]["detail-type"]) == expected, name
+PROJECTIONS = {
+    "OpportunitiesEvents": [{"prefix": "opportunity/"}],
+    "ActivitiesEvents": [
+        {"prefix": f"{name}/"}
+        for name in ("account", "contact", "opportunity", "pipeline", "product", "task")
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PROJECTIONS)
+def test_a_projection_subscribes_to_every_event_of_its_subjects(name: str) -> None:
+    """A missing type would look like a gap: so rules name record types, and no event types."""
+    pattern = resources("AWS::Events::Rule")[f"{name}Rule"]["EventPattern"]
+    assert pattern["detail"] == {"subject": PROJECTIONS[name]}
+    accepted = pattern["source"]
+    publishers = {one["prefix"] if isinstance(one, dict) else one for one in accepted}
+    assert publishers in ({"zebros."}, {"zebros.opportunities"})
 
 
 def test_outputs_name_everything_the_command_line_needs() -> None:
@@ -125,7 +129,7 @@ def test_the_order_of_the_template_is_the_house_s() -> None:
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
     banners = re.findall(r"^ *# ={90,}\n *# ([A-Z][\w ]+)", text, re.M)
     assert banners[:4] == ["Parameters", "Mappings", "Conditions", "Globals"]
-    contexts = [c.capitalize() for c in CONTEXTS]
+    contexts = [c.capitalize() for c in ORDER]
     assert [b for b in banners[4:-2] if b != "Shared"] == contexts
     assert banners[-2:] == ["Nested stacks", "Outputs"]
     names = list(load()["Resources"])

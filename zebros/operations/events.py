@@ -12,8 +12,8 @@ from typing import Any
 from ulid import ULID
 
 from kernel.domain.ids import PATTERN
-from kernel.storage.dynamo import Item, Table
 from kernel.storage.packing import unpack
+from kernel.storage.table import Item, Table
 from zebros.client.connection import Deployment
 from zebros.errors import BadInput
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from kernel.storage.dynamo import Item
+from kernel.storage.table import Item
 from zebros.client.connection import Deployment
 from zebros.errors import BadInput, Trouble
 from zebros.operations.events import CONTEXTS, in_outbox

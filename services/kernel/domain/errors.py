@@ -1,22 +1,30 @@
-"""Every failure a context may raise on purpose, and the HTTP status and problem type it becomes.
+"""Every failure a context may raise on purpose: one class per problem type (RFC 9457).
 
 CrmError
-  Invalid               422  the request says what this API does not understand (names the fields)
-  Malformed             400  the request cannot be read at all
-  Unauthenticated       401  no caller
-  Forbidden             403  the caller's role may not
-  NotFound              404  no such thing in this tenant
-  Conflict              409  the thing exists already, or someone changed it meanwhile
-    Busy                409  too many writers at once; the same request may be sent again
-  StaleVersion          412  If-Match names a version that is no longer the current one
-  TooLarge              413  more than this API takes at once
-  UnsupportedMediaType  415  not JSON
-  RuleViolation         422  the domain said no
-  PreconditionRequired  428  a change came without If-Match
-  NotReady              503  a part this answer needs is not there (yet)
+  InternalError            500
+  NotReady                 503  retryable
+  Malformed                400
+  Unauthenticated          401
+  Forbidden                403
+    PermissionDenied       403
+  NotFound                 404
+  Conflict                 409
+    Busy                   409  retryable
+    DuplicateExternalId    409  another request came first
+    IdempotencyKeyInUse    409  retryable
+  StaleVersion             412  another request came first
+  TooLarge                 413
+  UnsupportedMediaType     415
+  Throttled                429  retryable
+  Invalid                  422
+    UnindexedFilter        422
+    IdempotencyKeyReused   422
+  RuleViolation            422
+    RecordArchived         422
+  PreconditionRequired     428
 
-Problem types are stable URNs, `urn:zebros:problem:<slug>` (RFC 9457); the slugs are listed in
-docs/problems.md.
+A class docstring says when the problem occurs; docs/problems.md is generated from the classes.
+A context adds its own subclasses in its `errors.py`.
 """
 
 from dataclasses import dataclass
@@ -34,24 +42,140 @@ class FieldError:
 class CrmError(Exception):
     """Base of all expected failures; `detail` is written for the person who called."""
 
-    status: ClassVar[int] = 500
-    title: ClassVar[str] = "Internal error"
-    slug: str = "internal"
+    status: ClassVar[int]
+    title: ClassVar[str]
+    slug: ClassVar[str]
+    """The last part of the problem type, which never changes once it is released."""
+    retryable: ClassVar[bool] = False
+    """Whether the same request may succeed when it is sent again."""
+    came_second: ClassVar[bool] = False
+    """Whether another request came first; an upsert, which has seen no version, may be repeated."""
+    advice: ClassVar[str] = ""
+    """What the caller can do about it; shown in docs/problems.md."""
 
-    def __init__(self, detail: str, *, errors: tuple[FieldError, ...] = (), slug: str = "") -> None:
+    def __init__(self, detail: str, *, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail)
         self.detail, self.errors = detail, errors
-        if slug:
-            self.slug = slug
 
     @property
     def type(self) -> str:
-        """The problem type as RFC 9457 wants it: a URI that never changes."""
+        """The problem type as RFC 9457 wants it: a URI."""
         return f"urn:zebros:problem:{self.slug}"
 
 
+class InternalError(CrmError):
+    """A fault of the CRM; it is logged under the `correlation_id`."""
+
+    status, title, slug = 500, "Internal error", "internal"
+    advice = "Report the `correlation_id`."
+
+
+class NotReady(CrmError):
+    """A service behind the API throttles, fails or does not answer."""
+
+    status, title, slug, retryable = 503, "Not ready", "not-ready", True
+    advice = "Send the request again after the seconds in `Retry-After`."
+
+
+class Malformed(CrmError):
+    """The request cannot be read: no JSON, no UTF-8, or nested too deeply."""
+
+    status, title, slug = 400, "Malformed request", "malformed-request"
+    advice = "Correct the body."
+
+
+class Unauthenticated(CrmError):
+    """There is no bearer token, or it is not accepted."""
+
+    status, title, slug = 401, "Not signed in", "unauthenticated"
+    advice = "Sign in again."
+
+
+class Forbidden(CrmError):
+    """The caller's role does not have this right, or lost it since the first answer was given."""
+
+    status, title, slug = 403, "Not allowed", "forbidden"
+    advice = "Ask an administrator; `detail` says which right is missing."
+
+
+class PermissionDenied(Forbidden):
+    """The act needs a permission that the caller's role does not grant."""
+
+    slug = "forbidden-act"
+    advice = "Ask a sales manager or an administrator."
+
+
+class NotFound(CrmError):
+    """There is no such record or path in this tenant."""
+
+    status, title, slug = 404, "Not found", "not-found"
+    advice = "If the record is new, ask again in a moment: timelines follow within seconds."
+
+
+class Conflict(CrmError):
+    """The record exists already, or the request contradicts another record."""
+
+    status, title, slug = 409, "Conflict", "conflict"
+    advice = "Read `detail`, which names the other record."
+
+
+class Busy(Conflict):
+    """Too many requests change the same record at once, or, with `If-Match: *`, came first."""
+
+    title, slug, retryable = "Busy", "busy", True
+    advice = "Send the request again after the seconds in `Retry-After`."
+
+
+class DuplicateExternalId(Conflict):
+    """Another record has this external id."""
+
+    slug, came_second = "duplicate-external-id", True
+    advice = "Use that record."
+
+
+class IdempotencyKeyInUse(Conflict):
+    """A request with this Idempotency-Key was carried out, but its answer is not stored (yet)."""
+
+    slug, retryable = "idempotency-key-in-use", True
+    advice = (
+        "Send the request again; if that does not help, read the record, or "
+        "send a batch with a new key."
+    )
+
+
+class StaleVersion(CrmError):
+    """If-Match names a version that is no longer the current one."""
+
+    status, title, slug, came_second = 412, "Changed meanwhile", "stale-version", True
+    advice = "Read the record again and repeat the change."
+
+
+class TooLarge(CrmError):
+    """The request, or the event it would publish, is larger than the CRM takes."""
+
+    status, title, slug = 413, "Too large", "too-large"
+    advice = "Send less at once, or shorten texts."
+
+
+class UnsupportedMediaType(CrmError):
+    """The body is not JSON."""
+
+    status, title, slug = 415, "Unsupported media type", "unsupported-media-type"
+    advice = "Send `application/json`."
+
+
+class Throttled(CrmError):
+    """Too many requests at once, or a quota is used up; the API gateway answers this itself."""
+
+    status, title, slug, retryable = 429, "Too many requests", "throttled", True
+    advice = "Send the request again after the seconds in `Retry-After`."
+
+
 class Invalid(CrmError):
+    """Fields are wrong; `errors` names each of them and says what would be right."""
+
     status, title, slug = 422, "Invalid request", "invalid-request"
+    advice = "Correct the fields that `errors` names."
 
     @classmethod
     def field(cls, name: str, message: str) -> "Invalid":
@@ -59,49 +183,36 @@ class Invalid(CrmError):
         return cls(f"{name}: {message}", errors=(FieldError(name, message),))
 
 
-class Malformed(CrmError):
-    status, title, slug = 400, "Malformed request", "malformed-request"
+class UnindexedFilter(Invalid):
+    """No index serves this combination of filters."""
+
+    slug = "unindexed-filter"
+    advice = "Use one of the filters."
 
 
-class Unauthenticated(CrmError):
-    status, title, slug = 401, "Not signed in", "unauthenticated"
+class IdempotencyKeyReused(Invalid):
+    """The Idempotency-Key was used for a different request."""
 
-
-class Forbidden(CrmError):
-    status, title, slug = 403, "Not allowed", "forbidden"
-
-
-class NotFound(CrmError):
-    status, title, slug = 404, "Not found", "not-found"
-
-
-class Conflict(CrmError):
-    status, title, slug = 409, "Conflict", "conflict"
-
-
-class Busy(Conflict):
-    title, slug = "Busy", "busy"
-
-
-class StaleVersion(CrmError):
-    status, title, slug = 412, "Changed meanwhile", "stale-version"
-
-
-class TooLarge(CrmError):
-    status, title, slug = 413, "Too large", "too-large"
-
-
-class UnsupportedMediaType(CrmError):
-    status, title, slug = 415, "Unsupported media type", "unsupported-media-type"
+    slug = "idempotency-key-reused"
+    advice = "Use a new key."
 
 
 class RuleViolation(CrmError):
+    """The record is in a state in which this cannot be done."""
+
     status, title, slug = 422, "Not possible in this state", "rule-violation"
+    advice = "Read `detail`, which says what the state allows."
+
+
+class RecordArchived(RuleViolation):
+    """The record is archived: restore it first."""
+
+    slug = "archived"
+    advice = "Restore the record first."
 
 
 class PreconditionRequired(CrmError):
+    """A change was sent without If-Match."""
+
     status, title, slug = 428, "If-Match required", "precondition-required"
-
-
-class NotReady(CrmError):
-    status, title, slug = 503, "Not ready", "not-ready"
+    advice = "Send `If-Match` with the ETag that you saw, or `*`."

@@ -1,8 +1,8 @@
 """Money: a whole number of minor units in one ISO 4217 currency, never a float, never a mixture.
 
 The table is ISO 4217 list one (active codes), https://www.six-group.com/en/products-services/
-financial-information/market-reference-data/data-standards.html, less the codes that have no minor
-unit (precious metals, XDR, XXX, ...): an amount in minor units means nothing for those.
+financial-information/market-reference-data/data-standards.html, without the codes that have no
+minor unit (precious metals, XDR, XXX, ...): an amount in minor units means nothing for those.
 """
 
 from decimal import Decimal
@@ -54,7 +54,7 @@ def major(minor_units: int, currency: str) -> Decimal:
     return Decimal(minor_units).scaleb(-decimal_digits(currency))
 
 
-def written(minor_units: int, currency: str) -> str:
+def format_money(minor_units: int, currency: str) -> str:
     """An amount for people: `USD 1,054.00`."""
     return f"{currency} {major(minor_units, currency):,}"
 

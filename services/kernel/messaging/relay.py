@@ -1,14 +1,12 @@
-"""The Relay: outbox items from a table's stream to the event bus, in order, at least once.
+"""The relay: outbox entries from a table's stream to the event bus, in order, at least once.
 
-A record leaves the stream only when EventBridge took its event. Events that EventBridge refused are
-sent again, with growing pauses, and no later event of the same record overtakes them; what is still
-refused then is reported back, so the stream mapping retries from the first such record (and, in the
-end, puts it into the dead-letter queue without holding up the rest for good). Duplicates are
-possible, lost events are not.
+A record leaves the stream only when EventBridge has accepted its event. Entries that EventBridge
+refused are sent again, with growing pauses, and no later event of the same record overtakes them;
+what is still refused then is reported back, so that the stream mapping retries from the first such
+record, and dead-entries it in the end. Duplicates are possible, lost events are not.
 """
 
 import json
-import os
 import random
 import time
 from collections.abc import Callable
@@ -19,8 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from kernel.runtime.aws import client
 from kernel.runtime.log import logger
-from kernel.storage.dynamo import from_stream
+from kernel.runtime.settings import RelaySettings, read_settings
 from kernel.storage.packing import unpack
+from kernel.storage.table import from_stream
 
 MAX_ENTRIES = 10
 MAX_BYTES = 256 * 1024
@@ -30,8 +29,8 @@ _TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """One outbox item on its way."""
+class OutboxEntry:
+    """One outbox entry, ready for PutEvents."""
 
     record_id: str
     """The stream record's sequence number."""
@@ -50,24 +49,24 @@ class Relay:
 
     def forward(self, records: list[dict[str, Any]]) -> list[str]:
         """Send the events of stream records; returns the ids of those not taken, in order."""
-        letters, unreadable = self._letters(records)
-        failed = {*unreadable, *(letter.record_id for letter in self._deliver(letters))}
+        entries, unreadable = self._entries(records)
+        failed = {*unreadable, *(entry.record_id for entry in self._deliver(entries))}
         return [r for r in map(_record_id, records) if r in failed]
 
-    def _letters(self, records: list[dict[str, Any]]) -> tuple[list[Letter], list[str]]:
-        letters: list[Letter] = []
+    def _entries(self, records: list[dict[str, Any]]) -> tuple[list[OutboxEntry], list[str]]:
+        entries: list[OutboxEntry] = []
         unreadable: list[str] = []
         for record in records:
             try:
-                letters.append(self._letter(record))
+                entries.append(self._entry(record))
             except (KeyError, ValueError, TypeError) as fault:
                 logger().error(
                     "outbox item cannot be read", record=_record_id(record), fault=repr(fault)
                 )
                 unreadable.append(_record_id(record))
-        return letters, unreadable
+        return entries, unreadable
 
-    def _letter(self, record: dict[str, Any]) -> Letter:
+    def _entry(self, record: dict[str, Any]) -> OutboxEntry:
         detail = unpack(from_stream(record["dynamodb"]["NewImage"])["detail"])
         envelope = json.loads(detail)
         entry = {
@@ -78,17 +77,17 @@ class Relay:
         }
         size = sum(len(entry[name].encode()) for name in ("Source", "DetailType", "Detail"))
         subject = f"{envelope['tenantid']} {envelope['subject']}"
-        return Letter(_record_id(record), subject, str(envelope["id"]), entry, size)
+        return OutboxEntry(_record_id(record), subject, str(envelope["id"]), entry, size)
 
-    def _deliver(self, waiting: list[Letter]) -> list[Letter]:
-        """Send letters, each after those of its subject before it; returns those not taken."""
-        given_up: list[Letter] = []
+    def _deliver(self, waiting: list[OutboxEntry]) -> list[OutboxEntry]:
+        """Send entries, each after those of its subject before it; returns those not taken."""
+        given_up: list[OutboxEntry] = []
         refusals = 0
         while waiting:
             batch = _next_batch(waiting)
             refused = self._send(batch)
-            taken = {letter.record_id for letter in batch} - {one.record_id for one in refused}
-            waiting = [letter for letter in waiting if letter.record_id not in taken]
+            taken = {entry.record_id for entry in batch} - {one.record_id for one in refused}
+            waiting = [entry for entry in waiting if entry.record_id not in taken]
             if not refused:
                 refusals = 0
             elif (refusals := refusals + 1) < _TRIES:
@@ -96,22 +95,22 @@ class Relay:
             elif len(refused) == len(batch) > 1:
                 return given_up + waiting  # The bus takes nothing now.
             else:
-                stuck = {letter.subject for letter in refused}
-                given_up += [letter for letter in waiting if letter.subject in stuck]
-                waiting = [letter for letter in waiting if letter.subject not in stuck]
+                stuck = {entry.subject for entry in refused}
+                given_up += [entry for entry in waiting if entry.subject in stuck]
+                waiting = [entry for entry in waiting if entry.subject not in stuck]
                 refusals = 0
         return given_up
 
-    def _send(self, batch: list[Letter]) -> list[Letter]:
-        """Send a batch in one call; returns the letters that were refused."""
+    def _send(self, batch: list[OutboxEntry]) -> list[OutboxEntry]:
+        """Send a batch in one call; returns the entries that were refused."""
         try:
-            answer = self._events.put_events(Entries=[letter.entry for letter in batch])
+            answer = self._events.put_events(Entries=[entry.entry for entry in batch])
             codes = [result.get("ErrorCode") for result in answer["Entries"]]
         except (ClientError, BotoCoreError) as fault:
             codes = [repr(fault)] * len(batch)
         outcome = list(zip(batch, codes, strict=True))
-        refused = [letter for letter, code in outcome if code]
-        if sent := [letter.event_id for letter, code in outcome if not code]:
+        refused = [entry for entry, code in outcome if code]
+        if sent := [entry.event_id for entry, code in outcome if not code]:
             logger().info("events sent", event_ids=sent)
         if refused:
             reasons = sorted({str(code) for code in codes if code})
@@ -123,27 +122,29 @@ def _record_id(record: dict[str, Any]) -> str:
     return str(record["dynamodb"]["SequenceNumber"])
 
 
-def _next_batch(waiting: list[Letter]) -> list[Letter]:
-    """The next letters that fit into one call, at most one of each subject.
+def _next_batch(waiting: list[OutboxEntry]) -> list[OutboxEntry]:
+    """The next entries that fit into one call, at most one of each subject.
 
     Two events of one subject in one call could be torn apart: the later one taken, the earlier one
     refused.
     """
-    batch: list[Letter] = []
+    batch: list[OutboxEntry] = []
     subjects: set[str] = set()
     size = 0
-    for letter in waiting:
-        if letter.subject in subjects:
+    for entry in waiting:
+        if entry.subject in subjects:
             continue
-        if batch and (len(batch) == MAX_ENTRIES or size + letter.size > MAX_BYTES):
+        if batch and (len(batch) == MAX_ENTRIES or size + entry.size > MAX_BYTES):
             break
-        batch.append(letter)
-        subjects.add(letter.subject)
-        size += letter.size
+        batch.append(entry)
+        subjects.add(entry.subject)
+        size += entry.size
     return batch
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda behind every table's stream (partial batch failures)."""
-    failed = Relay(client("events"), os.environ["BUS_NAME"]).forward(event["Records"])
+    failed = Relay(client("events"), read_settings(RelaySettings).bus_name).forward(
+        event["Records"]
+    )
     return {"batchItemFailures": [{"itemIdentifier": record} for record in failed]}

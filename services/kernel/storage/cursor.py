@@ -1,19 +1,19 @@
-"""Opaque list cursors: where a list goes on, signed for one tenant and one list.
+"""Opaque list cursors: where the next page begins, signed for one tenant and one list.
 
-A cursor that was changed, or comes from another tenant, list or filter, is refused: it can neither
-leak a key nor be bent to read another partition.
+A cursor that was changed, or comes from another tenant, list or filter, is refused: it neither
+reveals a key nor reads another partition.
 """
 
 import base64
 import hashlib
 import hmac
 import json
-import os
 from functools import cache
 
 from kernel.domain.errors import Invalid
 from kernel.runtime.aws import client
-from kernel.storage.dynamo import Item
+from kernel.runtime.settings import CursorSettings, read_settings
+from kernel.storage.table import Item
 
 _SIGNATURE_BYTES = 16
 
@@ -21,7 +21,7 @@ _SIGNATURE_BYTES = 16
 @cache
 def _secret() -> bytes:
     """The signing secret, read from Secrets Manager at the first cursor of a process."""
-    arn = os.environ["CURSOR_SECRET_ARN"]
+    arn = read_settings(CursorSettings).cursor_secret_arn
     return str(client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]).encode()
 
 
@@ -31,7 +31,7 @@ def _sign(tenant_id: str, scope: str, payload: bytes) -> bytes:
 
 
 def encode(tenant_id: str, scope: str, key: Item | None) -> str | None:
-    """The cursor to go on after `key` in the list `scope`; None when there is no more."""
+    """The cursor of the page after `key` in the list `scope`; None after the last page."""
     if key is None:
         return None
     payload = json.dumps(key, separators=(",", ":")).encode()
@@ -39,7 +39,7 @@ def encode(tenant_id: str, scope: str, key: Item | None) -> str | None:
 
 
 def decode(tenant_id: str, scope: str, cursor: str | None) -> Item | None:
-    """The key a cursor stands for. Raises Invalid for one that was not made for this list."""
+    """The key in a cursor. Raises Invalid for one that this list did not return."""
     if cursor is None:
         return None
     try:

@@ -1,7 +1,7 @@
 """The jobs that contexts bring: a worker finds them without a list of contexts."""
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,12 @@ class WorkerDisk:
 
 @dataclass(frozen=True, slots=True)
 class JobDefinition:
-    """One kind of task: its name, the environment its job reads, and how the job is made."""
+    """One kind of task: its name, the settings its job reads, and how the job is made."""
 
     name: str
     """The member `job` of its tasks."""
-    environment: tuple[str, ...]
-    """The variables without which the job cannot be made."""
+    settings: tuple[type, ...]
+    """What the job reads of the environment (kernel.runtime.settings)."""
     make: Callable[[WorkerDisk], Job]
 
 
@@ -35,11 +35,3 @@ def discover(services: Path = SERVICES) -> tuple[JobDefinition, ...]:
     contexts = sorted(path.parents[1].name for path in services.glob("*/jobs/__init__.py"))
     modules = (importlib.import_module(f"{context}.jobs") for context in contexts)
     return tuple(job for module in modules for job in module.JOBS)
-
-
-def missing_environment(
-    jobs: Iterable[JobDefinition], more: Iterable[str], environment: Mapping[str, str]
-) -> list[str]:
-    """The variables, of the jobs and `more`, that the environment lacks: each once, in order."""
-    needed = dict.fromkeys([*(name for job in jobs for name in job.environment), *more])
-    return [name for name in needed if not environment.get(name)]

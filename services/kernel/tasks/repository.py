@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from kernel.domain.auth import Caller, system
+from kernel.domain.aggregate import Change
 from kernel.domain.clock import rfc3339
 from kernel.domain.errors import Busy, NotFound, StaleVersion
-from kernel.storage.dynamo import Table
-from kernel.storage.store import Store
-from kernel.tasks.run import Change, TaskRun
+from kernel.domain.principal import system_request
+from kernel.storage.records import RecordStore
+from kernel.storage.table import Table
+from kernel.storage.unit_of_work import UnitOfWork
+from kernel.tasks.run import TaskRun
 
 _PROGRESS_TTL_SECONDS = 7 * 24 * 3600
 _ATTEMPTS = 5
@@ -32,7 +34,7 @@ class RecordedProgress:
 class TaskRunRepository[R: TaskRun]:
     """The task runs of one kind; a context's repository adds its lists."""
 
-    def __init__(self, table: Table, runs: Store[R], name: str) -> None:
+    def __init__(self, table: Table, runs: RecordStore[R], name: str) -> None:
         self._table, self.runs, self._name = table, runs, name
 
     def change(
@@ -40,7 +42,7 @@ class TaskRunRepository[R: TaskRun]:
         tenant_id: str,
         run_id: str,
         decide: Callable[[R], Change[R]],
-        by: Caller | None = None,
+        by: UnitOfWork | None = None,
     ) -> R:
         """Read, decide, commit; again from the start when another writer was faster.
 
@@ -49,12 +51,9 @@ class TaskRunRepository[R: TaskRun]:
         """
         for _ in range(_ATTEMPTS):
             before = self.runs.get(tenant_id, run_id)
-            caller = by or system(tenant_id, correlation_id=before.correlation_id)
-            after, events = decide(before)
-            if after == before:
-                return before
+            request = system_request(tenant_id, correlation_id=before.correlation_id)
             try:
-                return self.runs.save(caller, before, after, *events)
+                return self.runs.save(by or UnitOfWork(request), before, decide(before))
             except StaleVersion:
                 continue
         raise Busy(f"Too many changes to the same {self._name} at once; send the request again.")

@@ -1,30 +1,24 @@
-"""Batch upserts: up to 100 items, each on its own; one bad item never takes the others along.
+"""Batch upserts: up to 100 items, each on its own; one bad item does not affect the others.
 
-Nor does one that failed: what landed is told, and what failed for now can be sent again, alone or
-with the whole batch: under the same Idempotency-Key too, for such an answer is not kept.
+An item that failed and may succeed later can be sent again, alone or with the whole batch, under
+the same Idempotency-Key too: the answer of such a batch is not stored.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr
 
-from kernel.domain.aggregate import Aggregate, invalid
-from kernel.domain.errors import CrmError
+from kernel.domain.aggregate import Aggregate
+from kernel.domain.errors import CrmError, InternalError
 from kernel.domain.events import MAX_EXTERNAL_IDS
-from kernel.web.faults import explained
-from kernel.web.http import Body, ManyResults
+from kernel.domain.validation import validate
+from kernel.web.models import Body, MultiStatus
+from kernel.web.problems import problem_of
 
 LIMIT = 100
 _THREADS = 8
-_FOR_NOW = frozenset(
-    f"urn:zebros:problem:{slug}"
-    # The two in the middle: another request came first. An upsert has not seen any version, and
-    # finds the record that has its external id by now.
-    for slug in ("busy", "stale-version", "duplicate-external-id", "not-ready", "internal")
-)
-"""Problems of an item that may be gone when it is sent again as it is."""
 
 
 class Batch(Body):
@@ -34,7 +28,7 @@ class Batch(Body):
 
 
 class BatchProblem(BaseModel):
-    """Why one item was not taken (RFC 9457 members)."""
+    """Why one item was refused (RFC 9457 members)."""
 
     type: str
     title: str
@@ -42,26 +36,52 @@ class BatchProblem(BaseModel):
     detail: str
     errors: list[dict[str, str]] = Field(default_factory=list, exclude_if=lambda v: not v)
 
+    @classmethod
+    def of(cls, problem: CrmError) -> "BatchProblem":
+        """A problem as a member of a batch's answer."""
+        return cls(
+            type=problem.type,
+            title=problem.title,
+            status=problem.status,
+            detail=problem.detail,
+            errors=[{"field": e.field, "message": e.message} for e in problem.errors],
+        )
+
 
 class BatchResult(BaseModel):
-    """What became of one item: 201 created, 200 changed or as it was, else a problem."""
+    """The result of one item: 201 created, 200 changed or unchanged, else a problem."""
 
     index: int = Field(description="Position in the request, from 0.")
     status: int
     id: str | None = None
     version: int | None = None
     problem: BatchProblem | None = None
+    _may_be_sent_again: bool = PrivateAttr(default=False)
+
+    @classmethod
+    def failed(cls, index: int, problem: CrmError) -> "BatchResult":
+        """The result of an item that was refused, or failed."""
+        result = cls(index=index, status=problem.status, problem=BatchProblem.of(problem))
+        result._may_be_sent_again = (
+            problem.retryable or problem.came_second or isinstance(problem, InternalError)
+        )
+        return result
+
+    @property
+    def may_be_sent_again(self) -> bool:
+        """Whether the item failed, and may succeed when it is sent again as it is."""
+        return self._may_be_sent_again
 
 
-class BatchResults(ManyResults):
+class BatchResults(MultiStatus):
     """One result per item, in the request's order."""
 
     results: list[BatchResult]
 
     @property
     def unfinished(self) -> bool:
-        """Whether an item failed for now."""
-        return any(result.problem and result.problem.type in _FOR_NOW for result in self.results)
+        """Whether an item failed that may succeed when it is sent again."""
+        return any(result.may_be_sent_again for result in self.results)
 
 
 def upsert_each[M: BaseModel](
@@ -69,26 +89,21 @@ def upsert_each[M: BaseModel](
 ) -> BatchResults:
     """Validate and upsert every item on its own, several at a time.
 
-    Items that name the same record must not run at the same time: those with an external id in
-    common, also by way of others, run one after the other, as they came.
+    Items about the same record must not run at the same time: those that have an external id in
+    common, directly or through others, run one after the other, in their order.
     """
 
-    def one(index: int, item: object) -> BatchResult:
+    def one(index: int) -> BatchResult:
         try:
-            try:
-                wanted = model.model_validate(item)
-            except ValidationError as fault:
-                raise invalid(fault) from fault
-            record, created = upsert(wanted)
-        except Exception as failure:
-            told = explained(failure)
-            return BatchResult(index=index, status=told.status, problem=_problem(told))
+            record, created = upsert(validate(model, items[index]))
+        except Exception as error:
+            return BatchResult.failed(index, problem_of(error))
         return BatchResult(
             index=index, status=201 if created else 200, id=record.id, version=record.version
         )
 
     def run(indexes: list[int]) -> list[BatchResult]:
-        return [one(index, items[index]) for index in indexes]
+        return [one(index) for index in indexes]
 
     with ThreadPoolExecutor(_THREADS) as pool:
         results = [result for group in pool.map(run, _groups(items)) for result in group]
@@ -103,25 +118,15 @@ def _groups(items: Sequence[object]) -> list[list[int]]:
         names = _names(item)
         met = {group_of[name] for name in names if name in group_of}
         groups[index] = sorted([one for group in met for one in groups.pop(group)] + [index])
-        if met:  # what may have been apart until now is about one record: this item says so
+        if met:  # groups that were separate until now are about one record, as this item shows
             group_of = {name: index if group in met else group for name, group in group_of.items()}
         group_of |= dict.fromkeys(names, index)
     return list(groups.values())
 
 
 def _names(item: object) -> list[tuple[str, str]]:
-    """How other systems call the record of an item that nobody has checked yet."""
+    """The external ids in an item that is not validated yet."""
     external: Any = item.get("external_ids") if isinstance(item, dict) else None
     if not isinstance(external, dict) or len(external) > MAX_EXTERNAL_IDS:  # it will be refused
         return []
     return [(system, str(value).strip()) for system, value in external.items()]
-
-
-def _problem(fault: CrmError) -> BatchProblem:
-    return BatchProblem(
-        type=fault.type,
-        title=fault.title,
-        status=fault.status,
-        detail=fault.detail,
-        errors=[{"field": e.field, "message": e.message} for e in fault.errors],
-    )

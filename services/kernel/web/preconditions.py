@@ -1,7 +1,7 @@
 """Conditional requests (RFC 9110, section 13): If-Match for changes, If-None-Match for reads.
 
-A record's ETag is its version in quotes. Something on the way may have made it weak (`W/"3"`, when
-it compressed the answer), so either form is taken for either purpose: a version is exact anyway.
+A record's ETag is its version in quotes. A proxy that compresses the answer may have made it weak
+(`W/"3"`), so both forms are accepted for both purposes: a version is exact anyway.
 """
 
 import random
@@ -9,17 +9,18 @@ import re
 import time
 from collections.abc import Callable
 
+from kernel.domain.aggregate import Version
 from kernel.domain.errors import Busy, Invalid, PreconditionRequired, StaleVersion
 
 _ETAG = re.compile(r'^(?:W/)?"(\d{1,12})"$')
-_TRIES = 6
+_ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.02
 
 
-def expected(if_match: str | None) -> int | None:
-    """The version a change is meant for; None for `*`, whichever it is.
+def read_if_match(if_match: str | None) -> Version:
+    """The version that If-Match names.
 
-    Raises PreconditionRequired without the header, Invalid for what is no single ETag of ours.
+    Raises PreconditionRequired without the header, Invalid for what is no single ETag of this API.
     """
     if if_match is None:
         raise PreconditionRequired(
@@ -33,20 +34,20 @@ def expected(if_match: str | None) -> int | None:
     return int(matched.group(1))
 
 
-def unchanged(if_none_match: str | None, etag: str) -> bool:
-    """Whether the caller has this version already: it is one of those listed, or any will do."""
+def matches_etag(if_none_match: str | None, etag: str) -> bool:
+    """Whether If-None-Match names this version, so that the caller has it already."""
     listed = [one.strip() for one in (if_none_match or "").split(",")]
     return "*" in listed or etag in (one.removeprefix("W/") for one in listed)
 
 
-def whatever_is_there[T](change: Callable[[], T]) -> T:
-    """Carry out a change that is meant for any version: when another came first, once more.
+def retry_when_stale[T](change: Callable[[], T]) -> T:
+    """Carry out a change that is meant for any version, again when another change came first.
 
     Raises Busy when others come first every time.
     """
-    for tried in range(_TRIES):
-        if tried:
-            time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**tried))  # noqa: S311 - jitter
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311 - jitter
         try:
             return change()
         except StaleVersion:

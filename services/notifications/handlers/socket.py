@@ -1,9 +1,9 @@
-"""The WebSocket API: windows open and close; what is said in them is answered with a pong."""
+"""The WebSocket API: connections open and close; a message is answered with a pong."""
 
 from typing import Any
 
 from kernel.runtime.log import logger
-from notifications.bootstrap import service
+from notifications.bootstrap import connections
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -15,14 +15,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     logger().info("socket", route=route, connection=connection_id, tenant=tenant_id)
     if route == "$default":
         # Posted, because API Gateway hands on what is returned only over a route response.
-        service().answer(connection_id)
+        connections().pong(connection_id)
         return {"statusCode": 200}
     if not tenant_id or not user_id:
         # On $disconnect some platforms leave the context out; the item goes by TTL, or at the
         # first push that finds the connection gone.
         return {"statusCode": 200 if route == "$disconnect" else 401}
     if route == "$connect":
-        service().connect(tenant_id, user_id, connection_id)
+        connections().connect(tenant_id, user_id, connection_id)
     else:
-        service().disconnect(tenant_id, user_id, connection_id)
+        connections().disconnect(tenant_id, user_id, connection_id)
     return {"statusCode": 200}

@@ -7,6 +7,7 @@ from reporting.bootstrap import files, lake_bucket, runs
 from reporting.jobs.report import ReportJob
 from reporting.lake.cache import CACHE_BYTES, LakeCache
 from reporting.lake.storage import S3LakeReader
+from reporting.settings import FilesSettings, LakeSettings, TableSettings
 
 
 def _report_job(disk: WorkerDisk) -> Job:
@@ -17,4 +18,4 @@ def _report_job(disk: WorkerDisk) -> Job:
     return ReportJob(runs(), files(), cache)
 
 
-JOBS = (JobDefinition("report", ("TABLE_NAME", "LAKE_BUCKET", "FILES_BUCKET"), _report_job),)
+JOBS = (JobDefinition("report", (TableSettings, LakeSettings, FilesSettings), _report_job),)

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kernel.tasks.progress import NoProgress, Progress
-from reporting.errors import LakeTooLarge, LakeUnreadable, ReportError
+from reporting.job_errors import LakeTooLarge, LakeUnreadable, ReportError
 from reporting.lake import layout
 from reporting.lake.storage import LakeReader
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kernel.domain.envelope import CloudEvent
+from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.ids import PATTERN
 
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")

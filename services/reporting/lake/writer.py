@@ -8,8 +8,8 @@ import gzip
 from collections.abc import Callable
 from typing import Any
 
-from kernel.domain.envelope import CloudEvent
-from kernel.messaging.consumer import ALL, Message, consumed, failures, report
+from kernel.domain.cloud_events import CloudEvent
+from kernel.messaging.messages import Message, MessageBatch, log_consumed
 from reporting.lake.layout import Folder
 
 
@@ -38,35 +38,22 @@ class LakeBucket:
 class LakeWriter:
     """Writes batches of events; a Lambda handler (SQS, partial batch failures)."""
 
-    types = frozenset({ALL})
-
     def __init__(self, bucket: Callable[[], LakeBucket]) -> None:
         self._bucket = bucket
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
         """One file per tenant, context and day; what cannot be read or written fails alone."""
-        failed: list[str] = []
-        folders: dict[Folder, list[tuple[dict[str, Any], CloudEvent]]] = {}
-        for record in event["Records"]:
-            try:
-                cloud_event = Message(record).event()
+        batch = MessageBatch("lake", event)
+        folders: dict[Folder, list[Message]] = {}
+        for message in batch.messages():
+            with batch.isolate(message):
                 # What a file or its metadata cannot contain fails here, alone.
-                cloud_event.detail.encode()
-                cloud_event.time.encode("ascii")
-                folders.setdefault(Folder.of(cloud_event), []).append((record, cloud_event))
-            except Exception as fault:
-                report("lake", record, fault)
-                failed.append(record["messageId"])
-        for folder, batch in folders.items():
-            try:
-                self._bucket().write(
-                    folder, {cloud_event.id: cloud_event for _, cloud_event in batch}
-                )
-            except Exception as fault:
-                for record, _ in batch:
-                    report("lake", record, fault)
-                    failed.append(record["messageId"])
-                continue
-            for _, cloud_event in batch:
-                consumed("lake", cloud_event)
-        return failures(failed)
+                message.event.detail.encode()
+                message.event.time.encode("ascii")
+                folders.setdefault(Folder.of(message.event), []).append(message)
+        for folder, messages in folders.items():
+            with batch.isolate(*messages):
+                self._bucket().write(folder, {one.event.id: one.event for one in messages})
+                for message in messages:
+                    log_consumed("lake", message.event)
+        return batch.response()

@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from kernel.tasks.progress import Progress
-from reporting.errors import LakeUnreadable, TooComplex
+from reporting.job_errors import LakeUnreadable, TooComplex
 from reporting.lake.cache import LakeFiles
 from reporting.parameters import Grouping
 from reporting.report import Position

@@ -4,18 +4,21 @@ from typing import Any
 
 import pytest
 
-from kernel.domain.auth import MATRIX, Area, Level, Role
+from activities.context import ACTIVITIES
+from customers.context import CUSTOMERS
 from kernel.domain.ids import new_id
+from kernel.domain.permissions import Level, Role
+from opportunities.context import OPPORTUNITIES
 from tests.component.conftest import ApiClient, published
 
 ANY = {"if-match": "*"}
 TIMELINES = {
-    "account": Area.CUSTOMERS,
-    "contact": Area.CUSTOMERS,
-    "opportunity": Area.OPPORTUNITIES,
-    "pipeline": Area.OPPORTUNITIES,
-    "product": Area.OPPORTUNITIES,
-    "task": Area.ACTIVITIES,
+    "account": CUSTOMERS,
+    "contact": CUSTOMERS,
+    "opportunity": OPPORTUNITIES,
+    "pipeline": OPPORTUNITIES,
+    "product": OPPORTUNITIES,
+    "task": ACTIVITIES,
 }
 
 
@@ -46,7 +49,7 @@ def test_a_role_may_read_and_change_what_the_matrix_grants(
     api: ApiClient, cloud: Any, role: str
 ) -> None:
     path = a_task(api)
-    level = MATRIX[Role(role)][Area.ACTIVITIES] if role else Level.NONE
+    level = ACTIVITIES.levels[Role(role)] if role else Level.NONE
     caller = api.as_(roles=role, user="bob")
     for read in (path, "/tasks", "/tasks?assignee_id=ann"):
         assert caller("GET", read).status == (200 if level >= Level.READ else 403), read
@@ -67,7 +70,7 @@ def test_a_timeline_needs_the_right_to_read_its_record(api: ApiClient, role: str
     """Whoever may not is told so first, whether there is such a record or not."""
     for kind, area in TIMELINES.items():
         answer = api.as_(roles=role)("GET", f"/timeline/{kind}/{new_id()}")
-        level = MATRIX[Role(role)][area] if role else Level.NONE
+        level = area.levels[Role(role)] if role else Level.NONE
         assert answer.status == (404 if level >= Level.READ else 403), kind
 
 

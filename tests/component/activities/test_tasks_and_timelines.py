@@ -17,7 +17,7 @@ def api(cloud: Any) -> ApiClient:
 
 
 def delivered(envelopes: list[dict[str, Any]]) -> None:
-    from activities.handlers.events import handler
+    from activities.consumers.timeline import handler
 
     records = [
         {"messageId": str(i), "body": json.dumps({"detail": envelope})}

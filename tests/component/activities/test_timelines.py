@@ -38,7 +38,7 @@ def people(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> ApiClient:
 
 def delivered(envelopes: list[dict[str, Any]], **event: Any) -> list[str]:
     """Hand events to the consumer as SQS does; the ids of the messages that failed."""
-    from activities.handlers.events import handler
+    from activities.consumers.timeline import handler
 
     records = [
         {"messageId": str(i), "body": json.dumps({"detail": envelope, **event})}

@@ -12,7 +12,7 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customers.model import MAX_ANCESTORS
+from customers.model.accounts import MAX_ANCESTORS
 from kernel.runtime import aws
 from tests.component.conftest import Answer, ApiClient, examples, published
 from tests.component.customers.conftest import an_account, path_of, problem, wrong_fields

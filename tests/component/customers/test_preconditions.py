@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from customers.bootstrap import service
-from kernel.domain.auth import system
+from customers.bootstrap import accounts
 from kernel.domain.errors import Busy, StaleVersion
+from kernel.domain.principal import system_request
 from kernel.runtime import aws
-from kernel.web.preconditions import unchanged, whatever_is_there
+from kernel.storage.unit_of_work import UnitOfWork
+from kernel.web.preconditions import matches_etag, retry_when_stale
 from tests.component.conftest import ApiClient
 from tests.component.customers.conftest import an_account, path_of
 
@@ -33,10 +34,10 @@ def fails() -> Callable[[int], Callable[[], str]]:
 
 
 def test_a_change_for_any_version_is_carried_out_once_more(fails: Any) -> None:
-    assert whatever_is_there(fails(0)) == "done"
-    assert whatever_is_there(fails(5)) == "done"
+    assert retry_when_stale(fails(0)) == "done"
+    assert retry_when_stale(fails(5)) == "done"
     with pytest.raises(Busy, match="send the request again"):
-        whatever_is_there(fails(6))
+        retry_when_stale(fails(6))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_change_for_any_version_is_carried_out_once_more(fails: Any) -> None:
 def test_a_caller_has_a_version_that_is_listed_in_whatever_form(
     header: str | None, same: bool
 ) -> None:
-    assert unchanged(header, '"3"') is same
+    assert matches_etag(header, '"3"') is same
 
 
 def test_a_read_is_not_answered_again(api: ApiClient) -> None:
@@ -72,7 +73,9 @@ def test_a_change_for_any_version_takes_effect_when_another_came_first(api: ApiC
 
     def someone_is_first(**_: Any) -> None:
         if others:
-            service().update_account(system("acme"), made.json["id"], None, others.pop())
+            accounts().update(
+                UnitOfWork(system_request("acme")), made.json["id"], None, others.pop()
+            )
 
     aws.client("dynamodb").meta.events.register(
         "before-call.dynamodb.TransactWriteItems", someone_is_first

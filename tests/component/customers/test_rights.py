@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from kernel.domain.auth import MATRIX, Area, Level, Role
+from customers.context import CUSTOMERS
+from kernel.domain.permissions import Level, Role
 from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import a_contact, an_account, path_of, problem
 
@@ -45,7 +46,7 @@ def test_a_role_may_read_and_change_what_the_matrix_grants(
 ) -> None:
     record = a_record(api, kind)
     caller = api.as_(roles=role)
-    level = MATRIX[Role(role)][Area.CUSTOMERS] if role else Level.NONE
+    level = CUSTOMERS.levels[Role(role)] if role else Level.NONE
     for path in READS:
         answer = caller("GET", f"/{kind}{path}".replace("{id}", record.json["id"]))
         assert answer.status == (200 if level >= Level.READ else 403), path
@@ -75,7 +76,7 @@ def test_a_batch_tells_nothing_to_who_may_not_write(api: ApiClient, kind: str) -
 
 
 def test_support_and_readers_are_where_the_strategy_puts_them() -> None:
-    levels = {role: MATRIX[role][Area.CUSTOMERS] for role in Role}
+    levels = {role: CUSTOMERS.levels[role] for role in Role}
     assert levels[Role.SUPPORT_AGENT] is Level.WRITE
     assert levels[Role.READ_ONLY] is Level.READ
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kernel.storage.dynamo import Table
+from kernel.storage.table import Table
 
 _PATIENCE_SECONDS = 20
 

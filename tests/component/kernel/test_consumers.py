@@ -11,14 +11,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kernel.domain.envelope import CloudEvent
+from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Conflict
 from kernel.domain.ids import new_id
-from kernel.messaging.consumer import ALL, Reactor
-from kernel.messaging.projection import Memory, Projection
+from kernel.messaging.positions import Memory
+from kernel.messaging.projection import Projection
+from kernel.messaging.reactor import Reactor
 from kernel.runtime import aws
-from kernel.storage.dynamo import Action, Add, Put, Table
-from opportunities.events import StreamGapDetected
+from kernel.storage.table import Action, Add, Put, Table
+from opportunities.events.streams import StreamGapDetected
 from tests.component.conftest import create_table
 from tests.component.conftest import published as outbox
 from tests.component.kernel.interleaving import StepTable, interleave
@@ -46,7 +47,7 @@ class Chain:
         self.poisonous = True
         self.projection = Projection(
             "chain",
-            types=["OpportunityUpdated"],
+            record_types=["opportunity"],
             table=lambda: table,
             apply=self.apply,
             gap=StreamGapDetected,
@@ -445,12 +446,12 @@ def test_events_with_more_effects_than_a_transaction_takes_are_split(
         "provide-client-params.dynamodb.TransactWriteItems",
         lambda params, **_: sizes.append(len(params["TransactItems"])),
     )
-    troubles: list[Any] = []
+    failures: list[Any] = []
     monkeypatch.setattr(
-        "kernel.messaging.projection.report", lambda *trouble: troubles.append(trouble)
+        "kernel.messaging.projection.log_failure", lambda *failure: failures.append(failure)
     )
     answer = chain.projection(lambda_event(map(body, history)), None)
-    assert (answer, troubles) == ({"batchItemFailures": []}, [])
+    assert (answer, failures) == ({"batchItemFailures": []}, [])
     assert chain.state("acme") == expected(history)
     # The position, the sum, and as many times five entries as fit; the rest follows.
     assert sizes == [2 + 19 * 5, 2 + 5 * 5]
@@ -528,7 +529,7 @@ def test_a_reactor_acts_once_on_every_event_in_any_order(stage: Stage, data: st.
     poison = data.draw(st.sets(st.integers(0, len(history) - 1), max_size=2))
     for number in poison:
         history[number]["data"]["poison"] = True
-    diary = Diary(Table(aws.client("dynamodb"), "table"), ALL)
+    diary = Diary(Table(aws.client("dynamodb"), "table"), "OpportunityUpdated")
     queue.send(*(body(history[i]) for i in data.draw(deliveries(len(history)))))
     queue.drain(diary.reactor, size=data.draw(st.integers(1, 10)))
     healthy = [one for number, one in enumerate(history) if number not in poison]

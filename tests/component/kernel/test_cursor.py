@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kernel.domain.errors import Invalid
 from kernel.storage import cursor
-from kernel.storage.dynamo import Item
+from kernel.storage.table import Item
 from tests.component.conftest import examples
 
 KEY: Item = {"pk": "TENANT#acme#ACCOUNT#1", "sk": "STATE", "gsi1pk": "TENANT#acme#OWNER#ann"}

@@ -221,7 +221,7 @@ def test_what_was_carried_out_is_answered_though_the_answer_cannot_be_kept(
     with once_at("before-call.dynamodb.PutItem", lost):
         made = create(api)
     assert (made.status, made.json["name"]) == (201, "Once")
-    assert "answer not kept" in caplog.text
+    assert "answer not stored" in caplog.text
     again = create(api)
     assert (again.status, slug(again)) == (409, "idempotency-key-in-use")
     assert "read the record" in again.json["detail"]

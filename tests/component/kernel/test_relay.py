@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from kernel.domain.ids import new_id
 from kernel.messaging.relay import MAX_BYTES, Relay
 from kernel.runtime import aws
-from kernel.storage.dynamo import Table
-from kernel.storage.store import outbox
+from kernel.storage.outbox import outbox_entry
+from kernel.storage.table import Table
 from tests.component.kernel.queues import event
 
 PROPERTY = settings(
@@ -108,7 +108,7 @@ _numbers = itertools.count(1)
 
 def record(envelope: dict[str, Any]) -> dict[str, Any]:
     """A stream record of an outbox item, as a Lambda is given it."""
-    item = outbox("TENANT#acme#OPPORTUNITY#a", int(envelope["sequence"]), envelope).item
+    item = outbox_entry("TENANT#acme#OPPORTUNITY#a", int(envelope["sequence"]), envelope).item
     return {
         "eventName": "INSERT",
         "dynamodb": {
@@ -279,7 +279,7 @@ def test_the_handler_carries_what_a_table_committed_to_the_bus(
     from kernel.messaging.relay import handler
 
     envelope = event("acme", "opportunity/a", 1, name="Zoë & Co €")
-    Table(aws.client("dynamodb"), "table").transact([outbox("TENANT#acme#X#a", 1, envelope)])
+    Table(aws.client("dynamodb"), "table").transact([outbox_entry("TENANT#acme#X#a", 1, envelope)])
     streams = boto3.client("dynamodbstreams")
     arn = cloud.describe_table(TableName="table")["Table"]["LatestStreamArn"]
     shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]

@@ -19,7 +19,7 @@ def api(cloud: Any) -> ApiClient:
 
 def delivered(*envelopes: dict[str, Any]) -> list[str]:
     """Hand events to the consumer as SQS does; the ids of those that failed."""
-    from notifications.handlers.events import handler
+    from notifications.consumers.inbox import handler
 
     records = [
         {"messageId": str(i), "body": json.dumps({"detail": envelope})}
@@ -156,8 +156,8 @@ def test_open_windows_of_the_recipient_are_shown_it_and_closed_ones_forgotten(
 ) -> None:
     monkeypatch.setenv("SOCKET_ENDPOINT", "http://127.0.0.1:1")
     from notifications import bootstrap
+    from notifications.adapters.push import WebSocketPush
     from notifications.handlers.socket import handler
-    from notifications.live import SocketLive
 
     def window(route: str, connection_id: str, tenant: str, user: str) -> int:
         context = {
@@ -173,9 +173,9 @@ def test_open_windows_of_the_recipient_are_shown_it_and_closed_ones_forgotten(
     assert window("$connect", "e", "acme", "ann") == 200
     assert window("$disconnect", "e", "acme", "ann") == 200
     sockets = Sockets("b")
-    live = bootstrap.service()._live
-    assert isinstance(live, SocketLive)
-    live._connections = sockets
+    push = bootstrap.push()
+    assert isinstance(push, WebSocketPush)
+    push._api = sockets
     assert delivered(won()) == []
     assert sockets.posted.keys() == {"a"}
     assert sockets.posted["a"]["notification"]["text"].startswith("Won: Big one")
@@ -186,8 +186,8 @@ def test_open_windows_of_the_recipient_are_shown_it_and_closed_ones_forgotten(
 
 
 def test_the_oldest_window_goes_when_there_are_too_many(api: ApiClient) -> None:
-    from notifications.bootstrap import service
+    from notifications.bootstrap import connections
 
     for number in range(12):
-        service().connect("acme", "ann", f"c{number:02d}")
-    assert len(service()._repo.connections("acme", "ann")) == 10
+        connections().connect("acme", "ann", f"c{number:02d}")
+    assert len(connections()._connections.of_user("acme", "ann")) == 10

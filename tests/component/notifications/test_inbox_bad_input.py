@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from kernel.domain.auth import Role, system
-from kernel.domain.envelope import unseal
+from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.ids import new_id
+from kernel.domain.permissions import Role
+from kernel.domain.principal import SYSTEM_USER
 from tests.component.conftest import ApiClient, published
 
 
@@ -19,7 +20,7 @@ def api(cloud: Any) -> ApiClient:
 
 def told(number: int = 1) -> list[str]:
     """Tell ann of deals she won; the notifications' ids."""
-    from notifications.bootstrap import service
+    from notifications.bootstrap import notifications
 
     made = []
     for _ in range(number):
@@ -33,7 +34,7 @@ def told(number: int = 1) -> list[str]:
             "sequence": "2",
             "data": {"current": {"id": "d", "name": "Big", "owner_id": "ann"}},
         }
-        notification = service().tell(unseal(envelope))
+        notification = notifications().notify(CloudEvent.parse(envelope))
         assert notification is not None
         made.append(notification.id)
     return made
@@ -103,5 +104,5 @@ def test_a_key_used_twice_reads_once(api: ApiClient, cloud: Any) -> None:
 def test_events_say_what_led_to_them_and_that_the_crm_did_it(api: ApiClient, cloud: Any) -> None:
     told()
     (sent,) = published(cloud)
-    assert (sent["actor"], sent["origin"]) == (system("acme").user_id, "system")
+    assert (sent["actor"], sent["origin"]) == (SYSTEM_USER, "system")
     assert sent["causationid"] == sent["data"]["current"]["event_id"]

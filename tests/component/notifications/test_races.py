@@ -9,12 +9,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kernel.domain.auth import Caller, Role
 from kernel.domain.clock import utc_now
-from kernel.domain.envelope import CloudEvent, unseal
+from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Busy
 from kernel.domain.ids import new_id
+from kernel.domain.permissions import Role
+from kernel.domain.principal import Principal, RequestContext
 from kernel.runtime import aws
+from kernel.storage.unit_of_work import UnitOfWork
 from notifications.model import Notification, derived_id
 from notifications.repository import NotificationRepository
 from notifications.service import NotificationService
@@ -28,12 +30,12 @@ class Pushed(list[str]):
     def push(self, notification: Notification) -> None:
         self.append(notification.id)
 
-    def answer(self, connection_id: str) -> None:
+    def pong(self, connection_id: str) -> None:
         raise AssertionError
 
 
 def a_win() -> CloudEvent:
-    return unseal(
+    return CloudEvent.parse(
         {
             "id": new_id(),
             "source": "zebros.opportunities",
@@ -52,20 +54,20 @@ def test_a_notification_that_others_crowd_out_comes_again(
     fresh: Callable[[], tuple[NotificationService, Pushed]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service, pushed = fresh()
-    win, save = a_win(), service._repo.save
+    win, save = a_win(), service._notifications.save
 
     def crowded(*_: object) -> None:
         raise Busy("Too many at once.")
 
-    monkeypatch.setattr(service._repo, "save", crowded)
+    monkeypatch.setattr(service._notifications, "save", crowded)
     with pytest.raises(Busy):
-        service.tell(win)
-    monkeypatch.setattr(service._repo, "save", save)
-    assert service.tell(win)
+        service.notify(win)
+    monkeypatch.setattr(service._notifications, "save", save)
+    assert service.notify(win)
     assert len(pushed) == 1
 
 
-ANN = Caller("acme", "ann", frozenset({Role.SALES_REPRESENTATIVE}))
+ANN = RequestContext(Principal("acme", "ann", frozenset({Role.SALES_REPRESENTATIVE})))
 
 
 @pytest.fixture
@@ -102,15 +104,15 @@ def test_the_count_is_what_is_unread_and_nothing_is_told_or_read_twice(
 ) -> None:
     service, pushed = fresh()
     wins = [a_win() for _ in range(3)]
-    service.tell(wins[0])  # is there, and may be told again
+    service.notify(wins[0])  # is there, and may be told again
 
     def doing(acts: list[tuple[str, int]]) -> Callable[[], None]:
         def work() -> None:
             for act, number in acts:
                 if act == "tell":
-                    service.tell(wins[number])
+                    service.notify(wins[number])
                 else:
-                    service.read(ANN, derived_id(wins[0].id, "ann"))
+                    service.read(UnitOfWork(ANN), derived_id(wins[0].id, "ann"))
 
         return work
 
@@ -119,9 +121,9 @@ def test_the_count_is_what_is_unread_and_nothing_is_told_or_read_twice(
         derived_id(wins[n].id, "ann") for act, n in (*one, *other, ("tell", 0)) if act == "tell"
     }
     is_read = "read" in {act for act, _ in (*one, *other)}
-    unread = service.inbox(ANN, unread=True, limit=50, cursor=None).items
-    assert service.unread(ANN) == len(unread) == len(told) - is_read
-    assert {n.id for n in service.inbox(ANN, unread=False, limit=50, cursor=None).items} == told
+    unread = service.list(ANN, unread=True, limit=50, cursor=None).items
+    assert service.count_unread(ANN) == len(unread) == len(told) - is_read
+    assert {n.id for n in service.list(ANN, unread=False, limit=50, cursor=None).items} == told
     assert sorted(pushed) == sorted(told)
     types = [event["type"] for event in published(cloud)]
     assert types.count("NotificationSent") == len(told)

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from kernel.domain.ids import new_id
 from kernel.runtime import aws
-from kernel.storage.dynamo import Table
-from notifications.repository import NotificationRepository
+from kernel.storage.table import Table
+from notifications.repository import ConnectionRepository
 from tests.component.conftest import ApiClient
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -34,13 +34,13 @@ class Connections:
 def connections(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connections]:
     monkeypatch.setenv("SOCKET_ENDPOINT", "https://sockets.example/live")
     from notifications import bootstrap
-    from notifications.live import SocketLive
+    from notifications.adapters.push import WebSocketPush
 
-    live = bootstrap.service()._live
-    assert isinstance(live, SocketLive)
-    live._connections = made = Connections()
+    push = bootstrap.push()
+    assert isinstance(push, WebSocketPush)
+    push._api = made = Connections()
     yield made
-    bootstrap.service.cache_clear()
+    bootstrap.push.cache_clear()
 
 
 def socket(route: str, connection_id: str = "c1", **who: str) -> int:
@@ -56,7 +56,7 @@ def socket(route: str, connection_id: str = "c1", **who: str) -> int:
 
 def won(owner: str = "ann", tenant: str = "acme") -> list[str]:
     """Win a deal; the ids of the messages the inbox failed on."""
-    from notifications.handlers.events import handler
+    from notifications.consumers.inbox import handler
 
     envelope = {
         "id": new_id(),
@@ -98,7 +98,7 @@ def test_nothing_is_sent_to_another_tenant_or_user(connections: Connections) -> 
 
 
 def test_an_event_that_comes_again_is_not_sent_again(connections: Connections) -> None:
-    from notifications.handlers.events import handler
+    from notifications.consumers.inbox import handler
 
     socket("$connect", tenant="acme", user="ann")
     event = {
@@ -179,22 +179,22 @@ def test_a_window_of_nobody_is_not_opened(connections: Connections) -> None:
 
 def test_a_connection_is_remembered_for_two_hours(cloud: Any) -> None:
     now = NOON
-    repository = NotificationRepository(Table(aws.client("dynamodb"), "table"), lambda: now)
-    repository.connect("acme", "ann", "c1")
+    repository = ConnectionRepository(Table(aws.client("dynamodb"), "table"), lambda: now)
+    repository.add("acme", "ann", "c1")
     (item,) = cloud.scan(TableName="table")["Items"]
     assert int(item["ttl"]["N"]) == NOON.timestamp() + 7200
     now = NOON + timedelta(minutes=119)
-    assert repository.connections("acme", "ann") == ["c1"]
+    assert repository.of_user("acme", "ann") == ["c1"]
     now = NOON + timedelta(minutes=121)
-    assert repository.connections("acme", "ann") == []
+    assert repository.of_user("acme", "ann") == []
 
 
 def test_the_ten_newest_windows_of_a_user_are_kept(cloud: Any) -> None:
     now = NOON
-    repository = NotificationRepository(Table(aws.client("dynamodb"), "table"), lambda: now)
-    repository.connect("acme", "bob", "his")
+    repository = ConnectionRepository(Table(aws.client("dynamodb"), "table"), lambda: now)
+    repository.add("acme", "bob", "his")
     for number in reversed(range(13)):
-        repository.connect("acme", "ann", f"c{number:02d}")
+        repository.add("acme", "ann", f"c{number:02d}")
         now += timedelta(milliseconds=1)
-    assert set(repository.connections("acme", "ann")) == {f"c{n:02d}" for n in range(10)}
-    assert repository.connections("acme", "bob") == ["his"]
+    assert set(repository.of_user("acme", "ann")) == {f"c{n:02d}" for n in range(10)}
+    assert repository.of_user("acme", "bob") == ["his"]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from kernel.domain.money import EXPONENTS
-from kernel.storage.dynamo import in_batches
-from opportunities.repository import board_counter
+from kernel.storage.table import in_batches
+from opportunities.repository.boards import count_change
 from tests.component.conftest import ApiClient
 from tests.component.customers.conftest import path_of
 from tests.component.opportunities.conftest import ANY, deal_events
@@ -15,7 +15,7 @@ from tests.component.opportunities.conftest import ANY, deal_events
 
 def counted(envelopes: list[dict[str, Any]]) -> None:
     """Hand events to the board's consumer as SQS does."""
-    from opportunities.handlers.events import handler
+    from opportunities.consumers.board import handler
 
     records = [
         {"messageId": str(i), "body": json.dumps({"detail": envelope})}
@@ -93,13 +93,17 @@ def test_a_board_of_many_currencies_and_stages_misses_none(api: ApiClient, cloud
     ]
     pipeline = api("POST", "/pipelines", {"name": "World", "stages": stages}).json["id"]
     counters = (
-        board_counter("acme", pipeline, str(stage["key"]), currency, 1, 5)
+        count_change("acme", pipeline, str(stage["key"]), currency, 1, 5)
         for stage in stages
         for currency in EXPONENTS
     )
     for some in in_batches(counters, 25):
         puts = [
-            {"PutRequest": {"Item": {"pk": {"S": c.pk}, "sk": {"S": c.sk}, "deals": {"N": "1"}}}}
+            {
+                "PutRequest": {
+                    "Item": {"pk": {"S": c.pk}, "sk": {"S": c.sk}, "opportunities": {"N": "1"}}
+                }
+            }
             for c in some
         ]
         cloud.batch_write_item(RequestItems={"table": puts})

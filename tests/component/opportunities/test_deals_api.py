@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.ids import new_id
-from kernel.storage.dynamo import Table
+from kernel.storage.table import Table
 from tests.component.conftest import ApiClient
 from tests.component.opportunities.conftest import deal_events
 

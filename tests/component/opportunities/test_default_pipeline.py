@@ -7,14 +7,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernel.domain.auth import Caller, Role
 from kernel.domain.clock import utc_now
 from kernel.domain.ids import new_id
+from kernel.domain.permissions import Role
+from kernel.domain.principal import Principal, RequestContext
 from kernel.runtime import aws
-from opportunities.bootstrap import service
-from opportunities.events import OpportunityFields
-from opportunities.repository import OpportunityRepository
-from opportunities.service import OpportunityService, Placement
+from kernel.storage.unit_of_work import UnitOfWork
+from opportunities.bootstrap import opportunities
+from opportunities.events.opportunities import OpportunityFields
+from opportunities.repository.opportunities import OpportunityRepository
+from opportunities.repository.pipelines import PipelineRepository
+from opportunities.repository.products import ProductRepository
+from opportunities.service.opportunities import OpportunityService, Placement
 from tests.component.conftest import ApiClient, published
 from tests.component.kernel.interleaving import StepTable, interleave
 from tests.component.opportunities.conftest import STAGES, deal_events
@@ -31,7 +35,7 @@ def pipeline_events(cloud: Any, tenant: str = "acme") -> list[dict[str, Any]]:
 
 def new_process() -> None:
     """What a function knows in its memory is gone."""
-    service.cache_clear()
+    opportunities.cache_clear()
 
 
 def test_the_first_opportunity_publishes_the_default_pipeline(api: ApiClient, cloud: Any) -> None:
@@ -76,7 +80,7 @@ def test_a_read_that_lags_behind_publishes_nothing_twice(
 ) -> None:
     api("POST", "/opportunities", DEAL)
     new_process()
-    monkeypatch.setattr(service()._repo.pipelines, "find", lambda *_, **__: None)
+    monkeypatch.setattr(opportunities()._pipelines, "find", lambda *_, **__: None)
     meter = Meter()
     answer = api("POST", "/opportunities", DEAL, {"idempotency-key": "k"})
     assert answer.status == 201
@@ -141,12 +145,18 @@ def test_of_requests_at_the_same_time_exactly_one_publishes_it(
     cloud: Any, turns: list[int]
 ) -> None:
     tenant = f"t-{new_id().lower()}"
-    caller = Caller(tenant, "ann", frozenset({Role.ADMINISTRATOR}))
+    principal = Principal(tenant, "ann", frozenset({Role.ADMINISTRATOR}))
 
     def create() -> Callable[[], object]:
         table = StepTable(aws.client("dynamodb"), "table")
-        process = OpportunityService(OpportunityRepository(table, utc_now), utc_now)
-        return lambda: process.create(caller, OpportunityFields(name="A"), Placement())
+        process = OpportunityService(
+            OpportunityRepository(table, utc_now),
+            PipelineRepository(table, utc_now),
+            ProductRepository(table, utc_now),
+            utc_now,
+        )
+        unit = UnitOfWork(RequestContext(principal))
+        return lambda: process.create(unit, OpportunityFields(name="A"), Placement())
 
     works = [create() for _ in range(3)]
     created = interleave(works, iter([*turns, *[0] * 100]), [None] * 3)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from kernel.domain.auth import MATRIX, PERMISSIONS, Area, Level, Permission, Role
+from kernel.domain.permissions import REASSIGN_OTHERS, Area, Level, Role
+from opportunities.context import OPPORTUNITIES, REOPEN_OPPORTUNITY, SETTINGS
 from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import path_of, problem
 from tests.component.opportunities.conftest import ANY, NOBODY, STAGES
@@ -42,7 +43,7 @@ def a_product(api: ApiClient) -> Answer:
 
 
 def level_of(role: str, area: Area) -> Level:
-    return MATRIX[Role(role)][area] if role else Level.NONE
+    return area.levels[Role(role)] if role else Level.NONE
 
 
 def first_status(answer: Answer) -> int:
@@ -55,7 +56,7 @@ def test_a_role_may_read_what_the_matrix_grants(api: ApiClient, role: str) -> No
     shown = (path_of(a_deal(api)), path_of(a_product(api)))
     for path in (*LISTS, *shown):
         answer = api.as_(roles=role)("GET", path)
-        allowed = level_of(role, Area.OPPORTUNITIES) >= Level.READ
+        allowed = level_of(role, OPPORTUNITIES) >= Level.READ
         assert answer.status == (200 if allowed else 403), path
 
 
@@ -63,7 +64,7 @@ def test_a_role_may_read_what_the_matrix_grants(api: ApiClient, role: str) -> No
 def test_a_role_may_change_deals_as_the_matrix_grants(
     api: ApiClient, cloud: Any, role: str
 ) -> None:
-    may = level_of(role, Area.OPPORTUNITIES) >= Level.WRITE
+    may = level_of(role, OPPORTUNITIES) >= Level.WRITE
     deal = a_deal(api)
     caller = api.as_(roles=role)
     for body in ("", "/batch"):
@@ -73,7 +74,7 @@ def test_a_role_may_change_deals_as_the_matrix_grants(
     for method, verb, sent in VERBS:
         before = len(published(cloud))
         answer = caller(method, path_of(deal) + verb, sent, ANY)
-        reopens = role in PERMISSIONS[Permission.REOPEN_OPPORTUNITY]
+        reopens = role in REOPEN_OPPORTUNITY.roles
         allowed = may and (reopens or verb != "/reopen")
         assert answer.status == (200 if allowed else 403), (verb, answer.text)
         if not allowed:
@@ -87,7 +88,7 @@ def test_the_catalogue_needs_limited_and_a_pipeline_full_settings_rights(
     api: ApiClient, cloud: Any, role: str
 ) -> None:
     product = a_product(api)
-    caller, level = api.as_(roles=role), level_of(role, Area.SETTINGS)
+    caller, level = api.as_(roles=role), level_of(role, SETTINGS)
     for answer in (
         caller("POST", "/products", {"name": "B"}),
         caller("PATCH", path_of(product), {"code": "B"}, ANY),
@@ -102,9 +103,7 @@ def test_the_catalogue_needs_limited_and_a_pipeline_full_settings_rights(
 
 
 def test_the_roles_are_where_the_strategy_puts_them() -> None:
-    levels = {
-        role: (MATRIX[role][Area.OPPORTUNITIES], MATRIX[role][Area.SETTINGS]) for role in Role
-    }
+    levels = {role: (OPPORTUNITIES.levels[role], SETTINGS.levels[role]) for role in Role}
     assert levels == {
         Role.ADMINISTRATOR: (Level.FULL, Level.FULL),
         Role.SALES_MANAGER: (Level.WRITE, Level.LIMITED),
@@ -113,8 +112,8 @@ def test_the_roles_are_where_the_strategy_puts_them() -> None:
         Role.READ_ONLY: (Level.READ, Level.NONE),
     }
     both = {Role.ADMINISTRATOR, Role.SALES_MANAGER}
-    assert PERMISSIONS[Permission.REOPEN_OPPORTUNITY] == both
-    assert PERMISSIONS[Permission.REASSIGN_OTHERS] == both
+    assert REOPEN_OPPORTUNITY.roles == both
+    assert REASSIGN_OTHERS.roles == both
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_a_deal_stays_in_the_pipeline_it_is_in(api: ApiClient) -> None:
     assert taken_over(api, name="Newer")["status"] == 200, "which names no pipeline"
     refused = taken_over(api, pipeline_id="default")
     assert refused["problem"]["errors"] == [
-        {"field": "pipeline_id", "message": f"cannot change; the deal is in {pipeline}"}
+        {"field": "pipeline_id", "message": f"cannot change; the opportunity is in {pipeline}"}
     ]
     assert (stored(api)["pipeline_id"], stored(api)["name"]) == (pipeline, "Newer")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import boto3
 
+from kernel.domain.aggregate import Change
 from kernel.runtime import aws
 from kernel.tasks.job import Task
-from kernel.tasks.run import Change
 from kernel.tasks.worker.loop import Worker
 from kernel.tasks.worker.timing import WorkerTiming
 from reporting.bootstrap import files, runs
@@ -68,7 +68,7 @@ class Running:
 
     def relay(self) -> None:
         """New events from the outbox to the reactor."""
-        from reporting.handlers.events import handler
+        from reporting.consumers.workflow import handler
 
         new = [event for event in published(self.cloud) if event["id"] not in self._relayed]
         self._relayed |= {event["id"] for event in new}
@@ -127,7 +127,6 @@ def a_task(run: dict[str, Any]) -> Task:
 
 def with_parameters(**unchecked: Any) -> Callable[[ReportRun], Change[ReportRun]]:
     """A change of a stored run to parameters that no request could have, not even by now."""
-    return lambda run: (
-        run.with_changes(parameters=run.parameters.model_copy(update=unchecked)),
-        [],
+    return lambda run: Change(
+        run.with_changes(parameters=run.parameters.model_copy(update=unchecked))
     )

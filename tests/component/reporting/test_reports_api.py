@@ -265,12 +265,14 @@ def test_each_request_is_one_call_to_the_table(api: ApiClient, ask: Ask) -> None
     assert meter.taken() == {"PutItem": 1}
 
 
-@pytest.mark.parametrize("module", ["api", "events", "steps", "lake"])
+@pytest.mark.parametrize(
+    "module", ["handlers.api", "consumers.workflow", "handlers.steps", "consumers.lake"]
+)
 def test_functions_do_not_load_what_only_workers_need(module: str) -> None:
     """Only the worker computes and draws; a function must start fast."""
     heavy = (*HEAVY, "reporting.jobs", "reporting.query", "reporting.render", "kernel.tasks.worker")
     loaded = f"[m for m in {heavy!r} if m in sys.modules]"
-    program = f"import sys, reporting.handlers.{module}; print({loaded})"
+    program = f"import sys, reporting.{module}; print({loaded})"
     answer = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONPATH": str(ROOT / "services")},

@@ -234,7 +234,7 @@ def executions(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list
 def test_a_request_starts_one_execution_however_often_it_is_told(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as consume
+    from reporting.consumers.workflow import handler as consume
 
     run = ask()
     (event,) = published(cloud)
@@ -247,7 +247,7 @@ def test_a_request_starts_one_execution_however_often_it_is_told(
 def test_an_execution_that_ended_is_not_started_again(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as consume
+    from reporting.consumers.workflow import handler as consume
 
     ask()
     (event,) = published(cloud)
@@ -260,7 +260,7 @@ def test_an_execution_that_ended_is_not_started_again(
 def test_history_told_again_starts_nothing(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as consume
+    from reporting.consumers.workflow import handler as consume
 
     ask()
     (event,) = published(cloud)
@@ -271,7 +271,7 @@ def test_history_told_again_starts_nothing(
 def test_other_events_start_nothing_and_a_broken_one_fails_alone(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
-    from reporting.handlers.events import handler as consume
+    from reporting.consumers.workflow import handler as consume
 
     run = ask()
     (event,) = published(cloud)

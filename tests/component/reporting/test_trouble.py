@@ -16,7 +16,7 @@ from kernel.runtime import aws
 from kernel.tasks.job import JobControl, JobFailed
 from kernel.tasks.retry import RetryPolicy
 from reporting.bootstrap import repository, runs
-from reporting.errors import LakeUnreadable, TooComplex
+from reporting.job_errors import LakeUnreadable, TooComplex
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import left, until
 from tests.component.reporting.conftest import LAKE, deal, into_lake

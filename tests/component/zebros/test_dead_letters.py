@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from kernel.domain.envelope import written
+from kernel.domain.cloud_events import written
 from kernel.messaging import relay
 from kernel.storage.packing import pack
 from tests.component.zebros.bus import OUTPUTS, all_of, event

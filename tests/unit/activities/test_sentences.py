@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from activities.events import RecordType
-from activities.incoming import Told
+from activities.consumers.timeline import RECORD_TYPES
+from activities.incoming import EventData
 from activities.model import sentence
 
 USD = {"minor_units": 105400, "currency": "USD"}
@@ -143,12 +143,12 @@ CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
 def test_an_event_reads_as_a_sentence(
     kind: str, type_: str, data: dict[str, Any], text: str
 ) -> None:
-    assert sentence(kind, type_, Told.model_validate(data)) == text
+    assert sentence(kind, type_, EventData.model_validate(data)) == text
 
 
 def test_a_record_without_a_name_is_called_by_its_kind() -> None:
-    told = Told.model_validate({"current": {"id": "x"}})
-    for kind, what in itertools.product(RecordType, ("Created", "Archived")):
-        text = sentence(kind, f"{kind.capitalize()}{what}", told)
+    data = EventData.model_validate({"current": {"id": "x"}})
+    for kind, what in itertools.product(RECORD_TYPES, ("Created", "Archived")):
+        text = sentence(kind, f"{kind.capitalize()}{what}", data)
         assert kind in text
         assert "None" not in text

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from activities.events import NewTask, TaskAssigned, TaskFields, TaskStatus, TaskUpdated
 from activities.model import Task
+from kernel.domain.aggregate import Change
 from kernel.domain.errors import RuleViolation
 from kernel.domain.ids import new_id
 
@@ -16,7 +17,7 @@ LATER = AT + timedelta(hours=1)
 
 
 def a_task(**fields: Any) -> Task:
-    return Task.create("acme", new_id(), NewTask(title="Call back", **fields), "ann", AT)[0]
+    return Task.create("acme", new_id(), NewTask(title="Call back", **fields), "ann", AT).state
 
 
 def fields_of(task: Task, **changes: Any) -> TaskFields:
@@ -25,13 +26,14 @@ def fields_of(task: Task, **changes: Any) -> TaskFields:
 
 
 def test_a_new_task_is_assigned_by_its_first_event_which_carries_it_whole() -> None:
-    task, event = Task.create(
+    created = Task.create(
         "acme",
         new_id(),
         NewTask(title="Call", assignee_id="bob", due_on=date(2026, 12, 1)),
         "ann",
         AT,
     )
+    task, (event,) = created.state, created.events
     assert isinstance(event, TaskAssigned)
     assert event.current == task
     assert (task.assignee_id, task.status, task.created_by) == (
@@ -48,14 +50,16 @@ def test_a_task_given_to_nobody_is_its_creators() -> None:
 
 def test_completing_and_reopening_keep_no_trace_of_each_other() -> None:
     task = a_task()
-    done, completed = task.complete("bob", LATER)
+    change = task.complete("bob", LATER)
+    done, (completed,) = change.state, change.events
     assert (done.status, done.completed_at, done.completed_by) == (
         TaskStatus.COMPLETED,
         LATER,
         "bob",
     )
     assert completed.current == done
-    opened, reopened = done.reopen()
+    change = done.reopen()
+    opened, (reopened,) = change.state, change.events
     assert opened == task
     assert reopened.current == opened
 
@@ -65,13 +69,13 @@ def test_what_is_done_cannot_be_done_again_nor_what_is_open_be_opened() -> None:
     with pytest.raises(RuleViolation, match="open already"):
         task.reopen()
     with pytest.raises(RuleViolation, match="completed already"):
-        task.complete("bob", LATER)[0].complete("bob", LATER)
+        task.complete("bob", LATER).state.complete("bob", LATER)
 
 
 def test_a_change_names_what_changed_and_how_it_was() -> None:
     task = a_task(due_on=date(2026, 12, 1))
-    after, events = task.update(fields_of(task, title="Write", due_on=None))
-    (event,) = events
+    change = task.update(fields_of(task, title="Write", due_on=None))
+    after, (event,) = change.state, change.events
     assert isinstance(event, TaskUpdated)
     assert (event.changed, event.previous) == (
         ["title", "due_on"],
@@ -82,8 +86,8 @@ def test_a_change_names_what_changed_and_how_it_was() -> None:
 
 def test_giving_it_away_is_told_as_an_assignment_alone() -> None:
     task = a_task()
-    after, events = task.update(fields_of(task, assignee_id="bob"))
-    (event,) = events
+    change = task.update(fields_of(task, assignee_id="bob"))
+    after, (event,) = change.state, change.events
     assert isinstance(event, TaskAssigned)
     assert event.previous_assignee_id == "ann"
     assert after.assignee_id == "bob"
@@ -91,7 +95,7 @@ def test_giving_it_away_is_told_as_an_assignment_alone() -> None:
 
 def test_a_change_of_nothing_is_no_event() -> None:
     task = a_task()
-    assert task.update(fields_of(task)) == (task, [])
+    assert task.update(fields_of(task)) == Change(task)
 
 
 def test_a_task_names_every_related_record_once() -> None:

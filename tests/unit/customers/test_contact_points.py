@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
-from customers.contact_points import Email, Phone, Website
+from customers.values.contact_points import Email, Phone, Website
 
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 PHONE: TypeAdapter[str] = TypeAdapter(Phone)

@@ -4,7 +4,7 @@ import pycountry
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from customers.country import CODES, Country
+from customers.values.countries import CODES, Country
 
 ADAPTER: TypeAdapter[str] = TypeAdapter(Country)
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.domain.aggregate import merge_patch, patched
 from kernel.domain.clock import utc_now
 from kernel.domain.errors import Invalid, Malformed
 from kernel.domain.events import Fields, Snapshot
 from kernel.domain.ids import new_id
+from kernel.domain.merge_patch import merge_patch, patched_fields
 
 APPENDIX_A = """
 {"a":"b"}            | {"a":"c"}                     | {"a":"c"}
@@ -79,7 +79,7 @@ def record() -> Snapshot:
 
 
 def test_a_record_keeps_what_its_patch_does_not_name() -> None:
-    fields = patched(record(), {"custom_fields": {"colour": "red", "size": None}}, Fields)
+    fields = patched_fields(record(), {"custom_fields": {"colour": "red", "size": None}}, Fields)
     assert fields.custom_fields == {"colour": "red"}
     assert (fields.owner_id, fields.tags) == ("ann", ["a"])
 
@@ -87,7 +87,7 @@ def test_a_record_keeps_what_its_patch_does_not_name() -> None:
 @pytest.mark.parametrize("name", ["id", "version", "created_by", "archived_at", "tenant_id"])
 def test_a_patch_cannot_name_what_only_the_system_sets(name: str) -> None:
     with pytest.raises(Invalid) as fault:
-        patched(record(), {name: "x"}, Fields)
+        patched_fields(record(), {name: "x"}, Fields)
     assert [e.field for e in fault.value.errors] == [name]
 
 
@@ -96,4 +96,4 @@ def test_a_patch_nested_beyond_reading_is_malformed() -> None:
     for _ in range(5000):
         deep = {"a": deep}
     with pytest.raises(Malformed, match="nested too deeply"):
-        patched(record(), {"custom_fields": deep}, Fields)
+        patched_fields(record(), {"custom_fields": deep}, Fields)

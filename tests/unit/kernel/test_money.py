@@ -7,7 +7,7 @@ import pycountry
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from kernel.domain.money import EXPONENTS, LARGEST, Money, exponent, major, written
+from kernel.domain.money import EXPONENTS, LARGEST, Money, exponent, format_money, major
 
 WITHOUT_MINOR_UNIT = {
     *("XAG", "XAU", "XPD", "XPT"),  # metals
@@ -90,4 +90,4 @@ def test_the_request_schema_lists_the_currencies_and_the_published_schema_stays_
 def test_an_amount_reads_with_thousands_and_its_currencys_digits(
     minor_units: int, currency: str, text: str
 ) -> None:
-    assert written(minor_units, currency) == text
+    assert format_money(minor_units, currency) == text

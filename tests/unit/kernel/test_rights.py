@@ -2,8 +2,12 @@
 
 import pytest
 
-from kernel.domain.auth import MATRIX, Area, Caller, Level, Role, system
 from kernel.domain.errors import Forbidden
+from kernel.domain.permissions import Area, Level, Role
+from kernel.domain.principal import Principal, RequestContext
+from kernel.runtime.contexts import contexts
+from kernel.storage.idempotency import IdempotentRequest
+from kernel.storage.unit_of_work import UnitOfWork
 
 STRATEGY = """
 administrator        | full       | full       | full       | full       | full
@@ -12,7 +16,8 @@ sales-representative | read/write | read/write | read/write | read       | -
 support-agent        | read/write | read       | read       | -          | -
 read-only            | read       | read       | read       | read       | -
 """
-AREAS = (Area.CUSTOMERS, Area.LEADS, Area.OPPORTUNITIES, Area.REPORTS, Area.SETTINGS)
+AREAS = {area.name: area for context in contexts().values() for area in context.areas}
+COLUMNS = ("customers", "leads", "opportunities", "reports", "settings")
 WORDS = {
     "full": Level.FULL,
     "read/write": Level.WRITE,
@@ -25,36 +30,49 @@ WORDS = {
 @pytest.mark.parametrize("line", STRATEGY.strip().splitlines())
 def test_a_role_may_what_the_strategy_says(line: str) -> None:
     role, *words = (cell.strip() for cell in line.split("|"))
-    granted = [MATRIX[Role(role)][area] for area in AREAS]
+    granted = [AREAS[name].levels[Role(role)] for name in COLUMNS]
     assert granted == [WORDS[word] for word in words]
 
 
 def test_every_role_has_a_level_in_every_area() -> None:
-    assert set(MATRIX) == set(Role)
-    assert all(set(levels) == set(Area) for levels in MATRIX.values())
+    assert set(AREAS) == {*COLUMNS, "activities"}
+    assert all(set(area.levels) == set(Role) for area in AREAS.values())
 
 
-def caller(*roles: Role) -> Caller:
-    return Caller("acme", "ann", frozenset(roles))
+def principal(*roles: Role) -> Principal:
+    return Principal("acme", "ann", frozenset(roles))
 
 
-def test_the_furthest_of_several_roles_counts() -> None:
-    both = caller(Role.READ_ONLY, Role.SUPPORT_AGENT)
-    assert both.level(Area.CUSTOMERS) is Level.WRITE
-    assert both.level(Area.REPORTS) is Level.READ
+def level(area: Area, *roles: Role) -> Level:
+    return area.level(frozenset(roles))
 
 
-def test_a_caller_without_a_role_may_nothing() -> None:
-    for area in Area:
+def test_the_highest_of_several_roles_counts() -> None:
+    both = (Role.READ_ONLY, Role.SUPPORT_AGENT)
+    assert level(AREAS["customers"], *both) is Level.WRITE
+    assert level(AREAS["reports"], *both) is Level.READ
+
+
+def test_a_principal_without_a_role_may_nothing() -> None:
+    for area in AREAS.values():
         with pytest.raises(Forbidden):
-            caller().must(Level.READ, area)
+            principal().require(Level.READ, area)
 
 
 def test_the_refusal_says_what_was_needed() -> None:
     with pytest.raises(Forbidden, match="write rights on opportunities; your role \\(read-only\\)"):
-        caller(Role.READ_ONLY).must(Level.WRITE, Area.OPPORTUNITIES)
+        principal(Role.READ_ONLY).require(Level.WRITE, AREAS["opportunities"])
 
 
-def test_an_import_does_not_carry_the_idempotency_key_along() -> None:
-    assert caller(Role.READ_ONLY).via("import").origin == "import"
-    assert system("acme").via("import").once is None
+def test_a_record_of_an_import_does_not_commit_the_idempotency_key() -> None:
+    key = IdempotentRequest(None, "key", "fingerprint")  # type: ignore[arg-type]
+    unit = UnitOfWork(RequestContext(principal(Role.READ_ONLY)), key).for_import()
+    assert unit.request.origin == "import"
+    committed: list[object] = []
+
+    class Recorder:
+        def transact(self, actions: list[object]) -> None:
+            committed.extend(actions)
+
+    unit.commit(Recorder(), [])  # type: ignore[arg-type]
+    assert (committed, key.committed) == ([], False)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from kernel.domain.envelope import CloudEvent, unseal
+from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.ids import new_id
 from notifications.events import Kind
-from notifications.model import LONGEST, Message, Notification, message_for
+from notifications.model import MAX_TEXT, Message, Notification, message_for
 
 USD = {"minor_units": 105400, "currency": "USD"}
 DEAL = {"id": "d", "name": "Big one", "owner_id": "ann"}
@@ -17,7 +17,7 @@ RUN = {"id": "r", "parameters": {"report": "win_rate"}, "created_by": "ann"}
 
 
 def event(type_: str, current: dict[str, Any], **attributes: str) -> CloudEvent:
-    return unseal(
+    return CloudEvent.parse(
         {
             "id": new_id(),
             "source": "zebros.x",
@@ -101,4 +101,4 @@ def test_a_long_story_is_cut() -> None:
     message = message_for(event("ReportFailed", {**RUN, "reason": "x" * 2000}))
     assert isinstance(message, Message)
     told, _ = Notification.create("acme", message, new_id(), datetime.now(UTC))
-    assert len(told.text) == LONGEST
+    assert len(told.text) == MAX_TEXT

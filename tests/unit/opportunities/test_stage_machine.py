@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.domain.aggregate import Change
 from kernel.domain.errors import CrmError, Invalid, RuleViolation
-from kernel.domain.events import DomainEvent
 from kernel.domain.ids import new_id
-from opportunities.events import Forecast, OpportunityFields, PipelineFields, StageKind
-from opportunities.model import Closing, Opportunity, Pipeline
+from opportunities.events.opportunities import OpportunityFields
+from opportunities.events.pipelines import ForecastCategory, PipelineFields, StageKind
+from opportunities.model.opportunities import CloseDetails, Opportunity
+from opportunities.model.pipelines import Pipeline
 
 NOW = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
 TODAY = NOW.date()
@@ -42,7 +44,7 @@ verbs = st.one_of(
     st.tuples(st.just("reassign"), st.sampled_from(["ann", "bob"])),
 )
 
-Outcome = tuple[Opportunity, list[DomainEvent]]
+Outcome = Change[Opportunity]
 
 
 def carry_out(deal: Opportunity, verb: tuple[Any, ...], at: datetime) -> Outcome:
@@ -50,14 +52,11 @@ def carry_out(deal: Opportunity, verb: tuple[Any, ...], at: datetime) -> Outcome
         case "move", stage:
             return deal.move(PIPELINE.stage(stage), at)
         case "win", day:
-            won, event = deal.win(PIPELINE.first(StageKind.WON), at, day)
-            return won, [event]
+            return deal.win(PIPELINE.first_stage(StageKind.WON), at, day)
         case "lose", reason, day:
-            lost, loss = deal.lose(PIPELINE.first(StageKind.LOST), at, reason, day)
-            return lost, [loss]
+            return deal.lose(PIPELINE.first_stage(StageKind.LOST), at, reason, day)
         case "reopen", stage:
-            opened, reopening = deal.reopen(PIPELINE.stage(stage), at)
-            return opened, [reopening]
+            return deal.reopen(PIPELINE.stage(stage), at)
         case "update", wanted:
             return deal.update(wanted)
         case "reassign", owner:
@@ -76,14 +75,14 @@ def makes_sense(deal: Opportunity) -> None:
     assert (deal.lost_reason is not None) == (deal.status is StageKind.LOST)
     if deal.lost_reason is not None:
         assert deal.lost_reason.strip() == deal.lost_reason != ""
-    assert (deal.forecast_category is Forecast.CLOSED) == (deal.status is StageKind.WON)
-    assert (deal.forecast_category is Forecast.OMITTED) == (deal.status is StageKind.LOST)
+    assert (deal.forecast_category is ForecastCategory.CLOSED) == (deal.status is StageKind.WON)
+    assert (deal.forecast_category is ForecastCategory.OMITTED) == (deal.status is StageKind.LOST)
 
 
 def opened(wanted: OpportunityFields, stage: str = "lead", **closing: Any) -> Outcome:
     return Opportunity.create(
         *("acme", new_id(), wanted, PIPELINE, PIPELINE.stage(stage), "ann", NOW),
-        Closing(**closing),
+        CloseDetails(**closing),
     )
 
 
@@ -190,7 +189,7 @@ def test_an_end_that_a_deal_has_not_is_refused(stage: str, closing: Any, field: 
         opened(OpportunityFields(name="x"), stage, **closing)
     deal = opened(OpportunityFields(name="x"), stage)[0]
     with pytest.raises(Invalid, match=f"^{field}:"):
-        deal.taken_over(OpportunityFields(name="x"), None, Closing(**closing), NOW)
+        deal.apply_import(OpportunityFields(name="x"), None, CloseDetails(**closing), NOW)
 
 
 @given(st.sampled_from(["won", "lost"]), fields, fields, days, st.none() | st.just("budget"))
@@ -204,12 +203,12 @@ def test_a_closed_deal_taken_over_again_is_corrected(
     """Days in any order: the new ones are compared with each other, not with those before."""
     reason = reason if stage == "lost" else None
     deal, _ = opened(first, stage, closed_on=None, lost_reason="price" if stage == "lost" else None)
-    closing = Closing(closed_on, reason)
+    closing = CloseDetails(closed_on, reason)
     if second.opened_on and (closed_on or TODAY) < second.opened_on:
         with pytest.raises(Invalid, match=r"^closed_on: is before opened_on"):
-            deal.taken_over(second, None, closing, NOW)
+            deal.apply_import(second, None, closing, NOW)
         return
-    after, events = deal.taken_over(second, PIPELINE.stage(stage), closing, NOW)
+    after, events = deal.apply_import(second, PIPELINE.stage(stage), closing, NOW)
     makes_sense(after)
     assert after.closed_on == (closed_on or deal.closed_on)
     assert after.lost_reason == (reason or deal.lost_reason)
@@ -232,9 +231,9 @@ def test_a_deal_is_not_opened_after_it_was_closed() -> None:
 
 @pytest.mark.parametrize(("stage", "wanted"), [("won", "lost"), ("lost", "won"), ("won", "lead")])
 def test_a_closed_deal_is_not_taken_over_into_another_stage(stage: str, wanted: str) -> None:
-    closing = Closing(lost_reason="price" if wanted == "lost" else None)
+    closing = CloseDetails(lost_reason="price" if wanted == "lost" else None)
     with pytest.raises(RuleViolation, match="reopen it") as refused:
-        a_closed(stage).taken_over(
+        a_closed(stage).apply_import(
             OpportunityFields(name="x"), PIPELINE.stage(wanted), closing, NOW
         )
     assert [error.field for error in refused.value.errors] == ["stage"]
@@ -288,7 +287,7 @@ def test_the_time_in_a_stage_is_told_in_seconds_and_never_negative() -> None:
 
 def test_a_deal_given_to_its_owner_stays_as_it_is() -> None:
     deal, _ = opened(OpportunityFields(name="x", owner_id="ann", team_id="north"))
-    assert deal.reassign("ann", "north") == (deal, [])
+    assert deal.reassign("ann", "north") == (deal, ())
     for owner, team in (("ann", "south"), ("bob", "north")):
         after, (event,) = deal.reassign(owner, team)
         assert (after.owner_id, after.team_id) == (owner, team)

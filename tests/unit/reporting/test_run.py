@@ -1,13 +1,15 @@
 """A report run's life: what follows what, and what may be repeated without harm."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from kernel.domain.auth import Caller, Role
 from kernel.domain.errors import RuleViolation
 from kernel.domain.events import DomainEvent
+from kernel.domain.permissions import Role
+from kernel.domain.principal import Principal, RequestContext
 from kernel.tasks.failures import BadParameters
 from kernel.tasks.retry import RetryPolicy
 from kernel.tasks.state import TaskRunStatus
@@ -19,7 +21,9 @@ from reporting.service import checked_parameters
 
 AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 LATER = AT + timedelta(minutes=1)
-ANN = Caller("acme", "ann", frozenset({Role.SALES_REPRESENTATIVE}), team_id="north")
+ANN = RequestContext(
+    Principal("acme", "ann", frozenset({Role.SALES_REPRESENTATIVE}), team_id="north")
+)
 OUTCOME = ReportResult(
     file_name="win-rate.csv",
     media_type="text/csv",
@@ -38,7 +42,7 @@ def asked(**parameters: Any) -> ReportRun:
     return run
 
 
-def names(events: list[DomainEvent]) -> list[str]:
+def names(events: Sequence[DomainEvent]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
@@ -55,36 +59,36 @@ def test_a_new_run_waits_and_belongs_to_who_asked() -> None:
 def test_starting_is_told_once_however_many_workers_it_takes() -> None:
     run, events = asked().start(AT)
     assert names(events) == ["ReportStarted"]
-    again, more = run.lose_worker()[0].start(LATER)
-    assert (again.status, again.attempts, more) == (TaskRunStatus.PROCESSING, 2, [])
+    again, more = run.lose_worker().state.start(LATER)
+    assert (again.status, again.attempts, more) == (TaskRunStatus.PROCESSING, 2, ())
     assert again.started_at == LATER
     unnoticed, none = again.start(LATER)
-    assert (unnoticed.attempts, none) == (3, [])
+    assert (unnoticed.attempts, none) == (3, ())
 
 
 def test_a_lost_worker_leaves_the_run_to_the_next() -> None:
     run, _ = started().lose_worker()
     assert (run.status, run.attempts) == (TaskRunStatus.RETRY_PENDING, 1)
-    assert run.lose_worker() == (run, [])
+    assert run.lose_worker() == (run, ())
 
 
 def test_being_told_to_stop_is_no_attempt() -> None:
-    run = started().requeue(1)[0]
+    run = started().requeue(1).state
     assert (run.status, run.attempts) == (TaskRunStatus.RETRY_PENDING, 0)
-    assert run.requeue(1) == (run, [])
+    assert run.requeue(1) == (run, ())
 
 
 def test_a_worker_that_was_taken_for_lost_puts_nothing_back() -> None:
-    again, _ = started().lose_worker()[0].start(LATER)
-    assert again.requeue(1) == (again, []), "it is the second worker's"
-    assert again.requeue(2)[0].status is TaskRunStatus.RETRY_PENDING
+    again, _ = started().lose_worker().state.start(LATER)
+    assert again.requeue(1) == (again, ()), "it is the second worker's"
+    assert again.requeue(2).state.status is TaskRunStatus.RETRY_PENDING
 
 
 def test_a_run_completes_once() -> None:
     run, events = started().complete(OUTCOME, LATER)
     assert (run.status, run.outcome, run.ended_at) == (TaskRunStatus.COMPLETED, OUTCOME, LATER)
     assert names(events) == ["ReportCompleted"]
-    assert run.complete(OUTCOME, LATER) == (run, [])
+    assert run.complete(OUTCOME, LATER) == (run, ())
 
 
 def test_what_has_ended_stays_as_it_is() -> None:
@@ -94,15 +98,15 @@ def test_what_has_ended_stays_as_it_is() -> None:
     assert (names(events), names(told)) == (["ReportFailed"], ["ReportCancelled"])
     for run in (completed, failed, cancelled):
         assert run.ended
-        assert run.start(LATER) == (run, [])
-        assert run.complete(OUTCOME, LATER) == (run, [])
-        assert run.fail(FAILURES.failure("Unexpected"), LATER) == (run, [])
-        assert run.requeue(run.attempts) == run.lose_worker() == (run, [])
+        assert run.start(LATER) == (run, ())
+        assert run.complete(OUTCOME, LATER) == (run, ())
+        assert run.fail(FAILURES.failure("Unexpected"), LATER) == (run, ())
+        assert run.requeue(run.attempts) == run.lose_worker() == (run, ())
         with pytest.raises(RuleViolation, match=run.status):
             run.cancel("ann", LATER)
 
 
-@pytest.mark.parametrize("run", [asked(), started(), started().lose_worker()[0]])
+@pytest.mark.parametrize("run", [asked(), started(), started().lose_worker().state])
 def test_what_has_not_ended_can_be_cancelled(run: ReportRun) -> None:
     cancelled, _ = run.cancel("bob", LATER)
     assert (cancelled.status, cancelled.cancelled_by) == (TaskRunStatus.CANCELLED, "bob")

@@ -16,7 +16,7 @@ import jwt
 import pytest
 
 from edge.authorizer import Refused, verify
-from kernel.domain.auth import Role
+from kernel.domain.permissions import Role
 from zebros import cli
 from zebros.local import issuer as issuing
 from zebros.local.home import Home

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kernel.tasks.registry import SERVICES, JobDefinition, discover, missing_environment
+from kernel.tasks.registry import SERVICES, discover
 
 TOY = """
 from kernel.tasks.registry import JobDefinition
-JOBS = (JobDefinition("bake", ("OVEN",), lambda disk: disk),)
+JOBS = (JobDefinition("bake", (dict,), lambda disk: disk),)
 """
 
 
@@ -30,19 +30,13 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_context_brings_its_jobs_in_a_folder_of_its_own(services: Path) -> None:
     (job,) = discover(services)
-    assert (job.name, job.environment) == ("bake", ("OVEN",))
+    assert (job.name, job.settings) == ("bake", (dict,))
 
 
 def test_the_crm_has_a_job_for_reports_and_each_name_once() -> None:
     names = [job.name for job in discover()]
     assert "report" in names
     assert len(set(names)) == len(names)
-
-
-def test_what_the_environment_lacks_is_listed_once_and_in_order() -> None:
-    jobs = [JobDefinition(name, ("A", name), lambda _: None) for name in "BC"]  # type: ignore
-    assert missing_environment(jobs, ["Z"], {"B": "here", "C": ""}) == ["A", "C", "Z"]
-    assert missing_environment(jobs, [], dict.fromkeys("ABC", "x")) == []
 
 
 @pytest.mark.parametrize(

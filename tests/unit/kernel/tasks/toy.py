@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from kernel.domain.aggregate import born
+from kernel.domain.aggregate import new_record
+from kernel.domain.errors import RuleViolation
 from kernel.domain.events import DomainEvent
 from kernel.tasks.run import TaskKind, TaskRun
 from kernel.tasks.state import TaskRunState
@@ -38,14 +39,18 @@ class Cancelled(Started):
     """Someone cancelled it."""
 
 
+class HasEnded(RuleViolation):
+    """It cannot be cancelled."""
+
+
 class ToyRun(TaskRun):
     """A run without parameters."""
 
-    kind: ClassVar[TaskKind] = TaskKind("toy", Started, Completed, Failed, Cancelled)
+    kind: ClassVar[TaskKind] = TaskKind("toy", Started, Completed, Failed, Cancelled, HasEnded)
 
     outcome: Outcome | None = None
 
 
 def toy(**state: Any) -> ToyRun:
     """A run in some state; by default a new one."""
-    return ToyRun(**born("acme", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "ann", AT), **state)
+    return ToyRun(**new_record("acme", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "ann", AT), **state)

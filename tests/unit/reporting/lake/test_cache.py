@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from kernel.tasks.progress import Interrupted
-from reporting.errors import LakeTooLarge, LakeUnreadable, ReportError
+from reporting.job_errors import LakeTooLarge, LakeUnreadable, ReportError
 from reporting.lake.cache import LakeCache
 from reporting.lake.storage import S3LakeReader
 from tests.unit.reporting.lake.object_store import (

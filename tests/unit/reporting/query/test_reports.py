@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kernel.tasks.progress import Interrupted
-from reporting.errors import LakeUnreadable
+from reporting.job_errors import LakeUnreadable
 from reporting.lake.cache import LakeFiles
 from reporting.parameters import ReportParameters
 from reporting.query.compute import compute, contexts_for

@@ -1,0 +1,53 @@
+"""The timeline: every event about a record, on its own timeline and on those of related records."""
+
+from datetime import datetime
+
+from activities.bootstrap import table
+from activities.events import StreamGapDetected
+from activities.incoming import EventData
+from activities.model import sentence
+from activities.repository import TimelineEntry, timeline_item
+from kernel.domain.cloud_events import CloudEvent
+from kernel.messaging.positions import Memory
+from kernel.messaging.projection import Projection
+from kernel.runtime.contexts import record_types
+from kernel.storage.table import Action
+
+RECORD_TYPES = tuple(one.name for one in record_types().values() if one.has_timeline)
+
+
+def add_entries(event: CloudEvent, _memory: Memory) -> list[Action]:
+    """One entry for each record the event concerns."""
+    data = EventData.model_validate(event.data)
+    current = data.current
+    entry = TimelineEntry(
+        at=datetime.fromisoformat(event.time),
+        type=event.type,
+        text=sentence(event.subject_type, event.type, data),
+        actor=event.actor,
+        subject=event.subject,
+        sequence=event.sequence,
+        event_id=event.id,
+        correlation_id=event.correlation_id,
+    )
+    concerned = {
+        (event.subject_type, event.subject_id),
+        *((link.type, link.id) for link in current.related),
+    }
+    if current.account_id:
+        concerned.add(("account", current.account_id))
+    if current.contact_id:
+        concerned.add(("contact", current.contact_id))
+    return [
+        timeline_item(event.tenant_id, record_type, record_id, entry)
+        for record_type, record_id in sorted(concerned)
+    ]
+
+
+handler = Projection(
+    "timeline",
+    record_types=RECORD_TYPES,
+    table=table,
+    apply=add_entries,
+    gap=StreamGapDetected,
+)

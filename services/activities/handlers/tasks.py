@@ -1,0 +1,77 @@
+"""REST routes of tasks."""
+
+from enum import StrEnum
+
+from activities.bootstrap import tasks
+from activities.events import NewTask, TaskFields, TaskState
+from kernel.domain.aggregate import Version
+from kernel.domain.dates import PlainDate
+from kernel.domain.events import UserId
+from kernel.domain.principal import RequestContext
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
+from kernel.web.models import ListQuery
+from kernel.web.routes import Routes
+
+routes = Routes()
+
+
+class TaskListStatus(StrEnum):
+    """Which tasks a list shows."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class TaskQuery(ListQuery):
+    """Whose tasks (default: yours), open or closed, due when."""
+
+    assignee_id: UserId | None = None
+    status: TaskListStatus = TaskListStatus.OPEN
+    due_from: PlainDate | None = None
+    due_to: PlainDate | None = None
+
+
+@routes.post("/tasks", status=201)
+def create_task(unit: UnitOfWork, body: NewTask) -> TaskState:
+    """Create a task."""
+    return tasks().create(unit, body)
+
+
+@routes.get("/tasks")
+def list_tasks(request: RequestContext, query: TaskQuery) -> Page[TaskState]:
+    """List tasks by due date, yours by default, undated last."""
+    return tasks().list_by_assignee(
+        request,
+        query.assignee_id,
+        closed=query.status is TaskListStatus.CLOSED,
+        due=(query.due_from, query.due_to),
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+
+
+@routes.get("/tasks/{task_id}")
+def get_task(request: RequestContext, task_id: str) -> TaskState:
+    """Get a task."""
+    return tasks().get(request, task_id)
+
+
+@routes.patch("/tasks/{task_id}", TaskFields)
+def update_task(
+    unit: UnitOfWork, task_id: str, if_match: Version, patch: dict[str, object]
+) -> TaskState:
+    """Change fields of a task, or assign it to someone else."""
+    return tasks().update(unit, task_id, if_match, patch)
+
+
+@routes.post("/tasks/{task_id}/complete")
+def complete_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
+    """Mark a task as completed."""
+    return tasks().complete(unit, task_id, if_match)
+
+
+@routes.post("/tasks/{task_id}/reopen")
+def reopen_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
+    """Reopen a completed task."""
+    return tasks().reopen(unit, task_id, if_match)

@@ -1,0 +1,18 @@
+"""REST routes of timelines."""
+
+from activities.bootstrap import timelines
+from activities.repository import TimelineEntry
+from kernel.domain.principal import RequestContext
+from kernel.storage.records import Page
+from kernel.web.models import ListQuery
+from kernel.web.routes import Routes
+
+routes = Routes()
+
+
+@routes.get("/timeline/{record_type}/{record_id}")
+def get_timeline(
+    request: RequestContext, record_type: str, record_id: str, query: ListQuery
+) -> Page[TimelineEntry]:
+    """Get a record's timeline, newest first."""
+    return timelines().list(request, record_type, record_id, query.limit, query.cursor)

@@ -1,0 +1,64 @@
+"""The contact as it is published, and its events: the source of their schemas."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StrictBool
+
+from customers.values.contact_points import Email, Phone
+from kernel.domain.events import DomainEvent, Fields, Key, Name, Snapshot, empty
+from kernel.domain.ids import Id
+
+
+def _without_repetitions(values: list[str]) -> list[str]:
+    """`Ann@example.com` and `ann@example.com`, already in lower case here, are one address."""
+    return list(dict.fromkeys(values))
+
+
+class ContactFields(Fields):
+    """What a caller may set on a contact."""
+
+    account_id: Id | None = Field(None, description="The company this person works for.")
+    first_name: Name | None = None
+    last_name: Name
+    emails: Annotated[list[Email], AfterValidator(_without_repetitions)] = Field(
+        default_factory=list, max_length=10, exclude_if=empty, description="The main one first."
+    )
+    phones: Annotated[list[Phone], AfterValidator(_without_repetitions)] = Field(
+        default_factory=list, max_length=10, exclude_if=empty, description="The main one first."
+    )
+    title: Name | None = Field(None, description="What they do there.")
+    consent: dict[Key, StrictBool] = Field(
+        default_factory=dict,
+        max_length=20,
+        exclude_if=empty,
+        description="Whether we may write or call, by channel; not asked yet where it is absent.",
+    )
+
+
+class ContactState(Snapshot, ContactFields):
+    """A person we deal with."""
+
+
+class ContactEvent(DomainEvent):
+    """Base of the events about a contact."""
+
+    current: ContactState
+
+
+class ContactCreated(ContactEvent, context="customers"):
+    """A contact was created."""
+
+
+class ContactUpdated(ContactEvent, context="customers"):
+    """Fields of a contact changed; `previous` has their earlier values."""
+
+    changed: list[str]
+    previous: dict[str, object]
+
+
+class ContactArchived(ContactEvent, context="customers"):
+    """A contact was archived; lists no longer show it."""
+
+
+class ContactRestored(ContactEvent, context="customers"):
+    """An archived contact was restored."""

@@ -1,0 +1,79 @@
+"""REST routes of contacts."""
+
+from customers.bootstrap import contacts
+from customers.events.contacts import ContactFields, ContactState
+from kernel.domain.aggregate import Version
+from kernel.domain.events import Name, UserId
+from kernel.domain.ids import Id
+from kernel.domain.principal import RequestContext
+from kernel.storage.external_ids import ExternalRef
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
+from kernel.web.batch import Batch, BatchResults, upsert_each
+from kernel.web.models import ListQuery
+from kernel.web.routes import Routes
+
+routes = Routes()
+
+
+class ContactQuery(ListQuery):
+    """One of: owner_id, account_id, name_prefix (last name first), external_id. Default: own."""
+
+    owner_id: UserId | None = None
+    account_id: Id | None = None
+    name_prefix: Name | None = None
+    external_id: ExternalRef | None = None
+
+
+@routes.post("/contacts", status=201)
+def create_contact(unit: UnitOfWork, body: ContactFields) -> ContactState:
+    """Create a contact."""
+    return contacts().create(unit, body)
+
+
+@routes.get("/contacts")
+def list_contacts(request: RequestContext, query: ContactQuery) -> Page[ContactState]:
+    """List contacts of an owner or account, by name or external id."""
+    query.one_of("owner_id", "account_id", "name_prefix", "external_id")
+    query.finds_one("external_id")
+    if query.external_id:
+        return contacts().find_by_external_id(request, query.external_id)
+    if query.account_id:
+        return contacts().list_by_account(request, query.account_id, query.limit, query.cursor)
+    if query.name_prefix:
+        return contacts().list_by_name(request, query.name_prefix, query.limit, query.cursor)
+    return contacts().list_by_owner(request, query.owner_id, query.limit, query.cursor)
+
+
+@routes.post("/contacts/batch", status=207)
+def upsert_contacts(unit: UnitOfWork, body: Batch) -> BatchResults:
+    """Create or change up to 100 contacts."""
+    return upsert_each(
+        body.items, ContactFields, lambda item: contacts().upsert(unit.for_import(), item)
+    )
+
+
+@routes.get("/contacts/{contact_id}")
+def get_contact(request: RequestContext, contact_id: str) -> ContactState:
+    """Get a contact."""
+    return contacts().get(request, contact_id)
+
+
+@routes.patch("/contacts/{contact_id}", ContactFields)
+def update_contact(
+    unit: UnitOfWork, contact_id: str, if_match: Version, patch: dict[str, object]
+) -> ContactState:
+    """Change fields of a contact."""
+    return contacts().update(unit, contact_id, if_match, patch)
+
+
+@routes.post("/contacts/{contact_id}/archive")
+def archive_contact(unit: UnitOfWork, contact_id: str, if_match: Version) -> ContactState:
+    """Archive a contact."""
+    return contacts().archive(unit, contact_id, if_match)
+
+
+@routes.post("/contacts/{contact_id}/restore")
+def restore_contact(unit: UnitOfWork, contact_id: str, if_match: Version) -> ContactState:
+    """Restore an archived contact."""
+    return contacts().restore(unit, contact_id, if_match)

@@ -1,0 +1,38 @@
+"""What contacts are and what may happen to them. No AWS, no clock, no I/O."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from customers.events.contacts import (
+    ContactArchived,
+    ContactCreated,
+    ContactFields,
+    ContactRestored,
+    ContactState,
+    ContactUpdated,
+)
+from kernel.domain.aggregate import Archivable, Change, changed_fields, new_record
+from kernel.domain.events import DomainEvent
+
+
+class Contact(ContactState, Archivable):
+    """A contact with its tenant."""
+
+    archived_event: ClassVar[type[DomainEvent]] = ContactArchived
+    restored_event: ClassVar[type[DomainEvent]] = ContactRestored
+
+    @classmethod
+    def create(
+        cls, tenant_id: str, contact_id: str, fields: ContactFields, by: str, at: datetime
+    ) -> Change["Contact"]:
+        """A new contact."""
+        contact = cls(**new_record(tenant_id, contact_id, by, at), **dict(fields))
+        return Change(contact, (ContactCreated(current=contact),))
+
+    def update(self, fields: ContactFields) -> Change["Contact"]:
+        """Change fields; no event when nothing differs. Raises RecordArchived."""
+        after = self.ensure_active().with_changes(**dict(fields))
+        changed, previous = changed_fields(self, after, ContactFields)
+        if not changed:
+            return Change(self)
+        return Change(after, (ContactUpdated(current=after, changed=changed, previous=previous),))

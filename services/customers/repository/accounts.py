@@ -1,0 +1,25 @@
+"""Accounts in DynamoDB: keys and mapping, nothing else. records.py lists the index keys."""
+
+from customers.model.accounts import Account
+from customers.repository.records import CustomerRecords, index_keys
+from kernel.domain.clock import Clock
+from kernel.domain.errors import Busy
+from kernel.storage.table import Check, Table
+
+
+class AccountRepository(CustomerRecords[Account]):
+    """The accounts in their table."""
+
+    def __init__(self, table: Table, clock: Clock) -> None:
+        super().__init__(
+            table, Account, "account", lambda account: index_keys(account, account.name), clock
+        )
+
+    def unchanged(self, account: Account) -> Check:
+        """The condition that an account is still as it was read."""
+        return Check(
+            self.key(account.tenant_id, account.id),
+            "STATE",
+            Busy("Someone changed an account above this one meanwhile; send the request again."),
+            version=account.version,
+        )

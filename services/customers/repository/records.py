@@ -1,0 +1,55 @@
+"""The index keys that accounts and contacts have in common.
+
+Each has the tenant in front; an archived record has none, so that no list shows it:
+  gsi1  OWNER#<owner>      <id>                     a user's records, newest first
+  gsi2  NAME#<first char>  <folded name>#<id>       by name
+Names are folded (no case, no accents), so that `emi` finds Émile. The partition of names is split
+by the folded name's first character, which every prefix has: one partition for all names of a
+tenant would take every write and every look-up of that tenant, and DynamoDB writes 1,000 units a
+second to a partition.
+"""
+
+from customers.model.accounts import Account
+from customers.model.contacts import Contact
+from kernel.domain.folding import fold
+from kernel.storage.records import Page, RecordStore
+from kernel.storage.table import Item
+
+
+def index_keys(record: Account | Contact, name: str) -> Item:
+    """The keys of a record called `name`."""
+    if record.archived_at is not None:
+        return {}
+    tenant, key = f"TENANT#{record.tenant_id}#", fold(name)
+    keys: Item = {"gsi2pk": f"{tenant}NAME#{key[:1]}", "gsi2sk": f"{key}#{record.id}"}
+    if record.owner_id:
+        keys |= {"gsi1pk": f"{tenant}OWNER#{record.owner_id}", "gsi1sk": record.id}
+    return keys
+
+
+class CustomerRecords[A: (Account, Contact)](RecordStore[A]):
+    """Lists that accounts and contacts have in common."""
+
+    def list_by_owner(
+        self, tenant_id: str, owner_id: str, limit: int, cursor: str | None
+    ) -> Page[A]:
+        """A user's records, newest first."""
+        return self.page(
+            tenant_id,
+            f"OWNER#{owner_id}",
+            index="gsi1",
+            limit=limit,
+            cursor=cursor,
+            newest_first=True,
+        )
+
+    def list_by_name(self, tenant_id: str, prefix: str, limit: int, cursor: str | None) -> Page[A]:
+        """Records whose folded name begins with `prefix` (folded, not empty), by name."""
+        return self.page(
+            tenant_id,
+            f"NAME#{prefix[:1]}",
+            index="gsi2",
+            limit=limit,
+            cursor=cursor,
+            prefix=prefix,
+        )

@@ -1,0 +1,125 @@
+"""Use cases of accounts: check the right, load, decide, commit."""
+
+from typing import Any
+
+from customers.context import CUSTOMERS
+from customers.events.accounts import AccountFields
+from customers.model.accounts import (
+    MAX_ANCESTORS,
+    Account,
+    ensure_linkable,
+    ensure_valid_parents,
+)
+from customers.repository.accounts import AccountRepository
+from customers.service.names import folded_prefix
+from kernel.domain.aggregate import Version
+from kernel.domain.clock import Clock
+from kernel.domain.ids import new_id
+from kernel.domain.merge_patch import patched_fields
+from kernel.domain.ownership import ensure_may_change_owner, with_owner
+from kernel.domain.permissions import Level
+from kernel.domain.principal import RequestContext
+from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
+
+
+class AccountService:
+    """What users do with accounts."""
+
+    def __init__(self, accounts: AccountRepository, now: Clock) -> None:
+        self._accounts, self._now = accounts, now
+
+    def create(self, unit: UnitOfWork, fields: AccountFields) -> Account:
+        """Create an account; it belongs to the caller unless another owner is named."""
+        unit.principal.require(Level.WRITE, CUSTOMERS)
+        account_id = new_id()
+        self._parents(unit.tenant_id, account_id, fields.parent_account_id)
+        fields = with_owner(fields, unit.principal)
+        change = Account.create(
+            unit.tenant_id, account_id, fields, unit.principal.user_id, self._now()
+        )
+        return self._accounts.save(unit, None, change)
+
+    def get(self, request: RequestContext, account_id: str) -> Account:
+        """An account, archived or not."""
+        request.principal.require(Level.READ, CUSTOMERS)
+        return self._accounts.get(request.tenant_id, account_id, consistent=False)
+
+    def list_by_owner(
+        self, request: RequestContext, owner_id: str | None, limit: int, cursor: str | None
+    ) -> Page[Account]:
+        """A user's accounts (default: the caller's own), newest first."""
+        request.principal.require(Level.READ, CUSTOMERS)
+        owner = owner_id or request.principal.user_id
+        return self._accounts.list_by_owner(request.tenant_id, owner, limit, cursor)
+
+    def list_by_name(
+        self, request: RequestContext, prefix: str, limit: int, cursor: str | None
+    ) -> Page[Account]:
+        """Accounts whose name begins with `prefix`, by name."""
+        request.principal.require(Level.READ, CUSTOMERS)
+        return self._accounts.list_by_name(request.tenant_id, folded_prefix(prefix), limit, cursor)
+
+    def find_by_external_id(self, request: RequestContext, ref: str) -> Page[Account]:
+        """The account that has an external id, as a page of one or none."""
+        request.principal.require(Level.READ, CUSTOMERS)
+        return page_by_external_id(self._accounts, request.tenant_id, ref)
+
+    def update(
+        self, unit: UnitOfWork, account_id: str, if_match: Version, patch: dict[str, Any]
+    ) -> Account:
+        """Change an account's fields."""
+        before = self._load(unit, account_id, if_match)
+        return self._update(unit, before, patched_fields(before, patch, AccountFields))
+
+    def archive(self, unit: UnitOfWork, account_id: str, if_match: Version) -> Account:
+        """Archive an account."""
+        before = self._load(unit, account_id, if_match)
+        return self._accounts.save(unit, before, before.archive(self._now()))
+
+    def restore(self, unit: UnitOfWork, account_id: str, if_match: Version) -> Account:
+        """Restore an archived account."""
+        before = self._load(unit, account_id, if_match)
+        return self._accounts.save(unit, before, before.restore())
+
+    def upsert(self, unit: UnitOfWork, fields: AccountFields) -> tuple[Account, bool]:
+        """Create or change by external id; also returns whether it was created."""
+        unit.principal.require(Level.WRITE, CUSTOMERS)
+        found = find_by_external_ids(self._accounts, unit.tenant_id, fields.external_ids)
+        if found is None:
+            return self.create(unit, fields), True
+        before = self._load(unit, found, None)
+        return self._update(unit, before, upserted_fields(before, fields)), False
+
+    def _load(self, unit: UnitOfWork, account_id: str, if_match: Version) -> Account:
+        unit.principal.require(Level.WRITE, CUSTOMERS)
+        return self._accounts.get(unit.tenant_id, account_id).ensure_version(if_match)
+
+    def _update(self, unit: UnitOfWork, before: Account, fields: AccountFields) -> Account:
+        ensure_may_change_owner(unit.principal, before, fields)
+        parents: list[Account] = []
+        if fields.parent_account_id != before.parent_account_id:
+            parents = self._parents(unit.tenant_id, before.id, fields.parent_account_id)
+        # Two accounts put below each other at the same time would make a loop that neither request
+        # sees: the accounts above must still be what they were when this was decided.
+        unchanged = [self._accounts.unchanged(parent) for parent in parents]
+        return self._accounts.save(unit, before, before.update(fields, self._now()), *unchanged)
+
+    def _parents(self, tenant_id: str, account_id: str, parent_id: str | None) -> list[Account]:
+        """The accounts above an account that is put below `parent_id`, read consistently.
+
+        Raises Invalid when the first does not exist, or the account may not stand below them.
+        """
+        parents: list[Account] = []
+        next_id = parent_id
+        while next_id is not None and len(parents) <= MAX_ANCESTORS:
+            parent = self._accounts.find(tenant_id, next_id)
+            if not parents:
+                ensure_linkable("parent_account_id", next_id, parent)
+            if parent is None:
+                break
+            parents.append(parent)
+            next_id = parent.parent_account_id
+        ensure_valid_parents(account_id, parents)
+        return parents

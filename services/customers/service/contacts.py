@@ -1,0 +1,114 @@
+"""Use cases of contacts: check the right, load, decide, commit."""
+
+from typing import Any
+
+from customers.context import CUSTOMERS
+from customers.events.contacts import ContactFields
+from customers.model.accounts import ensure_linkable
+from customers.model.contacts import Contact
+from customers.repository.accounts import AccountRepository
+from customers.repository.contacts import ContactRepository
+from customers.service.names import folded_prefix
+from kernel.domain.aggregate import Version
+from kernel.domain.clock import Clock
+from kernel.domain.ids import new_id
+from kernel.domain.merge_patch import patched_fields
+from kernel.domain.ownership import ensure_may_change_owner, with_owner
+from kernel.domain.permissions import Level
+from kernel.domain.principal import RequestContext
+from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
+
+
+class ContactService:
+    """What users do with contacts."""
+
+    def __init__(
+        self, contacts: ContactRepository, accounts: AccountRepository, now: Clock
+    ) -> None:
+        self._contacts, self._accounts, self._now = contacts, accounts, now
+
+    def create(self, unit: UnitOfWork, fields: ContactFields) -> Contact:
+        """Create a contact; it belongs to the caller unless another owner is named."""
+        unit.principal.require(Level.WRITE, CUSTOMERS)
+        self._check_account(unit.tenant_id, fields.account_id)
+        fields = with_owner(fields, unit.principal)
+        change = Contact.create(
+            unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now()
+        )
+        return self._contacts.save(unit, None, change)
+
+    def get(self, request: RequestContext, contact_id: str) -> Contact:
+        """A contact, archived or not."""
+        request.principal.require(Level.READ, CUSTOMERS)
+        return self._contacts.get(request.tenant_id, contact_id, consistent=False)
+
+    def list_by_owner(
+        self, request: RequestContext, owner_id: str | None, limit: int, cursor: str | None
+    ) -> Page[Contact]:
+        """A user's contacts (default: the caller's own), newest first."""
+        request.principal.require(Level.READ, CUSTOMERS)
+        owner = owner_id or request.principal.user_id
+        return self._contacts.list_by_owner(request.tenant_id, owner, limit, cursor)
+
+    def list_by_account(
+        self, request: RequestContext, account_id: str, limit: int, cursor: str | None
+    ) -> Page[Contact]:
+        """An account's contacts, newest first."""
+        request.principal.require(Level.READ, CUSTOMERS)
+        return self._contacts.list_by_account(request.tenant_id, account_id, limit, cursor)
+
+    def list_by_name(
+        self, request: RequestContext, prefix: str, limit: int, cursor: str | None
+    ) -> Page[Contact]:
+        """Contacts whose name, last name first, begins with `prefix`, by name."""
+        request.principal.require(Level.READ, CUSTOMERS)
+        return self._contacts.list_by_name(request.tenant_id, folded_prefix(prefix), limit, cursor)
+
+    def find_by_external_id(self, request: RequestContext, ref: str) -> Page[Contact]:
+        """The contact that has an external id, as a page of one or none."""
+        request.principal.require(Level.READ, CUSTOMERS)
+        return page_by_external_id(self._contacts, request.tenant_id, ref)
+
+    def update(
+        self, unit: UnitOfWork, contact_id: str, if_match: Version, patch: dict[str, Any]
+    ) -> Contact:
+        """Change a contact's fields."""
+        before = self._load(unit, contact_id, if_match)
+        return self._update(unit, before, patched_fields(before, patch, ContactFields))
+
+    def archive(self, unit: UnitOfWork, contact_id: str, if_match: Version) -> Contact:
+        """Archive a contact."""
+        before = self._load(unit, contact_id, if_match)
+        return self._contacts.save(unit, before, before.archive(self._now()))
+
+    def restore(self, unit: UnitOfWork, contact_id: str, if_match: Version) -> Contact:
+        """Restore an archived contact."""
+        before = self._load(unit, contact_id, if_match)
+        return self._contacts.save(unit, before, before.restore())
+
+    def upsert(self, unit: UnitOfWork, fields: ContactFields) -> tuple[Contact, bool]:
+        """Create or change by external id; also returns whether it was created."""
+        unit.principal.require(Level.WRITE, CUSTOMERS)
+        found = find_by_external_ids(self._contacts, unit.tenant_id, fields.external_ids)
+        if found is None:
+            return self.create(unit, fields), True
+        before = self._load(unit, found, None)
+        return self._update(unit, before, upserted_fields(before, fields)), False
+
+    def _load(self, unit: UnitOfWork, contact_id: str, if_match: Version) -> Contact:
+        unit.principal.require(Level.WRITE, CUSTOMERS)
+        return self._contacts.get(unit.tenant_id, contact_id).ensure_version(if_match)
+
+    def _update(self, unit: UnitOfWork, before: Contact, fields: ContactFields) -> Contact:
+        ensure_may_change_owner(unit.principal, before, fields)
+        if fields.account_id != before.account_id:
+            self._check_account(unit.tenant_id, fields.account_id)
+        return self._contacts.save(unit, before, before.update(fields))
+
+    def _check_account(self, tenant_id: str, account_id: str | None) -> None:
+        """Raise Invalid unless the account a contact works for exists and is active."""
+        if account_id is not None:
+            account = self._accounts.find(tenant_id, account_id)
+            ensure_linkable("account_id", account_id, account)

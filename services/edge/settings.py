@@ -1,0 +1,12 @@
+"""The environment of the functions that belong to no context."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizerSettings:
+    """What the authorizer reads."""
+
+    issuer_base: str
+    """A token's issuer is this plus the tenant's name."""
+    audience: str

@@ -1,0 +1,68 @@
+"""Who is calling, and from where: the principal, and the context of one request."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from kernel.domain.errors import Forbidden, PermissionDenied
+from kernel.domain.permissions import Area, Level, Permission, Role
+
+SYSTEM_USER = "system"
+"""The CRM itself as a user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified user of one tenant; the tenant comes from the token and from nowhere else."""
+
+    tenant_id: str
+    user_id: str
+    roles: frozenset[Role]
+    name: str = ""
+    team_id: str | None = None
+
+    def require(self, level: Level, area: Area) -> None:
+        """Raise Forbidden unless the principal's rights in `area` reach `level`."""
+        granted = area.level(self.roles)
+        if granted < level:
+            roles = ", ".join(sorted(self.roles)) or "none"
+            raise Forbidden(
+                f"This needs {level.name.lower()} rights on {area.name}; your role ({roles}) has "
+                f"{granted.name.lower()}."
+            )
+
+    def require_permission(self, permission: Permission) -> None:
+        """Raise PermissionDenied unless one of the principal's roles grants `permission`."""
+        if not self.roles & permission.roles:
+            allowed = ", ".join(sorted(permission.roles))
+            raise PermissionDenied(f"To {permission.act} you need one of these roles: {allowed}.")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Who asks, why, and by which way: every event of the request carries it."""
+
+    principal: Principal
+    correlation_id: str = ""
+    causation_id: str | None = None
+    """The id of the event that caused this request, if one did."""
+    origin: str = "api"
+    """How the change came in: `api`, `import` or `system`."""
+
+    @property
+    def tenant_id(self) -> str:
+        """The principal's tenant."""
+        return self.principal.tenant_id
+
+    def with_origin(self, origin: str) -> Self:
+        """The same request by another way."""
+        return replace(self, origin=origin)
+
+
+def system_request(
+    tenant_id: str, *, correlation_id: str = "", causation_id: str | None = None
+) -> RequestContext:
+    """The CRM itself acting in a tenant: consumers, state machines, workers."""
+    principal = Principal(
+        tenant_id, SYSTEM_USER, frozenset({Role.ADMINISTRATOR}), name="Zebros CRM"
+    )
+    return RequestContext(principal, correlation_id, causation_id, origin="system")

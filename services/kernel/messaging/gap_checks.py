@@ -1,0 +1,32 @@
+"""What a projection sends to its own queue: checks for gaps, and parked events that failed."""
+
+import json
+from typing import Any
+
+from kernel.domain.cloud_events import CloudEvent
+from kernel.runtime.aws import client
+from kernel.runtime.settings import ConsumerSettings, read_settings
+
+
+def schedule_gap_check(parked: CloudEvent) -> None:
+    """Ask, after the grace period, whether the events before a parked event have come."""
+    settings = read_settings(ConsumerSettings)
+    if settings.queue_url:
+        body = {"gap_check": json.loads(parked.detail)}
+        _send(settings.queue_url, body, DelaySeconds=settings.gap_grace_seconds)
+
+
+def requeue(parked: CloudEvent) -> bool:
+    """Make a parked event a message of its own again; False where the queue is not known."""
+    queue_url = read_settings(ConsumerSettings).queue_url
+    if not queue_url:
+        return False
+    body: dict[str, Any] = {"detail": json.loads(parked.detail)}
+    if parked.replayed:
+        body["replay-name"] = "parked"
+    _send(queue_url, body)
+    return True
+
+
+def _send(queue_url: str, body: dict[str, Any], **options: int) -> None:
+    client("sqs").send_message(QueueUrl=queue_url, MessageBody=json.dumps(body), **options)

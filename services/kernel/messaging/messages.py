@@ -1,0 +1,91 @@
+"""A batch of SQS messages with events in them; each message succeeds or fails on its own."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kernel.domain.cloud_events import CloudEvent
+from kernel.runtime.log import logger
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One SQS message, and the event in it."""
+
+    id: str
+    event: CloudEvent
+    is_gap_check: bool = False
+    """Whether it asks if the events before a parked event have come."""
+
+    @classmethod
+    def parse(cls, record: dict[str, Any]) -> "Message":
+        """Read a record of a Lambda event. Raises ValueError, KeyError or TypeError."""
+        body = json.loads(record["body"])
+        if "gap_check" in body:
+            return cls(record["messageId"], CloudEvent.parse(body["gap_check"]), is_gap_check=True)
+        # EventBridge marks what comes from an archive with `replay-name`.
+        event = CloudEvent.parse(body["detail"], replayed="replay-name" in body)
+        return cls(record["messageId"], event)
+
+
+class MessageBatch:
+    """The messages of one invocation.
+
+    A message that fails is delivered again, and ends in the dead-letter queue when it keeps
+    failing; the rest of the batch is not affected.
+    """
+
+    def __init__(self, consumer: str, event: dict[str, Any]) -> None:
+        self._consumer, self._records = consumer, event["Records"]
+        self._failed: list[str] = []
+
+    def messages(self) -> Iterator[Message]:
+        """The messages that can be read; the others fail."""
+        for record in self._records:
+            try:
+                yield Message.parse(record)
+            except Exception as error:
+                self.fail([record["messageId"]], error)
+
+    @contextmanager
+    def isolate(self, *messages: Message) -> Iterator[None]:
+        """Fail these messages, and no others, when the block raises."""
+        try:
+            yield
+        except Exception as error:
+            self.fail([message.id for message in messages], error)
+
+    def fail(self, message_ids: Iterable[str], error: Exception) -> None:
+        """Have these messages delivered again."""
+        failed = list(message_ids)
+        log_failure(self._consumer, failed, error)
+        self._failed += failed
+
+    def response(self) -> dict[str, Any]:
+        """The partial batch response that SQS event sources understand."""
+        return {"batchItemFailures": [{"itemIdentifier": one} for one in self._failed]}
+
+
+def log_consumed(consumer: str, event: CloudEvent, outcome: str = "applied") -> None:
+    """One log line an event: `zebros events trace` reads it."""
+    logger().info(
+        "event consumed",
+        consumer=consumer,
+        outcome=outcome,
+        event_id=event.id,
+        event_type=event.type,
+        subject=event.subject,
+        sequence=event.sequence,
+        tenant=event.tenant_id,
+        correlation_id=event.correlation_id,
+        replayed=event.replayed,
+    )
+
+
+def log_failure(consumer: str, message_ids: list[str], error: Exception) -> None:
+    """Log why messages failed."""
+    logger().exception(
+        "event failed", consumer=consumer, message_ids=message_ids, fault=repr(error)
+    )

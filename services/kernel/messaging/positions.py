@@ -1,0 +1,145 @@
+"""Where a projection is with each subject, and the events that wait for earlier ones.
+
+  TENANT#<t>#POSITION#<projection>#<subject>   POSITION            sequence, memory, gaps reported
+  the same                                     PARKED#<sequence>   an event that came too early
+A position moves in the same transaction as the effect of the events it passes, and only from the
+version that was read, so that an event is neither applied twice nor skipped, whoever else runs.
+Parking also moves the version and counts what is parked: two workers cannot park and pass without
+noticing each other, and nothing is looked for where nothing is parked.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kernel.domain.cloud_events import CloudEvent
+from kernel.domain.errors import Busy, Conflict
+from kernel.storage.table import Action, Delete, Item, Put, Table
+
+Memory = dict[str, Any]
+"""What a projection remembers about a subject between events, as JSON."""
+
+_PARKED = "PARKED#"
+_MAX_SEQUENCE = 10**12 - 1
+"""The largest that fits the digits of a sort key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a projection is with one subject."""
+
+    pk: str
+    version: int = 0
+    """Grows with every write; 0: not stored yet."""
+    sequence: int = 0
+    """The sequence of the last event that was applied."""
+    memory: Memory = field(default_factory=dict)
+    gaps: int = 0
+    """Gaps reported so far; the sequence of the last StreamGapDetected."""
+    reported: int = 0
+    """The highest missing sequence that was reported; all below it were reported or have come."""
+    parked: int = 0
+    """How many events wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An event that came too early."""
+
+    key: str
+    """Its sort key."""
+    event: CloudEvent
+
+    @property
+    def sequence(self) -> int:
+        """The event's."""
+        return self.event.sequence
+
+
+class PositionStore:
+    """The positions of one projection."""
+
+    def __init__(self, projection: str, table: Callable[[], Table]) -> None:
+        self._projection, self._table = projection, table
+
+    def load(self, event: CloudEvent) -> Position:
+        """The position for the event's subject."""
+        pk = f"TENANT#{event.tenant_id}#POSITION#{self._projection}#{event.subject}"
+        item = self._table().get(pk, "POSITION", consistent=True)
+        if item is None:
+            return Position(pk)
+        return Position(
+            pk,
+            int(item["version"]),
+            int(item["sequence"]),
+            json.loads(str(item["memory"])),
+            int(item["gaps"]),
+            int(item["reported"]),
+            int(item.get("parked", 0)),
+        )
+
+    def move(self, position: Position, *effects: Action) -> Position:
+        """Store a position with its effects; returns it as stored.
+
+        Raises Busy when another worker moved it since it was read.
+        """
+        self._table().transact([_put(position), *effects])
+        return replace(position, version=position.version + 1)
+
+    def park(self, position: Position, event: CloudEvent) -> Position:
+        """Store an event that came too early, unless it is parked already."""
+        item: Item = {
+            "pk": position.pk,
+            "sk": f"{_PARKED}{event.sequence:012d}",
+            "detail": event.detail,
+            "replayed": int(event.replayed),
+        }
+        entry = Put(item, absent=True, refused=Conflict("It is parked already."))
+        try:
+            return self.move(replace(position, parked=position.parked + 1), entry)
+        except Busy:
+            raise
+        except Conflict:
+            return position
+
+    def forget(self, position: Position, parked: Parked) -> Position:
+        """Remove a parked event that has nothing to wait for any more."""
+        moved = replace(position, parked=position.parked - 1)
+        return self.move(moved, Delete(position.pk, parked.key))
+
+    def parked(self, position: Position, last: int = _MAX_SEQUENCE) -> Iterator[Parked]:
+        """The parked events up to sequence `last`, in order."""
+        after: Item | None = None
+        while True:
+            found = self._table().query(
+                position.pk,
+                between=(_PARKED, f"{_PARKED}{last:012d}"),
+                after=after,
+                consistent=True,
+            )
+            for item in found.items:
+                detail = json.loads(str(item["detail"]))
+                event = CloudEvent.parse(detail, replayed=bool(item["replayed"]))
+                yield Parked(str(item["sk"]), event)
+            if (after := found.last_key) is None:
+                return
+
+
+def _put(position: Position) -> Put:
+    memory = json.dumps(position.memory, separators=(",", ":"), ensure_ascii=False)
+    return Put(
+        {
+            "pk": position.pk,
+            "sk": "POSITION",
+            "version": position.version + 1,
+            "sequence": position.sequence,
+            "memory": memory,
+            "gaps": position.gaps,
+            "reported": position.reported,
+            "parked": position.parked,
+        },
+        absent=position.version == 0,
+        version=position.version or None,
+        refused=Busy("Another consumer moved this subject on."),
+    )

@@ -1,0 +1,31 @@
+"""Reactors: act on single events, each on its own.
+
+A reactor's effect must be idempotent by the event's id: events are delivered at least once.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kernel.domain.cloud_events import CloudEvent
+from kernel.messaging.messages import MessageBatch, log_consumed
+
+
+class Reactor:
+    """Calls a function for each event of certain types; a Lambda handler (SQS)."""
+
+    def __init__(
+        self, name: str, *, types: Iterable[str], react: Callable[[CloudEvent], None]
+    ) -> None:
+        self.name, self.types, self._react = name, frozenset(types), react
+
+    def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
+        """React to every event; the partial batch response names those that failed."""
+        batch = MessageBatch(self.name, event)
+        for message in batch.messages():
+            with batch.isolate(message):
+                if message.event.type in self.types:
+                    self._react(message.event)
+                    log_consumed(self.name, message.event)
+                else:
+                    log_consumed(self.name, message.event, "ignored")
+        return batch.response()

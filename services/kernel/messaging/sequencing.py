@@ -1,0 +1,69 @@
+"""The order of events of one subject: what to do with one that arrives, and what is missing.
+
+Pure: no I/O and no clock. Sequences count from 1 without a gap (docs/architecture.md).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+class Sequenced(Protocol):
+    """What has a sequence among the events of its subject."""
+
+    @property
+    def sequence(self) -> int:
+        """From 1."""
+
+
+class Decision(Enum):
+    """What to do with an event that arrives."""
+
+    APPLY = "apply"
+    """It is the next one."""
+    PARK = "park"
+    """An earlier one is missing: store it until that one comes."""
+    SKIP = "skip"
+    """It was applied before."""
+
+
+def decide(position: int, sequence: int) -> Decision:
+    """What to do with an event when `position` is the sequence of the last one applied."""
+    if sequence <= position:
+        return Decision.SKIP
+    return Decision.APPLY if sequence == position + 1 else Decision.PARK
+
+
+def next_events[E: Sequenced](events: Sequence[E], position: int, limit: int) -> list[E]:
+    """The events, ordered by sequence, that follow `position` without a gap, each once."""
+    found: list[E] = []
+    for event in events:
+        match decide(position + len(found), event.sequence):
+            case Decision.APPLY:
+                found.append(event)
+            case Decision.PARK:
+                break
+    return found[:limit]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap[E: Sequenced]:
+    """Events that have not come: from `first` to just before `waiting`."""
+
+    first: int
+    waiting: E
+    """The earliest event that waits for them."""
+
+
+def gaps[E: Sequenced](position: int, parked: Iterable[E], reported: int) -> Iterator[Gap[E]]:
+    """What is missing before each parked event (ordered), without what was reported before.
+
+    `reported` is the highest missing sequence that was reported.
+    """
+    expected = position + 1
+    for event in parked:
+        if event.sequence > expected and event.sequence - 1 > reported:
+            yield Gap(expected, event)
+            reported = event.sequence - 1
+        expected = max(expected, event.sequence + 1)

@@ -1,0 +1,80 @@
+"""The environment of a function as typed, frozen dataclasses; the only reader of `os.environ`.
+
+A field `table_name` is the variable TABLE_NAME; a field without a default must be set. Each context
+declares what its functions read in its own `settings.py`.
+"""
+
+import os
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+
+class SettingsError(RuntimeError):
+    """A variable is missing or has a wrong value; the message names it."""
+
+
+def read_settings[S](model: type[S]) -> S:
+    """The settings a dataclass describes. Raises SettingsError."""
+    values: dict[str, Any] = {}
+    for field in fields(model):  # type: ignore[arg-type]
+        variable = field.name.upper()
+        text = os.environ.get(variable, "")
+        if not text:
+            if field.default is MISSING:
+                raise SettingsError(f"The environment variable {variable} is not set.")
+            continue
+        values[field.name] = _number(variable, text) if field.type is int else text
+    return model(**values)
+
+
+def missing_variables(*models: type) -> list[str]:
+    """The variables that these settings require and the environment lacks, each once, in order."""
+    required = [
+        field.name.upper()
+        for model in models
+        for field in fields(model)
+        if field.default is MISSING
+    ]
+    return [variable for variable in dict.fromkeys(required) if not os.environ.get(variable)]
+
+
+def _number(variable: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        message = f"The environment variable {variable} must be a whole number, not {text!r}."
+        raise SettingsError(message) from None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformSettings:
+    """What AWS and its stand-in on one machine set."""
+
+    aws_endpoint_url: str = ""
+    """Empty on AWS."""
+    powertools_service_name: str = ""
+    aws_lambda_function_name: str = "zebros"
+
+
+@dataclass(frozen=True, slots=True)
+class CursorSettings:
+    """For functions that page through lists."""
+
+    cursor_secret_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSettings:
+    """For functions that read a queue."""
+
+    queue_url: str = ""
+    """The consumer's own queue; empty where gaps need not be checked."""
+    gap_grace_seconds: int = 60
+    """How long an event may wait for an earlier one before the gap is reported: queues reorder."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """For relays."""
+
+    bus_name: str

@@ -1,0 +1,58 @@
+"""External ids: how other systems name our records, and upserts by them."""
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from kernel.domain.aggregate import Aggregate
+from kernel.domain.errors import Conflict, Invalid
+from kernel.domain.events import MAX_EXTERNAL_IDS, Fields, Snapshot
+from kernel.storage.records import Page, RecordStore
+
+ExternalRef = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}:[\s\S]{1,120}$")
+]
+"""`system:value`, as the filter of lists."""
+
+
+def page_by_external_id[A: Aggregate](store: RecordStore[A], tenant_id: str, ref: str) -> Page[A]:
+    """The record that has an external id, as a page of one; empty without one or if archived."""
+    system, _, value = ref.partition(":")
+    record_id = store.id_of(tenant_id, system, value.strip())  # stored without spaces around it
+    record = store.find(tenant_id, record_id) if record_id else None
+    return Page(items=[record] if record is not None and record.archived_at is None else [])
+
+
+def find_by_external_ids[A: Aggregate](
+    store: RecordStore[A], tenant_id: str, external_ids: dict[str, str]
+) -> str | None:
+    """The id of the record that has one of these external ids, or None.
+
+    Raises Invalid when there is none to look up, Conflict when different records have them.
+    """
+    if not external_ids:
+        raise Invalid.field("external_ids", "needs at least one entry to upsert by")
+    found = {store.id_of(tenant_id, system, value) for system, value in external_ids.items()}
+    found.discard(None)
+    if len(found) > 1:
+        raise Conflict(
+            f"These external ids belong to different records: {', '.join(sorted(map(str, found)))}."
+        )
+    return found.pop() if found else None
+
+
+def upserted_fields[F: Fields](before: Snapshot, fields: F) -> F:
+    """The fields after an upsert: what it does not mention stays, external ids are added.
+
+    Raises Invalid when the record would have more external ids than allowed.
+    """
+    external_ids = {**before.external_ids, **fields.external_ids}
+    if len(external_ids) > MAX_EXTERNAL_IDS:
+        raise Invalid.field(
+            "external_ids",
+            f"a record may have {MAX_EXTERNAL_IDS}, and this one has "
+            f"{len(before.external_ids)} already",
+        )
+    present = {name: getattr(before, name) for name in type(fields).model_fields}
+    given = {name: getattr(fields, name) for name in fields.model_fields_set}
+    return fields.model_copy(update={**present, **given, "external_ids": external_ids})

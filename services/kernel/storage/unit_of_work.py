@@ -1,0 +1,43 @@
+"""What one request commits: records, their events and its idempotency key, all or nothing."""
+
+from collections.abc import Sequence
+
+from kernel.domain.principal import Principal, RequestContext
+from kernel.storage.idempotency import IdempotentRequest
+from kernel.storage.table import Action, Table
+
+
+class UnitOfWork:
+    """Commits the changes of one request, each in one transaction.
+
+    The first transaction also stores the request's Idempotency-Key, if it has one: a crash at any
+    moment leaves both or neither (docs/adr/0005).
+    """
+
+    def __init__(
+        self, request: RequestContext, idempotent_request: IdempotentRequest | None = None
+    ) -> None:
+        self.request, self._idempotent_request = request, idempotent_request
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks."""
+        return self.request.principal
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant of the one who asks."""
+        return self.request.tenant_id
+
+    def for_import(self) -> "UnitOfWork":
+        """For one record of a batch: the key of the whole batch is claimed beforehand."""
+        return UnitOfWork(self.request.with_origin("import"))
+
+    def commit(self, table: Table, actions: Sequence[Action]) -> None:
+        """Carry out all actions or none. Raises the `refused` error of the action that failed."""
+        key = self._idempotent_request
+        if key is None or key.committed:
+            table.transact(actions)
+            return
+        table.transact([*actions, key.put()])
+        key.committed = True

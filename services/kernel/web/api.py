@@ -1,0 +1,171 @@
+"""HTTP the same way in every context: routes with typed parameters, problem details, ETags.
+
+A route is a function whose parameters are filled by name:
+  request   the RequestContext of a read             body   a pydantic model read from JSON
+  unit      the UnitOfWork of a change               query  a pydantic model read from the query
+  if_match  the Version that If-Match names          patch  the RFC 7396 merge patch, a dict
+  (None: `*`); its absence is a 428                  anything else is a part of the path
+Its return annotation says what is shown, and nothing beyond that is: a model becomes JSON, a record
+gets its version as ETag.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools.event_handler.api_gateway import (
+    APIGatewayRestResolver,
+    CORSConfig,
+    Response,
+)
+
+from kernel.domain.errors import CrmError, NotFound
+from kernel.runtime.log import logger
+from kernel.storage.idempotency import Answer, IdempotentRequest
+from kernel.storage.table import Table
+from kernel.storage.unit_of_work import UnitOfWork
+from kernel.web.correlation import HEADER, correlation_id
+from kernel.web.models import MultiStatus
+from kernel.web.preconditions import read_if_match, retry_when_stale
+from kernel.web.problems import problem_of
+from kernel.web.requests import (
+    Event,
+    Headers,
+    body_text,
+    claims_of,
+    headers_of,
+    read_body,
+    read_patch,
+    read_query,
+    request_context,
+)
+from kernel.web.responses import problem_response, response, stored_response
+from kernel.web.routes import Route, Routes
+
+MAX_PATH_PART = 128
+_EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After"]
+
+
+class Api:
+    """The HTTP API of one context; its table also stores the idempotency keys."""
+
+    def __init__(self, context: str, table: Callable[[], Table], *routes: Routes) -> None:
+        self.context, self._table = context, table
+        self.routes = [route for one in routes for route in one.declared]
+        self._resolver = APIGatewayRestResolver(
+            cors=CORSConfig(expose_headers=_EXPOSED_HEADERS, max_age=600), strip_prefixes=["/v1"]
+        )
+        self._resolver.exception_handler(Exception)(self._problem)
+        self._resolver.not_found(self._no_route)
+        for route in self.routes:
+            self._register(route)
+
+    def __call__(self, event: Event, context: object) -> dict[str, Any]:
+        """The Lambda handler (API Gateway REST proxy event)."""
+        started = time.perf_counter()
+        event["correlation_id"] = correlation = correlation_id(event)
+        answer = self._resolver.resolve(event, context)  # type: ignore[arg-type]
+        answer.setdefault("multiValueHeaders", {})[HEADER] = [correlation]
+        logger().info(
+            "request",
+            method=event.get("httpMethod"),
+            route=event.get("resource"),
+            path=event.get("path"),
+            status=answer["statusCode"],
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            correlation_id=correlation,
+            tenant=claims_of(event).get("tenant"),
+        )
+        return answer
+
+    def _register(self, route: Route) -> None:
+        def serve(**parts: str) -> Response[str]:
+            return self._serve(route, self._resolver.current_event.raw_event, parts)
+
+        rule = re.sub(r"\{(\w+)\}", r"<\1>", route.path)
+        operation_id = route.function.__name__
+        self._resolver.route(rule, route.method, operation_id=operation_id)(serve)
+
+    def _serve(self, route: Route, event: Event, parts: dict[str, str]) -> Response[str]:
+        headers = headers_of(event)
+        if any(len(part) > MAX_PATH_PART for part in parts.values()):
+            raise NotFound("There is nothing under this path.")
+        body = ""
+        if route.method in ("POST", "PATCH"):
+            body = body_text(event, allow_replaced_bytes=route.makes_many_changes)
+        idempotent = self._idempotent_request(route, event, headers, body)
+        if idempotent is None:
+            arguments = _arguments(route, event, headers, parts, body, None)
+            return response(route, _call(route, arguments), headers)
+        if stored := idempotent.stored_answer():
+            return stored_response(stored)
+        arguments = _arguments(route, event, headers, parts, body, idempotent)
+        return _serve_once(route, arguments, headers, idempotent)
+
+    def _idempotent_request(
+        self, route: Route, event: Event, headers: Headers, body: str
+    ) -> IdempotentRequest | None:
+        key = headers.get("idempotency-key")
+        if key is None or not route.idempotent:
+            return None
+        principal = request_context(event).principal
+        return IdempotentRequest.of(
+            self._table(), principal, key, route.method, event["path"], body
+        )
+
+    def _problem(self, error: Exception) -> Response[str]:
+        correlation = self._resolver.current_event.raw_event.get("correlation_id", "")
+        return problem_response(problem_of(error), correlation)
+
+    def _no_route(self, _error: Exception) -> Response[str]:
+        return self._problem(NotFound("There is nothing under this path."))
+
+
+def _arguments(
+    route: Route,
+    event: Event,
+    headers: Headers,
+    parts: dict[str, str],
+    body: str,
+    idempotent: IdempotentRequest | None,
+) -> dict[str, Any]:
+    """The route's arguments. Raises what is wrong with the request, as a problem."""
+    read: dict[str, Callable[[], Any]] = {
+        "request": lambda: request_context(event),
+        "unit": lambda: UnitOfWork(request_context(event), idempotent),
+        "if_match": lambda: read_if_match(headers.get("if-match")),
+        "query": lambda: read_query(route.parameters["query"], event),
+        "body": lambda: read_body(route.parameters["body"], body, headers),
+        "patch": lambda: read_patch(body, headers),
+    }
+    return {**parts, **{name: read[name]() for name in read if name in route.parameters}}
+
+
+def _call(route: Route, arguments: dict[str, Any]) -> Any:
+    if "if_match" in arguments and arguments["if_match"] is None:
+        return retry_when_stale(lambda: route.function(**arguments))
+    return route.function(**arguments)
+
+
+def _serve_once(
+    route: Route, arguments: dict[str, Any], headers: Headers, idempotent: IdempotentRequest
+) -> Response[str]:
+    """Carry out a request with an Idempotency-Key and store its answer."""
+    try:
+        if route.makes_many_changes:
+            idempotent.claim()
+        value = _call(route, arguments)
+        answer = response(route, value, headers)
+    except CrmError:
+        # The same request, sent twice, may have been carried out meanwhile: its answer is then the
+        # answer, and not that somebody changed the record.
+        if not idempotent.committed and (stored := idempotent.stored_answer()):
+            return stored_response(stored)
+        raise
+    if isinstance(value, MultiStatus) and value.unfinished:
+        idempotent.release()
+    elif 200 <= answer.status_code < 300:
+        out = {name: str(text) for name, text in answer.headers.items()}
+        idempotent.store_answer(Answer(answer.status_code, out, answer.body or ""))
+    return answer

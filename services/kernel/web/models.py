@@ -1,0 +1,58 @@
+"""Base models of bodies, query strings and answers."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kernel.domain.errors import FieldError, Invalid, UnindexedFilter
+
+
+class Body(BaseModel):
+    """Base of request bodies: an unknown member is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MultiStatus(BaseModel):
+    """Base of the answer of a route that makes many changes, each on its own."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a change failed that may succeed when the same request is sent again."""
+        raise NotImplementedError
+
+
+class Query(BaseModel):
+    """Base of query strings: an unknown filter is refused, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def one_of(self, *names: str) -> None:
+        """Raise UnindexedFilter when more than one of these filters is given."""
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise UnindexedFilter(
+                f"There is no index for {' and '.join(given)} together; give one of them.",
+                errors=tuple(FieldError(name, "give only one of these") for name in given),
+            )
+
+    def only_with(self, other: str, *names: str) -> None:
+        """Raise UnindexedFilter for filters that work only together with `other`."""
+        for name in names:
+            if getattr(self, name) is not None:
+                raise UnindexedFilter(
+                    f"{name} filters only together with {other}.",
+                    errors=(FieldError(name, f"needs {other}"),),
+                )
+
+
+class ListQuery(Query):
+    """The query of every list."""
+
+    limit: int = Field(25, ge=1, le=200, description="Records per page.")
+    cursor: str | None = Field(
+        None, max_length=2000, description="`next_cursor` of the page before."
+    )
+
+    def finds_one(self, name: str) -> None:
+        """Raise Invalid for a cursor next to a filter that finds one record at most."""
+        if getattr(self, name) is not None and self.cursor is not None:
+            raise Invalid.field("cursor", f"must be left out: {name} finds one record, on one page")

@@ -1,0 +1,131 @@
+"""Reads an API Gateway REST proxy event: principal, body, merge patch and query string."""
+
+import base64
+import json
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from kernel.domain.errors import (
+    Forbidden,
+    Invalid,
+    Malformed,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
+from kernel.domain.events import MAX_USER_ID
+from kernel.domain.permissions import Role
+from kernel.domain.principal import Principal, RequestContext
+from kernel.domain.validation import invalid_fields
+
+MAX_BODY_BYTES = 1_000_000
+_REPLACEMENT = "\ufffd"
+"""What the gateway puts in place of bytes that are no UTF-8."""
+
+Event = dict[str, Any]
+Headers = dict[str, str]
+"""By lower-case name."""
+
+
+def headers_of(event: Event) -> Headers:
+    """The request's headers."""
+    given = event.get("headers") or {}
+    return {name.lower(): value for name, value in given.items() if value is not None}
+
+
+def claims_of(event: Event) -> dict[str, Any]:
+    """What the authorizer says about the caller."""
+    return (event.get("requestContext") or {}).get("authorizer") or {}
+
+
+def request_context(event: Event) -> RequestContext:
+    """Who calls. Raises Unauthenticated, or Forbidden for claims that no record could hold."""
+    claims = claims_of(event)
+    if not claims.get("tenant") or not claims.get("user"):
+        raise Unauthenticated("Send a bearer token of your tenant's identity provider.")
+    for claim, value in (("sub", claims["user"]), ("team", claims.get("team") or "-")):
+        # Both are stored as a UserId, which would be shortened or refused far from here.
+        if value != value.strip() or len(value) > MAX_USER_ID:
+            raise Forbidden(
+                f"The claim {claim} of your token must have 1 to {MAX_USER_ID} characters and no "
+                "space around them; ask whoever runs your identity provider to correct it."
+            )
+    known = {role.value for role in Role}
+    roles = str(claims.get("roles", "")).split(",")
+    principal = Principal(
+        tenant_id=claims["tenant"],
+        user_id=claims["user"],
+        roles=frozenset(Role(role) for role in roles if role in known),
+        name=claims.get("name") or claims["user"],
+        team_id=claims.get("team") or None,
+    )
+    return RequestContext(principal, event["correlation_id"])
+
+
+def body_text(event: Event, *, allow_replaced_bytes: bool) -> str:
+    """The body. Raises Malformed when it is no UTF-8, TooLarge when it is too large.
+
+    With `allow_replaced_bytes`, bytes that are no UTF-8 spoil only the item of a batch they are in.
+    """
+    text = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        try:
+            text = base64.b64decode(text).decode()
+        except ValueError as error:
+            raise Malformed("The body is not UTF-8 text.") from error
+    if _REPLACEMENT in text and not allow_replaced_bytes:
+        raise Malformed("The body is not UTF-8 text (or has U+FFFD, which stands for such bytes).")
+    if len(text.encode()) > MAX_BODY_BYTES:
+        raise TooLarge(f"A body may have {MAX_BODY_BYTES:,} bytes; use batches.")
+    return str(text)
+
+
+def read_body(model: type[BaseModel], text: str, headers: Headers) -> BaseModel:
+    """The body as a model. Raises UnsupportedMediaType, Malformed, Invalid."""
+    _check_media_type(headers, ("application/json",))
+    try:
+        return model.model_validate_json(text or "{}")
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            raise Malformed(f"The body is not valid JSON: {first['ctx']['error']}.") from error
+        raise invalid_fields(error) from error
+
+
+def read_patch(text: str, headers: Headers) -> dict[str, Any]:
+    """The body as a merge patch (RFC 7396). Raises UnsupportedMediaType, Malformed."""
+    _check_media_type(headers, ("application/merge-patch+json", "application/json"))
+    try:
+        patch = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Malformed(f"The body is not valid JSON: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise Malformed("The body has a number too long, or is nested too deeply.") from error
+    if not isinstance(patch, dict):
+        raise Malformed("A merge patch is a JSON object with the fields to change.")
+    return patch
+
+
+def read_query(model: type[BaseModel], event: Event) -> BaseModel:
+    """The query string as a model. Raises Invalid, also for a filter that does not exist."""
+    given = event.get("multiValueQueryStringParameters") or {}
+    repeated = [name for name, values in given.items() if len(values) > 1]
+    if repeated:
+        raise Invalid.field(repeated[0][:80], "is given twice; give it once")
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    for name in given:
+        if name not in names:
+            raise Invalid.field(
+                name[:80], f"is not a filter of this list; it has: {', '.join(sorted(names))}"
+            )
+    try:
+        return model.model_validate({name: values[0] for name, values in given.items()})
+    except ValidationError as error:
+        raise invalid_fields(error) from error
+
+
+def _check_media_type(headers: Headers, allowed: tuple[str, ...]) -> None:
+    media_type = (headers.get("content-type") or allowed[0]).split(";")[0].strip().lower()
+    if media_type not in allowed:
+        raise UnsupportedMediaType(f"Send {' or '.join(allowed)}, not {media_type[:80]}.")

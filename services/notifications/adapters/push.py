@@ -1,0 +1,61 @@
+"""Pushes notifications to open windows, through API Gateway's WebSocket connections."""
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from kernel.runtime.log import logger
+from notifications.events import NotificationState
+from notifications.model import Notification
+from notifications.repository import ConnectionRepository
+
+_GONE = ("GoneException", "410")
+
+
+class WebSocketPush:
+    """Posts a notification to every connection of its recipient; removes those that are gone.
+
+    A push that fails is only logged: the notification is in the inbox anyway.
+    """
+
+    def __init__(self, connections: ConnectionRepository, management_api: Any) -> None:
+        self._connections, self._api = connections, management_api
+
+    def push(self, notification: Notification) -> None:
+        """Show a notification to its recipient's open windows."""
+        tenant_id, user_id = notification.tenant_id, str(notification.owner_id)
+        shown = NotificationState.__pydantic_serializer__.to_json(notification, exclude_none=True)
+        data = b'{"type":"notification","notification":' + shown + b"}"
+        try:
+            for connection_id in self._connections.of_user(tenant_id, user_id):
+                if not self._post(connection_id, data):
+                    self._connections.remove(tenant_id, user_id, connection_id)
+        except (ClientError, BotoCoreError) as fault:
+            logger().warning("push failed", notification=notification.id, fault=repr(fault))
+
+    def pong(self, connection_id: str) -> None:
+        """Answer a message from a window, which shows that the connection is alive."""
+        self._post(connection_id, b'{"type":"pong"}')
+
+    def _post(self, connection_id: str, data: bytes) -> bool:
+        """Send to one connection; False when it is gone."""
+        try:
+            self._api.post_to_connection(ConnectionId=connection_id, Data=data)
+        except ClientError as fault:
+            if fault.response["Error"]["Code"] in _GONE:
+                return False
+            logger().warning("post failed", connection=connection_id, fault=repr(fault))
+        except (BotoCoreError, ValueError) as fault:
+            # ValueError: botocore raises it for an endpoint that is no URL.
+            logger().warning("post failed", connection=connection_id, fault=repr(fault))
+        return True
+
+
+class NoPush:
+    """Where no WebSocket API is deployed, nobody is connected."""
+
+    def push(self, notification: Notification) -> None:
+        """Do nothing."""
+
+    def pong(self, connection_id: str) -> None:
+        """Do nothing."""

@@ -1,0 +1,15 @@
+"""The inbox: notifies users of events that concern them, once, and pushes to open windows."""
+
+from kernel.domain.cloud_events import CloudEvent
+from kernel.messaging.reactor import Reactor
+from notifications.bootstrap import notifications
+
+TYPES = ("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed")
+
+
+def notify(event: CloudEvent) -> None:
+    """Notify the user whom the event concerns."""
+    notifications().notify(event)
+
+
+handler = Reactor("inbox", types=TYPES, react=notify)

@@ -1,0 +1,47 @@
+"""REST routes of notifications."""
+
+from pydantic import BaseModel, Field
+
+from kernel.domain.principal import RequestContext
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
+from kernel.web.models import ListQuery
+from kernel.web.routes import Routes
+from notifications.bootstrap import notifications
+from notifications.events import NotificationState
+
+routes = Routes()
+
+
+class NotificationQuery(ListQuery):
+    """The inbox, or only what is unread."""
+
+    unread: bool = Field(False, description="Only what is unread.")
+
+
+class UnreadCount(BaseModel):
+    """How many notifications are unread."""
+
+    unread: int
+
+
+@routes.get("/notifications")
+def list_notifications(
+    request: RequestContext, query: NotificationQuery
+) -> Page[NotificationState]:
+    """List your notifications, newest first."""
+    return notifications().list(
+        request, unread=query.unread, limit=query.limit, cursor=query.cursor
+    )
+
+
+@routes.get("/notifications/unread-count")
+def count_unread(request: RequestContext) -> UnreadCount:
+    """Count your unread notifications."""
+    return UnreadCount(unread=notifications().count_unread(request))
+
+
+@routes.post("/notifications/{notification_id}/read")
+def read_notification(unit: UnitOfWork, notification_id: str) -> NotificationState:
+    """Mark a notification as read; needs no If-Match."""
+    return notifications().read(unit, notification_id)

@@ -1,0 +1,29 @@
+"""The manifest of opportunities."""
+
+from kernel.domain.manifest import Context, RecordType
+from kernel.domain.permissions import Area, Level, Permission, Role, levels
+
+OPPORTUNITIES = Area(
+    "opportunities",
+    levels(
+        sales_manager=Level.WRITE,
+        sales_representative=Level.WRITE,
+        support_agent=Level.READ,
+        read_only=Level.READ,
+    ),
+)
+SETTINGS = Area("settings", levels(sales_manager=Level.LIMITED))
+REOPEN_OPPORTUNITY = Permission(
+    "reopen an opportunity", frozenset({Role.ADMINISTRATOR, Role.SALES_MANAGER})
+)
+
+CONTEXT = Context(
+    name="opportunities",
+    record_types=(
+        RecordType("opportunity", table="OpportunitiesTable", area=OPPORTUNITIES),
+        RecordType("pipeline", table="OpportunitiesTable", area=OPPORTUNITIES),
+        RecordType("product", table="OpportunitiesTable", area=OPPORTUNITIES),
+    ),
+    areas=(OPPORTUNITIES, SETTINGS),
+    permissions=(REOPEN_OPPORTUNITY,),
+)

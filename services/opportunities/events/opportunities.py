@@ -1,0 +1,101 @@
+"""The opportunity as it is published, and its events: the source of their schemas."""
+
+from pydantic import AwareDatetime, Field
+
+from kernel.domain.dates import PlainDate
+from kernel.domain.events import DomainEvent, Fields, Name, Snapshot, Text
+from kernel.domain.ids import Id
+from kernel.domain.money import Money
+from opportunities.events.pipelines import ForecastCategory, PipelineId, StageKey, StageKind
+
+
+class OpportunityFields(Fields):
+    """What a caller may set on an opportunity; the stage is changed by routes of its own."""
+
+    name: Name
+    account_id: Id | None = None
+    contact_id: Id | None = None
+    amount: Money | None = Field(None, description="What we expect to earn, or earned.")
+    product_id: Id | None = None
+    expected_close_on: PlainDate | None = None
+    opened_on: PlainDate | None = Field(None, description="When we began to work on it.")
+    region: Name | None = None
+    description: Text | None = None
+
+
+class OpportunityState(Snapshot, OpportunityFields):
+    """A sale we may make."""
+
+    pipeline_id: PipelineId
+    stage: StageKey
+    stage_name: Name
+    status: StageKind = Field(description="open, won or lost: the kind of its stage.")
+    probability: int = Field(ge=0, le=100)
+    forecast_category: ForecastCategory
+    stage_entered_at: AwareDatetime
+    closed_on: PlainDate | None = None
+    lost_reason: Name | None = None
+
+
+class OpportunityEvent(DomainEvent):
+    """Base of the events about an opportunity."""
+
+    current: OpportunityState
+
+
+class OpportunityCreated(OpportunityEvent, context="opportunities"):
+    """An opportunity was created, or imported from another system."""
+
+
+class OpportunityUpdated(OpportunityEvent, context="opportunities"):
+    """Fields of an opportunity changed, or the closing details of a closed one.
+
+    `previous` has their earlier values.
+    """
+
+    changed: list[str]
+    previous: dict[str, object]
+
+
+class OpportunityAmountChanged(OpportunityEvent, context="opportunities"):
+    """The amount of an opportunity changed."""
+
+    previous_amount: Money | None = None
+
+
+class OpportunityStageChanged(OpportunityEvent, context="opportunities"):
+    """An opportunity moved to another open stage."""
+
+    from_stage: StageKey
+    to_stage: StageKey
+    seconds_in_stage: int = Field(ge=0, description="Time spent in `from_stage`, seconds.")
+
+
+class OpportunityReassigned(OpportunityEvent, context="opportunities"):
+    """An opportunity got another owner or another team, or lost the one it had.
+
+    The previous owner and team are both named, also when only one of them changed.
+    """
+
+    previous_owner_id: str | None = None
+    previous_team_id: str | None = None
+
+
+class OpportunityWon(OpportunityEvent, context="opportunities"):
+    """An opportunity was won."""
+
+    from_stage: StageKey
+    seconds_in_stage: int = Field(ge=0)
+
+
+class OpportunityLost(OpportunityEvent, context="opportunities"):
+    """An opportunity was lost; `current.lost_reason` says why."""
+
+    from_stage: StageKey
+    seconds_in_stage: int = Field(ge=0)
+
+
+class OpportunityReopened(OpportunityEvent, context="opportunities"):
+    """A closed opportunity was reopened."""
+
+    from_stage: StageKey

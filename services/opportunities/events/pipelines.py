@@ -1,0 +1,73 @@
+"""The pipeline as it is published, and its events: the source of their schemas."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from kernel.domain.events import DomainEvent, Fields, Name, Snapshot
+
+StageKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+PipelineId = Annotated[str, StringConstraints(pattern=r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$")]
+DEFAULT_PIPELINE = "default"
+
+
+class StageKind(StrEnum):
+    """What a stage means for the opportunity in it."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class ForecastCategory(StrEnum):
+    """How an opportunity counts in a forecast; omitted ones never do."""
+
+    PIPELINE = "pipeline"
+    BEST_CASE = "best_case"
+    COMMIT = "commit"
+    CLOSED = "closed"
+    OMITTED = "omitted"
+
+
+class Stage(BaseModel):
+    """One step of a pipeline."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: StageKey
+    name: Name
+    probability: int = Field(strict=True, ge=0, le=100, description="Chance of winning, percent.")
+    kind: StageKind = StageKind.OPEN
+    forecast_category: ForecastCategory = ForecastCategory.PIPELINE
+
+
+class PipelineFields(Fields):
+    """What a caller may set on a pipeline."""
+
+    name: Name
+    stages: list[Stage] = Field(min_length=3, max_length=20)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "PipelineFields":
+        keys = [stage.key for stage in self.stages]
+        if len(set(keys)) != len(keys):
+            raise ValueError("stages: every key must be there once")
+        kinds = [stage.kind for stage in self.stages]
+        if kinds.count(StageKind.WON) != 1 or kinds.count(StageKind.LOST) != 1:
+            raise ValueError("stages: exactly one must be of kind won and one of kind lost")
+        if StageKind.OPEN not in kinds:
+            raise ValueError("stages: at least one must be of kind open")
+        return self
+
+
+class PipelineState(Snapshot, PipelineFields):
+    """A sales pipeline: the ordered stages an opportunity goes through."""
+
+    id: PipelineId
+
+
+class PipelineCreated(DomainEvent, context="opportunities"):
+    """A pipeline was created; the default one, with the tenant's first opportunity in it."""
+
+    current: PipelineState

@@ -1,0 +1,90 @@
+"""REST routes of pipelines and their boards."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+from kernel.domain.principal import RequestContext
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
+from kernel.web.models import ListQuery
+from kernel.web.routes import Routes
+from opportunities.bootstrap import pipelines
+from opportunities.events.pipelines import PipelineFields, PipelineState, Stage, StageKind
+from opportunities.repository import boards
+
+routes = Routes()
+
+
+class BoardAmount(BaseModel):
+    """A sum in one currency; opportunities without an amount have the empty currency."""
+
+    currency: str
+    count: int
+    minor_units: int
+
+
+class BoardColumn(BaseModel):
+    """One stage of a board."""
+
+    stage: str
+    name: str
+    kind: StageKind
+    probability: int
+    count: int
+    amounts: list[BoardAmount]
+
+
+class Board(BaseModel):
+    """Count and sum per stage; it follows changes within seconds."""
+
+    pipeline_id: str
+    name: str
+    columns: list[BoardColumn]
+
+
+@routes.post("/pipelines", status=201)
+def create_pipeline(unit: UnitOfWork, body: PipelineFields) -> PipelineState:
+    """Create a pipeline with its stages."""
+    return pipelines().create(unit, body)
+
+
+@routes.get("/pipelines")
+def list_pipelines(request: RequestContext, query: ListQuery) -> Page[PipelineState]:
+    """List the pipelines, the default one first."""
+    return pipelines().list(request, query.limit, query.cursor)
+
+
+@routes.get("/pipelines/{pipeline_id}")
+def get_pipeline(request: RequestContext, pipeline_id: str) -> PipelineState:
+    """Get a pipeline."""
+    return pipelines().get(request, pipeline_id)
+
+
+@routes.get("/pipelines/{pipeline_id}/board")
+def get_board(request: RequestContext, pipeline_id: str) -> Board:
+    """Get count and sum of opportunities per stage."""
+    pipeline, columns = pipelines().board(request, pipeline_id)
+    return Board(
+        pipeline_id=pipeline.id,
+        name=pipeline.name,
+        columns=[_column(stage, columns) for stage in pipeline.stages],
+    )
+
+
+def _column(stage: Stage, columns: Sequence[boards.BoardColumn]) -> BoardColumn:
+    found = [column for column in columns if column.stage == stage.key]
+    return BoardColumn(
+        stage=stage.key,
+        name=stage.name,
+        kind=stage.kind,
+        probability=stage.probability,
+        count=sum(column.count for column in found),
+        amounts=[
+            BoardAmount(
+                currency=column.currency, count=column.count, minor_units=column.minor_units
+            )
+            for column in found
+            if column.count
+        ],
+    )

@@ -1,0 +1,219 @@
+"""What opportunities are and what may happen to them. No AWS, no clock, no I/O."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from kernel.domain.aggregate import Aggregate, Change, changed_fields, new_record
+from kernel.domain.errors import FieldError, Invalid, RuleViolation
+from kernel.domain.events import DomainEvent
+from opportunities.events.opportunities import (
+    OpportunityAmountChanged,
+    OpportunityCreated,
+    OpportunityFields,
+    OpportunityLost,
+    OpportunityReassigned,
+    OpportunityReopened,
+    OpportunityStageChanged,
+    OpportunityState,
+    OpportunityUpdated,
+    OpportunityWon,
+)
+from opportunities.events.pipelines import Stage, StageKind
+from opportunities.model.pipelines import Pipeline, stage_attributes
+
+_OWNER_FIELDS = frozenset({"owner_id", "team_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class CloseDetails:
+    """When and why an imported opportunity was closed; None is not known."""
+
+    closed_on: date | None = None
+    lost_reason: str | None = None
+
+    def check(self, kind: StageKind) -> None:
+        """Raise Invalid for what an opportunity in a stage of this kind does not have."""
+        if self.closed_on is not None and kind is StageKind.OPEN:
+            raise Invalid.field("closed_on", "is for a stage of kind won or lost; this one is open")
+        if self.lost_reason is not None and kind is not StageKind.LOST:
+            raise Invalid.field("lost_reason", f"is for a stage of kind lost; this one is {kind}")
+
+
+class Opportunity(OpportunityState, Aggregate):
+    """An opportunity with its tenant."""
+
+    @classmethod
+    def create(
+        cls,
+        tenant_id: str,
+        opportunity_id: str,
+        fields: OpportunityFields,
+        pipeline: Pipeline,
+        stage: Stage,
+        by: str,
+        at: datetime,
+        close_details: CloseDetails | None = None,
+    ) -> Change["Opportunity"]:
+        """A new opportunity; in a closed stage it is created open and closed by a second event."""
+        start = stage if stage.kind is StageKind.OPEN else pipeline.first_stage(StageKind.OPEN)
+        opened = cls(
+            **new_record(tenant_id, opportunity_id, by, at),
+            **dict(fields),
+            pipeline_id=pipeline.id,
+            stage_entered_at=at,
+            **stage_attributes(start),
+        )
+        moved = opened._import_stage(stage, close_details or CloseDetails(), at)
+        return Change(moved.state, (OpportunityCreated(current=opened), *moved.events))
+
+    def update(
+        self, fields: OpportunityFields, close_details: CloseDetails | None = None
+    ) -> Change["Opportunity"]:
+        """Change fields and, where given, the closing details of a closed opportunity.
+
+        Another amount and another owner are events of their own; none when nothing differs.
+        """
+        close_details = close_details or CloseDetails()
+        close_details.check(self.status)
+        after = self.with_changes(
+            **dict(fields),
+            closed_on=close_details.closed_on or self.closed_on,
+            lost_reason=close_details.lost_reason or self.lost_reason,
+        )
+        changed, previous = changed_fields(self, after, OpportunityState)
+        if "opened_on" in changed or "closed_on" in changed:
+            after._check_days("closed_on" if "closed_on" in changed else "opened_on")
+        events: list[DomainEvent] = []
+        if set(changed) - {"amount", *_OWNER_FIELDS}:
+            events.append(OpportunityUpdated(current=after, changed=changed, previous=previous))
+        if "amount" in changed:
+            events.append(OpportunityAmountChanged(current=after, previous_amount=self.amount))
+        if _OWNER_FIELDS.intersection(changed):
+            events.append(self._reassigned(after))
+        return Change(after, tuple(events)) if events else Change(self)
+
+    def apply_import(
+        self,
+        fields: OpportunityFields,
+        stage: Stage | None,
+        close_details: CloseDetails,
+        at: datetime,
+    ) -> Change["Opportunity"]:
+        """Take the fields, the stage (None: unchanged) and the closing details of the source."""
+        if stage is None or stage.key == self.stage:
+            return self.update(fields, close_details)
+        updated = self.update(fields)
+        moved = updated.state._import_stage(stage, close_details, at)
+        return Change(moved.state, updated.events + moved.events)
+
+    def move(self, stage: Stage, at: datetime) -> Change["Opportunity"]:
+        """To another open stage; winning and losing ask for more."""
+        self._ensure_open("moved")
+        if stage.kind is not StageKind.OPEN:
+            verb = "won" if stage.kind is StageKind.WON else "lost"
+            raise RuleViolation(f"Stage {stage.key!r} closes the opportunity; use POST …/{verb}.")
+        if stage.key == self.stage:
+            return Change(self)
+        after = self.with_changes(stage_entered_at=at, **stage_attributes(stage))
+        event = OpportunityStageChanged(
+            current=after,
+            from_stage=self.stage,
+            to_stage=stage.key,
+            seconds_in_stage=self._seconds_in_stage(at),
+        )
+        return Change(after, (event,))
+
+    def win(
+        self, stage: Stage, at: datetime, closed_on: date | None = None
+    ) -> Change["Opportunity"]:
+        """Close as won."""
+        self._ensure_open("won")
+        after = self._closed(stage, at, closed_on, None)
+        event = OpportunityWon(
+            current=after, from_stage=self.stage, seconds_in_stage=self._seconds_in_stage(at)
+        )
+        return Change(after, (event,))
+
+    def lose(
+        self, stage: Stage, at: datetime, reason: str, closed_on: date | None = None
+    ) -> Change["Opportunity"]:
+        """Close as lost. Raises Invalid without a reason."""
+        self._ensure_open("lost")
+        if not reason.strip():
+            raise Invalid.field("lost_reason", "is required: say why the opportunity was lost")
+        after = self._closed(stage, at, closed_on, reason.strip())
+        event = OpportunityLost(
+            current=after, from_stage=self.stage, seconds_in_stage=self._seconds_in_stage(at)
+        )
+        return Change(after, (event,))
+
+    def reopen(self, stage: Stage, at: datetime) -> Change["Opportunity"]:
+        """Back to an open stage."""
+        if self.status is StageKind.OPEN:
+            raise RuleViolation("The opportunity is open already.")
+        if stage.kind is not StageKind.OPEN:
+            raise Invalid.field("stage", "must be an open stage")
+        after = self.with_changes(
+            stage_entered_at=at, closed_on=None, lost_reason=None, **stage_attributes(stage)
+        )
+        return Change(after, (OpportunityReopened(current=after, from_stage=self.stage),))
+
+    def reassign(self, owner_id: str, team_id: str | None) -> Change["Opportunity"]:
+        """To another owner or team; no event when nothing differs."""
+        if (owner_id, team_id) == (self.owner_id, self.team_id):
+            return Change(self)
+        after = self.with_changes(owner_id=owner_id, team_id=team_id)
+        return Change(after, (self._reassigned(after),))
+
+    def _reassigned(self, after: "Opportunity") -> OpportunityReassigned:
+        return OpportunityReassigned(
+            current=after, previous_owner_id=self.owner_id, previous_team_id=self.team_id
+        )
+
+    def _import_stage(
+        self, stage: Stage, close_details: CloseDetails, at: datetime
+    ) -> Change["Opportunity"]:
+        """To the stage the source has it in; an import does not reopen."""
+        close_details.check(stage.kind)
+        if self.status is not StageKind.OPEN:
+            detail = (
+                f"The opportunity is {self.status}; reopen it before it goes to {stage.name!r}."
+            )
+            raise RuleViolation(detail, errors=(FieldError("stage", "needs an open opportunity"),))
+        match stage.kind:
+            case StageKind.OPEN:
+                return self.move(stage, at)
+            case StageKind.WON:
+                return self.win(stage, at, close_details.closed_on)
+            case StageKind.LOST:
+                reason = close_details.lost_reason or ""
+                return self.lose(stage, at, reason, close_details.closed_on)
+
+    def _closed(
+        self, stage: Stage, at: datetime, closed_on: date | None, lost_reason: str | None
+    ) -> "Opportunity":
+        after = self.with_changes(
+            stage_entered_at=at,
+            closed_on=closed_on or at.date(),
+            lost_reason=lost_reason,
+            **stage_attributes(stage),
+        )
+        after._check_days("closed_on")
+        return after
+
+    def _ensure_open(self, verb: str) -> None:
+        if self.status is not StageKind.OPEN:
+            raise RuleViolation(
+                f"Only an open opportunity can be {verb}; this one is {self.status}. Reopen it "
+                "first."
+            )
+
+    def _seconds_in_stage(self, at: datetime) -> int:
+        return max(0, int((at - self.stage_entered_at).total_seconds()))
+
+    def _check_days(self, given: str) -> None:
+        """Raise Invalid naming `given` (opened_on or closed_on) when it ends before it begins."""
+        if self.opened_on and self.closed_on and self.closed_on < self.opened_on:
+            if given == "opened_on":
+                raise Invalid.field("opened_on", f"is after closed_on ({self.closed_on})")
+            raise Invalid.field("closed_on", f"is before opened_on ({self.opened_on})")

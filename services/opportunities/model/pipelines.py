@@ -1,0 +1,101 @@
+"""What pipelines are. No AWS, no clock, no I/O."""
+
+from datetime import datetime
+from typing import Any
+
+from kernel.domain.aggregate import Aggregate, Change, new_record
+from kernel.domain.errors import Invalid
+from kernel.domain.principal import SYSTEM_USER
+from opportunities.events.pipelines import (
+    DEFAULT_PIPELINE,
+    ForecastCategory,
+    PipelineCreated,
+    PipelineFields,
+    PipelineState,
+    Stage,
+    StageKind,
+)
+
+DEFAULT_STAGES = (
+    Stage(key="lead", name="Lead", probability=10),
+    Stage(key="qualified", name="Qualified", probability=25),
+    Stage(
+        key="proposal",
+        name="Proposal",
+        probability=50,
+        forecast_category=ForecastCategory.BEST_CASE,
+    ),
+    Stage(
+        key="negotiation",
+        name="Negotiation",
+        probability=75,
+        forecast_category=ForecastCategory.COMMIT,
+    ),
+    Stage(
+        key="won",
+        name="Won",
+        probability=100,
+        kind=StageKind.WON,
+        forecast_category=ForecastCategory.CLOSED,
+    ),
+    Stage(
+        key="lost",
+        name="Lost",
+        probability=0,
+        kind=StageKind.LOST,
+        forecast_category=ForecastCategory.OMITTED,
+    ),
+)
+_EPOCH = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
+
+
+class Pipeline(PipelineState, Aggregate):
+    """A pipeline with its tenant."""
+
+    @classmethod
+    def default(cls, tenant_id: str) -> "Pipeline":
+        """The pipeline every tenant has without creating one; stored once it is used."""
+        return cls(
+            **new_record(tenant_id, DEFAULT_PIPELINE, SYSTEM_USER, _EPOCH),
+            version=1,
+            sequence=1,
+            name="Sales",
+            stages=list(DEFAULT_STAGES),
+        )
+
+    @classmethod
+    def publish_default(cls, tenant_id: str) -> Change["Pipeline"]:
+        """The default pipeline, as the tenant's first opportunity in it publishes it."""
+        pipeline = cls.default(tenant_id)
+        return Change(pipeline, (PipelineCreated(current=pipeline),))
+
+    @classmethod
+    def create(
+        cls, tenant_id: str, pipeline_id: str, fields: PipelineFields, by: str, at: datetime
+    ) -> Change["Pipeline"]:
+        """A new pipeline."""
+        pipeline = cls(**new_record(tenant_id, pipeline_id, by, at), **dict(fields))
+        return Change(pipeline, (PipelineCreated(current=pipeline),))
+
+    def stage(self, key: str) -> Stage:
+        """A stage by key. Raises Invalid naming the stages there are."""
+        for stage in self.stages:
+            if stage.key == key:
+                return stage
+        known = ", ".join(stage.key for stage in self.stages)
+        raise Invalid.field("stage", f"is not a stage of pipeline {self.name!r}; it has: {known}")
+
+    def first_stage(self, kind: StageKind) -> Stage:
+        """The first stage of a kind."""
+        return next(stage for stage in self.stages if stage.kind is kind)
+
+
+def stage_attributes(stage: Stage) -> dict[str, Any]:
+    """The attributes an opportunity takes from the stage it is in."""
+    return {
+        "stage": stage.key,
+        "stage_name": stage.name,
+        "status": stage.kind,
+        "probability": stage.probability,
+        "forecast_category": stage.forecast_category,
+    }

@@ -1,0 +1,237 @@
+"""Use cases of opportunities: check the right, load, decide, commit."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from typing import Any
+
+from kernel.domain.aggregate import Version
+from kernel.domain.clock import Clock
+from kernel.domain.errors import Invalid, NotFound
+from kernel.domain.ids import new_id
+from kernel.domain.merge_patch import patched_fields
+from kernel.domain.ownership import ensure_may_change_owner, ensure_may_reassign, with_owner
+from kernel.domain.permissions import Level
+from kernel.domain.principal import RequestContext
+from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
+from opportunities.context import OPPORTUNITIES, REOPEN_OPPORTUNITY
+from opportunities.events.opportunities import OpportunityFields
+from opportunities.events.pipelines import DEFAULT_PIPELINE, StageKind
+from opportunities.model.opportunities import CloseDetails, Opportunity
+from opportunities.model.pipelines import Pipeline
+from opportunities.repository.opportunities import OpportunityRepository
+from opportunities.repository.pipelines import PipelineRepository
+from opportunities.repository.products import ProductRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an opportunity is to be, as far as the request says: pipeline, stage, closing."""
+
+    pipeline_id: str | None = None
+    stage: str | None = None
+    close_details: CloseDetails = field(default_factory=CloseDetails)
+
+
+class OpportunityService:
+    """What users do with opportunities."""
+
+    def __init__(
+        self,
+        opportunities: OpportunityRepository,
+        pipelines: PipelineRepository,
+        products: ProductRepository,
+        now: Clock,
+    ) -> None:
+        self._opportunities, self._pipelines, self._products = opportunities, pipelines, products
+        self._now = now
+
+    def create(
+        self, unit: UnitOfWork, fields: OpportunityFields, placement: Placement
+    ) -> Opportunity:
+        """Create an opportunity: by default the caller's, in its pipeline's first stage."""
+        unit.principal.require(Level.WRITE, OPPORTUNITIES)
+        fields = with_owner(fields, unit.principal)
+        self._check_product(unit.tenant_id, fields, None)
+        pipeline = self._pipeline(unit.tenant_id, placement.pipeline_id or DEFAULT_PIPELINE)
+        stage = pipeline.stage(placement.stage or pipeline.first_stage(StageKind.OPEN).key)
+        change = Opportunity.create(
+            unit.tenant_id,
+            new_id(),
+            fields,
+            pipeline,
+            stage,
+            unit.principal.user_id,
+            self._now(),
+            placement.close_details,
+        )
+        save = partial(self._opportunities.save, unit, None, change)
+        return self._pipelines.publish_with(unit.request, pipeline.id, save)
+
+    def get(self, request: RequestContext, opportunity_id: str) -> Opportunity:
+        """An opportunity."""
+        request.principal.require(Level.READ, OPPORTUNITIES)
+        return self._opportunities.get(request.tenant_id, opportunity_id, consistent=False)
+
+    def list_by_owner(
+        self, request: RequestContext, owner_id: str | None, limit: int, cursor: str | None
+    ) -> Page[Opportunity]:
+        """A user's opportunities (default: the caller's own), newest first."""
+        request.principal.require(Level.READ, OPPORTUNITIES)
+        owner = owner_id or request.principal.user_id
+        return self._opportunities.list_by_owner(request.tenant_id, owner, limit, cursor)
+
+    def list_by_account(
+        self, request: RequestContext, account_id: str, limit: int, cursor: str | None
+    ) -> Page[Opportunity]:
+        """An account's opportunities, newest first."""
+        request.principal.require(Level.READ, OPPORTUNITIES)
+        return self._opportunities.list_by_account(request.tenant_id, account_id, limit, cursor)
+
+    def list_by_stage(
+        self,
+        request: RequestContext,
+        pipeline_id: str,
+        stage: str,
+        closing: tuple[date | None, date | None],
+        limit: int,
+        cursor: str | None,
+    ) -> Page[Opportunity]:
+        """A stage's opportunities in closing order."""
+        request.principal.require(Level.READ, OPPORTUNITIES)
+        first, last = closing
+        if first and last and last < first:
+            raise Invalid.field("close_to", f"is before close_from ({first})")
+        self._pipeline(request.tenant_id, pipeline_id).stage(stage)
+        return self._opportunities.list_by_stage(
+            request.tenant_id, pipeline_id, stage, closing, limit, cursor
+        )
+
+    def find_by_external_id(self, request: RequestContext, ref: str) -> Page[Opportunity]:
+        """The opportunity that has an external id, as a page of one or none."""
+        request.principal.require(Level.READ, OPPORTUNITIES)
+        return page_by_external_id(self._opportunities, request.tenant_id, ref)
+
+    def update(
+        self, unit: UnitOfWork, opportunity_id: str, if_match: Version, patch: dict[str, Any]
+    ) -> Opportunity:
+        """Change an opportunity's fields."""
+        before = self._load(unit, opportunity_id, if_match)
+        fields = patched_fields(before, patch, OpportunityFields)
+        ensure_may_change_owner(unit.principal, before, fields)
+        self._check_product(unit.tenant_id, fields, before)
+        return self._opportunities.save(unit, before, before.update(fields))
+
+    def move(
+        self, unit: UnitOfWork, opportunity_id: str, if_match: Version, stage: str
+    ) -> Opportunity:
+        """Move an opportunity to another open stage."""
+        before = self._load(unit, opportunity_id, if_match)
+        change = before.move(self._pipeline_of(before).stage(stage), self._now())
+        return self._opportunities.save(unit, before, change)
+
+    def win(
+        self,
+        unit: UnitOfWork,
+        opportunity_id: str,
+        if_match: Version,
+        closed_on: date | None,
+    ) -> Opportunity:
+        """Mark an opportunity as won."""
+        before = self._load(unit, opportunity_id, if_match)
+        stage = self._pipeline_of(before).first_stage(StageKind.WON)
+        return self._opportunities.save(unit, before, before.win(stage, self._now(), closed_on))
+
+    def lose(
+        self,
+        unit: UnitOfWork,
+        opportunity_id: str,
+        if_match: Version,
+        reason: str,
+        closed_on: date | None,
+    ) -> Opportunity:
+        """Mark an opportunity as lost, with the reason."""
+        before = self._load(unit, opportunity_id, if_match)
+        stage = self._pipeline_of(before).first_stage(StageKind.LOST)
+        change = before.lose(stage, self._now(), reason, closed_on)
+        return self._opportunities.save(unit, before, change)
+
+    def reopen(
+        self, unit: UnitOfWork, opportunity_id: str, if_match: Version, stage: str | None
+    ) -> Opportunity:
+        """Reopen a closed opportunity (a permission of its own)."""
+        before = self._load(unit, opportunity_id, if_match)
+        unit.principal.require_permission(REOPEN_OPPORTUNITY)
+        pipeline = self._pipeline_of(before)
+        target = pipeline.stage(stage) if stage else pipeline.first_stage(StageKind.OPEN)
+        return self._opportunities.save(unit, before, before.reopen(target, self._now()))
+
+    def reassign(
+        self,
+        unit: UnitOfWork,
+        opportunity_id: str,
+        if_match: Version,
+        owner_id: str,
+        team_id: str | None,
+        *,
+        same_team: bool,
+    ) -> Opportunity:
+        """Give an opportunity to another owner: one's own, or anyone's with the permission."""
+        before = self._load(unit, opportunity_id, if_match)
+        ensure_may_reassign(unit.principal, before)
+        change = before.reassign(owner_id, before.team_id if same_team else team_id)
+        return self._opportunities.save(unit, before, change)
+
+    def upsert(
+        self, unit: UnitOfWork, fields: OpportunityFields, placement: Placement
+    ) -> tuple[Opportunity, bool]:
+        """Create or change by external id, and move to the stage its source has it in.
+
+        Closing details are corrected; it is neither reopened nor put into another pipeline.
+        """
+        unit.principal.require(Level.WRITE, OPPORTUNITIES)
+        found = find_by_external_ids(self._opportunities, unit.tenant_id, fields.external_ids)
+        if found is None:
+            return self.create(unit, fields, placement), True
+        before = self._load(unit, found, None)
+        fields = upserted_fields(before, fields)
+        ensure_may_change_owner(unit.principal, before, fields)
+        self._check_product(unit.tenant_id, fields, before)
+        if placement.pipeline_id not in (None, before.pipeline_id):
+            raise Invalid.field(
+                "pipeline_id", f"cannot change; the opportunity is in {before.pipeline_id}"
+            )
+        stage = None
+        if placement.stage not in (None, before.stage):
+            stage = self._pipeline_of(before).stage(placement.stage)
+        change = before.apply_import(fields, stage, placement.close_details, self._now())
+        return self._opportunities.save(unit, before, change), False
+
+    def _load(self, unit: UnitOfWork, opportunity_id: str, if_match: Version) -> Opportunity:
+        unit.principal.require(Level.WRITE, OPPORTUNITIES)
+        found = self._opportunities.get(unit.tenant_id, opportunity_id)
+        return found.ensure_version(if_match).ensure_active()
+
+    def _pipeline(self, tenant_id: str, pipeline_id: str) -> Pipeline:
+        """The pipeline a request names in a field: an unknown one is a wrong field, no 404."""
+        try:
+            return self._pipelines.named(tenant_id, pipeline_id)
+        except NotFound as error:
+            raise Invalid.field("pipeline_id", f"there is no pipeline {pipeline_id}") from error
+
+    def _pipeline_of(self, opportunity: Opportunity) -> Pipeline:
+        return self._pipelines.named(opportunity.tenant_id, opportunity.pipeline_id)
+
+    def _check_product(
+        self, tenant_id: str, fields: OpportunityFields, before: Opportunity | None
+    ) -> None:
+        """Raise Invalid for a product that does not exist; an unchanged one is not looked up."""
+        product_id = fields.product_id
+        if product_id is None or (before is not None and before.product_id == product_id):
+            return
+        # Most exist; one that does not seem to may have been created a moment ago.
+        find = partial(self._products.find, tenant_id, product_id)
+        if find(consistent=False) is None and find() is None:
+            raise Invalid.field("product_id", f"there is no product {product_id}")

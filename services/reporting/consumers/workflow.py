@@ -1,0 +1,22 @@
+"""The workflow starter: one execution of the state machine per requested report."""
+
+from kernel.domain.cloud_events import CloudEvent
+from kernel.messaging.reactor import Reactor
+from reporting.bootstrap import flow
+from reporting.incoming import RequestedReport
+
+
+def start(event: CloudEvent) -> None:
+    """Start it once, however often the event is delivered; a replayed event starts nothing.
+
+    Cancelling needs no consumer. A run is cancelled as soon as its transaction commits: the state
+    machine's first step, the worker that takes or makes it, and the step after a missed heartbeat
+    all read the run and end the execution.
+    """
+    if event.replayed:
+        return
+    run = RequestedReport.model_validate(event.data["current"])
+    flow().start(event.tenant_id, run.id, event.correlation_id)
+
+
+handler = Reactor("report-flow", types=("ReportRequested",), react=start)

@@ -1,0 +1,90 @@
+"""REST routes of reports."""
+
+from typing import ClassVar
+
+from pydantic import AwareDatetime, Field
+
+from kernel.domain.principal import RequestContext
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
+from kernel.tasks.state import TaskRunStatus
+from kernel.web.models import ListQuery
+from kernel.web.routes import Routes
+from reporting.bootstrap import service
+from reporting.events import ReportRunState
+from reporting.parameters import ReportParameters
+from reporting.service import ReportDetails
+
+routes = Routes()
+
+_WAITING_TEXTS = {
+    TaskRunStatus.PENDING: "Waiting for a worker",
+    TaskRunStatus.PROCESSING: "Starting",
+    TaskRunStatus.RETRY_PENDING: "The worker was lost; waiting for another",
+}
+
+
+class ReportQuery(ListQuery):
+    """Your own runs by default."""
+
+    all: bool = Field(False, description="Everyone's runs; for those who may write reports.")
+
+
+class ReportRunView(ReportRunState):
+    """A run, how far it is, and, once it is completed, where its file is."""
+
+    # Progress moves and links expire without a new version.
+    versioned: ClassVar[bool] = False
+
+    progress: int | None = Field(None, ge=0, le=100, description="Percent, until it has ended.")
+    progress_text: str | None = Field(None, description="What is being done, for people.")
+    progress_at: AwareDatetime | None = None
+    download_url: str | None = Field(None, description="Fetch the file here; no token needed.")
+    download_expires_at: AwareDatetime | None = Field(
+        None, description="Ask for the run again to get a new address."
+    )
+
+    @classmethod
+    def of(cls, details: ReportDetails) -> "ReportRunView":
+        """What is shown of a run."""
+        run, progress, link = details.run, details.progress, details.link
+        shown = {name: getattr(run, name) for name in ReportRunState.model_fields}
+        if progress:
+            shown |= {
+                "progress": progress.percent,
+                "progress_text": progress.text,
+                "progress_at": progress.at,
+            }
+        elif not run.ended:
+            shown |= {"progress": 0, "progress_text": _WAITING_TEXTS[run.status]}
+        elif run.status is TaskRunStatus.COMPLETED:
+            shown |= {"progress": 100}
+        if link:
+            shown |= {"download_url": link.url, "download_expires_at": link.expires_at}
+        return cls.model_construct(**shown)
+
+
+@routes.post("/reports", status=202)
+def request_report(unit: UnitOfWork, body: ReportParameters) -> ReportRunState:
+    """Request a report; Location is its progress and result."""
+    return service().request(unit, body)
+
+
+@routes.get("/reports")
+def list_reports(request: RequestContext, query: ReportQuery) -> Page[ReportRunState]:
+    """List report runs, yours by default, newest first."""
+    if query.all:
+        return service().list_all(request, query.limit, query.cursor)
+    return service().list_mine(request, query.limit, query.cursor)
+
+
+@routes.get("/reports/{report_id}")
+def get_report(request: RequestContext, report_id: str) -> ReportRunView:
+    """Get a report run: its progress, or the link to its file."""
+    return ReportRunView.of(service().get(request, report_id))
+
+
+@routes.post("/reports/{report_id}/cancel")
+def cancel_report(unit: UnitOfWork, report_id: str) -> ReportRunState:
+    """Cancel a report run that has not ended; needs no If-Match."""
+    return service().cancel(unit, report_id)

@@ -1,0 +1,525 @@
+"""The RecordStore: a record and its events commit together or not at all, once, in order."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.domain.aggregate import Aggregate, Change, new_record
+from kernel.domain.clock import utc_now
+from kernel.domain.errors import (
+    Busy,
+    Conflict,
+    CrmError,
+    NotFound,
+    RuleViolation,
+    StaleVersion,
+    TooLarge,
+)
+from kernel.domain.events import DomainEvent
+from kernel.domain.ids import new_id
+from kernel.domain.permissions import Role
+from kernel.domain.principal import Principal, RequestContext
+from kernel.runtime import aws
+from kernel.storage.idempotency import IdempotentRequest
+from kernel.storage.outbox import MAX_EVENT_BYTES
+from kernel.storage.records import RecordStore
+from kernel.storage.table import Action, Add, Check, Put, Table
+from kernel.storage.unit_of_work import UnitOfWork
+from tests.component.conftest import create_table, examples, published
+
+ADMINISTRATOR = frozenset({Role.ADMINISTRATOR})
+ANN = UnitOfWork(RequestContext(Principal("acme", "ann", ADMINISTRATOR), correlation_id="c-1"))
+
+
+class Thing(Aggregate):
+    """A record of no context."""
+
+    name: str
+
+
+class ThingHappened(DomainEvent):
+    """An event of no context, so that it is in no list of published ones."""
+
+    context: ClassVar[str] = "tests"
+    version: ClassVar[int] = 1
+    what: str = ""
+
+
+@pytest.fixture
+def store(cloud: Any) -> RecordStore[Thing]:
+    return a_store()
+
+
+def a_store() -> RecordStore[Thing]:
+    def index(thing: Thing) -> dict[str, Any]:
+        return {"gsi1pk": f"TENANT#{thing.tenant_id}#THINGS", "gsi1sk": thing.name}
+
+    return RecordStore(Table(aws.client("dynamodb"), "table"), Thing, "thing", index)
+
+
+def a_thing(tenant: str = "acme", **fields: Any) -> Thing:
+    return Thing(**new_record(tenant, new_id(), "ann", utc_now()), **{"name": "one", **fields})
+
+
+def save(
+    store: RecordStore[Thing],
+    unit: UnitOfWork,
+    before: Thing | None,
+    after: Thing,
+    *events: DomainEvent,
+    also: Sequence[Action] = (),
+) -> Thing:
+    return store.save(unit, before, Change(after, events), *also)
+
+
+def event(thing: Thing, what: str = "") -> ThingHappened:
+    return ThingHappened(current=thing, what=what)
+
+
+def stored(cloud: Any) -> list[str]:
+    """Everything in the table, in one order."""
+    return sorted(json.dumps(i, default=str) for i in cloud.scan(TableName="table")["Items"])
+
+
+@contextmanager
+def hooked(
+    event: str, act: Callable[[int], Any], operation: str = "TransactWriteItems"
+) -> Iterator[list[int]]:
+    """Call `act` with 1, 2, … at every commit; `before-call` can answer, both can raise."""
+    calls: list[int] = []
+
+    def hook(**_: Any) -> Any:
+        calls.append(1)
+        return act(len(calls))
+
+    events = aws.client("dynamodb").meta.events
+    events.register(f"{event}.dynamodb.{operation}", hook)
+    try:
+        yield calls
+    finally:
+        events.unregister(f"{event}.dynamodb.{operation}", hook)
+
+
+def cancelled(*codes: str) -> tuple[Any, dict[str, Any]]:
+    """DynamoDB's answer to a transaction it did not carry out."""
+
+    class Http:
+        status_code = 400
+
+    error = {"Code": "TransactionCanceledException", "Message": "Transaction cancelled"}
+    return Http(), {"Error": error, "CancellationReasons": [{"Code": code} for code in codes]}
+
+
+def refused(code: str) -> ClientError:
+    """DynamoDB's answer to a write outside a transaction."""
+    return ClientError({"Error": {"Code": code, "Message": ""}}, "x")
+
+
+def test_a_record_comes_back_as_it_was_saved(store: RecordStore[Thing], cloud: Any) -> None:
+    thing = a_thing(external_ids={"crm": "1"})
+    saved = save(store, ANN, None, thing, event(thing, "a"), event(thing, "b"))
+    assert (saved.version, saved.sequence, saved.updated_by) == (1, 2, "ann")
+    assert store.get("acme", thing.id) == saved
+    assert store.id_of("acme", "crm", "1") == thing.id
+    told = published(cloud)
+    assert [(f["sequence"], f["data"]["what"]) for f in told] == [("1", "a"), ("2", "b")]
+    assert {f["subject"] for f in told} == {f"thing/{thing.id}"}
+    assert {f["correlationid"] for f in told} == {"c-1"}
+    for envelope in told:
+        assert envelope["data"]["current"]["version"] == 1
+        assert "tenant_id" not in envelope["data"]["current"]
+
+
+def obstacles(
+    store: RecordStore[Thing], thing: Thing
+) -> dict[str, tuple[dict[str, Any], Any, Any]]:
+    """What can be in the way of each action of one transaction, and what it is refused with."""
+    pk = store.key("acme", thing.id)
+    return {
+        "state": ({"pk": pk, "sk": "STATE"}, Conflict, "conflict"),
+        "first event": ({"pk": pk, "sk": "EVENT#000000000001"}, StaleVersion, "stale-version"),
+        "last event": ({"pk": pk, "sk": "EVENT#000000000002"}, StaleVersion, "stale-version"),
+        "external id": (
+            {"pk": "TENANT#acme#EXTERNAL#THING#erp#2", "sk": "EXTERNAL", "record_id": "other"},
+            Conflict,
+            "duplicate-external-id",
+        ),
+        "also": ({"pk": "unrelated", "sk": "x"}, RuleViolation, "rule-violation"),
+        "key": ({"pk": "key", "sk": "IDEMPOTENCY"}, Conflict, "idempotency-key-in-use"),
+    }
+
+
+@pytest.mark.parametrize(
+    "action", ["state", "first event", "last event", "external id", "also", "key"]
+)
+def test_when_one_action_is_refused_nothing_is_stored(
+    store: RecordStore[Thing], cloud: Any, action: str
+) -> None:
+    thing = a_thing(external_ids={"crm": "1", "erp": "2"})
+    obstacle, refusal, slug = obstacles(store, thing)[action]
+    store.table.put(obstacle)
+    before = stored(cloud)
+    key = IdempotentRequest(store.table, "key", "fingerprint")
+    unit = UnitOfWork(ANN.request, key)
+    also = [Put({"pk": "unrelated", "sk": "x"}, absent=True, refused=refusal(""))]
+    with pytest.raises(refusal) as fault:
+        save(store, unit, None, thing, event(thing), event(thing), also=also)
+    assert fault.value.slug == slug
+    assert stored(cloud) == before
+    assert not key.committed, "the key may be used again"
+    cloud.delete_item(TableName="table", Key={k: {"S": obstacle[k]} for k in ("pk", "sk")})
+    saved = save(store, unit, None, thing, event(thing), event(thing), also=also)
+    assert store.get("acme", thing.id) == saved
+    assert key.committed
+    assert len(stored(cloud)) == 7, "state, two events, two external ids, one more, the key"
+
+
+@pytest.mark.parametrize("action", ["first event", "external id", "also"])
+def test_when_one_action_is_refused_a_record_stays_as_it_was(
+    store: RecordStore[Thing], cloud: Any, action: str
+) -> None:
+    thing = a_thing(external_ids={"crm": "1"})
+    before = save(store, ANN, None, thing)
+    obstacle, refusal, _ = obstacles(store, thing)[action]
+    store.table.put(obstacle)
+    untouched = stored(cloud)
+    after = before.with_changes(name="two", external_ids={"erp": "2"})
+    also = [Put({"pk": "unrelated", "sk": "x"}, absent=True, refused=refusal(""))]
+    with pytest.raises(refusal):
+        save(store, ANN, before, after, event(after), also=also)
+    assert stored(cloud) == untouched
+    assert store.id_of("acme", "crm", "1") == thing.id
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ClientError({"Error": {"Code": "InternalServerError", "Message": ""}}, "x"),
+        ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "x"),
+        ReadTimeoutError(endpoint_url="x"),
+        MemoryError(),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_service_that_fails_is_not_mistaken_for_a_refusal(
+    store: RecordStore[Thing], cloud: Any, fault: Exception
+) -> None:
+    def fail(_: int) -> None:
+        raise fault
+
+    thing = a_thing()
+    with hooked("before-call", fail), pytest.raises(type(fault)):
+        save(store, ANN, None, thing, event(thing))
+    assert stored(cloud) == []
+
+
+def test_a_collision_is_tried_again_and_committed_once(
+    store: RecordStore[Thing], cloud: Any
+) -> None:
+    def collide_twice(number: int) -> Any:
+        return cancelled("TransactionConflict", "None") if number < 3 else None
+
+    thing = a_thing()
+    with hooked("before-call", collide_twice) as calls:
+        saved = save(store, ANN, None, thing, event(thing))
+    assert len(calls) == 3
+    assert store.get("acme", thing.id) == saved
+    assert [f["sequence"] for f in published(cloud)] == ["1"]
+
+
+def test_who_collides_for_ever_is_told_that_it_is_busy(
+    store: RecordStore[Thing], cloud: Any
+) -> None:
+    thing = a_thing()
+    always = hooked("before-call", lambda _: cancelled("TransactionConflict", "None"))
+    with always as calls, pytest.raises(Busy):
+        save(store, ANN, None, thing, event(thing))
+    assert len(calls) == 6
+    assert stored(cloud) == []
+
+
+WRITES: dict[str, Callable[[Table], None]] = {
+    "PutItem": lambda table: table.put({"pk": "p", "sk": "s", "n": 1}),
+    "UpdateItem": lambda table: table.add(Add("p", "s", {"n": 1})),
+    "DeleteItem": lambda table: table.delete("p", "s"),
+}
+
+
+@pytest.mark.parametrize("operation", WRITES)
+def test_a_write_that_meets_a_transaction_is_tried_again(
+    store: RecordStore[Thing], cloud: Any, operation: str
+) -> None:
+    def collide_twice(number: int) -> None:
+        if number < 3:
+            raise refused("TransactionConflictException")
+
+    with hooked("before-call", collide_twice, operation) as calls:
+        WRITES[operation](store.table)
+    assert len(calls) == 3
+    assert len(stored(cloud)) == (operation != "DeleteItem")
+
+
+def test_a_write_that_meets_transactions_for_ever_is_told_that_it_is_busy(
+    store: RecordStore[Thing],
+) -> None:
+    def collide(_: int) -> None:
+        raise refused("TransactionConflictException")
+
+    always = hooked("before-call", collide, "PutItem")
+    with always as calls, pytest.raises(Busy):
+        WRITES["PutItem"](store.table)
+    assert len(calls) == 6
+
+
+def test_a_write_that_is_refused_otherwise_is_not_tried_again(store: RecordStore[Thing]) -> None:
+    def refuse(_: int) -> None:
+        raise refused("ValidationException")
+
+    once = hooked("before-call", refuse, "PutItem")
+    with once as calls, pytest.raises(ClientError, match="ValidationException"):
+        WRITES["PutItem"](store.table)
+    assert len(calls) == 1
+
+
+def test_a_cancellation_nobody_foresaw_is_not_swallowed(
+    store: RecordStore[Thing], cloud: Any
+) -> None:
+    thing = a_thing()
+    unforeseen = hooked("before-call", lambda _: cancelled("ValidationError", "None"))
+    with unforeseen as calls, pytest.raises(ClientError, match="TransactionCanceled"):
+        save(store, ANN, None, thing, event(thing))
+    assert len(calls) == 1
+    assert stored(cloud) == []
+
+
+def check_history(cloud: Any, store: RecordStore[Thing], thing_id: str, subject: str) -> int:
+    """Events are numbered 1, 2, … and the last one tells the state; returns how many."""
+    told = [f for f in published(cloud) if f["subject"] == subject]
+    assert [int(f["sequence"]) for f in told] == list(range(1, len(told) + 1))
+    assert len({f["id"] for f in told}) == len(told)
+    state = store.find("acme", thing_id)
+    if state is None:
+        assert told == []
+        return 0
+    assert state.sequence == len(told)
+    shown = state.model_dump(mode="json", exclude_none=True, exclude={"tenant_id", "sequence"})
+    current = told[-1]["data"]["current"]
+    assert {k: v for k, v in current.items() if k in shown} == current
+    assert (current["version"], current["updated_at"]) == (state.version, shown["updated_at"])
+    return len(told)
+
+
+@examples(12)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 3),  # events told by the change
+            st.sampled_from(["fine", "fine", "fails before", "fails after", "collides", "stale"]),
+        ),
+        max_size=7,
+    )
+)
+def test_whatever_fails_meanwhile_every_change_is_told_once(
+    store: RecordStore[Thing], cloud: Any, changes: list[tuple[int, str]]
+) -> None:
+    thing = a_thing()
+    seen: Thing | None = None
+    older: Thing | None = None
+    committed = told = 0
+
+    def at_the_first(act: Any) -> Callable[[int], Any]:
+        return lambda number: act() if number == 1 else None
+
+    def lost() -> None:
+        raise ReadTimeoutError(endpoint_url="x")
+
+    for number, (count, mishap) in enumerate(changes):
+        before = older if mishap == "stale" and older is not None else seen
+        after = (before or thing).with_changes(name=f"n{number}")
+        news = [event(after, str(n)) for n in range(count)]
+        hooks = {
+            "fails before": ("before-call", at_the_first(lost)),
+            "fails after": ("after-call", at_the_first(lost)),
+            "collides": (
+                "before-call",
+                at_the_first(lambda: cancelled("TransactionConflict", "None", "None", "None")),
+            ),
+        }
+        hook, act = hooks.get(mishap, ("before-call", lambda _: None))
+        try:
+            with hooked(hook, act):
+                save(store, ANN, before, after, *news)
+            landed = True
+        except StaleVersion:
+            assert before is older is not seen
+            landed = False
+        except ReadTimeoutError:
+            landed = mishap == "fails after"  # it did land; the caller cannot know
+        if landed:
+            committed, told = committed + 1, told + count
+            older, seen = seen, store.get("acme", thing.id)
+            assert seen.name == f"n{number}"
+        assert check_history(cloud, store, thing.id, f"thing/{thing.id}") == told
+        assert (seen.version if seen else 0) == committed
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_of_two_who_saw_the_same_version_one_lands(
+    store: RecordStore[Thing], cloud: Any, count: int
+) -> None:
+    thing = a_thing()
+    seen = save(store, ANN, None, thing, event(thing))
+    first = save(store, ANN, seen, seen.with_changes(name="first"), *[event(seen)] * count)
+    with pytest.raises(StaleVersion):
+        save(store, ANN, seen, seen.with_changes(name="second"), *[event(seen)] * count)
+    assert store.get("acme", thing.id) == first
+    assert len(published(cloud)) == 1 + count
+
+
+def test_many_who_write_at_once_lose_no_change(store: RecordStore[Thing], cloud: Any) -> None:
+    thing = a_thing(name="-")
+    save(store, ANN, None, thing, event(thing))
+
+    def add(letter: str) -> None:
+        while True:
+            seen = store.get("acme", thing.id)
+            after = seen.with_changes(name=seen.name + letter)
+            try:
+                save(store, ANN, seen, after, event(after))
+                return
+            except (StaleVersion, Busy):
+                continue
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, "abcdefgh"))
+    last = store.get("acme", thing.id)
+    assert (sorted(last.name), last.version) == (list("-abcdefgh"), 9)
+    assert check_history(cloud, store, thing.id, f"thing/{thing.id}") == 9
+
+
+def test_a_record_is_made_once(store: RecordStore[Thing], cloud: Any) -> None:
+    thing = a_thing()
+    save(store, ANN, None, thing, event(thing))
+    with pytest.raises(Conflict):
+        save(store, ANN, None, thing.with_changes(name="two"), event(thing))
+    assert store.get("acme", thing.id).name == "one"
+
+
+def test_an_external_id_taken_at_the_same_moment_goes_to_one(
+    store: RecordStore[Thing], cloud: Any
+) -> None:
+    first, second = (a_thing(external_ids={"crm": "1"}) for _ in range(2))
+
+    def meanwhile(number: int) -> None:
+        if number == 1:  # not again for the commit made here
+            save(a_store(), ANN, None, second, event(second))
+
+    with hooked("before-call", meanwhile), pytest.raises(Conflict) as fault:
+        save(store, ANN, None, first, event(first))
+    assert fault.value.slug == "duplicate-external-id"
+    assert store.id_of("acme", "crm", "1") == second.id
+    assert store.find("acme", first.id) is None
+    assert {f["subject"] for f in published(cloud)} == {f"thing/{second.id}"}
+
+
+@examples(12)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.dictionaries(st.sampled_from(["crm", "erp"]), st.sampled_from("12"), max_size=2),
+        ),
+        max_size=7,
+    )
+)
+def test_an_external_id_names_at_most_one_record_at_any_time(
+    store: RecordStore[Thing], cloud: Any, moves: list[tuple[int, dict[str, str]]]
+) -> None:
+    tenant = f"t{new_id()}"
+    unit = UnitOfWork(RequestContext(Principal(tenant, "ann", ADMINISTRATOR)))
+    records = [save(store, unit, None, a_thing(tenant)) for _ in range(3)]
+    holders: dict[tuple[str, str], str] = {}
+    for number, external_ids in moves:
+        before = records[number]
+        wanted = set(external_ids.items())
+        free = all(holders.get(pair, before.id) == before.id for pair in wanted)
+        after = before.with_changes(external_ids=external_ids)
+        if free:
+            records[number] = save(store, unit, before, after)
+            holders = {p: h for p, h in holders.items() if h != before.id}
+            holders |= dict.fromkeys(wanted, before.id)
+        else:
+            with pytest.raises(Conflict):
+                save(store, unit, before, after)
+        for system in ("crm", "erp"):
+            for value in "12":
+                assert store.id_of(tenant, system, value) == holders.get((system, value))
+
+
+def test_a_record_of_another_tenant_is_not_there(store: RecordStore[Thing]) -> None:
+    thing = save(store, ANN, None, a_thing(external_ids={"crm": "1"}))
+    assert store.find("globex", thing.id) is None
+    assert store.id_of("globex", "crm", "1") is None
+    page = store.page("globex", "THINGS", index="gsi1", limit=10, cursor=None)
+    assert (list(page.items), page.next_cursor) == ([], None)
+    with pytest.raises(NotFound):
+        store.get("globex", thing.id)
+
+
+def test_a_transaction_over_two_tables_is_one(store: RecordStore[Thing], cloud: Any) -> None:
+    create_table(cloud, "other")
+    thing = a_thing()
+    there = Check("a", "b", RuleViolation("gone"), table="other")
+    with pytest.raises(RuleViolation, match="gone"):
+        save(store, ANN, None, thing, event(thing), also=[there])
+    assert stored(cloud) == []
+    Table(aws.client("dynamodb"), "other").put({"pk": "a", "sk": "b", "version": 1})
+    save(store, ANN, None, thing, event(thing), also=[there])
+    assert len(stored(cloud)) == 2
+
+
+@pytest.mark.parametrize(("version", "holds"), [(None, True), (3, True), (2, False), (4, False)])
+def test_a_check_holds_while_the_item_is_at_its_version(
+    store: RecordStore[Thing], cloud: Any, version: int | None, holds: bool
+) -> None:
+    store.table.put({"pk": "a", "sk": "b", "version": 3})
+    thing = a_thing()
+    check = Check("a", "b", Busy("changed"), version=version)
+    if holds:
+        save(store, ANN, None, thing, also=[check])
+        return
+    with pytest.raises(CrmError, match="changed"):
+        save(store, ANN, None, thing, also=[check])
+    assert store.find("acme", thing.id) is None
+
+
+def test_an_event_the_bus_would_never_take_is_refused_and_nothing_is_stored(
+    store: RecordStore[Thing], cloud: Any
+) -> None:
+    thing = a_thing()
+    # Two bytes each, and six: what counts is the text that is sent.
+    for letter, size in (("ä", 2), ("\x01", 6)):
+        fits = letter * ((MAX_EVENT_BYTES - 2000) // size)
+        save(store, ANN, None, a_thing(), event(thing, fits))
+        before = stored(cloud)
+        with pytest.raises(TooLarge, match="240,000"):
+            save(store, ANN, None, thing, event(thing, fits + letter * 1000))
+        assert stored(cloud) == before
+
+
+def test_a_sent_event_is_kept_for_a_week(store: RecordStore[Thing], cloud: Any) -> None:
+    thing = a_thing()
+    save(store, ANN, None, thing, event(thing))
+    items = cloud.scan(TableName="table")["Items"]
+    (outboxed,) = (i for i in items if i["sk"]["S"].startswith("EVENT#"))
+    age = int(outboxed["ttl"]["N"]) - utc_now().timestamp()
+    assert 6.9 * 86400 < age < 7.1 * 86400
+    (state,) = (i for i in items if i["sk"]["S"] == "STATE")
+    assert "ttl" not in state
