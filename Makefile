@@ -4,7 +4,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
-GENERATED := schemas openapi asyncapi examples requests
+TEMPLATES := $(wildcard template.yaml infra/*.yaml infra/modules/*.yaml services/*/template.yaml examples/*/template.yaml)
+GENERATED := schemas openapi asyncapi gateway examples requests problems
 # Tests run in as many processes as the machine has cores, and half as many again: some wait for a clock.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
@@ -55,14 +56,14 @@ types: env ## mypy --strict
 	$(call step,$@,$(BIN)/mypy)
 
 imports: env ## who may import whom
-	$(call step,$@,$(BIN)/lint-imports --no-cache)
+	$(call step,$@,$(BIN)/python -m tools.imports)
 
 drift: env ## what is generated from the code is up to date
 	$(call step,$@,for t in $(GENERATED); do $(BIN)/python -m tools.$$t --check || exit 1; done)
 
 template: env ## cfn-lint and sam validate
-	$(call step,cfn-lint,$(BIN)/cfn-lint template.yaml infra/*.yaml examples/*/template.yaml)
-	$(call step,sam,$(BIN)/sam validate --lint)
+	$(call step,cfn-lint,$(BIN)/cfn-lint $(TEMPLATES))
+	$(call step,sam,$(BIN)/python -m tools.validate $(TEMPLATES))
 
 unit: env ## unit, contract and template tests
 	$(call step,$@,$(pytest) worksteal tests/unit tests/contracts tests/template)
@@ -90,7 +91,7 @@ judge: env ## tables, relay and budgets again, against DynamoDB Local (JDK 17 an
 flows: env ## build, deploy to the local platform, drive it from outside
 	@$(BIN)/pytest tests/flows --durations=10
 
-contracts: env ## write schemas, OpenAPI, AsyncAPI, examples and sample requests
+contracts: env ## write schemas, OpenAPI, AsyncAPI, the gateway, examples and sample requests
 	@for t in $(GENERATED); do $(BIN)/python -m tools.$$t || exit 1; done
 
 bench: env ## ratios of timings against their references, on this machine

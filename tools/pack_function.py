@@ -1,12 +1,14 @@
-"""Make a function's artefact: the kernel, one context, and every context's manifest, compiled.
+"""Make a function's artefact: the kernel, one folder of services/, and every context's manifest.
 
-`python tools/pack_function.py TARGET [PART]`, run by services/Makefile for `sam build`; only the
-standard library, because `sam build` must work before anything is installed.
+The folder is the one whose template.yaml declares the function. `python tools/pack_function.py
+TARGET FUNCTION` is run by services/Makefile for `sam build`; only the standard library, because
+`sam build` must work before anything is installed.
 """
 
 import compileall
 import importlib
 import py_compile
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -18,6 +20,15 @@ RUNS_AT = "/var/task"
 _MANIFEST = "context.py"
 _WORKER_ONLY = ("kernel/tasks/worker/*",)
 """What only the worker's image has, besides what the manifests name."""
+
+
+def folder_of(function: str, services: Path = SERVICES) -> str:
+    """The folder whose template declares a function (its logical id). Raises LookupError."""
+    declaration = re.compile(rf"^  {re.escape(function)}:$", re.MULTILINE)
+    for template in sorted(services.glob("*/template.yaml")):
+        if declaration.search(template.read_text(encoding="utf-8")):
+            return template.parent.name
+    raise LookupError(f"no {services.name}/*/template.yaml declares {function}")
 
 
 def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
@@ -57,4 +68,4 @@ def _worker_modules(services: Path, parts: list[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    pack(Path(sys.argv[1]), ["kernel", *sys.argv[2:]])
+    pack(Path(sys.argv[1]), ["kernel", folder_of(sys.argv[2])])

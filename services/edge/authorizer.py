@@ -27,7 +27,7 @@ _FETCH_SECONDS = 3
 
 
 class Refused(Exception):
-    """The token is not one we accept; the message says why (for the log, not for the caller)."""
+    """The token is not accepted; the message is for the log, not for the caller."""
 
 
 @cache
@@ -52,7 +52,7 @@ def _keys(issuer: str) -> jwt.PyJWKClient:
 
 
 def _key(issuer: str, token: str) -> jwt.PyJWK:
-    """The key that a token says it was signed with. Raises Refused, or jwt's errors."""
+    """The key whose id a token names. Raises Refused, or jwt's errors."""
     try:
         return _keys(issuer).get_signing_key_from_jwt(token)
     except (OSError, ValueError) as fault:  # a broken connection, or an answer that is no JSON
@@ -60,7 +60,7 @@ def _key(issuer: str, token: str) -> jwt.PyJWK:
 
 
 def tenant_of(issuer: str, base: str) -> str:
-    """The tenant an issuer stands for. Raises Refused for an issuer that is not ours."""
+    """The tenant of an issuer. Raises Refused for an issuer outside ISSUER_BASE."""
     tenant = issuer.removeprefix(base)
     if not issuer.startswith(base) or not TENANT.fullmatch(tenant):
         raise Refused(f"unknown issuer {issuer[:200]!r}")
@@ -97,7 +97,7 @@ def verify(token: str, base: str, audience: str) -> dict[str, str]:
 
 
 def _roles(access: Any) -> list[str]:
-    """The roles we know among those of the claim `realm_access`, whatever else it holds."""
+    """The CRM's roles among those of the claim `realm_access`."""
     named = access.get("roles") if isinstance(access, dict) else None
     return [role.value for role in Role if role in named] if isinstance(named, list) else []
 

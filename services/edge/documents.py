@@ -8,8 +8,11 @@ from typing import Any
 from kernel.web.correlation import HEADER, correlation_id
 
 _DOCUMENTS = {"/openapi.json": "openapi.json", "/asyncapi.json": "asyncapi.json"}
+_HEALTH = "/health"
+PATHS = (*_DOCUMENTS, _HEALTH)
+"""What everybody may read."""
 _HERE = Path(__file__).resolve()
-# In the function's artefact the documents lie beside the kernel; in the repository in docs/.
+# In the function's artefact the documents are beside the kernel, in the repository in docs/.
 _FOLDERS = (_HERE.parents[1], _HERE.parents[2] / "docs")
 _MAX_AGE_SECONDS = 300
 
@@ -28,7 +31,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     path = str(event.get("resource") or event.get("path", "")).removeprefix("/v1")
     if name := _DOCUMENTS.get(path):
         return _answer(200, _document(name), f"public, max-age={_MAX_AGE_SECONDS}", correlation)
-    if path == "/health":
+    if path == _HEALTH:
         return _answer(200, json.dumps({"status": "ok"}), "no-store", correlation)
     problem = {
         "type": "urn:zebros:problem:not-found",

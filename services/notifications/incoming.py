@@ -1,4 +1,4 @@
-"""The part of other contexts' events this context reads: whom to notify, and of what."""
+"""The part of other contexts' events this context reads: recipients and texts of notifications."""
 
 from pydantic import BaseModel, ConfigDict
 

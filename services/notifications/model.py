@@ -59,9 +59,9 @@ def derived_id(event_id: str, recipient: str) -> str:
 
 
 def message_for(event: CloudEvent) -> Message | None:
-    """The notification an event makes; None when it concerns nobody.
+    """The notification for an event; None when it concerns no user.
 
-    Nobody is notified of what was imported, or of a task they assigned to themselves.
+    There is none for imported records, or for a task that users assign to themselves.
     """
     if event.origin == "import":
         return None

@@ -32,7 +32,7 @@ class NotificationService:
         self._notifications, self._push, self._now = notifications, push, now
 
     def notify(self, event: CloudEvent) -> Notification | None:
-        """Notify the user whom an event concerns, once, and push it; None when it is nobody."""
+        """Notify the user an event concerns, once, and push it; None when there is no such user."""
         message = message_for(event)
         if message is None:
             return None

@@ -9,4 +9,4 @@ class Settings:
 
     table_name: str
     socket_endpoint: str = ""
-    """The management API of the WebSocket connections; empty: nobody is connected."""
+    """The management API of the WebSocket connections; empty where there is no WebSocket API."""

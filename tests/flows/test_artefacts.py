@@ -17,7 +17,7 @@ from tests.flows.conftest import Crm
 from tests.template.stack import functions
 from zebros.local.home import Home
 
-LAYERS = {"DepsLayer", "AuthLayer"}
+LAYERS = ("DepsLayer", "AuthLayer")
 # Without -I and -S the interpreter would find this environment; standard library only.
 ALONE = [sys.executable, "-I", "-S", "-B", "-c"]
 NEVER_AT_START = {
@@ -41,7 +41,8 @@ at_start = sorted(set(m.partition(".")[0] for m in sys.modules))
 own = set()
 for path in sorted(pathlib.Path(artefact).rglob("*.py")):
     parts = path.relative_to(artefact).with_suffix("").parts
-    own.add(parts[0])
+    if parts[1:] not in (("context",), ("__init__",)):  # every artefact has all manifests
+        own.add(parts[0])
     one = ".".join(parts).removesuffix(".__init__")
     # Every artefact has the whole kernel; only the authorizer's layer has what this one imports.
     if one != "edge.authorizer" or one == module:
@@ -84,14 +85,20 @@ def built(crm: Crm) -> Path:
     return Home(crm.zebros.home).build.resolve()
 
 
+def artefact(name: str, built: Path) -> Path:
+    """The folder of a function or a layer, below the folder of its stack."""
+    (found,) = built.glob(f"*/{name}")
+    return found
+
+
 def layers_of(name: str, built: Path) -> Sequence[str]:
-    listed = functions()[name].get("Layers", [{"Ref": "DepsLayer"}])
-    return [str(built / layer["Ref"] / "python") for layer in listed]
+    listed = functions()[name]["Layers"]
+    return [str(artefact(layer["Ref"], built) / "python") for layer in listed]
 
 
 def loaded(name: str, built: Path) -> dict[str, Any]:
     handler = str(functions()[name]["Handler"])
-    found = json.loads(alone(IMPORT, str(built / name), handler, *layers_of(name, built)))
+    found = json.loads(alone(IMPORT, str(artefact(name, built)), handler, *layers_of(name, built)))
     assert isinstance(found, dict)
     return found
 
@@ -99,7 +106,7 @@ def loaded(name: str, built: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("name", functions())
 def test_an_artefact_needs_nothing_but_its_layers(name: str, built: Path) -> None:
     found = loaded(name, built)
-    assert set(found["own"]) <= {"kernel", context_of(name)}, "one context, and its own"
+    assert set(found["own"]) <= {"kernel", context_of(name)}, "one context, its own, and manifests"
     assert not NEVER_AT_START & set(found["at_start"])
     assert found["slow"] == [], "these would be compiled at every cold start"
 
@@ -111,14 +118,20 @@ def context_of(name: str) -> str:
 
 def test_the_layer_knows_every_service_that_is_called(built: Path) -> None:
     services = ("dynamodb", "events", "s3", "secretsmanager", "sqs", "stepfunctions")
-    artefact = built / "CustomersApi"
     layers = layers_of("CustomersApi", built)
-    alone(CLIENTS, str(artefact), *layers, "--", *services, "apigatewaymanagementapi")
+    alone(
+        CLIENTS,
+        str(artefact("CustomersApi", built)),
+        *layers,
+        "--",
+        *services,
+        "apigatewaymanagementapi",
+    )
 
 
 def test_no_artefact_carries_a_cache_a_test_or_a_folder_of_this_machine(built: Path) -> None:
     for name in [*functions(), *LAYERS]:
-        for path in (built / name).rglob("*"):
+        for path in artefact(name, built).rglob("*"):
             assert path.name not in ("tests", ".git", ".mypy_cache", ".pytest_cache"), path
             if path.suffix == ".pyc":
                 assert path.parent.name == "__pycache__"
@@ -128,8 +141,8 @@ def test_no_artefact_carries_a_cache_a_test_or_a_folder_of_this_machine(built: P
 def test_a_function_s_package_is_small(built: Path) -> None:
     """Lambda fetches it at every cold start: 1 MB of ours, and layers under 64 MB together."""
     for name in functions():
-        assert size(built / name) < 2_000_000, name
-    assert sum(size(built / layer) for layer in LAYERS) < 64_000_000
+        assert size(artefact(name, built)) < 2_000_000, name
+    assert sum(size(artefact(layer, built)) for layer in LAYERS) < 64_000_000
 
 
 def size(folder: Path) -> int:

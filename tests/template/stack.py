@@ -1,42 +1,45 @@
-"""The template as data: CloudFormation's short tags read as their long forms."""
+"""The templates as data: one by one, or all of them assembled into the whole system."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.template.assembly import ROOT, Assembly, parse
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's tags."""
-
-
-def _tag(loader: yaml.Loader, suffix: str, node: yaml.Node) -> Any:
-    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        return {name: value.split(".", 1) if suffix == "GetAtt" else value}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.MappingNode)
-    return {name: loader.construct_mapping(node, deep=True)}
-
-
-_Loader.add_multi_constructor("!", _tag)
+__all__ = ["ROOT", "functions", "listed", "load", "resources", "statements", "system", "templates"]
 
 
 @cache
 def load(name: str = "template.yaml") -> dict[str, Any]:
-    """A template of the repository."""
-    loaded: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), _Loader)
-    return loaded
+    """A template of the repository, by its path."""
+    return parse((ROOT / name).read_text(encoding="utf-8"))
 
 
-def resources(kind: str, name: str = "template.yaml") -> dict[str, dict[str, Any]]:
-    """Resources of a type by logical id, with their Properties."""
-    found = load(name)["Resources"]
+@cache
+def system() -> Assembly:
+    """Root template and nested stacks as one; a function has the policies that modules give it."""
+    whole = Assembly(ROOT / "template.yaml", {})
+    for policy in whole.resources.values():
+        if policy["Type"] == "AWS::IAM::Policy":
+            for role in policy["Properties"]["Roles"]:
+                function = whole.resources[role["Ref"].removesuffix("Role")]["Properties"]
+                function["Policies"] = [
+                    *function["Policies"],
+                    policy["Properties"]["PolicyDocument"],
+                ]
+    return whole
+
+
+@cache
+def templates() -> tuple[str, ...]:
+    """Every template of the system, by its path."""
+    patterns = ("template.yaml", "infra/*.yaml", "infra/modules/*.yaml", "services/*/template.yaml")
+    found = [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    return tuple(str(path.relative_to(ROOT)) for path in found)
+
+
+def resources(kind: str, name: str | None = None) -> dict[str, dict[str, Any]]:
+    """Resources of a type by logical id, with their Properties: of the system, or of a template."""
+    found = system().resources if name is None else load(name)["Resources"]
     return {k: v.get("Properties", {}) for k, v in found.items() if v["Type"] == kind}
 
 

@@ -66,12 +66,12 @@ def queried(context: str) -> set[str]:
 
 
 def test_every_table_has_a_record_type() -> None:
-    assert sorted(resources("AWS::DynamoDB::Table")) == TABLES
+    assert sorted(resources("AWS::DynamoDB::GlobalTable")) == TABLES
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_has_the_indexes_its_records_are_in(table: str) -> None:
-    found = resources("AWS::DynamoDB::Table")[table]
+    found = resources("AWS::DynamoDB::GlobalTable")[table]
     of_types = [
         key_attributes(context.name, one.name)
         for context in contexts().values()

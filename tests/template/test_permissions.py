@@ -105,7 +105,7 @@ def test_a_function_has_exactly_the_environment_its_code_reads(name: str) -> Non
 
 
 def worker_statements() -> list[dict[str, Any]]:
-    roles = resources("AWS::IAM::Role", "infra/worker.yaml")
+    roles = resources("AWS::IAM::Role", "infra/workers.yaml")
     (policy,) = roles["TaskRole"]["Policies"]
     found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
     return found
@@ -116,7 +116,7 @@ def test_the_worker_may_do_exactly_what_its_code_does() -> None:
 
 
 def test_the_worker_has_the_environment_its_code_reads() -> None:
-    (task,) = resources("AWS::ECS::TaskDefinition", "infra/worker.yaml").values()
+    (task,) = resources("AWS::ECS::TaskDefinition", "infra/workers.yaml").values()
     (container,) = task["ContainerDefinitions"]
     given = {variable["Name"] for variable in container["Environment"]}
     assert worker().needed <= given

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.template.stack import functions, load, resources
+from tests.template.stack import functions, load, resources, system
 
 # The scaling strategy: Lambda default memory and concurrency, report tasks, per phase.
 STRATEGY = {
@@ -55,37 +55,38 @@ def test_what_only_the_cloud_has_is_left_out_locally() -> None:
     conditions = load()["Conditions"]
     assert "000000000000" in json.dumps(conditions["IsCloud"])
     assert {"Condition": "IsCloud"} in conditions["HasWorker"]["Fn::And"]
-    for kind in ("AWS::CloudFormation::Stack", "AWS::ApplicationAutoScaling::ScalableTarget"):
-        for name in resources(kind):
-            assert "Condition" in load()["Resources"][name], name
+    of_the_worker = system().stacks["Worker"].resources
+    assert set(resources("AWS::ApplicationAutoScaling::ScalableTarget")) <= set(of_the_worker)
+    for name, resource in of_the_worker.items():
+        assert resource["Condition"] == "HasWorker", name
 
 
 def test_the_worker_prefers_spot_and_scales_by_backlog_per_running_task() -> None:
-    (service,) = resources("AWS::ECS::Service", "infra/worker.yaml").values()
+    (service,) = resources("AWS::ECS::Service", "infra/workers.yaml").values()
     weights = {c["CapacityProvider"]: c["Weight"] for c in service["CapacityProviderStrategy"]}
     assert weights["FARGATE_SPOT"] > weights["FARGATE"]
     (policy,) = resources(
-        "AWS::ApplicationAutoScaling::ScalingPolicy", "infra/worker.yaml"
+        "AWS::ApplicationAutoScaling::ScalingPolicy", "infra/workers.yaml"
     ).values()
     metrics = policy["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
     (expression,) = [m["Expression"] for m in metrics["Metrics"] if "Expression" in m]
     assert "waiting / running" in expression["Fn::Sub"]
-    (container,) = resources("AWS::ECS::TaskDefinition", "infra/worker.yaml").values()
+    (container,) = resources("AWS::ECS::TaskDefinition", "infra/workers.yaml").values()
     assert container["ContainerDefinitions"][0]["StopTimeout"] < 120, "Spot's notice"
 
 
 def test_an_image_that_does_not_start_fails_the_deployment_within_minutes() -> None:
     """Without the circuit breaker CloudFormation waits for hours for tasks that never run."""
-    (service,) = resources("AWS::ECS::Service", "infra/worker.yaml").values()
+    (service,) = resources("AWS::ECS::Service", "infra/workers.yaml").values()
     breaker = service["DeploymentConfiguration"]["DeploymentCircuitBreaker"]
     assert breaker == {"Enable": True, "Rollback": True}
 
 
 def test_an_update_leaves_as_many_workers_as_the_backlog_asked_for() -> None:
-    (service,) = resources("AWS::ECS::Service", "infra/worker.yaml").values()
+    (service,) = resources("AWS::ECS::Service", "infra/workers.yaml").values()
     assert "DesiredCount" not in service, "it would be set again with every update"
     (target,) = resources(
-        "AWS::ApplicationAutoScaling::ScalableTarget", "infra/worker.yaml"
+        "AWS::ApplicationAutoScaling::ScalableTarget", "infra/workers.yaml"
     ).values()
     assert (target["MinCapacity"], target["MaxCapacity"]) == (
         {"Ref": "MinTasks"},

@@ -5,10 +5,18 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import functions, listed, load, resources, statements
+from tests.template.stack import (
+    functions,
+    listed,
+    load,
+    resources,
+    statements,
+    system,
+    templates,
+)
 
-TEMPLATES = ("template.yaml", "infra/worker.yaml", "examples/subscriber/template.yaml")
-TABLES = resources("AWS::DynamoDB::Table")
+TEMPLATES = (*templates(), "examples/subscriber/template.yaml")
+TABLES = resources("AWS::DynamoDB::GlobalTable")
 QUEUES = resources("AWS::SQS::Queue")
 PARAMETERS = load("template.yaml")["Parameters"]
 MAPPINGS = resources("AWS::Lambda::EventSourceMapping")
@@ -44,9 +52,13 @@ def test_no_statement_is_about_everything(name: str) -> None:
 def test_a_table_is_encrypted_recoverable_and_forgets_what_is_temporary(name: str) -> None:
     table = TABLES[name]
     assert table["SSESpecification"]["SSEEnabled"] is True
-    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    (replica,) = table["Replicas"]
+    assert replica["Region"] == {"Ref": "AWS::Region"}
+    assert replica["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
-    whole = load()["Resources"][name]
+    whole = system().resources[name]
     assert whole["DeletionPolicy"] == whole["UpdateReplacePolicy"] == "Retain"
 
 
@@ -62,7 +74,7 @@ def test_a_bucket_is_private_encrypted_and_tls_only(name: str) -> None:
     assert (deny["Effect"], deny["Action"]) == ("Deny", "s3:*")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert len(deny["Resource"]) == 2, "the bucket and what is in it"
-    assert load()["Resources"][name]["DeletionPolicy"] == "Retain"
+    assert system().resources[name]["DeletionPolicy"] == "Retain"
 
 
 def test_every_queue_that_feeds_a_consumer_has_a_dead_letter_queue() -> None:
@@ -85,8 +97,7 @@ def test_a_queue_is_encrypted(name: str) -> None:
 @pytest.mark.parametrize("name", functions())
 def test_an_asynchronous_function_has_a_dead_letter_queue(name: str) -> None:
     function = functions()[name]
-    types = {event["Type"] for event in function.get("Events", {}).values()}
-    assert types <= {"Api"}, (
+    assert "Events" not in function, (
         "sources get a mapping of their own: SAM would let them read all queues"
     )
     for mapping in mappings_of(name):
@@ -190,15 +201,21 @@ def test_the_api_has_one_stage() -> None:
 
 
 def test_every_route_asks_the_authorizer_unless_it_is_public_documentation() -> None:
-    api = resources("AWS::Serverless::Api")["Api"]
-    assert api["Auth"]["DefaultAuthorizer"] == "Token"
-    assert api["Auth"]["Authorizers"]["Token"]["Identity"]["ReauthorizeEvery"] == 300
-    public = {
-        event["Properties"]["Path"]
-        for function in functions().values()
-        for event in function.get("Events", {}).values()
-        if event["Type"] == "Api" and event["Properties"].get("Auth") == {"Authorizer": "NONE"}
-    }
+    body = resources("AWS::Serverless::Api")["Api"]["DefinitionBody"]
+    token = body["securityDefinitions"]["Token"]
+    assert (token["in"], token["name"]) == ("header", "Authorization")
+    authorizer = token["x-amazon-apigateway-authorizer"]
+    assert authorizer["type"] == "token"
+    assert authorizer["authorizerResultTtlInSeconds"] == 300
+    assert "/functions/${Authorizer.Arn}/invocations" in authorizer["authorizerUri"]["Fn::Sub"]
+    operations = [
+        (path, operation)
+        for path, by_method in body["paths"].items()
+        for method, operation in by_method.items()
+        if method != "options"
+    ]
+    assert all(one.get("security", [{"Token": []}]) == [{"Token": []}] for _, one in operations)
+    public = {path for path, operation in operations if "security" not in operation}
     assert public == {"/openapi.json", "/asyncapi.json", "/health"}
 
 

@@ -14,7 +14,7 @@ from kernel.tasks.retry import Next, RetryPolicy
 from kernel.tasks.worker.timing import WorkerTiming
 from reporting.handlers.steps import handler
 from reporting.jobs import JOBS
-from tests.template.stack import ROOT, load
+from tests.template.stack import ROOT, system
 
 TEXT = (ROOT / "statemachines" / "report.asl.json").read_text(encoding="utf-8")
 STATES: dict[str, dict[str, Any]] = json.loads(TEXT)["States"]
@@ -132,6 +132,6 @@ def test_a_cancelled_report_is_no_failure() -> None:
 
 
 def test_the_template_fills_in_every_placeholder() -> None:
-    flow = load()["Resources"]["ReportFlow"]["Properties"]
+    flow = system().resources["ReportFlow"]["Properties"]
     assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == set(flow["DefinitionSubstitutions"])
     assert flow["DefinitionUri"] == "statemachines/report.asl.json"

@@ -1,23 +1,25 @@
-"""The template and the code say the same: routes, consumers, handlers, problems, outputs."""
+"""The templates and the code say the same: routes, consumers, handlers, problems."""
 
 import importlib
 import json
 import re
-from typing import Any
 
 import pytest
 
 from kernel.messaging.projection import Projection
 from kernel.runtime.contexts import contexts
-from tests.template.stack import ROOT, functions, load, resources
+from tests.template.stack import ROOT, functions, load, resources, system, templates
 from tools.contexts import events
 
 
 def declared_routes(context: str) -> set[tuple[str, str]]:
-    function = functions()[f"{context.capitalize()}Api"]
+    paths = resources("AWS::Serverless::Api")["Api"]["DefinitionBody"]["paths"]
+    called = f"/functions/${{{context.capitalize()}Api.Arn}}/invocations"
     return {
-        (event["Properties"]["Method"], event["Properties"]["Path"])
-        for event in function["Events"].values()
+        (method.upper(), path)
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if called in json.dumps(operation)
     }
 
 
@@ -39,6 +41,24 @@ def test_no_route_is_a_catch_all() -> None:
 def test_a_handler_is_there(name: str) -> None:
     module, _, attribute = functions()[name]["Handler"].rpartition(".")
     assert callable(getattr(importlib.import_module(module), attribute))
+
+
+@pytest.mark.parametrize("name", functions())
+def test_a_function_has_each_of_its_layers_once(name: str) -> None:
+    """AWS refuses a layer that is named twice, and SAM adds a function's own to the common ones."""
+    layers = [layer["Ref"] for layer in functions()[name]["Layers"]]
+    assert layers == (["DepsLayer", "AuthLayer"] if name == "Authorizer" else ["DepsLayer"])
+
+
+def test_sam_local_mounts_the_layer_that_sam_build_made() -> None:
+    """It follows no layer through a parameter: a context names the folder beside its own."""
+    for name in (name for name in templates() if name.startswith("services/")):
+        local = load(name)["Resources"]["LocalDepsLayer"]
+        assert local["Condition"] == "IsSamLocal"
+        assert local["Metadata"] == {"SkipBuild": True}
+        assert local["Properties"] == {"Content": {"Fn::Select": [0, ["../Shared/DepsLayer"]]}}
+    assert "DepsLayer" in system().stacks["Shared"].resources
+    assert "LocalDepsLayer" not in system().resources, "nothing of it is deployed"
 
 
 ORDER = ("customers", "opportunities", "activities", "reporting", "notifications")
@@ -93,47 +113,111 @@ def test_a_projection_subscribes_to_every_event_of_its_subjects(name: str) -> No
     assert publishers in ({"zebros."}, {"zebros.opportunities"})
 
 
-def test_outputs_name_everything_the_command_line_needs() -> None:
-    outputs: dict[str, Any] = load()["Outputs"]
-    for name in functions():
-        assert outputs[f"{name}Name"]["Value"] == {"Ref": name}
-    for name in resources("AWS::DynamoDB::Table"):
-        assert outputs[f"{name}Name"]["Value"] == {"Ref": name}
+def test_what_people_need_is_an_output_and_the_rest_is_found_by_name() -> None:
+    outputs = load()["Outputs"]
+    assert {"ApiUrl", "SocketUrl", "BusName"} <= set(outputs)
+    assert len(outputs) <= 12
+
+
+def test_the_gateway_validates_nothing_that_handlers_do_not_validate() -> None:
+    """A request that the gateway refused would be answered by nobody's rules."""
+    api = resources("AWS::Serverless::Api")["Api"]
+    assert not {"Models", "DefinitionUri"} & set(api)
+    text = json.dumps(api["DefinitionBody"])
+    assert "request-validator" not in text
+    assert '"parameters"' not in text
+
+
+def test_the_api_may_call_a_function_by_one_permission() -> None:
+    permissions = resources("AWS::Lambda::Permission")
+    called = {f"{context.capitalize()}Api" for context in contexts()} | {"Docs", "Authorizer"}
+    of_the_api = {
+        name: permission
+        for name, permission in permissions.items()
+        if "${Api}" in json.dumps(permission["SourceArn"])
+    }
+    assert {f"{name}Permission" for name in called} == set(of_the_api)
+    for name, permission in of_the_api.items():
+        function = name.removesuffix("Permission")
+        assert permission["FunctionName"] == {"Fn::GetAtt": [function, "Arn"]}
+        scope = permission["SourceArn"]["Fn::Sub"].rpartition("${Api}/")[2]
+        assert scope == ("authorizers/*" if function == "Authorizer" else "v1/*")
+
+
+def test_a_browser_s_preflight_is_answered_for_every_path() -> None:
+    for path, operations in resources("AWS::Serverless::Api")["Api"]["DefinitionBody"][
+        "paths"
+    ].items():
+        preflight = operations["options"]
+        assert "security" not in preflight, "a browser sends no token with it"
+        (answer,) = preflight["x-amazon-apigateway-integration"]["responses"].values()
+        headers = answer["responseParameters"]
+        allowed = headers["method.response.header.Access-Control-Allow-Methods"]
+        assert {m.upper() for m in operations} <= set(allowed.strip("'").split(",")), path
+        sent = headers["method.response.header.Access-Control-Allow-Headers"]
+        for header in ("Authorization", "If-Match", "Idempotency-Key"):
+            assert header in sent
 
 
 def test_what_the_gateway_answers_by_itself_is_a_problem_like_any_other() -> None:
     listed = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
-    for name, response in resources("AWS::Serverless::Api")["Api"]["GatewayResponses"].items():
-        headers = response["ResponseParameters"]["Headers"]
+    body = resources("AWS::Serverless::Api")["Api"]["DefinitionBody"]
+    for name, response in body["x-amazon-apigateway-gateway-responses"].items():
+        headers = {
+            header.removeprefix("gatewayresponse.header."): value
+            for header, value in response["responseParameters"].items()
+        }
         assert headers["Content-Type"] == "'application/problem+json'", name
         assert headers["Access-Control-Allow-Origin"] == "'*'", "or a browser hides the problem"
         assert headers["X-Correlation-Id"] == "context.requestId", "the body's correlation_id"
         assert "X-Correlation-Id" in headers["Access-Control-Expose-Headers"], name
-        text = response["ResponseTemplates"]["application/json"]
+        text = response["responseTemplates"]["application/json"]
         problem = json.loads(text)
         assert set(problem) == {"type", "title", "status", "detail", "correlation_id"}
-        assert problem["status"] == int(response["StatusCode"])
+        assert problem["status"] == int(response["statusCode"])
         slug = problem["type"].removeprefix("urn:zebros:problem:")
         assert re.search(rf"^\| `{slug}` \| {problem['status']} ", listed, re.M), slug
 
 
 def test_access_logs_are_written_also_in_an_account_without_an_api() -> None:
     """Logs wait for the role that writes them, and that for an API: a new account refuses it."""
-    found = load()["Resources"]
+    found = system().stacks["RestApi"].resources
     assert found["ApiLogging"]["DependsOn"] == "Api"
-    for name in ("ApiAccessLogs", "SocketAccessLogs"):
-        assert found[name]["DependsOn"] == "ApiLogging"
+    assert found["ApiAccessLogs"]["DependsOn"] == "ApiLogging"
+    assert "SocketAccessLogs" in system().stacks["WebSocket"].resources
+    assert load()["Resources"]["WebSocket"]["DependsOn"] == "RestApi"
+
+
+def test_a_context_owns_its_stack() -> None:
+    for context in contexts():
+        stack = system().stacks[context.capitalize()]
+        assert stack.path == ROOT / "services" / context / "template.yaml"
+        own = [name for name in functions() if name.startswith(context.capitalize())]
+        assert set(own) <= set(stack.resources)
+
+
+def test_every_template_is_part_of_the_system() -> None:
+    used = {ROOT / "template.yaml"}
+    stacks = list(system().stacks.values())
+    while stacks:
+        stack = stacks.pop()
+        used.add(stack.path.resolve())
+        stacks += stack.stacks.values()
+    assert {ROOT / name for name in templates()} == used
+
+
+def test_the_root_template_is_read_in_one_go() -> None:
+    assert len((ROOT / "template.yaml").read_text(encoding="utf-8").splitlines()) < 300
 
 
 def test_the_order_of_the_template_is_the_house_s() -> None:
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
     banners = re.findall(r"^ *# ={90,}\n *# ([A-Z][\w ]+)", text, re.M)
-    assert banners[:4] == ["Parameters", "Mappings", "Conditions", "Globals"]
+    assert banners == ["Parameters", "Mappings", "Conditions", "Nested stacks", "Outputs"]
     contexts = [c.capitalize() for c in ORDER]
-    assert [b for b in banners[4:-2] if b != "Shared"] == contexts
-    assert banners[-2:] == ["Nested stacks", "Outputs"]
-    names = list(load()["Resources"])
+    assert [name for name in load()["Resources"] if name in contexts] == contexts
     for context in contexts:
+        names = list(load(f"services/{context.lower()}/template.yaml")["Resources"])
         roles = [f"{context}{role}" for role in ("Table", "Api", "Events", "Relay")]
         there = [names.index(role) for role in roles if role in names]
         assert there == sorted(there), context

@@ -232,7 +232,7 @@ def redrive(
     """Send dead letters back to the queue they came from, once what was wrong is mended."""
     connection: Connection = ctx.obj
     deployment = connection.deployment()
-    queues = dead_letter_queues(deployment, connection.stack)
+    queues = dead_letter_queues(deployment)
     if queue is None:
         if connection.json:
             document({one.name: one.depth for one in queues})

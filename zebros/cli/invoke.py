@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def invoke(
     ctx: typer.Context,
-    function: Annotated[str, typer.Argument(help="As in template.yaml: OpportunitiesApi, …")],
+    function: Annotated[str, typer.Argument(help="As in the templates: OpportunitiesApi, …")],
     event: Annotated[
         str | None,
         typer.Argument(help="A JSON file, JSON itself, or -; by default the sample event."),
@@ -64,16 +64,9 @@ def invoke(
 
 def function_name(deployment: Deployment, function: str) -> str:
     """The deployed name of a function of the template. Raises BadInput with the closest ones."""
-    suffix = "Name"
-    if f"{function}{suffix}" in deployment.outputs:
-        return deployment.outputs[f"{function}{suffix}"]
-    # Tables and the archive have outputs of the same form; they are no functions.
-    known = [
-        name.removesuffix(suffix)
-        for name in deployment.outputs
-        if name.endswith(suffix)
-        and not name.endswith(("TableName", "BusName", "BucketName", "ArchiveName"))
-    ]
+    known = deployment.resources.functions
+    if function in known:
+        return known[function]
     meant = get_close_matches(function, known, n=3, cutoff=0.4)
     raise BadInput(
         f"The stack has no function {function}.",

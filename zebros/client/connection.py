@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 
+from zebros.client import stack as deployed
 from zebros.client.api import Client, GivenToken, Tokens
+from zebros.client.stack import Resources
 from zebros.errors import BadInput, NotReady
 from zebros.local.home import Home
 
@@ -21,9 +23,9 @@ STACK = "zebros"
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed stack: its outputs, and the platform's address when that is this machine."""
+    """A deployed stack: its resources, and the platform's address when that is this machine."""
 
-    outputs: dict[str, str]
+    resources: Resources
     endpoint: str | None
     region: str
 
@@ -34,16 +36,6 @@ class Deployment:
         )
 
         return aws.client(service, self.endpoint)
-
-    def output(self, name: str) -> str:
-        """A stack output; raises NotReady when the deployed template does not have it."""
-        try:
-            return self.outputs[name]
-        except KeyError:
-            raise NotReady(
-                f"The deployed stack has no output {name}.",
-                hint="It was deployed from an older template: deploy it again (`zebros up`).",
-            ) from None
 
 
 @dataclass(frozen=True)
@@ -162,7 +154,7 @@ class Connection:
             os.environ.pop("AWS_PROFILE", None)
             region = str(state.get("region", "us-east-1"))
             os.environ["AWS_DEFAULT_REGION"] = region
-            return Deployment(dict(state["outputs"]), str(state["endpoint"]), region)
+            return Deployment(Resources(state["resources"]), str(state["endpoint"]), region)
         if not self.stack:
             raise NotReady(
                 f"No CRM runs here: there is no {self.home / 'state.json'}.",
@@ -177,14 +169,13 @@ class Connection:
 
         try:
             cloudformation = aws.client("cloudformation")
-            found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+            resources = deployed.read(cloudformation, stack)
         except (BotoCoreError, ClientError) as fault:
             raise NotReady(
                 f"The stack {stack} cannot be read: {fault}",
                 hint="Check the name, the region (AWS_REGION) and the credentials.",
             ) from fault
-        outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
-        return Deployment(outputs, None, str(cloudformation.meta.region_name))
+        return Deployment(resources, None, str(cloudformation.meta.region_name))
 
 
 def _is_local(base: str, state: dict[str, Any]) -> bool:

@@ -1,9 +1,12 @@
-"""Nested stacks whose template is a SAM template.
+"""Nested stacks whose template is a SAM template, and their updates.
 
 Stock fault: the SAM transform runs for the root template alone; a nested stack with an
-`AWS::Serverless::Function` fails with "Unsupported resource type".
+`AWS::Serverless::Function` fails with "Unsupported resource type". And an update of a nested stack
+drops the attributes of every resource in it that did not change, so that what refers to one fails:
+"Requested attribute Arn does not exist in schema for AWS::IAM::Role".
 
-Mended: a child's template goes through the same transform before it is deployed.
+Fixed: a child's template goes through the same transform before it is deployed, and a resource that
+did not change keeps its attributes.
 """
 
 import contextvars
@@ -17,9 +20,10 @@ _inside: contextvars.ContextVar[bool] = contextvars.ContextVar("inside_nested_st
 
 
 def apply() -> None:
-    """Transform the templates of nested stacks."""
-    engine = module("services.cloudformation.engine")
-    handlers = module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+    """Transform the templates of nested stacks, and keep attributes through their updates."""
+    engine, stacks = module("services.cloudformation.engine"), module("services.cloudformation")
+    provisioners = module("services.cloudformation.provisioners")
+    handlers = provisioners._RESOURCE_HANDLERS
     stock = handlers[_TYPE]
 
     def parse(body: str) -> Any:
@@ -41,6 +45,21 @@ def apply() -> None:
 
         return call
 
+    def update(
+        kind: str,
+        name: str,
+        old: dict[str, Any],
+        new: dict[str, Any],
+        stack: str,
+        logical_id: str | None = None,
+        attributes: dict[str, Any] | None = None,
+    ) -> Any:
+        if attributes is None:
+            before = (stacks._stacks.get(stack) or {}).get("_resources", {})
+            attributes = before.get(logical_id, {}).get("Attributes")
+        return stock_update(kind, name, old, new, stack, logical_id, attributes)
+
+    stock_update = replace(provisioners, "_update_resource", update)
     read = replace(engine, "_parse_template", parse)
     register(
         handlers,

@@ -1,26 +1,36 @@
 """Time to live, point-in-time recovery and encryption of a table in a template.
 
-Stock fault: CloudFormation creates the table and drops all three, so items never expire
-although the template says so, and DescribeTable shows an unencrypted one. (UpdateTimeToLive by
-API works.)
+Stock fault: CloudFormation creates the table (`Table` or `GlobalTable`) and drops all three, so
+items never expire although the template says so, and DescribeTable shows an unencrypted one.
+(UpdateTimeToLive by API works.)
 
-Mended: they are set after create and after update. The emulator looks for expired items once a
-minute, and as in AWS an expired item may be read until it is swept. An expiry writes no stream
-record.
+Fixed: they are set after create and after update; of a GlobalTable the recovery of its replica in
+this region counts. The emulator looks for expired items once a minute, and as in AWS an expired
+item may be read until it is swept. An expiry writes no stream record.
 """
 
 from typing import Any
 
 from zebros.emulator.seams import module, register
 
-_TYPE = "AWS::DynamoDB::Table"
+_TYPES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
 
 
 def apply() -> None:
     """Carry these settings from the template to the table."""
-    tables = module("services.dynamodb")
+    for kind in _TYPES:
+        _apply(kind)
+
+
+def _apply(kind: str) -> None:
+    tables, scope = module("services.dynamodb"), module("core.responses")
     handlers = module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
-    stock = handlers[_TYPE]
+    stock = handlers[kind]
+
+    def here(props: dict[str, Any]) -> dict[str, Any]:
+        """The properties of the replica in this region; of a Table its own."""
+        replicas = props.get("Replicas", [])
+        return next((one for one in replicas if one["Region"] == scope.get_region()), props)
 
     def settle(name: str, props: dict[str, Any]) -> None:
         spec = props.get("TimeToLiveSpecification")
@@ -32,7 +42,7 @@ def apply() -> None:
             }
         else:
             tables._ttl_settings.pop(name, None)
-        backups = props.get("PointInTimeRecoverySpecification") or {}
+        backups = here(props).get("PointInTimeRecoverySpecification") or {}
         tables._pitr_settings[name] = (
             str(backups.get("PointInTimeRecoveryEnabled", False)).lower() == "true"
         )
@@ -50,8 +60,10 @@ def apply() -> None:
     def update(
         name: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str
     ) -> Any:
-        made = stock["update"](name, old, new, stack, logical_id)
+        more = (logical_id,) if stock.get("update_with_logical_id") else ()
+        made = stock["update"](name, old, new, stack, *more)
         settle(made[0], new)
         return made
 
-    register(handlers, _TYPE, {**stock, "create": create, "update": update})
+    fixed = {"create": create, "update": update, "update_with_logical_id": True}
+    register(handlers, kind, {**stock, **fixed})

@@ -20,7 +20,9 @@ from typing import Any
 
 import httpx
 
+from zebros.client import stack as deployed
 from zebros.client.connection import STACK
+from zebros.client.stack import Resources
 from zebros.errors import NotReady, Trouble
 from zebros.local.home import Home
 
@@ -51,8 +53,8 @@ class Stack:
     parameters: dict[str, str]
     name: str = STACK
 
-    def deploy(self, say: Say) -> dict[str, str]:
-        """Have the stack as the source describes it; its outputs. Raises NotDeployed."""
+    def deploy(self, say: Say) -> None:
+        """Have the stack as the source describes it. Raises NotDeployed."""
         source = fingerprint(self.root)
         wanted = {"source": source, "parameters": self.parameters}
         before = self._before()
@@ -65,7 +67,10 @@ class Stack:
             # Only what the platform has on disk may be left out at the next start.
             self._save()
             self.home.deployed.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
-        return self.outputs()
+
+    def resources(self) -> Resources:
+        """What the deployed stack consists of."""
+        return deployed.read(deployed_client("cloudformation", self.endpoint), self.name)
 
     def outputs(self) -> dict[str, str]:
         """The outputs of the deployed stack."""

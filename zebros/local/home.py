@@ -19,7 +19,7 @@ from typing import Any
 from zebros.errors import BadInput
 from zebros.local.processes import Known, started_at
 
-FORMAT = 2
+FORMAT = 3
 """Of what the platform keeps: its pictures and journals, and the records in them as the functions
 store them. To be raised with whatever can no longer read data that is kept already."""
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
+from zebros.client.stack import Resources
 from zebros.errors import NotReady
 from zebros.local.deploy import REGION
 from zebros.local.home import Home
@@ -19,6 +19,8 @@ from zebros.local.processes import Child
 from zebros.local.realms import AUDIENCE
 
 _WORKER = "worker"
+_SOCKET_STAGE = "live"
+"""Of the WebSocket API (infra/websocket.yaml)."""
 
 
 @dataclass
@@ -81,31 +83,27 @@ def pid_at(url: str) -> int | None:
     return None
 
 
-def described(outputs: dict[str, str], endpoint: str, base: str, root: Path) -> dict[str, Any]:
+def described(
+    resources: Resources, outputs: dict[str, str], endpoint: str, base: str, root: Path
+) -> dict[str, Any]:
     """state.json: where everything is."""
-    api, socket = outputs.get("ApiId"), outputs.get("SocketId")
-    host, stage = endpoint.removeprefix("http://"), urlsplit(outputs.get("SocketUrl", "")).path
-    named = {
-        key.removesuffix("Name"): value for key, value in outputs.items() if key.endswith("Name")
-    }
+    api, socket = resources.find("rest_apis", "Api"), resources.find("socket_apis", "Socket")
+    host = endpoint.removeprefix("http://")
     return {
         "endpoint": endpoint,
         "region": REGION,
         "api": f"{endpoint}/restapis/{api}/v1/_user_request_" if api else None,
-        "websocket": f"ws://{host}/_aws/execute-api/{socket}{stage}" if socket else None,
-        "bus": outputs.get("BusName"),
-        "lake_bucket": outputs.get("LakeBucketName"),
-        "files_bucket": outputs.get("FilesBucketName"),
-        "task_queue": outputs.get("ReportTasksQueueUrl"),
-        "state_machine": outputs.get("ReportFlowArn"),
+        "websocket": f"ws://{host}/_aws/execute-api/{socket}/{_SOCKET_STAGE}" if socket else None,
+        "bus": resources.find("buses", "Bus"),
+        "lake_bucket": resources.find("buckets", "LakeBucket"),
+        "files_bucket": resources.find("buckets", "FilesBucket"),
+        "task_queue": resources.find("queues", "ReportTasksQueue"),
+        "state_machine": resources.find("state_machines", "ReportFlow"),
         "issuer_base": base,
         "audience": AUDIENCE,
-        "tables": {name: value for name, value in named.items() if name.endswith("Table")},
-        "functions": {
-            name: value
-            for name, value in named.items()
-            if not name.endswith(("Table", "Bucket", "Bus", "Archive"))
-        },
+        "tables": resources.tables,
+        "functions": resources.functions,
+        "resources": resources.by_kind,
         "outputs": outputs,
         "root": str(root),
         "pids": {},

@@ -103,8 +103,9 @@ class Supervisor:
             # Nobody pays for small files here: reports see what happened two seconds ago.
             {"IssuerBase": base, "Audience": AUDIENCE, "LakeFlushSeconds": "2"},
         )
-        outputs = stack.deploy(self._say)
-        self.state = parts.described(outputs, endpoint, base, self._options.root)
+        stack.deploy(self._say)
+        resources, outputs = stack.resources(), stack.outputs()
+        self.state = parts.described(resources, outputs, endpoint, base, self._options.root)
         self.state |= {"port": port, "issuer_port": issuer_port}
         if docker:
             self.state["bridge"] = self._reached(docker, endpoint, base)

@@ -92,7 +92,7 @@ def in_outbox(deployment: Deployment, tenant: str, target: str) -> tuple[str, li
 
 
 def _outbox(deployment: Deployment, tenant: str, kind: str, record_id: str) -> list[Item]:
-    table = Table(deployment.aws("dynamodb"), deployment.output(f"{CONTEXTS[kind][1]}Name"))
+    table = Table(deployment.aws("dynamodb"), deployment.resources.table(CONTEXTS[kind][1]))
     pk = f"TENANT#{tenant}#{kind.upper()}#{record_id}"
     items: list[Item] = []
     after: Item | None = None
@@ -129,7 +129,7 @@ def files(
     deployment: Deployment, tenant: str, context: str, since: datetime
 ) -> Iterator[tuple[str, datetime]]:
     """Lake files with events from a day on: key and when it was written, oldest day first."""
-    s3, bucket = deployment.aws("s3"), deployment.output("LakeBucketName")
+    s3, bucket = deployment.aws("s3"), deployment.resources.bucket("LakeBucket")
     prefix = f"tenant={tenant}/context={context}/"
     # Keys sort by day, so listing starts where the events can first be.
     pages = s3.get_paginator("list_objects_v2").paginate(
@@ -142,7 +142,9 @@ def files(
 
 def lines(deployment: Deployment, key: str) -> Iterator[Envelope]:
     """The envelopes in one lake file."""
-    found = deployment.aws("s3").get_object(Bucket=deployment.output("LakeBucketName"), Key=key)
+    found = deployment.aws("s3").get_object(
+        Bucket=deployment.resources.bucket("LakeBucket"), Key=key
+    )
     for line in gzip.decompress(found["Body"].read()).splitlines():
         yield json.loads(line)
 

@@ -19,7 +19,7 @@ class Line:
     """One structured log line."""
 
     function: str
-    """As in template.yaml."""
+    """As in its template."""
     at: datetime
     said: dict[str, Any]
 
@@ -27,9 +27,9 @@ class Line:
 def functions(deployment: Deployment, *roles: str) -> dict[str, str]:
     """Deployed names of the stack's functions by logical id, of some roles (default: all)."""
     return {
-        name.removesuffix("Name"): value
-        for name, value in deployment.outputs.items()
-        if name.endswith(tuple(f"{role}Name" for role in roles or _ROLES))
+        name: value
+        for name, value in deployment.resources.functions.items()
+        if name.endswith(roles or _ROLES)
     }
 
 

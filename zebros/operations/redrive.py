@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from zebros.client.connection import STACK, Deployment
+from zebros.client.connection import Deployment
 from zebros.errors import BadInput, Trouble
 from zebros.operations.relays import resend
 
@@ -27,10 +27,10 @@ class DeadLetterQueue:
     depth: int
 
 
-def dead_letter_queues(deployment: Deployment, stack: str | None = None) -> list[DeadLetterQueue]:
+def dead_letter_queues(deployment: Deployment) -> list[DeadLetterQueue]:
     """Every dead-letter queue of the stack, with its depth, by name."""
     sqs = deployment.aws("sqs")
-    queues = _queues(deployment, stack or STACK)
+    queues = deployment.resources.queues
     found = []
     for logical_id, url in sorted(queues.items()):
         if logical_id.endswith(DEAD):
@@ -110,18 +110,6 @@ def _one_by_one(sqs: Any, queue: DeadLetterQueue, target: str) -> Iterator[int]:
             sqs.delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
             moved += 1
         yield moved
-
-
-def _queues(deployment: Deployment, stack: str) -> dict[str, str]:
-    """Every queue of the stack: its URL by logical id."""
-    cloudformation = deployment.aws("cloudformation")
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
-    return {
-        one["LogicalResourceId"]: one["PhysicalResourceId"]
-        for page in pages
-        for one in page["StackResourceSummaries"]
-        if one["ResourceType"] == "AWS::SQS::Queue"
-    }
 
 
 def _depth(sqs: Any, url: str) -> int:

@@ -160,7 +160,7 @@ def _as_lambda_has_it(value: Any) -> Any:
 
 def _hand_over(deployment: Deployment, relay: str, records: list[dict[str, Any]]) -> int:
     """Invoke the relay with the records; their number. Raises Trouble unless all are taken."""
-    client, name = deployment.aws("lambda"), deployment.output(f"{relay}Name")
+    client, name = deployment.aws("lambda"), deployment.resources.function(relay)
     for start in range(0, len(records), _AT_ONCE):
         event = {"Records": records[start : start + _AT_ONCE]}
         answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())

@@ -1,6 +1,5 @@
 """Replaying the archive: past events once more through the bus, marked as replayed."""
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from ulid import ULID
 from zebros.client.connection import Deployment
 from zebros.errors import BadInput, Stopped, Trouble
 
-_RULE = re.compile(r"(?:.*-)?([A-Z]\w+)Rule(?:-\w+)?")
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
@@ -29,22 +27,26 @@ class Replayed:
 
 def consumers(deployment: Deployment) -> dict[str, str]:
     """The rules on the bus by the function they feed (`ActivitiesEvents`), as ARNs."""
-    events, bus = deployment.aws("events"), deployment.output("BusName")
+    events, bus = deployment.aws("events"), deployment.resources.bus()
+    feeding = feeders(deployment)
     found: dict[str, str] = {}
     arguments: dict[str, Any] = {"EventBusName": bus}
     while True:
         page = events.list_rules(**arguments)
         for rule in page.get("Rules", []):
-            found[consumer_of(rule["Name"])] = rule["Arn"]
+            found[feeding.get(rule["Name"], rule["Name"])] = rule["Arn"]
         if "NextToken" not in page:
             return found
         arguments["NextToken"] = page["NextToken"]
 
 
-def consumer_of(rule: str) -> str:
-    """The function that `zebros-ActivitiesEventsRule-1A2B` feeds; other rules go by their names."""
-    found = _RULE.fullmatch(rule)
-    return found.group(1) if found else rule
+def feeders(deployment: Deployment) -> dict[str, str]:
+    """The function (`ActivitiesEvents`) that each rule of the stack feeds, by the rule's name.
+
+    Rules of others, such as partners' and those of `zebros events tail`, are not among them.
+    """
+    rules = deployment.resources.rules
+    return {name: logical_id.removesuffix("Rule") for logical_id, name in rules.items()}
 
 
 def replay(
@@ -61,7 +63,7 @@ def replay(
     if start >= end:
         raise BadInput(f"The period ends ({end:%Y-%m-%d %H:%M}) before it begins.")
     events = deployment.aws("events")
-    archive = events.describe_archive(ArchiveName=deployment.output("ArchiveName"))
+    archive = events.describe_archive(ArchiveName=deployment.resources.archive())
     destination: dict[str, Any] = {"Arn": archive["EventSourceArn"]}
     if consumer:
         known = consumers(deployment)

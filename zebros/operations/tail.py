@@ -78,7 +78,7 @@ class Tap:
 def tapped(deployment: Deployment, wanted: Filter) -> Iterator[Tap]:
     """A Tap on the stack's bus for as long as the block lasts. Nothing of it stays behind."""
     events, sqs = deployment.aws("events"), deployment.aws("sqs")
-    bus = deployment.output("BusName")
+    bus = deployment.resources.bus()
     _sweep(events, sqs, bus)
     name = f"{PREFIX}{ULID()}".lower()
     url = sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": _RETENTION_S})[

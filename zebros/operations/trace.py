@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from zebros.client.connection import Deployment
 from zebros.operations import events, logs
 from zebros.operations.events import Envelope
-from zebros.operations.replay import consumer_of
+from zebros.operations.replay import feeders
 
 _BEFORE = timedelta(minutes=1)
 
@@ -108,7 +108,7 @@ def _commit(deployment: Deployment, event: Envelope) -> Iterator[Step]:
     kind = event["subject"].partition("/")[0]
     _, table = events.CONTEXTS.get(kind, ("", ""))
     current = event["data"].get("current", {})
-    name = deployment.outputs.get(f"{table}Name", table)
+    name = deployment.resources.tables.get(table, table)
     yield _step(event, _time(event), "state", f"version {current.get('version')} in {name}")
     yield _step(
         event,
@@ -164,7 +164,7 @@ def _consumers(deployment: Deployment, event: Envelope) -> Iterator[Step]:
 
 def _matching_rules(deployment: Deployment, cloud_event: Envelope) -> dict[str, str]:
     """Consumers whose rule the event matches, by function or rule, with what the rule feeds."""
-    events, bus = deployment.aws("events"), deployment.output("BusName")
+    events, bus = deployment.aws("events"), deployment.resources.bus()
     event = {
         "id": cloud_event["id"],
         "account": "000000000000",
@@ -175,6 +175,7 @@ def _matching_rules(deployment: Deployment, cloud_event: Envelope) -> dict[str, 
         "detail-type": cloud_event["type"],
         "detail": cloud_event,
     }
+    feeding = feeders(deployment)
     found: dict[str, str] = {}
     for rule in events.list_rules(EventBusName=bus).get("Rules", []):
         pattern = rule.get("EventPattern")
@@ -187,7 +188,7 @@ def _matching_rules(deployment: Deployment, cloud_event: Envelope) -> dict[str, 
             continue  # not every platform can be asked; the story is told without it
         # A rule without a target of ours is the archive's own.
         if matches["Result"] and targets:
-            found[consumer_of(rule["Name"])] = str(targets[0]["Arn"])
+            found[feeding.get(rule["Name"], rule["Name"])] = str(targets[0]["Arn"])
     return found
 
 

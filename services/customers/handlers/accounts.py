@@ -31,7 +31,7 @@ def create_account(unit: UnitOfWork, body: AccountFields) -> AccountState:
 
 @routes.get("/accounts")
 def list_accounts(request: RequestContext, query: AccountQuery) -> Page[AccountState]:
-    """List accounts of an owner, by name, or by external id."""
+    """List accounts of an owner, or by name or external id."""
     query.one_of("owner_id", "name_prefix", "external_id")
     query.finds_one("external_id")
     if query.external_id:

@@ -33,7 +33,7 @@ def create_contact(unit: UnitOfWork, body: ContactFields) -> ContactState:
 
 @routes.get("/contacts")
 def list_contacts(request: RequestContext, query: ContactQuery) -> Page[ContactState]:
-    """List contacts of an owner or account, by name or external id."""
+    """List contacts of an owner or account, or by name or id."""
     query.one_of("owner_id", "account_id", "name_prefix", "external_id")
     query.finds_one("external_id")
     if query.external_id:

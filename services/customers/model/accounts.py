@@ -17,7 +17,7 @@ from kernel.domain.errors import Invalid
 from kernel.domain.events import DomainEvent
 
 MAX_ANCESTORS = 10
-"""How many accounts may stand above one: the most that a change of parent has to read."""
+"""The longest chain of parents of an account, and so the most that a change of parent reads."""
 
 
 class Account(AccountState, Archivable):
@@ -54,7 +54,7 @@ def ensure_linkable(field: str, account_id: str, account: Account | None) -> Non
 
 
 def ensure_valid_parents(account_id: str, parents: Sequence[Account]) -> None:
-    """Raise Invalid unless an account may stand below `parents`, its own parent first."""
+    """Raise Invalid unless `parents` (nearest first) may be the parents of an account."""
     if any(parent.id == account_id for parent in parents):
         raise Invalid.field(
             "parent_account_id", "an account cannot be above itself: that one is below this one"

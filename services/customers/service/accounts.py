@@ -109,7 +109,7 @@ class AccountService:
     def _parents(self, tenant_id: str, account_id: str, parent_id: str | None) -> list[Account]:
         """The accounts above an account that is put below `parent_id`, read consistently.
 
-        Raises Invalid when the first does not exist, or the account may not stand below them.
+        Raises Invalid when the first does not exist, or they may not be the account's parents.
         """
         parents: list[Account] = []
         next_id = parent_id

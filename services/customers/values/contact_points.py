@@ -37,7 +37,7 @@ _SEPARATORS = re.compile(_SEPARATOR)
 def email(text: str) -> str:
     """`Ann@Example.com ` as `ann@example.com`; ValueError says what an address looks like.
 
-    Upper and lower case are not told apart: no mail host of note does, and people would be in
+    Upper and lower case are the same: no mail host of note does, and people would be in
     twice (RFC 5321, section 2.4, would allow it before the @).
     """
     address = text.strip()

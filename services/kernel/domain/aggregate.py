@@ -13,7 +13,7 @@ Version = int | None
 
 
 class Change[A](NamedTuple):
-    """The outcome of a transition: the state afterwards, and the events that tell of it."""
+    """The outcome of a transition: the state afterwards, and the events to publish."""
 
     state: A
     events: tuple[DomainEvent, ...] = ()
@@ -94,7 +94,7 @@ def changed_fields[S: Snapshot](
 
 
 def _differ(before: Any, after: Any) -> bool:
-    """Whether two values differ; in a custom field `true` is not 1, although Python says so."""
+    """Whether two values differ; in a custom field `true` is not 1, unlike in Python."""
     return before != after or (
         isinstance(before, dict) and any(type(before[key]) is not type(after[key]) for key in after)
     )

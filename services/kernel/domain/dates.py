@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 NO_DATE = "9999-12-31"
-"""Stands in keys of records without a day: the last there is, and elsewhere it means the same."""
+"""The day in index keys of records that have none: the last one possible, so they sort last."""
 
 
 def key_range(first: date | None, last: date | None) -> tuple[str, str] | None:

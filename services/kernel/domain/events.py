@@ -40,10 +40,10 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whit
 Text = Annotated[str, StringConstraints(max_length=2000)]
 
 
-def _in_one_sentence(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """What a custom field may hold, said once and not once for every type it might have been.
+def _with_one_message(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """One message for a wrong value, instead of one for each type of the union.
 
-    The bound is the door's and not in the schema of events, which promised none.
+    The bound on numbers applies to requests only; the schema of events has none.
     """
     try:
         found = check(value)
@@ -59,13 +59,13 @@ def _in_one_sentence(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 
 CustomValue = Annotated[
     StrictBool | StrictInt | Annotated[str, StringConstraints(strict=True, max_length=500)],
-    WrapValidator(_in_one_sentence),
+    WrapValidator(_with_one_message),
 ]
 """Custom fields hold text, whole numbers or yes/no; no floats, which JSON readers disagree on."""
 
 
 def empty(value: Any) -> bool:
-    """Empty collections are left out: a small record is a cheap one (1 KB is one write unit)."""
+    """Whether to leave a collection out: small records cost less (1 KB is one write unit)."""
     return not value
 
 
@@ -92,7 +92,7 @@ class Snapshot(Fields):
     """A record as events publish it and as the API shows it."""
 
     versioned: ClassVar[bool] = True
-    """Whether `version` tells all that is shown, so that it can serve as the ETag."""
+    """Whether everything shown changes with `version`, so that it can serve as the ETag."""
 
     id: Id
     version: int = Field(0, ge=0, description="Grows by one with every change; the ETag.")
@@ -131,7 +131,7 @@ class DomainEvent(BaseModel):
 
 
 class StreamState(Snapshot):
-    """Where one projection stands with one subject's events."""
+    """A gap in the events of one subject, as one projection sees it."""
 
     projection: str
     subject: str = Field(description="`opportunity/<id>`, whose events are waited for.")

@@ -1,4 +1,4 @@
-"""Names as people look for them: without case, accents and stray spaces.
+"""Names as people search for them: without case, accents and extra spaces.
 
 For index keys and prefixes. Not for display, and no replacement for a search engine: scripts
 without case or accents come back as they are.
@@ -7,9 +7,9 @@ without case or accents come back as they are.
 import unicodedata
 
 MAX_KEY_BYTES = 900
-"""What is kept of a folded text, UTF-8; a DynamoDB sort key holds 1,024 bytes and needs an id."""
+"""The longest folded text, UTF-8: a DynamoDB sort key has 1,024 bytes, and holds an id too."""
 
-# Latin letters that Unicode does not take apart into a base letter and a mark.
+# Latin letters that Unicode does not decompose into a base letter and a mark.
 _LETTERS = str.maketrans(
     {
         "æ": "ae",

@@ -1,4 +1,4 @@
-"""What a bounded context says about itself in its `context.py`, for others to discover."""
+"""What a bounded context declares in its `context.py`, for other parts to discover."""
 
 from dataclasses import dataclass
 

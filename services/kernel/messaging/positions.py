@@ -3,9 +3,9 @@
   TENANT#<t>#POSITION#<projection>#<subject>   POSITION            sequence, memory, gaps reported
   the same                                     PARKED#<sequence>   an event that came too early
 A position moves in the same transaction as the effect of the events it passes, and only from the
-version that was read, so that an event is neither applied twice nor skipped, whoever else runs.
+version that was read: an event is neither applied twice nor skipped, however many workers run.
 Parking also moves the version and counts what is parked: two workers cannot park and pass without
-noticing each other, and nothing is looked for where nothing is parked.
+noticing each other, and where the count is 0 no query for parked events is made.
 """
 
 import json

@@ -92,7 +92,7 @@ class Projection:
             try:
                 moved = self._step(position, together)
             except Exception as error:
-                # One by one then: that shows which event fails, and the others are not held up.
+                # Then one by one, which shows the event that fails and applies the others.
                 log_failure(self.name, [waiting[0].id], error)
                 position = self._positions.load(together[0])
                 break

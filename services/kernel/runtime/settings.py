@@ -48,7 +48,7 @@ def _number(variable: str, text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PlatformSettings:
-    """What AWS and its stand-in on one machine set."""
+    """What AWS, or the emulator on one machine, sets."""
 
     aws_endpoint_url: str = ""
     """Empty on AWS."""

@@ -105,13 +105,13 @@ class IdempotentRequest:
     def claim(self) -> None:
         """Store the key before a request that makes many changes. Raises IdempotencyKeyInUse.
 
-        When the request dies half-way the key stays stored: nobody knows which changes were made.
+        If the process dies half-way the key stays stored: it is not known which changes were made.
         """
         self.table.transact([self._put("done")])
         self.committed = True
 
     def store_answer(self, answer: Answer) -> None:
-        """Store the answer for whoever sends the same request again.
+        """Store the answer, for the same request sent again.
 
         A failure is only logged: the request was carried out, and its caller gets the answer.
         """

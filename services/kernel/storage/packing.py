@@ -2,7 +2,7 @@
 
 A deal of 700 bytes of JSON is mostly names of fields; packed it takes 200. So fifty deals are read
 for 2 units and not 6, and an event rarely makes its commit dearer (docs/adr/0008). The format is
-DEFLATE with a preset dictionary (RFC 1951), after one byte that says which.
+DEFLATE with a preset dictionary (RFC 1951), after one byte: the dictionary's number.
 """
 
 import zlib

@@ -66,7 +66,7 @@ class RecordStore[A: Aggregate]:
         return self.from_item(item) if item else None
 
     def get(self, tenant_id: str, record_id: str, *, consistent: bool = True) -> A:
-        """A record. Raises NotFound, whatever the reason it cannot be seen in this tenant."""
+        """A record. Raises NotFound, also for a record of another tenant."""
         record = self.find(tenant_id, record_id, consistent=consistent)
         if record is None:
             raise NotFound(f"There is no {self._type} {record_id}.")

@@ -38,19 +38,19 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Add whole numbers to attributes of an item, making the item when it is not there."""
+    """Add whole numbers to attributes of an item, creating the item if it does not exist."""
 
     pk: str
     sk: str
     amounts: dict[str, int]
     fixed: Item = field(default_factory=dict)
-    """Attributes to set besides."""
+    """Attributes to set as well."""
     table: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove an item, if it is there."""
+    """Delete an item, if it exists."""
 
     pk: str
     sk: str
@@ -59,7 +59,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Refuse the transaction unless the item is there (with `version`: unchanged)."""
+    """Refuse the transaction unless the item exists (with `version`: unchanged)."""
 
     pk: str
     sk: str
@@ -73,7 +73,7 @@ Action = Put | Add | Delete | Check
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of a Query: the items, and the key to go on after when there are more."""
+    """One page of a Query: the items, and the key to continue after when there are more."""
 
     items: list[Item]
     last_key: Item | None
@@ -106,7 +106,7 @@ class Table:
     ) -> Found:
         """One page of a partition in sort-key order, narrowed by `prefix` or `between`."""
         if between is not None and between[0] > between[1]:
-            return Found([], None)  # DynamoDB refuses a range that runs backwards
+            return Found([], None)  # DynamoDB refuses a range whose end is before its start
         name = index or ""
         names, values = {"#p": f"{name}pk"}, {":p": pk}
         condition = "#p = :p"
@@ -191,13 +191,13 @@ class Table:
         self._alone(self._client.update_item, **_update(action))
 
     def _alone(self, write: Callable[..., Any], **arguments: Any) -> None:
-        """One write outside a transaction. Raises Busy when transactions kept holding the item."""
+        """One write outside a transaction. Raises Busy when transactions keep the item locked."""
         for _ in _attempts():
             try:
                 write(TableName=self.name, **arguments)
                 return
             except ClientError as fault:
-                # The one refusal to wait for that the client does not try again by itself.
+                # The one retryable refusal that the client does not retry by itself.
                 if fault.response["Error"]["Code"] != "TransactionConflictException":
                     raise
 
@@ -208,10 +208,10 @@ _THERE: dict[str, Any] = {"ConditionExpression": "attribute_exists(pk)"}
 
 
 def _attempts() -> Iterator[None]:
-    """The attempts at a write that may collide with others; Busy when none was the last."""
+    """The attempts at a write that may collide with others. Raises Busy after the last."""
     for attempt in range(_ATTEMPTS):
         yield
-        # Full jitter: writers that collided once must not collide again in step.
+        # Full jitter, so that writers that collided do not collide again.
         time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
     raise Busy("Too many changes to the same record at once; send the request again.")
 
@@ -223,7 +223,7 @@ def _condition(put: Put) -> dict[str, Any]:
 
 
 def _at_version(version: int | None) -> dict[str, Any]:
-    """The condition that the stored item still has this version; none when that is None."""
+    """The condition that the stored item still has this version; empty for None."""
     if version is None:
         return {}
     return {
@@ -276,7 +276,7 @@ def _item(wire: Wire) -> Item:
 
 
 def from_stream(image: Wire) -> Item:
-    """An item as a table's stream shows it."""
+    """An item from a record of a table's stream."""
     return _item(image)
 
 

@@ -5,8 +5,8 @@ A route is a function whose parameters are filled by name:
   unit      the UnitOfWork of a change               query  a pydantic model read from the query
   if_match  the Version that If-Match names          patch  the RFC 7396 merge patch, a dict
   (None: `*`); its absence is a 428                  anything else is a part of the path
-Its return annotation says what is shown, and nothing beyond that is: a model becomes JSON, a record
-gets its version as ETag.
+Only what its return annotation names is shown: a model becomes JSON, a record gets its version as
+ETag.
 """
 
 import re

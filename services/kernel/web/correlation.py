@@ -1,4 +1,4 @@
-"""The id that finds one request in every log: the caller's own, or one made at the door."""
+"""The id that finds one request in every log: the caller's own, or a new one."""
 
 import re
 from typing import Any

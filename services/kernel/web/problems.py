@@ -1,6 +1,6 @@
 """Any failure as a problem: 503 when the request may be sent again, 500 when the CRM is at fault.
 
-A service that throttles or is down takes the same request later. One that says the request is wrong
+A service that throttles or is down accepts the same request later. One that calls the request wrong
 (a ValidationException, an AccessDenied, a missing table) never does.
 """
 

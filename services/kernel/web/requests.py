@@ -35,7 +35,7 @@ def headers_of(event: Event) -> Headers:
 
 
 def claims_of(event: Event) -> dict[str, Any]:
-    """What the authorizer says about the caller."""
+    """The claims that the authorizer found in the caller's token."""
     return (event.get("requestContext") or {}).get("authorizer") or {}
 
 

@@ -52,7 +52,7 @@ class WebSocketPush:
 
 
 class NoPush:
-    """Where no WebSocket API is deployed, nobody is connected."""
+    """Where no WebSocket API is deployed."""
 
     def push(self, notification: Notification) -> None:
         """Do nothing."""

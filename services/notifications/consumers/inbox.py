@@ -8,7 +8,7 @@ TYPES = ("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed")
 
 
 def notify(event: CloudEvent) -> None:
-    """Notify the user whom the event concerns."""
+    """Notify the user that the event concerns."""
     notifications().notify(event)
 
 

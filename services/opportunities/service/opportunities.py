@@ -28,7 +28,7 @@ from opportunities.repository.products import ProductRepository
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where an opportunity is to be, as far as the request says: pipeline, stage, closing."""
+    """The pipeline, stage and closing details that a request names; None is not named."""
 
     pipeline_id: str | None = None
     stage: str | None = None
@@ -227,7 +227,7 @@ class OpportunityService:
     def _check_product(
         self, tenant_id: str, fields: OpportunityFields, before: Opportunity | None
     ) -> None:
-        """Raise Invalid for a product that does not exist; an unchanged one is not looked up."""
+        """Raise Invalid for a product that does not exist; an unchanged one is not read."""
         product_id = fields.product_id
         if product_id is None or (before is not None and before.product_id == product_id):
             return

@@ -5,9 +5,16 @@ from typing import Any
 
 import boto3
 
+from zebros.client.stack import Resources
 from zebros.operations import tail
 
-OUTPUTS = {"BusName": "bus", "ArchiveName": "archive", "LakeBucketName": "lake"}
+RESOURCES = Resources(
+    {
+        "buses": {"Bus": "bus"},
+        "archives": {"BusArchive": "archive"},
+        "buckets": {"LakeBucket": "lake"},
+    }
+)
 
 
 def put(*events: dict[str, Any]) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.component.zebros.bus import OUTPUTS
+from tests.component.zebros.bus import RESOURCES
 from zebros.client.connection import Deployment
 
 
 @pytest.fixture
 def stack(cloud: Any) -> Deployment:
-    return Deployment(OUTPUTS, None, "us-east-1")
+    return Deployment(RESOURCES, None, "us-east-1")

@@ -13,6 +13,7 @@ from tests.component.zebros.bus import all_of, event, put
 from zebros import cli
 from zebros.cli import events
 from zebros.client.connection import Connection, Deployment
+from zebros.client.stack import Resources
 from zebros.errors import BadInput
 from zebros.operations import replay, tail
 
@@ -113,13 +114,14 @@ def archived(stack: Deployment) -> Deployment:
     events = boto3.client("events")
     bus = events.describe_event_bus(Name="bus")["Arn"]
     events.create_archive(ArchiveName="archive", EventSourceArn=bus)
-    for function in ("ActivitiesEvents", "ReportingLake"):
+    rules = {f"{name}Rule": f"z-{name}-1A2B3C" for name in ("ActivitiesEvents", "ReportingLake")}
+    for name in rules.values():
         events.put_rule(
-            Name=f"zebros-{function}Rule-1A2B3C",
-            EventBusName="bus",
-            EventPattern='{"source": [{"prefix": "zebros."}]}',
+            Name=name, EventBusName="bus", EventPattern='{"source": [{"prefix": "zebros."}]}'
         )
-    return stack
+    events.put_rule(Name="a-partner-s", EventBusName="bus", EventPattern='{"source": ["x"]}')
+    resources = Resources({**stack.resources.by_kind, "rules": rules})
+    return Deployment(resources, None, "us-east-1")
 
 
 def test_a_replay_brings_archived_events_again_and_marks_them(archived: Deployment) -> None:
@@ -144,7 +146,8 @@ def test_a_replay_brings_archived_events_again_and_marks_them(archived: Deployme
 
 
 def test_consumers_are_known_by_their_functions(archived: Deployment) -> None:
-    assert {"ActivitiesEvents", "ReportingLake"} <= set(replay.consumers(archived))
+    known = {"ActivitiesEvents", "ReportingLake", "a-partner-s"}
+    assert known <= set(replay.consumers(archived))
     now = datetime.now(UTC)
     with pytest.raises(BadInput, match="No rule feeds Timeline"):
         list(replay.replay(archived, now - timedelta(hours=1), now, "Timeline"))

@@ -8,12 +8,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from kernel.domain.cloud_events import written
+from kernel.domain.cloud_events import to_json
 from kernel.messaging import relay
 from kernel.storage.packing import pack
-from tests.component.zebros.bus import OUTPUTS, all_of, event
+from tests.component.zebros.bus import all_of, event
 from zebros import cli
 from zebros.client.connection import Connection, Deployment
+from zebros.client.stack import Resources, read
 from zebros.errors import BadInput, Trouble
 from zebros.operations import events, redrive, relays, tail
 
@@ -38,7 +39,12 @@ def letters(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
         raise ClientError(error, "StartMessageMoveTask")  # type: ignore[arg-type]
 
     monkeypatch.setattr(stack.aws("sqs"), "start_message_move_task", refuse)
-    return stack
+    return with_more(stack, read(boto3.client("cloudformation"), "zebros").by_kind)
+
+
+def with_more(stack: Deployment, more: dict[str, dict[str, str]]) -> Deployment:
+    """The same stack with more resources."""
+    return Deployment(Resources({**stack.resources.by_kind, **more}), None, "us-east-1")
 
 
 def waiting(queue: str) -> list[str]:
@@ -122,7 +128,7 @@ def relayed(
     """Five events in a table's stream, of which three ended in a dead letter of the relay."""
     for number in range(1, 6):
         for kind in ("EVENT", "STATE"):
-            detail = pack(written(event(number, source="zebros.customers")))
+            detail = pack(to_json(event(number, source="zebros.customers")))
             cloud.put_item(
                 TableName="table",
                 Item={
@@ -154,8 +160,7 @@ def relayed(
     )
     stands = Relay()
     monkeypatch.setattr(letters.aws("lambda"), "invoke", stands.invoke)
-    outputs = {**OUTPUTS, "CustomersRelayName": "z-CustomersRelay"}
-    return Deployment(outputs, None, "us-east-1"), stands
+    return with_more(letters, {"functions": {"CustomersRelay": "z-CustomersRelay"}}), stands
 
 
 def test_a_relays_letter_brings_its_events_to_the_bus(relayed: tuple[Deployment, Relay]) -> None:
@@ -273,12 +278,12 @@ def outbox(relayed: tuple[Deployment, Relay], cloud: Any) -> tuple[Deployment, R
         item = {
             "pk": {"S": f"TENANT#acme#ACCOUNT#{ACCOUNT}"},
             "sk": {"S": f"EVENT#{sequence:012d}"},
-            "detail": {"B": pack(written({**told, "sequence": str(sequence)}))},
+            "detail": {"B": pack(to_json({**told, "sequence": str(sequence)}))},
         }
         cloud.put_item(TableName="table", Item=item)
     deployment, stands = relayed
-    tables = {f"{table}Name": "table" for _, table in events.CONTEXTS.values()}
-    return Deployment({**deployment.outputs, **tables}, None, "us-east-1"), stands
+    tables = {table: "table" for _, table in events.CONTEXTS.values()}
+    return with_more(deployment, {"tables": tables}), stands
 
 
 @pytest.mark.parametrize("target", [ACCOUNT, f"account/{ACCOUNT}"])

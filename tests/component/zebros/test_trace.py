@@ -10,37 +10,34 @@ import pytest
 
 from tests.component.zebros import in_process
 from zebros.client.connection import Deployment
+from zebros.client.stack import Resources
 from zebros.errors import BadInput
 from zebros.operations import events
 from zebros.operations.trace import Step, stories
 
-OUTPUTS = {
-    "BusName": "bus",
-    "LakeBucketName": "lake",
-    **{
-        f"{name}TableName": "opportunities"
-        for name in (
-            "Customers",
-            "Contacts",
-            "Opportunities",
-            "Activities",
-            "Reporting",
-            "Notifications",
-        )
-    },
-    "OpportunitiesApiName": "z-OpportunitiesApi",
-    "OpportunitiesRelayName": "z-OpportunitiesRelay",
-    "ActivitiesEventsName": "z-ActivitiesEvents",
-    "NotificationsEventsName": "z-NotificationsEvents",
-    "ReportingLakeName": "z-ReportingLake",
-}
+TABLES = ("Customers", "Contacts", "Opportunities", "Activities", "Reporting", "Notifications")
+FUNCTIONS = (
+    "OpportunitiesApi",
+    "OpportunitiesRelay",
+    "ActivitiesEvents",
+    "NotificationsEvents",
+    "ReportingLake",
+)
+RESOURCES = Resources(
+    {
+        "buses": {"Bus": "bus"},
+        "buckets": {"LakeBucket": "lake"},
+        "tables": {f"{name}Table": "opportunities" for name in TABLES},
+        "functions": {name: f"z-{name}" for name in FUNCTIONS},
+    }
+)
 
 
 @pytest.fixture
 def stack(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     in_process.create_tables(cloud, monkeypatch)
     boto3.client("s3").create_bucket(Bucket="lake")
-    return Deployment(OUTPUTS, None, "us-east-1")
+    return Deployment(RESOURCES, None, "us-east-1")
 
 
 def won_deal() -> tuple[str, str]:

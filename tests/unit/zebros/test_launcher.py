@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from zebros.client import follow
+from zebros.client.stack import Resources
 from zebros.errors import BadInput, NotReady
 from zebros.local import deploy, parts, ports
 from zebros.local import supervisor as supervising
@@ -178,26 +179,33 @@ def test_a_state_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_state_says_where_everything_is(tmp_path: Path) -> None:
-    outputs = {
-        "ApiId": "a1",
-        "SocketId": "s1",
-        "SocketUrl": "wss://s1.execute-api.us-east-1.amazonaws.com/live",
-        "BusName": "bus",
-        "CustomersTableName": "t-1",
-        "LakeBucketName": "lake",
-        "FilesBucketName": "files",
-        "ArchiveName": "archive",
-        "CustomersApiName": "f-1",
-        "ReportTasksQueueUrl": "http://localhost:1/000000000000/tasks",
-        "ReportFlowArn": "arn:flow",
-    }
-    state = described(outputs, "http://127.0.0.1:1", "http://127.0.0.1:2/realms/", tmp_path)
+    resources = Resources(
+        {
+            "rest_apis": {"Api": "a1"},
+            "socket_apis": {"Socket": "s1"},
+            "buses": {"Bus": "bus"},
+            "tables": {"CustomersTable": "t-1"},
+            "buckets": {"LakeBucket": "lake", "FilesBucket": "files"},
+            "archives": {"BusArchive": "archive"},
+            "functions": {"CustomersApi": "f-1"},
+            "queues": {"ReportTasksQueue": "http://localhost:1/000000000000/tasks"},
+            "state_machines": {"ReportFlow": "arn:flow"},
+        }
+    )
+    outputs = {"BusName": "bus"}
+    issuer = "http://127.0.0.1:2/realms/"
+    state = described(resources, outputs, "http://127.0.0.1:1", issuer, tmp_path)
     assert state["api"] == "http://127.0.0.1:1/restapis/a1/v1/_user_request_"
     assert state["websocket"] == "ws://127.0.0.1:1/_aws/execute-api/s1/live"
     assert state["tables"] == {"CustomersTable": "t-1"}
     assert state["functions"] == {"CustomersApi": "f-1"}
     assert (state["bus"], state["lake_bucket"], state["files_bucket"]) == ("bus", "lake", "files")
+    assert (state["task_queue"], state["state_machine"]) == (
+        "http://localhost:1/000000000000/tasks",
+        "arn:flow",
+    )
     assert state["outputs"] == outputs
+    assert Resources(state["resources"]) == resources
     given = worker_variables(state)
     assert given["TASK_QUEUE_URL"].endswith("/tasks")
     assert given["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"

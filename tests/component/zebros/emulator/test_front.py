@@ -166,6 +166,65 @@ def nested(emulator: Any) -> dict[str, str]:
     return found
 
 
+ROLE_AND_PARAMETER: dict[str, Any] = {
+    "Parameters": {"Purpose": {"Type": "String"}},
+    "Resources": {
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}},
+        },
+        "Known": {
+            "Type": "AWS::SSM::Parameter",
+            "Properties": {
+                "Type": "String",
+                "Description": {"Ref": "Purpose"},
+                "Value": {"Fn::GetAtt": ["Role", "Arn"]},
+            },
+        },
+    },
+}
+
+
+def test_an_updated_nested_stack_forgets_its_roles_as_shipped(stock: Any) -> None:
+    reasons = nested_update(stock, "forgets", "changed")
+    assert any("Requested attribute Arn does not exist" in reason for reason in reasons)
+
+
+def test_a_nested_stack_is_updated_again_and_again(platform: Any) -> None:
+    assert nested_update(platform, "updated", "changed", "and again") == []
+
+
+def nested_update(emulator: Any, name: str, *changes: str) -> list[str]:
+    """Deploy a nested stack and change one of its resources; the reasons of failures."""
+    objects, formation = emulator.client("s3"), emulator.client("cloudformation")
+    objects.create_bucket(Bucket=name)
+    objects.put_object(Bucket=name, Key="child", Body=json.dumps(ROLE_AND_PARAMETER).encode())
+
+    def template(purpose: str) -> str:
+        given = {
+            "TemplateURL": f"{emulator.endpoint}/{name}/child",
+            "Parameters": {"Purpose": purpose},
+        }
+        child = {"Type": "AWS::CloudFormation::Stack", "Properties": given}
+        return json.dumps({"Resources": {"Child": child}})
+
+    emulator.deploy(name, template("first"))
+    for purpose in changes:
+        formation.update_stack(
+            StackName=name, TemplateBody=template(purpose), Capabilities=["CAPABILITY_IAM"]
+        )
+        emulator.until(lambda: not in_progress(formation, name))
+    events = formation.describe_stack_events(StackName=name)["StackEvents"]
+    return [
+        one["ResourceStatusReason"] for one in events if one["ResourceStatus"] == "UPDATE_FAILED"
+    ]
+
+
+def in_progress(formation: Any, name: str) -> bool:
+    status = formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+    return str(status).endswith("IN_PROGRESS")
+
+
 def test_the_platform_says_when_it_does_not_know_a_question(platform: Any) -> None:
     answer = httpx.get(f"{platform.endpoint}/_zebros/nothing", trust_env=False)
     assert answer.status_code == 404

@@ -260,7 +260,7 @@ def test_the_local_stack_is_not_taken_for_that_of_another_api(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], runs: bool
 ) -> None:
     if runs:
-        state = {"api": "http://127.0.0.1:1/x", "endpoint": "http://127.0.0.1:1", "outputs": {}}
+        state = {"api": "http://127.0.0.1:1/x", "endpoint": "http://127.0.0.1:1", "resources": {}}
         (tmp_path / ".local").mkdir()
         (tmp_path / ".local" / "state.json").write_text(json.dumps(state), encoding="utf-8")
     code, out, err = run(capsys, "--api", "https://crm.test/v1", *words)
@@ -274,11 +274,15 @@ def test_the_api_of_this_machine_has_the_stack_of_this_machine(
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "test")  # put back afterwards: the local stack changes them
-    state = {"api": "http://127.0.0.1:1/x", "endpoint": "http://127.0.0.1:1", "outputs": {"A": "a"}}
+    state = {
+        "api": "http://127.0.0.1:1/x",
+        "endpoint": "http://127.0.0.1:1",
+        "resources": {"functions": {"A": "a"}},
+    }
     (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
     named = Connection(home=tmp_path, api="http://127.0.0.1:1/x/").deployment()
     assert named == Connection(home=tmp_path).deployment()
-    assert named.output("A") == "a"
+    assert named.resources.function("A") == "a"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,14 @@ import pytest
 
 from zebros import cli
 from zebros.client.connection import Connection, Deployment
+from zebros.client.stack import Resources
 
-OUTPUTS = {"OpportunitiesApiName": "z-OpportunitiesApi-1A", "OpportunitiesTableName": "t"}
+RESOURCES = Resources(
+    {
+        "functions": {"OpportunitiesApi": "z-OpportunitiesApi-1A"},
+        "tables": {"OpportunitiesTable": "t"},
+    }
+)
 
 
 class Functions:
@@ -33,7 +39,7 @@ class Functions:
 def functions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Functions:
     made = Functions()
     monkeypatch.chdir(tmp_path)
-    stack = Deployment(OUTPUTS, None, "us-east-1")
+    stack = Deployment(RESOURCES, None, "us-east-1")
     monkeypatch.setattr(Connection, "deployment", lambda _self: stack)
     monkeypatch.setattr(Deployment, "aws", lambda _self, _service: made)
     return made

@@ -18,8 +18,15 @@ TABLE: dict[str, Any] = {
     "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
     "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
-    "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
     "SSESpecification": {"SSEEnabled": True},
+}
+RECOVERY = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+TABLES: dict[str, dict[str, Any]] = {
+    "AWS::DynamoDB::Table": {**TABLE, **RECOVERY},
+    "AWS::DynamoDB::GlobalTable": {
+        **TABLE,
+        "Replicas": [{"Region": "eu-west-1"}, {"Region": "us-east-1", **RECOVERY}],
+    },
 }
 
 
@@ -91,10 +98,15 @@ def test_an_archive_that_cannot_be_made_fails_with_the_reason(emulator: Any, men
             handlers["AWS::Events::Archive"]["create"]("EventArchive", bad, "zebros")
 
 
-def table_settings(emulator: Callable[[str], Any]) -> tuple[Any, Any, Any]:
+def table_settings(emulator: Callable[[str], Any], kind: str) -> tuple[Any, Any, Any]:
+    """What a table has that was created, and updated with other settings before."""
     tables = emulator("services.dynamodb")
-    handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
-    name, _ = handlers["AWS::DynamoDB::Table"]["create"]("Records", TABLE, "zebros")
+    provisioners = emulator("services.cloudformation.provisioners")
+    before = {**TABLES[kind], "TimeToLiveSpecification": {"AttributeName": "x", "Enabled": True}}
+    name, _ = provisioners._RESOURCE_HANDLERS[kind]["create"]("Records", before, "zebros")
+    given = (kind, name, before, TABLES[kind], "zebros", "Records")
+    name, attributes = provisioners._update_resource(*given)
+    assert attributes["Arn"].endswith(f":table/{name}")
     return (
         tables._ttl_settings.get(name),
         tables._pitr_settings.get(name),
@@ -102,13 +114,17 @@ def table_settings(emulator: Callable[[str], Any]) -> tuple[Any, Any, Any]:
     )
 
 
-def test_a_table_loses_its_time_to_live_as_shipped(emulator: Any) -> None:
-    assert table_settings(emulator) == (None, None, None)
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_loses_its_time_to_live_as_shipped(emulator: Any, kind: str) -> None:
+    assert table_settings(emulator, kind) == (None, None, None)
 
 
-def test_a_table_has_time_to_live_backups_and_encryption(emulator: Any, mended: Any) -> None:
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_has_time_to_live_backups_and_encryption(
+    emulator: Any, mended: Any, kind: str
+) -> None:
     with mended(ttl.apply):
-        expiry, backups, encryption = table_settings(emulator)
+        expiry, backups, encryption = table_settings(emulator, kind)
     assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
     assert backups is True
     assert encryption["Status"] == "ENABLED"

@@ -1,0 +1,100 @@
+"""What a deployed stack consists of is read from CloudFormation, however deep it is nested."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from zebros.client.stack import Resources, read
+from zebros.errors import NotReady
+
+QUEUE = {"Type": "AWS::SQS::Queue"}
+
+
+def nested(name: str, resources: dict[str, Any]) -> dict[str, Any]:
+    """A nested stack's resource; its template goes into a bucket."""
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="templates")
+    s3.put_object(Bucket="templates", Key=name, Body=json.dumps({"Resources": resources}))
+    url = f"https://templates.s3.amazonaws.com/{name}"
+    return {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+
+
+@pytest.fixture
+def deployed(cloud: Any) -> Resources:
+    """Root, context and module."""
+    module = nested("module", {"DeadLetters": QUEUE})
+    context = {
+        "OrdersQueue": QUEUE,
+        "OrdersRelayInput": module,
+        "OrdersBucket": {"Type": "AWS::S3::Bucket"},
+        "OrdersRole": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"AssumeRolePolicyDocument": {"Statement": []}},
+        },
+    }
+    root = {"Orders": nested("context", context), "LakeBucket": {"Type": "AWS::S3::Bucket"}}
+    cloudformation = boto3.client("cloudformation")
+    cloudformation.create_stack(
+        StackName="zebros",
+        TemplateBody=json.dumps({"Resources": root}),
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    return read(cloudformation, "zebros")
+
+
+def test_resources_of_nested_stacks_are_found_by_their_logical_ids(deployed: Resources) -> None:
+    assert deployed.bucket("LakeBucket").startswith("zebros-lakebucket-")
+    assert deployed.queue("OrdersQueue").startswith("https://")
+    assert deployed.bucket("OrdersBucket").startswith("zebros-orders-")
+
+
+def test_a_resource_of_a_module_is_called_after_what_it_stands_before(deployed: Resources) -> None:
+    assert set(deployed.queues) == {"OrdersQueue", "OrdersRelayDeadLetters"}
+
+
+def test_only_what_commands_look_for_is_kept(deployed: Resources) -> None:
+    assert set(deployed.by_kind) == {"queues", "buckets"}
+
+
+def test_what_the_stack_does_not_have_is_said(deployed: Resources) -> None:
+    with pytest.raises(NotReady, match="no CustomersApi among its functions") as refused:
+        deployed.function("CustomersApi")
+    assert "deploy it again" in refused.value.hint
+    assert deployed.find("functions", "CustomersApi") is None
+
+
+def test_every_page_is_read() -> None:
+    class Pages:
+        """Stands for CloudFormation: a stack with more resources than a page has."""
+
+        def get_paginator(self, name: str) -> "Pages":
+            assert name == "list_stack_resources"
+            return self
+
+        def paginate(self, StackName: str) -> list[dict[str, Any]]:  # noqa: N803
+            assert StackName == "zebros"
+            return [{"StackResourceSummaries": [one]} for one in LISTED]
+
+    assert read(Pages(), "zebros").functions == {"A": "z-A", "B": "z-B"}
+
+
+STATUSES = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE")
+LISTED = [
+    {
+        "ResourceType": "AWS::Lambda::Function",
+        "LogicalResourceId": name,
+        "PhysicalResourceId": f"z-{name}",
+        "ResourceStatus": status,
+    }
+    for name, status in zip("ABC", STATUSES, strict=True)
+]
+
+
+def test_a_rule_is_known_without_the_bus_before_its_name() -> None:
+    rules = {"OrdersRule": "zebros-events|zebros-OrdersRule-1A2B", "Other": "zebros-Other-1A2B"}
+    assert Resources({"rules": rules}).rules == {
+        "OrdersRule": "zebros-OrdersRule-1A2B",
+        "Other": "zebros-Other-1A2B",
+    }

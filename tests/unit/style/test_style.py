@@ -1,0 +1,98 @@
+"""Rules of style that a machine can check (CONTRIBUTING.md)."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.drift import ROOT
+
+SETTINGS = ROOT / "services" / "kernel" / "runtime" / "settings.py"
+MAX_LINES = 400
+MAX_SUMMARY = 60
+IMPERATIVES = {
+    *("Archive", "Cancel", "Change", "Count", "Create", "Get", "Give", "List", "Mark", "Move"),
+    *("Reopen", "Request", "Restore"),
+}
+OPENAPI = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+
+
+def modules(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+SERVICES = modules("services")
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=name)
+def test_only_settings_read_the_environment(path: Path) -> None:
+    if path == SETTINGS:
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    assert not {"environ", "getenv"} & set(found), "declare it in settings.py"
+
+
+@pytest.mark.parametrize("path", modules("services", "zebros", "tools", "worker"), ids=name)
+def test_a_module_is_short_enough_to_be_read(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_problems_are_told_apart_by_class_and_not_by_slug() -> None:
+    compared = re.compile(r"\.slug\s*(==|!=|in\b|not in\b)")
+    assert [name(path) for path in SERVICES if compared.search(path.read_text("utf-8"))] == []
+
+
+OPERATIONS = [one for path in OPENAPI["paths"].values() for one in path.values()]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one["operationId"])
+def test_a_summary_is_a_short_imperative(operation: Any) -> None:
+    summary = operation["summary"]
+    assert len(summary) < MAX_SUMMARY
+    assert summary.endswith(".")
+    assert summary.split()[0] in IMPERATIVES
+
+
+def test_statuses_are_spelt_one_way() -> None:
+    def found(schema: Any) -> Iterator[str]:
+        if isinstance(schema, dict):
+            for key, value in schema.items():
+                if key == "enum" and isinstance(value, list):
+                    yield from (one for one in value if isinstance(one, str))
+                yield from found(value)
+        elif isinstance(schema, list):
+            for one in schema:
+                yield from found(one)
+
+    closed_lists = {"currency", "country"}  # ISO codes are capitals
+    schemas = {
+        title: schema
+        for title, schema in OPENAPI["components"]["schemas"].items()
+        if title.lower() not in closed_lists
+    }
+    words = {word for word in found(schemas) if not re.fullmatch(r"[A-Z]{2,3}", word)}
+    assert [word for word in sorted(words) if not re.fullmatch(r"[a-z][a-z_]*", word)] == []
+
+
+def test_the_terms_of_the_api_are_in_the_glossary() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").lower()
+    collections = {path.strip("/").split("/")[0] for path in OPENAPI["paths"]}
+    singular = {
+        name: re.sub(r"ies$", "y", name) if name.endswith("ies") else name.removesuffix("s")
+        for name in collections
+    }
+    missing = [one for one in sorted(singular.values()) if f"| {one}" not in glossary]
+    assert missing == []
+    defined = re.findall(r"^\| ([^|]+) \|", glossary, re.M)
+    terms = [term.strip() for line in defined for term in line.split(",")]
+    terms = [re.sub(r" \(.*\)$", "", term) for term in terms if term not in ("term", "---")]
+    assert len(terms) == len(set(terms)), "every term is defined once"

@@ -1,0 +1,66 @@
+"""docs/problems.md from the error classes: every problem type once. `--check` fails on drift."""
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+from kernel.domain.errors import CrmError
+from kernel.runtime.contexts import contexts
+from tools.drift import ROOT, main
+
+FILE = ROOT / "docs" / "problems.md"
+_HEAD = """\
+<!-- Generated from the error classes by `make contracts` (tools/problems.py). Do not edit. -->
+# Problem types
+
+Every error is answered as `application/problem+json` (RFC 9457). `type` is stable and has the meaning below; `detail` is written for
+people and may change; `errors` names the fields that are wrong. `correlation_id` finds the request in the logs; it is also the answer's
+`X-Correlation-Id`, which is the one you sent unless the gateway answered by itself.
+
+Where **Retry** says yes, the same request may succeed when it is sent again after the seconds in `Retry-After`.
+
+| type: `urn:zebros:problem:` | status | when | what to do | retry |
+| --- | --- | --- | --- | --- |
+"""
+_FOOT = """
+## In a batch
+
+Each item of a batch has a result of its own. An item may succeed when it is sent again, alone or with the whole batch, if its problem is
+{retryable}. The same Idempotency-Key may be used for the same batch: the answer of a batch with such an item is not stored, and items
+that succeeded are upserted once more.
+"""
+
+
+def error_classes() -> list[type[CrmError]]:
+    """Every error class of the kernel and of the contexts, by status and slug."""
+    for name in contexts():
+        if importlib.util.find_spec(f"{name}.errors"):
+            importlib.import_module(f"{name}.errors")
+    return sorted(_subclasses(CrmError), key=lambda one: (one.status, one.slug))
+
+
+def _subclasses(base: type[CrmError]) -> Iterator[type[CrmError]]:
+    for one in base.__subclasses__():
+        yield one
+        yield from _subclasses(one)
+
+
+def render() -> dict[Path, str]:
+    """The document's text."""
+    found = error_classes()
+    rows = [_row(one) for one in found]
+    again = [one for one in found if one.retryable or one.came_second or one.status == 500]
+    again = [one for one in again if one.slug not in ("throttled", "idempotency-key-in-use")]
+    retryable = " or ".join([", ".join(f"`{o.slug}`" for o in again[:-1]), f"`{again[-1].slug}`"])
+    return {FILE: _HEAD + "".join(rows) + _FOOT.format(retryable=retryable)}
+
+
+def _row(one: type[CrmError]) -> str:
+    when = " ".join((one.__doc__ or "").split())
+    retry = "yes" if one.retryable else ""
+    return f"| `{one.slug}` | {one.status} | {when} | {one.advice} | {retry} |\n"
+
+
+if __name__ == "__main__":
+    main(render(), "make contracts")

@@ -1,0 +1,131 @@
+"""What a deployed stack consists of: names and addresses by logical id, nested stacks included.
+
+A resource of a module (infra/modules) is called after what it stands before: `DeadLetters` in the
+nested stack `CustomersRelayInput` is `CustomersRelayDeadLetters`.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from zebros.errors import NotReady
+
+_MODULE_SUFFIX = "Input"
+_NESTED = "AWS::CloudFormation::Stack"
+_AT_ONCE = 8
+"""Stacks that are listed at the same time."""
+_KINDS = {
+    "AWS::ApiGateway::RestApi": "rest_apis",
+    "AWS::ApiGatewayV2::Api": "socket_apis",
+    "AWS::DynamoDB::GlobalTable": "tables",
+    "AWS::DynamoDB::Table": "tables",
+    "AWS::Events::Archive": "archives",
+    "AWS::Events::EventBus": "buses",
+    "AWS::Events::Rule": "rules",
+    "AWS::Lambda::Function": "functions",
+    "AWS::S3::Bucket": "buckets",
+    "AWS::SQS::Queue": "queues",
+    "AWS::StepFunctions::StateMachine": "state_machines",
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """A stack's resources: by kind, the physical id by logical id.
+
+    The physical id is what CloudFormation's `Ref` gives: a queue's URL, a state machine's ARN, and
+    the name of everything else. Methods for one resource raise NotReady when the stack has none.
+    """
+
+    by_kind: dict[str, dict[str, str]]
+
+    @property
+    def functions(self) -> dict[str, str]:
+        """Names of functions."""
+        return self.by_kind.get("functions", {})
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Names of tables."""
+        return self.by_kind.get("tables", {})
+
+    @property
+    def queues(self) -> dict[str, str]:
+        """URLs of queues."""
+        return self.by_kind.get("queues", {})
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """Names of rules, without the bus that CloudFormation writes before them."""
+        found = self.by_kind.get("rules", {})
+        return {logical_id: name.rpartition("|")[2] for logical_id, name in found.items()}
+
+    def function(self, name: str) -> str:
+        """A function's name."""
+        return self._one("functions", name)
+
+    def table(self, name: str) -> str:
+        """A table's name."""
+        return self._one("tables", name)
+
+    def queue(self, name: str) -> str:
+        """A queue's URL."""
+        return self._one("queues", name)
+
+    def bucket(self, name: str) -> str:
+        """A bucket's name."""
+        return self._one("buckets", name)
+
+    def bus(self) -> str:
+        """The event bus."""
+        return self._one("buses", "Bus")
+
+    def archive(self) -> str:
+        """The archive of the event bus."""
+        return self._one("archives", "BusArchive")
+
+    def find(self, kind: str, name: str) -> str | None:
+        """The physical id of a resource that a stack may lack."""
+        return self.by_kind.get(kind, {}).get(name)
+
+    def _one(self, kind: str, name: str) -> str:
+        found = self.find(kind, name)
+        if found is None:
+            raise NotReady(
+                f"The deployed stack has no {name} among its {kind.replace('_', ' ')}.",
+                hint="It was deployed from an older template: deploy it again (`zebros up`).",
+            )
+        return found
+
+
+def read(cloudformation: Any, stack: str) -> Resources:
+    """The resources of a stack and of all stacks nested in it; `cloudformation` is a client."""
+    found: dict[str, dict[str, str]] = {}
+    level = [("", stack)]
+    with ThreadPoolExecutor(_AT_ONCE) as several:
+        while level:
+            listed = several.map(lambda one: list(_summaries(cloudformation, one[1])), level)
+            below: list[tuple[str, str]] = []
+            for (prefix, _), summaries in zip(level, listed, strict=True):
+                for kind, logical_id, physical_id in summaries:
+                    if kind == _NESTED:
+                        below.append((_prefix(logical_id), physical_id))
+                    elif kind in _KINDS:
+                        found.setdefault(_KINDS[kind], {})[prefix + logical_id] = physical_id
+            level = below
+    return Resources(found)
+
+
+def _prefix(nested: str) -> str:
+    return nested.removesuffix(_MODULE_SUFFIX) if nested.endswith(_MODULE_SUFFIX) else ""
+
+
+def _summaries(cloudformation: Any, stack: str) -> Iterator[tuple[str, str, str]]:
+    """Type, logical and physical id of what a stack has; not yet made or deleted resources lack."""
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+    for page in pages:
+        for one in page["StackResourceSummaries"]:
+            physical_id = one.get("PhysicalResourceId")
+            if physical_id and one["ResourceStatus"] != "DELETE_COMPLETE":
+                yield one["ResourceType"], one["LogicalResourceId"], physical_id
