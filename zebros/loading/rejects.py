@@ -8,7 +8,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from reporting.engine.cells import is_formula
+from reporting.render.cell_format import is_formula
 from zebros.errors import BadInput
 from zebros.loading.journal import Reject
 from zebros.loading.maps import REJECT_COLUMNS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reporting.engine.cells import is_formula
+from reporting.render.cell_format import is_formula
 from zebros.loading import maps
 from zebros.loading.files import BadRow, Row, inspect, rows
 from zebros.loading.journal import Counts, Journal, Reject
