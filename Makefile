@@ -74,7 +74,7 @@ kernel: env ## component tests of the shared kernel, with an AWS in memory
 component: env ## component tests of the contexts: their handlers, with an AWS in memory
 	$(call step,$@,$(pytest) worksteal tests/component $(foreach one,kernel zebros reporting,--ignore tests/component/$(one)))
 
-reporting: env ## component tests of reporting: state machine, worker and report engine
+reporting: env ## component tests of reporting: state machine, worker, queries and files
 	$(call step,$@,$(pytest) worksteal tests/component/reporting)
 
 platform: env ## the local platform and the command line: real processes on loopback

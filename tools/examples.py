@@ -169,7 +169,6 @@ def _activities() -> None:
 def _reporting() -> None:
     from reporting.bootstrap import runs
     from reporting.events import ReportResult, StreamPosition
-    from reporting.failures import Failure
 
     api = caller_of("reporting")
     asked = [
@@ -190,7 +189,7 @@ def _reporting() -> None:
     )
     runs().complete("acme", done, result)
     runs().start("acme", failed)
-    runs().fail("acme", failed, Failure("OutOfMemory", ""))
+    runs().fail("acme", failed, "OutOfMemory")
     api("POST", f"/reports/{cancelled}/cancel", {})
 
 

@@ -18,7 +18,7 @@ SERVICES = Path(__file__).resolve().parents[1] / "services"
 RUNS_AT = "/var/task"
 """Where Lambda unpacks it: what tracebacks of the compiled files say, and no folder of ours."""
 _MANIFEST = "context.py"
-_WORKER_ONLY = ("kernel/tasks/*",)
+_WORKER_ONLY = ("kernel/tasks/worker/*",)
 """What only the worker's image has, besides what the manifests name."""
 
 

@@ -88,7 +88,7 @@ def samples() -> dict[str, tuple[dict[str, Any], Any]]:
     step = {
         "step": "validate",
         "tenant_id": "acme",
-        "report_id": _UNKNOWN,
+        "run_id": _UNKNOWN,
         "correlation_id": "sample",
     }
     found: dict[str, tuple[dict[str, Any], Any]] = {

@@ -38,10 +38,16 @@ class AssignedTask(_Part):
     due_on: str | None = None
 
 
+class Parameters(_Part):
+    """Which report was asked for."""
+
+    report: str
+
+
 class EndedReport(_Part):
     """ReportCompleted's and ReportFailed's `current`."""
 
     id: str
-    report: str
+    parameters: Parameters
     created_by: str
     reason: str | None = None

@@ -89,7 +89,7 @@ def message_for(event: CloudEvent) -> Message | None:
             report = EndedReport.model_validate(current)
             if report.created_by == SYSTEM_USER:
                 return None
-            name = report.report.replace("_", " ")
+            name = report.parameters.report.replace("_", " ")
             done = event.type == "ReportCompleted"
             text = (
                 f"Your report {name} is ready"

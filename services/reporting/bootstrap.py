@@ -6,11 +6,12 @@ from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.table import Table
+from reporting.failures import FAILURES
 from reporting.files import ReportFiles
 from reporting.flow import ReportFlow
-from reporting.lake_writer import LakeFolders
+from reporting.lake.writer import LakeBucket
 from reporting.repository import ReportRepository
-from reporting.service import ReportService, RunService
+from reporting.service import ReportRunService, ReportService
 from reporting.settings import FilesSettings, LakeSettings, TableSettings, WorkflowSettings
 
 
@@ -39,9 +40,9 @@ def service() -> ReportService:
 
 
 @cache
-def runs() -> RunService:
+def runs() -> ReportRunService:
     """What steps and workers do."""
-    return RunService(repository(), utc_now)
+    return ReportRunService(repository(), utc_now, FAILURES)
 
 
 @cache
@@ -51,6 +52,11 @@ def flow() -> ReportFlow:
 
 
 @cache
-def lake() -> LakeFolders:
+def lake() -> LakeBucket:
     """The event lake."""
-    return LakeFolders(client("s3"), read_settings(LakeSettings).lake_bucket)
+    return LakeBucket(client("s3"), lake_bucket())
+
+
+def lake_bucket() -> str:
+    """The name of the event lake's bucket."""
+    return read_settings(LakeSettings).lake_bucket

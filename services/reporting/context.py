@@ -16,10 +16,5 @@ CONTEXT = Context(
     name="reporting",
     record_types=(RecordType("report", table="ReportingTable", area=REPORTS, has_timeline=False),),
     areas=(REPORTS,),
-    worker_modules=(
-        "reporting/engine/[!_p]*",
-        "reporting/engine/pr*",
-        "reporting/handlers/worker.py",
-        "reporting/work.py",
-    ),
+    worker_modules=("reporting/jobs/*", "reporting/query/*", "reporting/render/*"),
 )

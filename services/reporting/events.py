@@ -1,26 +1,14 @@
 """Events this context publishes, with the report run they carry: the source of its schemas."""
 
-from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from kernel.domain.events import DomainEvent, Name, Snapshot, Text
+from kernel.domain.events import DomainEvent, Name
 from kernel.domain.ids import Id
-
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-
-
-class RunStatus(StrEnum):
-    """Where a report run stands; the last three are ends."""
-
-    PENDING = "PENDING"
-    PROCESSING = "PROCESSING"
-    RETRY_PENDING = "RETRY_PENDING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
+from kernel.tasks.state import TaskRunState
+from reporting.parameters import ReportParameters
 
 
 class FailureCode(StrEnum):
@@ -47,7 +35,7 @@ class StreamPosition(BaseModel):
 
 
 class ReportResult(BaseModel):
-    """The finished file, and what it says at a glance."""
+    """The finished file at a glance."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,27 +52,11 @@ class ReportResult(BaseModel):
     position: StreamPosition
 
 
-class ReportRunState(Snapshot):
+class ReportRunState(TaskRunState):
     """One request for a report and what became of it; `owner_id` asked for it."""
 
-    # `from` is a word of the language; everything that leaves says `from`.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
-    )
-
-    report: Word = Field(description="Which report.")
-    by: Word = Field(description="What its rows are grouped by.")
-    from_: date | None = Field(None, alias="from", description="First day, inclusive.")
-    to: date | None = Field(None, description="Last day, inclusive.")
-    format: Word = Field(description="csv, xlsx, pdf or json.")
-    currency: str | None = Field(None, description="Only deals priced in this currency.")
-    status: RunStatus = RunStatus.PENDING
-    attempts: int = Field(0, ge=0, description="How often a worker began.")
-    started_at: AwareDatetime | None = Field(None, description="When a worker last began.")
-    ended_at: AwareDatetime | None = None
+    parameters: ReportParameters = Field(description="What was asked for.")
     failure: FailureCode | None = None
-    reason: Text | None = Field(None, description="Why it failed, for the person who asked.")
-    cancelled_by: str | None = None
     outcome: ReportResult | None = Field(None, description="Once it is completed.")
 
 
@@ -99,7 +71,7 @@ class ReportRequested(ReportEvent, context="reporting"):
 
 
 class ReportStarted(ReportEvent, context="reporting"):
-    """A worker began to make a report; said once, however many workers it takes."""
+    """A worker began to make a report; published once, however many workers it takes."""
 
 
 class ReportCompleted(ReportEvent, context="reporting"):
@@ -111,4 +83,4 @@ class ReportFailed(ReportEvent, context="reporting"):
 
 
 class ReportCancelled(ReportEvent, context="reporting"):
-    """Someone no longer wants a report."""
+    """Someone cancelled a report."""

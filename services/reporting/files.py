@@ -1,8 +1,7 @@
 """Finished reports in object storage: the first file of a run stays, and links to it.
 
-A report may be made twice: a worker that was given up for lost may finish after all. Whoever
-stores first wins, and what the file says about itself travels with it as metadata, so that the
-second one can answer with the first one's outcome.
+A report may be made twice: a worker that seemed lost may finish after all. The first file stored
+stays, with its outcome as metadata, so that the second worker can answer with the same outcome.
 """
 
 import json
@@ -51,7 +50,7 @@ class ReportFiles:
         return ReportResult.model_validate_json(found["Metadata"][_OUTCOME])
 
     def store(self, run: ReportRun, path: Path, outcome: ReportResult) -> ReportResult:
-        """Store a run's file unless there is one; returns the outcome that counts."""
+        """Store a run's file unless there is one; returns the outcome of the file that is there."""
         for _ in range(_ATTEMPTS):
             try:
                 with path.open("rb") as body:
@@ -68,8 +67,8 @@ class ReportFiles:
             except ClientError as fault:
                 if fault.response["Error"]["Code"] not in _TAKEN:
                     raise
-                if kept := self.stored(run):
-                    return kept
+                if first := self.stored(run):
+                    return first
                 # A conflict with an upload that has not ended: it may yet fail.
         raise Busy("Someone else is storing this report; try again.")
 

@@ -21,7 +21,7 @@ class ReportFlow:
                 input=json.dumps(
                     {
                         "tenant_id": tenant_id,
-                        "report_id": run_id,
+                        "run_id": run_id,
                         "correlation_id": correlation_id,
                     }
                 ),

@@ -1,7 +1,7 @@
-"""The part of events this context reads: of its own runs, to start their making.
+"""The part of events this context reads: of its own runs, to start them.
 
-The lake writer reads envelopes alone, and the engine reads lake files by an explicit schema
-(engine/events.py), whose members are those of ReportedDeal.
+The lake writer reads only envelopes, and queries read lake files by an explicit schema
+(query/event_table.py), whose members are those of ReportedOpportunity.
 """
 
 from datetime import date
@@ -26,8 +26,8 @@ class Price(BaseModel):
     currency: str
 
 
-class ReportedDeal(BaseModel):
-    """What reports read of a deal."""
+class ReportedOpportunity(BaseModel):
+    """What reports read of an opportunity."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

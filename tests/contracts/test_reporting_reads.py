@@ -11,12 +11,11 @@ import pytest
 from kernel.domain.cloud_events import CloudEvent
 from opportunities.model.pipelines import Pipeline
 from reporting.consumers.workflow import handler as flow
-from reporting.engine.deals import BUILT_IN
-from reporting.engine.lake import LakeFiles
-from reporting.engine.parameters import GROUPINGS, ReportParameters
-from reporting.engine.queries import compute
-from reporting.incoming import ReportedDeal, RequestedReport
-from reporting.lake_writer import Folder
+from reporting.incoming import ReportedOpportunity, RequestedReport
+from reporting.lake.cache import LakeFiles
+from reporting.lake.layout import Folder
+from reporting.parameters import GROUPINGS, ReportParameters
+from reporting.query.compute import compute
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples"
 DEALS = sorted(EXAMPLES.glob("opportunities/Opportunity*.json"))
@@ -28,14 +27,30 @@ def read(path: Path) -> dict[str, Any]:
     return envelope
 
 
-def test_it_knows_the_pipeline_that_no_event_tells_of() -> None:
-    default = Pipeline.default("acme")
-    ((record, known),) = BUILT_IN.items()
-    assert (record, known.name) == (default.id, default.name)
-    assert list(known.stages) == [stage.key for stage in default.stages]
-    assert list(known.stages.values()) == [
-        (place, stage.name) for place, stage in enumerate(default.stages)
-    ]
+def lake_of(envelopes: list[dict[str, Any]], root: Path) -> LakeFiles:
+    """Events as the lake has them, a file each."""
+    paths = []
+    for number, envelope in enumerate(envelopes):
+        event = CloudEvent.parse(envelope)
+        path = root / Folder.of(event).key([event.id])
+        path = path.with_name(f"{number}-{path.name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(f"{event.detail}\n".encode()))
+        paths.append(path)
+    return LakeFiles("acme", root / "tenant=acme", tuple(paths))
+
+
+def test_it_names_the_default_pipeline_by_its_event(tmp_path: Path) -> None:
+    """The event that a tenant's first deal publishes, with the examples' deal while it is open."""
+    default, (event,) = Pipeline.publish_default("acme")
+    created = read(EXAMPLES / "opportunities" / "PipelineCreated.v1.json") | {
+        "subject": f"pipeline/{default.id}",
+        "data": event.model_dump(mode="json", exclude_none=True),
+    }
+    still_open = [path for path in DEALS if path.stem != "OpportunityWon.v1"]
+    wanted = ReportParameters.model_validate({"report": "pipeline_by_stage"})
+    report = compute(lake_of([created, *map(read, still_open)], tmp_path), wanted)
+    assert [row[:2] for row in report.rows] == [("Sales", "Negotiation")]
 
 
 def test_it_starts_what_is_requested() -> None:
@@ -49,7 +64,7 @@ def test_it_starts_what_is_requested() -> None:
 @pytest.mark.parametrize("path", DEALS, ids=lambda p: p.stem)
 def test_it_reads_every_event_about_a_deal(path: Path) -> None:
     current = read(path)["data"]["current"]
-    deal = ReportedDeal.model_validate(current)
+    deal = ReportedOpportunity.model_validate(current)
     assert deal.status in ("open", "won", "lost")
     assert deal.status == {"Won": "won", "Lost": "lost"}.get(
         path.stem.removeprefix("Opportunity").split(".")[0], "open"
@@ -62,23 +77,16 @@ def test_it_reads_every_event_about_a_deal(path: Path) -> None:
 
 
 @pytest.mark.parametrize("by", GROUPINGS["sales_performance"])
-def test_the_engine_counts_the_published_deals(by: str, tmp_path: Path) -> None:
+def test_reports_count_the_published_deals(by: str, tmp_path: Path) -> None:
     """The examples as a lake: every grouping finds what it groups by, and no deal is missing."""
-    folder = tmp_path / "tenant=acme"
     last: dict[str, dict[str, Any]] = {}
-    paths = []
-    for number, envelope in enumerate(map(read, EVERYTHING)):
-        event = CloudEvent.parse(envelope)
-        path = tmp_path / Folder.of(event).key([event.id])
-        path = path.with_name(f"{number}-{path.name}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzip.compress(f"{event.detail}\n".encode()))
-        paths.append(path)
+    envelopes = [read(path) for path in EVERYTHING]
+    for event in map(CloudEvent.parse, envelopes):
         seen = last.get(event.subject)
         if event.subject_type == "opportunity" and (seen is None or seen["n"] < event.sequence):
             last[event.subject] = {"n": event.sequence, **event.data["current"]}
     wanted = ReportParameters.model_validate({"report": "sales_performance", "by": by})
-    report = compute(LakeFiles("acme", folder, tuple(paths)), wanted)
+    report = compute(lake_of(envelopes, tmp_path), wanted)
     keys = [column.key for column in report.columns]
     totals = [dict(zip(keys, total, strict=True)) for total in report.totals]
     counted = {status: sum(t[status] for t in totals) for status in ("open", "won", "lost")}

@@ -162,7 +162,7 @@ class Crm:
         asked = self("POST", "/reports", {"format": "json", **body}, **who)
         assert asked.status_code == 202, asked.text
         run = self.finished(asked.json()["id"], **who)
-        assert run["status"] == "COMPLETED", run
+        assert run["status"] == "completed", run
         if body.get("format", "json") == "json":
             run["result"] = self.http.get(run["download_url"]).raise_for_status().json()
         return run
@@ -172,7 +172,7 @@ class Crm:
         deadline = time.monotonic() + seconds
         while True:
             run: dict[str, Any] = self("GET", f"/reports/{report_id}", **who).json()
-            if run["status"] in ("COMPLETED", "FAILED", "CANCELLED"):
+            if run["status"] in ("completed", "failed", "cancelled"):
                 return run
             assert time.monotonic() < deadline, f"not finished: {run}"
             time.sleep(0.2)

@@ -55,7 +55,8 @@ class Module:
 @cache
 def module(name: str) -> Module | None:
     """One of our modules; None for anybody else's."""
-    base = SERVICES / name.replace(".", "/")
+    part = name.replace(".", "/")
+    base = (ROOT if part.partition("/")[0] == "worker" else SERVICES) / part
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():
             return Module(name, path)
@@ -63,9 +64,9 @@ def module(name: str) -> Module | None:
 
 
 class Reach:
-    """Everything a handler's module reaches; `closed` modules are named but not entered."""
+    """Everything that handlers' modules reach together; `closed` ones are named but not entered."""
 
-    def __init__(self, handler: str, closed: frozenset[str] = frozenset()) -> None:
+    def __init__(self, *handlers: str, closed: frozenset[str] = frozenset()) -> None:
         self.symbols: set[Symbol] = set()
         self.attributes: set[str] = set()
         """Every name used as `thing.name`."""
@@ -80,11 +81,12 @@ class Reach:
         self._closed = closed
         self._classes: list[tuple[Module, ast.ClassDef]] = []
         self._entered: set[int] = set()
-        start = module(handler)
-        assert start is not None, f"there is no module {handler}"
-        for statement in start.body:
-            if not isinstance(statement, ast.Import | ast.ImportFrom):
-                self._enter(start, statement)
+        for handler in handlers:
+            start = module(handler)
+            assert start is not None, f"there is no module {handler}"
+            for statement in start.body:
+                if not isinstance(statement, ast.Import | ast.ImportFrom):
+                    self._enter(start, statement)
         while self._methods():
             pass
         self.needed -= self.optional
@@ -174,6 +176,12 @@ class Reach:
 
 
 @cache
-def reach(handler: str) -> Reach:
-    """What a handler's module reaches; the table's wire format stays closed: it can do all."""
-    return Reach(handler, frozenset({"kernel.storage.table"}))
+def reach(*handlers: str) -> Reach:
+    """What handlers' modules reach; the table's wire format stays closed: it can do all."""
+    return Reach(*handlers, closed=frozenset({"kernel.storage.table"}))
+
+
+def worker() -> Reach:
+    """What the worker reaches: its process, and the jobs of the contexts, which it finds itself."""
+    jobs = [f"{path.parents[1].name}.jobs" for path in SERVICES.glob("*/jobs/__init__.py")]
+    return reach("worker.main", *sorted(jobs))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.reach import Reach, reach
+from tests.template.reach import Reach, reach, worker
 from tests.template.stack import functions, listed, resources, statements
 
 OF_THE_TABLE = {"Put": "PutItem", "Add": "UpdateItem", "Delete": "DeleteItem"}
@@ -112,14 +112,14 @@ def worker_statements() -> list[dict[str, Any]]:
 
 
 def test_the_worker_may_do_exactly_what_its_code_does() -> None:
-    assert granted(worker_statements()) == needed(reach("reporting.handlers.worker"))
+    assert granted(worker_statements()) == needed(worker())
 
 
 def test_the_worker_has_the_environment_its_code_reads() -> None:
     (task,) = resources("AWS::ECS::TaskDefinition", "infra/workers.yaml").values()
     (container,) = task["ContainerDefinitions"]
     given = {variable["Name"] for variable in container["Environment"]}
-    assert reach("reporting.handlers.worker").needed <= given
+    assert worker().needed <= given
 
 
 def test_only_a_bucket_that_may_be_listed_says_that_a_file_is_missing() -> None:

@@ -10,9 +10,10 @@ import cfnlint
 import pytest
 from jsonschema import Draft7Validator
 
-from kernel.tasks.worker import Timing
-from reporting.handlers.steps import STEPS
-from reporting.service import MOST_SECONDS, Next
+from kernel.tasks.retry import Next, RetryPolicy
+from kernel.tasks.worker.timing import WorkerTiming
+from reporting.handlers.steps import handler
+from reporting.jobs import JOBS
 from tests.template.stack import ROOT, system
 
 TEXT = (ROOT / "statemachines" / "report.asl.json").read_text(encoding="utf-8")
@@ -85,12 +86,12 @@ def test_a_failure_that_cannot_be_made_known_fails_the_execution() -> None:
 @pytest.mark.parametrize("name", LAMBDAS)
 def test_a_step_exists_and_is_told_what_it_is_about(name: str) -> None:
     payload = LAMBDAS[name]["Parameters"]["Payload"]
-    assert payload["step"] in STEPS
-    assert {"tenant_id.$", "report_id.$", "correlation_id.$"} <= set(payload)
+    assert payload["step"] in handler.steps
+    assert {"tenant_id.$", "run_id.$", "correlation_id.$"} <= set(payload)
 
 
 def test_every_step_is_asked_for() -> None:
-    assert {s["Parameters"]["Payload"]["step"] for s in LAMBDAS.values()} == set(STEPS)
+    assert {s["Parameters"]["Payload"]["step"] for s in LAMBDAS.values()} == set(handler.steps)
 
 
 def test_choices_know_every_answer_of_the_code() -> None:
@@ -107,10 +108,15 @@ def test_choices_know_every_answer_of_the_code() -> None:
 def test_a_task_waits_for_a_worker_that_shows_that_it_lives() -> None:
     queue = STATES["Queue"]
     assert queue["Resource"] == "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
-    assert queue["TimeoutSeconds"] == MOST_SECONDS
-    assert queue["HeartbeatSeconds"] >= 2 * Timing().beat, "one heartbeat may be lost on its way"
-    assert queue["HeartbeatSeconds"] > Timing().hidden, "the task is back before it is missed"
+    assert queue["TimeoutSeconds"] == RetryPolicy().max_seconds
+    assert queue["HeartbeatSeconds"] >= 2 * WorkerTiming().heartbeat_interval, (
+        "one heartbeat may be lost on its way"
+    )
+    assert queue["HeartbeatSeconds"] > WorkerTiming().visibility_timeout, (
+        "the task is back before it is missed"
+    )
     assert queue["Parameters"]["MessageBody"]["task_token.$"] == "$$.Task.Token"
+    assert queue["Parameters"]["MessageBody"]["job"] in {job.name for job in JOBS}
 
 
 def test_a_lost_worker_leads_back_to_the_queue_after_a_pause_that_grows() -> None:

@@ -17,9 +17,9 @@ from random import Random
 from subprocess import run
 from typing import Any
 
-from reporting.engine.lake import LakeFiles
-from reporting.engine.parameters import ReportParameters
-from reporting.engine.report import Column, Kind, Period, Position, Report, Row
+from reporting.lake.cache import LakeFiles
+from reporting.parameters import ReportParameters
+from reporting.report import Column, Kind, Period, Position, Report, Row
 from tools.bench.paired import Ratio, memory, processes
 from tools.bench.reports_reference import long_table
 
@@ -153,7 +153,7 @@ def _ulid(random: Random, number: int) -> str:
 
 def make_report(root: Path, out: Path) -> None:
     """Sales performance by owner, in the reference's shape."""
-    from reporting.engine.queries import compute  # DuckDB: only where it is measured
+    from reporting.query.compute import compute  # DuckDB: only where it is measured
 
     paths = tuple(sorted(root.rglob("*.jsonl.gz")))
     files = LakeFiles("acme", root.resolve(), paths)
@@ -180,7 +180,7 @@ class _Rows(Sequence[Row]):
 
 def write_xlsx(path: Path, rows: int) -> None:
     """The same rows through our writer."""
-    from reporting.engine.render_xlsx import render
+    from reporting.render.xlsx_file import render
 
     kinds = {
         "id": Kind.TEXT,

@@ -18,7 +18,7 @@ from zebros.client.connection import Connection
 from zebros.errors import BadInput, CliError, Stopped
 
 FORMATS = ("json", "csv", "xlsx", "pdf")
-_ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+_ENDED = frozenset({"completed", "failed", "cancelled"})
 _FIRST_POLL_S, _SLOWEST_POLL_S = 0.2, 2.0
 
 
@@ -156,9 +156,9 @@ def _cancelled(client: Client, run: dict[str, Any]) -> CliError:
 
 
 def _must_be_complete(run: dict[str, Any]) -> None:
-    if run["status"] == "COMPLETED":
+    if run["status"] == "completed":
         return
-    if run["status"] == "CANCELLED":
+    if run["status"] == "cancelled":
         raise CliError(f"Report {run['id']} was cancelled by someone.")
     reason = run.get("reason") or "no reason was given"
     raise CliError(

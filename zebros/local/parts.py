@@ -18,7 +18,7 @@ from zebros.local.ports import HOST
 from zebros.local.processes import Child
 from zebros.local.realms import AUDIENCE
 
-_WORKER = "reporting.handlers.worker"
+_WORKER = "worker"
 _SOCKET_STAGE = "live"
 """Of the WebSocket API (infra/websocket.yaml)."""
 

@@ -41,12 +41,17 @@ def exponent(currency: str) -> int:
         raise ValueError(f"{currency!r} is not an active ISO 4217 currency code") from None
 
 
+def decimal_digits(currency: str) -> int:
+    """Digits to write an amount with; two for a code that is no longer active."""
+    return EXPONENTS.get(currency, 2)
+
+
 def major(minor_units: int, currency: str) -> Decimal:
     """An amount or a sum as people write it: 12.50, with exactly the currency's digits.
 
     A code that is no longer active gets two.
     """
-    return Decimal(minor_units).scaleb(-EXPONENTS.get(currency, 2))
+    return Decimal(minor_units).scaleb(-decimal_digits(currency))
 
 
 def format_money(minor_units: int, currency: str) -> str:

@@ -27,6 +27,17 @@ def read_settings[S](model: type[S]) -> S:
     return model(**values)
 
 
+def missing_variables(*models: type) -> list[str]:
+    """The variables that these settings require and the environment lacks, each once, in order."""
+    required = [
+        field.name.upper()
+        for model in models
+        for field in fields(model)
+        if field.default is MISSING
+    ]
+    return [variable for variable in dict.fromkeys(required) if not os.environ.get(variable)]
+
+
 def _number(variable: str, text: str) -> int:
     try:
         return int(text)

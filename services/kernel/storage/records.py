@@ -9,6 +9,8 @@ The tenant is the first part of every key and the first argument of every method
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -16,7 +18,8 @@ from pydantic import BaseModel, ConfigDict
 from kernel.domain.aggregate import Aggregate, Change
 from kernel.domain.clock import Clock, utc_now
 from kernel.domain.cloud_events import envelope
-from kernel.domain.errors import Conflict, DuplicateExternalId, NotFound, StaleVersion
+from kernel.domain.errors import Conflict, CrmError, DuplicateExternalId, NotFound, StaleVersion
+from kernel.domain.principal import RequestContext
 from kernel.storage import cursor as cursors
 from kernel.storage.outbox import outbox_entry
 from kernel.storage.packing import pack, unpack
@@ -128,19 +131,34 @@ class RecordStore[A: Aggregate]:
                 "updated_by": unit.principal.user_id,
             }
         )
-        pk = self.key(after.tenant_id, after.id)
-        actions: list[Action] = [self._put(before, after)]
-        for number, event in enumerate(change.events, start=sequence + 1):
-            document = envelope(
-                event.model_copy(update={"current": after}),
-                subject=f"{self._type}/{after.id}",
-                sequence=number,
-                request=unit.request,
-                at=at,
-            )
-            actions.append(outbox_entry(pk, number, document))
-        unit.commit(self.table, [*actions, *self._unique_keys(before, after), *also])
+        actions = [
+            self._put(before, after),
+            *self._outbox(unit.request, Change(after, change.events), at),
+            *self._unique_keys(before, after),
+        ]
+        unit.commit(self.table, [*actions, *also])
         return after
+
+    def new_record_actions(
+        self, request: RequestContext, change: Change[A], exists: CrmError
+    ) -> list[Action]:
+        """What adds a record, as it is, to another record's transaction.
+
+        `exists` is raised by that transaction when the record is there already.
+        """
+        put = replace(self._put(None, change.state), refused=exists)
+        return [put, *self._outbox(request, change, self._now())]
+
+    def _outbox(self, request: RequestContext, change: Change[A], at: datetime) -> list[Action]:
+        """The events of a change, up to the sequence that its state has afterwards."""
+        after = change.state
+        pk, subject = self.key(after.tenant_id, after.id), f"{self._type}/{after.id}"
+        entries: list[Action] = []
+        for number, event in enumerate(change.events, after.sequence - len(change.events) + 1):
+            published = event.model_copy(update={"current": after})
+            document = envelope(published, subject=subject, sequence=number, request=request, at=at)
+            entries.append(outbox_entry(pk, number, document))
+        return entries
 
     def _put(self, before: A | None, after: A) -> Put:
         """The record's item, written only over the version that was read."""

@@ -68,6 +68,6 @@ class PipelineState(Snapshot, PipelineFields):
 
 
 class PipelineCreated(DomainEvent, context="opportunities"):
-    """A pipeline was created."""
+    """A pipeline was created; the default one, with the tenant's first opportunity in it."""
 
     current: PipelineState

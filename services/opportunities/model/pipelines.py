@@ -54,13 +54,20 @@ class Pipeline(PipelineState, Aggregate):
 
     @classmethod
     def default(cls, tenant_id: str) -> "Pipeline":
-        """The pipeline every tenant has without creating one."""
+        """The pipeline every tenant has without creating one; stored once it is used."""
         return cls(
             **new_record(tenant_id, DEFAULT_PIPELINE, SYSTEM_USER, _EPOCH),
             version=1,
+            sequence=1,
             name="Sales",
             stages=list(DEFAULT_STAGES),
         )
+
+    @classmethod
+    def publish_default(cls, tenant_id: str) -> Change["Pipeline"]:
+        """The default pipeline, as the tenant's first opportunity in it publishes it."""
+        pipeline = cls.default(tenant_id)
+        return Change(pipeline, (PipelineCreated(current=pipeline),))
 
     @classmethod
     def create(

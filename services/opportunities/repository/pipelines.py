@@ -4,20 +4,33 @@ Index keys, with the tenant in front:
   gsi1  PIPELINES  <folded name>#<id>   the tenant's pipelines, by name
 """
 
+from typing import Protocol
+
 from kernel.domain.clock import Clock
+from kernel.domain.errors import Conflict
 from kernel.domain.folding import fold
+from kernel.domain.principal import RequestContext, system_request
 from kernel.storage import cursor as cursors
 from kernel.storage.records import Page, RecordStore
-from kernel.storage.table import Item, Table
+from kernel.storage.table import Action, Item, Table
 from opportunities.events.pipelines import DEFAULT_PIPELINE
 from opportunities.model.pipelines import Pipeline
 
 
 def _index(pipeline: Pipeline) -> Item:
+    if pipeline.id == DEFAULT_PIPELINE:
+        return {}  # lists begin with it, whether it is stored or not
     return {
         "gsi1pk": f"TENANT#{pipeline.tenant_id}#PIPELINES",
         "gsi1sk": f"{fold(pipeline.name)}#{pipeline.id}",
     }
+
+
+class SaveWith[R](Protocol):
+    """Saves a record, and further actions in the same transaction."""
+
+    def __call__(self, *also: Action) -> R:
+        """The record as stored."""
 
 
 class PipelineRepository(RecordStore[Pipeline]):
@@ -25,9 +38,40 @@ class PipelineRepository(RecordStore[Pipeline]):
 
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, Pipeline, "pipeline", _index, clock)
+        self._default_stored: set[str] = set()
+        """Tenants whose default pipeline is known to be stored."""
+
+    def publish_with[R](self, request: RequestContext, pipeline_id: str, save: SaveWith[R]) -> R:
+        """Save a record of a pipeline; a tenant's first of the default one publishes that, too.
+
+        Both in one transaction (docs/adr/0011). Raises what `save` raises.
+        """
+        tenant_id = request.tenant_id
+        if pipeline_id != DEFAULT_PIPELINE or self._has_default(tenant_id):
+            return save()
+        exists = Conflict(f"There is a pipeline {DEFAULT_PIPELINE} already.")
+        actor = system_request(tenant_id, correlation_id=request.correlation_id)
+        default = Pipeline.publish_default(tenant_id)
+        try:
+            saved = save(*self.new_record_actions(actor, default, exists))
+        except Conflict as fault:
+            if fault is not exists:
+                raise
+            # Another request of this tenant was faster.
+            saved = save()
+        self._default_stored.add(tenant_id)
+        return saved
+
+    def _has_default(self, tenant_id: str) -> bool:
+        """Whether the default pipeline is stored; looked up until it is, once per process."""
+        if tenant_id not in self._default_stored:
+            if self.find(tenant_id, DEFAULT_PIPELINE, consistent=False) is None:
+                return False
+            self._default_stored.add(tenant_id)
+        return True
 
     def named(self, tenant_id: str, pipeline_id: str) -> Pipeline:
-        """A pipeline; the default one needs no item. Raises NotFound."""
+        """A pipeline; the default one is never read, as all have the same. Raises NotFound."""
         if pipeline_id == DEFAULT_PIPELINE:
             return Pipeline.default(tenant_id)
         return self.get(tenant_id, pipeline_id)

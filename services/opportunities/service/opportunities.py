@@ -67,7 +67,8 @@ class OpportunityService:
             self._now(),
             placement.close_details,
         )
-        return self._opportunities.save(unit, None, change)
+        save = partial(self._opportunities.save, unit, None, change)
+        return self._pipelines.publish_with(unit.request, pipeline.id, save)
 
     def get(self, request: RequestContext, opportunity_id: str) -> Opportunity:
         """An opportunity."""

@@ -7,11 +7,11 @@ from reporting.incoming import RequestedReport
 
 
 def start(event: CloudEvent) -> None:
-    """Start it once, however often the event comes; history told again starts nothing.
+    """Start it once, however often the event is delivered; a replayed event starts nothing.
 
-    Cancelling needs no consumer. A cancelled run is one from the moment its transaction commits:
-    the flow's first step, the worker that takes or makes it, and the step after a missed heartbeat
-    all look at the run and end the execution.
+    Cancelling needs no consumer. A run is cancelled as soon as its transaction commits: the state
+    machine's first step, the worker that takes or makes it, and the step after a missed heartbeat
+    all read the run and end the execution.
     """
     if event.replayed:
         return

@@ -7,19 +7,20 @@ from pydantic import AwareDatetime, Field
 from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
+from kernel.tasks.state import TaskRunStatus
 from kernel.web.models import ListQuery
 from kernel.web.routes import Routes
 from reporting.bootstrap import service
-from reporting.engine.parameters import ReportParameters
-from reporting.events import ReportRunState, RunStatus
-from reporting.service import Seen
+from reporting.events import ReportRunState
+from reporting.parameters import ReportParameters
+from reporting.service import ReportDetails
 
 routes = Routes()
 
-_WAITING_FOR = {
-    RunStatus.PENDING: "Waiting for a worker",
-    RunStatus.PROCESSING: "Starting",
-    RunStatus.RETRY_PENDING: "The worker was lost; waiting for another",
+_WAITING_TEXTS = {
+    TaskRunStatus.PENDING: "Waiting for a worker",
+    TaskRunStatus.PROCESSING: "Starting",
+    TaskRunStatus.RETRY_PENDING: "The worker was lost; waiting for another",
 }
 
 
@@ -44,9 +45,9 @@ class ReportRunView(ReportRunState):
     )
 
     @classmethod
-    def of(cls, seen: Seen) -> "ReportRunView":
+    def of(cls, details: ReportDetails) -> "ReportRunView":
         """What is shown of a run."""
-        run, progress, link = seen.run, seen.progress, seen.link
+        run, progress, link = details.run, details.progress, details.link
         shown = {name: getattr(run, name) for name in ReportRunState.model_fields}
         if progress:
             shown |= {
@@ -55,8 +56,8 @@ class ReportRunView(ReportRunState):
                 "progress_at": progress.at,
             }
         elif not run.ended:
-            shown |= {"progress": 0, "progress_text": _WAITING_FOR[run.status]}
-        elif run.status is RunStatus.COMPLETED:
+            shown |= {"progress": 0, "progress_text": _WAITING_TEXTS[run.status]}
+        elif run.status is TaskRunStatus.COMPLETED:
             shown |= {"progress": 100}
         if link:
             shown |= {"download_url": link.url, "download_expires_at": link.expires_at}
@@ -73,8 +74,8 @@ def request_report(unit: UnitOfWork, body: ReportParameters) -> ReportRunState:
 def list_reports(request: RequestContext, query: ReportQuery) -> Page[ReportRunState]:
     """List report runs, yours by default, newest first."""
     if query.all:
-        return service().all(request, query.limit, query.cursor)
-    return service().mine(request, query.limit, query.cursor)
+        return service().list_all(request, query.limit, query.cursor)
+    return service().list_mine(request, query.limit, query.cursor)
 
 
 @routes.get("/reports/{report_id}")

@@ -150,7 +150,11 @@ def waiting_for_a_worker(queue_url: str, heartbeat_seconds: int = 30) -> dict[st
                 "HeartbeatSeconds": heartbeat_seconds,
                 "Parameters": {
                     "QueueUrl": queue_url,
-                    "MessageBody": {"what.$": "$.what", "task_token.$": "$$.Task.Token"},
+                    "MessageBody": {
+                        "job": "toy",
+                        "what.$": "$.what",
+                        "task_token.$": "$$.Task.Token",
+                    },
                 },
                 "End": True,
             }

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,17 +12,10 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from kernel.runtime import aws
-from kernel.tasks.worker import (
-    Control,
-    Failed,
-    Interrupted,
-    Interruption,
-    Task,
-    Timing,
-    Worker,
-    backoff,
-    visible,
-)
+from kernel.tasks.job import Interruption, JobControl, JobFailed, Task
+from kernel.tasks.progress import Interrupted, Progress
+from kernel.tasks.worker.loop import Worker
+from kernel.tasks.worker.timing import WorkerTiming, backoff
 from tests.component.kernel.flows import (
     Machine,
     carried_out,
@@ -31,7 +25,14 @@ from tests.component.kernel.flows import (
     waiting_for_a_worker,
 )
 
-QUICK = Timing(poll=1, hidden=3, beat=0.3, look=0.1, note=0.2, grace=5.0)
+QUICK = WorkerTiming(
+    poll_wait=1,
+    visibility_timeout=3,
+    heartbeat_interval=0.3,
+    cancel_poll_interval=0.1,
+    progress_interval=0.2,
+    grace_period=5.0,
+)
 
 
 class Toy:
@@ -39,18 +40,18 @@ class Toy:
 
     def __init__(self) -> None:
         self.begun: list[str] = []
-        self.notes: list[tuple[float, float, str]] = []
-        self.put_backs: list[dict[str, Any]] = []
-        self.unwanted: set[str] = set()
+        self.recorded: list[tuple[float, float, str]] = []
+        self.requeued: list[dict[str, Any]] = []
+        self.cancelled: set[str] = set()
         self.finish = threading.Event()
         self.interruptions: list[str] = []
 
-    def run(self, task: Task, control: Control) -> dict[str, Any]:
+    def run(self, task: Task, progress: Progress) -> dict[str, Any]:
         """`done`, `fails`, `breaks`, or `long`: until told to finish or to stop."""
         what = task.body["what"]
         self.begun.append(what)
         if what == "fails":
-            raise Failed("TooLarge", "It does not fit.")
+            raise JobFailed("TooLarge", "It does not fit.")
         if what == "breaks":
             raise KeyError("secret")
         if what == "deaf":
@@ -58,25 +59,24 @@ class Toy:
         number = 0
         while what == "long" and not self.finish.wait(0.01):
             number += 1
-            control.progress(number / 1000, f"step {number}")
             try:
-                control.check()
-            except Interrupted:
-                self.interruptions.append(str(control.why))
+                progress.step(number / 1000, f"step {number}")
+            except Interrupted as interrupted:
+                self.interruptions.append(str(interrupted))
                 raise
         return {"what": what, "receives": task.receives}
 
-    def note(self, task: Task, fraction: float, text: str) -> None:
-        """Remember when it was said."""
-        self.notes.append((time.monotonic(), fraction, text))
+    def record_progress(self, task: Task, fraction: float, text: str) -> None:
+        """Remember when it was recorded."""
+        self.recorded.append((time.monotonic(), fraction, text))
 
-    def wanted(self, task: Task) -> bool:
+    def is_active(self, task: Task) -> bool:
         """Unless a test says otherwise."""
-        return task.body["what"] not in self.unwanted
+        return task.body["what"] not in self.cancelled
 
-    def put_back(self, task: Task) -> None:
+    def requeue(self, task: Task) -> None:
         """Remember it."""
-        self.put_backs.append(visible(task))
+        self.requeued.append(task.loggable())
 
 
 class Faulty:
@@ -118,11 +118,11 @@ class Bench:
 
     @contextmanager
     def worker(
-        self, timing: Timing = QUICK, job: Toy | None = None
+        self, timing: WorkerTiming = QUICK, job: Toy | None = None
     ) -> Iterator[tuple[Worker, Callable[[], bool]]]:
         """A worker at work; the second value stops it and says whether its job had ended."""
         worker = Worker(
-            job or self.job, self.queue, sqs=self.sqs, states=self.states, timing=timing
+            {"toy": job or self.job}, self.queue, sqs=self.sqs, states=self.states, timing=timing
         )
         ready, served = threading.Event(), []
         thread = threading.Thread(target=lambda: served.append(worker.serve(ready.set)))
@@ -148,7 +148,7 @@ def bench(cloud: Any) -> Iterator[Bench]:
         yield Bench()
 
 
-def test_a_task_is_done_told_and_deleted(bench: Bench) -> None:
+def test_a_task_is_carried_out_answered_and_deleted(bench: Bench) -> None:
     bench.machine.start("a", what="done")
     with bench.worker():
         assert bench.machine.end("a") == "SUCCEEDED"
@@ -179,52 +179,52 @@ def test_a_task_that_takes_longer_than_its_visibility_is_done_once(bench: Bench)
     bench.machine.start("a", what="long")
     with bench.worker(), bench.worker():
         until(lambda: bench.job.begun)
-        time.sleep(QUICK.hidden * 1.5)
+        time.sleep(QUICK.visibility_timeout * 1.5)
         bench.job.finish.set()
         assert bench.machine.end("a") == "SUCCEEDED"
-    assert bench.job.begun == ["long"], "neither hidden too shortly nor given up for lost"
+    assert bench.job.begun == ["long"], "neither delivered again nor taken for lost"
 
 
 def test_progress_is_passed_on_but_not_faster_than_allowed(bench: Bench) -> None:
     bench.machine.start("a", what="long")
     with bench.worker():
-        until(lambda: len(bench.job.notes) >= 5)
-    times = [at for at, _, _ in bench.job.notes]
-    assert min(b - a for a, b in pairwise(times)) >= QUICK.note
-    fractions = [fraction for _, fraction, _ in bench.job.notes]
+        until(lambda: len(bench.job.recorded) >= 5)
+    times = [at for at, _, _ in bench.job.recorded]
+    assert min(b - a for a, b in pairwise(times)) >= QUICK.progress_interval
+    fractions = [fraction for _, fraction, _ in bench.job.recorded]
     assert fractions == sorted(fractions)
-    assert bench.job.notes[-1][2].startswith("step ")
+    assert bench.job.recorded[-1][2].startswith("step ")
 
 
-def test_what_is_no_longer_wanted_is_stopped_and_told(bench: Bench) -> None:
+def test_a_cancelled_task_is_stopped_and_answered(bench: Bench) -> None:
     bench.machine.start("a", what="long")
     with bench.worker():
         until(lambda: bench.job.begun)
-        bench.job.unwanted.add("long")
+        bench.job.cancelled.add("long")
         assert bench.machine.end("a") == "FAILED"
         until(lambda: left(bench.queue) == 0)
     assert bench.machine.error("a") == "Cancelled"
     assert bench.job.interruptions == ["cancelled"]
 
 
-def test_a_worker_told_to_stop_puts_its_task_back_for_another(bench: Bench) -> None:
+def test_a_worker_asked_to_stop_requeues_its_task(bench: Bench) -> None:
     bench.machine.start("a", what="long")
     with bench.worker() as (_, stop):
         until(lambda: bench.job.begun)
         assert stop()
-    assert bench.job.put_backs == [{"what": "long"}]
-    assert bench.machine.status("a") == "RUNNING", "nothing was told"
+    assert bench.job.requeued == [{"job": "toy", "what": "long"}]
+    assert bench.machine.status("a") == "RUNNING", "not answered"
     bench.job.finish.set()
     started = time.monotonic()
     with bench.worker():
         assert bench.machine.end("a") == "SUCCEEDED"
-    assert time.monotonic() - started < QUICK.hidden - 1, "it came back at once"
+    assert time.monotonic() - started < QUICK.visibility_timeout - 1, "it came back at once"
     assert bench.machine.output("a")["receives"] == 2
 
 
-def test_a_job_that_does_not_stop_is_left_and_its_task_put_back(bench: Bench) -> None:
+def test_the_task_of_a_job_that_does_not_stop_is_requeued(bench: Bench) -> None:
     bench.machine.start("a", what="deaf")
-    impatient = Timing(poll=1, hidden=30, beat=0.3, look=0.1, note=0.2, grace=0.3)
+    impatient = replace(QUICK, visibility_timeout=30, grace_period=0.3)
     with bench.worker(impatient) as (_, stop):
         until(lambda: bench.job.begun)
         assert not stop(), "the process must not wait for the thread"
@@ -234,8 +234,10 @@ def test_a_job_that_does_not_stop_is_left_and_its_task_put_back(bench: Bench) ->
         assert bench.machine.end("a", 5) == "SUCCEEDED"
 
 
-def test_a_task_taken_while_stopping_is_put_back_untouched(bench: Bench) -> None:
-    worker = Worker(bench.job, bench.queue, sqs=bench.sqs, states=bench.states, timing=QUICK)
+def test_a_task_received_while_stopping_is_requeued_untouched(bench: Bench) -> None:
+    worker = Worker(
+        {"toy": bench.job}, bench.queue, sqs=bench.sqs, states=bench.states, timing=QUICK
+    )
 
     def stop_then_receive(**given: Any) -> Any:
         until(lambda: left(bench.queue))
@@ -283,7 +285,7 @@ def test_an_answer_nobody_waits_for_ends_the_task(bench: Bench, code: str) -> No
 def test_an_answer_that_cannot_be_given_brings_the_task_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kernel.tasks.worker.backoff", lambda faults: 0.01)
+    monkeypatch.setattr("kernel.tasks.worker.outcome.backoff", lambda faults: 0.01)
     bench.states.broken["send_task_success"] = "ThrottlingException"
     bench.machine.start("a", what="done")
     with bench.worker():
@@ -308,7 +310,7 @@ def test_heartbeats_that_fail_for_other_reasons_stop_nothing(
         assert bench.machine.end("a") == "SUCCEEDED"
 
 
-def test_a_job_that_cannot_say_where_it_is_goes_on(
+def test_a_job_whose_progress_cannot_be_recorded_goes_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
@@ -317,8 +319,8 @@ def test_a_job_that_cannot_say_where_it_is_goes_on(
         calls.append(given)
         raise OSError("the table does not answer")
 
-    monkeypatch.setattr(bench.job, "note", broken)
-    monkeypatch.setattr(bench.job, "wanted", broken)
+    monkeypatch.setattr(bench.job, "record_progress", broken)
+    monkeypatch.setattr(bench.job, "is_active", broken)
     bench.machine.start("a", what="long")
     with bench.worker():
         until(lambda: len(calls) >= 4)
@@ -326,13 +328,19 @@ def test_a_job_that_cannot_say_where_it_is_goes_on(
         assert bench.machine.end("a") == "SUCCEEDED"
 
 
-def test_what_cannot_be_read_is_left_to_the_dead_letters(bench: Bench) -> None:
-    for body in ("not json", "[]", '{"what": "no token"}'):
+def test_a_message_that_is_no_task_of_this_worker_is_left_to_the_dead_letters(bench: Bench) -> None:
+    for body in (
+        "not json",
+        "[]",
+        '{"job": "toy", "what": "no token"}',
+        '{"what": "no job", "task_token": "t"}',
+        '{"job": "of another worker", "task_token": "t"}',
+    ):
         bench.sqs.send_message(QueueUrl=bench.queue, MessageBody=body)
     bench.machine.start("a", what="done")
     with bench.worker():
         assert bench.machine.end("a") == "SUCCEEDED"
-        until(lambda: left(bench.queue) == 3)
+        until(lambda: left(bench.queue) == 5)
     assert bench.job.begun == ["done"]
 
 
@@ -340,7 +348,9 @@ def test_a_queue_that_does_not_answer_is_asked_again_and_stopping_still_works(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[int] = []
-    monkeypatch.setattr("kernel.tasks.worker.backoff", lambda faults: pauses.append(faults) or 0.01)
+    monkeypatch.setattr(
+        "kernel.tasks.worker.loop.backoff", lambda faults: pauses.append(faults) or 0.01
+    )
     bench.sqs.broken["receive_message"] = "ServiceUnavailable"
     bench.machine.start("a", what="done")
     with bench.worker() as (_, stop):
@@ -372,12 +382,12 @@ def test_a_worker_without_a_task_ends_within_its_poll(bench: Bench) -> None:
     with bench.worker() as (_, stop):
         started = time.monotonic()
         assert stop()
-    assert time.monotonic() - started < QUICK.poll + 1
+    assert time.monotonic() - started < QUICK.poll_wait + 1
 
 
 def test_tokens_are_not_in_logs() -> None:
-    task = Task({"report_id": "r", "task_token": "secret"}, "secret", "receipt", 1)
-    assert visible(task) == {"report_id": "r"}
+    task = Task("toy", {"run_id": "r", "task_token": "secret"}, "secret", "receipt", 1)
+    assert task.loggable() == {"run_id": "r"}
 
 
 def test_pauses_between_faults_grow_have_an_end_and_differ() -> None:
@@ -386,8 +396,8 @@ def test_pauses_between_faults_grow_have_an_end_and_differ() -> None:
     assert len({backoff(50) for _ in range(20)}) > 10
 
 
-def test_why_a_job_is_to_stop_is_said_once() -> None:
-    control = Control()
+def test_the_first_reason_to_stop_stays() -> None:
+    control = JobControl()
     control.interrupt(Interruption.CANCELLED)
     control.interrupt(Interruption.STOPPING)
-    assert control.why is Interruption.CANCELLED, "a cancelled task is not put back"
+    assert control.interruption is Interruption.CANCELLED, "a cancelled task is not requeued"

@@ -106,7 +106,7 @@ def test_a_task_one_gives_oneself_is_no_news(api: ApiClient) -> None:
 def test_who_asked_for_a_report_hears_how_it_ended(api: ApiClient, type_: str, text: str) -> None:
     run = {
         "id": new_id(),
-        "report": "win_rate",
+        "parameters": {"report": "win_rate"},
         "created_by": "ann",
         "reason": "the worker was lost",
     }

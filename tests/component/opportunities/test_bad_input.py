@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.component.conftest import ApiClient, published
+from tests.component.conftest import ApiClient
 from tests.component.customers.conftest import path_of, problem, wrong_fields
-from tests.component.opportunities.conftest import ANY, NOBODY
+from tests.component.opportunities.conftest import ANY, NOBODY, deal_events
 
 OPEN = {"key": "o", "name": "O", "probability": 50}
 CLOSED = [
@@ -168,7 +168,7 @@ def test_a_verb_with_a_wrong_body_names_the_field_and_changes_nothing(
     deal = api("POST", "/opportunities", {"name": "A", "opened_on": "2026-01-01"})
     answer = api("POST", f"{path_of(deal)}/{verb}", body, ANY)
     assert (answer.status, wrong_fields(answer)) == (422, {wrong}), answer.text
-    assert len(published(cloud)) == 1
+    assert len(deal_events(cloud)) == 1
 
 
 @pytest.mark.parametrize("value", ["86400", "2026-01-31T00:00:00Z", "soon", ""])

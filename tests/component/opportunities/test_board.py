@@ -8,9 +8,9 @@ import pytest
 from kernel.domain.money import EXPONENTS
 from kernel.storage.table import in_batches
 from opportunities.repository.boards import count_change
-from tests.component.conftest import ApiClient, published
+from tests.component.conftest import ApiClient
 from tests.component.customers.conftest import path_of
-from tests.component.opportunities.conftest import ANY
+from tests.component.opportunities.conftest import ANY, deal_events
 
 
 def counted(envelopes: list[dict[str, Any]]) -> None:
@@ -57,11 +57,11 @@ def test_a_deal_is_counted_where_it_is_now(
     api: ApiClient, cloud: Any, path: str, body: dict[str, Any], expected: Any
 ) -> None:
     deal = api("POST", "/opportunities", {"name": "A", "amount": usd(100)})
-    counted(published(cloud))
+    counted(deal_events(cloud))
     assert board(api) == {"lead": {"USD": (1, 100)}}
     method = "POST" if path else "PATCH"
     assert api(method, path_of(deal) + path, body, ANY).status == 200
-    counted(published(cloud))
+    counted(deal_events(cloud))
     assert board(api) == expected
     assert board(api.as_(tenant="globex")) == {}
 
@@ -72,7 +72,7 @@ def test_a_reopened_deal_leaves_the_closed_column(api: ApiClient, cloud: Any) ->
     deal = api("POST", "/opportunities", {"name": "C", "stage": "won"})
     api("POST", path_of(deal) + "/reopen", {"stage": "negotiation"}, ANY)
     api("PATCH", path_of(deal), {"amount": usd(7)}, ANY)
-    counted(published(cloud))
+    counted(deal_events(cloud))
     assert board(api) == {"won": {"USD": (2, 200)}, "negotiation": {"USD": (1, 7)}}
 
 
@@ -81,8 +81,8 @@ def test_a_corrected_closing_leaves_the_counts_as_they_are(api: ApiClient, cloud
     for closed_on in ("2026-01-01", "2026-01-02"):
         item = {**row, "closed_on": closed_on}
         api("POST", "/opportunities/batch", {"items": [item]})
-    assert [event["type"] for event in published(cloud)][-1] == "OpportunityUpdated"
-    counted(published(cloud))
+    assert [event["type"] for event in deal_events(cloud)][-1] == "OpportunityUpdated"
+    counted(deal_events(cloud))
     assert board(api) == {"won": {"USD": (1, 100)}}
 
 

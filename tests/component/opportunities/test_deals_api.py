@@ -6,7 +6,8 @@ import pytest
 
 from kernel.domain.ids import new_id
 from kernel.storage.table import Table
-from tests.component.conftest import ApiClient, published
+from tests.component.conftest import ApiClient
+from tests.component.opportunities.conftest import deal_events
 
 
 def a_deal(api: ApiClient, **fields: Any) -> Any:
@@ -21,7 +22,7 @@ def test_winning_an_open_deal_stores_the_state_and_the_event(api: ApiClient, clo
     assert won.status == 200, won.text
     assert (won.json["status"], won.json["stage"], won.json["version"]) == ("won", "won", 2)
     assert won.headers["etag"] == '"2"'
-    created, event = published(cloud)
+    created, event = deal_events(cloud)
     assert [created["type"], event["type"]] == ["OpportunityCreated", "OpportunityWon"]
     assert [created["sequence"], event["sequence"]] == ["1", "2"]
     assert event["data"]["current"]["amount"] == {"minor_units": 105400, "currency": "USD"}
@@ -39,7 +40,7 @@ def test_a_deal_that_changes_hands_keeps_its_team_unless_told(api: ApiClient, cl
     assert (same["team_id"], same["version"]) == ("north", 2), "nothing changed"
     none = api("POST", f"{path}/owner", {"owner_id": "bob", "team_id": None}, any_version).json
     assert ("team_id" in none, none["version"]) == (False, 3)
-    assert published(cloud)[-1]["data"]["previous_team_id"] == "north"
+    assert deal_events(cloud)[-1]["data"]["previous_team_id"] == "north"
 
 
 def test_a_product_that_was_just_made_is_one(
@@ -94,7 +95,7 @@ def test_another_owner_is_one_event_whichever_way_it_came(
         case "import":
             row = {"name": "Big one", "external_ids": {"crm": "1"}, **OWNERS}
             api("POST", "/opportunities/batch", {"items": [row]})
-    _, event = published(cloud)
+    _, event = deal_events(cloud)
     assert event["type"] == "OpportunityReassigned"
     assert event["data"]["previous_owner_id"] == "ann"
     assert event["data"]["previous_team_id"] == "north"
@@ -108,7 +109,7 @@ def test_another_team_alone_is_told_with_the_team_it_was(
     deal = a_deal(api)
     assert deal.json["team_id"] == "north"
     api("PATCH", f"/opportunities/{deal.json['id']}", {"team_id": team}, deal.etag)
-    _, event = published(cloud)
+    _, event = deal_events(cloud)
     assert event["type"] == "OpportunityReassigned"
     assert event["data"]["current"].get("team_id") == team
     before = {name: told for name, told in event["data"].items() if name != "current"}
@@ -119,7 +120,7 @@ def test_a_change_of_owner_name_and_amount_is_three_events(api: ApiClient, cloud
     deal = a_deal(api)
     patch = {**OWNERS, "name": "New", "amount": {"minor_units": 1, "currency": "USD"}}
     api("PATCH", f"/opportunities/{deal.json['id']}", patch, deal.etag)
-    _, updated, *others = published(cloud)
+    _, updated, *others = deal_events(cloud)
     assert updated["data"]["changed"] == ["owner_id", "team_id", "name", "amount"]
     assert [event["type"] for event in (updated, *others)] == [
         "OpportunityUpdated",
@@ -137,7 +138,7 @@ def test_a_repeated_key_replays_the_answer_and_another_body_is_refused(
     assert (again.status, again.text) == (201, first.text)
     assert again.headers["idempotency-replayed"] == "true"
     assert again.headers["etag"] == first.headers["etag"]
-    assert len(published(cloud)) == 1
+    assert len(deal_events(cloud)) == 1
     other = api("POST", "/opportunities", {"name": "Other"}, key)
     assert (other.status, other.json["type"]) == (422, "urn:zebros:problem:idempotency-key-reused")
 
@@ -192,7 +193,7 @@ def test_a_batch_lands_the_good_rows_and_names_the_bad_one(api: ApiClient, cloud
     assert fields == {"name", "amount.minor_units"}
     again = api("POST", "/opportunities/batch", {"items": items})
     assert [r["status"] for r in again.json["results"]] == [200, 422, 200, 200, 200]
-    stored = published(cloud)
+    stored = deal_events(cloud)
     assert len(stored) == 5
     assert {f["origin"] for f in stored} == {"import"}
     assert api("GET", "/opportunities?external_id=crm:9").json["items"][0]["closed_on"] == (

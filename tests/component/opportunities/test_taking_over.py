@@ -6,7 +6,7 @@ import pytest
 
 from kernel.domain.ids import new_id
 from tests.component.conftest import ApiClient, published
-from tests.component.opportunities.conftest import STAGES
+from tests.component.opportunities.conftest import STAGES, deal_events
 
 ROW = {"name": "Old", "external_ids": {"crm": "7"}}
 LOST = {**ROW, "stage": "lost", "lost_reason": "price", "closed_on": "2026-03-01"}
@@ -33,8 +33,8 @@ def test_how_a_closed_deal_ended_is_corrected_and_an_event_says_so(
     deal = stored(api)
     assert (deal["closed_on"], deal["lost_reason"]) == ("2026-02-01", "budget")
     assert (deal["status"], deal["region"]) == ("lost", "North")
-    *_, event = published(cloud)
-    assert len(published(cloud)) == 3
+    *_, event = deal_events(cloud)
+    assert len(deal_events(cloud)) == 3
     assert (event["type"], event["origin"]) == ("OpportunityUpdated", "import")
     assert sorted(event["data"]["changed"]) == ["closed_on", "lost_reason", "region"]
     assert event["data"]["previous"] == {
@@ -85,7 +85,7 @@ def test_a_correction_that_cannot_be_made_names_the_field_and_changes_nothing(
     assert result["status"] == 422
     assert [error["field"] for error in result["problem"]["errors"]] == [field]
     assert stored(api) == before
-    assert len(published(cloud)) == 2
+    assert len(deal_events(cloud)) == 2
 
 
 def test_a_deal_stays_in_the_pipeline_it_is_in(api: ApiClient) -> None:

@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from kernel.domain.ids import new_id
+from kernel.tasks.retry import RetryPolicy
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import carried_out
 
@@ -56,11 +57,12 @@ def running(
     cloud: Any, buckets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator["Running"]:
     """The machinery of reports; a worker is started by `with running.worker()`."""
+    from reporting.bootstrap import runs
     from reporting.handlers.steps import handler
     from tests.component.reporting.running import Running
 
-    monkeypatch.setattr("reporting.service.pause", lambda attempts: 0)
-    monkeypatch.setattr("reporting.service._WAITING_PAUSE_SECONDS", 0)
+    impatient = RetryPolicy(first_pause_seconds=0, waiting_pause_seconds=0)
+    monkeypatch.setattr(runs(), "policy", impatient)
     with carried_out(steps=handler):
         running = Running(cloud, tmp_path)
         monkeypatch.setenv("STATE_MACHINE_ARN", running.machine.arn)
@@ -77,17 +79,17 @@ def impatient(running: "Running", monkeypatch: pytest.MonkeyPatch) -> "Running":
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Reports take until the event is set; they look every few milliseconds whether to stop."""
-    import reporting.work
+    """Reports take until the event is set; they check every few milliseconds whether to stop."""
+    from reporting.jobs import report
 
-    go_on, stock = threading.Event(), reporting.work.compute
+    go_on, stock = threading.Event(), report.compute
 
-    def compute(files: Any, parameters: Any, *, watch: Any) -> Any:
+    def compute(files: Any, parameters: Any, *, progress: Any) -> Any:
         while not go_on.wait(0.01):
-            watch.step(0.5, "Adding up slowly")
-        return stock(files, parameters, watch=watch)
+            progress.step(0.5, "Adding up slowly")
+        return stock(files, parameters, progress=progress)
 
-    monkeypatch.setattr(reporting.work, "compute", compute)
+    monkeypatch.setattr(report, "compute", compute)
     return go_on
 
 

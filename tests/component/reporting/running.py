@@ -2,18 +2,23 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from kernel.domain.aggregate import Change
 from kernel.runtime import aws
-from kernel.tasks.worker import Task, Timing, Worker
+from kernel.tasks.job import Task
+from kernel.tasks.worker.loop import Worker
+from kernel.tasks.worker.timing import WorkerTiming
 from reporting.bootstrap import files, runs
-from reporting.engine.lake import Lake, S3Reader
-from reporting.work import ReportWork
+from reporting.jobs.report import ReportJob
+from reporting.lake.cache import LakeCache
+from reporting.lake.storage import S3LakeReader
+from reporting.model import ReportRun
 from tests.component.conftest import ApiClient, published
 from tests.component.kernel.flows import Machine, task_queue
 from tests.component.kernel.queues import body, lambda_event
@@ -21,7 +26,14 @@ from tests.component.reporting.conftest import FILES, LAKE
 from tests.component.test_budgets import ROOT
 
 ASL = ROOT / "statemachines" / "report.asl.json"
-QUICK = Timing(poll=1, hidden=4, beat=0.5, look=0.2, note=1.0, grace=10.0)
+QUICK = WorkerTiming(
+    poll_wait=1,
+    visibility_timeout=4,
+    heartbeat_interval=0.5,
+    cancel_poll_interval=0.2,
+    progress_interval=1.0,
+    grace_period=10.0,
+)
 
 
 def definition(queue_url: str, heartbeat_seconds: int) -> dict[str, Any]:
@@ -47,11 +59,12 @@ class Running:
         self.machine = Machine(definition(self.queue, heartbeat_seconds))
         self._relayed: set[str] = set()
 
-    def work(self) -> ReportWork:
+    def job(self) -> ReportJob:
         """A worker's job with a lake cache of its own."""
         cache = self.folder / "lake"
         cache.mkdir(parents=True, exist_ok=True)
-        return ReportWork(runs(), files(), Lake(S3Reader(boto3.client("s3"), LAKE), cache))
+        reader = S3LakeReader(boto3.client("s3"), LAKE)
+        return ReportJob(runs(), files(), LakeCache(reader, cache))
 
     def relay(self) -> None:
         """New events from the outbox to the reactor."""
@@ -67,7 +80,7 @@ class Running:
     def worker(self, job: Any = None) -> Iterator[Worker]:
         """A worker at work."""
         worker = Worker(
-            job or self.work(),
+            {"report": job or self.job()},
             self.queue,
             sqs=aws.client("sqs"),
             states=aws.client("stepfunctions"),
@@ -82,7 +95,7 @@ class Running:
             thread.join(20)
             assert not thread.is_alive()
 
-    def told(self, run_id: str) -> list[str]:
+    def published(self, run_id: str) -> list[str]:
         """The events about a run, in order."""
         return [f["type"] for f in published(self.cloud) if f["subject"] == f"report/{run_id}"]
 
@@ -108,4 +121,12 @@ def content(run: dict[str, Any]) -> bytes:
 
 def a_task(run: dict[str, Any]) -> Task:
     """A run as a worker gets it."""
-    return Task({"tenant_id": "acme", "report_id": run["id"]}, "token", "receipt", 1)
+    body = {"job": "report", "tenant_id": "acme", "run_id": run["id"]}
+    return Task("report", body, "token", "receipt", 1)
+
+
+def with_parameters(**unchecked: Any) -> Callable[[ReportRun], Change[ReportRun]]:
+    """A change of a stored run to parameters that no request could have, not even by now."""
+    return lambda run: Change(
+        run.with_changes(parameters=run.parameters.model_copy(update=unchecked))
+    )

@@ -8,7 +8,8 @@ import pytest
 
 from kernel.domain.ids import new_id
 from reporting.consumers.lake import handler
-from reporting.engine.lake import Lake, S3Reader
+from reporting.lake.cache import LakeCache
+from reporting.lake.storage import S3LakeReader
 from tests.component.kernel.queues import body, event, lambda_event
 from tests.component.reporting.conftest import LAKE
 
@@ -75,11 +76,11 @@ def test_a_batch_that_comes_again_rewrites_the_same_file(
     assert len(keys(buckets)) == 2, "other company, other file; readers count each id once"
 
 
-def test_names_sort_by_time_and_are_names_the_engine_reads(buckets: Any, tmp_path: Any) -> None:
+def test_names_sort_by_time_and_are_names_the_cache_reads(buckets: Any, tmp_path: Any) -> None:
     for n in (1, 2, 3):
         write(event("acme", "opportunity/a", n))
     assert [lines(buckets, key)[0]["sequence"] for key in keys(buckets)] == ["1", "2", "3"]
-    cache = Lake(S3Reader(buckets, LAKE), tmp_path)
+    cache = LakeCache(S3LakeReader(buckets, LAKE), tmp_path)
     with cache.files("acme", ("opportunities",)) as files:
         assert len(files.paths) == 3
         for path in files.paths:

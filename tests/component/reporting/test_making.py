@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from kernel.tasks.worker import Control
+from kernel.tasks.job import JobControl
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import left, until
 from tests.component.reporting.conftest import FILES, deal, into_lake
@@ -25,8 +25,8 @@ def test_a_report_that_is_asked_for_is_made(api: ApiClient, ask: Ask, running: R
     with running.worker():
         assert running.machine.end(run["id"]) == "SUCCEEDED"
     done = seen(api, run)
-    assert (done["status"], done["progress"], done["attempts"]) == ("COMPLETED", 100, 1)
-    assert running.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
+    assert (done["status"], done["progress"], done["attempts"]) == ("completed", 100, 1)
+    assert running.published(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
     outcome = done["outcome"]
     assert outcome["totals"] == [{"won": 3, "lost": 1, "closed": 4, "win_rate": "0.7500"}]
     assert outcome["position"]["events"] == 5
@@ -73,7 +73,7 @@ def test_the_outcome_of_many_currencies_stays_small_enough_to_travel_with_the_fi
     most = {"minor_units": 2**53 - 1}
     into_lake(*(deal("won", amount={**most, "currency": c}) for c in currencies))
     run = ask(report="sales_performance", format="csv")
-    outcome = running.work().run(a_task(run), Control())
+    outcome = running.job().run(a_task(run), JobControl())
     assert len(outcome["totals"]) == 5
     assert outcome["totals"][0] == {
         "currency": "CHF",
@@ -97,7 +97,7 @@ def test_a_report_about_nothing_is_a_report(api: ApiClient, ask: Ask, running: R
             assert running.machine.end(run["id"]) == "SUCCEEDED"
     for run in made:
         done = seen(api, run)
-        assert done["status"] == "COMPLETED"
+        assert done["status"] == "completed"
         assert done["outcome"]["rows"] == 0
         assert done["outcome"]["totals"] == [{"won": 0, "lost": 0, "closed": 0}]
         assert done["outcome"]["position"] == {"events": 0}
@@ -128,7 +128,7 @@ def test_progress_is_seen_while_a_report_is_made(
         making = seen(api, run)
         slow.set()
         running.machine.end(run["id"])
-    assert making["status"] == "PROCESSING"
+    assert making["status"] == "processing"
     assert 0 < making["progress"] < 100
 
 
@@ -138,11 +138,11 @@ def test_a_run_cancelled_while_it_is_made_stops_and_leaves_no_file(
     run = ask()
     running.relay()
     with running.worker():
-        until(lambda: seen(api, run)["status"] == "PROCESSING")
+        until(lambda: seen(api, run)["status"] == "processing")
         assert api("POST", f"/reports/{run['id']}/cancel").status == 200
         assert running.machine.end(run["id"], 10) == "SUCCEEDED", "cancelling is no failure"
         until(lambda: left(running.queue) == 0)
-    assert running.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCancelled"]
+    assert running.published(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCancelled"]
     assert stored(run) == []
 
 
@@ -155,7 +155,7 @@ def test_a_run_cancelled_while_it_waits_ends_when_a_worker_takes_it(
     api("POST", f"/reports/{run['id']}/cancel")
     with running.worker():
         assert running.machine.end(run["id"], 10) == "SUCCEEDED"
-    assert running.told(run["id"]) == ["ReportRequested", "ReportCancelled"]
+    assert running.published(run["id"]) == ["ReportRequested", "ReportCancelled"]
     assert seen(api, run)["attempts"] == 0
     assert stored(run) == [], "nobody worked for nothing"
     assert running.machine.entered(run["id"])[-2:] == ["Queue", "Ended"]

@@ -7,28 +7,32 @@ from typing import Any
 import boto3
 import pytest
 
-from kernel.domain.aggregate import Change
 from kernel.domain.clock import utc_now
+from kernel.tasks.failures import BadParameters
+from kernel.tasks.retry import RetryPolicy
 from reporting.bootstrap import repository, runs
+from reporting.failures import FAILURES
 from reporting.handlers.steps import handler
-from reporting.service import MOST_ATTEMPTS, MOST_SECONDS, BadParameters, RunService
+from reporting.service import ReportRunService
 from tests.component.conftest import ApiClient, published
 from tests.component.kernel.queues import body, lambda_event
+from tests.component.reporting.running import with_parameters
 from tests.component.reporting.test_reports_api import OUTCOME
 
 Ask = Callable[..., dict[str, Any]]
+MAX_ATTEMPTS, MAX_SECONDS = RetryPolicy().max_attempts, RetryPolicy().max_seconds
 SILENCE = {"Error": "States.HeartbeatTimeout"}
 
 
 def step(name: str, run: dict[str, Any], tenant: str = "acme", **given: Any) -> Any:
-    return handler({"step": name, "tenant_id": tenant, "report_id": run["id"], **given}, None)
+    return handler({"step": name, "tenant_id": tenant, "run_id": run["id"], **given}, None)
 
 
 def state(api: ApiClient, run: dict[str, Any]) -> Any:
     return api("GET", f"/reports/{run['id']}").json
 
 
-def told(cloud: Any) -> list[str]:
+def types_published(cloud: Any) -> list[str]:
     return [event["type"] for event in published(cloud)]
 
 
@@ -37,8 +41,9 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Let so many seconds pass for the steps."""
 
     def pass_(seconds: float) -> None:
-        service = RunService(repository(), lambda: utc_now() + timedelta(seconds=seconds))
-        monkeypatch.setattr("reporting.handlers.steps.runs", lambda: service)
+        now = lambda: utc_now() + timedelta(seconds=seconds)  # noqa: E731
+        service = ReportRunService(repository(), now, FAILURES)
+        monkeypatch.setattr(handler, "_runs", lambda: service)
 
     return pass_
 
@@ -55,7 +60,7 @@ def test_what_is_cancelled_before_it_began_ends_without_failing(
     run = ask()
     api("POST", f"/reports/{run['id']}/cancel")
     assert step("validate", run) == {"next": "end"}
-    assert told(cloud) == ["ReportRequested", "ReportCancelled"]
+    assert types_published(cloud) == ["ReportRequested", "ReportCancelled"]
 
 
 def test_a_run_of_nobody_ends(cloud: Any) -> None:
@@ -68,9 +73,9 @@ def test_a_run_of_another_tenant_is_nobodys(ask: Ask) -> None:
 
 def test_a_request_that_is_no_report_any_more_is_told_as_such(ask: Ask) -> None:
     run = ask()
-    kept = repository().runs.get("acme", run["id"])
-    repository().change("acme", run["id"], lambda run: Change(run.with_changes(by="moon")))
-    assert kept.by == "none"
+    stored = repository().runs.get("acme", run["id"])
+    repository().change("acme", run["id"], with_parameters(by="moon"))
+    assert stored.parameters.by == "none"
     with pytest.raises(BadParameters, match="by"):
         step("validate", run)
 
@@ -81,7 +86,7 @@ def test_completing_twice_is_told_once(api: ApiClient, ask: Ask, cloud: Any) -> 
     outcome = OUTCOME.model_dump(mode="json")
     assert step("complete", run, outcome=outcome) == {"next": "end"}
     assert step("complete", run, outcome=outcome) == {"next": "end"}
-    assert told(cloud) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
+    assert types_published(cloud) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
     completed = published(cloud)[-1]
     assert completed["data"]["current"]["outcome"]["sha256"] == "a" * 64
     assert completed["data"]["current"]["outcome"]["position"] == {"events": 7}
@@ -103,7 +108,7 @@ def test_failing_twice_is_told_once_in_words_people_understand(
     cause = '{"errorMessage": "boom", "errorType": "KeyError", "stackTrace": ["File x.py"]}'
     for _ in range(2):
         assert step("fail", run, failure={"Error": "KeyError", "Cause": cause}) == {"next": "end"}
-    assert told(cloud) == ["ReportRequested", "ReportFailed"]
+    assert types_published(cloud) == ["ReportRequested", "ReportFailed"]
     reason = published(cloud)[-1]["data"]["current"]["reason"]
     assert reason.startswith("Something went wrong on our side")
     assert not any(word in reason for word in ("boom", "KeyError", "x.py"))
@@ -114,7 +119,7 @@ def test_a_completed_run_does_not_fail_afterwards(api: ApiClient, ask: Ask) -> N
     runs().start("acme", run["id"])
     step("complete", run, outcome=OUTCOME.model_dump(mode="json"))
     step("fail", run, failure={"Error": "States.Timeout"})
-    assert state(api, run)["status"] == "COMPLETED"
+    assert state(api, run)["status"] == "completed"
 
 
 def test_a_lost_worker_is_written_down_and_another_one_asked_after_a_growing_pause(
@@ -128,15 +133,17 @@ def test_a_lost_worker_is_written_down_and_another_one_asked_after_a_growing_pau
         assert after["next"] == "queue"
         pauses.append(after["seconds"])
         seen = state(api, run)
-        assert seen["status"] == "RETRY_PENDING"
+        assert seen["status"] == "retry_pending"
         assert seen["progress_text"] == "The worker was lost; waiting for another"
     assert pauses == [2, 4, 8]
-    assert told(cloud) == ["ReportRequested", "ReportStarted"], "started once, for those who watch"
+    assert types_published(cloud) == ["ReportRequested", "ReportStarted"], (
+        "started once, for those who watch"
+    )
 
 
 def test_after_so_many_lost_workers_the_report_fails(api: ApiClient, ask: Ask) -> None:
     run = ask()
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         runs().start("acme", run["id"])
         after = step("recover", run, failure=SILENCE)
     assert after["next"] == "fail"
@@ -157,11 +164,11 @@ def test_waiting_for_a_worker_is_no_lost_worker(
 ) -> None:
     run = ask()
     later(1800)
-    for _ in range(MOST_ATTEMPTS + 1):
+    for _ in range(MAX_ATTEMPTS + 1):
         after = step("recover", run, failure=SILENCE)
         assert (after["next"], after["seconds"]) == ("queue", 5)
-    assert (state(api, run)["status"], state(api, run)["attempts"]) == ("PENDING", 0)
-    later(MOST_SECONDS)
+    assert (state(api, run)["status"], state(api, run)["attempts"]) == ("pending", 0)
+    later(MAX_SECONDS)
     after = step("recover", run, failure=SILENCE)
     assert (after["next"], after["error"]) == ("fail", "NoWorker")
 
@@ -172,7 +179,7 @@ def test_a_queue_that_does_not_answer_is_tried_again_for_an_hour(
     run, failure = ask(), {"Error": "SQS.SdkClientException", "Cause": "Service Unavailable"}
     after = step("recover", run, failure=failure)
     assert (after["next"], after["seconds"]) == ("queue", 5)
-    later(MOST_SECONDS)
+    later(MAX_SECONDS)
     after = step("recover", run, failure=failure)
     assert (after["next"], after["error"]) == ("fail", "NoWorker")
 
@@ -186,7 +193,7 @@ def test_a_timeout_is_a_lost_worker_until_the_time_is_really_up(
     later(60)
     assert step("recover", run, failure={"Error": "States.Timeout"})["next"] == "queue"
     runs().start("acme", run["id"])
-    later(MOST_SECONDS)
+    later(MAX_SECONDS)
     after = step("recover", run, failure={"Error": "States.Timeout"})
     assert (after["next"], after["error"]) == ("fail", "TimedOut")
 

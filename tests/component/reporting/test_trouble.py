@@ -10,20 +10,20 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-import reporting.work
-from kernel.domain.aggregate import Change
+import reporting.jobs.report
 from kernel.domain.errors import Busy
 from kernel.runtime import aws
-from kernel.tasks.worker import Control, Failed
-from reporting.bootstrap import runs
-from reporting.engine.errors import LakeUnreadable, TooComplex
-from reporting.service import MOST_ATTEMPTS
+from kernel.tasks.job import JobControl, JobFailed
+from kernel.tasks.retry import RetryPolicy
+from reporting.bootstrap import repository, runs
+from reporting.job_errors import LakeUnreadable, TooComplex
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import left, until
 from tests.component.reporting.conftest import LAKE, deal, into_lake
-from tests.component.reporting.running import Running, a_task, content, seen
+from tests.component.reporting.running import Running, a_task, content, seen, with_parameters
 
 Ask = Callable[..., dict[str, Any]]
+MAX_ATTEMPTS = RetryPolicy().max_attempts
 
 
 def test_a_run_that_no_worker_takes_waits_on_and_is_made_in_the_end(
@@ -32,7 +32,7 @@ def test_a_run_that_no_worker_takes_waits_on_and_is_made_in_the_end(
     run = ask()
     impatient.relay()
     until(lambda: impatient.machine.entered(run["id"]).count("Queue") == 2)
-    assert seen(api, run)["status"] == "PENDING"
+    assert seen(api, run)["status"] == "pending"
     with impatient.worker():
         assert impatient.machine.end(run["id"]) == "SUCCEEDED"
         until(lambda: left(impatient.queue) == 0)
@@ -47,11 +47,11 @@ def test_a_lost_worker_is_replaced_and_the_report_completed_once(
     until(lambda: left(impatient.queue))
     aws.client("sqs").receive_message(QueueUrl=impatient.queue, VisibilityTimeout=5)
     runs().start("acme", run["id"])  # ... and then its worker is struck by lightning
-    until(lambda: seen(api, run)["status"] == "RETRY_PENDING")
+    until(lambda: seen(api, run)["status"] == "retry_pending")
     with impatient.worker():
         assert impatient.machine.end(run["id"]) == "SUCCEEDED"
         until(lambda: left(impatient.queue) == 0, 10)  # the first message comes back in vain
-    assert impatient.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
+    assert impatient.published(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
     assert seen(api, run)["attempts"] == 2
 
 
@@ -65,10 +65,10 @@ def test_events_that_cannot_be_read_are_tried_again_and_then_fail_in_plain_words
     with running.worker():
         assert running.machine.end(run["id"]) == "FAILED"
     failed = seen(api, run)
-    assert (failed["failure"], failed["attempts"]) == ("unreadable_data", MOST_ATTEMPTS)
+    assert (failed["failure"], failed["attempts"]) == ("unreadable_data", MAX_ATTEMPTS)
     assert "could not be read" in failed["reason"]
     assert "gzip" not in failed["reason"]
-    assert running.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportFailed"]
+    assert running.published(run["id"]) == ["ReportRequested", "ReportStarted", "ReportFailed"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_may_pass_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
     fault: Exception,
 ) -> None:
-    stock, calls = reporting.work.compute, []
+    stock, calls = reporting.jobs.report.compute, []
 
     def compute(*given: Any, **more: Any) -> Any:
         calls.append(given)
@@ -96,12 +96,12 @@ def test_what_may_pass_is_tried_again(
             raise fault
         return stock(*given, **more)
 
-    monkeypatch.setattr(reporting.work, "compute", compute)
+    monkeypatch.setattr(reporting.jobs.report, "compute", compute)
     run = ask()
     running.relay()
     with running.worker():
         assert running.machine.end(run["id"]) == "SUCCEEDED"
-    assert (seen(api, run)["status"], seen(api, run)["attempts"]) == ("COMPLETED", 2)
+    assert (seen(api, run)["status"], seen(api, run)["attempts"]) == ("completed", 2)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_will_not_help_to_repeat_fails_at_once(
     def compute(*_: Any, **__: Any) -> None:
         raise fault
 
-    monkeypatch.setattr(reporting.work, "compute", compute)
+    monkeypatch.setattr(reporting.jobs.report, "compute", compute)
     run = ask()
     running.relay()
     with running.worker():
@@ -138,10 +138,8 @@ def test_what_will_not_help_to_repeat_fails_at_once(
 def test_a_request_that_is_no_report_any_more_fails_with_the_field(
     api: ApiClient, ask: Ask, running: Running
 ) -> None:
-    from reporting.bootstrap import repository
-
     run = ask()
-    repository().change("acme", run["id"], lambda run: Change(run.with_changes(by="moon")))
+    repository().change("acme", run["id"], with_parameters(by="moon"))
     running.relay()
     assert running.machine.end(run["id"]) == "FAILED"
     failed = seen(api, run)
@@ -166,16 +164,16 @@ def test_a_step_that_stumbles_is_repeated(
     running.relay()
     with running.worker():
         assert running.machine.end(run["id"]) == "SUCCEEDED"
-    assert (len(calls), seen(api, run)["status"]) == (2, "COMPLETED")
+    assert (len(calls), seen(api, run)["status"]) == (2, "completed")
 
 
 def test_a_report_made_twice_has_the_outcome_of_the_first(ask: Ask, running: Running) -> None:
     into_lake(deal("won"))
-    run, work = ask(), running.work()
-    first = work.run(a_task(run), Control())
+    run, job = ask(), running.job()
+    first = job.run(a_task(run), JobControl())
     file = content(run)
     into_lake(deal("won"))  # the second one would see more
-    assert work.run(a_task(run), Control()) == first
+    assert job.run(a_task(run), JobControl()) == first
     assert content(run) == file
     assert first["totals"][0]["won"] == 1
 
@@ -185,18 +183,18 @@ def test_two_workers_that_finish_at_once_agree(
 ) -> None:
     """One was given up for lost and ends after all: neither knows of the other's file."""
     into_lake(deal("won"))
-    run, work = ask(), running.work()
-    stock, both = reporting.work.render, threading.Barrier(2, timeout=20)
+    run, job = ask(), running.job()
+    stock, both = reporting.jobs.report.render, threading.Barrier(2, timeout=20)
 
     def render(*given: Any) -> None:
         stock(*given)
         both.wait()
 
-    monkeypatch.setattr(reporting.work, "render", render)
+    monkeypatch.setattr(reporting.jobs.report, "render", render)
     outcomes: list[Any] = []
 
     def one() -> None:
-        outcomes.append(work.run(a_task(run), Control()))
+        outcomes.append(job.run(a_task(run), JobControl()))
 
     threads = [threading.Thread(target=one)]
     threads[0].start()
@@ -210,14 +208,20 @@ def test_two_workers_that_finish_at_once_agree(
     assert hashlib.sha256(content(run)).hexdigest() == outcomes[0]["sha256"]
 
 
+def computed_again(*_: Any, **__: Any) -> None:
+    pytest.fail("computed again")
+
+
 def test_a_file_that_is_there_is_not_made_again(
     ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its worker died after storing it, or could not tell."""
-    run, work = ask(), running.work()
-    first = work.run(a_task(run), Control())
-    monkeypatch.setattr(reporting.work, "compute", lambda *_, **__: pytest.fail("computed again"))
-    assert work.run(a_task(run), Control()) == first
+    run, job = ask(), running.job()
+    first = job.run(a_task(run), JobControl())
+    monkeypatch.setattr(
+        reporting.jobs.report, "compute", lambda *_, **__: pytest.fail("computed again")
+    )
+    assert job.run(a_task(run), JobControl()) == first
 
 
 def test_a_task_of_a_completed_run_is_answered_with_its_outcome(
@@ -227,18 +231,20 @@ def test_a_task_of_a_completed_run_is_answered_with_its_outcome(
     running.relay()
     with running.worker():
         running.machine.end(run["id"])
-    monkeypatch.setattr(reporting.work, "compute", lambda *_, **__: pytest.fail("computed again"))
-    outcome = running.work().run(a_task(run), Control())
+    monkeypatch.setattr(
+        reporting.jobs.report, "compute", lambda *_, **__: pytest.fail("computed again")
+    )
+    outcome = running.job().run(a_task(run), JobControl())
     assert outcome["file_name"] == "win-rate.json"
-    assert len(running.told(run["id"])) == 3
+    assert len(running.published(run["id"])) == 3
 
 
 def test_a_report_that_keeps_killing_its_workers_is_refused(ask: Ask, running: Running) -> None:
     run = ask()
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         runs().start("acme", run["id"])
-    with pytest.raises(Failed, match="WorkerLost"):
-        running.work().run(a_task(run), Control())
+    with pytest.raises(JobFailed, match="WorkerLost"):
+        running.job().run(a_task(run), JobControl())
 
 
 def test_nothing_temporary_is_left(ask: Ask, running: Running, tmp_path: Path) -> None:
@@ -249,7 +255,7 @@ def test_nothing_temporary_is_left(ask: Ask, running: Running, tmp_path: Path) -
     scratch.mkdir()
     tempfile.tempdir = str(scratch)
     try:
-        running.work().run(a_task(ask(format="xlsx")), Control())
+        running.job().run(a_task(ask(format="xlsx")), JobControl())
     finally:
         tempfile.tempdir = None
     assert list(scratch.iterdir()) == []

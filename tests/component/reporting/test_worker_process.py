@@ -20,20 +20,22 @@ from tests.component.reporting.running import Running
 from tests.component.test_budgets import ROOT
 
 Ask = Callable[..., dict[str, Any]]
+MADE = ["ReportRequested", "ReportStarted", "ReportCompleted"]
+IMPORT_PATH = os.pathsep.join([str(ROOT), str(ROOT / "services")])
 
 # The worker as it is, but for one report that takes until a file says that it may go on.
 SLOW = """
 import sys, time
 from pathlib import Path
-import reporting.work
-from reporting.handlers.worker import main
-stock = reporting.work.compute
-def compute(files, parameters, *, watch):
+import reporting.jobs.report
+from worker.main import main
+stock = reporting.jobs.report.compute
+def compute(files, parameters, *, progress):
     while not Path(sys.argv[1]).exists():
-        watch.step(0.5, "Adding up slowly")
+        progress.step(0.5, "Adding up slowly")
         time.sleep(0.01)
-    return stock(files, parameters, watch=watch)
-reporting.work.compute = compute
+    return stock(files, parameters, progress=progress)
+reporting.jobs.report.compute = compute
 sys.exit(main())
 """
 
@@ -45,7 +47,7 @@ class Deployment(Running):
         super().__init__(cloud, folder)
         self.go = folder / "go"
         self.environment = {
-            "PYTHONPATH": str(ROOT / "services"),
+            "PYTHONPATH": IMPORT_PATH,
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
@@ -55,13 +57,13 @@ class Deployment(Running):
             "FILES_BUCKET": FILES,
             "TASK_QUEUE_URL": self.queue,
             "WORK_FOLDER": str(folder / "work"),
-            "WORKER_HIDDEN_SECONDS": "6",
+            "WORKER_VISIBILITY_TIMEOUT": "6",
         }
 
     @contextmanager
     def process(self, slow: bool = False) -> Iterator[subprocess.Popen[str]]:
         """A worker process that is ready."""
-        program = ["-c", SLOW, str(self.go)] if slow else ["-m", "reporting.handlers.worker"]
+        program = ["-c", SLOW, str(self.go)] if slow else ["-m", "worker"]
         process = subprocess.Popen(
             [sys.executable, *program],
             env=self.environment,
@@ -77,9 +79,9 @@ class Deployment(Running):
             process.kill()
             process.communicate()
 
-    def scratch(self) -> list[str]:
+    def temporary(self) -> list[str]:
         """Temporary folders of workers, and the files in them."""
-        root = self.folder / "work" / "scratch"
+        root = self.folder / "work" / "temporary"
         return sorted(path.name for path in root.iterdir() if path.name != ".lock")
 
 
@@ -109,7 +111,7 @@ def test_a_worker_process_makes_reports(api: ApiClient, ask: Ask, deployment: De
         assert process.wait(15) == 0
     done = api("GET", f"/reports/{run['id']}").json
     assert done["outcome"]["totals"][0]["win_rate"] == "0.5000"
-    assert deployment.scratch() == []
+    assert deployment.temporary() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -119,18 +121,22 @@ def test_a_worker_told_to_stop_puts_its_report_back_and_another_makes_it(
     run = ask()
     deployment.relay()
     with deployment.process(slow=True) as process:
-        until(lambda: status(api, run) == "PROCESSING")
+        until(lambda: status(api, run) == "processing")
         started = time.monotonic()
         process.send_signal(number)
         assert process.wait(30) == 0
         assert time.monotonic() - started < 20, "Spot leaves two minutes"
-    assert status(api, run) == "RETRY_PENDING"
+    assert status(api, run) == "retry_pending"
     assert left(deployment.queue) == 1
-    assert deployment.scratch() == []
+    assert deployment.temporary() == []
     deployment.go.touch()
     with deployment.process():
         assert deployment.machine.end(run["id"]) == "SUCCEEDED"
-    assert deployment.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
+    assert deployment.published(run["id"]) == [
+        "ReportRequested",
+        "ReportStarted",
+        "ReportCompleted",
+    ]
     assert api("GET", f"/reports/{run['id']}").json["attempts"] == 1, "stopping is no attempt"
 
 
@@ -140,19 +146,23 @@ def test_a_worker_that_is_killed_is_replaced_and_the_report_completed_once(
     run = ask()
     deployment.relay()
     with deployment.process(slow=True) as process:
-        until(lambda: status(api, run) == "PROCESSING")
+        until(lambda: status(api, run) == "processing")
         process.kill()
         process.wait()
-    assert len(deployment.scratch()) == 2, "the dead one's folder and lock"
-    assert status(api, run) == "PROCESSING"
+    assert len(deployment.temporary()) == 2, "the dead one's folder and lock"
+    assert status(api, run) == "processing"
     deployment.go.touch()
     with deployment.process():
         assert deployment.machine.end(run["id"]) == "SUCCEEDED"
         until(lambda: left(deployment.queue) == 0)
-        assert len(deployment.scratch()) == 2, "its own; the dead one's are gone"
-    assert deployment.told(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
+        assert len(deployment.temporary()) == 2, "its own; the dead one's are gone"
+    assert deployment.published(run["id"]) == [
+        "ReportRequested",
+        "ReportStarted",
+        "ReportCompleted",
+    ]
     done = api("GET", f"/reports/{run['id']}").json
-    assert (done["status"], done["attempts"]) == ("COMPLETED", 2)
+    assert (done["status"], done["attempts"]) == ("completed", 2)
 
 
 def test_a_worker_without_work_ends_within_seconds(deployment: Deployment) -> None:
@@ -163,8 +173,8 @@ def test_a_worker_without_work_ends_within_seconds(deployment: Deployment) -> No
 
 def test_a_worker_that_lacks_something_says_what(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "reporting.handlers.worker"],
-        env={"PYTHONPATH": str(ROOT / "services"), "TABLE_NAME": "t", "LAKE_BUCKET": "l"},
+        [sys.executable, "-m", "worker"],
+        env={"PYTHONPATH": IMPORT_PATH, "TABLE_NAME": "t", "LAKE_BUCKET": "l"},
         capture_output=True,
         text=True,
         check=False,
@@ -174,19 +184,19 @@ def test_a_worker_that_lacks_something_says_what(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
-    from kernel.tasks.scratch import scratch
+    from kernel.tasks.worker.temporary_files import temporary_files
 
-    with scratch(tmp_path) as mine:
+    with temporary_files(tmp_path) as mine:
         (mine / "file").touch()
         program = (
             "import sys, tempfile; from pathlib import Path\n"
-            "from kernel.tasks.scratch import scratch\n"
-            "with scratch(Path(sys.argv[1])) as folder:\n"
+            "from kernel.tasks.worker.temporary_files import temporary_files\n"
+            "with temporary_files(Path(sys.argv[1])) as folder:\n"
             "    assert tempfile.mkdtemp().startswith(str(folder))\n"
         )
         subprocess.run(
             [sys.executable, "-c", program, str(tmp_path)],
-            env={"PYTHONPATH": str(ROOT / "services"), "PATH": os.environ["PATH"]},
+            env={"PYTHONPATH": IMPORT_PATH, "PATH": os.environ["PATH"]},
             check=True,
         )
         assert (mine / "file").exists()

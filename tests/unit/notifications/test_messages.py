@@ -13,7 +13,7 @@ from notifications.model import MAX_TEXT, Message, Notification, message_for
 USD = {"minor_units": 105400, "currency": "USD"}
 DEAL = {"id": "d", "name": "Big one", "owner_id": "ann"}
 TASK = {"id": "t", "title": "Call", "assignee_id": "ann"}
-RUN = {"id": "r", "report": "win_rate", "created_by": "ann"}
+RUN = {"id": "r", "parameters": {"report": "win_rate"}, "created_by": "ann"}
 
 
 def event(type_: str, current: dict[str, Any], **attributes: str) -> CloudEvent:

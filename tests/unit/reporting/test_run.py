@@ -10,11 +10,14 @@ from kernel.domain.errors import RuleViolation
 from kernel.domain.events import DomainEvent
 from kernel.domain.permissions import Role
 from kernel.domain.principal import Principal, RequestContext
-from reporting.engine.parameters import ReportParameters
-from reporting.events import FailureCode, ReportResult, RunStatus, StreamPosition
-from reporting.failures import Failure
+from kernel.tasks.failures import BadParameters
+from kernel.tasks.retry import RetryPolicy
+from kernel.tasks.state import TaskRunStatus
+from reporting.events import FailureCode, ReportResult, StreamPosition
+from reporting.failures import FAILURES
 from reporting.model import ReportRun
-from reporting.service import BadParameters, pause, read
+from reporting.parameters import ReportParameters
+from reporting.service import checked_parameters
 
 AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 LATER = AT + timedelta(minutes=1)
@@ -49,64 +52,64 @@ def started() -> ReportRun:
 
 def test_a_new_run_waits_and_belongs_to_who_asked() -> None:
     run = asked()
-    assert (run.status, run.owner_id, run.team_id) == (RunStatus.PENDING, "ann", "north")
-    assert (run.by, run.format) == ("none", "pdf"), "defaults are written down when asked"
+    assert (run.status, run.owner_id, run.team_id) == (TaskRunStatus.PENDING, "ann", "north")
+    assert (run.parameters.by, run.parameters.format) == ("none", "pdf"), "defaults are stored"
 
 
 def test_starting_is_told_once_however_many_workers_it_takes() -> None:
     run, events = asked().start(AT)
     assert names(events) == ["ReportStarted"]
     again, more = run.lose_worker().state.start(LATER)
-    assert (again.status, again.attempts, more) == (RunStatus.PROCESSING, 2, ())
+    assert (again.status, again.attempts, more) == (TaskRunStatus.PROCESSING, 2, ())
     assert again.started_at == LATER
     unnoticed, none = again.start(LATER)
     assert (unnoticed.attempts, none) == (3, ())
 
 
 def test_a_lost_worker_leaves_the_run_to_the_next() -> None:
-    run = started().lose_worker().state
-    assert (run.status, run.attempts) == (RunStatus.RETRY_PENDING, 1)
+    run, _ = started().lose_worker()
+    assert (run.status, run.attempts) == (TaskRunStatus.RETRY_PENDING, 1)
     assert run.lose_worker() == (run, ())
 
 
 def test_being_told_to_stop_is_no_attempt() -> None:
-    run = started().put_back(1).state
-    assert (run.status, run.attempts) == (RunStatus.RETRY_PENDING, 0)
-    assert run.put_back(1) == (run, ())
+    run = started().requeue(1).state
+    assert (run.status, run.attempts) == (TaskRunStatus.RETRY_PENDING, 0)
+    assert run.requeue(1) == (run, ())
 
 
 def test_a_worker_that_was_taken_for_lost_puts_nothing_back() -> None:
     again, _ = started().lose_worker().state.start(LATER)
-    assert again.put_back(1) == (again, ()), "it is the second worker's"
-    assert again.put_back(2).state.status is RunStatus.RETRY_PENDING
+    assert again.requeue(1) == (again, ()), "it is the second worker's"
+    assert again.requeue(2).state.status is TaskRunStatus.RETRY_PENDING
 
 
 def test_a_run_completes_once() -> None:
     run, events = started().complete(OUTCOME, LATER)
-    assert (run.status, run.outcome, run.ended_at) == (RunStatus.COMPLETED, OUTCOME, LATER)
+    assert (run.status, run.outcome, run.ended_at) == (TaskRunStatus.COMPLETED, OUTCOME, LATER)
     assert names(events) == ["ReportCompleted"]
     assert run.complete(OUTCOME, LATER) == (run, ())
 
 
 def test_what_has_ended_stays_as_it_is() -> None:
     completed, _ = started().complete(OUTCOME, LATER)
-    failed, events = started().fail(FailureCode.WORKER_LOST, "Lost.", LATER)
+    failed, events = started().fail(FAILURES.failure("WorkerLost"), LATER)
     cancelled, told = started().cancel("ann", LATER)
     assert (names(events), names(told)) == (["ReportFailed"], ["ReportCancelled"])
     for run in (completed, failed, cancelled):
         assert run.ended
         assert run.start(LATER) == (run, ())
         assert run.complete(OUTCOME, LATER) == (run, ())
-        assert run.fail(FailureCode.UNKNOWN, "x", LATER) == (run, ())
-        assert run.put_back(run.attempts) == run.lose_worker() == (run, ())
-        with pytest.raises(RuleViolation, match=run.status.lower()):
+        assert run.fail(FAILURES.failure("Unexpected"), LATER) == (run, ())
+        assert run.requeue(run.attempts) == run.lose_worker() == (run, ())
+        with pytest.raises(RuleViolation, match=run.status):
             run.cancel("ann", LATER)
 
 
 @pytest.mark.parametrize("run", [asked(), started(), started().lose_worker().state])
 def test_what_has_not_ended_can_be_cancelled(run: ReportRun) -> None:
     cancelled, _ = run.cancel("bob", LATER)
-    assert (cancelled.status, cancelled.cancelled_by) == (RunStatus.CANCELLED, "bob")
+    assert (cancelled.status, cancelled.cancelled_by) == (TaskRunStatus.CANCELLED, "bob")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_what_was_asked_for_is_read_back() -> None:
     run = asked(by="region", **{"from": "2026-01-01"}, currency="EUR")
     assert ReportRun.model_validate_json(run.model_dump_json(exclude_none=True)) == run
     assert '"from":"2026-01-01"' in run.model_dump_json()
-    assert read(run).model_dump(by_alias=True, exclude_none=True) == {
+    assert checked_parameters(run).model_dump(exclude_none=True) == {
         "report": "win_rate",
         "by": "region",
         "from": datetime(2026, 1, 1).date(),
@@ -138,8 +141,13 @@ def test_what_was_asked_for_is_read_back() -> None:
 
 
 def test_a_stored_request_that_is_no_report_any_more_says_which_field() -> None:
+    run = asked()
+    parameters = run.parameters.model_copy(update={"by": "moon"})
+    text = run.with_changes(parameters=parameters).model_dump_json(exclude_none=True)
+    stored = ReportRun.model_validate_json(text)
+    assert stored.model_dump_json(exclude_none=True) == text, "it stays readable as it is"
     with pytest.raises(BadParameters, match=r"by .*moon.*allowed are"):
-        read(asked().with_changes(by="moon"))
+        checked_parameters(stored)
 
 
 def test_every_failure_has_a_sentence_without_anything_technical() -> None:
@@ -149,23 +157,23 @@ def test_every_failure_has_a_sentence_without_anything_technical() -> None:
         *("OutOfMemory", "TooMuchData", "UnreadableData", "KeyError", "SQS.SdkClientException"),
     ]
     for error in errors:
-        sentence = Failure(error, trace).sentence
+        sentence = FAILURES.failure(error, trace).sentence
         assert sentence.endswith(".")
         assert len(sentence) > 40
         assert not any(word in sentence for word in ("File", "States", "Error", "{", "x.py"))
-    assert Failure("KeyError", trace).code is FailureCode.UNKNOWN
-    assert "by: no." in Failure("BadParameters", trace).sentence
-    assert "by: no." in Failure("BadParameters", "by: no").sentence
+    assert FAILURES.failure("KeyError", trace).code is FailureCode.UNKNOWN
+    assert "by: no." in FAILURES.failure("BadParameters", trace).sentence
+    assert "by: no." in FAILURES.failure("BadParameters", "by: no").sentence
 
 
 def test_only_what_may_pass_is_tried_again() -> None:
-    assert Failure("States.HeartbeatTimeout").passing
-    assert Failure("UnreadableData").passing
-    assert Failure("SQS.AmazonSQSException").passing
-    assert not Failure("NoWorker").passing, "the hour is over"
+    assert FAILURES.failure("States.HeartbeatTimeout").retryable
+    assert FAILURES.failure("UnreadableData").retryable
+    assert FAILURES.failure("SQS.AmazonSQSException").retryable
+    assert not FAILURES.failure("NoWorker").retryable, "the hour is over"
     for final in ("BadParameters", "OutOfMemory", "TooMuchData", "KeyError", "Unexpected"):
-        assert not Failure(final).passing
+        assert not FAILURES.failure(final).retryable
 
 
 def test_pauses_grow_and_have_an_end() -> None:
-    assert [pause(n) for n in (0, 1, 2, 3, 4, 20)] == [2, 2, 4, 8, 16, 60]
+    assert [RetryPolicy().pause(n) for n in (0, 1, 2, 3, 4, 20)] == [2, 2, 4, 8, 16, 60]

@@ -48,13 +48,13 @@ class Reports:
         body = json.loads(request.content) if request.content else None
         self.asked.append((request.method, request.url.path, body))
         if request.url.path == "/reports":
-            return httpx.Response(202, json={"id": "R1", "status": "PENDING"})
+            return httpx.Response(202, json={"id": "R1", "status": "pending"})
         if request.url.path.endswith("/cancel"):
-            return httpx.Response(200, json={"id": "R1", "status": "CANCELLED"})
+            return httpx.Response(200, json={"id": "R1", "status": "cancelled"})
         self.on_poll()
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
         run = {"id": "R1", "status": status, "progress": 40}
-        if status == "COMPLETED":
+        if status == "completed":
             run |= {"progress": 100, "download_url": "https://files.test/r"}
         return httpx.Response(200, json=run | self.result)
 
@@ -86,7 +86,7 @@ def crm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Report
 def test_a_report_is_asked_for_watched_and_shown(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = crm("PENDING", "PROCESSING", "COMPLETED", file=json.dumps(RESULT).encode())
+    made = crm("pending", "processing", "completed", file=json.dumps(RESULT).encode())
     words = ["report", "win_rate", "--by", "region", "--from", "2017-01-01", "--to", "2017-12-31"]
     assert cli.main(words) == 0
     assert made.asked[0][2] == {
@@ -109,7 +109,7 @@ def test_a_report_is_asked_for_watched_and_shown(
 def test_for_machines_the_reports_own_json_is_printed(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    crm("COMPLETED", file=json.dumps(RESULT).encode())
+    crm("completed", file=json.dumps(RESULT).encode())
     assert cli.main(["--json", "report", "win_rate"]) == 0
     assert json.loads(capsys.readouterr().out) == RESULT
 
@@ -117,7 +117,7 @@ def test_for_machines_the_reports_own_json_is_printed(
 def test_the_files_ending_says_the_format(
     crm: Callable[..., Reports], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = crm("COMPLETED", file=b"%PDF-1.7")
+    made = crm("completed", file=b"%PDF-1.7")
     assert cli.main(["report", "win_rate", "-o", "win.pdf"]) == 0
     assert made.asked[0][2]["format"] == "pdf"
     assert (tmp_path / "win.pdf").read_bytes() == b"%PDF-1.7"
@@ -127,7 +127,7 @@ def test_the_files_ending_says_the_format(
 def test_a_csv_report_is_shown_as_a_table(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    crm("COMPLETED", file="\ufeffregion,won\nCentral,1629\n".encode())
+    crm("completed", file="\ufeffregion,won\nCentral,1629\n".encode())
     assert cli.main(["report", "win_rate", "--format", "csv"]) == 0
     assert capsys.readouterr().out.split() == ["region", "won", "Central", "1629"]
 
@@ -135,7 +135,7 @@ def test_a_csv_report_is_shown_as_a_table(
 def test_an_empty_report_is_a_report(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    crm("COMPLETED", file=json.dumps(RESULT | {"rows": []}).encode())
+    crm("completed", file=json.dumps(RESULT | {"rows": []}).encode())
     assert cli.main(["report", "win_rate"]) == 0
     assert "the report is empty" in capsys.readouterr().err
 
@@ -143,7 +143,7 @@ def test_an_empty_report_is_a_report(
 def test_a_failed_report_says_why_and_where_its_story_is(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    crm("FAILED", reason="the period ends before it begins.")
+    crm("failed", reason="the period ends before it begins.")
     assert cli.main(["report", "win_rate"]) == 1
     err = capsys.readouterr().err
     assert "Report R1 failed: the period ends before it begins.\n" in err
@@ -153,7 +153,7 @@ def test_a_failed_report_says_why_and_where_its_story_is(
 def test_ctrl_c_cancels_the_report(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = crm("PROCESSING")
+    made = crm("processing")
 
     def press() -> None:
         raise KeyboardInterrupt

@@ -1,0 +1,93 @@
+"""Tasks, the jobs that carry them out, and how a worker and a running job communicate."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from kernel.tasks.progress import Interrupted, Progress
+
+_TOKEN = "task_token"  # noqa: S105 - the name of a member, no secret
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One message of the task queue."""
+
+    job: str
+    """The name of the job that carries it out."""
+    body: dict[str, Any]
+    token: str
+    """The Step Functions task token; whoever has it can end the task."""
+    receipt: str
+    receives: int
+    """How often the queue has delivered it, this time included."""
+
+    def loggable(self) -> dict[str, Any]:
+        """The body without the token, which must not get into logs."""
+        return {name: value for name, value in self.body.items() if name != _TOKEN}
+
+
+class Interruption(StrEnum):
+    """Why a job is asked to stop."""
+
+    CANCELLED = "cancelled"
+    """The run was cancelled, or has ended otherwise."""
+    STOPPING = "stopping"
+    """The worker stops; another one will carry out the task."""
+    ABANDONED = "abandoned"
+    """The state machine no longer waits for this worker."""
+
+
+class JobFailed(Exception):
+    """A task that cannot be carried out. `error` is a name for programs, `cause` explains it."""
+
+    def __init__(self, error: str, cause: str = "") -> None:
+        super().__init__(f"{error}: {cause}")
+        self.error, self.cause = error, cause
+
+
+class JobControl:
+    """The progress of a running job (kernel.tasks.progress.Progress); safe from any thread."""
+
+    def __init__(self) -> None:
+        self._interruption: Interruption | None = None
+        self._latest: tuple[float, str] | None = None
+
+    @property
+    def interruption(self) -> Interruption | None:
+        """Why the job is to stop; None while it may go on."""
+        return self._interruption
+
+    def step(self, fraction: float, text: str) -> None:
+        """Record how far the job is; cheap. Raises Interrupted when the job is to stop."""
+        if self._interruption is not None:
+            raise Interrupted(self._interruption)
+        self._latest = (min(max(fraction, 0.0), 1.0), text)
+
+    def interrupt(self, reason: Interruption) -> None:
+        """Ask the job to stop; the first reason stays."""
+        self._interruption = self._interruption or reason
+
+    def take_progress(self) -> tuple[float, str] | None:
+        """The latest step since the last call."""
+        latest, self._latest = self._latest, None
+        return latest
+
+
+class Job(Protocol):
+    """Carries out tasks of one kind. Only `run` may fail a task; faults of the others are logged.
+
+    A task may be delivered more than once, so `run` must be safe to repeat.
+    """
+
+    def run(self, task: Task, progress: Progress) -> dict[str, Any]:
+        """Carry out the task; returns its outcome. Raises JobFailed or Interrupted."""
+
+    def record_progress(self, task: Task, fraction: float, text: str) -> None:
+        """Store how far the task is."""
+
+    def is_active(self, task: Task) -> bool:
+        """Whether the task's run has neither been cancelled nor ended otherwise."""
+
+    def requeue(self, task: Task) -> None:
+        """The worker stops before the task is done; another one will carry it out."""

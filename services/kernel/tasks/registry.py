@@ -1,0 +1,37 @@
+"""The jobs that contexts bring: a worker finds them without a list of contexts."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernel.tasks.job import Job
+
+SERVICES = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDisk:
+    """The local disk that a worker's jobs may use."""
+
+    folder: Path
+    cache_bytes: int | None = None
+    """How much a job may keep there between two tasks; None: the job's own default."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobDefinition:
+    """One kind of task: its name, the settings its job reads, and how the job is made."""
+
+    name: str
+    """The member `job` of its tasks."""
+    settings: tuple[type, ...]
+    """What the job reads of the environment (kernel.runtime.settings)."""
+    make: Callable[[WorkerDisk], Job]
+
+
+def discover(services: Path = SERVICES) -> tuple[JobDefinition, ...]:
+    """The `JOBS` of every context that has a package `jobs`, in order of the contexts' names."""
+    contexts = sorted(path.parents[1].name for path in services.glob("*/jobs/__init__.py"))
+    modules = (importlib.import_module(f"{context}.jobs") for context in contexts)
+    return tuple(job for module in modules for job in module.JOBS)

@@ -1,0 +1,87 @@
+"""Task runs in a context's table: changes that need no version from the caller, and progress.
+
+<KIND>#<run id>  PROGRESS    how far the worker is: no part of the record, without a version or an
+                             event, and expires after a week
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from kernel.domain.aggregate import Change
+from kernel.domain.clock import rfc3339
+from kernel.domain.errors import Busy, NotFound, StaleVersion
+from kernel.domain.principal import system_request
+from kernel.storage.records import RecordStore
+from kernel.storage.table import Table
+from kernel.storage.unit_of_work import UnitOfWork
+from kernel.tasks.run import TaskRun
+
+_PROGRESS_TTL_SECONDS = 7 * 24 * 3600
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedProgress:
+    """How far a worker is."""
+
+    percent: int
+    text: str
+    at: datetime
+
+
+class TaskRunRepository[R: TaskRun]:
+    """The task runs of one kind; a context's repository adds its lists."""
+
+    def __init__(self, table: Table, runs: RecordStore[R], name: str) -> None:
+        self._table, self.runs, self._name = table, runs, name
+
+    def change(
+        self,
+        tenant_id: str,
+        run_id: str,
+        decide: Callable[[R], Change[R]],
+        by: UnitOfWork | None = None,
+    ) -> R:
+        """Read, decide, commit; again from the start when another writer was faster.
+
+        Nobody sends a version here: the states of a run guard it. Without `by` it is the CRM itself
+        that acts, on behalf of the request. Raises NotFound.
+        """
+        for _ in range(_ATTEMPTS):
+            before = self.runs.get(tenant_id, run_id)
+            request = system_request(tenant_id, correlation_id=before.correlation_id)
+            try:
+                return self.runs.save(by or UnitOfWork(request), before, decide(before))
+            except StaleVersion:
+                continue
+        raise Busy(f"Too many changes to the same {self._name} at once; send the request again.")
+
+    def with_progress(self, tenant_id: str, run_id: str) -> tuple[R, RecordedProgress | None]:
+        """A run and how far it is: one Query. Raises NotFound."""
+        found = self._table.query(
+            self.runs.key(tenant_id, run_id), between=("PROGRESS", "STATE"), limit=2
+        )
+        items = {str(item["sk"]): item for item in found.items}
+        if "STATE" not in items:
+            raise NotFound(f"There is no {self._name} {run_id}.")
+        run = self.runs.from_item(items["STATE"])
+        recorded = items.get("PROGRESS")
+        if recorded is None:
+            return run, None
+        at = datetime.fromisoformat(str(recorded["at"]))
+        return run, RecordedProgress(int(recorded["percent"]), str(recorded["text"]), at)
+
+    def record_progress(self, tenant_id: str, run_id: str, progress: RecordedProgress) -> None:
+        """Store how far a worker is: one small write."""
+        self._table.put(
+            {
+                "pk": self.runs.key(tenant_id, run_id),
+                "sk": "PROGRESS",
+                "percent": progress.percent,
+                "text": progress.text,
+                "at": rfc3339(progress.at),
+                "ttl": int(time.time()) + _PROGRESS_TTL_SECONDS,
+            }
+        )

@@ -1,0 +1,76 @@
+"""What the state machine's steps and the workers do with a run; each use case may be repeated."""
+
+from pydantic import BaseModel
+
+from kernel.domain.clock import Clock
+from kernel.runtime.log import logger
+from kernel.tasks.failures import STANDARD, FailureCatalogue
+from kernel.tasks.repository import RecordedProgress, TaskRunRepository
+from kernel.tasks.retry import Next, Recovery, RetryPolicy, recover
+from kernel.tasks.run import TaskRun
+
+_MAX_PERCENT = 99
+"""A run has 100 % when it is completed, and not before."""
+
+
+class TaskRunService[R: TaskRun]:
+    """The use cases of the task engine for runs of one kind."""
+
+    def __init__(
+        self,
+        repository: TaskRunRepository[R],
+        now: Clock,
+        failures: FailureCatalogue = STANDARD,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        self._repo, self._now, self._failures = repository, now, failures
+        self.policy = policy or RetryPolicy()
+
+    def check(self, run: R) -> None:
+        """Raise BadParameters when the run cannot be carried out; contexts override it."""
+
+    def validate(self, tenant_id: str, run_id: str) -> Next:
+        """Whether a run is to be carried out. Raises BadParameters."""
+        run = self._repo.runs.find(tenant_id, run_id)
+        if run is None or run.ended:
+            return Next.END
+        self.check(run)
+        return Next.QUEUE
+
+    def start(self, tenant_id: str, run_id: str) -> R:
+        """A worker starts a run; one that has ended is returned as it is. Raises NotFound."""
+        return self._repo.change(tenant_id, run_id, lambda run: run.start(self._now()))
+
+    def record_progress(self, tenant_id: str, run_id: str, fraction: float, text: str) -> None:
+        """Store how far the worker is: 0..1, and a few words for people."""
+        percent = min(_MAX_PERCENT, max(0, int(fraction * 100)))
+        self._repo.record_progress(tenant_id, run_id, RecordedProgress(percent, text, self._now()))
+
+    def is_active(self, tenant_id: str, run_id: str) -> bool:
+        """Whether a run has neither been cancelled nor ended otherwise."""
+        run = self._repo.runs.find(tenant_id, run_id, consistent=False)
+        # An eventually consistent read may not find a run that is there.
+        return run is None or not run.ended
+
+    def requeue(self, tenant_id: str, run_id: str, attempt: int) -> R:
+        """The worker of an attempt stops, and leaves the run to another one."""
+        return self._repo.change(tenant_id, run_id, lambda run: run.requeue(attempt))
+
+    def complete(self, tenant_id: str, run_id: str, outcome: BaseModel) -> R:
+        """The work of a run is done."""
+        return self._repo.change(tenant_id, run_id, lambda run: run.complete(outcome, self._now()))
+
+    def fail(self, tenant_id: str, run_id: str, error: str, cause: str = "") -> R:
+        """The work of a run will not be done."""
+        logger().warning("task failed", tenant=tenant_id, run_id=run_id, error=error, cause=cause)
+        failure = self._failures.failure(error, cause)
+        return self._repo.change(tenant_id, run_id, lambda run: run.fail(failure, self._now()))
+
+    def recover(self, tenant_id: str, run_id: str, error: str, cause: str = "") -> Recovery:
+        """What follows when no worker completed the task."""
+        run = self._repo.runs.find(tenant_id, run_id)
+        failure = self._failures.failure(error, cause)
+        recovery = recover(run, failure, self.policy, self._now())
+        if recovery.worker_lost:
+            self._repo.change(tenant_id, run_id, lambda run: run.lose_worker())
+        return recovery

@@ -1,0 +1,75 @@
+"""The Lambda steps of a task's state machine: validate, recover, complete, fail.
+
+A step is called with {"step", "tenant_id", "run_id", ...} and answers {"next": ...}. Each may be
+repeated; BadParameters is the one exception that is intended, all others are retried and lead to
+the step `fail`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from kernel.runtime.log import logger
+from kernel.tasks.retry import Next
+from kernel.tasks.run import TaskRun
+from kernel.tasks.service import TaskRunService
+
+
+class TaskSteps[R: TaskRun]:
+    """A Lambda handler with the steps of one kind of task."""
+
+    def __init__(self, runs: Callable[[], TaskRunService[R]], outcome: type[BaseModel]) -> None:
+        self._runs, self._outcome = runs, outcome
+        self.steps: dict[str, Callable[..., dict[str, Any]]] = {
+            "validate": self._validate,
+            "recover": self._recover,
+            "complete": self._complete,
+            "fail": self._fail,
+        }
+
+    def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
+        """Carry out the step that the state machine asks for."""
+        logger().info(
+            "step",
+            step=event["step"],
+            tenant=event["tenant_id"],
+            run_id=event["run_id"],
+            correlation_id=event.get("correlation_id", ""),
+        )
+        return self.steps[event["step"]](**{k: v for k, v in event.items() if k != "step"})
+
+    def _validate(self, tenant_id: str, run_id: str, **_: Any) -> dict[str, Any]:
+        """Whether there is something to do: the run may have been cancelled."""
+        return {"next": self._runs().validate(tenant_id, run_id)}
+
+    def _recover(
+        self, tenant_id: str, run_id: str, failure: dict[str, Any], **_: Any
+    ) -> dict[str, Any]:
+        """No worker answered, or one could not continue: queue again after a pause, fail or end."""
+        recovery = self._runs().recover(tenant_id, run_id, *_error_and_cause(failure))
+        return {
+            "next": recovery.next,
+            "seconds": recovery.seconds,
+            "error": recovery.error,
+            "cause": recovery.cause,
+        }
+
+    def _complete(
+        self, tenant_id: str, run_id: str, outcome: dict[str, Any], **_: Any
+    ) -> dict[str, Any]:
+        """A worker did the work."""
+        self._runs().complete(tenant_id, run_id, self._outcome.model_validate(outcome))
+        return {"next": Next.END}
+
+    def _fail(
+        self, tenant_id: str, run_id: str, failure: dict[str, Any], **_: Any
+    ) -> dict[str, Any]:
+        """The work will not be done; the run gets a reason that a user understands."""
+        self._runs().fail(tenant_id, run_id, *_error_and_cause(failure))
+        return {"next": Next.END}
+
+
+def _error_and_cause(failure: dict[str, Any]) -> tuple[str, str]:
+    """What a Catch passes on: an error's name and usually, not for timeouts, its cause."""
+    return str(failure["Error"]), str(failure.get("Cause") or "")

@@ -1,0 +1,14 @@
+"""Actions that a task does not depend on."""
+
+from collections.abc import Callable
+
+from kernel.runtime.log import logger
+
+
+def best_effort[T](action: str, call: Callable[[], T]) -> T | None:
+    """The result of the call, or None when it failed; the fault is logged."""
+    try:
+        return call()
+    except Exception as fault:
+        logger().warning("worker action failed", action=action, fault=repr(fault))
+        return None

@@ -1,0 +1,104 @@
+"""The loop of a worker: it takes one task at a time from a queue and loses none.
+
+A task is an SQS message with the token of a Step Functions state that waits for its outcome
+(https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token):
+{"job": …, "task_token": …, …}. While its job runs on a thread of its own, the worker extends the
+message's visibility timeout, sends heartbeats, passes progress on, and checks whether the run was
+cancelled (supervision.py). Then it answers the state machine, and only after that it deletes the
+message (outcome.py): the task of a worker that dies at any moment is delivered again, so a job must
+be safe to run twice.
+
+A worker takes a task only when it is idle, so that no task waits behind a long one.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from kernel.runtime.log import logger
+from kernel.tasks.job import Job, Task
+from kernel.tasks.worker.callback import TaskCallback
+from kernel.tasks.worker.execution import Execution
+from kernel.tasks.worker.outcome import OutcomeSender
+from kernel.tasks.worker.queue import TaskQueue, parse_task
+from kernel.tasks.worker.supervision import Supervisor
+from kernel.tasks.worker.timing import WorkerTiming, backoff
+
+
+class Worker:
+    """Carries out the tasks of one queue until it is asked to stop; `jobs` are by name."""
+
+    def __init__(
+        self,
+        jobs: Mapping[str, Job],
+        queue_url: str,
+        *,
+        sqs: Any,
+        states: Any,
+        timing: WorkerTiming | None = None,
+    ) -> None:
+        self._jobs = jobs
+        self._timing = timing or WorkerTiming()
+        self._stopping = threading.Event()
+        self._queue = TaskQueue(sqs, queue_url, self._timing.visibility_timeout)
+        self._callback = TaskCallback(states)
+        self._supervisor = Supervisor(self._queue, self._callback, self._timing, self._stopping)
+        self._outcome = OutcomeSender(self._queue, self._callback)
+
+    def stop(self, *_: object) -> None:
+        """Requeue the current task and end; may be installed as a signal handler."""
+        self._stopping.set()
+
+    def serve(self, ready: Callable[[], None] = lambda: None) -> bool:
+        """Work until asked to stop; False when a job did not stop in time and still runs.
+
+        `ready` is called once, when the queue has answered for the first time.
+        """
+        wait_seconds, faults = 0, 0
+        while not self._stopping.is_set():
+            try:
+                messages = self._queue.receive(wait_seconds)
+            except (ClientError, BotoCoreError) as fault:
+                faults += 1
+                pause = backoff(faults)
+                logger().warning("queue does not answer", fault=str(fault), seconds=pause)
+                self._stopping.wait(pause)
+                continue
+            if not wait_seconds:
+                ready()
+            wait_seconds, faults = self._timing.poll_wait, 0
+            for message in messages:
+                if not self._handle(message):
+                    return False
+        return True
+
+    def _handle(self, message: dict[str, Any]) -> bool:
+        """Carry out one message's task; False when its job did not stop in time."""
+        try:
+            task = parse_task(message)
+            job = self._jobs[task.job]
+        except (ValueError, KeyError, TypeError) as fault:
+            # It is delivered again, and ends in the dead-letter queue.
+            logger().error("task cannot be read", fault=repr(fault), id=message.get("MessageId"))
+            return True
+        if self._stopping.is_set():
+            self._queue.requeue(task)
+            return True
+        if not self._callback.heartbeat(task):
+            logger().info("nobody waits for the task", task=task.loggable())
+            self._queue.delete(task)
+            return True
+        return self._carry_out(job, task)
+
+    def _carry_out(self, job: Job, task: Task) -> bool:
+        logger().info("task started", task=task.loggable(), receives=task.receives)
+        started = time.monotonic()
+        execution = Execution(job, task)
+        ended = self._supervisor.supervise(execution)
+        outcome = self._outcome.send(execution, ended)
+        seconds = round(time.monotonic() - started, 3)
+        logger().info("task ended", task=task.loggable(), outcome=outcome, seconds=seconds)
+        return ended

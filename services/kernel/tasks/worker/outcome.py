@@ -1,0 +1,61 @@
+"""How a task ends: answered and deleted, or requeued for another worker."""
+
+import time
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from kernel.runtime.log import logger
+from kernel.tasks.failures import CANCELLED
+from kernel.tasks.job import Interruption, JobFailed
+from kernel.tasks.worker.best_effort import best_effort
+from kernel.tasks.worker.callback import TaskCallback, nobody_waits
+from kernel.tasks.worker.execution import Execution
+from kernel.tasks.worker.queue import TaskQueue
+from kernel.tasks.worker.timing import backoff
+
+_ATTEMPTS = 4
+
+
+class OutcomeSender:
+    """Answers the state machine; deletes a task only when it was answered or nobody waits."""
+
+    def __init__(self, queue: TaskQueue, callback: TaskCallback) -> None:
+        self._queue, self._callback = queue, callback
+
+    def send(self, execution: Execution, ended: bool) -> str:
+        """End the task of an execution; returns what became of it, for the log.
+
+        `ended` is False when its job did not stop in time and still runs.
+        """
+        task, reason = execution.task, execution.control.interruption
+        if not ended or (execution.interrupted and reason is Interruption.STOPPING):
+            best_effort("requeue", lambda: execution.job.requeue(task))
+            self._queue.requeue(task)
+            return "requeued"
+        if execution.interrupted and reason is Interruption.ABANDONED:
+            self._queue.delete(task)
+            return "abandoned"
+        answered = self._answer(execution)
+        if answered is None:
+            # The queue delivers the task again, and the next worker finds that it is done.
+            return "not answered"
+        self._queue.delete(task)
+        return answered
+
+    def _answer(self, execution: Execution) -> str | None:
+        """Answer the state machine; None when it cannot be reached."""
+        failure = execution.failure or JobFailed(CANCELLED, "The run was cancelled.")
+        result = "succeeded" if execution.outcome is not None else failure.error
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                if execution.outcome is not None:
+                    self._callback.succeed(execution.task, execution.outcome)
+                else:
+                    self._callback.fail(execution.task, failure)
+                return result
+            except (ClientError, BotoCoreError) as fault:
+                if nobody_waits(fault):
+                    return f"{result}, nobody waited"
+                logger().warning("state machine does not answer", fault=str(fault))
+                time.sleep(backoff(attempt) / 4)
+        return None

@@ -1,0 +1,92 @@
+"""What a worker does while a job runs: heartbeats, visibility, progress, cancellation, stopping."""
+
+import threading
+import time
+from functools import partial
+
+from kernel.tasks.job import Interruption
+from kernel.tasks.worker.best_effort import best_effort
+from kernel.tasks.worker.callback import TaskCallback
+from kernel.tasks.worker.execution import Execution
+from kernel.tasks.worker.queue import TaskQueue
+from kernel.tasks.worker.timing import WorkerTiming
+
+_MAX_TICK_SECONDS = 0.5
+
+
+class _Every:
+    """An interval; `due` is True once in each of them."""
+
+    def __init__(self, seconds: float, first: float | None = None) -> None:
+        self._seconds = seconds
+        self._next = time.monotonic() + (seconds if first is None else first)
+
+    def due(self) -> bool:
+        """Whether the interval is over."""
+        return time.monotonic() >= self._next
+
+    def restart(self) -> None:
+        """Begin the next interval now."""
+        self._next = time.monotonic() + self._seconds
+
+
+class Supervisor:
+    """Keeps the task this worker's own until its job ends."""
+
+    def __init__(
+        self,
+        queue: TaskQueue,
+        callback: TaskCallback,
+        timing: WorkerTiming,
+        stopping: threading.Event,
+    ) -> None:
+        self._queue, self._callback = queue, callback
+        self._timing, self._stopping = timing, stopping
+
+    def supervise(self, execution: Execution) -> bool:
+        """Wait for the end of the job; False when it was asked to stop and did not in time."""
+        timing = self._timing
+        heartbeat = _Every(timing.heartbeat_interval)
+        cancel_poll = _Every(timing.cancel_poll_interval)
+        progress = _Every(timing.progress_interval, first=0.0)
+        grace: _Every | None = None
+        tick = min(
+            timing.progress_interval,
+            timing.cancel_poll_interval,
+            timing.heartbeat_interval,
+            _MAX_TICK_SECONDS,
+        )
+        while not execution.ended.wait(tick):
+            if self._stopping.is_set() and grace is None:
+                execution.control.interrupt(Interruption.STOPPING)
+                grace = _Every(timing.grace_period)
+            if grace is not None and grace.due():
+                return False
+            if progress.due() and self._record_progress(execution):
+                progress.restart()
+            if cancel_poll.due():
+                self._check_cancelled(execution)
+                cancel_poll.restart()
+            if heartbeat.due():
+                self._keep(execution)
+                heartbeat.restart()
+        return True
+
+    def _record_progress(self, execution: Execution) -> bool:
+        """Pass on the latest step, if there is a new one."""
+        latest = execution.control.take_progress()
+        if latest is None:
+            return False
+        record = partial(execution.job.record_progress, execution.task, *latest)
+        best_effort("record progress", record)
+        return True
+
+    def _check_cancelled(self, execution: Execution) -> None:
+        active = best_effort("check", lambda: execution.job.is_active(execution.task))
+        if active is False:
+            execution.control.interrupt(Interruption.CANCELLED)
+
+    def _keep(self, execution: Execution) -> None:
+        self._queue.extend(execution.task)
+        if not self._callback.heartbeat(execution.task):
+            execution.control.interrupt(Interruption.ABANDONED)

@@ -1,0 +1,154 @@
+"""The job behind a report: events from the lake, through a query, into one stored file."""
+
+import errno
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from kernel.domain.errors import Busy, NotFound
+from kernel.tasks import failures
+from kernel.tasks.failures import BadParameters
+from kernel.tasks.job import JobFailed, Task
+from kernel.tasks.progress import PartialProgress, Progress
+from reporting.events import ReportResult, StreamPosition
+from reporting.failures import TOO_MUCH_DATA, UNREADABLE_DATA
+from reporting.files import ReportFiles
+from reporting.job_errors import LakeTooLarge, LakeUnreadable, ReportError, TooComplex
+from reporting.lake.cache import LakeCache
+from reporting.model import ReportRun
+from reporting.query.compute import compute, contexts_for
+from reporting.render.formats import FILE_KINDS, render
+from reporting.report import Kind, Report
+from reporting.service import ReportRunService, checked_parameters
+
+MAX_TOTALS = 5
+"""Currencies whose totals are in the outcome; the file has all of them."""
+
+
+class ReportJob:
+    """Makes the report of a run (kernel.tasks.job.Job): one file a task, safe to repeat."""
+
+    def __init__(self, runs: ReportRunService, files: ReportFiles, lake: LakeCache) -> None:
+        self._runs, self._files, self._lake = runs, files, lake
+        self._started: ReportRun | None = None
+
+    def run(self, task: Task, progress: Progress) -> dict[str, Any]:
+        """Make the report, unless it is there or its run has ended; returns its outcome."""
+        with _as_job_failures():
+            run = self._started = self._runs.start(*_run_of(task))
+            if run.outcome:
+                return run.outcome.model_dump(mode="json")
+            if run.ended:
+                raise JobFailed(failures.CANCELLED, f"The report is {run.status}.")
+            outcome = self._files.stored(run)
+            if outcome is None:
+                if run.attempts > self._runs.policy.max_attempts:
+                    lost = f"{run.attempts - 1} workers were lost over it."
+                    raise JobFailed(failures.WORKER_LOST, lost)
+                outcome = self._make(run, progress)
+            return outcome.model_dump(mode="json")
+
+    def record_progress(self, task: Task, fraction: float, text: str) -> None:
+        """Store how far the report is, beside its run."""
+        self._runs.record_progress(*_run_of(task), fraction, text)
+
+    def is_active(self, task: Task) -> bool:
+        """Whether the run has neither been cancelled nor ended otherwise."""
+        return self._runs.is_active(*_run_of(task))
+
+    def requeue(self, task: Task) -> None:
+        """The run waits for another worker, if this one had started it."""
+        started = self._started
+        if started and (started.tenant_id, started.id) == _run_of(task):
+            self._runs.requeue(*_run_of(task), started.attempts)
+
+    def _make(self, run: ReportRun, progress: Progress) -> ReportResult:
+        parameters = checked_parameters(run)
+        contexts = contexts_for(parameters)
+        fetching, computing = (
+            PartialProgress(progress, 0.0, 0.4),
+            PartialProgress(progress, 0.4, 0.8),
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / run.file_name
+            with self._lake.files(run.tenant_id, contexts, progress=fetching) as lake:
+                report = compute(lake, parameters, progress=computing)
+            progress.step(0.8, f"Writing {report.row_count:,} rows")
+            render(report, parameters.format, path)
+            progress.step(0.95, "Storing the file")
+            media_type = FILE_KINDS[parameters.format].content_type
+            return self._files.store(run, path, summarize(report, path, media_type))
+
+
+def summarize(report: Report, path: Path, media_type: str) -> ReportResult:
+    """The outcome: the finished file at a glance."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    position = report.position
+    return ReportResult(
+        file_name=path.name,
+        media_type=media_type,
+        size_bytes=path.stat().st_size,
+        sha256=digest,
+        rows=report.row_count,
+        totals=_totals(report),
+        position=StreamPosition(
+            events=position.events, last_time=position.last_time, last_id=position.last_id
+        ),
+    )
+
+
+def _totals(report: Report) -> list[dict[str, int | str]]:
+    """Every total that has a value, without the labels, which only read "Total"."""
+    shown = [
+        (place, column.key)
+        for place, column in enumerate(report.columns)
+        if column.kind is not Kind.TEXT or column.key == "currency"
+    ]
+    found: list[dict[str, int | str]] = []
+    for row in report.totals[:MAX_TOTALS]:
+        total: dict[str, int | str] = {}
+        for place, key in shown:
+            cell = row[place]
+            if isinstance(cell, int | str):
+                total[key] = cell
+            elif isinstance(cell, Decimal):
+                total[key] = str(cell)
+        found.append(total)
+    return found
+
+
+@contextmanager
+def _as_job_failures() -> Iterator[None]:
+    """What can go wrong, under the names of the failure catalogue (failures.py)."""
+    try:
+        yield
+    except BadParameters as fault:
+        raise JobFailed(failures.BAD_PARAMETERS, str(fault)) from fault
+    except (TooComplex, MemoryError) as fault:
+        raise JobFailed(failures.OUT_OF_MEMORY, str(fault)) from fault
+    except LakeTooLarge as fault:
+        raise JobFailed(TOO_MUCH_DATA, str(fault)) from fault
+    except LakeUnreadable as fault:
+        raise JobFailed(UNREADABLE_DATA, str(fault)) from fault
+    except (Busy, ClientError, BotoCoreError) as fault:
+        raise JobFailed(failures.WORKER_UNAVAILABLE, str(fault)) from fault
+    except NotFound as fault:
+        raise JobFailed(failures.UNEXPECTED, fault.detail) from fault
+    except ReportError as fault:
+        raise JobFailed(failures.UNEXPECTED, str(fault)) from fault
+    except OSError as fault:
+        if fault.errno != errno.ENOSPC:
+            raise
+        raise JobFailed(TOO_MUCH_DATA, str(fault)) from fault
+
+
+def _run_of(task: Task) -> tuple[str, str]:
+    """Tenant and id of the task's run."""
+    return str(task.body["tenant_id"]), str(task.body["run_id"])

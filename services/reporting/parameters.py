@@ -1,0 +1,136 @@
+"""What a person asks for: which report, grouped how, over which period, in which file format.
+
+One model from the request to the query; it imports neither DuckDB nor a file writer, so that the
+API function starts fast.
+"""
+
+from datetime import date
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from kernel.domain.dates import PlainDate
+from kernel.domain.money import Currency
+
+ReportName = Literal["pipeline_by_stage", "win_rate", "sales_performance"]
+Grouping = Literal["none", "stage", "owner", "team", "region", "product", "sector", "month"]
+FileFormat = Literal["csv", "xlsx", "pdf", "json"]
+
+_EVERYWHERE: tuple[Grouping, ...] = ("owner", "team", "region", "product", "sector", "month")
+GROUPINGS: dict[ReportName, tuple[Grouping, ...]] = {
+    "pipeline_by_stage": ("stage", *_EVERYWHERE, "none"),
+    "win_rate": ("none", *_EVERYWHERE),
+    "sales_performance": ("owner", *(g for g in _EVERYWHERE if g != "owner"), "none"),
+}
+"""The groupings each report knows; the first is its default."""
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    return ", ".join(values[:-1]) + " or " + values[-1]
+
+
+def _one_of(what: str, allowed: tuple[str, ...]) -> tuple[Any, ...]:
+    """Accepted is a closed list; published is any word, as lists grow and old runs stay."""
+
+    def check(value: Any) -> Any:
+        if value is None or value in allowed:
+            return value
+        raise PydanticCustomError(
+            "unknown_choice",
+            "{given} is not a known {what}; allowed are {allowed}",
+            {"given": repr(value)[:60], "what": what, "allowed": _listed(allowed)},
+        )
+
+    word = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,39}$"}
+    return (
+        BeforeValidator(check),
+        PlainSerializer(lambda word: word),  # without a warning for a word of another time
+        WithJsonSchema(word, mode="serialization"),
+    )
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """The default depends on the report, so the schema has none."""
+    schema.pop("default", None)
+
+
+class ReportParameters(BaseModel):
+    """Which report, grouped by what, over which period, in which file format."""
+
+    # `from` is a reserved word in Python; everything outside the code says `from`.
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
+    report: Annotated[ReportName, *_one_of("report", get_args(ReportName))] = Field(
+        description="Which report."
+    )
+    by: Annotated[Grouping | None, *_one_of("grouping", get_args(Grouping))] = Field(
+        None,
+        description="One row per what; by default stage for pipeline_by_stage, none (one row) for "
+        "win_rate, owner for sales_performance. Only pipeline_by_stage is grouped by stage.",
+        validate_default=True,
+        json_schema_extra=_without_default,
+    )
+    from_: PlainDate | None = Field(
+        None, alias="from", description="First day of the period, inclusive."
+    )
+    to: PlainDate | None = Field(None, description="Last day of the period, inclusive.")
+    format: Annotated[FileFormat, *_one_of("format", get_args(FileFormat))] = "pdf"
+    currency: Currency | None = Field(
+        None, description="Only deals priced in this currency; all currencies by default."
+    )
+
+    @field_validator("by")
+    @classmethod
+    def _known_here(cls, by: Grouping | None, info: ValidationInfo) -> Grouping | None:
+        report: ReportName | None = info.data.get("report")  # absent when itself invalid
+        if report is None:
+            return by
+        allowed = GROUPINGS[report]
+        if by is None:
+            return allowed[0]
+        if by not in allowed:
+            raise PydanticCustomError(
+                "unknown_choice",
+                "{report} cannot be grouped by {by}; allowed are {allowed}",
+                {"report": report, "by": by, "allowed": _listed(allowed)},
+            )
+        return by
+
+    @field_validator("to")
+    @classmethod
+    def _forwards(cls, to: date | None, info: ValidationInfo) -> date | None:
+        start: date | None = info.data.get("from_")
+        if to is not None and start is not None and to < start:
+            raise PydanticCustomError(
+                "period_backwards",
+                "the period ends ({to}) before it begins ({start}); to must be {start} or later",
+                {"to": to.isoformat(), "start": start.isoformat()},
+            )
+        return to
+
+    @property
+    def grouping(self) -> Grouping:
+        """The grouping with the report's default filled in."""
+        return self.by or GROUPINGS[self.report][0]
+
+    @classmethod
+    def unchecked(cls, stored: dict[str, Any]) -> "ReportParameters":
+        """As they were stored, whether or not such a report still exists; days become dates."""
+        days = {
+            name: date.fromisoformat(stored[name]) for name in ("from", "to") if stored.get(name)
+        }
+        return cls.model_construct(**stored | days)
+
+    def checked(self) -> "ReportParameters":
+        """The same, valid by today's rules. Raises ValidationError."""
+        return ReportParameters.model_validate(self.model_dump(mode="json"))

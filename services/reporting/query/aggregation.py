@@ -1,0 +1,155 @@
+"""The aggregation behind every report: opportunities by group and currency, in their last state.
+
+An opportunity's state is its last event by sequence; archived ones are left out. Its date is the
+day it closed or, while it is open, the day it is expected to close. Its amount has one currency, or
+it has no amount.
+
+Open opportunities with the forecast category `omitted` are left out everywhere, and lost ones never
+add to an amount. The weighted amount is rounded for each opportunity (amount x probability / 100,
+half away from zero), so that every sum equals the sum of its parts, however they are grouped.
+
+Pipelines, products and accounts are named by their own last events; one without an event (yet) is
+shown by its id.
+"""
+
+from dataclasses import dataclass
+
+from kernel.tasks.progress import Progress
+from reporting.parameters import Grouping, ReportParameters
+from reporting.query.event_table import LABEL, LOST, OPEN, OPPORTUNITY, WON, Events
+from reporting.report import NONE_LABEL
+
+
+def _latest(kind: int) -> str:
+    """The last event of each record of a kind; copies of an event are equal, so either will do."""
+    return f"""
+    SELECT * FROM event WHERE kind = {kind} AND rowid IN (
+        SELECT arg_max(rowid, sequence) FROM event WHERE kind = {kind} GROUP BY subject)"""  # noqa: S608 - constants
+
+
+_NAMES: dict[Grouping, str] = {
+    "none": "NULL",
+    "month": "strftime(day, '%Y-%m')",
+    "product": "coalesce(label.label, opportunity.key)",
+    "sector": "label.label",
+}
+"""SQL of the value to group by, where it is not just the opportunity's key."""
+
+_WEIGHTED = (
+    "sign(opportunity.minor_units) * ((abs(opportunity.minor_units) "
+    "* coalesce(opportunity.probability, 0) + 50) // 100)"
+)
+_LABELLED = f"LEFT JOIN ({_latest(LABEL)}) AS label ON label.record = opportunity.key"
+
+
+def _sql(grouping: Grouping) -> str:
+    stage = "stage, max(stage_name)" if grouping == "stage" else "NULL, NULL"
+    labelled = _LABELLED if grouping in ("product", "sector") else ""
+    return f"""
+SELECT nullif(trim({_NAMES.get(grouping, "opportunity.key")}), '') AS name,
+    {stage}, opportunity.currency,
+    count(*) FILTER (opportunity.state = {OPEN}),
+    coalesce(sum(opportunity.minor_units) FILTER (opportunity.state = {OPEN}), 0),
+    coalesce(sum({_WEIGHTED}) FILTER (opportunity.state = {OPEN}), 0)::HUGEINT,
+    count(*) FILTER (opportunity.state = {WON}),
+    coalesce(sum(opportunity.minor_units) FILTER (opportunity.state = {WON}), 0),
+    count(*) FILTER (opportunity.state = {LOST})
+FROM ({_latest(OPPORTUNITY)}) AS opportunity {labelled}
+WHERE opportunity.state IS NOT NULL
+    AND ($start IS NULL OR opportunity.day >= $start) AND ($end IS NULL OR opportunity.day <= $end)
+    AND ($currency IS NULL OR opportunity.currency = $currency)
+GROUP BY ALL
+"""  # noqa: S608 - every piece is a constant; values are bound
+
+
+_PIPELINES = f"SELECT record, label, stages FROM ({_latest(LABEL)})"  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Counts, and amounts in minor units of one currency."""
+
+    open: int = 0
+    open_amount: int = 0
+    weighted: int = 0
+    won: int = 0
+    won_amount: int = 0
+    lost: int = 0
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(
+            self.open + other.open,
+            self.open_amount + other.open_amount,
+            self.weighted + other.weighted,
+            self.won + other.won,
+            self.won_amount + other.won_amount,
+            self.lost + other.lost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The opportunities that share a value, with amounts in one currency (None: no amount)."""
+
+    labels: tuple[str, ...]
+    """What the row is called: one text, or pipeline and stage."""
+    order: tuple[int, int, str]
+    """Its place where groups have an order of their own; those without a value come last."""
+    currency: str | None
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class _Pipeline:
+    name: str
+    stages: dict[str, tuple[int, str]]
+    """Place and name of each stage by its key."""
+
+
+def groups(events: Events, parameters: ReportParameters, progress: Progress) -> list[Group]:
+    """All groups with an opportunity in the period, in no particular order."""
+    progress.step(0.0, "Adding up")
+    rows = events.query(
+        _sql(parameters.grouping),
+        {"start": parameters.from_, "end": parameters.to, "currency": parameters.currency},
+    )
+    pipelines = _pipelines(events) if parameters.grouping == "stage" else {}
+    progress.step(1.0, "Added up")
+    found = []
+    for name, stage, stage_name, currency, *figures in rows:
+        labels, order = _label(parameters, pipelines, name, stage, stage_name)
+        found.append(Group(labels, order, currency, Figures(*figures)))
+    return found
+
+
+def _label(
+    parameters: ReportParameters,
+    pipelines: dict[str, _Pipeline],
+    name: str | None,
+    stage: str | None,
+    stage_name: str | None,
+) -> tuple[tuple[str, ...], tuple[int, int, str]]:
+    match parameters.grouping:
+        case "none":
+            return ("All deals",), (0, 0, "")
+        case "stage":
+            title = name or NONE_LABEL
+            pipeline = pipelines.get(title, _Pipeline(title, {}))
+            # Opportunities can be in a stage that the pipeline no longer has: after the others.
+            place, stage_title = pipeline.stages.get(
+                stage or "", (len(pipeline.stages), stage_name or stage or NONE_LABEL)
+            )
+            return (pipeline.name, stage_title), (int(name is None), place, "")
+        case _:
+            return (name or NONE_LABEL,), (int(name is None), 0, name or "")
+
+
+def _pipelines(events: Events) -> dict[str, _Pipeline]:
+    """The pipelines by id."""
+    return {
+        record: _Pipeline(
+            name or record,
+            {stage["key"]: (place, stage["name"]) for place, stage in enumerate(stages or ())},
+        )
+        for record, name, stages in events.query(_PIPELINES)
+    }

@@ -1,0 +1,37 @@
+"""Compute a report: read the events, add up the opportunities, lay out the table."""
+
+from datetime import datetime
+
+from kernel.tasks.progress import NoProgress, PartialProgress, Progress
+from reporting.lake.cache import LakeFiles
+from reporting.parameters import ReportParameters
+from reporting.query import event_table
+from reporting.query.aggregation import groups
+from reporting.query.layout import lay_out
+from reporting.report import Report
+
+
+def contexts_for(parameters: ReportParameters) -> tuple[str, ...]:
+    """The contexts whose events the report reads; the others need not be fetched."""
+    return event_table.SOURCES[parameters.grouping].contexts
+
+
+def compute(
+    files: LakeFiles,
+    parameters: ReportParameters,
+    *,
+    as_of: datetime | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """The report over these files, up to `as_of` (an aware instant; inclusive) if given.
+
+    Raises LakeUnreadable, TooComplex or Interrupted.
+    """
+    progress = progress or NoProgress()
+    reading = PartialProgress(progress, 0.0, 0.8)
+    with event_table.load(files, parameters.grouping, as_of=as_of, progress=reading) as events:
+        found = groups(events, parameters, PartialProgress(progress, 0.8, 0.95))
+        position = events.position()
+    report = lay_out(parameters, found, tenant=files.tenant, as_of=as_of, position=position)
+    progress.step(1.0, f"{report.row_count:,} rows")
+    return report

@@ -1,0 +1,203 @@
+"""From groups of opportunities to a table: the columns of each report, and the order of its rows.
+
+Amounts of different currencies are never added: each row is about one currency and names it.
+Opportunities without an amount count once: where the report has a single currency they are in its
+rows with an amount of 0; where it has several they are in rows of their own, without a currency.
+Win rates count opportunities and have no currency.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from reporting.parameters import Grouping, ReportName, ReportParameters
+from reporting.query.aggregation import Figures, Group
+from reporting.query.charts import charts
+from reporting.report import (
+    TOTAL_LABEL,
+    Cell,
+    Column,
+    Kind,
+    Period,
+    Position,
+    Report,
+    Row,
+)
+
+_GROUP_TITLES: dict[Grouping, tuple[str, ...]] = {
+    "none": ("Scope",),
+    "stage": ("Pipeline", "Stage"),
+    "owner": ("Owner",),
+    "team": ("Team",),
+    "region": ("Region",),
+    "product": ("Product",),
+    "sector": ("Sector",),
+    "month": ("Month",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What one report shows of the figures."""
+
+    title: str
+    date_meaning: str
+    measures: tuple[tuple[Column, Callable[[Figures], Cell]], ...]
+    count: Callable[[Figures], int]
+    """How many opportunities of the group are in this report."""
+    rank: Callable[[Figures], tuple[int, ...]]
+    """Greatest first, where groups have no order of their own."""
+    in_money: bool
+    notes: tuple[str, ...] = ()
+
+
+def _int(
+    key: str, title: str, figure: Callable[[Figures], int]
+) -> tuple[Column, Callable[..., Cell]]:
+    return Column(key, title, Kind.INT), figure
+
+
+def _money(
+    key: str, title: str, figure: Callable[[Figures], int]
+) -> tuple[Column, Callable[..., Cell]]:
+    return Column(key, title, Kind.MONEY), figure
+
+
+LAYOUTS: dict[ReportName, Layout] = {
+    "pipeline_by_stage": Layout(
+        "Open pipeline",
+        "expected close date",
+        (
+            _int("deals", "Deals", lambda f: f.open),
+            _money("amount", "Amount", lambda f: f.open_amount),
+            _money("weighted_amount", "Weighted", lambda f: f.weighted),
+        ),
+        count=lambda f: f.open,
+        rank=lambda f: (f.open_amount, f.open),
+        in_money=True,
+        notes=("Weighted is amount x probability, rounded deal by deal.",),
+    ),
+    "win_rate": Layout(
+        "Win rate",
+        "closing date",
+        (
+            _int("won", "Won", lambda f: f.won),
+            _int("lost", "Lost", lambda f: f.lost),
+            _int("closed", "Closed", lambda f: f.won + f.lost),
+            (Column("win_rate", "Win rate", Kind.PERCENT), lambda f: ratio(f.won, f.won + f.lost)),
+        ),
+        count=lambda f: f.won + f.lost,
+        rank=lambda f: (f.won + f.lost, f.won),
+        in_money=False,
+        notes=("Win rate is won deals among all closed deals.",),
+    ),
+    "sales_performance": Layout(
+        "Sales performance",
+        "closing date (open deals: expected close date)",
+        (
+            _int("won", "Won", lambda f: f.won),
+            _money("revenue", "Revenue", lambda f: f.won_amount),
+            _money("average_deal", "Average deal", lambda f: average(f.won_amount, f.won)),
+            _int("lost", "Lost", lambda f: f.lost),
+            _int("open", "Open", lambda f: f.open),
+            _money("open_amount", "Open amount", lambda f: f.open_amount),
+        ),
+        count=lambda f: f.won + f.lost + f.open,
+        rank=lambda f: (f.won_amount, f.won, f.open_amount, f.open),
+        in_money=True,
+        notes=("Average deal is revenue by won deals.",),
+    ),
+}
+
+
+def average(amount: int, count: int) -> int:
+    """Minor units per opportunity, half away from zero; 0 where there is none."""
+    if not count:
+        return 0
+    whole = (2 * abs(amount) + count) // (2 * count)
+    return whole if amount >= 0 else -whole
+
+
+def ratio(part: int, whole: int) -> Decimal | None:
+    """part / whole with four digits, half up; None where there is nothing to divide by."""
+    return Decimal((20_000 * part + whole) // (2 * whole)).scaleb(-4) if whole else None
+
+
+def lay_out(
+    parameters: ReportParameters,
+    groups: list[Group],
+    *,
+    tenant: str,
+    as_of: datetime | None,
+    position: Position,
+) -> Report:
+    """The finished report."""
+    layout, by = LAYOUTS[parameters.report], parameters.grouping
+    rows, without_amount = _merge(layout, groups)
+    rows.sort(key=lambda group: _place(layout, by, group))
+    titles = _GROUP_TITLES[by]
+    columns = [Column(title.lower(), title, Kind.TEXT) for title in titles]
+    if layout.in_money:
+        columns.append(Column("currency", "Currency", Kind.TEXT))
+
+    def row(labels: tuple[str, ...], currency: str | None, figures: Figures) -> Row:
+        money: Row = (currency,) if layout.in_money else ()
+        return (*labels, *money, *(measure(figures) for _, measure in layout.measures))
+
+    totals: dict[str | None, Figures] = {}
+    for group in rows:
+        totals[group.currency] = totals.get(group.currency, Figures()) + group.figures
+    if not totals:
+        totals = {parameters.currency if layout.in_money else None: Figures()}
+    total_labels = (TOTAL_LABEL, *("" for _ in titles[1:]))
+    title = layout.title if by == "none" else f"{layout.title} by {titles[-1].lower()}"
+    return Report(
+        name=parameters.report,
+        title=title,
+        tenant=tenant,
+        by=by,
+        date_meaning=layout.date_meaning,
+        period=Period(parameters.from_, parameters.to),
+        as_of=as_of,
+        columns=(*columns, *(column for column, _ in layout.measures)),
+        rows=tuple(row(g.labels, g.currency, g.figures) for g in rows),
+        totals=tuple(row(total_labels, *total) for total in totals.items()),
+        charts=charts(parameters.report, by, rows),
+        position=position,
+        currency=parameters.currency,
+        notes=(*layout.notes, *_about_amounts(layout, without_amount)),
+    )
+
+
+def _merge(layout: Layout, groups: list[Group]) -> tuple[list[Group], int]:
+    """One group per row, by the rule on currencies above; how many opportunities lack an amount."""
+    groups = [group for group in groups if layout.count(group.figures)]
+    without = sum(layout.count(g.figures) for g in groups if g.currency is None)
+    currencies = {group.currency for group in groups} - {None}
+    only = currencies.pop() if len(currencies) == 1 and layout.in_money else None
+    merged: dict[tuple[object, ...], Group] = {}
+    for group in groups:
+        currency = (group.currency or only) if layout.in_money else None
+        key = (group.labels, group.order, currency)
+        before = merged[key].figures if key in merged else Figures()
+        merged[key] = replace(group, currency=currency, figures=before + group.figures)
+    return list(merged.values()), without if layout.in_money else 0
+
+
+def _place(layout: Layout, by: Grouping, group: Group) -> tuple[object, ...]:
+    """Currency by currency; groups without a value last; then in order, or greatest first."""
+    block = (group.currency is None, group.currency or "", group.order[0])
+    names = (*(label.casefold() for label in group.labels), *group.labels)
+    if by == "stage":
+        return (*block, names[0], group.order[1], *names)
+    if by == "month":
+        return (*block, *names)
+    return (*block, *(-figure for figure in layout.rank(group.figures)), *names)
+
+
+def _about_amounts(layout: Layout, without: int) -> tuple[str, ...]:
+    if not layout.in_money or not without:
+        return ()
+    deals = "1 deal has" if without == 1 else f"{without:,} deals have"
+    return (f"{deals} no amount and count{'s' if without == 1 else ''} with 0.",)

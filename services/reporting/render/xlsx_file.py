@@ -1,0 +1,189 @@
+"""A report as an Excel workbook: the table with real numbers, native charts, and what it is about.
+
+Written in constant memory: each row leaves for the disk once the next begins. Excel keeps 15
+digits of a number; an amount with more is exact in CSV and JSON only.
+"""
+
+from datetime import date
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+
+from kernel.domain.money import decimal_digits
+from reporting.render.cell_format import amount_of, currency_reader, heading, is_formula
+from reporting.render.provenance import provenance
+from reporting.report import Chart, Column, Kind, Report
+
+_INK, _ACCENT, _PALE = "#1F2A37", "#1D5FA8", "#EAF1F9"
+_EXCEL_DAY_0 = date(1899, 12, 30).toordinal()
+"""Excel counts days from here (right from March 1900 on)."""
+_CELL_TEXT = 32_767
+"""What a cell holds at most."""
+
+
+def render(report: Report, path: Path) -> None:
+    """Write the workbook: sheets Report, Charts (if any) and About."""
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        book.set_properties({"title": report.title, "company": report.tenant})
+        styles = _Styles(book)
+        _table(book.add_worksheet("Report"), report, styles)
+        if report.charts:
+            _charts(book, report, styles)
+        _about(book.add_worksheet("About"), report, styles)
+
+
+class _Styles:
+    """Cell formats, each made once: a workbook keeps every format it is given."""
+
+    def __init__(self, book: Any) -> None:
+        self._book = book
+        self._made: dict[tuple[str, bool], Any] = {}
+        self.header = book.add_format(
+            {"bold": True, "font_color": "white", "bg_color": _ACCENT, "text_wrap": True}
+        )
+        self.title = book.add_format({"bold": True, "font_size": 16, "font_color": _INK})
+        self.label = book.add_format({"bold": True, "valign": "top"})
+        self.wrapped = book.add_format({"text_wrap": True, "valign": "top"})
+
+    def number(self, pattern: str, total: bool) -> Any:
+        """A number format, in the totals' dress if `total`."""
+        return self._make(pattern, total, {"num_format": pattern})
+
+    def text(self, cell: str, total: bool) -> Any:
+        """Text that looks like a formula gets Excel's own text mark (the leading apostrophe)."""
+        if is_formula(cell):
+            return self._make("'", total, {"quote_prefix": True})
+        return self._make("", total, {}) if total else None
+
+    def _make(self, key: str, total: bool, look: dict[str, Any]) -> Any:
+        if (key, total) not in self._made:
+            dress = {"bold": True, "bg_color": _PALE, "top": 1} if total else {}
+            self._made[key, total] = self._book.add_format({**look, **dress})
+        return self._made[key, total]
+
+
+def _pattern(kind: Kind, currency: str | None) -> str:
+    if kind is Kind.MONEY:
+        digits = decimal_digits(currency) if currency else 0
+        return "#,##0" + ("." + "0" * digits if digits else "")
+    return {Kind.PERCENT: "0.00%", Kind.DATE: "yyyy-mm-dd"}.get(kind, "#,##0")
+
+
+def _table(sheet: Any, report: Report, styles: _Styles) -> None:
+    for index, column in enumerate(report.columns):
+        wide = 28 if column.kind is Kind.TEXT and column.key != "currency" else 16
+        sheet.set_column(index, index, 10 if column.key == "currency" else wide)
+        sheet.write_string(0, index, heading(column), styles.header)
+    sheet.freeze_panes(1, 0)
+    sheet.autofilter(0, 0, max(report.row_count, 1), len(report.columns) - 1)
+    sheet.repeat_rows(0)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    _rows(sheet, report, styles)
+
+
+def _rows(sheet: Any, report: Report, styles: _Styles) -> None:
+    """The hot loop: what a cell needs is worked out once for each currency and kind of row."""
+    currency_of = currency_reader(report)
+    plans: dict[tuple[str | None, bool], list[tuple[Kind, Any, int]]] = {}
+    for number, row in enumerate(chain(report.rows, report.totals), 1):
+        total = number > report.row_count
+        currency = currency_of(row)
+        plan = plans.get((currency, total))
+        if plan is None:
+            plan = [_plan(column, currency, styles, total) for column in report.columns]
+            plans[currency, total] = plan
+        for index, cell in enumerate(row):
+            kind, style, unit = plan[index]
+            if cell is None:
+                sheet.write_blank(number, index, None, style)
+            elif kind is Kind.TEXT:
+                text = str(cell)[:_CELL_TEXT]
+                marked = styles.text(text, total) if is_formula(text) else style
+                sheet.write_string(number, index, text, marked)
+            elif isinstance(cell, date):
+                days = cell.toordinal() - _EXCEL_DAY_0  # as write_datetime would, in a third of
+                sheet.write_number(number, index, days, style)  # the time
+            elif isinstance(cell, int | Decimal):
+                sheet.write_number(number, index, float(cell / unit), style)
+            else:  # a word where a figure or a date should be
+                sheet.write_string(number, index, str(cell), style)
+
+
+def _plan(
+    column: Column, currency: str | None, styles: _Styles, total: bool
+) -> tuple[Kind, Any, int]:
+    """The kind of the column's cells, their format, and how many minor units make one."""
+    if column.kind is Kind.TEXT:
+        return column.kind, styles.text("", total), 1
+    unit = 10 ** decimal_digits(currency) if currency and column.kind is Kind.MONEY else 1
+    return column.kind, styles.number(_pattern(column.kind, currency), total), unit
+
+
+def _charts(book: Any, report: Report, styles: _Styles) -> None:
+    """The bars' own numbers on a sheet, with a native chart beside each block of them."""
+    sheet = book.add_worksheet("Charts")
+    sheet.set_column(0, 0, 28)
+    sheet.set_column(1, 3, 16)
+    top = 0
+    for chart in report.charts:
+        bottom = top + len(chart.labels)
+        sheet.write_string(top, 0, chart.title, styles.header)
+        for column, series in enumerate(chart.series, 1):
+            sheet.write_string(top, column, series.title, styles.header)
+        style = styles.number(_pattern(chart.unit, chart.currency), False)
+        for index, label in enumerate(chart.labels):
+            sheet.write_string(top + 1 + index, 0, label, styles.text(label, False))
+            for column, series in enumerate(chart.series, 1):
+                value = _plotted(series.values[index], chart)
+                sheet.write_number(top + 1 + index, column, value, style)
+        if chart.rest:  # said below, outside what is drawn
+            label, together = chart.rest
+            sheet.write_string(bottom + 1, 0, label)
+            for column, figure in enumerate(together, 1):
+                sheet.write_number(bottom + 1, column, _plotted(figure, chart), style)
+        sheet.insert_chart(top, 5, _native(book, chart, top + 1, bottom))
+        top = max(bottom + 1, top + 20) + 2
+
+
+def _plotted(value: Any, chart: Chart) -> float:
+    return float(amount_of(value, chart.currency) if chart.unit is Kind.MONEY else value)
+
+
+def _native(book: Any, chart: Chart, first: int, last: int) -> Any:
+    native = book.add_chart({"type": "column" if chart.in_order else "bar"})
+    for column, series in enumerate(chart.series, 1):
+        native.add_series(
+            {
+                "name": series.title,
+                "categories": ["Charts", first, 0, last, 0],
+                "values": ["Charts", first, column, last, column],
+                "fill": {"color": (_ACCENT, "#9DBEE3", "#C9CED6")[column - 1]},
+                "gap": 60,
+            }
+        )
+    unit = f" ({chart.currency})" if chart.currency else ""
+    native.set_title({"name": chart.title + unit, "name_font": {"size": 12}})
+    pattern = "0%" if chart.unit is Kind.PERCENT else "#,##0"
+    values = {"num_format": pattern, "major_gridlines": {"visible": True, "line": {"color": _PALE}}}
+    if chart.in_order:
+        native.set_y_axis(values)
+    else:  # Excel draws bars from below; the table has the greatest on top
+        native.set_y_axis({"reverse": True})
+        native.set_x_axis({**values, "label_position": "high"})
+    native.set_legend({"none": True} if len(chart.series) == 1 else {"position": "bottom"})
+    native.set_size({"width": 640, "height": 380})
+    return native
+
+
+def _about(sheet: Any, report: Report, styles: _Styles) -> None:
+    sheet.set_column(0, 0, 18)
+    sheet.set_column(1, 1, 90)
+    sheet.write_string(0, 0, report.title, styles.title)
+    for row, (label, text) in enumerate(provenance(report), 2):
+        sheet.write_string(row, 0, label, styles.label)
+        sheet.write_string(row, 1, text, styles.wrapped)

@@ -1,0 +1,65 @@
+"""The failure catalogue: from an error's name to a code, a sentence, and whether to try again."""
+
+from enum import StrEnum
+
+import pytest
+
+from kernel.tasks.failures import STANDARD, FailureKind, TaskFailureCode
+
+
+class Code(StrEnum):
+    """The codes of a context: those of the kernel, and one of its own."""
+
+    BAD_PARAMETERS = "bad_parameters"
+    UNKNOWN = "unknown"
+    TOO_LATE = "too_late"
+
+
+MINE = STANDARD.extended(
+    Code,
+    {"TooLate": FailureKind(Code.TOO_LATE, retryable=True)},
+    {Code.TOO_LATE: "It is too late.", Code.UNKNOWN: "Nobody knows."},
+)
+
+
+def test_an_error_is_found_by_its_name() -> None:
+    failure = STANDARD.failure("NoWorker", "cause")
+    assert (failure.error, failure.cause) == ("NoWorker", "cause")
+    assert failure.code is TaskFailureCode.NO_WORKER
+    assert not failure.retryable, "the hour is over"
+
+
+@pytest.mark.parametrize("error", ["SQS.SdkClientException", "SQS.AmazonSQSException"])
+def test_an_error_is_found_by_its_family(error: str) -> None:
+    failure = STANDARD.failure(error)
+    assert (failure.code, failure.retryable) == (TaskFailureCode.NO_WORKER, True)
+
+
+@pytest.mark.parametrize("error", ["KeyError", "States.Runtime", "", "Unexpected"])
+def test_an_error_that_is_not_listed_is_unknown_and_its_cause_is_not_shown(error: str) -> None:
+    failure = STANDARD.failure(error, "secret")
+    assert (failure.code, failure.retryable) == (TaskFailureCode.UNKNOWN, False)
+    assert "secret" not in failure.sentence
+
+
+@pytest.mark.parametrize(
+    ("cause", "message"),
+    [
+        ("by: no.", "by: no."),
+        ('{"errorMessage": "by: no", "stackTrace": ["x.py"]}', "by: no."),
+        ("[1]", "[1]."),
+        ("{cause}", "{cause}."),
+        ("x" * 900, f"{'x' * 500}."),
+    ],
+)
+def test_a_sentence_shows_the_message_of_its_cause(cause: str, message: str) -> None:
+    sentence = STANDARD.failure("BadParameters", cause).sentence
+    assert sentence == f"The parameters are not valid: {message}"
+
+
+def test_a_context_adds_its_own_errors_and_sentences() -> None:
+    late = MINE.failure("TooLate")
+    assert (late.code, late.sentence, late.retryable) == (Code.TOO_LATE, "It is too late.", True)
+    assert MINE.failure("KeyError").sentence == "Nobody knows."
+    assert MINE.failure("BadParameters", "x").code is Code.BAD_PARAMETERS
+    assert STANDARD.failure("TooLate").code is TaskFailureCode.UNKNOWN, "unchanged"

@@ -1,0 +1,67 @@
+"""What follows when no worker completed a task: decided from the run, the failure and the time."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kernel.tasks.failures import STANDARD
+from kernel.tasks.retry import Next, Recovery, RetryPolicy, recover
+from kernel.tasks.state import FINAL, TaskRunStatus
+from tests.unit.kernel.tasks.toy import AT, toy
+
+POLICY = RetryPolicy()
+SILENCE = "States.HeartbeatTimeout"
+HOUR_OVER = AT + timedelta(seconds=POLICY.max_seconds)
+
+
+def decide(error: str, at: datetime = AT, cause: str = "", **state: Any) -> Recovery:
+    return recover(toy(**state), STANDARD.failure(error, cause), POLICY, at)
+
+
+def processing(attempts: int = 1) -> dict[str, Any]:
+    return {"status": TaskRunStatus.PROCESSING, "attempts": attempts, "started_at": AT}
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_nothing_follows_for_a_run_that_has_ended(status: TaskRunStatus) -> None:
+    assert decide(SILENCE, status=status).next is Next.END
+
+
+def test_nothing_follows_for_a_run_that_does_not_exist() -> None:
+    assert recover(None, STANDARD.failure(SILENCE), POLICY, AT).next is Next.END
+
+
+def test_an_error_that_would_come_again_fails_the_run_with_its_cause() -> None:
+    recovery = decide("OutOfMemory", cause="256 MB", **processing())
+    assert recovery == Recovery(Next.FAIL, "OutOfMemory", "256 MB")
+
+
+@pytest.mark.parametrize("status", [TaskRunStatus.PENDING, TaskRunStatus.RETRY_PENDING])
+def test_a_task_that_no_worker_took_is_queued_again_for_an_hour(status: TaskRunStatus) -> None:
+    assert decide(SILENCE, AT + timedelta(minutes=50), status=status) == Recovery(
+        Next.QUEUE, SILENCE, "", POLICY.waiting_pause_seconds
+    )
+    assert decide(SILENCE, HOUR_OVER, status=status) == Recovery(Next.FAIL, "NoWorker", "")
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 2), (2, 4), (3, 8)])
+def test_a_lost_worker_is_replaced_after_a_growing_pause(attempts: int, seconds: int) -> None:
+    assert decide(SILENCE, **processing(attempts)) == Recovery(
+        Next.QUEUE, SILENCE, "", seconds, worker_lost=True
+    )
+
+
+def test_a_run_that_lost_as_many_workers_as_allowed_fails() -> None:
+    lost = processing(POLICY.max_attempts)
+    assert decide(SILENCE, **lost) == Recovery(Next.FAIL, SILENCE, "")
+    assert decide("States.Timeout", **lost) == Recovery(Next.FAIL, "WorkerLost", "")
+
+
+def test_a_timeout_is_a_lost_worker_until_the_hour_is_over() -> None:
+    assert decide("States.Timeout", AT + timedelta(minutes=50), **processing()).worker_lost
+    assert decide("States.Timeout", HOUR_OVER, **processing()).error == "TimedOut"
+
+
+def test_pauses_double_up_to_a_minute() -> None:
+    assert [POLICY.pause(n) for n in (0, 1, 2, 3, 4, 20, 500)] == [2, 2, 4, 8, 16, 60, 60]

@@ -1,0 +1,118 @@
+"""What a report must say, worked out the slow and obvious way, sharing no code with the engine."""
+
+from collections import defaultdict
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Any
+
+from tests.unit.reporting.query.synthetic import STAGES, instant
+
+type Rows = dict[tuple[Any, ...], tuple[Any, ...]]
+
+
+def expected(
+    events: list[dict[str, Any]],
+    report: str,
+    by: str,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    currency: str | None = None,
+    as_of: datetime | None = None,
+) -> tuple[Rows, Rows]:
+    """Rows and totals: {(group..., currency): measures}; without currency for win_rate."""
+    known = [f for f in events if as_of is None or f["time"] <= instant(as_of)]
+    state: dict[str, dict[str, Any]] = {}
+    for event in sorted(known, key=lambda f: int(f["sequence"])):
+        state[event["subject"]] = event["data"]["current"]
+    chosen = []
+    for subject, deal in state.items():
+        if not subject.startswith("opportunity/") or "archived_at" in deal:
+            continue
+        status = deal["status"]
+        if status == "open" and deal["forecast_category"] == "omitted":
+            continue
+        if report == "pipeline_by_stage" and status != "open":
+            continue
+        if report == "win_rate" and status == "open":
+            continue
+        day = deal.get("expected_close_on" if status == "open" else "closed_on")
+        if (start or end) and day is None:
+            continue
+        if (start and day < start) or (end and day > end):
+            continue
+        if currency and deal.get("amount", {}).get("currency") != currency:
+            continue
+        chosen.append((_group(by, deal, day, state), deal))
+    if report == "win_rate":
+        money: dict[int, str | None] = {}
+    else:
+        currencies = {d["amount"]["currency"] for _, d in chosen if "amount" in d}
+        alone = currencies.pop() if len(currencies) == 1 else None
+        money = {id(d): d.get("amount", {}).get("currency", alone) for _, d in chosen}
+    rows: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    totals: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for group, deal in chosen:
+        tail = () if report == "win_rate" else (money[id(deal)],)
+        rows[(*group, *tail)].append(deal)
+        totals[("Total", *([""] * (len(group) - 1)), *tail)].append(deal)
+    if not totals:
+        blanks = [""] if by == "stage" else []
+        totals[("Total", *blanks, *(() if report == "win_rate" else (currency,)))] = []
+    return _measured(report, rows), _measured(report, totals)
+
+
+def _group(
+    by: str, deal: dict[str, Any], day: str | None, state: dict[str, Any]
+) -> tuple[str, ...]:
+    match by:
+        case "none":
+            return ("All deals",)
+        case "stage":
+            place = state.get(f"pipeline/{deal['pipeline_id']}")
+            names = {stage["key"]: stage["name"] for stage in STAGES}
+            if place is None:
+                return (deal["pipeline_id"], deal["stage_name"])
+            return (place["name"], names[deal["stage"]])
+        case "month":
+            return (day[:7] if day else "(none)",)
+        case "product":
+            product = deal.get("product_id")
+            return (state.get(f"product/{product}", {}).get("name", product) or "(none)",)
+        case "sector":
+            account = state.get(f"account/{deal.get('account_id')}", {})
+            return (account.get("sector") or "(none)",)
+        case "region":
+            return (deal.get("region") or "(none)",)
+        case _:
+            return (deal.get(f"{by}_id") or "(none)",)
+
+
+def _measured(report: str, groups: dict[tuple[Any, ...], list[dict[str, Any]]]) -> Rows:
+    return {key: _measures(report, deals) for key, deals in groups.items()}
+
+
+def _measures(report: str, deals: list[dict[str, Any]]) -> tuple[Any, ...]:
+    of = {s: [d for d in deals if d["status"] == s] for s in ("open", "won", "lost")}
+    amount = {s: sum(_amount(d) for d in ds) for s, ds in of.items()}
+    won, lost = len(of["won"]), len(of["lost"])
+    if report == "win_rate":
+        rate = Fraction(won, won + lost) if won + lost else None
+        return won, lost, won + lost, rate if rate is None else _round(rate, "0.0001")
+    if report == "pipeline_by_stage":
+        weighted = sum(
+            int(_round(Fraction(_amount(d) * d["probability"], 100))) for d in of["open"]
+        )
+        return len(of["open"]), amount["open"], weighted
+    average = int(_round(Fraction(amount["won"], won))) if won else 0
+    return won, amount["won"], average, lost, len(of["open"]), amount["open"]
+
+
+def _amount(deal: dict[str, Any]) -> int:
+    return int(deal.get("amount", {}).get("minor_units", 0))
+
+
+def _round(value: Fraction, step: str = "1") -> Decimal:
+    """Half away from zero; the quotient is cut far behind the digit that decides."""
+    return (Decimal(value.numerator) / value.denominator).quantize(Decimal(step), ROUND_HALF_UP)

@@ -1,0 +1,44 @@
+"""The worker process (`python -m worker`): in a container, or on a developer's machine.
+
+It carries out the tasks of one queue with the jobs that the contexts bring. On SIGTERM or SIGINT it
+requeues its task and ends: within two minutes, when idle within seconds.
+"""
+
+import os
+import signal
+import sys
+
+from kernel.runtime.aws import client
+from kernel.runtime.settings import missing_variables, read_settings
+from kernel.tasks.registry import discover
+from kernel.tasks.worker.loop import Worker
+from kernel.tasks.worker.temporary_files import temporary_files
+from worker.settings import WorkerSettings, disk, timing
+
+READY = "worker ready: waiting for tasks"
+
+
+def main() -> int:
+    """Work until a signal comes; the exit code is 0 unless the environment is incomplete."""
+    definitions = discover()
+    needed = [model for definition in definitions for model in definition.settings]
+    if missing := missing_variables(*needed, WorkerSettings):
+        print(f"worker cannot start: set {', '.join(missing)}", file=sys.stderr)
+        return 2
+    settings = read_settings(WorkerSettings)
+    space = disk(settings)
+    worker = Worker(
+        {definition.name: definition.make(space) for definition in definitions},
+        settings.task_queue_url,
+        sqs=client("sqs"),
+        states=client("stepfunctions"),
+        timing=timing(settings),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, worker.stop)
+    with temporary_files(space.folder / "temporary"):
+        ended = worker.serve(ready=lambda: print(READY, file=sys.stderr, flush=True))
+    if not ended:
+        # A job that does not stop is still on its thread: leave without waiting for it.
+        os._exit(0)
+    return 0
