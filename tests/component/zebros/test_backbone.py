@@ -1,4 +1,4 @@
-"""Looking at the backbone: taps and replays."""
+"""Following and replaying events."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,29 +9,30 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from ulid import ULID
 
-from tests.component.zebros.bus import all_of, event, put
+from tests.component.zebros.bus import event, put, received
 from zebros import cli
 from zebros.cli import events
 from zebros.client.connection import Connection, Deployment
 from zebros.client.stack import Resources
 from zebros.errors import BadInput
 from zebros.operations import replay, tail
+from zebros.operations.rules import rules
 
 
 @pytest.mark.parametrize(
-    ("wanted", "ids"),
+    ("filter_", "ids"),
     [
-        (tail.Filter(), ["F1", "F2", "F3", "F4"]),
-        (tail.Filter(tenant="acme"), ["F1", "F2", "F3"]),
-        (tail.Filter(types=["OpportunityLost"]), ["F2"]),
-        (tail.Filter(contexts=["customers"]), ["F3"]),
-        (tail.Filter(tenant="acme", subjects=["opportunity/1"]), ["F1"]),
+        (tail.Filter(), ["E1", "E2", "E3", "E4"]),
+        (tail.Filter(tenant="acme"), ["E1", "E2", "E3"]),
+        (tail.Filter(types=["OpportunityLost"]), ["E2"]),
+        (tail.Filter(contexts=["customers"]), ["E3"]),
+        (tail.Filter(tenant="acme", subjects=["opportunity/1"]), ["E1"]),
     ],
 )
-def test_a_tap_gets_what_its_filter_lets_through(
-    stack: Deployment, wanted: tail.Filter, ids: list[str]
+def test_a_subscription_receives_the_events_that_match_its_filter(
+    stack: Deployment, filter_: tail.Filter, ids: list[str]
 ) -> None:
-    with tail.tapped(stack, wanted) as tap:
+    with tail.subscribe(stack, filter_) as subscription:
         put(
             event(1),
             event(2, "OpportunityLost"),
@@ -39,49 +40,49 @@ def test_a_tap_gets_what_its_filter_lets_through(
             event(4, tenantid="globex"),
             event(5, source="partner.shop"),
         )
-        assert sorted(all_of(tap)) == ids
+        assert sorted(received(subscription)) == ids
 
 
-def left_behind() -> list[str]:
+def remaining() -> list[str]:
     rules = boto3.client("events").list_rules(EventBusName="bus", NamePrefix=tail.PREFIX)["Rules"]
     queues = boto3.client("sqs").list_queues(QueueNamePrefix=tail.PREFIX).get("QueueUrls", [])
     return [*(rule["Name"] for rule in rules), *queues]
 
 
-def test_a_tap_leaves_nothing_behind_however_it_ends(stack: Deployment) -> None:
+def test_queue_and_rule_are_deleted_after_an_interruption(stack: Deployment) -> None:
     def interrupted() -> None:
-        with tail.tapped(stack, tail.Filter()):
-            assert len(left_behind()) == 2
+        with tail.subscribe(stack, tail.Filter()):
+            assert len(remaining()) == 2
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert left_behind() == []
+    assert remaining() == []
 
 
 @pytest.mark.parametrize(
     ("words", "shown"),
-    [(["--count", "1"], ["F1"]), (["--all-tenants", "--count", "2"], ["F1", "F2"])],
+    [(["--count", "1"], ["E1"]), (["--all-tenants", "--count", "2"], ["E1", "E2"])],
 )
-def test_a_tail_shows_events_as_they_happen(
+def test_tail_prints_events_as_they_happen(
     stack: Deployment,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     words: list[str],
     shown: list[str],
 ) -> None:
-    """They happen once it says that it follows them."""
+    """The events are published after the note that they are followed."""
     monkeypatch.setattr(Connection, "deployment", lambda _self: stack)
     monkeypatch.setattr(events, "note", lambda _: put(event(1), event(2, tenantid="globex")))
     assert cli.main(["--json", "events", "tail", "--seconds", "20", *words]) == 0
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [one["id"] for one in told] == shown
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["id"] for one in printed] == shown
     assert cli.main(["events", "tail", "--seconds", "20", *words]) == 0
     assert "OpportunityWon             opportunity/1 #1" in capsys.readouterr().out
-    assert left_behind() == []
+    assert remaining() == []
 
 
-def test_a_tail_whose_platform_goes_away_says_so(
+def test_tail_reports_that_the_platform_stopped(
     stack: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def gone(**_: Any) -> None:
@@ -94,7 +95,7 @@ def test_a_tail_whose_platform_goes_away_says_so(
     assert "zebros: The platform does not answer: " in capsys.readouterr().err
 
 
-def test_what_a_killed_tail_left_is_removed_by_the_next_one(stack: Deployment) -> None:
+def test_queue_and_rule_of_a_killed_tail_are_deleted_by_the_next_one(stack: Deployment) -> None:
     old = ULID.from_datetime(datetime.now(UTC) - timedelta(hours=2))
     young = ULID.from_datetime(datetime.now(UTC) - timedelta(minutes=5))
     names = [f"{tail.PREFIX}{one}".lower() for one in (old, young)]
@@ -103,10 +104,10 @@ def test_what_a_killed_tail_left_is_removed_by_the_next_one(stack: Deployment) -
         boto3.client("events").put_rule(
             Name=name, EventBusName="bus", EventPattern='{"source": ["x"]}'
         )
-    with tail.tapped(stack, tail.Filter()):
+    with tail.subscribe(stack, tail.Filter()):
         pass
-    assert not any(names[0] in one for one in left_behind())
-    assert sum(names[1] in one for one in left_behind()) == 2
+    assert not any(names[0] in one for one in remaining())
+    assert sum(names[1] in one for one in remaining()) == 2
 
 
 @pytest.fixture
@@ -124,11 +125,11 @@ def archived(stack: Deployment) -> Deployment:
     return Deployment(resources, None, "us-east-1")
 
 
-def test_a_replay_brings_archived_events_again_and_marks_them(archived: Deployment) -> None:
+def test_a_replay_publishes_archived_events_and_marks_them(archived: Deployment) -> None:
     put(event(1), event(2))
     now = datetime.now(UTC)
-    with tail.tapped(archived, tail.Filter()) as tap:
-        told = list(
+    with tail.subscribe(archived, tail.Filter()) as subscription:
+        progress = list(
             replay.replay(
                 archived,
                 now - timedelta(hours=1),
@@ -137,23 +138,23 @@ def test_a_replay_brings_archived_events_again_and_marks_them(archived: Deployme
                 pause=lambda _: None,
             )
         )
-        brought = []
-        while got := tap.events():
-            brought += got
-    assert told[-1].state == "COMPLETED"
-    assert sorted(one["id"] for one in brought) == ["F1", "F2"]
-    assert all(one["replayed"] for one in brought)
+        replayed = []
+        while events_ := subscription.events():
+            replayed += events_
+    assert progress[-1].state == "COMPLETED"
+    assert sorted(one["id"] for one in replayed) == ["E1", "E2"]
+    assert all(one["replayed"] for one in replayed)
 
 
-def test_consumers_are_known_by_their_functions(archived: Deployment) -> None:
+def test_a_consumer_is_named_by_its_function(archived: Deployment) -> None:
     known = {"ActivitiesEvents", "ReportingLake", "a-partner-s"}
-    assert known <= set(replay.consumers(archived))
+    assert known <= {name for name, _ in rules(archived)}
     now = datetime.now(UTC)
-    with pytest.raises(BadInput, match="No rule feeds Timeline"):
+    with pytest.raises(BadInput, match="No rule sends events to Timeline"):
         list(replay.replay(archived, now - timedelta(hours=1), now, "Timeline"))
 
 
-def test_a_period_backwards_is_refused(archived: Deployment) -> None:
+def test_a_period_that_ends_before_it_begins_is_refused(archived: Deployment) -> None:
     now = datetime.now(UTC)
     with pytest.raises(BadInput, match="before it begins"):
         list(replay.replay(archived, now, now - timedelta(hours=1), None))

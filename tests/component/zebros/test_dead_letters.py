@@ -1,4 +1,4 @@
-"""Dead letters go back to their queue, or to their relay, and none is lost on the way."""
+"""Dead letter messages are sent to their queue or relay again, and none is lost."""
 
 import io
 import json
@@ -11,12 +11,13 @@ from botocore.exceptions import ClientError
 from kernel.domain.cloud_events import to_json
 from kernel.messaging import relay
 from kernel.storage.packing import pack
-from tests.component.zebros.bus import all_of, event
+from tests.component.zebros.bus import event, received
 from zebros import cli
 from zebros.client.connection import Connection, Deployment
 from zebros.client.stack import Resources, read
+from zebros.contract import contract
 from zebros.errors import BadInput, CliError
-from zebros.operations import events, redrive, relays, tail
+from zebros.operations import redrive, resend, tail
 
 TEMPLATE = {
     "Resources": {
@@ -28,8 +29,8 @@ TEMPLATE = {
 
 
 @pytest.fixture
-def letters(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    """A stack with a dead-letter queue, on a platform that has no move tasks."""
+def dead_letters(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """A stack with dead letter queues, on a platform without message move tasks."""
     boto3.client("cloudformation").create_stack(
         StackName="zebros", TemplateBody=json.dumps(TEMPLATE)
     )
@@ -56,59 +57,61 @@ def waiting(queue: str) -> list[str]:
     return bodies
 
 
-def test_dead_letters_go_back_to_their_queue(letters: Deployment) -> None:
+def test_dead_letter_messages_are_sent_to_their_queue(dead_letters: Deployment) -> None:
     sqs = boto3.client("sqs")
     for number in range(23):
         sqs.send_message(
-            QueueUrl=sqs.get_queue_url(QueueName="dlq")["QueueUrl"], MessageBody=f"letter {number}"
+            QueueUrl=sqs.get_queue_url(QueueName="dlq")["QueueUrl"], MessageBody=f"message {number}"
         )
-    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLakeDeadLetters")
+    queue = redrive.find_queue(redrive.dead_letter_queues(dead_letters), "ReportingLakeDeadLetters")
     assert (queue.name, queue.depth) == ("ReportingLake", 23)
-    assert max(redrive.redrive(letters, queue, pause=lambda _: None)) == 23
-    assert sorted(waiting("main")) == sorted(f"letter {n}" for n in range(23))
+    assert max(redrive.redrive(dead_letters, queue, pause=lambda _: None)) == 23
+    assert sorted(waiting("main")) == sorted(f"message {n}" for n in range(23))
     assert waiting("dlq") == []
 
 
-def test_an_empty_dead_letter_queue_is_no_work(letters: Deployment) -> None:
-    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLake")
-    assert max(redrive.redrive(letters, queue, pause=lambda _: None), default=0) == 0
+def test_an_empty_dead_letter_queue_moves_nothing(dead_letters: Deployment) -> None:
+    queue = redrive.find_queue(redrive.dead_letter_queues(dead_letters), "ReportingLake")
+    assert max(redrive.redrive(dead_letters, queue, pause=lambda _: None), default=0) == 0
 
 
-def test_where_the_platform_has_a_move_task_it_does_the_work(
-    letters: Deployment, monkeypatch: pytest.MonkeyPatch
+def test_a_platform_with_move_tasks_moves_the_messages(
+    dead_letters: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = [
+    tasks = [
         {"TaskHandle": "t", "Status": "RUNNING", "ApproximateNumberOfMessagesMoved": 4},
         {"Status": "COMPLETED", "ApproximateNumberOfMessagesMoved": 9},
     ]
-    sqs = letters.aws("sqs")
+    sqs = dead_letters.aws("sqs")
     monkeypatch.setattr(sqs, "start_message_move_task", lambda **_: {"TaskHandle": "t"})
-    monkeypatch.setattr(sqs, "list_message_move_tasks", lambda **_: {"Results": [told.pop(0)]})
-    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLake")
-    assert list(redrive.redrive(letters, queue, pause=lambda _: None)) == [4, 9]
+    monkeypatch.setattr(sqs, "list_message_move_tasks", lambda **_: {"Results": [tasks.pop(0)]})
+    queue = redrive.find_queue(redrive.dead_letter_queues(dead_letters), "ReportingLake")
+    assert list(redrive.redrive(dead_letters, queue, pause=lambda _: None)) == [4, 9]
 
 
-def test_a_move_that_fails_says_why(letters: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    sqs = letters.aws("sqs")
-    told = {"Results": [{"Status": "FAILED", "FailureReason": "AccessDenied"}]}
+def test_a_failed_move_has_a_reason(
+    dead_letters: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs = dead_letters.aws("sqs")
+    tasks = {"Results": [{"Status": "FAILED", "FailureReason": "AccessDenied"}]}
     monkeypatch.setattr(sqs, "start_message_move_task", lambda **_: {"TaskHandle": "t"})
-    monkeypatch.setattr(sqs, "list_message_move_tasks", lambda **_: told)
-    queue = redrive.chosen(redrive.dead_letter_queues(letters), "ReportingLake")
+    monkeypatch.setattr(sqs, "list_message_move_tasks", lambda **_: tasks)
+    queue = redrive.find_queue(redrive.dead_letter_queues(dead_letters), "ReportingLake")
     with pytest.raises(CliError, match="AccessDenied"):
-        list(redrive.redrive(letters, queue, pause=lambda _: None))
+        list(redrive.redrive(dead_letters, queue, pause=lambda _: None))
 
 
-def test_a_queue_there_is_not_names_those_there_are(letters: Deployment) -> None:
+def test_an_unknown_queue_lists_the_known_ones(dead_letters: Deployment) -> None:
     with pytest.raises(BadInput) as refused:
-        redrive.chosen(redrive.dead_letter_queues(letters), "ReportngLake")
+        redrive.find_queue(redrive.dead_letter_queues(dead_letters), "ReportngLake")
     assert "CustomersRelay, ReportingLake" in refused.value.hint
 
 
 class Relay:
-    """Stands for the Lambda service: runs the relay's own handler, or fails."""
+    """In place of the Lambda service: calls the relay's handler, or fails."""
 
     def __init__(self) -> None:
-        self.handed: list[dict[str, Any]] = []
+        self.records: list[dict[str, Any]] = []
         self.broken = False
 
     def invoke(self, **asked: Any) -> dict[str, Any]:
@@ -117,15 +120,15 @@ class Relay:
             body = b'{"errorMessage": "the bus is down"}'
             return {"FunctionError": "Unhandled", "Payload": io.BytesIO(body)}
         event = json.loads(asked["Payload"])
-        self.handed += event["Records"]
+        self.records += event["Records"]
         return {"Payload": io.BytesIO(json.dumps(relay.handler(event, None)).encode())}
 
 
 @pytest.fixture
 def relayed(
-    letters: Deployment, cloud: Any, monkeypatch: pytest.MonkeyPatch
+    dead_letters: Deployment, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Deployment, Relay]:
-    """Five events in a table's stream, of which three ended in a dead letter of the relay."""
+    """Five events in a table's stream, three of them in a dead letter message of the relay."""
     for number in range(1, 6):
         for kind in ("EVENT", "STATE"):
             detail = pack(to_json(event(number, source="zebros.customers")))
@@ -158,33 +161,37 @@ def relayed(
         QueueUrl=sqs.get_queue_url(QueueName="r")["QueueUrl"],
         MessageBody=json.dumps({"DDBStreamBatchInfo": info}),
     )
-    stands = Relay()
-    monkeypatch.setattr(letters.aws("lambda"), "invoke", stands.invoke)
-    return with_more(letters, {"functions": {"CustomersRelay": "z-CustomersRelay"}}), stands
+    lambda_service = Relay()
+    monkeypatch.setattr(dead_letters.aws("lambda"), "invoke", lambda_service.invoke)
+    return with_more(
+        dead_letters, {"functions": {"CustomersRelay": "z-CustomersRelay"}}
+    ), lambda_service
 
 
-def test_a_relays_letter_brings_its_events_to_the_bus(relayed: tuple[Deployment, Relay]) -> None:
-    deployment, stands = relayed
-    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
-    with tail.tapped(deployment, tail.Filter()) as tap:
+def test_the_events_of_a_relays_dead_letter_message_are_published(
+    relayed: tuple[Deployment, Relay],
+) -> None:
+    deployment, lambda_service = relayed
+    queue = redrive.find_queue(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    with tail.subscribe(deployment, tail.Filter()) as subscription:
         assert list(redrive.redrive(deployment, queue)) == [3]
-        assert sorted(all_of(tap)) == ["F2", "F3", "F4"]
-    assert len(stands.handed) == 3
+        assert sorted(received(subscription)) == ["E2", "E3", "E4"]
+    assert len(lambda_service.records) == 3
     assert waiting("r") == []
 
 
-def test_a_relay_that_fails_again_keeps_its_letter(relayed: tuple[Deployment, Relay]) -> None:
-    deployment, stands = relayed
-    stands.broken = True
-    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
+def test_a_message_remains_when_the_relay_fails_again(relayed: tuple[Deployment, Relay]) -> None:
+    deployment, lambda_service = relayed
+    lambda_service.broken = True
+    queue = redrive.find_queue(redrive.dead_letter_queues(deployment), "CustomersRelay")
     with pytest.raises(CliError, match="CustomersRelay failed again: the bus is down"):
         list(redrive.redrive(deployment, queue))
     assert redrive.dead_letter_queues(deployment)[0].depth == 0
-    assert kept_back(deployment) == "1"
+    assert invisible(deployment) == "1"
 
 
 class Pages:
-    """Stands in front of the stream: pages without a record come before (or instead of) its own."""
+    """In place of the stream: returns empty pages before its own."""
 
     def __init__(self, streams: Any, empty: int) -> None:
         self.get, self.empty = streams.get_records, empty
@@ -197,74 +204,76 @@ class Pages:
         return page
 
 
-def kept_back(deployment: Deployment) -> str:
-    """How many letters of the relay are neither deleted nor to be had for a minute."""
+def invisible(deployment: Deployment) -> str:
+    """The number of the relay's messages that are received but not deleted."""
     sqs, name = boto3.client("sqs"), "ApproximateNumberOfMessagesNotVisible"
     url = sqs.get_queue_url(QueueName="r")["QueueUrl"]
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
     return str(found["Attributes"][name])
 
 
-def test_empty_pages_of_the_stream_end_nothing(
+def test_an_empty_page_is_not_the_end_of_the_stream(
     relayed: tuple[Deployment, Relay], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deployment, stands = relayed
+    deployment, lambda_service = relayed
     streams = deployment.aws("dynamodbstreams")
     monkeypatch.setattr(streams, "get_records", Pages(streams, 5).get_records)
-    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    queue = redrive.find_queue(redrive.dead_letter_queues(deployment), "CustomersRelay")
     pauses: list[float] = []
     assert list(redrive.redrive(deployment, queue, pauses.append)) == [3]
-    assert len(stands.handed) == 3
+    assert len(lambda_service.records) == 3
     assert len(pauses) == 5
 
 
-def test_a_letter_stays_until_its_whole_stretch_was_read(
+def test_a_message_remains_until_its_whole_range_was_read(
     relayed: tuple[Deployment, Relay], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deployment, stands = relayed
+    deployment, lambda_service = relayed
     streams = deployment.aws("dynamodbstreams")
     monkeypatch.setattr(streams, "get_records", Pages(streams, 1_000_000).get_records)
-    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
-    with pytest.raises(CliError, match="did not give all that a dead letter of CustomersRelay"):
+    queue = redrive.find_queue(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    with pytest.raises(
+        CliError, match="did not return all records of a dead letter message of CustomersRelay"
+    ):
         list(redrive.redrive(deployment, queue, lambda _: None))
-    assert (stands.handed, kept_back(deployment)) == ([], "1")
+    assert (lambda_service.records, invisible(deployment)) == ([], "1")
 
 
-def test_a_letter_stays_when_its_shard_ended_early(
+def test_a_message_remains_when_its_shard_ended_early(
     relayed: tuple[Deployment, Relay], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deployment, stands = relayed
+    deployment, lambda_service = relayed
     streams = deployment.aws("dynamodbstreams")
     get = streams.get_records
     monkeypatch.setattr(
         streams, "get_records", lambda **asked: {"Records": get(**asked)["Records"][:2]}
     )
-    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
-    with pytest.raises(CliError, match="did not give all"):
+    queue = redrive.find_queue(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    with pytest.raises(CliError, match="did not return all"):
         list(redrive.redrive(deployment, queue, lambda _: None))
-    assert (stands.handed, kept_back(deployment)) == ([], "1")
+    assert (lambda_service.records, invisible(deployment)) == ([], "1")
 
 
 @pytest.mark.parametrize(
     ("code", "raised"),
     [("TrimmedDataAccessException", CliError), ("LimitExceededException", ClientError)],
 )
-def test_a_letter_stays_when_the_stream_refuses_and_only_a_lost_stretch_is_called_lost(
+def test_a_message_remains_when_the_stream_fails_or_has_expired(
     relayed: tuple[Deployment, Relay],
     monkeypatch: pytest.MonkeyPatch,
     code: str,
     raised: type[Exception],
 ) -> None:
-    deployment, stands = relayed
+    deployment, lambda_service = relayed
 
     def refuse(**_: Any) -> None:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetShardIterator")
 
     monkeypatch.setattr(deployment.aws("dynamodbstreams"), "get_shard_iterator", refuse)
-    queue = redrive.chosen(redrive.dead_letter_queues(deployment), "CustomersRelay")
+    queue = redrive.find_queue(redrive.dead_letter_queues(deployment), "CustomersRelay")
     with pytest.raises(raised, match="no longer has" if raised is CliError else code):
         list(redrive.redrive(deployment, queue, lambda _: None))
-    assert (stands.handed, kept_back(deployment)) == ([], "1")
+    assert (lambda_service.records, invisible(deployment)) == ([], "1")
 
 
 ACCOUNT = "01J9ZK4V3W8Q5D2T7Y6R1XNMHB"
@@ -272,33 +281,33 @@ ACCOUNT = "01J9ZK4V3W8Q5D2T7Y6R1XNMHB"
 
 @pytest.fixture
 def outbox(relayed: tuple[Deployment, Relay], cloud: Any) -> tuple[Deployment, Relay]:
-    """A record of acme with three events in the outbox of its table."""
+    """A record of acme with three events in its outbox."""
     for sequence in (1, 2, 3):
-        told = event(sequence, source="zebros.customers", subject=f"account/{ACCOUNT}")
+        envelope = event(sequence, source="zebros.customers", subject=f"account/{ACCOUNT}")
         item = {
             "pk": {"S": f"TENANT#acme#ACCOUNT#{ACCOUNT}"},
             "sk": {"S": f"EVENT#{sequence:012d}"},
-            "detail": {"B": pack(to_json({**told, "sequence": str(sequence)}))},
+            "detail": {"B": pack(to_json({**envelope, "sequence": str(sequence)}))},
         }
         cloud.put_item(TableName="table", Item=item)
-    deployment, stands = relayed
-    tables = {table: "table" for _, table in events.CONTEXTS.values()}
-    return with_more(deployment, {"tables": tables}), stands
+    deployment, lambda_service = relayed
+    tables = {one.table: "table" for one in contract().records.values()}
+    return with_more(deployment, {"tables": tables}), lambda_service
 
 
 @pytest.mark.parametrize("target", [ACCOUNT, f"account/{ACCOUNT}"])
-def test_what_the_outbox_holds_is_sent_again_by_its_relay(
+def test_the_events_in_an_outbox_are_published_again_by_the_relay(
     outbox: tuple[Deployment, Relay], target: str
 ) -> None:
-    deployment, stands = outbox
-    with tail.tapped(deployment, tail.Filter()) as tap:
-        sent = relays.resend_outbox(deployment, "acme", [target])
+    deployment, lambda_service = outbox
+    with tail.subscribe(deployment, tail.Filter()) as subscription:
+        sent = resend.resend_outbox(deployment, "acme", [target])
         assert list(sent) == [(f"account/{ACCOUNT}", 3)]
-        assert all_of(tap) == ["F1", "F2", "F3"]
-    assert len(stands.handed) == 3
+        assert received(subscription) == ["E1", "E2", "E3"]
+    assert len(lambda_service.records) == 3
 
 
-def test_the_command_line_says_how_much_was_sent(
+def test_resend_prints_the_number_of_events(
     outbox: tuple[Deployment, Relay],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -311,39 +320,39 @@ def test_the_command_line_says_how_much_was_sent(
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
-def test_what_was_sent_before_a_resend_failed_is_told_once(
+def test_events_sent_before_a_failure_are_printed_once(
     outbox: tuple[Deployment, Relay],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     words: tuple[str, ...],
 ) -> None:
-    deployment, stands = outbox
+    deployment, lambda_service = outbox
     monkeypatch.setattr(Connection, "deployment", lambda _self: deployment)
     targets = (ACCOUNT, f"account/{ACCOUNT}", f"contact/{ACCOUNT}")
     assert cli.main([*words, "events", "resend", *targets]) == 65
-    told = capsys.readouterr()
-    (line,) = told.out.splitlines()
+    captured = capsys.readouterr()
+    (line,) = captured.out.splitlines()
     assert f"account/{ACCOUNT}" in line
-    assert f"holds no events about contact/{ACCOUNT}" in told.err
-    assert len(stands.handed) == 3
+    assert f"has no events about contact/{ACCOUNT}" in captured.err
+    assert len(lambda_service.records) == 3
 
 
-def test_a_resend_that_fails_or_finds_nothing_says_so(outbox: tuple[Deployment, Relay]) -> None:
-    deployment, stands = outbox
+def test_a_failed_or_empty_resend_is_reported(outbox: tuple[Deployment, Relay]) -> None:
+    deployment, lambda_service = outbox
     for target, tenant in ((f"account/{ACCOUNT}", "globex"), (f"contact/{ACCOUNT}", "acme")):
-        with pytest.raises(BadInput, match=f"outbox of tenant {tenant} holds no events"):
-            list(relays.resend_outbox(deployment, tenant, [target]))
-    with pytest.raises(BadInput, match="is no id"):
-        list(relays.resend_outbox(deployment, "acme", ["nonsense"]))
-    stands.broken = True
+        with pytest.raises(BadInput, match=f"outbox of tenant {tenant} has no events"):
+            list(resend.resend_outbox(deployment, tenant, [target]))
+    with pytest.raises(BadInput, match="is not an id"):
+        list(resend.resend_outbox(deployment, "acme", ["nonsense"]))
+    lambda_service.broken = True
     with pytest.raises(CliError, match="CustomersRelay failed again: the bus is down"):
-        list(relays.resend_outbox(deployment, "acme", [ACCOUNT]))
+        list(resend.resend_outbox(deployment, "acme", [ACCOUNT]))
 
 
-def test_a_letter_that_names_no_stream_says_so(letters: Deployment) -> None:
+def test_a_message_without_batch_info_is_reported(dead_letters: Deployment) -> None:
     sqs = boto3.client("sqs")
     url = sqs.get_queue_url(QueueName="r")["QueueUrl"]
-    sqs.send_message(QueueUrl=url, MessageBody="not what a stream sends")
-    queue = redrive.chosen(redrive.dead_letter_queues(letters), "CustomersRelay")
-    with pytest.raises(CliError, match="names no stretch of a stream"):
-        list(redrive.redrive(letters, queue))
+    sqs.send_message(QueueUrl=url, MessageBody="not a message of Lambda")
+    queue = redrive.find_queue(redrive.dead_letter_queues(dead_letters), "CustomersRelay")
+    with pytest.raises(CliError, match="has no DDBStreamBatchInfo"):
+        list(redrive.redrive(dead_letters, queue))

@@ -36,8 +36,8 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     ("words", "code", "message"),
     [
         (["api", "GET", "/accounts"], 69, "No CRM runs here: there is no .local/state.json."),
-        (["api", "FETCH", "/accounts"], 65, "FETCH is no HTTP method."),
-        (["--api", "example.org", "api", "GET", "/x"], 65, "--api example.org is no URL."),
+        (["api", "FETCH", "/accounts"], 65, "FETCH is not an HTTP method."),
+        (["--api", "example.org", "api", "GET", "/x"], 65, "--api example.org is not a URL."),
         (["--api", "https://x.test", "api", "GET", "/x"], 69, "There is no token for"),
         (["load", "leads", "x.csv"], 65, "leads cannot be loaded."),
         (["load", "accounts", "x.csv"], 65, "There is no file x.csv."),
@@ -60,15 +60,15 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (
             ["events", "tail", "--type", "OpportunityWon", "--type", "OportunityLost"],
             65,
-            "There is no event OportunityLost.\nDid you mean OpportunityLost",
+            "There is no event type OportunityLost.\nDid you mean OpportunityLost",
         ),
         (["events", "tail", "--type", "Zzz"], 65, "events/schemas has a file for each."),
         (["events", "tail", "--type", "OpportunityWon"], 69, "No CRM runs here"),
-        (["events", "replay", "--from", "yesterday"], 65, "'yesterday' is no time."),
-        (["events", "replay", "--from", "999999999999d"], 65, "'999999999999d' is no time."),
-        (["events", "replay", "--to", "9999999d"], 65, "'9999999d' is no time."),
-        (["events", "replay", "--from", "²d"], 65, "'²d' is no time."),
-        (["events", "replay", "--from", f"{'9' * 5000}m"], 65, "m' is no time."),
+        (["events", "replay", "--from", "yesterday"], 65, "'yesterday' is not a time."),
+        (["events", "replay", "--from", "999999999999d"], 65, "'999999999999d' is not a time."),
+        (["events", "replay", "--to", "9999999d"], 65, "'9999999d' is not a time."),
+        (["events", "replay", "--from", "²d"], 65, "'²d' is not a time."),
+        (["events", "replay", "--from", f"{'9' * 5000}m"], 65, "m' is not a time."),
         (["invoke", "OpportunitiesApi", "{broken"], 65, "The event is not JSON"),
         (["invoke", "OpportunitiesApi", "none.json"], 65, "There is no file none.json."),
         (["invoke", "OpportunitiesApi"], 65, "There is no sample event"),
@@ -294,16 +294,16 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], words: list[
 def test_a_time_is_a_date_an_instant_or_a_duration_ago() -> None:
     from datetime import UTC, datetime
 
-    from zebros.cli.events import instant
+    from zebros.cli.events import parse_time
 
     now = datetime(2026, 3, 10, 12, tzinfo=UTC)
-    assert instant("2026-03-01", now) == datetime(2026, 3, 1, tzinfo=UTC)
-    assert instant("2026-03-01T09:30", now) == datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-    assert instant("2026-03-01T09:30+02:00", now) == datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
-    assert instant("12h", now) == datetime(2026, 3, 10, 0, tzinfo=UTC)
-    assert instant("3d", now) == datetime(2026, 3, 7, 12, tzinfo=UTC)
+    assert parse_time("2026-03-01", now) == datetime(2026, 3, 1, tzinfo=UTC)
+    assert parse_time("2026-03-01T09:30", now) == datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    assert parse_time("2026-03-01T09:30+02:00", now) == datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
+    assert parse_time("12h", now) == datetime(2026, 3, 10, 0, tzinfo=UTC)
+    assert parse_time("3d", now) == datetime(2026, 3, 7, 12, tzinfo=UTC)
     with pytest.raises(BadInput):
-        instant("12x", now)
+        parse_time("12x", now)
 
 
 def token_of(issuer: object) -> str:
