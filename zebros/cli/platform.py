@@ -20,7 +20,6 @@ from zebros.errors import BadInput, NotReady, Stopped
 from zebros.local.home import Home
 from zebros.local.log_files import LogFile, follow
 from zebros.local.processes import Known, stop
-from zebros.local.realms import TENANTS
 from zebros.local.supervisor import (
     FAILED,
     Options,
@@ -30,6 +29,7 @@ from zebros.local.supervisor import (
     plain,
     second_start,
 )
+from zebros.local.users import TENANTS
 
 _DOWN_S = 45.0
 _PARTS = ("platform", "issuer", "worker", "bridge")

@@ -13,7 +13,7 @@ from zebros.cli.output import document, err, note, out, progress, table
 from zebros.client.connection import Connection, LocalIssuer
 from zebros.errors import CliError
 from zebros.local.home import Home
-from zebros.local.realms import TENANTS, users
+from zebros.local.users import TENANTS, users
 from zebros.text import count_of
 
 
@@ -68,7 +68,7 @@ def _print_users(*, sellers: bool) -> None:
     all_users = users(TENANTS[0])
     roles: dict[str, str] = {}
     for user in all_users.values():
-        roles.setdefault(user.role, user.name_at_sign_in)
+        roles.setdefault(user.role, user.username)
     rows = [(", ".join(TENANTS), name, role) for role, name in roles.items()]
     if sellers:
         first = [name for name in all_users if name not in roles.values()][:3]

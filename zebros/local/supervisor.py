@@ -22,7 +22,7 @@ from zebros.local.deploy import Stack, deployed_client
 from zebros.local.home import Home, Lock
 from zebros.local.parts import Part
 from zebros.local.processes import Child, stop
-from zebros.local.realms import AUDIENCE, TENANTS
+from zebros.local.users import AUDIENCE, TENANTS
 
 HOST = ports.HOST
 ROOT = Path(__file__).resolve().parents[2]
