@@ -4,8 +4,8 @@ It writes services/kernel/storage/dictionaries/NUMBER.txt. Text packed with a di
 with nothing else, so that a released one is never written again: train the next number instead, and
 append its digest to the test (docs/adr/0008).
 
-What is near the end of a DEFLATE dictionary costs the fewest bits to point at. So the documents are
-joined in order of how often tables hold them, opportunities last, each without what the others have.
+What is near the end of a DEFLATE dictionary costs the fewest bits to refer to. So the documents are
+joined in order of how often tables hold them, opportunities last, each without repetitions.
 """
 
 import json

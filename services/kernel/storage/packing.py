@@ -1,9 +1,9 @@
 """JSON as tables store it: compressed against a dictionary of the words our records share.
 
 An opportunity of 700 bytes of JSON is mostly names of fields; packed it takes 200. So fifty of them
-are read for 2 units and not 6, and an event rarely makes its transaction dearer (docs/adr/0008). The
-format is DEFLATE with a preset dictionary (RFC 1951), after one byte: the dictionary's number. The
-dictionaries are trained from event examples by tools/dictionary.py.
+are read for 2 units and not 6, and an event rarely makes its transaction dearer (docs/adr/0008).
+The format is DEFLATE with a preset dictionary (RFC 1951), after one byte: the dictionary's number.
+The dictionaries are trained from event examples by tools/dictionary.py.
 """
 
 import zlib
