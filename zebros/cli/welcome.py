@@ -133,7 +133,7 @@ def _settle(connection: Connection, patience_s: float = 120.0) -> None:
 
 
 def backlog(state: dict[str, Any]) -> dict[str, Any] | None:
-    """What is still on its way; None when the platform does not answer."""
+    """What is still on its way, queues by logical id; None when the platform does not answer."""
     if not state.get("endpoint"):
         return None
     try:
@@ -141,4 +141,7 @@ def backlog(state: dict[str, Any]) -> dict[str, Any] | None:
         found: dict[str, Any] = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError):
         return None
-    return found
+    known = state.get("resources", {}).get("queues", {})
+    names = {url.rpartition("/")[2]: logical_id for logical_id, url in known.items()}
+    queues = {names.get(name, name): count for name, count in found["queues"].items()}
+    return {**found, "queues": queues}
