@@ -260,9 +260,34 @@ def real_events() -> dict[str, dict[str, Any]]:
 def render() -> dict[Path, str]:
     """Every example file's text. Raises RuntimeError when an event class has no example."""
     found = real_events()
-    if missing := events().keys() - found.keys():
-        raise RuntimeError(f"nothing here makes {', '.join(sorted(missing))}")
+    for name in events().keys() - found.keys():
+        found[name] = derived(name, found)
     return {FOLDER / f"{name}.json": as_json(event) for name, event in sorted(found.items())}
+
+
+def derived(name: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The example of an event that nothing here publishes yet.
+
+    It is that of another event with the same record, and of each further field its default or its
+    first `examples` value. Raises RuntimeError where there is none.
+    """
+    event = events()[name]
+    record = event.model_fields["current"].annotation
+    alike = [one for key, one in found.items() if _record_of(key) is record]
+    if not alike:
+        raise RuntimeError(f"no example of a {record} to make that of {name} from")
+    data = {"current": alike[-1]["data"]["current"]}
+    for field, info in event.model_fields.items():
+        if field != "current" and info.is_required():
+            if not info.examples:
+                raise RuntimeError(f"{name}.{field} needs Field(examples=[...])")
+            data[field] = info.examples[0]
+    schema = f"urn:zebros:schema:{name}"
+    return {**alike[-1], "type": event.__name__, "dataschema": schema, "data": data}
+
+
+def _record_of(name: str) -> Any:
+    return events()[name].model_fields["current"].annotation
 
 
 def leftovers() -> list[Path]:

@@ -17,7 +17,7 @@ from tools.drift import ROOT, as_json, main
 FILE = ROOT / "docs" / "openapi.json"
 _REF = "#/components/schemas/{model}"
 _GATEWAY = frozenset({400, 401, 403, 429, 500, 503})
-"""What API Gateway answers by itself, whatever the operation (template.yaml, GatewayResponses)."""
+"""What API Gateway answers by itself, whatever the operation (tools/gateway.py, RESPONSES)."""
 _CORRELATION = {"X-Correlation-Id": {"schema": {"type": "string"}}}
 _RETRY_AFTER = {
     "Retry-After": {

@@ -50,7 +50,8 @@ def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
 def _sources(services: Path, parts: list[str]) -> Iterator[Path]:
     worker_only = [*_WORKER_ONLY, *_worker_modules(services, parts)]
     for part in parts:
-        for source in sorted((services / part).rglob("*.py")):
+        folder = services / part
+        for source in sorted([*folder.rglob("*.py"), *folder.rglob("*.txt")]):
             name = source.relative_to(services)
             if not any(name.match(pattern) for pattern in worker_only):
                 yield source

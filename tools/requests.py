@@ -5,15 +5,26 @@ each should answer is in events/requests/expected.json, which the flow tests hol
 """
 
 import base64
+import importlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from kernel.messaging.projection import Projection
+from kernel.messaging.reactor import Reactor
+from kernel.messaging.relay import handler as relay_handler
+from kernel.web.api import Api
 from tools.drift import ROOT, as_json, main
 from tools.examples import event, real_events
 
 FOLDER = ROOT / "events" / "requests"
 _UNKNOWN = "01JZEBR0S00000000000000099"
+_FUNCTION = re.compile(
+    r"^  (\w+):\n    Type: AWS::Serverless::Function\n(?:    .*\n)*?      Handler: (\S+)", re.M
+)
+_OK = {"statusCode": 200}
+_NO_FAILURES: dict[str, Any] = {"batchItemFailures": []}
 
 
 def _queue(*details: dict[str, Any]) -> dict[str, Any]:
@@ -67,12 +78,26 @@ def _stream(event: dict[str, Any]) -> dict[str, Any]:
 
 def samples() -> dict[str, tuple[dict[str, Any], Any]]:
     """By function: the event, and what of the answer is expected."""
-    # The tenant of samples is nobody's: what they do reaches no real record.
-    cloud_events = {
+    # The tenant of samples has no users: what they do reaches no real record.
+    examples = {
         name: {**cloud_event, "tenantid": "sample"} for name, cloud_event in real_events().items()
     }
-    no_failures: dict[str, Any] = {"batchItemFailures": []}
-    ok = {"statusCode": 200}
+    found = dict(_special())
+    for function, handler in handlers().items():
+        if function not in found:
+            found[function] = _sample(function, handler, examples)
+    return found
+
+
+def handlers() -> dict[str, str]:
+    """The handler of every function that the templates declare, by logical id."""
+    templates = sorted((ROOT / "services").glob("*/template.yaml"))
+    declared = (_FUNCTION.findall(one.read_text(encoding="utf-8")) for one in templates)
+    return {name: handler for found in declared for name, handler in found}
+
+
+def _special() -> dict[str, tuple[dict[str, Any], Any]]:
+    """The functions that no API, stream or queue of a context calls."""
     token = {
         "type": "TOKEN",
         "authorizationToken": "Bearer not.a.token",
@@ -91,40 +116,40 @@ def samples() -> dict[str, tuple[dict[str, Any], Any]]:
         "run_id": _UNKNOWN,
         "correlation_id": "sample",
     }
-    found: dict[str, tuple[dict[str, Any], Any]] = {
+    return {
         "Authorizer": (token, {"errorMessage": "Unauthorized"}),
-        "Docs": (event("GET", "/health"), {**ok, "body": '{"status": "ok"}'}),
-        "CustomersApi": (event("GET", "/accounts", limit="1"), ok),
-        "OpportunitiesApi": (event("GET", "/pipelines"), ok),
-        "ActivitiesApi": (event("GET", "/tasks", limit="1"), ok),
-        "ReportingApi": (event("GET", "/reports", limit="1"), ok),
-        "NotificationsApi": (event("GET", "/notifications/unread-count"), ok),
-        "OpportunitiesEvents": (
-            _queue(cloud_events["opportunities/OpportunityCreated.v1"]),
-            no_failures,
-        ),
-        "ActivitiesEvents": (_queue(cloud_events["activities/TaskAssigned.v1"]), no_failures),
-        # A replayed request starts nothing: the sample must not make work.
-        "ReportingEvents": (
-            _replayed(_queue(cloud_events["reporting/ReportRequested.v1"])),
-            no_failures,
-        ),
-        "ReportingLake": (_queue(cloud_events["opportunities/OpportunityWon.v1"]), no_failures),
-        # There is no such report, so there is nothing to do.
+        "Docs": (event("GET", "/health"), {**_OK, "body": '{"status": "ok"}'}),
+        # There is no such report run, so there is nothing to do.
         "ReportingSteps": (step, {"next": "end"}),
-        "NotificationsEvents": (_queue(cloud_events["activities/TaskAssigned.v1"]), no_failures),
-        "NotificationsSocket": (socket, ok),
+        "NotificationsSocket": (socket, _OK),
     }
-    samples_of_relays = {
-        "customers": "customers/AccountCreated.v1",
-        "opportunities": "opportunities/OpportunityWon.v1",
-        "activities": "activities/TaskAssigned.v1",
-        "reporting": "reporting/ReportRequested.v1",
-        "notifications": "notifications/NotificationSent.v1",
-    }
-    for context, name in samples_of_relays.items():
-        found[f"{context.capitalize()}Relay"] = (_stream(cloud_events[name]), no_failures)
-    return found
+
+
+def _sample(
+    function: str, handler: str, examples: dict[str, dict[str, Any]]
+) -> tuple[dict[str, Any], Any]:
+    """The sample of an API, a relay or a consumer, by what its handler is."""
+    module, _, attribute = handler.rpartition(".")
+    target = getattr(importlib.import_module(module), attribute)
+    if isinstance(target, Api):
+        lists = (r.path for r in target.routes if r.method == "GET" and "{" not in r.path)
+        return event("GET", next(lists)), _OK
+    if target is relay_handler:
+        context = function.removesuffix("Relay").lower()
+        published = next(one for name, one in examples.items() if name.startswith(f"{context}/"))
+        return _stream(published), _NO_FAILURES
+    consumed = next(one for one in examples.values() if _consumes(target, one))
+    # Replayed: a sample must not start work.
+    return _replayed(_queue(consumed)), _NO_FAILURES
+
+
+def _consumes(handler: Any, cloud_event: dict[str, Any]) -> bool:
+    match handler:
+        case Projection():
+            return cloud_event["subject"].split("/")[0] in handler.record_types
+        case Reactor():
+            return cloud_event["type"] in handler.types
+    return True
 
 
 def _replayed(queue: dict[str, Any]) -> dict[str, Any]:

@@ -194,13 +194,8 @@ def test_lag_over_many_wins_is_told(crm: Crm) -> None:
 def test_a_poison_event_ends_in_the_dead_letter_queue_blocks_nobody_and_is_redriven(
     crm: Crm,
 ) -> None:
-    queues = {
-        url.rsplit("/", 1)[1].rsplit("-", 1)[0]: url
-        for url in crm.sqs.list_queues()["QueueUrls"]
-        if "ActivitiesEvents" in url
-    }
-    queue = next(url for name, url in queues.items() if name.endswith("Queue"))
-    dead = next(url for name, url in queues.items() if name.endswith("DeadLetters"))
+    queues = crm.state["resources"]["queues"]
+    queue, dead = queues["ActivitiesEventsQueue"], queues["ActivitiesEventsDeadLetters"]
     normal = crm.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
     # Five refusals in seconds and not in minutes.
     crm.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})

@@ -22,7 +22,8 @@ _MEASURED = (
 
 def measure(build: Path, *, pairs: int = PAIRS) -> list[Ratio]:
     """The start of OpportunitiesApi. Raises FileNotFoundError when it is not built."""
-    function, layer = build / "OpportunitiesApi", build / "DepsLayer" / "python"
+    function = build / "Opportunities" / "OpportunitiesApi"
+    layer = build / "Shared" / "DepsLayer" / "python"
     for folder in (function, layer):
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is missing: run sam build first")

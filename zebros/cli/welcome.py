@@ -136,7 +136,7 @@ def _wait_for_lake(connection: Connection, timeout_s: float = 120.0) -> None:
 
 
 def backlog(state: dict[str, Any]) -> dict[str, Any] | None:
-    """The events that are not delivered yet; None when the platform does not answer."""
+    """Undelivered events, queues by logical id; None when the platform does not answer."""
     if not state.get("endpoint"):
         return None
     try:
@@ -144,4 +144,7 @@ def backlog(state: dict[str, Any]) -> dict[str, Any] | None:
         found: dict[str, Any] = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError):
         return None
-    return found
+    known = state.get("resources", {}).get("queues", {})
+    names = {url.rpartition("/")[2]: logical_id for logical_id, url in known.items()}
+    queues = {names.get(name, name): count for name, count in found["queues"].items()}
+    return {**found, "queues": queues}

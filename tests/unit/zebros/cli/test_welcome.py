@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from zebros.cli import welcome
 from zebros.client.connection import Connection, LocalIssuer
 from zebros.local.home import Home
 
-STATE = {
+STATE: dict[str, Any] = {
     "api": "http://127.0.0.1:1/api",
     "issuer_base": "http://127.0.0.1:2/realms/",
     "endpoint": "http://127.0.0.1:1",
@@ -53,3 +54,14 @@ def test_the_owners_of_the_demos_opportunities_are_printed(
     welcome._print_users(sellers=True)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("acme          maya, theo, inez …  sales-representative, owners")
+
+
+def test_a_queue_on_which_something_waits_is_named_as_in_its_template(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = {"streams": 1, "queues": {"zebros-Activities-1A-Q2B": 3, "a-partner-s": 1}}
+    answer = httpx.Response(200, json=waiting, request=httpx.Request("GET", STATE["endpoint"]))
+    monkeypatch.setattr(httpx, "get", lambda *_, **__: answer)
+    urls = {"ActivitiesEventsQueue": "http://localhost:1/000000000000/zebros-Activities-1A-Q2B"}
+    found = welcome.backlog({**STATE, "resources": {"queues": urls}})
+    assert found == {"streams": 1, "queues": {"ActivitiesEventsQueue": 3, "a-partner-s": 1}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zebros.emulator import archives, conditions, secrets, ttl
+from zebros.emulator import archives, conditions, parameters, secrets, ttl
 
 IS_CLOUD: dict[str, Any] = {
     "Conditions": {
@@ -147,3 +147,32 @@ def test_a_generated_secret_has_what_the_template_asks_for(emulator: Any, mended
     assert made != again
     assert set(made) <= set(string.ascii_letters + string.digits) - set("abc")
     assert given == "as it is"
+
+
+def mapped(emulator: Callable[[str], Any]) -> dict[str, Any]:
+    """A mapping whose figures are parameters, which are text."""
+    provisioners = emulator("services.cloudformation.provisioners")
+    kind = "AWS::Lambda::EventSourceMapping"
+    props: dict[str, Any] = {
+        "FunctionName": "consumer",
+        "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:queue",
+        "ScalingConfig": {"MaximumConcurrency": "2"},
+    }
+    name, _ = provisioners._RESOURCE_HANDLERS[kind]["create"]("Source", props, "zebros")
+    changed = {**props, "BatchSize": "5", "ScalingConfig": {"MaximumConcurrency": "3"}}
+    provisioners._update_resource(kind, name, props, changed, "zebros", "Source")
+    found: dict[str, Any] = emulator("services.lambda_svc")._esms[name]
+    return found
+
+
+def test_a_mapping_s_concurrency_from_a_parameter_is_text_as_shipped(emulator: Any) -> None:
+    found = mapped(emulator)
+    assert (found["ScalingConfig"], found["BatchSize"]) == ({"MaximumConcurrency": "3"}, "5")
+    with pytest.raises(TypeError, match="not supported between instances"):
+        assert emulator("services.lambda_svc")._sqs_esm_concurrency(found, {}, {}) > 1
+
+
+def test_a_mapping_s_figures_from_parameters_are_numbers(emulator: Any, mended: Any) -> None:
+    with mended(parameters.apply):
+        found = mapped(emulator)
+    assert (found["ScalingConfig"], found["BatchSize"]) == ({"MaximumConcurrency": 3}, 5)

@@ -1,0 +1,33 @@
+"""A function's artefact has the kernel and the folder whose template declares the function."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.template.stack import ROOT, functions
+from tools.contexts import CONTEXTS
+from tools.pack_function import folder_of
+
+
+@pytest.mark.parametrize("name", functions())
+def test_a_function_is_packed_from_the_folder_whose_template_declares_it(name: str) -> None:
+    context = next((one for one in CONTEXTS if name.startswith(one.capitalize())), "edge")
+    assert folder_of(name) == context
+
+
+def test_a_function_that_no_template_declares_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "orders").mkdir()
+    template = tmp_path / "orders" / "template.yaml"
+    template.write_text("Resources:\n  OrdersApi:\n    Type: x\n", encoding="utf-8")
+    assert folder_of("OrdersApi", tmp_path) == "orders"
+    for unknown in ("Orders", "OrdersApiLogs", "Type"):
+        with pytest.raises(LookupError, match=f"declares {unknown}"):
+            folder_of(unknown, tmp_path)
+
+
+def test_an_artefact_is_the_kernel_and_one_folder(tmp_path: Path) -> None:
+    tool = str(ROOT / "tools" / "pack_function.py")
+    subprocess.run([sys.executable, "-I", tool, str(tmp_path), "CustomersRelay"], check=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"kernel", "customers"}
