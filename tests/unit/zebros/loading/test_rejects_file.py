@@ -50,7 +50,7 @@ def test_any_text_is_harmless_among_the_rejects_and_read_back_as_it_was(text: st
 @pytest.mark.parametrize("name", ["'=a", "''=a", "=a", "'a", " '=a", "a\x1fb", "-"])
 def test_a_value_that_was_rejected_twice_is_loaded_unchanged(tmp_path: Path, name: str) -> None:
     header = ("external_ids.crm", "name", "employees")
-    reject = Reject(2, "employees: 'x' is no whole number", ["7", name, "x"])
+    reject = Reject(2, "employees: 'x' is not a whole number", ["7", name, "x"])
     file = tmp_path / "rejects.csv"
     for _ in range(2):
         journal = Journal(tmp_path / "journal")
