@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class RecordLocation:
-    """Where the records of one type are kept."""
+    """The context and the table of a record type."""
 
     context: str
     table: str

@@ -141,7 +141,7 @@ def test_the_crm_runs_in_the_foreground_and_what_it_prints_is_true(run: Run) -> 
     assert len(processes) > 4, "platform, issuer, worker and functions"
     run.process.send_signal(signal.SIGINT)
     assert run.process.wait(60) == 0
-    assert run.err.endswith("The CRM is stopped; its data is kept. `zebros up` starts it again.\n")
+    assert run.err.endswith("The CRM is stopped; its data remains. `zebros up` starts it again.\n")
     assert [pid for pid, began in processes.items() if started_at(pid) == began] == []
     assert not any(map(listening, run.ports))
     assert run.zebros("status", check=False).returncode == 69

@@ -39,7 +39,7 @@ class DemoCompany:
 
 
 PRODUCTS = (
-    # code, name, family, price in whole dollars
+    # code, name, family, price in dollars
     ("FG-S", "Fathom Gauge S", "Gauges", 380),
     ("FG-M", "Fathom Gauge M", "Gauges", 940),
     ("FG-X", "Fathom Gauge X", "Gauges", 2_450),
@@ -74,7 +74,7 @@ def generate(seed: int, today: date) -> DemoCompany:
 
 
 def usd(dollars: int) -> Record:
-    """Whole dollars as money."""
+    """Dollars as money."""
     return {"minor_units": dollars * 100, "currency": "USD"}
 
 
@@ -154,7 +154,7 @@ def slug(name: str) -> str:
 
 
 def phone(number: int) -> str:
-    """A number that nobody has: 555-0100 to 555-0199 are reserved for fiction in every area code.
+    """A number that is not in use: 555-0100 to 555-0199 are reserved for fiction in all area codes.
 
     https://www.nationalnanpa.com (555 line numbers)
     """

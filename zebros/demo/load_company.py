@@ -1,6 +1,6 @@
 """Loading the demo company through the public API, once.
 
-The custom fields of the first account hold the day for which the company was generated, and whether
+The custom fields of the first account have the day for which the company was generated, and whether
 loading was completed. A load that was interrupted is completed with the same dates; a completed one
 is not repeated.
 """

@@ -89,7 +89,7 @@ def _weights(products: Sequence[Product], account: Record) -> list[float]:
 
 
 def _amount(rng: random.Random, product: Product, account: Record) -> int:
-    """Whole dollars: a quantity with a discount, rounded to tens."""
+    """Dollars: a quantity with a discount, rounded to tens."""
     price = product[3]
     quantity = 1 if price > 5_000 else max(1, round(rng.lognormvariate(1.2, 0.8)))
     quantity *= 2 if account["employees"] > 800 else 1

@@ -15,7 +15,7 @@ def _crm(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     in_process.create_tables(cloud, monkeypatch)
     monkeypatch.setattr("kernel.web.batch._THREADS", 1)  # moto copies a table while others write
     monkeypatch.setattr("zebros.demo.load_company._IN_FLIGHT", 1)
-    monkeypatch.setattr(company, "OPPORTUNITIES", 90)  # and copies it whole for every transaction
+    monkeypatch.setattr(company, "OPPORTUNITIES", 90)  # and copies all of it for every transaction
 
 
 def opportunities() -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_only_what_commands_look_for_is_kept(deployed: Resources) -> None:
     assert set(deployed.by_kind) == {"queues", "buckets"}
 
 
-def test_what_the_stack_does_not_have_is_said(deployed: Resources) -> None:
+def test_a_missing_resource_is_reported(deployed: Resources) -> None:
     with pytest.raises(NotReady, match="no CustomersApi among its functions") as refused:
         deployed.function("CustomersApi")
     assert "deploy it again" in refused.value.hint
@@ -67,7 +67,7 @@ def test_what_the_stack_does_not_have_is_said(deployed: Resources) -> None:
 
 def test_every_page_is_read() -> None:
     class Pages:
-        """Stands for CloudFormation: a stack with more resources than a page has."""
+        """In place of CloudFormation: a stack with more resources than a page has."""
 
         def get_paginator(self, name: str) -> "Pages":
             assert name == "list_stack_resources"

@@ -21,7 +21,7 @@ RESOURCES = Resources(
 
 
 class Functions:
-    """Stands for the Lambda service."""
+    """In place of the Lambda service."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
@@ -45,15 +45,15 @@ def functions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Functions:
     return made
 
 
-@pytest.mark.parametrize("given", [["event.json"], ['{"a": 1}'], []])
+@pytest.mark.parametrize("argument", [["event.json"], ['{"a": 1}'], []])
 def test_the_result_is_printed_to_stdout_and_the_log_to_stderr(
-    functions: Functions, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str]
+    functions: Functions, tmp_path: Path, capsys: pytest.CaptureFixture[str], argument: list[str]
 ) -> None:
     samples = tmp_path / "events" / "requests"
     samples.mkdir(parents=True)
     for file in (tmp_path / "event.json", samples / "OpportunitiesApi.json"):
         file.write_text('{"a": 1}', encoding="utf-8")
-    assert cli.main(["invoke", "OpportunitiesApi", *given]) == 0
+    assert cli.main(["invoke", "OpportunitiesApi", *argument]) == 0
     assert functions.asked == [("z-OpportunitiesApi-1A", {"a": 1})]
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {"statusCode": 200}

@@ -90,16 +90,16 @@ def test_reset_deletes_the_data_but_not_keys_and_builds(
     assert sorted(one.name for one in home.path.iterdir()) == ["build", "issuer"]
 
 
-@pytest.mark.parametrize("kept", [{}, {"format": FORMAT - 1}, {"format": FORMAT + 1}])
+@pytest.mark.parametrize("stored", [{}, {"format": FORMAT - 1}, {"format": FORMAT + 1}])
 def test_data_of_another_format_is_refused_before_anything_is_started(
     home: Home,
-    kept: dict[str, int],
+    stored: dict[str, int],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     home.platform.mkdir(parents=True)
-    if kept:
-        (home.path / "data.json").write_text(json.dumps(kept), encoding="utf-8")
+    if stored:
+        (home.path / "data.json").write_text(json.dumps(stored), encoding="utf-8")
 
     def started(_self: Supervisor, part: Part) -> None:
         raise AssertionError(part.name)
