@@ -13,10 +13,12 @@ from datetime import UTC, date, datetime
 from itertools import batched
 from typing import Any
 
+from ulid import ULID
+
 from zebros.client.api import Client
 from zebros.demo.company import SYSTEM, DemoCompany, Record, generate
 from zebros.errors import CliError
-from zebros.loading.batch_sender import reason_of
+from zebros.loading.batch_sender import reason_of, send_batch
 
 SEED = 20_260
 _BATCH = 100
@@ -106,14 +108,14 @@ def _upsert(
     client: Client, collection: str, items: list[Record], on_progress: OnProgress
 ) -> dict[str, str]:
     """Upsert items in batches; returns their ids by external id."""
-    batches = list(batched(items, _BATCH, strict=False))
+    batches = [list(batch) for batch in batched(items, _BATCH, strict=False)]
     ids: dict[str, str] = {}
     with ThreadPoolExecutor(_IN_FLIGHT) as pool:
         answers = pool.map(
-            lambda batch: client.post(f"/{collection}/batch", {"items": list(batch)}), batches
+            lambda batch: send_batch(client, f"/{collection}", batch, str(ULID())), batches
         )
-        for batch, answer in zip(batches, answers, strict=True):
-            for result in answer["results"]:
+        for batch, results in zip(batches, answers, strict=True):
+            for result in results:
                 external_id = batch[result["index"]]["external_ids"][SYSTEM]
                 if "id" not in result:
                     reason = reason_of(result.get("problem") or {}, result["status"])

@@ -127,35 +127,38 @@ class BatchSender:
 
         There is nothing wrong with such rows, so they are not rejected.
         """
-        results = self._batch(items, key)
+        results = send_batch(self.client, self.record_type.path, items, key)
         if _not_allowed(results) is None:
             return results
         # It may be the stored answer to an earlier run, before the sender got the right.
-        results = self._batch(items, f"{key}-{ULID()}")
+        results = send_batch(self.client, self.record_type.path, items, f"{key}-{ULID()}")
         refused = _not_allowed(results)
         if refused is not None:
             request = f"POST {self.record_type.path}/batch"
             raise ApiError(int(refused["status"]), refused.get("problem") or {}, request=request)
         return results
 
-    def _batch(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-        path = f"{self.record_type.path}/batch"
-        body = {"items": items}
-        try:
-            answer = self.client.post(path, body, key=key)
-        except ApiError as error:
-            if error.status not in (409, 422):
-                raise
-            # The key was used before a kill, and its answer lost or its items different. An upsert
-            # may be repeated with a new key.
-            answer = self.client.post(path, body, key=f"{key}-{ULID()}")
-        results: list[dict[str, Any]] = answer["results"]
-        if sorted(result["index"] for result in results) != list(range(len(items))):
-            raise CliError(
-                f"The API answered {len(results)} results for {len(items)} rows.",
-                hint="The versions of the CRM and the command line differ: update the older one.",
-            )
-        return results
+
+def send_batch(
+    client: Client, path: str, items: list[dict[str, Any]], key: str
+) -> list[dict[str, Any]]:
+    """Upsert items by `POST <path>/batch`; returns a result for each."""
+    body = {"items": items}
+    try:
+        answer = client.post(f"{path}/batch", body, key=key)
+    except ApiError as error:
+        if error.status not in (409, 422):
+            raise
+        # The key was used before, and its answer lost or its items different. An upsert may be
+        # repeated with a new key.
+        answer = client.post(f"{path}/batch", body, key=f"{key}-{ULID()}")
+    results: list[dict[str, Any]] = answer["results"]
+    if sorted(result["index"] for result in results) != list(range(len(items))):
+        raise CliError(
+            f"The API answered {len(results)} results for {len(items)} rows.",
+            hint="The versions of the CRM and the command line differ: update the older one.",
+        )
+    return results
 
 
 def _is_retryable(status: int) -> bool:

@@ -199,9 +199,26 @@ def test_an_interrupted_load_is_completed_with_its_own_day() -> None:
 
 def test_a_refused_record_stops_the_load_with_the_reason() -> None:
     crm = Crm()
-    crm.batch = lambda _kind, _items: httpx.Response(  # type: ignore[method-assign]
-        207,
-        json={"results": [{"index": 0, "status": 422, "problem": {"detail": "no such field"}}]},
+    refused = {"status": 422, "problem": {"detail": "no such field"}}
+    crm.batch = lambda _kind, items: httpx.Response(  # type: ignore[method-assign]
+        207, json={"results": [{"index": n, **refused} for n in range(len(items))]}
     )
     with pytest.raises(CliError, match="The demo's products FG-S was refused: no such field"):
         load(crm.client(), today=TODAY)
+
+
+def test_a_batch_whose_answer_was_lost_is_sent_with_another_key() -> None:
+    crm, used = Crm(), list[str]()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/accounts/batch":
+            used.append(request.headers["Idempotency-Key"])
+            if used[-1] == used[0]:
+                return httpx.Response(409, json={"title": "Conflict"}, headers={"Retry-After": "1"})
+        return Crm.handle(crm, request)
+
+    transport = httpx.MockTransport(handle)
+    client = Client("http://crm.test", StaticToken("t"), transport=transport, sleep=lambda _: None)
+    load(client, today=TODAY)
+    assert len(set(used)) == 2
+    assert len(crm.records["accounts"]) == 60
