@@ -1,10 +1,9 @@
-"""Everything that is mended, in the order in which it is applied."""
+"""Every patch of the emulator, in the order in which it is applied."""
 
 from zebros.emulator import (
     archives,
     callbacks,
     conditions,
-    direct,
     gate,
     gateways,
     ids,
@@ -25,7 +24,7 @@ from zebros.emulator.settings import Settings
 
 
 def apply(settings: Settings) -> None:
-    """Mend the emulator; once per process, before it serves."""
+    """Patch the emulator; once per process, before it serves."""
     for patch in (
         ids.apply,
         conditions.apply,
@@ -41,9 +40,9 @@ def apply(settings: Settings) -> None:
         secrets.apply,
         sockets.apply,
         gateways.apply,
+        server.apply,
     ):
         patch()
     lambdas.apply(settings)
     snapshots = snapshot.apply(settings)
     gate.apply(snapshots)
-    server.apply(direct.answers(snapshots))

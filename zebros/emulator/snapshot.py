@@ -25,10 +25,10 @@ import warnings
 from typing import Any
 
 from zebros.emulator import journal as journals
-from zebros.emulator import serving
 from zebros.emulator.journal import Journal
-from zebros.emulator.queues import _changing as queues_changing
+from zebros.emulator.queues import changing as queues_changing
 from zebros.emulator.seams import module, replace
+from zebros.emulator.server import started
 from zebros.emulator.settings import ACCOUNT, REGION, Settings
 
 _LARGE = 32_768
@@ -284,5 +284,5 @@ def _restart(arns: list[str]) -> None:
 
 
 def _run_when_serving(flows: Any, arn: str) -> None:
-    serving.wait()
+    started.wait()
     flows._run_execution(arn)
