@@ -15,11 +15,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--home", type=Path, required=True, help="The folder of its state.")
     options.add_argument("--snapshot", type=float, default=Settings.snapshot_s, metavar="SECONDS")
     options.add_argument("--workers", type=int, default=Settings.workers, metavar="N")
-    options.add_argument("--log-level", default=Settings.log_level)
     given = options.parse_args(argv)
-    settings = Settings(
-        given.port, given.home.resolve(), given.snapshot, given.workers, given.log_level
-    )
+    settings = Settings(given.port, given.home.resolve(), given.snapshot, given.workers)
     settings.enter()
     from zebros.emulator import patches, server  # the emulator reads the environment at import
 

@@ -21,16 +21,11 @@ class Context:
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     """
 
-    identity = None
-    client_context = None
-
     def __init__(self, call: dict[str, Any]) -> None:
         environment = os.environ
         self.function_name = environment["AWS_LAMBDA_FUNCTION_NAME"]
         self.function_version = environment["AWS_LAMBDA_FUNCTION_VERSION"]
         self.memory_limit_in_mb = environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
-        self.log_group_name = environment["AWS_LAMBDA_LOG_GROUP_NAME"]
-        self.log_stream_name = environment["AWS_LAMBDA_LOG_STREAM_NAME"]
         self.invoked_function_arn = call["arn"]
         self.aws_request_id = call["request_id"]
         self._ends = time.monotonic() + call["timeout_s"]
@@ -61,8 +56,6 @@ def main() -> None:
     answer({"status": "ok"})
     for line in calls:
         call = json.loads(line)
-        if call["trace_id"]:
-            os.environ["_X_AMZN_TRACE_ID"] = call["trace_id"]
         try:
             result = handler(call["event"], Context(call))
         except Exception as fault:

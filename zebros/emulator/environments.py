@@ -63,22 +63,13 @@ class Environment:
         self._channel: socket.socket | None = None
         self._answers: IO[bytes] = io.BytesIO()
 
-    def invoke(
-        self,
-        event: Any,
-        request_id: str,
-        *,
-        trace_id: str | None = None,
-        invoked_function_arn: str = "",
-        **_: Any,
-    ) -> Answer:
+    def invoke(self, event: Any, request_id: str, **_: Any) -> Answer:
         """One event; status "ok" with "result" or "error" with "error_payload", each with "log"."""
         timeout = float(self.config.get("Timeout", 3))
         call = {
             "event": event,
             "request_id": request_id,
-            "arn": invoked_function_arn or self.config.get("FunctionArn", ""),
-            "trace_id": trace_id,
+            "arn": self.config["FunctionArn"],
             "timeout_s": timeout,
         }
         with self._lock:
@@ -192,11 +183,7 @@ class Environment:
             "AWS_LAMBDA_FUNCTION_NAME": self.func_name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.config.get("MemorySize", 128)),
             "AWS_LAMBDA_FUNCTION_VERSION": self.config.get("Version", "$LATEST"),
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.func_name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[$LATEST]{id(self):032x}",
             "LAMBDA_TASK_ROOT": str(code),
-            "_HANDLER": self.config.get("Handler", ""),
             # The SDK must not put a host name in front of 127.0.0.1.
             emulated.HOST_PREFIX_ENV: "true",
         }

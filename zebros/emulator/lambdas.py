@@ -88,21 +88,19 @@ class Logs:
         )
 
     def write(
-        self,
-        func: dict[str, Any],
-        request_id: str,
-        text: str,
-        error: bool,
-        duration_ms: int,
-        **_: Any,
+        self, func: dict[str, Any], _id: str, text: str, error: bool, took_ms: int, **_: Any
     ) -> None:
         """Record one call. A log that cannot be written must not fail the call."""
         config = func.get("config") or func
         name = config.get("FunctionName", "unknown")
         lines = [line for line in text.splitlines() if line.strip()]
+        lines += [f"failed after {took_ms} ms"] if error else []
+        now = datetime.now(UTC)
         try:
-            self._append(config, name, request_id, lines, duration_ms)
-            self._print(name, [*lines, f"failed after {duration_ms} ms"] if error else lines)
+            self._append(config, name, lines, now)
+            for line in lines:
+                said = {"msg": f"{now:%H:%M:%S} {name} {line}"}
+                self._file.handle(logging.makeLogRecord(said))
         except Exception:
             _log.exception("The log of %s could not be written.", name)
 
@@ -110,21 +108,11 @@ class Logs:
         """Close the file."""
         self._file.close()
 
-    def _append(
-        self, config: dict[str, Any], name: str, request_id: str, lines: list[str], duration_ms: int
-    ) -> None:
-        now = datetime.now(UTC)
+    def _append(self, config: dict[str, Any], name: str, lines: list[str], now: datetime) -> None:
         group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
         stream = f"{now:%Y/%m/%d}/[{config.get('Version', '$LATEST')}]"
-        report = (
-            f"REPORT RequestId: {request_id}\tDuration: {duration_ms} ms\t"
-            f"Memory Size: {config.get('MemorySize', 128)} MB"
-        )
         at = int(now.timestamp() * 1000)
-        events = [
-            {"timestamp": at, "message": line, "ingestionTime": at}
-            for line in (f"START RequestId: {request_id}", *lines, report)
-        ]
+        events = [{"timestamp": at, "message": line, "ingestionTime": at} for line in lines]
         store, target = self._store, {"logGroupName": group, "logStreamName": stream}
         if stream not in store._log_groups.get(group, {}).get("streams", {}):
             store._create_log_group(target)
@@ -134,8 +122,3 @@ class Logs:
         if len(kept["events"]) > 2 * _KEPT_EVENTS:
             del kept["events"][:-_KEPT_EVENTS]
         store._fanout_to_subscription_filters(group, stream, events)
-
-    def _print(self, name: str, lines: list[str]) -> None:
-        at = datetime.now(UTC)
-        for line in lines:
-            self._file.handle(logging.makeLogRecord({"msg": f"{at:%H:%M:%S} {name} {line}"}))

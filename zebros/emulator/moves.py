@@ -15,8 +15,6 @@ from typing import Any
 from zebros.emulator.queues import changing, delete_by_handle, take
 from zebros.emulator.seams import module, register
 
-_LISTED = 10
-
 
 def apply() -> None:
     """Register the two actions with SQS."""
@@ -25,37 +23,25 @@ def apply() -> None:
 
     def start(data: dict[str, Any], _url: str) -> dict[str, Any]:
         arn = data.get("SourceArn", "")
-        source, senders = _queue(sqs, arn), _senders(sqs, arn)
+        source, senders = sqs._queue_by_arn(arn), _senders(sqs, arn)
         if not senders:
             message = "Source queue must be configured as a Dead Letter Queue."
             raise sqs._Err("InvalidParameterValue", message)
-        target = _queue(sqs, data["DestinationArn"]) if data.get("DestinationArn") else None
+        target = sqs._queue_by_arn(data.get("DestinationArn", ""))
         task = {
-            "TaskHandle": sqs.new_uuid(),
             "SourceArn": arn,
             "StartedTimestamp": int(time.time() * 1000),
             "ApproximateNumberOfMessagesMoved": _move(sqs, source, target, senders[0]),
             "Status": "COMPLETED",
         }
         tasks[arn].insert(0, task)
-        return {"TaskHandle": task["TaskHandle"]}
+        return {"TaskHandle": sqs.new_uuid()}
 
     def listed(data: dict[str, Any], _url: str) -> dict[str, Any]:
-        arn = data.get("SourceArn", "")
-        _queue(sqs, arn)
-        most = min(int(data.get("MaxResults") or 1), _LISTED)
-        return {"Results": [{**task, "TaskHandle": None} for task in tasks[arn][:most]]}
+        return {"Results": tasks[data.get("SourceArn", "")][: int(data.get("MaxResults") or 1)]}
 
     register(sqs._HANDLERS, "StartMessageMoveTask", start)
     register(sqs._HANDLERS, "ListMessageMoveTasks", listed)
-
-
-def _queue(sqs: Any, arn: str) -> dict[str, Any]:
-    queue: dict[str, Any] | None = sqs._queue_by_arn(arn)
-    if queue is None:
-        message = "The resource that you specified for the SourceArn parameter doesn't exist."
-        raise sqs._Err("ResourceNotFoundException", message)
-    return queue
 
 
 def _senders(sqs: Any, arn: str) -> list[str]:
@@ -84,7 +70,7 @@ def _move(sqs: Any, source: dict[str, Any], target: dict[str, Any] | None, sende
                 "first_receive_at": None,
                 "sys": {"SenderId": "sqs", "SentTimestamp": str(int(now * 1000))},
             }
-            (target or _queue(sqs, origin))["messages"].append({**message, **new})
+            (target or sqs._queue_by_arn(origin))["messages"].append({**message, **new})
         delete_by_handle(source, {message["receipt_handle"] for message in moved})
     sqs.esm_wake.set()
     return len(moved)

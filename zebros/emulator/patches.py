@@ -1,12 +1,13 @@
 """Every patch of the emulator, in the order in which it is applied."""
 
+from typing import Any
+
 from zebros.emulator import (
     archives,
     callbacks,
     conditions,
     gate,
     gateways,
-    ids,
     keyconditions,
     lambdas,
     mappings,
@@ -22,27 +23,14 @@ from zebros.emulator import (
 )
 from zebros.emulator.settings import Settings
 
+_TEMPLATES: tuple[Any, ...] = (conditions, archives, ttl, nested, secrets, gateways)
+_SERVICES: tuple[Any, ...] = (keyconditions, callbacks, queues, moves, rules, mappings, sockets)
+
 
 def apply(settings: Settings) -> None:
     """Patch the emulator; once per process, before it serves."""
-    for patch in (
-        ids.apply,
-        conditions.apply,
-        archives.apply,
-        ttl.apply,
-        nested.apply,
-        keyconditions.apply,
-        callbacks.apply,
-        queues.apply,
-        moves.apply,
-        rules.apply,
-        mappings.apply,
-        secrets.apply,
-        sockets.apply,
-        gateways.apply,
-        server.apply,
-    ):
-        patch()
+    for patch in (*_TEMPLATES, *_SERVICES, server):
+        patch.apply()
     lambdas.apply(settings)
     snapshots = snapshot.apply(settings)
     gate.apply(snapshots)

@@ -11,7 +11,7 @@ messages stand in the order of their sending, so what was received already stand
 
 import threading
 import time
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 
 from zebros.emulator.seams import module, register, replace
@@ -127,14 +127,10 @@ def delete_by_handle(queue: dict[str, Any], handles: set[Any]) -> None:
 
 def visible(queue: dict[str, Any], most: int) -> int:
     """How many messages could be received now; counted up to `most`."""
-    now, count = time.time(), 0
+    now = time.time()
     with changing:
-        for message in queue["messages"]:
-            if message.get("visible_at", 0) <= now:
-                count += 1
-                if count >= most:
-                    break
-    return count
+        ready = (one for one in queue["messages"] if one.get("visible_at", 0) <= now)
+        return sum(1 for _ in islice(ready, most))
 
 
 def _sent(message: Message) -> float:

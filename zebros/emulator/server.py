@@ -63,10 +63,10 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has stopped; the exit handlers must still run.
         signal.signal(number, lambda *_: sys.exit())
-    _Server(config(module("app").app, settings.port, settings.log_level.lower())).run()
+    _Server(config(module("app").app, settings.port)).run()
 
 
-def config(app: Any, port: int, log_level: str) -> uvicorn.Config:
+def config(app: Any, port: int) -> uvicorn.Config:
     """How the platform is served; the emulator writes all headers itself."""
     return uvicorn.Config(
         app,
@@ -77,7 +77,7 @@ def config(app: Any, port: int, log_level: str) -> uvicorn.Config:
         loop="asyncio",
         interface="asgi3",
         proxy_headers=False,
-        log_level=log_level,
+        log_level="warning",
         access_log=False,
         date_header=False,
         server_header=False,

@@ -74,8 +74,7 @@ class Stream(threading.Thread):
             return None
         batch = self._batch(read, size)
         if not batch:
-            self._advance(position + len(read))
-            return 0
+            return self._done(position + len(read))
         records = [record for _, record in batch]
         answer = self.functions._execute_function(function, {"Records": records})
         after = position + batch[-1][0] + 1
@@ -124,12 +123,10 @@ class Stream(threading.Thread):
         placed = [(place, one) for place, one in enumerate(read) if id(one) in kept]
         return placed[:size]
 
-    def _advance(self, position: int) -> None:
+    def _done(self, position: int) -> float:
+        """Read on from there."""
         with self.functions._dynamodb_stream_positions_lock:
             self.functions._dynamodb_stream_positions[self.mapping["UUID"]] = position
-
-    def _done(self, position: int) -> float:
-        self._advance(position)
         self.limit = self.attempts = 0
         return 0
 
@@ -171,30 +168,17 @@ def first_failure(
 ) -> int | None:
     """The index of the first record that was not processed; None when all were.
 
-    An identifier that names no record of the batch fails the whole batch, as in AWS.
+    A report that cannot be understood, or names no record of the batch, fails the batch, as in AWS.
     """
     if answer.get("error"):
         return 0
-    identifiers = reported(mapping, answer)
-    if identifiers is None:
-        return 0
-    numbers = [str(record["dynamodb"]["SequenceNumber"]) for record in records]
-    if not identifiers.issubset(numbers):
-        return 0
-    return min((numbers.index(one) for one in identifiers), default=None)
-
-
-def reported(mapping: dict[str, Any], answer: dict[str, Any]) -> set[str] | None:
-    """The identifiers an answer reports as failed; None when it cannot be understood.
-
-    An answer without a report is a success; so is a report that the mapping did not ask for.
-    """
-    body = answer.get("body")
     if "ReportBatchItemFailures" not in (mapping.get("FunctionResponseTypes") or []):
-        return set()
+        return None
+    body = answer.get("body")
+    numbers = [str(record["dynamodb"]["SequenceNumber"]) for record in records]
     try:
         body = json.loads(body) if isinstance(body, str | bytes) and body else body
-        identifiers = {one["itemIdentifier"] for one in (body or {}).get("batchItemFailures") or []}
+        failures = (body or {}).get("batchItemFailures") or []
+        return min((numbers.index(one["itemIdentifier"]) for one in failures), default=None)
     except (ValueError, TypeError, KeyError, AttributeError):
-        return None
-    return identifiers if all(identifiers) else None
+        return 0

@@ -62,7 +62,7 @@ class Served:
 @pytest.fixture
 def served(settings: Any) -> Iterator[Served]:
     made = Served()
-    running = uvicorn.Server(server.config(made.app, made.port, "warning"))
+    running = uvicorn.Server(server.config(made.app, made.port))
     thread = threading.Thread(target=running.run)
     thread.start()
     while not running.started:
