@@ -3,10 +3,11 @@
 Stock faults: deleting, expiring and dead-lettering build a new list of messages while other threads
 append to the old one, so that a message sent at that moment is lost; every receive and every delete
 walks the whole queue several times; a mapping gets ten messages at most; deleting a message twice
-is an error, which it is not in SQS.
+is an error, which it is not in SQS; after a start at another port no mapping finds its queue.
 
 Fix: messages are removed in place and under one lock, and only the front of the queue is read:
-messages stand in the order of their sending, so what was received already stands in front.
+messages stand in the order of their sending, so what was received already stands in front; a queue
+keeps the URL it was created with.
 """
 
 import threading
@@ -28,6 +29,9 @@ type Message = dict[str, Any]
 def apply() -> None:
     """Exchange the functions that receive and remove messages."""
     sqs = module("services.sqs")
+
+    def url_of(name: str) -> str:
+        return sqs._queue_name_to_url.get(name) or url_stock(name)  # type: ignore[no-any-return]
 
     def expire(queue: dict[str, Any]) -> None:
         oldest = time.time() - int(queue["attributes"].get("MessageRetentionPeriod", "345600"))
@@ -69,6 +73,7 @@ def apply() -> None:
         delete_by_handle(queue, {one.get("ReceiptHandle") for one in entries})
         return {"Successful": [{"Id": one["Id"]} for one in entries], "Failed": []}
 
+    url_stock = replace(sqs, "_queue_url", url_of)
     replace(sqs, "_expire_retained", expire)
     sweep_stock = replace(sqs, "_dlq_sweep", sweep)
     replace(sqs, "_collect_msgs", lambda *given: take(sqs, *given))

@@ -35,6 +35,8 @@ _REST = 9
 """A snapshot that took 1 s is followed by at least this many seconds without one: the journal has
 what happens meanwhile."""
 _log = logging.getLogger("snapshot")
+# The child of a snapshot runs its one thread, takes no lock of the others and ends itself.
+warnings.filterwarnings("ignore", "This process .* use of fork", DeprecationWarning)
 
 
 class Snapshots:
@@ -86,10 +88,7 @@ class Snapshots:
         try:
             with changing, module("services.lambda_svc")._dynamodb_stream_positions_lock:
                 self.journal.open(self.journal.segment + 1)
-                with warnings.catch_warnings():
-                    # The child runs this one thread, takes no lock of the others and ends itself.
-                    warnings.simplefilter("ignore", DeprecationWarning)
-                    pid = os.fork()
+                pid = os.fork()
         except Exception as fault:
             child.set_exception(fault)
             return
@@ -109,10 +108,8 @@ class Snapshots:
         vars(copy)["deepcopy"] = lambda value, _memo=None: value
         functions = module("services.lambda_svc")
         functions._externalize_code_zip = functions._prune_orphan_code_blobs = lambda *_: None
-        states = {
-            name: state() for name, state in module("app")._build_persistence_save_dict().items()
-        }
-        services = {name: state for name, state in states.items() if state is not None}
+        found = module("app")._build_persistence_save_dict()
+        services = {name: state() for name, state in found.items()}
         part = self._file.with_suffix(".part")
         with part.open("wb") as file:
             pickle.dump((self.journal.segment, _streams(), services), file, protocol=5)
@@ -125,8 +122,12 @@ class Snapshots:
             first, streams, services = self._read()
             app = module("app")
             for name, state in services.items():
-                app._get_module(app._state_map[name]).load_persisted_state(state)
-            _restore_streams(streams)
+                if state is not None:
+                    app._get_module(app._state_map[name]).load_persisted_state(state)
+            tables = module("services.dynamodb")
+            tables._stream_seq_counter = streams["sequence"]
+            for name, (position, records) in streams["tables"].items():
+                tables._stream_records[name], tables._stream_trimmed[name] = records, position
             _restart_executions()
         lines = journals.repeat(self.journal, first)
         self.journal.open(max([first, *self.journal.segments()]) + 1)
@@ -181,13 +182,6 @@ def _streams() -> dict[str, Any]:
         first = max(trimmed, min(needed.get(name, [trimmed + len(records)])))
         found[name] = (first, records[first - trimmed :])
     return {"tables": found, "sequence": tables._stream_seq_counter}
-
-
-def _restore_streams(saved: dict[str, Any]) -> None:
-    tables = module("services.dynamodb")
-    tables._stream_seq_counter = saved["sequence"]
-    for name, (first, records) in saved["tables"].items():
-        tables._stream_records[name], tables._stream_trimmed[name] = records, first
 
 
 def _restart_executions() -> None:

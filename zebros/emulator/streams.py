@@ -131,11 +131,7 @@ class Stream(threading.Thread):
         return 0
 
     def _again(
-        self,
-        function: dict[str, Any],
-        records: list[Record],
-        answer: dict[str, Any],
-        after: int,
+        self, function: dict[str, Any], records: list[Record], answer: dict[str, Any], after: int
     ) -> float:
         """What to do with a batch whose first record failed."""
         mapping = self.mapping
@@ -146,13 +142,9 @@ class Stream(threading.Thread):
         allowed = mapping.get("MaximumRetryAttempts")
         exhausted = allowed is not None and 0 <= int(allowed) < self.attempts
         if exhausted or self._too_old(records[0]):
+            reason = "RetryAttemptsExhausted" if exhausted else "MaxRecordAgeExceeded"
             self.functions._send_ddb_stream_failure_record(
-                mapping,
-                function,
-                records,
-                mapping["EventSourceArn"],
-                answer,
-                "RetryAttemptsExhausted" if exhausted else "MaxRecordAgeExceeded",
+                mapping, function, records, mapping["EventSourceArn"], answer, reason
             )
             return self._done(after)
         return min(_FIRST_PAUSE_S * 2.0 ** (self.attempts - 1), _LONGEST_PAUSE_S)

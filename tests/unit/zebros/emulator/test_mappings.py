@@ -126,6 +126,30 @@ def test_a_batch_waits_for_its_window_unless_it_is_full(consumer: Any) -> None:
     assert one.turn(), "a full one goes at once"
 
 
+def at_another_port(one: Consumer) -> list[list[str]]:
+    """The batches of a queue that was created when the platform had another port."""
+    url = one.sqs._queue_url("work")
+    elsewhere = url.replace("/000000000000/", ":1/000000000000/")
+    assert elsewhere != url
+    one.sqs._queues[elsewhere] = one.sqs._queues.pop(url)
+    one.sqs._queue_name_to_url["work"] = elsewhere
+    one.send("a")
+    one.functions._poll_sqs()
+    return one.work() if one.functions._esm_inflight or not one.visible() else []
+
+
+def test_a_queue_of_another_port_has_no_consumer_as_shipped(
+    emulator: Any, queue: Any, monkeypatch: Any
+) -> None:
+    one = Consumer(emulator, queue)
+    monkeypatch.setattr(one.functions, "_execute_function", one.execute)
+    assert at_another_port(one) == []
+
+
+def test_a_queue_of_another_port_keeps_its_consumer(consumer: Any) -> None:
+    assert at_another_port(consumer()) == [["a"]]
+
+
 def test_only_what_failed_of_a_batch_comes_again(consumer: Any) -> None:
     one = consumer({"body": {"batchItemFailures": [{"index": 1}]}}, BatchSize=10)
     one.send(*"abc")
