@@ -10,7 +10,6 @@ events are kept.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 """
 
-import json
 import logging
 from collections import deque
 from contextvars import ContextVar
