@@ -1,9 +1,8 @@
 """What happened since the last snapshot: item changes and started executions, a line each.
 
-A line is handed to the operating system before the caller hears that the change was made; a
-killed platform therefore loses no item. (A power cut may lose the last lines: nothing is
-flushed to the disk.) Segments are numbered; a snapshot names the segment that begins where it
-ends.
+A line is written before the caller gets its answer: a killed platform loses no item. (A power cut
+may lose the last lines, because nothing is flushed to the disk.) Segments are numbered; a snapshot
+names the segment that begins where it ends.
 """
 
 import io
@@ -114,9 +113,9 @@ def record(journal: Journal) -> None:
 
 
 def repeat(journal: Journal, first: int) -> int:
-    """Do again what the journal says since this segment; how many lines that were.
+    """Apply the lines of the journal since this segment again; how many there were.
 
-    Doing a line twice does no harm: an item is put as it was, an execution has its name.
+    Applying a line twice does no harm: an item is put as it was, an execution has its name.
     """
     lines = 0
     for kind, *content in journal.read(first):

@@ -1,7 +1,7 @@
 """Invoking functions: a bounded pool of environments, real errors, and a bounded log.
 
-Stock faults: a burst starts as many processes as it has calls, which two cores cannot feed; a
-failed call of a Python function always says `Runtime.HandlerError`; and every call opens a log
+Stock faults: a burst starts as many processes as it has calls, which two cores cannot feed; the
+error of a Python function always has the type `Runtime.HandlerError`; and every call opens a log
 stream of its own that is never deleted, so that the state to be saved grows without end.
 
 Fix: a call waits for one of a few environments (see `environments`); the answer of a Python
@@ -99,8 +99,8 @@ class Logs:
         try:
             self._append(config, name, lines, now)
             for line in lines:
-                said = {"msg": f"{now:%H:%M:%S} {name} {line}"}
-                self._file.handle(logging.makeLogRecord(said))
+                record = logging.makeLogRecord({"msg": f"{now:%H:%M:%S} {name} {line}"})
+                self._file.handle(record)
         except Exception:
             _log.exception("The log of %s could not be written.", name)
 

@@ -1,6 +1,6 @@
 """Event source mappings: which one gets its turn, and when.
 
-Stock faults: one thread looks at all mappings in turn and runs the functions of table streams
+Stock faults: one thread polls all mappings in turn and runs the functions of table streams
 itself, so that a slow relay delays every queue; MaximumBatchingWindowInSeconds is ignored; a pass
 costs the same whether there is work or not.
 
@@ -31,7 +31,7 @@ type Scoped = tuple[str, str, dict[str, Any]]
 
 
 def apply() -> None:
-    """Poll by our loop, and show the emulator only the mappings that have work."""
+    """Poll by our loop, and have the emulator poll only the mappings that have work."""
     functions = module("services.lambda_svc")
 
     def due() -> Iterator[Scoped]:

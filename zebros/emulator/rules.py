@@ -1,17 +1,15 @@
-"""Rules of event buses: dead letters of targets, retries of functions, filtered replays.
+"""Rules of event buses: dead letters of targets, filtered replays.
 
-Stock faults: an event whose target cannot be reached is logged and dropped, although the target has
-a DeadLetterConfig; a function as target is called once and never again when it fails; a replay goes
-to every rule although it was started for some (`Destination.FilterArns`); every event ever sent is
-kept in memory beside the archive.
+Stock faults: an event whose target queue does not exist is logged and dropped, although the target
+has a DeadLetterConfig; a replay goes to every rule although it was started for some
+(`Destination.FilterArns`); every event ever sent is kept in memory beside the archive.
 
 Fix: undeliverable events go to the target's dead-letter queue with the reason in the attributes
-that EventBridge uses; functions are called as asynchronous invocations, with their retries; a
-replay goes to the rules it names, and says how far it is; the latest events are kept.
+that EventBridge uses; a replay goes to the rules it names, and its progress is recorded; the latest
+events are kept.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 """
 
-import json
 import logging
 from collections import deque
 from contextvars import ContextVar
@@ -30,7 +28,6 @@ _delivering: ContextVar[tuple[Document, Document]] = ContextVar("delivering")
 def apply() -> None:
     """Deliver events our way."""
     events, queues = module("services.eventbridge"), module("services.sqs")
-    functions = module("services.lambda_svc")
     latest: deque[Any] = deque(maxlen=_KEPT)
 
     def invoke(target: Document, event: Document, rule: Document, *more: Any) -> None:
@@ -48,17 +45,8 @@ def apply() -> None:
         else:
             stock_to_queue(spec, payload, parameters)
 
-    def to_function(arn: str, payload: str) -> None:
-        record, config, name = functions._get_func_record_for_ref(arn)
-        if not record or not config:
-            _undeliverable(queues, payload, f"The function {name} does not exist.")
-        else:
-            record = functions._execution_record_for_config(record, config)
-            functions.invoke_async_with_retry(record, json.loads(payload))
-
     stock_invoke = replace(events, "_invoke_target", invoke)
     stock_to_queue = replace(events, "_dispatch_to_sqs", to_queue)
-    replace(events, "_dispatch_to_lambda", to_function)
     replace(events, "_events_log_list", lambda: latest)
 
 
@@ -85,10 +73,10 @@ def _undeliverable(queues: Any, payload: str, message: str) -> None:
         "ERROR_CODE": "NO_RESOURCE",
         "ERROR_MESSAGE": message,
     }
-    letter = {
+    dead_letter = {
         "MessageBody": payload,
         "MessageAttributes": {
             name: {"DataType": "String", "StringValue": text} for name, text in reason.items()
         },
     }
-    queues._act_send_message(letter, queues._queue_url(queue["name"]))
+    queues._act_send_message(dead_letter, queues._queue_url(queue["name"]))

@@ -1,4 +1,4 @@
-"""Where the platform listens and keeps its state, and how the emulator is told."""
+"""Where the platform listens and keeps its state, as settings and as the emulator's environment."""
 
 import os
 from dataclasses import dataclass

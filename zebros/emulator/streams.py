@@ -6,8 +6,8 @@ always fails stops its stream for ever; records that a filter drops still use up
 
 Fix, as AWS describes it: a stream is read in order and never past a record that was not processed.
 A reported failure moves the position up to the first failed record and tries from there; a failed
-batch is halved when the mapping says so, and tried again with growing pauses otherwise; when the
-attempts are used up (or the record is too old) the batch goes to OnFailure and the stream goes on.
+batch is halved when the mapping asks for it, and tried again with growing pauses otherwise; when
+the attempts are used up (or the record is too old) it goes to OnFailure and the stream goes on.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 from zebros.emulator.seams import module
 
 POLL_S = 1.0
-"""A mapping looks at its source at least this often."""
+"""A mapping polls its source at least this often."""
 _READ_PER_BATCH = 20
 """Records read for one of a batch at most, when a filter drops the others."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0

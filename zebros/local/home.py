@@ -21,7 +21,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from zebros.errors import BadInput
 from zebros.local.processes import Known, started_at
 
-FORMAT = 3
+FORMAT = 4
 """Of what the platform keeps: its snapshots and journals, and the records in them as the functions
 store them. To be raised with whatever can no longer read data that is kept already."""
 

@@ -60,7 +60,7 @@ class Child:
 
     @property
     def ended(self) -> str | None:
-        """How it ended, in words; None while it runs."""
+        """How it ended; None while it runs."""
         code = self._process.poll()
         if code is None:
             return None
@@ -86,7 +86,7 @@ class Child:
 
 
 def started_at(pid: int) -> float | None:
-    """When a process started; None when there is none, or only its remains."""
+    """Seconds from boot to the start of a process; None when there is none, or only a zombie."""
     try:
         booted = psutil.boot_time()  # first: psutil counts the start from the last answer
         process = psutil.Process(pid)
