@@ -156,7 +156,7 @@ def test_a_folder_has_one_supervisor(tmp_path: Path) -> None:
 def test_a_killed_supervisor_holds_nothing(tmp_path: Path) -> None:
     source = (
         "import sys, time; from pathlib import Path; from zebros.local.home import Home;"
-        " Home(Path(sys.argv[1])).lock(); print('held', flush=True); time.sleep(60)"
+        " lock = Home(Path(sys.argv[1])).lock(); print('held', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", source, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
