@@ -14,7 +14,7 @@ from kernel.domain.clock import utc_now
 from kernel.domain.ids import new_id
 from kernel.runtime import aws
 from kernel.storage.idempotency import TTL_SECONDS
-from tests.component.conftest import Answer, ApiClient, examples, published
+from tests.component.conftest import Answer, ApiClient, deal_events, examples, published
 
 KEY = {"idempotency-key": "k-1"}
 BODY = {"name": "Once"}
@@ -79,7 +79,7 @@ def test_of_two_requests_that_race_one_has_an_effect(api: ApiClient, cloud: Any)
     assert inner[0].status == 201
     assert (outer.status, outer.text) == (201, inner[0].text)
     assert outer.headers["idempotency-replayed"] == "true"
-    assert len(published(cloud)) == 1
+    assert len(deal_events(cloud)) == 1
 
 
 def test_who_loses_a_race_before_the_answer_is_known_is_told_to_come_again(
@@ -93,7 +93,7 @@ def test_who_loses_a_race_before_the_answer_is_known_is_told_to_come_again(
         outer = create(api)
     assert (outer.status, slug(outer)) == (409, "idempotency-key-in-use")
     assert outer.headers["retry-after"] == "1"
-    assert len(published(cloud)) == 1
+    assert len(deal_events(cloud)) == 1
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_of_two_verbs_that_race_neither_is_told_that_someone_changed_the_record(
     with once_at(moment, lambda: inner.append(api("POST", path, {}, headers)), nth):
         outer = api("POST", path, {}, headers)
     assert (inner[0].status, outer.status, outer.text) == (200, 200, inner[0].text)
-    assert [f["type"] for f in published(cloud)] == ["OpportunityCreated", "OpportunityWon"]
+    assert [f["type"] for f in deal_events(cloud)] == ["OpportunityCreated", "OpportunityWon"]
 
 
 def batch(api: ApiClient, *names: str) -> Answer:
@@ -130,7 +130,7 @@ def test_of_two_batches_that_race_under_one_key_one_has_an_effect(
     ):
         outer = batch(api, *second)
     assert (inner[0].status, outer.status) == (207, status)
-    assert len(published(cloud)) == 2
+    assert len(deal_events(cloud)) == 2
     again = batch(api, "a", "b")
     assert (again.status, again.text) == (207, inner[0].text), "the first answer was kept"
 
@@ -140,7 +140,7 @@ def test_a_batch_that_died_half_way_is_not_repeated(api: ApiClient, cloud: Any) 
         batch(api, "a", "b")
     again = batch(api, "a", "b")
     assert (again.status, slug(again)) == (409, "idempotency-key-in-use")
-    assert len(published(cloud)) == 2
+    assert len(deal_events(cloud)) == 2
 
 
 @pytest.mark.parametrize("letter", ["\N{GRINNING FACE}", "\x01", "ä"])
@@ -176,7 +176,7 @@ def test_of_many_requests_at_once_one_has_an_effect(api: ApiClient, cloud: Any) 
     assert {slug(a) for a in answers if a.status == 409} <= {"idempotency-key-in-use"}
     made = {a.json["id"] for a in answers if a.status == 201}
     assert len(made) == 1
-    assert [f["subject"] for f in published(cloud)] == [f"opportunity/{made.pop()}"]
+    assert [f["subject"] for f in deal_events(cloud)] == [f"opportunity/{made.pop()}"]
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_a_crash_at_any_moment_leaves_both_or_neither(
 ) -> None:
     with once_at(moment, died), pytest.raises(Died):
         create(api)
-    assert len(published(cloud)) == effects
+    assert len(deal_events(cloud)) == effects
     again = create(api)
     assert again.status == retried
     if retried == 409:
         assert slug(again) == "idempotency-key-in-use"
         assert "read the record" in again.json["detail"]
-    assert len(published(cloud)) == 1
+    assert len(deal_events(cloud)) == 1
 
 
 def test_an_answer_that_meets_another_requests_transaction_is_kept(
@@ -212,7 +212,7 @@ def test_an_answer_that_meets_another_requests_transaction_is_kept(
     again = create(api)
     assert (made.status, again.status, again.text) == (201, 201, made.text)
     assert again.headers["idempotency-replayed"] == "true"
-    assert len(published(cloud)) == 1
+    assert len(deal_events(cloud)) == 1
 
 
 def test_what_was_carried_out_is_answered_though_the_answer_cannot_be_kept(
@@ -225,7 +225,7 @@ def test_what_was_carried_out_is_answered_though_the_answer_cannot_be_kept(
     again = create(api)
     assert (again.status, slug(again)) == (409, "idempotency-key-in-use")
     assert "read the record" in again.json["detail"]
-    assert len(published(cloud)) == 1
+    assert len(deal_events(cloud)) == 1
 
 
 @examples(10)
@@ -256,7 +256,7 @@ def test_a_caller_that_tries_until_it_is_told_gets_one_record(
                 statuses.append(create(tenant, key).status)
             if moment.startswith("after"):
                 statuses.append(create(tenant, key).status)
-    mine = [f for f in published(cloud) if f["tenantid"] == tenant.claims["tenant"]]
+    mine = [f for f in deal_events(cloud) if f["tenantid"] == tenant.claims["tenant"]]
     told = {201, 409} & set(statuses)
     assert len(mine) == (1 if told else 0)
     listed = tenant("GET", "/opportunities").json["items"]
@@ -269,7 +269,7 @@ def test_a_request_that_was_refused_may_be_mended_and_sent_again(
     wrong = create(api, body={"name": ""})
     assert wrong.status == 422
     assert create(api).status == 201, "what had no effect keeps no key"
-    assert len(published(cloud)) == 1
+    assert len(deal_events(cloud)) == 1
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_key_is_good_for_one_request_only(api: ApiClient, cloud: Any) -> None:
         api("POST", "/products", BODY, KEY),
     ):
         assert (other.status, slug(other)) == (422, "idempotency-key-reused")
-    assert len(published(cloud)) == 1
+    assert len(deal_events(cloud)) == 1
 
 
 def test_a_verb_with_a_key_happens_once(api: ApiClient, cloud: Any) -> None:
@@ -301,7 +301,7 @@ def test_a_verb_with_a_key_happens_once(api: ApiClient, cloud: Any) -> None:
     assert (won.status, again.status, again.text) == (200, 200, won.text)
     assert again.headers["etag"] == won.headers["etag"] == '"2"'
     assert api("POST", path, {}, deal.etag).status == 412, "without the key it is a new request"
-    assert [f["type"] for f in published(cloud)] == ["OpportunityCreated", "OpportunityWon"]
+    assert [f["type"] for f in deal_events(cloud)] == ["OpportunityCreated", "OpportunityWon"]
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ä", "x" * 256, "a\x7f"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.component.conftest import ApiClient, published
+from tests.component.conftest import ApiClient
 
 ANY = {"if-match": "*"}
 NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -22,8 +22,3 @@ def api(cloud: Any) -> ApiClient:
     from opportunities.handlers.api import handler
 
     return ApiClient(handler)
-
-
-def deal_events(cloud: Any) -> list[dict[str, Any]]:
-    """The events about opportunities; the first one of a tenant also publishes its pipeline."""
-    return [event for event in published(cloud) if event["subject"].startswith("opportunity/")]

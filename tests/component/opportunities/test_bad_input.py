@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.component.conftest import ApiClient
+from tests.component.conftest import ApiClient, deal_events
 from tests.component.customers.conftest import path_of, problem, wrong_fields
-from tests.component.opportunities.conftest import ANY, NOBODY, deal_events
+from tests.component.opportunities.conftest import ANY, NOBODY
 
 OPEN = {"key": "o", "name": "O", "probability": 50}
 CLOSED = [

@@ -8,9 +8,9 @@ import pytest
 from kernel.domain.money import EXPONENTS
 from kernel.storage.table import in_batches
 from opportunities.repository.boards import count_change
-from tests.component.conftest import ApiClient
+from tests.component.conftest import ApiClient, deal_events
 from tests.component.customers.conftest import path_of
-from tests.component.opportunities.conftest import ANY, deal_events
+from tests.component.opportunities.conftest import ANY
 
 
 def counted(envelopes: list[dict[str, Any]]) -> None:

@@ -6,8 +6,7 @@ import pytest
 
 from kernel.domain.ids import new_id
 from kernel.storage.table import Table
-from tests.component.conftest import ApiClient
-from tests.component.opportunities.conftest import deal_events
+from tests.component.conftest import ApiClient, deal_events
 
 
 def a_deal(api: ApiClient, **fields: Any) -> Any:

@@ -19,9 +19,9 @@ from opportunities.repository.opportunities import OpportunityRepository
 from opportunities.repository.pipelines import PipelineRepository
 from opportunities.repository.products import ProductRepository
 from opportunities.service.opportunities import OpportunityService, Placement
-from tests.component.conftest import ApiClient, published
+from tests.component.conftest import ApiClient, deal_events, published
 from tests.component.kernel.interleaving import StepTable, interleave
-from tests.component.opportunities.conftest import STAGES, deal_events
+from tests.component.opportunities.conftest import STAGES
 from tests.component.test_budgets import Meter
 
 DEAL = {"name": "Cancity - GTX"}

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from kernel.domain.ids import new_id
-from tests.component.conftest import ApiClient, published
-from tests.component.opportunities.conftest import STAGES, deal_events
+from tests.component.conftest import ApiClient, deal_events, published
+from tests.component.opportunities.conftest import STAGES
 
 ROW = {"name": "Old", "external_ids": {"crm": "7"}}
 LOST = {**ROW, "stage": "lost", "lost_reason": "price", "closed_on": "2026-03-01"}
