@@ -1,67 +1,67 @@
-"""What can go wrong at the command line, each as one sentence and what to do about it.
+"""The errors of the command line: a message for the user, a hint what to do, and an exit code.
 
-Trouble                  anything expected; `main()` prints it and exits with its `exit_code`
-  NotReady        69     nothing there to talk to (not running, not reachable, not signed in)
-  BadInput        65     a file, a map or an option says something that cannot be used
-  Refused         1      the API understood and said no (an RFC 9457 problem)
-  Stopped         130    the person pressed Ctrl-C
-  Unforeseen      70     a fault of ours (zebros/faults.py makes it)
+CliError                   every expected failure; `main()` prints it and exits with `exit_code`
+  NotReady          69     nothing to talk to: not running, not reachable, not signed in
+  BadInput          65     a file, a map file or an option that cannot be used
+  ApiError          1      the API refused the request (an RFC 9457 problem)
+  Stopped           130    the user pressed Ctrl-C
+  InternalError     70     a bug of the command line
 
 Exit codes 65, 69 and 70 are those of sysexits.h (EX_DATAERR, EX_UNAVAILABLE, EX_SOFTWARE).
 """
 
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 
-class Trouble(Exception):
-    """An expected failure: `sentence` says what happened, `hint` what to do next."""
+class CliError(Exception):
+    """An expected failure: `message` says what happened, `hint` what to do next."""
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, sentence: str, *, hint: str = "") -> None:
-        super().__init__(sentence)
-        self.sentence, self.hint = sentence, hint
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
 
     def document(self) -> dict[str, Any]:
-        """The same for machines (`--json`)."""
-        return {"error": self.sentence, **({"hint": self.hint} if self.hint else {})}
+        """The error as JSON (`--json`)."""
+        return {"error": self.message, **({"hint": self.hint} if self.hint else {})}
 
 
-class NotReady(Trouble):
-    """There is nothing to talk to, or nobody to talk as."""
+class NotReady(CliError):
+    """The CRM does not run, cannot be reached, or has no token for this user."""
 
     exit_code = 69
 
 
-class BadInput(Trouble):
-    """Something the person gave cannot be used."""
+class BadInput(CliError):
+    """A file, a map file, an argument or an option cannot be used."""
 
     exit_code = 65
 
 
-class Stopped(Trouble):
-    """Ctrl-C: what was begun is left in a state the sentence explains."""
+class Stopped(CliError):
+    """The user pressed Ctrl-C; the message says what was done until then."""
 
     exit_code = 130
 
 
-class Unforeseen(Trouble):
-    """A fault of ours."""
+class InternalError(CliError):
+    """A bug of the command line."""
 
     exit_code = 70
 
 
-class Refused(Trouble):
-    """The API's problem document; `status` is 0 only when there was no HTTP answer to read."""
+class ApiError(CliError):
+    """The API answered with a 4xx or 5xx status; `problem` is its RFC 9457 document."""
 
     def __init__(self, status: int, problem: dict[str, Any], *, request: str) -> None:
         self.status, self.problem, self.request = status, problem, request
-        super().__init__(f"{request}: {explain(status, problem)}", hint=_HINTS.get(status, ""))
-
-    @property
-    def slug(self) -> str:
-        """`not-found` of `urn:zebros:problem:not-found`; empty for answers that are no problem."""
-        return str(self.problem.get("type", "")).rpartition(":")[2]
+        super().__init__(f"{request}: {describe(status, problem)}", hint=_HINTS.get(status, ""))
 
     def document(self) -> dict[str, Any]:
         return {**super().document(), "status": self.status, "problem": self.problem}
@@ -69,16 +69,16 @@ class Refused(Trouble):
 
 _HINTS = {
     401: "Sign in again: `zebros token` prints a token, `--token` or ZEBROS_TOKEN passes one.",
-    403: "Ask as someone who may: `--user` names another user of the local issuer.",
-    412: "Someone changed it meanwhile: read it again, then repeat with the new ETag.",
-    428: 'Say which version you mean: `--if-match \'"3"\'`, or `--if-match "*"` for any.',
+    403: "Ask as a user who has this right: `--user` names another user of the local issuer.",
+    412: "The record was changed meanwhile: read it again, then repeat with the new ETag.",
+    428: 'Name the expected version: `--if-match \'"3"\'`, or `--if-match "*"` for any.',
 }
 
 
-def explain(status: int, problem: dict[str, Any]) -> str:
-    """One sentence for a problem document: detail, then each wrong field.
+def describe(status: int, problem: dict[str, Any]) -> str:
+    """A problem document as one sentence: title, detail, then each wrong field.
 
-    Works for any answer: what is no problem document is named by its status.
+    An answer that is no problem document is described by its status.
     """
     title = str(problem.get("title") or problem.get("message") or f"HTTP {status}")
     detail = str(problem.get("detail") or "")
@@ -92,3 +92,41 @@ def explain(status: int, problem: dict[str, Any]) -> str:
     if missing:
         text = f"{text.rstrip('.')}: {'; '.join(missing)}"
     return f"{text.rstrip('.')} ({status})." if status else f"{text.rstrip('.')}."
+
+
+def as_cli_error(error: Exception, home: Path | None = None) -> CliError:
+    """Any exception as a CliError; the traceback of an unexpected one goes to `home`/errors."""
+    if isinstance(error, CliError):
+        return error
+    from botocore.exceptions import BotoCoreError, ClientError  # most commands need neither
+
+    if isinstance(error, ClientError):
+        reason = str(error.response["Error"].get("Message") or error).rstrip(".")
+        return NotReady(
+            f"The platform refused {error.operation_name}: {reason}.",
+            hint="`zebros status` shows what runs; for a stack in AWS, check the credentials.",
+        )
+    if isinstance(error, BotoCoreError):
+        return NotReady(
+            f"The platform does not answer: {str(error).rstrip('.')}.",
+            hint="`zebros status` shows what runs; `zebros up` starts it.",
+        )
+    description = f"{type(error).__name__}: {error}".rstrip(": ")
+    return InternalError(
+        f"An unexpected error occurred ({description}).",
+        hint=_write_traceback(error, home / "errors") if home else "",
+    )
+
+
+def _write_traceback(error: Exception, folder: Path) -> str:
+    """Write the traceback to a file (with ZEBROS_DEBUG also to stderr); returns the hint."""
+    text = "".join(traceback.format_exception(error))
+    if os.environ.get("ZEBROS_DEBUG"):
+        sys.stderr.write(text)
+    file = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}.txt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError:  # a read-only folder must not hide the error itself
+        return "Set ZEBROS_DEBUG=1 to see the traceback."
+    return f"The details are in {file}; please report them."

@@ -1,4 +1,4 @@
-"""What `zebros load` offers to fill is what the published API takes: no more and no less."""
+"""The fields of `zebros load` are those of the published API."""
 
 import json
 from pathlib import Path
@@ -6,30 +6,32 @@ from typing import Any
 
 import pytest
 
-from zebros.loading.check import published_schema
-from zebros.loading.records import KINDS, Kind, Type
+from zebros.loading.api_schema import published_schema
+from zebros.loading.record_types import RECORD_TYPES, FieldType, RecordType
 
 DOCUMENT = json.loads(
     (Path(__file__).parents[2] / "docs" / "openapi.json").read_text(encoding="utf-8")
 )
 
 
-def schema(kind: Kind) -> dict[str, Any]:
-    found = published_schema(DOCUMENT, kind.path)
-    if found is None and kind.path not in DOCUMENT["paths"]:
-        pytest.skip(f"{kind.name} are not published yet")
+def schema(record_type: RecordType) -> dict[str, Any]:
+    found = published_schema(DOCUMENT, record_type.path)
+    if found is None and record_type.path not in DOCUMENT["paths"]:
+        pytest.skip(f"{record_type.name} are not published yet")
     assert found is not None
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_every_field_of_the_api_can_be_loaded_and_no_other(kind: Kind) -> None:
-    assert {*kind.fields, *kind.open_fields} == set(schema(kind)["properties"])
+@pytest.mark.parametrize("record_type", RECORD_TYPES.values(), ids=RECORD_TYPES)
+def test_every_field_of_the_api_can_be_loaded_and_no_other(record_type: RecordType) -> None:
+    assert {*record_type.fields, *record_type.named_fields} == set(
+        schema(record_type)["properties"]
+    )
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_what_the_api_requires_a_row_must_have(kind: Kind) -> None:
-    assert kind.required == set(schema(kind).get("required", []))
+@pytest.mark.parametrize("record_type", RECORD_TYPES.values(), ids=RECORD_TYPES)
+def test_the_fields_that_the_api_requires_are_required(record_type: RecordType) -> None:
+    assert record_type.required == set(schema(record_type).get("required", []))
 
 
 def described(shape: dict[str, Any]) -> dict[str, Any]:
@@ -43,19 +45,19 @@ def described(shape: dict[str, Any]) -> dict[str, Any]:
 
 
 EXPECTED = {
-    Type.TEXT: {"type": "string"},
-    Type.REFERENCE: {"type": "string"},
-    Type.DATE: {"type": "string", "format": "date"},
-    Type.INTEGER: {"type": "integer"},
-    Type.BOOLEAN: {"type": "boolean"},
-    Type.LIST: {"type": "array"},
-    Type.MONEY: {"type": "object"},
+    FieldType.TEXT: {"type": "string"},
+    FieldType.REFERENCE: {"type": "string"},
+    FieldType.DATE: {"type": "string", "format": "date"},
+    FieldType.INTEGER: {"type": "integer"},
+    FieldType.BOOLEAN: {"type": "boolean"},
+    FieldType.LIST: {"type": "array"},
+    FieldType.MONEY: {"type": "object"},
 }
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_text_becomes_the_type_the_api_asks_for(kind: Kind) -> None:
-    properties = schema(kind)["properties"]
-    for name, type_ in kind.fields.items():
+@pytest.mark.parametrize("record_type", RECORD_TYPES.values(), ids=RECORD_TYPES)
+def test_text_is_parsed_to_the_type_of_the_api(record_type: RecordType) -> None:
+    properties = schema(record_type)["properties"]
+    for name, type_ in record_type.fields.items():
         wanted = described(properties[name])
         assert EXPECTED[type_].items() <= wanted.items(), name

@@ -13,7 +13,7 @@ import pytest
 
 from tests.flows.conftest import ROOT, ZEBROS, Zebros, environment
 from tests.flows.figures import tell
-from zebros.client.api import Client, GivenToken
+from zebros.client.api import Client, StaticToken
 from zebros.local import ports
 from zebros.local.home import Home
 from zebros.local.processes import started_at
@@ -112,7 +112,7 @@ def test_the_crm_runs_in_the_foreground_and_what_it_prints_is_true(run: Run) -> 
     assert api.startswith(f"http://127.0.0.1:{run.ports[0]}/")
     assert printed(out, "Issuer") == f"http://127.0.0.1:{run.ports[1]}/realms/"
 
-    with Client(api, GivenToken(token)) as crm:
+    with Client(api, StaticToken(token)) as crm:
         deals = crm.items("/opportunities", owner_id="maya")
         statuses = Counter(deal["status"] for deal in deals)
     won, lost = statuses["won"], statuses["lost"]
@@ -129,7 +129,7 @@ def test_the_crm_runs_in_the_foreground_and_what_it_prints_is_true(run: Run) -> 
     words = re.search(r"^A token of any of them: zebros (.+)$", out, re.MULTILINE)
     assert words, out
     other = run.zebros(*words[1].split()).stdout.strip()
-    with Client(api, GivenToken(other)) as crm:
+    with Client(api, StaticToken(other)) as crm:
         assert crm.get("/opportunities")["items"] == [], "globex has no demo company"
     run.says("OpportunitiesApi", 10)
 

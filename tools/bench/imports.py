@@ -7,10 +7,11 @@ from itertools import batched
 from pathlib import Path
 
 from tools.bench.paired import Ratio, calls
-from zebros.loading import maps
-from zebros.loading.files import BadRow, inspect, rows
-from zebros.loading.mapping import Mapper
-from zebros.loading.records import KINDS
+from zebros.loading import map_files
+from zebros.loading.csv_files import inspect
+from zebros.loading.csv_rows import BadRow, rows
+from zebros.loading.mapper import Mapper
+from zebros.loading.record_types import RECORD_TYPES
 
 ROWS, BUDGET, CHUNK = 100_000, 12.0, 100
 _HEADER = ("external_ids.crm", "name", "sector", "website", "employees", "annual_revenue")
@@ -42,8 +43,8 @@ def _reference(file: Path) -> None:
 
 
 def _measured(file: Path, count: int) -> None:
-    kind, shape = KINDS["accounts"], inspect(file)
-    mapper = Mapper(maps.identity(shape.header, kind, file), kind, shape, (file.parent,))
+    kind, shape = RECORD_TYPES["accounts"], inspect(file)
+    mapper = Mapper(map_files.identity_map(shape.header, kind, file), kind, shape, (file.parent,))
     made = 0
     for batch in batched(rows(shape), CHUNK, strict=False):
         items = []

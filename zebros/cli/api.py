@@ -1,11 +1,11 @@
-"""`zebros api METHOD PATH [BODY]`: any request, signed in."""
+"""`zebros api METHOD PATH [BODY]`: send any request to the API."""
 
 import sys
 from typing import Annotated
 
 import typer
 
-from zebros.cli.given import json_given
+from zebros.cli.json_argument import parse_json
 from zebros.cli.output import document, err
 from zebros.client.connection import Connection
 from zebros.errors import BadInput
@@ -21,24 +21,22 @@ def register(app: typer.Typer) -> None:
 def api(
     ctx: typer.Context,
     method: Annotated[str, typer.Argument(help="GET, POST, PATCH, …")],
-    path: Annotated[
-        str, typer.Argument(help="Such as /accounts?limit=5; without the API's base and /v1.")
-    ],
+    path: Annotated[str, typer.Argument(help="Such as /accounts?limit=5, without host and /v1.")],
     body: Annotated[
         str | None, typer.Argument(help="JSON, or @FILE, or - for standard input.")
     ] = None,
     if_match: Annotated[
         str | None,
-        typer.Option(help="The version a change is meant for: 3, '\"3\"' or '*'."),
+        typer.Option(help="The expected version: 3, '\"3\"' or '*' for any."),
     ] = None,
     key: Annotated[
         str | None, typer.Option(help="The Idempotency-Key of a POST; a new one by default.")
     ] = None,
     headers: Annotated[
-        bool, typer.Option("-i", "--include", help="Show status and headers on stderr.")
+        bool, typer.Option("-i", "--include", help="Print status and headers to stderr.")
     ] = False,
 ) -> None:
-    """Send one request and print the answer; an answer that says no exits with 1.
+    """Send one request and print the response; a 4xx or 5xx status exits with 1.
 
     zebros api GET '/accounts?name_prefix=Mer'
 
@@ -46,14 +44,14 @@ def api(
     """
     verb = method.upper()
     if verb not in _METHODS:
-        raise BadInput(f"{method} is no HTTP method.", hint=f"One of {', '.join(_METHODS)}.")
+        raise BadInput(f"{method} is not an HTTP method.", hint=f"One of {', '.join(_METHODS)}.")
     connection: Connection = ctx.obj
     sent = {"If-Match": _etag(if_match)} if if_match else {}
     with connection.client() as client:
         answer = client.request(
             verb,
             path,
-            body=json_given(body, "The body") if body is not None else None,
+            body=parse_json(body, "The body") if body is not None else None,
             headers=sent,
             key=key,
         )
@@ -69,5 +67,5 @@ def api(
         document(answer.body)
 
 
-def _etag(given: str) -> str:
-    return f'"{given}"' if given.isdigit() else given
+def _etag(version: str) -> str:
+    return f'"{version}"' if version.isdigit() else version

@@ -1,6 +1,7 @@
-"""`zebros events`: follow events, tell a record's story, send events or dead letters once more."""
+"""`zebros events`: tail, trace, replay, redrive and resend events."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -10,19 +11,17 @@ from rich.text import Text
 
 from zebros.cli.output import document, err, line, note, out, progress, table
 from zebros.client.connection import Connection
+from zebros.contract import contract
 from zebros.errors import BadInput
-from zebros.operations.events import CONTEXTS, types
-from zebros.operations.redrive import chosen, dead_letter_queues
-from zebros.operations.redrive import redrive as send_back
-from zebros.operations.relays import resend_outbox
-from zebros.operations.replay import replay as start_replay
-from zebros.operations.tail import Filter, tapped
-from zebros.operations.trace import Story, stories
-from zebros.words import counted
+from zebros.operations import replay as replays
+from zebros.operations.redrive import dead_letter_queues, find_queue
+from zebros.operations.redrive import redrive as redrive_queue
+from zebros.operations.resend import resend_outbox
+from zebros.operations.tail import Filter, subscribe
+from zebros.operations.trace import Trace, traces
+from zebros.text import count_of
 
-_HELP = "Follow events, tell a record's story, send events or dead letters once more."
-_FACTS = "They are named as in `--type OpportunityWon`; events/schemas has a file for each."
-_PARTS = {
+_STYLES = {
     "request": "cyan",
     "state": "bold",
     "event": "bold",
@@ -32,83 +31,95 @@ _PARTS = {
     "notification": "magenta",
     "lake": "yellow",
 }
+"""Of the parts of a trace."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help=_HELP)
-    group.command(name="tail")(tail)
-    group.command(name="trace")(trace)
-    group.command(name="replay")(replay)
-    group.command(name="redrive")(redrive)
-    group.command(name="resend")(resend)
+    group = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        help="Follow events, trace them, and send them again.",
+    )
+    for command in (tail, trace, replay, redrive, resend):
+        group.command()(command)
     app.add_typer(group, name="events")
 
 
 def tail(
     ctx: typer.Context,
-    type_: Annotated[
+    types: Annotated[
         list[str] | None, typer.Option("--type", help="Such as OpportunityWon; may be repeated.")
     ] = None,
-    context: Annotated[
-        list[str] | None, typer.Option(help="Such as opportunities; may be repeated.")
+    contexts: Annotated[
+        list[str] | None,
+        typer.Option("--context", help="Such as opportunities; may be repeated."),
     ] = None,
-    record: Annotated[
-        list[str] | None, typer.Option(metavar="KIND/ID", help="One record; may be repeated.")
+    records: Annotated[
+        list[str] | None,
+        typer.Option("--record", metavar="TYPE/ID", help="One record; may be repeated."),
     ] = None,
     all_tenants: Annotated[
-        bool, typer.Option("--all-tenants", help="Of every tenant, not of --tenant alone.")
+        bool, typer.Option("--all-tenants", help="Events of every tenant.")
     ] = False,
-    live: Annotated[bool, typer.Option("--live", help="Leave out what is replayed.")] = False,
-    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many events.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so long.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Leave out replayed events.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after this many events.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Stop after this many seconds.")
+    ] = None,
 ) -> None:
-    """Show events as they happen, until Ctrl-C.
+    """Print events as they happen, until Ctrl-C.
 
-    A queue and a rule on the bus are made for it and removed at the end.
+    Creates a temporary queue and a rule on the bus.
     """
     connection: Connection = ctx.obj
-    for name in context or []:
-        if name not in {known for known, _ in CONTEXTS.values()}:
-            raise BadInput(f"There is no context {name}.", hint=_contexts())
-    known = types() if type_ else frozenset()
-    for name in type_ or []:
-        if name not in known:
-            close = get_close_matches(name, known, n=3)
-            raise BadInput(
-                f"There is no event {name}.",
-                hint=f"Did you mean {', '.join(close)}?" if close else _FACTS,
-            )
+    _check_names(contexts or [], types or [])
     deployment = connection.deployment()
     tenant = None if all_tenants else connection.realm
-    wanted = Filter(tenant, type_ or (), context or (), record or (), live)
+    filter_ = Filter(tenant, types or (), contexts or (), records or (), live)
     ends = time.monotonic() + seconds if seconds is not None else None
     shown = 0
     try:
-        with tapped(deployment, wanted) as tap:
+        with subscribe(deployment, filter_) as subscription:
             note(f"Following {'every tenant' if all_tenants else tenant}; Ctrl-C ends it.")
             while (count is None or shown < count) and (ends is None or time.monotonic() < ends):
-                for event in tap.events():
-                    _tell(event, as_json=connection.json)
+                for event in subscription.events():
+                    _print_event(event, as_json=connection.json)
                     shown += 1
                     if count is not None and shown >= count:
                         break
     except KeyboardInterrupt:
-        note(f"{counted(shown, 'event', 'events')}.")
+        note(f"{count_of(shown, 'event', 'events')}.")
 
 
-def _contexts() -> str:
-    return f"There are {', '.join(sorted({known for known, _ in CONTEXTS.values()}))}."
+def _check_names(contexts: Sequence[str], types: Sequence[str]) -> None:
+    """Raise BadInput for a context or an event type that does not exist."""
+    known = contract()
+    for name in contexts:
+        if name not in known.contexts:
+            raise BadInput(
+                f"There is no context {name}.",
+                hint=f"There are {', '.join(sorted(known.contexts))}.",
+            )
+    for name in types:
+        if name not in known.events:
+            close = get_close_matches(name, known.events, n=3)
+            raise BadInput(
+                f"There is no event type {name}.",
+                hint=f"Did you mean {', '.join(close)}?"
+                if close
+                else "Such as OpportunityWon; events/schemas has a file for each.",
+            )
 
 
-def _tell(event: dict[str, Any], *, as_json: bool) -> None:
+def _print_event(event: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         line(event)
         return
     current = event.get("data", {}).get("current", {})
     name = current.get("name") or current.get("title") or current.get("last_name") or ""
     changed = ", ".join(event.get("data", {}).get("changed", []))
-    words = Text.assemble(
+    text = Text.assemble(
         (str(event["time"])[11:23], "dim"),
         "  ",
         (f"{event['type']:<26}", "bold green"),
@@ -119,54 +130,45 @@ def _tell(event: dict[str, Any], *, as_json: bool) -> None:
         (f"  by {event.get('actor', '')}", "dim"),
         ("  replayed", "yellow") if event.get("replayed") else "",
     )
-    out().print(words, soft_wrap=True)
+    out().print(text, soft_wrap=True)
 
 
 def trace(
     ctx: typer.Context,
-    record: Annotated[str, typer.Argument(help="A record's id, KIND/ID, or an event's id.")],
+    record: Annotated[str, typer.Argument(help="A record's id, TYPE/ID, or an event's id.")],
     last: Annotated[int, typer.Option(min=1, help="How many of its latest events.")] = 5,
 ) -> None:
-    """Tell what became of a record's changes: request, state, event, bus, consumers, lake.
+    """Print what became of a record's events: request, state, bus, consumers, lake.
 
-    Times are of the functions' own logs; lags count from the commit.
+    Times are those of the functions' logs; lags are since the commit.
     """
     connection: Connection = ctx.obj
-    subject, told = stories(connection.deployment(), connection.realm, record, last)
+    subject, found = traces(connection.deployment(), connection.realm, record, last)
     if connection.json:
-        document(
-            {
-                "subject": subject,
-                "stories": [
-                    {"event": one.event, "steps": [step.document() for step in one.steps]}
-                    for one in told
-                ],
-            }
-        )
+        document({"subject": subject, "traces": [one.document() for one in found]})
         return
-    for one in told:
-        _print_story(subject, one)
+    for one in found:
+        _print_trace(subject, one)
 
 
-def _print_story(subject: str, told: Story) -> None:
-    current = told.event["data"].get("current", {})
+def _print_trace(subject: str, found: Trace) -> None:
+    event = found.event
+    current = event["data"].get("current", {})
     name = current.get("name") or current.get("title") or subject
     console = out()
     console.print(
-        Text.assemble(
-            (f"{told.event['type']} ", "bold"), name, (f"  event {told.event['id']}", "dim")
-        ),
+        Text.assemble((f"{event['type']} ", "bold"), name, (f"  event {event['id']}", "dim")),
         soft_wrap=True,
     )
-    for step in told.steps:
+    for step in found.steps:
         at = step.at.astimezone(UTC).strftime("%H:%M:%S.%f")[:-3] if step.at else " " * 12
         lag = f"{step.lag.total_seconds() * 1000:+,.0f} ms" if step.lag is not None else ""
         console.print(
             Text.assemble(
                 (f"  {at}  ", "dim"),
                 f"{lag:>12}  ",
-                (f"{step.part:<13}", _PARTS.get(step.part, "")),
-                step.said,
+                (f"{step.part:<13}", _STYLES.get(step.part, "")),
+                step.text,
             ),
             soft_wrap=True,
         )
@@ -181,23 +183,23 @@ def replay(
     to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Default: now.")] = None,
     consumer: Annotated[
         str | None,
-        typer.Option(metavar="FUNCTION", help="To one consumer alone, such as ActivitiesEvents."),
+        typer.Option(metavar="FUNCTION", help="For one consumer only, such as ActivitiesEvents."),
     ] = None,
 ) -> None:
-    """Send archived events through the bus once more, marked as replayed.
+    """Replay archived events on the bus; they are marked as replayed.
 
-    TIME is 2026-01-31, 2026-01-31T09:30 (UTC) or 90m, 12h, 3d (that long ago). Consumers recognise
-    what they have had already, so a replay changes nothing that is right.
+    TIME is 2026-01-31, 2026-01-31T09:30 (UTC) or 90m, 12h, 3d (that long ago). Consumers ignore
+    events that they have processed.
     """
     connection: Connection = ctx.obj
     now = datetime.now(UTC)
-    start = instant(from_, now) if from_ else now - timedelta(days=1)
-    end = instant(to, now) if to else now
+    start = parse_time(from_, now) if from_ else now - timedelta(days=1)
+    end = parse_time(to, now) if to else now
     deployment = connection.deployment()
     last = None
     with progress(counted=False) as bar:
         task = bar.add_task("Replaying", total=None)
-        for last in start_replay(deployment, start, end, consumer):
+        for last in replays.replay(deployment, start, end, consumer):
             if last.share is not None:
                 bar.update(task, total=100, completed=last.share * 100)
     if last is None:
@@ -208,16 +210,16 @@ def replay(
         out().print(f"Replay {last.name} is {last.state.lower()}.", soft_wrap=True)
 
 
-def instant(given: str, now: datetime) -> datetime:
-    """A time someone typed: a date, a date and time (UTC unless it says), or how long ago."""
+def parse_time(text: str, now: datetime) -> datetime:
+    """A date, a date and time (in UTC unless it has a zone), or a duration before `now`."""
     units = {"m": "minutes", "h": "hours", "d": "days"}
     try:
-        if given[-1:] in units and given[:-1].isdigit():
-            return now - timedelta(**{units[given[-1]]: int(given[:-1])})
-        found = datetime.fromisoformat(given)
+        if text[-1:] in units and text[:-1].isdigit():
+            return now - timedelta(**{units[text[-1]]: int(text[:-1])})
+        found = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise BadInput(
-            f"{given!r} is no time.",
+            f"{text!r} is not a time.",
             hint="Write 2026-01-31, 2026-01-31T09:30Z, or 12h for 12 hours ago.",
         ) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
@@ -226,10 +228,10 @@ def instant(given: str, now: datetime) -> datetime:
 def redrive(
     ctx: typer.Context,
     queue: Annotated[
-        str | None, typer.Argument(help="Such as ReportingLake; without it, all are listed.")
+        str | None, typer.Argument(help="Such as ReportingLake; by default, all are listed.")
     ] = None,
 ) -> None:
-    """Send dead letters back to the queue they came from, once what was wrong is mended."""
+    """Send dead letter messages to their source queue again, after the cause was fixed."""
     connection: Connection = ctx.obj
     deployment = connection.deployment()
     queues = dead_letter_queues(deployment)
@@ -238,35 +240,34 @@ def redrive(
             document({one.name: one.depth for one in queues})
             return
         table(
-            ["queue", "dead letters"],
+            ["queue", "messages"],
             [(one.name, one.depth) for one in queues],
-            right=frozenset({"dead letters"}),
+            right=frozenset({"messages"}),
         )
         return
-    wanted = chosen(queues, queue)
+    found = find_queue(queues, queue)
     moved = 0
-    if wanted.depth:
-        with err().status(f"Sending {wanted.depth:,} back to {wanted.name}"):
-            moved = max(send_back(deployment, wanted), default=0)
+    if found.depth:
+        with err().status(f"Sending {count_of(found.depth, 'message', 'messages')}"):
+            moved = max(redrive_queue(deployment, found), default=0)
     if connection.json:
-        document({"queue": wanted.name, "redriven": moved})
+        document({"queue": found.name, "redriven": moved})
     elif moved:
-        out().print(f"{moved:,} sent back to {wanted.name}.")
+        out().print(f"{moved:,} sent to {found.name} again.")
     else:
-        out().print(f"{wanted.name} has no dead letters.")
+        out().print(f"{found.name} has no dead letter messages.")
 
 
 def resend(
     ctx: typer.Context,
     records: Annotated[
-        list[str], typer.Argument(metavar="RECORD…", help="Ids, or KIND/ID, of records.")
+        list[str], typer.Argument(metavar="RECORD…", help="Ids, or TYPE/ID, of records.")
     ],
 ) -> None:
-    """Send what the outbox still holds about records (a week) to the bus, as their relay does.
+    """Publish the events in the outbox of records (a week) again.
 
-    For events that never reached the bus, when their table's stream has them no longer. Consumers
-    recognise what they have had already. Each record is told as it is sent (with --json on a line
-    of its own); the first that cannot be sent ends the command.
+    For events that never reached the bus, when their table's stream no longer has them. Consumers
+    ignore events that they have processed. The command stops at the first record that fails.
     """
     connection: Connection = ctx.obj
     deployment = connection.deployment()
@@ -274,4 +275,4 @@ def resend(
         if connection.json:
             line({"subject": subject, "resent": count})
             continue
-        out().print(f"Sent {counted(count, 'event', 'events')} about {subject}.", soft_wrap=True)
+        out().print(f"Sent {count_of(count, 'event', 'events')} about {subject}.", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`zebros invoke FUNCTION EVENT`: one deployed function, called directly."""
+"""`zebros invoke FUNCTION EVENT`: invoke a deployed function."""
 
 import base64
 import json
@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from zebros.cli.given import json_given
+from zebros.cli.json_argument import parse_json
 from zebros.cli.output import document, err, note
 from zebros.client.connection import Connection, Deployment
-from zebros.errors import BadInput, NotReady, Trouble
+from zebros.errors import BadInput, CliError, NotReady
 
 _SAMPLES = Path("events/requests")
 
@@ -30,11 +30,11 @@ def invoke(
         str | None,
         typer.Argument(help="A JSON file, JSON itself, or -; by default the sample event."),
     ] = None,
-    logs: Annotated[bool, typer.Option(help="Show the end of the function's log.")] = True,
+    logs: Annotated[bool, typer.Option(help="Print the end of the function's log.")] = True,
 ) -> None:
-    """Call one deployed function with an event and print what it answers.
+    """Invoke a deployed function with an event and print its result.
 
-    A function that fails exits with 1 and shows its error.
+    When the function fails, its error is printed and the exit code is 1.
     """
     connection: Connection = ctx.obj
     payload = _event(function, event)
@@ -45,9 +45,9 @@ def invoke(
         answer = deployment.aws("lambda").invoke(
             FunctionName=name, Payload=json.dumps(payload).encode(), LogType="Tail"
         )
-    except ClientError as fault:
-        reason = fault.response["Error"].get("Message", str(fault))
-        raise NotReady(f"{function} cannot be invoked: {reason}.") from fault
+    except ClientError as error:
+        reason = error.response["Error"].get("Message", str(error))
+        raise NotReady(f"{function} cannot be invoked: {reason}.") from error
     seconds = time.perf_counter() - started
     if logs and answer.get("LogResult"):
         tail = base64.b64decode(answer["LogResult"]).decode(errors="replace").rstrip()
@@ -55,36 +55,36 @@ def invoke(
             err().print(line, style="dim", markup=False, soft_wrap=True)
     result = _parsed(answer["Payload"].read())
     if answer.get("FunctionError"):
-        said = result if isinstance(result, dict) else {}
-        kind, message = said.get("errorType", "error"), said.get("errorMessage", result)
-        raise Trouble(f"{function} failed: {kind}: {message}.")
+        failure = result if isinstance(result, dict) else {}
+        name, message = failure.get("errorType", "error"), failure.get("errorMessage", result)
+        raise CliError(f"{function} failed: {name}: {message}.")
     document(result)
     note(f"{function} answered in {seconds * 1000:,.0f} ms.")
 
 
 def function_name(deployment: Deployment, function: str) -> str:
-    """The deployed name of a function of the template. Raises BadInput with the closest ones."""
+    """The deployed name of a function. Raises BadInput, with similar ones, when there is none."""
     known = deployment.resources.functions
     if function in known:
         return known[function]
-    meant = get_close_matches(function, known, n=3, cutoff=0.4)
+    close = get_close_matches(function, known, n=3, cutoff=0.4)
     raise BadInput(
         f"The stack has no function {function}.",
-        hint=f"Did you mean {', '.join(meant)}?"
-        if meant
+        hint=f"Did you mean {', '.join(close)}?"
+        if close
         else f"It has {', '.join(sorted(known))}.",
     )
 
 
-def _event(function: str, given: str | None) -> Any:
-    if given is None:
+def _event(function: str, argument: str | None) -> Any:
+    if argument is None:
         sample = _SAMPLES / f"{function}.json"
         if not sample.is_file():
-            raise BadInput(f"There is no sample event {sample}.", hint="Give a file or JSON.")
-        given = str(sample)
-    if given == "-" or given.lstrip().startswith(("{", "[", "@")):
-        return json_given(given, "The event")
-    return json_given(f"@{given}", "The event")
+            raise BadInput(f"There is no sample event {sample}.", hint="Pass a file or JSON.")
+        argument = str(sample)
+    if argument == "-" or argument.lstrip().startswith(("{", "[", "@")):
+        return parse_json(argument, "The event")
+    return parse_json(f"@{argument}", "The event")
 
 
 def _parsed(raw: bytes) -> Any:

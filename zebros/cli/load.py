@@ -1,8 +1,9 @@
-"""`zebros load KIND FILE`: a CSV file into the CRM, row by row accounted for."""
+"""`zebros load RECORDS FILE`: load a CSV file."""
 
 import hashlib
 import time
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,21 +13,24 @@ from rich.text import Text
 from zebros.cli.output import document, err, note, out, progress, table
 from zebros.client.api import Client
 from zebros.client.connection import Connection
-from zebros.errors import BadInput, NotReady, Refused, Stopped, Trouble
-from zebros.loading import maps, rejects
-from zebros.loading.check import dry_run, fetch_schema
-from zebros.loading.files import Shape, inspect
-from zebros.loading.journal import LAYOUT, Counts, Journal, Reject, remove
-from zebros.loading.mapping import Mapper
+from zebros.errors import ApiError, BadInput, CliError, NotReady, Stopped
+from zebros.loading import rejects_file
+from zebros.loading.api_schema import fetch_schema
+from zebros.loading.csv_files import inspect
+from zebros.loading.dry_run import DryRun
+from zebros.loading.journal import FORMAT, Journal, Reject, remove
+from zebros.loading.load import Load
+from zebros.loading.map_files import identity_map, read_map
+from zebros.loading.mapper import Mapper
 from zebros.loading.pipelines import ensure_pipeline
-from zebros.loading.records import KINDS, Kind
+from zebros.loading.record_types import RECORD_TYPES
 from zebros.loading.references import References
-from zebros.loading.run import Load
-from zebros.words import counted
+from zebros.text import count_of
 
 SOME_REJECTED = 3
-"""The exit code when good rows landed and others did not."""
+"""The exit code when some rows were rejected and the others loaded."""
 _SHOWN = 10
+"""The rejects that are shown; the rejects file has all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -36,59 +40,63 @@ def register(app: typer.Typer) -> None:
 
 def load(
     ctx: typer.Context,
-    kind: Annotated[str, typer.Argument(help=f"{', '.join(KINDS)}.")],
+    records: Annotated[str, typer.Argument(help=f"{', '.join(RECORD_TYPES)}.")],
     file: Annotated[Path, typer.Argument(help="The CSV file, with a header row.")],
     map_: Annotated[
         Path | None,
-        typer.Option("--map", metavar="FILE", help="Which column is which field (TOML)."),
+        typer.Option("--map", metavar="FILE", help="A TOML file that maps columns to fields."),
     ] = None,
     dry: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, write nothing.")
+        bool, typer.Option("--dry-run", help="Check everything, change nothing.")
     ] = False,
-    rejects_file: Annotated[
+    rejects: Annotated[
         Path | None,
         typer.Option("--rejects", metavar="FILE", help="Default: FILE.rejects.csv."),
     ] = None,
     in_flight: Annotated[
-        int, typer.Option(min=1, max=16, help="Batch calls at the same time.")
+        int, typer.Option(min=1, max=16, help="Batch requests at the same time.")
     ] = 4,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin anew instead of going on after a stop.")
+        bool, typer.Option("--fresh", help="Start again instead of continuing a stopped load.")
     ] = False,
 ) -> None:
-    """Load a CSV file: create what is new, change what changed, say what was rejected and why.
+    """Load a CSV file: create new records, update changed ones, and report rejected rows.
 
-    Rows are recognised by their external id, so loading a file twice does no harm, and a load that
-    was stopped or killed goes on where it was. See docs/loading.md for the map file.
+    Rows are recognised by their external id, so a file can be loaded twice, and a load that was
+    stopped or killed continues where it was. docs/loading.md describes the map file.
     """
-    wanted = KINDS.get(kind)
-    if wanted is None:
-        raise BadInput(f"{kind} cannot be loaded.", hint=f"What can: {', '.join(KINDS)}.")
+    record_type = RECORD_TYPES.get(records)
+    if record_type is None:
+        raise BadInput(f"{records} cannot be loaded.", hint=f"Use {', '.join(RECORD_TYPES)}.")
     connection: Connection = ctx.obj
-    shape = inspect(file)
-    map_read = maps.read(map_, wanted) if map_ else maps.identity(shape.header, wanted, file)
+    csv_file = inspect(file)
+    found = (
+        read_map(map_, record_type) if map_ else identity_map(csv_file.header, record_type, file)
+    )
     folders = (file.resolve().parent, *((map_.resolve().parent,) if map_ else ()))
-    mapper = Mapper(map_read, wanted, shape, folders)
-    target = rejects_file or file.with_name(f"{file.name}.rejects.csv")
-    if rejects_file or not dry:
-        rejects.check_target(target, [file, *([map_] if map_ else []), *mapper.joined])
-    note(f"{file}: {shape.description}; {counted(shape.rows_at_most, 'row', 'rows')} or fewer.")
+    mapper = Mapper(found, record_type, csv_file, folders)
+    target = rejects or file.with_name(f"{file.name}.rejects.csv")
+    if rejects or not dry:
+        sources = [file, *([map_] if map_ else []), *mapper.joined_files]
+        rejects_file.check_target(target, sources)
+    most = count_of(csv_file.max_rows, "row", "rows")
+    note(f"{file}: {csv_file.description}; {most} at most.")
     if dry:
-        _forecast(connection, mapper, rejects_file)
+        _dry_run(connection, mapper, rejects)
         return
     client = connection.client(connections=2 * in_flight)
-    journal_path = _journal_path(connection, client, shape, map_, wanted)
+    journal_path = _journal_path(connection, client, mapper, map_)
     if fresh:
         remove(journal_path)
     with client:
         journal = Journal(journal_path)
         try:
-            _carry_out(connection, client, mapper, journal, target, in_flight)
+            _load(connection, client, mapper, journal, target, in_flight)
         finally:
             journal.close()
 
 
-def _carry_out(
+def _load(
     connection: Connection,
     client: Client,
     mapper: Mapper,
@@ -98,13 +106,13 @@ def _carry_out(
 ) -> None:
     before = journal.counts().rows
     if before:
-        rows = counted(before, "row", "rows")
-        note(f"Going on after {rows} of an earlier run (--fresh begins anew).")
-    for sentence in mapper.notes:
-        note(sentence)
+        rows = count_of(before, "row", "rows")
+        note(f"Continuing after {rows} of an earlier run (--fresh starts again).")
+    for text in mapper.notes:
+        note(text)
     started = time.perf_counter()
     with progress() as bar:
-        task = bar.add_task(f"Loading {mapper.kind.name}", total=mapper.shape.rows_at_most)
+        task = bar.add_task(f"Loading {mapper.record_type.name}", total=mapper.file.max_rows)
         constants: dict[str, Any] = {}
         if mapper.map.pipeline:
             constants["pipeline_id"] = ensure_pipeline(client, mapper.map.pipeline)
@@ -119,137 +127,121 @@ def _carry_out(
         )
         try:
             run.run()
-        except Trouble as trouble:
-            raise _with_progress(trouble, journal, mapper, target) from trouble
+        except CliError as error:
+            rejects_file.write(target, mapper.file.header, journal.rejects())
+            if not isinstance(error, Stopped):
+                done = count_of(journal.counts().rows, "row is", "rows are")
+                error.hint += f" {done} done; the same command continues from there."
+                error.hint = error.hint.strip()
+            raise
     seconds = time.perf_counter() - started
-    counts, in_all = journal.counts(), journal.rejects_in_all()
-    rejects.write(target, mapper.shape.header, journal.rejects())
-    some = [reject for reject, _ in zip(journal.rejects(), range(_SHOWN), strict=False)]
+    rejects_file.write(target, mapper.file.header, journal.rejects())
+    counts, rejected = journal.counts(), journal.reject_count()
+    rate = (counts.rows - before) / seconds if seconds else 0.0
+    figures = {
+        "created": counts.created,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        "rejected": counts.rejected,
+        "incomplete": rejected - counts.rejected,
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(rate, 1),
+        "read_as": mapper.file.description,
+        "rejects_file": str(target) if rejected else None,
+        "rejects": _as_json(islice(journal.rejects(), _SHOWN)),
+    }
     journal.discard()
-    _report(connection, mapper, counts, in_all, some, target, seconds, counts.rows - before)
-    if in_all:
+    if connection.json:
+        document(figures)
+    else:
+        _print(figures, rejected)
+    if rejected:
         raise typer.Exit(SOME_REJECTED)
 
 
 def _journal_path(
-    connection: Connection, client: Client, shape: Shape, map_: Path | None, kind: Kind
+    connection: Connection, client: Client, mapper: Mapper, map_: Path | None
 ) -> Path:
-    """One journal per file, map, tenant and CRM: another file or a mended map is another load."""
+    """The journal of this load: another file, map, tenant or API is another load."""
     digest = hashlib.sha256()
-    for part in (str(LAYOUT), shape.sha256, kind.name, connection.realm, client.base):
+    for part in (
+        str(FORMAT),
+        mapper.file.sha256,
+        mapper.record_type.name,
+        connection.realm,
+        client.base,
+    ):
         digest.update(part.encode() + b"\n")
     if map_ is not None:
         digest.update(map_.read_bytes())
     return connection.home / "loads" / f"{digest.hexdigest()[:24]}.journal"
 
 
-def _with_progress(trouble: Trouble, journal: Journal, mapper: Mapper, target: Path) -> Trouble:
-    """The same trouble, saying what is safe already and how to go on."""
-    counts = journal.counts()
-    rejects.write(target, mapper.shape.header, journal.rejects())
-    if isinstance(trouble, Stopped):
-        return trouble
-    rows = counted(counts.rows, "row is", "rows are")
-    again = f"{rows} accounted for; the same command goes on from there."
-    trouble.hint = f"{trouble.hint} {again}".strip()
-    return trouble
-
-
-def _forecast(connection: Connection, mapper: Mapper, target: Path | None) -> None:
-    """The dry run's answer. Only an explicit --rejects writes a file."""
+def _dry_run(connection: Connection, mapper: Mapper, target: Path | None) -> None:
+    """Check the file; rejects are written to `target` only."""
     references: References | None = None
     schema: dict[str, Any] | None = None
     constants: dict[str, Any] = {}
+    path = mapper.record_type.path
     try:
         client = connection.client()
-        schema = fetch_schema(client, mapper.kind.path)
+        schema = fetch_schema(client, path)
         if mapper.map.pipeline:
             constants["pipeline_id"] = "default"
-        client.get(mapper.kind.path, limit=1)
+        client.get(path, limit=1)
         references = References(client)
-    except (NotReady, Refused) as fault:
-        note(f"{fault} References and the API's own limits were not checked.")
-    with err().status(f"Checking {mapper.kind.name}"):
-        forecast = dry_run(mapper, references, schema, constants)
+    except (NotReady, ApiError) as error:
+        note(f"{error} References and the API's own limits were not checked.")
+    with err().status(f"Checking {mapper.record_type.name}"):
+        result = DryRun(mapper, references, schema, constants).run()
     if target is not None:
-        written = rejects.write(target, mapper.shape.header, forecast.rejects)
-        if written < forecast.rejected:
-            note(f"{target} has the first {written:,} of {forecast.rejected:,}; a load has all.")
+        written = rejects_file.write(target, mapper.file.header, result.rejects)
+        if written < result.rejected:
+            note(f"{target} has the first {written:,} of {result.rejected:,}; a load writes all.")
+    rejects = _as_json(result.rejects)
     if connection.json:
         document(
             {
                 "dry_run": True,
-                "ready": forecast.ready,
-                "rejected": forecast.rejected,
-                "notes": forecast.notes,
-                "rejects": [{"row": r.row, "reason": r.reason} for r in forecast.rejects],
+                "ready": result.ready,
+                "rejected": result.rejected,
+                "notes": result.notes,
+                "rejects": rejects,
             }
         )
     else:
-        for sentence in forecast.notes:
-            note(sentence)
-        _show_rejects(forecast.rejects[:_SHOWN])
+        for text in result.notes:
+            note(text)
+        _print_rejects(rejects[:_SHOWN])
         out().print(
-            f"{counted(forecast.ready, 'row is', 'rows are')} ready to be loaded, "
-            f"{forecast.rejected:,} would be rejected. Nothing was written.",
+            f"{count_of(result.ready, 'row is', 'rows are')} ready to be loaded, "
+            f"{result.rejected:,} would be rejected. Nothing was changed.",
             soft_wrap=True,
         )
-    if forecast.rejected:
+    if result.rejected:
         raise typer.Exit(SOME_REJECTED)
 
 
-def _show_rejects(some: Iterable[Reject]) -> None:
-    rows = [(f"{reject.row:,}", reject.reason) for reject in some]
-    if rows:
+def _as_json(rejects: Iterable[Reject]) -> list[dict[str, Any]]:
+    return [{"row": reject.row, "reason": reject.reason} for reject in rejects]
+
+
+def _print_rejects(rejects: list[dict[str, Any]]) -> None:
+    if rejects:
+        rows = [(f"{reject['row']:,}", reject["reason"]) for reject in rejects]
         table(["row", "rejected because"], rows, right=frozenset({"row"}))
 
 
-def _report(
-    connection: Connection,
-    mapper: Mapper,
-    counts: Counts,
-    rejected: int,
-    some: list[Reject],
-    target: Path,
-    seconds: float,
-    this_time: int,
-) -> None:
-    rate = this_time / seconds if seconds else 0.0
-    incomplete = rejected - counts.rejected
-    if connection.json:
-        figures = {
-            "created": counts.created,
-            "updated": counts.updated,
-            "unchanged": counts.unchanged,
-            "rejected": counts.rejected,
-            "incomplete": incomplete,
-            "seconds": round(seconds, 3),
-            "rows_per_second": round(rate, 1),
-            "read_as": mapper.shape.description,
-            "rejects_file": str(target) if rejected else None,
-            "rejects": [{"row": r.row, "reason": r.reason} for r in some],
-        }
-        document(figures)
-        return
-    table(
-        ["created", "updated", "unchanged", "rejected", "rows/s"],
-        [
-            (
-                f"{counts.created:,}",
-                f"{counts.updated:,}",
-                f"{counts.unchanged:,}",
-                f"{counts.rejected:,}",
-                f"{rate:,.0f}",
-            )
-        ],
-        right=frozenset({"created", "updated", "unchanged", "rejected", "rows/s"}),
-    )
-    _show_rejects(some)
-    if incomplete:
-        rows = counted(incomplete, "row", "rows")
-        note(f"{rows} landed without a record that was referred to.")
+def _print(figures: dict[str, Any], rejected: int) -> None:
+    names = ("created", "updated", "unchanged", "rejected")
+    columns = [*names, "rows/s"]
+    cells = [*(f"{figures[name]:,}" for name in names), f"{figures['rows_per_second']:,.0f}"]
+    table(columns, [cells], right=frozenset(columns))
+    _print_rejects(figures["rejects"])
+    if figures["incomplete"]:
+        rows = count_of(figures["incomplete"], "row was", "rows were")
+        note(f"{rows} loaded without a reference to another record.")
     if rejected:
-        more = counted(rejected, "row is", "rows are")
-        err().print(
-            Text(f"{more} in {target} with the reason; mend it and load that file."), soft_wrap=True
-        )
+        rows = count_of(rejected, "row is", "rows are")
+        text = f"{rows} in {figures['rejects_file']} with the reason; correct and load that file."
+        err().print(Text(text), soft_wrap=True)

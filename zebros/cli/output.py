@@ -1,4 +1,4 @@
-"""How commands speak: results on stdout, everything said about them on stderr."""
+"""Printing: results to stdout, everything else to stderr."""
 
 import json
 import sys
@@ -19,40 +19,41 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from zebros.errors import Trouble
+from zebros.errors import CliError
 
 _PIPE_WIDTH = 10_000
-"""A pipe has no width: nothing is wrapped or cut for it."""
+"""In a pipe nothing is wrapped or cut."""
 
 
 def out() -> Console:
-    """stdout; made anew each time, so that redirection (and a test's capture) is seen."""
+    """stdout; created each time, because it may have been redirected."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def err() -> Console:
-    """stderr, for progress, notes and faults; prose is wrapped by the terminal alone."""
+    """stderr, for progress, notes and errors; the terminal wraps long lines."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def note(sentence: str) -> None:
-    """Something worth knowing that is not the result."""
-    err().print(Text(sentence, style="dim"))
+def note(text: str) -> None:
+    """Print information that is not the result to stderr."""
+    err().print(Text(text, style="dim"))
 
 
-def complain(trouble: Trouble, *, as_json: bool) -> None:
-    """One sentence on stderr, and what to do about it."""
+def print_error(error: CliError, *, as_json: bool) -> int:
+    """Print an error and its hint to stderr; returns its exit code."""
     if as_json:
-        sys.stderr.write(json.dumps(trouble.document(), ensure_ascii=False) + "\n")
-        return
+        sys.stderr.write(json.dumps(error.document(), ensure_ascii=False) + "\n")
+        return error.exit_code
     console = err()
-    console.print(Text.assemble(("zebros: ", "bold red"), trouble.sentence))
-    if trouble.hint:
-        console.print(Text(trouble.hint, style="dim"))
+    console.print(Text.assemble(("zebros: ", "bold red"), error.message))
+    if error.hint:
+        console.print(Text(error.hint, style="dim"))
+    return error.exit_code
 
 
 def document(value: Any) -> None:
-    """A JSON document on stdout: coloured for a terminal, plain for a pipe."""
+    """Print a JSON document to stdout, in colour for a terminal."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     if sys.stdout.isatty():
         out().print_json(text)
@@ -61,7 +62,7 @@ def document(value: Any) -> None:
 
 
 def line(value: Any) -> None:
-    """One JSON document on one line, at once: for streams of them."""
+    """Print a JSON document as one line to stdout, and flush it."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
@@ -73,7 +74,7 @@ def table(
     right: frozenset[str] = frozenset(),
     title: str | None = None,
 ) -> None:
-    """A table on stdout; `right` names the columns that hold figures."""
+    """Print a table to stdout; `right` are the columns that are aligned to the right."""
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
@@ -82,13 +83,13 @@ def table(
     console = out()
     if title:
         console.print(Text(title, style="bold"), soft_wrap=True)
-    if not sys.stdout.isatty():  # as wide as it needs to be, not padded to the pipe's width
+    if not sys.stdout.isatty():  # not padded to the width of the pipe
         console.width = max(console.measure(grid).maximum, 1)
     console.print(grid)
 
 
 def progress(*, counted: bool = True) -> Progress:
-    """A progress bar on stderr; it leaves nothing behind, and a pipe sees none of it."""
+    """A progress bar on stderr, which is removed at the end; nothing is printed to a pipe."""
     figures = [MofNCompleteColumn(), TimeRemainingColumn()] if counted else [TaskProgressColumn()]
     return Progress(
         SpinnerColumn(),

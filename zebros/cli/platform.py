@@ -1,4 +1,4 @@
-"""`zebros up`, `down`, `status`, `reset`, `token`: the CRM on this machine."""
+"""`zebros up`, `down`, `status`, `reset`, `token`: the local CRM."""
 
 import json
 import os
@@ -14,13 +14,12 @@ import typer
 from rich.text import Text
 
 from zebros.cli.output import document, err, note, out, table
-from zebros.cli.welcome import backlog, home_of, say, welcome
+from zebros.cli.welcome import backlog, home_of, print_step, welcome
 from zebros.client.connection import Connection, LocalIssuer
-from zebros.client.follow import Followed, follow
 from zebros.errors import BadInput, NotReady, Stopped
 from zebros.local.home import Home
+from zebros.local.log_files import LogFile, follow
 from zebros.local.processes import Known, stop
-from zebros.local.realms import TENANTS
 from zebros.local.supervisor import (
     FAILED,
     Options,
@@ -30,6 +29,7 @@ from zebros.local.supervisor import (
     plain,
     second_start,
 )
+from zebros.local.users import TENANTS
 
 _DOWN_S = 45.0
 _PARTS = ("platform", "issuer", "worker", "bridge")
@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 def up(
     ctx: typer.Context,
     empty: Annotated[bool, typer.Option("--empty", help="Do not load the demo company.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Leave it running and return.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Run it in the background.")] = False,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="The platform's port on 127.0.0.1.")
     ] = None,
@@ -53,12 +53,12 @@ def up(
     ] = None,
     bridge: Annotated[
         bool,
-        typer.Option("--bridge", help="Reachable for containers too, on Docker's bridge alone."),
+        typer.Option("--bridge", help="Let containers reach it, on Docker's bridge only."),
     ] = False,
 ) -> None:
-    """Start the CRM on this machine: build, deploy, load a demo company, and show its log.
+    """Start the local CRM: build, deploy, load a demo company, and print its log.
 
-    Ctrl-C stops it; its data is there again at the next start.
+    Ctrl-C stops it; its data remains for the next start.
     """
     connection: Connection = ctx.obj
     home = home_of(connection)
@@ -68,7 +68,7 @@ def up(
         welcome(ctx, connection, empty=empty)
         return
     obey_signals()
-    supervisor = Supervisor(home, options, say)
+    supervisor = Supervisor(home, options, print_step)
     failure: Exception | None = None
     try:
         try:
@@ -79,20 +79,20 @@ def up(
                 _show_logs(home)
             supervisor.wait()
         except KeyboardInterrupt:
-            with suppress(OSError):  # the terminal may be what has gone
+            with suppress(OSError):  # the terminal may be closed
                 note("Stopping …")
-    except Exception as fault:
-        failure = fault
-    finally:  # whatever it was, nothing is left running
+    except Exception as error:
+        failure = error
+    finally:  # no process is left running
         ignore_signals()
         supervisor.stop(failure)
     if failure is not None:
         raise failure
-    note("The CRM is stopped; its data is kept. `zebros up` starts it again.")
+    note("The CRM is stopped; its data remains. `zebros up` starts it again.")
 
 
 def down(ctx: typer.Context) -> None:
-    """Stop the CRM on this machine; its data is kept."""
+    """Stop the local CRM; its data remains."""
     connection: Connection = ctx.obj
     home = home_of(connection)
     holder = home.supervisor()
@@ -111,16 +111,16 @@ def down(ctx: typer.Context) -> None:
     if connection.json:
         document({"stopped": [one.name for one in running]})
     else:
-        note("The CRM is stopped; its data is kept.")
+        note("The CRM is stopped; its data remains.")
 
 
 def status(ctx: typer.Context) -> None:
-    """Say what runs, where, and what is still on its way. Exits with 69 when nothing runs."""
+    """Print what runs, where, and undelivered events. Exits with 69 when nothing runs."""
     connection: Connection = ctx.obj
     home = home_of(connection)
     state, holder, phase = home.state(), home.supervisor(), home.status()
     parts = {one.name: one for one in home.processes()}
-    told = {
+    found = {
         "running": holder is not None,
         "phase": phase.get("phase", "never started") if holder else "stopped",
         "home": str(home.path),
@@ -133,21 +133,21 @@ def status(ctx: typer.Context) -> None:
         "backlog": backlog(state) if holder else None,
     }
     if connection.json:
-        document(told)
+        document(found)
     else:
-        _print_status(told)
+        _print_status(found)
     if holder is None:
         alive = [one.name for one in parts.values() if one.alive]
         if alive:
             raise NotReady(
-                f"The last run was cut off; {' and '.join(alive)} still run.",
-                hint="`zebros up` starts it again, `zebros down` stops what is left.",
+                f"The last run was killed; {' and '.join(alive)} still run.",
+                hint="`zebros up` starts it again, `zebros down` stops them.",
             )
         raise NotReady(
             f"No CRM runs in {home.path}.",
             hint="`zebros up` starts one." if not state else "`zebros up` starts it again.",
         )
-    if phase.get("phase") == "ready" and told["backlog"] is None:
+    if phase.get("phase") == "ready" and found["backlog"] is None:
         raise NotReady(
             "The platform does not answer.",
             hint=f"Its log is {home.logs / 'platform.log'}; `zebros down`, then `zebros up`.",
@@ -158,14 +158,16 @@ def reset(
     ctx: typer.Context,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Delete the local CRM's data, so that the next start begins with none."""
+    """Delete the data of the local CRM."""
     connection: Connection = ctx.obj
     home = home_of(connection)
     if home.supervisor() is not None or any(one.alive for one in home.processes()):
         raise NotReady("The CRM runs.", hint="`zebros down` stops it, then reset.")
     if not yes:
         if not sys.stdin.isatty():
-            raise BadInput("Reset deletes all data of the local CRM.", hint="Say so with --yes.")
+            raise BadInput(
+                "Reset deletes all data of the local CRM.", hint="Confirm it with --yes."
+            )
         typer.confirm(f"Delete all data in {home.path}?", abort=True)
     shutil.rmtree(home.platform, ignore_errors=True)
     for name in ("data.json", "state.json", "deployed.json", "status.json", "processes.json"):
@@ -173,7 +175,7 @@ def reset(
     if connection.json:
         document({"reset": str(home.path)})
     else:
-        note("The data is gone; `zebros up` begins anew.")
+        note("The data is deleted; `zebros up` starts without data.")
 
 
 def token(
@@ -186,29 +188,29 @@ def token(
     state = connection.state()
     if not state:
         raise NotReady(f"No CRM runs in {connection.home}.", hint="`zebros up` starts one.")
-    who = LocalIssuer(
+    issuer = LocalIssuer(
         str(state["issuer_base"]), tenant or connection.tenant, user or connection.user
     )
-    issued = who.current()
+    issued = issuer.current()
     if connection.json:
-        document({"token": issued, "tenant": who.tenant, "user": who.user})
+        document({"token": issued, "tenant": issuer.tenant, "user": issuer.user})
     else:
         sys.stdout.write(issued + "\n")
 
 
 def _tenants() -> tuple[str, ...]:
-    """The realms: acme, globex, and what ZEBROS_TENANTS adds (tests have some of their own)."""
+    """The realms: acme, globex, and those in ZEBROS_TENANTS (for tests)."""
     more = os.environ.get("ZEBROS_TENANTS", "").split(",")
     return (*TENANTS, *(name for name in more if name and name not in TENANTS))
 
 
 def _start_detached(home: Home, options: Options) -> None:
-    """Start a supervisor that outlives us, and wait until it is ready, telling its progress."""
+    """Start a supervisor in the background, and print its progress until it is ready."""
     if home.supervisor() is not None:
         raise second_start(home)
     home.logs.mkdir(parents=True, exist_ok=True)
     log = home.logs / "supervisor.log"
-    followed = Followed("supervisor", log)
+    log_file = LogFile("supervisor", log)
     command = [sys.executable, "-m", "zebros.local.supervisor", "--home", str(home.path)]
     command += ["--options", json.dumps(plain(options))]
     with log.open("ab") as output:
@@ -221,32 +223,32 @@ def _start_detached(home: Home, options: Options) -> None:
             start_new_session=True,
         )
     try:
-        _until_ready(home, child, followed)
-    except BaseException as fault:
+        _wait_until_ready(home, child, log_file)
+    except BaseException as error:
         child.terminate()
         child.wait()
-        if isinstance(fault, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt):
             raise Stopped("The start was stopped.") from None
         raise
 
 
-def _until_ready(home: Home, child: subprocess.Popen[bytes], followed: Followed) -> None:
-    """Tell what a detached supervisor says. Raises NotReady when it ends before it is ready."""
+def _wait_until_ready(home: Home, child: subprocess.Popen[bytes], log_file: LogFile) -> None:
+    """Print the supervisor's progress. Raises NotReady when it ends before it is ready."""
     failed = ""
     while True:
         code = child.poll()
-        for _, line in followed.news():
+        for _, line in log_file.new_lines():
             if line.startswith(FAILED):
                 failed = line.removeprefix(FAILED).strip()
             elif code is None:
-                say(line)
+                print_step(line)
         now = home.status()
-        mine = now if now.get("pid") == child.pid else {}
+        own = now if now.get("pid") == child.pid else {}
         if code is not None:
-            told = mine.get("error") or {"error": failed or f"The start ended with code {code}."}
+            error = own.get("error") or {"error": failed or f"The start ended with code {code}."}
             log = f"Its log is {home.logs / 'supervisor.log'}."
-            raise NotReady(told["error"], hint=told.get("hint", log))
-        if mine.get("phase") == "ready":
+            raise NotReady(error["error"], hint=error.get("hint", log))
+        if own.get("phase") == "ready":
             return
         time.sleep(0.1)
 
@@ -269,19 +271,19 @@ def _part(known: Known | None) -> dict[str, Any]:
     return {"pid": known.pid if known else None, "running": bool(known and known.alive)}
 
 
-def _print_status(told: dict[str, Any]) -> None:
+def _print_status(found: dict[str, Any]) -> None:
     rows = [
         (name, "runs" if part["running"] else "does not run", part["pid"] or "")
-        for name, part in told["parts"].items()
+        for name, part in found["parts"].items()
     ]
     if rows:
         table(("part", "state", "pid"), rows)
-    if not told["running"]:
+    if not found["running"]:
         return
     for name in ("phase", "api", "websocket", "issuer_base", "endpoint"):
-        out().print(Text.assemble((f"{name:12}", "bold"), str(told[name])), soft_wrap=True)
-    left = told["backlog"]
-    if left is not None:
-        queues = ", ".join(f"{name}: {count}" for name, count in left["queues"].items())
-        said = f"{left['streams']} events to relay; {queues or 'all queues are empty'}"
-        out().print(Text.assemble(("on its way  ", "bold"), said), soft_wrap=True)
+        out().print(Text.assemble((f"{name:12}", "bold"), str(found[name])), soft_wrap=True)
+    waiting = found["backlog"]
+    if waiting is not None:
+        queues = ", ".join(f"{name}: {count}" for name, count in waiting["queues"].items())
+        text = f"{waiting['streams']} events to relay; {queues or 'all queues are empty'}"
+        out().print(Text.assemble(("undelivered ", "bold"), text), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`zebros report NAME`: ask for a report, watch it being made, fetch or show it."""
+"""`zebros report NAME`: request a report, wait for it, print or save it."""
 
 import csv
 import json
@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from kernel.domain.money import major
 from zebros.cli.output import document, note, out, progress, table
 from zebros.client.api import Client
 from zebros.client.connection import Connection
-from zebros.errors import BadInput, Stopped, Trouble
+from zebros.errors import BadInput, CliError, Stopped
+from zebros.money import major
 
 FORMATS = ("json", "csv", "xlsx", "pdf")
 _ENDED = frozenset({"completed", "failed", "cancelled"})
@@ -35,43 +35,43 @@ def report(
         typer.Option(help="Group by owner, team, region, product, sector, month, stage or none."),
     ] = None,
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="The first day counted.")
+        str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="The first day.")
     ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="The last day counted.")
+        str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="The last day.")
     ] = None,
     currency: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Only deals in this currency.")
+        str | None, typer.Option(metavar="CODE", help="Only opportunities in this currency.")
     ] = None,
     format_: Annotated[
         str | None,
-        typer.Option("--format", help="json, csv, xlsx or pdf; by default what -o ends in."),
+        typer.Option("--format", help="json, csv, xlsx or pdf; default: as -o ends."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to save it.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The file to save.")
     ] = None,
 ) -> None:
-    """Ask for a report, wait for it with a progress bar, and show or save it.
+    """Request a report, wait for it, and print or save it.
 
-    Without -o a json or csv report is shown as a table. Ctrl-C cancels the report.
+    Without -o a json or csv report is printed as a table. Ctrl-C cancels the report.
     """
-    wanted = _format(format_, output)
+    file_format = choose_format(format_, output)
     connection: Connection = ctx.obj
-    asked = {
+    parameters = {
         "report": name.replace("-", "_"),
         "by": by,
         "from": from_,
         "to": to,
         "currency": currency,
-        "format": wanted,
+        "format": file_format,
     }
     with connection.client() as client:
-        body = {key: value for key, value in asked.items() if value is not None}
+        body = {key: value for key, value in parameters.items() if value is not None}
         run = client.post("/reports", body)
         started = time.perf_counter()
         run = watch(client, run)
         seconds = time.perf_counter() - started
-        _must_be_complete(run)
+        _check_completed(run)
         if output is not None:
             size = client.download(run["download_url"], output)
             if connection.json:
@@ -80,96 +80,102 @@ def report(
                 out().print(f"{output} ({size:,} bytes, {seconds:.1f} s)", soft_wrap=True)
             return
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"report.{wanted}"
+            file = Path(folder) / f"report.{file_format}"
             client.download(run["download_url"], file)
-            _show(connection, file, wanted, run)
-    note(f"Report {run['id']}, made in {seconds:.1f} s.")
+            _print_file(connection, file, file_format, run)
+    note(f"Report {run['id']}, created in {seconds:.1f} s.")
 
 
-def _format(given: str | None, output: Path | None) -> str:
-    """The format asked for, by name or by what the file ends in.
+def choose_format(name: str | None, output: Path | None) -> str:
+    """The format by its name, or by how the file ends.
 
-    Raises BadInput for one there is not, one that no terminal shows, and two that differ.
+    Raises BadInput for an unknown format, one that cannot be printed, or two different ones.
     """
     ending = output.suffix.lstrip(".").lower() if output else ""
-    wanted = given or (ending if ending in FORMATS else "json")
-    if wanted not in FORMATS:
-        raise BadInput(f"There is no format {wanted}.", hint=f"One of {', '.join(FORMATS)}.")
-    if output is None and wanted not in ("json", "csv"):
+    chosen = name or (ending if ending in FORMATS else "json")
+    if chosen not in FORMATS:
+        raise BadInput(f"There is no format {chosen}.", hint=f"One of {', '.join(FORMATS)}.")
+    if output is not None:
+        _check_output(output, ending, name, chosen)
+    elif chosen not in ("json", "csv"):
         raise BadInput(
-            f"A {wanted} report needs a file to be saved in.", hint=f"Add -o report.{wanted}."
+            f"A {chosen} report needs a file to be saved in.", hint=f"Add -o report.{chosen}."
         )
-    if output is not None and output.is_dir():
-        raise BadInput(f"{output} is a folder.", hint=f"Name a file: {output / 'report'}.{wanted}.")
-    if output is not None and not output.parent.is_dir():
+    return chosen
+
+
+def _check_output(output: Path, ending: str, name: str | None, chosen: str) -> None:
+    """Raise BadInput unless a report of the chosen format can be saved in the file."""
+    if output.is_dir():
+        raise BadInput(f"{output} is a folder.", hint=f"Name a file: {output / 'report'}.{chosen}.")
+    if not output.parent.is_dir():
         raise BadInput(f"There is no folder {output.parent} to save the report in.")
-    if output is not None and ending and not given and ending not in FORMATS:
+    if ending and not name and ending not in FORMATS:
         raise BadInput(
             f"There is no format {ending}, in which {output} ends.",
-            hint=f"One of {', '.join(FORMATS)}; or say it with --format.",
+            hint=f"One of {', '.join(FORMATS)}; or name it with --format.",
         )
-    if output is not None and ending in FORMATS and ending != wanted:
+    if ending in FORMATS and ending != chosen:
         raise BadInput(
-            f"{output} does not end in {wanted}.",
-            hint=f"Add -o {output.with_suffix('.' + wanted)}, or leave out --format.",
+            f"{output} does not end in {chosen}.",
+            hint=f"Add -o {output.with_suffix('.' + chosen)}, or leave out --format.",
         )
-    return wanted
 
 
 def watch(
     client: Client, run: dict[str, Any], pause: Callable[[float], None] = time.sleep
 ) -> dict[str, Any]:
-    """Poll a report run until it has ended; Ctrl-C asks the CRM to cancel it."""
+    """Poll a report run until it has ended; Ctrl-C cancels it."""
     wait = _FIRST_POLL_S
     with progress(counted=False) as bar:
-        task = bar.add_task(_said(run), total=100)
+        task = bar.add_task(_progress_text(run), total=100)
         try:
             while run["status"] not in _ENDED:
                 pause(wait)
                 wait = min(wait * 1.3, _SLOWEST_POLL_S)
                 run = client.get(f"/reports/{run['id']}")
-                bar.update(task, description=_said(run), completed=percent(run))
+                bar.update(task, description=_progress_text(run), completed=percent(run))
         except KeyboardInterrupt:
             raise _cancelled(client, run) from None
     return run
 
 
-def _said(run: dict[str, Any]) -> str:
+def _progress_text(run: dict[str, Any]) -> str:
     return str(run.get("progress_text") or "Waiting for a worker")
 
 
 def percent(run: dict[str, Any]) -> float:
-    """How far a run is, 0 to 100, from the figure it carries."""
+    """The progress of a run, 0 to 100."""
     done = run.get("progress") or 0
     return min(float(done), 100.0)
 
 
-def _cancelled(client: Client, run: dict[str, Any]) -> Trouble:
+def _cancelled(client: Client, run: dict[str, Any]) -> CliError:
     try:
         client.post(f"/reports/{run['id']}/cancel")
-    except Trouble as trouble:
+    except CliError as error:
         return Stopped(
-            f"Stopped waiting; report {run['id']} could not be cancelled: {trouble.sentence}",
-            hint=f"`zebros api GET /reports/{run['id']}` shows how it goes.",
+            f"Stopped waiting; report {run['id']} could not be cancelled: {error.message}",
+            hint=f"`zebros api GET /reports/{run['id']}` shows its status.",
         )
     return Stopped(f"Report {run['id']} was cancelled.")
 
 
-def _must_be_complete(run: dict[str, Any]) -> None:
+def _check_completed(run: dict[str, Any]) -> None:
     if run["status"] == "completed":
         return
     if run["status"] == "cancelled":
-        raise Trouble(f"Report {run['id']} was cancelled by someone.")
+        raise CliError(f"Report {run['id']} was cancelled by another user.")
     reason = run.get("reason") or "no reason was given"
-    raise Trouble(
+    raise CliError(
         f"Report {run['id']} failed: {str(reason).rstrip('.')}.",
-        hint=f"`zebros events trace report/{run['id']}` tells its story.",
+        hint=f"`zebros events trace report/{run['id']}` shows what happened.",
     )
 
 
-def _show(connection: Connection, file: Path, wanted: str, run: dict[str, Any]) -> None:
+def _print_file(connection: Connection, file: Path, file_format: str, run: dict[str, Any]) -> None:
     text = file.read_text(encoding="utf-8-sig")
-    if wanted == "csv":
+    if file_format == "csv":
         lines = list(csv.reader(text.splitlines()))
         header, rows = (lines[0], lines[1:]) if lines else ([], [])
         if connection.json:
@@ -192,9 +198,9 @@ def _show(connection: Connection, file: Path, wanted: str, run: dict[str, Any]) 
         title=_title(content),
     )
     if not content["rows"]:
-        note("Nothing matched: the report is empty.")
-    for sentence in content.get("notes", []):
-        note(sentence)
+        note("No opportunity matches: the report is empty.")
+    for text in content.get("notes", []):
+        note(text)
 
 
 def _title(content: dict[str, Any]) -> str:
@@ -209,18 +215,18 @@ def _title(content: dict[str, Any]) -> str:
 
 
 def _cells(row: dict[str, Any], columns: list[dict[str, str]]) -> list[str]:
-    return [shown(row.get(column["key"]), column["kind"]) for column in columns]
+    return [format_value(row.get(column["key"]), column["kind"]) for column in columns]
 
 
-def shown(value: Any, kind: str) -> str:
-    """A value of a JSON report as people read it; its currency has a column of its own."""
+def format_value(value: Any, kind: str) -> str:
+    """A value of a JSON report as text; the currency of money has its own column."""
     if value is None:
         return ""
     match kind:
         case "money":
             return f"{major(**value):,}"
         case "percent":
-            # The file has the ratio with four digits: exact as text, not as a float times 100.
+            # The ratio has four digits: exact as text, but not as a float times 100.
             return f"{Decimal(str(value)) * 100:.2f} %"
         case "int":
             return f"{value:,}"

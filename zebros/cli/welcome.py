@@ -1,4 +1,4 @@
-"""What `zebros up` does once the CRM runs: demo company, first report, where things are."""
+"""The end of `zebros up`: loads the demo company and prints a report, addresses and users."""
 
 import sys
 import time
@@ -11,24 +11,24 @@ from rich.text import Text
 from zebros.cli import report
 from zebros.cli.output import document, err, note, out, progress, table
 from zebros.client.connection import Connection, LocalIssuer
-from zebros.errors import Trouble
+from zebros.errors import CliError
 from zebros.local.home import Home
-from zebros.local.realms import TENANTS, users
-from zebros.words import counted
+from zebros.local.users import TENANTS, users
+from zebros.text import count_of
 
 
 def home_of(connection: Connection) -> Home:
-    """The folder of the platform."""
+    """The folder of the local platform."""
     return Home(connection.home.resolve())
 
 
-def say(sentence: str) -> None:
-    """A step of a start."""
-    err().print(Text.assemble(("• ", "cyan"), sentence))
+def print_step(text: str) -> None:
+    """Print a step of the start."""
+    err().print(Text.assemble(("• ", "cyan"), text))
 
 
 def welcome(ctx: typer.Context, connection: Connection, *, empty: bool) -> None:
-    """Load the demo company, ask for the first report, and say where everything is."""
+    """Load the demo company, print a first report, the addresses and the users."""
     state = connection.state() or {}
     if connection.json:
         if not empty:
@@ -50,30 +50,32 @@ def welcome(ctx: typer.Context, connection: Connection, *, empty: bool) -> None:
     if state.get("bridge"):
         rows.append(("Docker bridge", state["bridge"]["endpoint"]))
         built = home_of(connection).build / "template.yaml"
-        words = f"--template {built} --env-vars {state['bridge']['env_vars']}"
-        rows.append(("In containers", f"sam local invoke … {words}"))
+        options = f"--template {built} --env-vars {state['bridge']['env_vars']}"
+        rows.append(("In containers", f"sam local invoke … {options}"))
     for name, value in rows:
         console.print(Text.assemble((f"{name:14}", "bold"), str(value)), soft_wrap=True)
     console.print()
     _print_users(sellers=not empty)
     console.print()
     console.print("A token of any of them: zebros token --tenant globex --user manager")
-    console.print("That of acme's admin:")
-    issued = LocalIssuer(str(state["issuer_base"]), TENANTS[0], "admin").current()
-    console.print(Text(issued), soft_wrap=True)
+    console.print("The token of acme's admin:")
+    token = LocalIssuer(str(state["issuer_base"]), TENANTS[0], "admin").current()
+    console.print(Text(token), soft_wrap=True)
 
 
 def _print_users(*, sellers: bool) -> None:
-    """Who can sign in: one user of each role, the same at every tenant, and the demo's sellers."""
-    known = users(TENANTS[0])
+    """Print the users: one per role, the same in every tenant, and the demo's sellers."""
+    all_users = users(TENANTS[0])
     roles: dict[str, str] = {}
-    for user in known.values():
-        roles.setdefault(user.role, user.name_at_sign_in)
+    for user in all_users.values():
+        roles.setdefault(user.role, user.username)
     rows = [(", ".join(TENANTS), name, role) for role, name in roles.items()]
     if sellers:
-        first = [name for name in known if name not in roles.values()][:3]
-        seller = known[first[0]].role
-        rows.append((TENANTS[0], f"{', '.join(first)} …", f"{seller}, owners of the demo's deals"))
+        first = [name for name in all_users if name not in roles.values()][:3]
+        seller = all_users[first[0]].role
+        rows.append(
+            (TENANTS[0], f"{', '.join(first)} …", f"{seller}, owners of the demo's opportunities")
+        )
     table(("tenant", "user", "role"), rows)
 
 
@@ -87,36 +89,36 @@ def _load_demo(connection: Connection) -> None:
         with progress() as bar:
             tasks: dict[str, Any] = {}
 
-            def tell(what: str, done: int, everything: int) -> None:
+            def show(what: str, done: int, total: int) -> None:
                 if what not in tasks:
                     if not sys.stderr.isatty():
-                        say(f"Loading {everything:,} {what}")
-                    tasks[what] = bar.add_task(f"Loading {what}", total=everything)
-                bar.update(tasks[what], completed=done, total=everything)
+                        print_step(f"Loading {total:,} {what}")
+                    tasks[what] = bar.add_task(f"Loading {what}", total=total)
+                bar.update(tasks[what], completed=done, total=total)
 
-            summary = load(client, tell)
+            summary = load(client, show)
     counts = ", ".join(f"{count:,} {what}" for what, count in summary.records.items())
-    how = "is there" if summary.found else f"was loaded in {summary.seconds:.0f} s"
-    say(f"The demo company {how}: {counts}")
+    how = "is loaded" if summary.found else f"was loaded in {summary.seconds:.0f} s"
+    print_step(f"The demo company {how}: {counts}")
 
 
 def _first_report(ctx: typer.Context, connection: Connection) -> None:
-    """Show the win rate by owner and keep it as a PDF; without reports it is a CRM nevertheless."""
+    """Print the win rate by owner and save it as a PDF; the start succeeds without it."""
     file = connection.home / "first-report.pdf"
     try:
-        _settle(connection)
+        _wait_for_lake(connection)
         report.report(ctx, "win_rate", by="owner", from_=None, to=None, format_=None, output=None)
         report.report(ctx, "win_rate", by="owner", from_=None, to=None, format_=None, output=file)
-    except Trouble as trouble:
-        note(f"The first report could not be made: {trouble.sentence} {trouble.hint}".rstrip())
+    except CliError as error:
+        note(f"The first report could not be created: {error.message} {error.hint}".rstrip())
 
 
-def _settle(connection: Connection, patience_s: float = 120.0) -> None:
-    """Wait until what was loaded has reached the event lake."""
-    ends = time.monotonic() + patience_s
+def _wait_for_lake(connection: Connection, timeout_s: float = 120.0) -> None:
+    """Wait until the events of the demo company are in the event lake."""
+    ends = time.monotonic() + timeout_s
     state = connection.state() or {}
     with progress(counted=False) as bar:
-        task = bar.add_task("Events on their way to the event lake", total=None)
+        task = bar.add_task("Events are being written to the event lake", total=None)
         while time.monotonic() < ends:
             waiting = backlog(state)
             if waiting is None:
@@ -127,13 +129,14 @@ def _settle(connection: Connection, patience_s: float = 120.0) -> None:
             if not left:
                 return
             bar.update(
-                task, description=f"{counted(left, 'event', 'events')} on the way to the event lake"
+                task,
+                description=f"{count_of(left, 'event', 'events')} on the way to the event lake",
             )
             time.sleep(0.3)
 
 
 def backlog(state: dict[str, Any]) -> dict[str, Any] | None:
-    """What is still on its way, queues by logical id; None when the platform does not answer."""
+    """Undelivered events, queues by logical id; None when the platform does not answer."""
     if not state.get("endpoint"):
         return None
     try:

@@ -1,8 +1,8 @@
-"""The API's client: one request is one request, however often the network makes us send it.
+"""The HTTP client of the CRM's API: signs in, and retries what is safe to retry.
 
-Every POST carries an Idempotency-Key, so sending it again after a lost answer, a 429 or a 5xx
-cannot do the work twice; GET is harmless anyway. A PATCH is sent again only where it surely was not
-carried out. Answers that say no become `Refused`, a network that stays silent becomes `NotReady`.
+A GET, and a POST with its Idempotency-Key, can be sent again after a lost response or a 5xx. A
+PATCH is only sent again when it was not carried out. An error response raises `ApiError`, no
+response raises `NotReady`.
 """
 
 import random
@@ -18,32 +18,31 @@ from urllib.parse import urlsplit
 import httpx
 from ulid import ULID
 
-from zebros.errors import BadInput, NotReady, Refused
+from zebros.errors import ApiError, BadInput, NotReady
 
-PAGE = 200
-"""Items a list answers at most."""
-_SERVER_SHOULD_RECOVER = frozenset({429, 500, 502, 503, 504})
-_NOT_CARRIED_OUT = frozenset({429, 503})
-_KEY_IN_USE = "idempotency-key-in-use"
+PAGE_SIZE = 200
+"""The most items that one page of a list can have."""
+_IDEMPOTENT = frozenset({"GET", "HEAD", "POST"})
+"""Methods that can be sent twice; every POST has an Idempotency-Key."""
 _LONGEST_WAIT_S = 20.0
-_PATIENCE_S = 100.0
-"""For one answer. API Gateway gives up after 29 s by itself; a busy laptop may take longer."""
+_TIMEOUT_S = 100.0
+"""For one response. API Gateway stops after 29 s; the local platform may take longer."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Tokens(Protocol):
-    """Where bearer tokens come from."""
+    """A source of bearer tokens."""
 
     def current(self) -> str:
-        """A token that should be valid."""
+        """A token that is probably valid."""
 
     def renewed(self) -> str | None:
-        """Another token after the current one was refused; None when there is no way to get one."""
+        """A new token after the current one was refused; None when there is no other."""
 
 
 @dataclass(frozen=True)
-class GivenToken:
-    """A token someone passed in: it cannot be renewed."""
+class StaticToken:
+    """A fixed token, which cannot be renewed."""
 
     token: str
 
@@ -56,22 +55,16 @@ class GivenToken:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: any 2xx or 3xx."""
+    """A response with a 2xx or 3xx status."""
 
     status: int
     headers: httpx.Headers
     body: Any
-    """The parsed JSON; text when the answer is not JSON; None when it is empty."""
-
-    @property
-    def etag(self) -> str | None:
-        """The version of the record, as `If-Match` wants it."""
-        tag: str | None = self.headers.get("ETag")
-        return tag
+    """The parsed JSON; text when it is not JSON; None when it is empty."""
 
 
 class Client:
-    """Talks to one API as one user. Safe to share between threads."""
+    """A client of one API for one user. Threads may share it."""
 
     def __init__(
         self,
@@ -85,13 +78,13 @@ class Client:
     ) -> None:
         self.base = base.rstrip("/")
         self.correlation_id = str(ULID())
-        """One for all requests of this client: `events trace` finds them by it."""
+        """Sent with every request; `events trace` finds the logs of a request by it."""
         self._tokens, self._attempts, self._sleep = tokens, attempts, sleep
         self._http = httpx.Client(
             transport=transport,
-            timeout=httpx.Timeout(_PATIENCE_S, connect=5.0),
+            timeout=httpx.Timeout(_TIMEOUT_S, connect=5.0),
             limits=httpx.Limits(max_connections=connections),
-            # A proxy of the environment must not stand between us and our own machine.
+            # Requests to this machine must not go through a proxy.
             trust_env=urlsplit(base).hostname not in _LOOPBACK,
         )
 
@@ -102,22 +95,22 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
         self._http.close()
 
     def get(self, path: str, **query: str | int | None) -> Any:
-        """The body of a GET; parameters that are None are left out."""
+        """The body of the response to a GET; parameters that are None are left out."""
         return self.request("GET", path, query=query).body
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
-        """The body of the answer to a POST."""
+        """The body of the response to a POST."""
         return self.request("POST", path, body=body, key=key).body
 
     def items(self, path: str, **query: str | int | None) -> Iterator[dict[str, Any]]:
-        """Every item of a list, page after page, by following its cursors."""
+        """Every item of a list, page after page."""
         cursor: str | None = None
         while True:
-            page = self.get(path, **{"limit": PAGE, **query, "cursor": cursor})
+            page = self.get(path, **{"limit": PAGE_SIZE, **query, "cursor": cursor})
             yield from page["items"]
             cursor = page.get("next_cursor")
             if not cursor:
@@ -133,16 +126,16 @@ class Client:
         headers: dict[str, str] | None = None,
         key: str | None = None,
     ) -> Answer:
-        """Send one request until it is answered. Raises Refused (4xx, 5xx) or NotReady (silence).
+        """Send a request, with retries. Raises ApiError, or NotReady when there is no response.
 
-        `body` is JSON to be; str and bytes are sent as they are. `key` is the Idempotency-Key of a
-        POST; without it each call is a request of its own.
+        `body` is sent as JSON; str and bytes are sent as they are. `key` is the Idempotency-Key of
+        a POST; by default each call has a new one.
         """
         sent = {"X-Correlation-Id": self.correlation_id, "Accept": "application/json"}
         if method == "POST":
             sent["Idempotency-Key"] = key or str(ULID())
         arguments: dict[str, Any] = {}
-        if query:  # httpx would put even an empty one in place of what the path says
+        if query:  # httpx would replace the path's own query by an empty one
             arguments["params"] = {k: v for k, v in query.items() if v is not None}
         if isinstance(body, str | bytes):
             arguments["content"] = body
@@ -152,9 +145,9 @@ class Client:
             merge = "application/merge-patch+json"
             sent["Content-Type"] = merge if method == "PATCH" else "application/json"
         url = self.base + "/" + path.lstrip("/")
-        return self._answered(method, url, path, sent | (headers or {}), arguments)
+        return self._send(method, url, path, sent | (headers or {}), arguments)
 
-    def _answered(
+    def _send(
         self, method: str, url: str, path: str, headers: dict[str, str], arguments: dict[str, Any]
     ) -> Answer:
         token = self._tokens.current()
@@ -164,10 +157,10 @@ class Client:
             headers["Authorization"] = f"Bearer {token}"
             try:
                 response = self._http.request(method, url, headers=headers, **arguments)
-            except httpx.TransportError as fault:
-                if last or not _may_repeat(method, fault):
-                    raise self._silence(method, path, fault) from fault
-                self._sleep(_pause(attempt, None))
+            except httpx.TransportError as error:
+                if last or not _is_retryable_failure(method, error):
+                    raise self._no_response(method, path, error) from error
+                self._sleep(_delay(attempt, None))
                 continue
             if response.status_code == 401 and not renewed:
                 renewed, fresh = True, self._tokens.renewed()
@@ -176,19 +169,15 @@ class Client:
                     continue
             if response.is_success or response.is_redirect:
                 return Answer(response.status_code, response.headers, _read(response))
-            refused = Refused(response.status_code, _problem(response), request=f"{method} {path}")
-            if last or not _worth_repeating(method, refused):
-                raise refused
-            self._sleep(_pause(attempt, response.headers.get("Retry-After")))
+            if last or not _is_retryable_response(method, response):
+                raise ApiError(response.status_code, _problem(response), request=f"{method} {path}")
+            self._sleep(_delay(attempt, response.headers.get("Retry-After")))
         raise AssertionError("the last attempt returns or raises")
 
-    def download(
-        self, url: str, target: Path, *, on_bytes: Callable[[int], None] = lambda _: None
-    ) -> int:
-        """Save a presigned link, without our token (it carries its own signature); bytes written.
+    def download(self, url: str, target: Path) -> int:
+        """Save the file of a presigned URL, without our token; returns its bytes.
 
-        The file appears under its name only when it is whole. Raises BadInput when it cannot be
-        written.
+        The file gets its name when it is complete. Raises BadInput when it cannot be written.
         """
         part = target.with_name(target.name + ".part")
         written = 0
@@ -197,64 +186,69 @@ class Client:
             with httpx.stream("GET", url, timeout=60.0, trust_env=trust) as response:
                 if not response.is_success:
                     response.read()
-                    raise Refused(response.status_code, _problem(response), request="download")
+                    raise ApiError(response.status_code, _problem(response), request="download")
                 with part.open("wb") as file:
                     for chunk in response.iter_bytes(1 << 16):
                         written += file.write(chunk)
-                        on_bytes(len(chunk))
             part.replace(target)
-        except httpx.TransportError as fault:
-            raise NotReady("The download broke off.", hint="Run the command again.") from fault
-        except OSError as fault:
-            raise BadInput(f"{target} cannot be written: {fault.strerror or fault}.") from fault
+        except httpx.TransportError as error:
+            raise NotReady(
+                "The download was interrupted.", hint="Run the command again."
+            ) from error
+        except OSError as error:
+            raise BadInput(f"{target} cannot be written: {error.strerror or error}.") from error
         finally:
-            with suppress(OSError):  # it could not even be made
+            with suppress(OSError):  # it may never have been created
                 part.unlink(missing_ok=True)
         return written
 
-    def _silence(self, method: str, path: str, fault: httpx.TransportError) -> NotReady:
+    def _no_response(self, method: str, path: str, error: httpx.TransportError) -> NotReady:
         host = urlsplit(self.base).netloc
-        if isinstance(fault, httpx.ConnectError | httpx.ConnectTimeout):
-            what = f"Nothing answers at {host}"
-        elif isinstance(fault, httpx.TimeoutException):
-            what = f"{host} took too long to answer {method} {path}"
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            message = f"Nothing answers at {host}"
+        elif isinstance(error, httpx.TimeoutException):
+            message = f"{host} took too long to answer {method} {path}"
         else:
-            what = f"{host} broke off the connection during {method} {path}"
+            message = f"{host} closed the connection during {method} {path}"
         return NotReady(
-            f"{what}.", hint="`zebros status` says whether the CRM is up; `zebros up` starts it."
+            f"{message}.",
+            hint="`zebros status` shows whether the CRM runs; `zebros up` starts it.",
         )
 
 
-def _may_repeat(method: str, fault: httpx.TransportError) -> bool:
-    never_sent = isinstance(fault, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-    return never_sent or method in ("GET", "HEAD", "POST")
+def _is_retryable_failure(method: str, error: httpx.TransportError) -> bool:
+    """Whether a request without response can be sent again."""
+    never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    return never_sent or method in _IDEMPOTENT
 
 
-def _worth_repeating(method: str, refused: Refused) -> bool:
-    if refused.status == 409:
-        # Its first sending was carried out; the stored answer is about to be there.
-        return refused.slug == _KEY_IN_USE
-    if method in ("GET", "HEAD", "POST"):
-        return refused.status in _SERVER_SHOULD_RECOVER
-    return refused.status in _NOT_CARRIED_OUT
+def _is_retryable_response(method: str, response: httpx.Response) -> bool:
+    """Whether the API asks for a retry, or one is safe and may succeed.
+
+    With 429 and 503 the request was not carried out; API Gateway sends them without Retry-After.
+    """
+    if "Retry-After" in response.headers or response.status_code in (429, 503):
+        return True
+    return method in _IDEMPOTENT and response.is_server_error
 
 
-def _pause(attempt: int, retry_after: str | None) -> float:
-    """Seconds until the next attempt: what the server asks for, else full jitter up to 2^n x 0.2 s.
+def _delay(attempt: int, retry_after: str | None) -> float:
+    """Seconds until the next attempt: as the API asks, else exponential with full jitter.
 
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
-    if retry_after:
-        try:
-            asked = float(retry_after)
-        except ValueError:
-            try:
-                asked = parsedate_to_datetime(retry_after).timestamp() - time.time()
-            except ValueError:
-                asked = 0.0
-        if asked > 0:
-            return min(asked, _LONGEST_WAIT_S)
+    if retry_after and (seconds := _seconds(retry_after)) > 0:
+        return min(seconds, _LONGEST_WAIT_S)
     return random.uniform(0, min(_LONGEST_WAIT_S, 0.2 * 2**attempt))  # noqa: S311
+
+
+def _seconds(retry_after: str) -> float:
+    """The seconds of a Retry-After header (RFC 9110, 10.2.3); 0 when it has none."""
+    with suppress(ValueError):
+        return float(retry_after)
+    with suppress(ValueError):
+        return parsedate_to_datetime(retry_after).timestamp() - time.time()
+    return 0.0
 
 
 def _read(response: httpx.Response) -> Any:
@@ -267,6 +261,7 @@ def _read(response: httpx.Response) -> Any:
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:
+    """The problem document; for another body, one with its status and text."""
     body = _read(response)
     if isinstance(body, dict):
         return body

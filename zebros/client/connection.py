@@ -1,4 +1,4 @@
-"""Where the CRM is and who is asking: from options, the environment and `.local/state.json`."""
+"""The CRM and the user of a command: from options, the environment and `.local/state.json`."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from zebros.client import stack as deployed
-from zebros.client.api import Client, GivenToken, Tokens
+from zebros.client.api import Client, StaticToken, Tokens
 from zebros.client.stack import Resources
 from zebros.errors import BadInput, NotReady
 from zebros.local.home import Home
@@ -30,10 +30,8 @@ class Deployment:
     region: str
 
     def aws(self, service: str) -> Any:
-        """A client of an AWS service, where this stack lives."""
-        from kernel.runtime import (
-            aws,  # boto3 costs a quarter second that most commands need not pay
-        )
+        """A client of an AWS service, for the platform or account of this stack."""
+        from zebros.client import aws  # importing botocore takes a quarter of a second
 
         return aws.client(service, self.endpoint)
 
@@ -45,18 +43,18 @@ class LocalIssuer:
     base: str
     tenant: str
     user: str
-    _kept: list[str] = field(default_factory=list)
+    _tokens: list[str] = field(default_factory=list)
 
     def current(self) -> str:
-        if not self._kept:
-            self._kept.append(self._mint())
-        return self._kept[-1]
+        if not self._tokens:
+            self._tokens.append(self._request())
+        return self._tokens[-1]
 
     def renewed(self) -> str | None:
-        self._kept.append(self._mint())
-        return self._kept[-1]
+        self._tokens.append(self._request())
+        return self._tokens[-1]
 
-    def _mint(self) -> str:
+    def _request(self) -> str:
         url = f"{self.base}{self.tenant}/protocol/openid-connect/token"
         form = {
             "grant_type": "password",
@@ -66,20 +64,20 @@ class LocalIssuer:
         }
         try:
             response = httpx.post(url, data=form, timeout=10.0, trust_env=False)
-        except httpx.TransportError as fault:
+        except httpx.TransportError as error:
             raise NotReady(
                 "The local issuer of tokens does not answer.",
-                hint="`zebros status` says what runs; `zebros up` starts it.",
-            ) from fault
+                hint="`zebros status` shows what runs; `zebros up` starts it.",
+            ) from error
         if response.is_success:
             return str(response.json()["access_token"])
         try:
-            said = response.json()
-            reason = str(said.get("error_description") or said.get("error") or "")
+            body = response.json()
+            reason = str(body.get("error_description") or body.get("error") or "")
         except ValueError:
             reason = ""
         raise NotReady(
-            f"The local issuer gives no token to {self.user} of tenant {self.tenant}"
+            f"The local issuer refused a token for {self.user} of tenant {self.tenant}"
             f"{': ' + reason if reason else ''}.",
             hint="`zebros token --help` shows how to choose a tenant and a user.",
         )
@@ -87,7 +85,7 @@ class LocalIssuer:
 
 @dataclass
 class Connection:
-    """The options that every command shares, and what follows from them."""
+    """The options that all commands share."""
 
     home: Path = DEFAULT_HOME
     api: str | None = None
@@ -98,12 +96,12 @@ class Connection:
     stack: str | None = None
 
     def state(self) -> dict[str, Any] | None:
-        """What the local platform wrote about itself; None when none was started here."""
+        """The state.json of the local platform; None when none was started here."""
         return Home(self.home).state() or None
 
     @property
     def realm(self) -> str:
-        """The tenant that is spoken for: the token's, which no option changes, else the chosen."""
+        """The tenant of the token, else the one of `--tenant`."""
         if not self.token:
             return self.tenant
         try:
@@ -111,10 +109,10 @@ class Connection:
             claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
             return str(claims["iss"]).rstrip("/").rpartition("/")[2]
         except (IndexError, KeyError, TypeError, ValueError):
-            return self.tenant  # not a token of ours; the API will say so
+            return self.tenant  # not a token of the CRM; the API will refuse it
 
     def client(self, *, connections: int = 16) -> Client:
-        """The API's client for the chosen user."""
+        """An API client for the user."""
         state = self.state()
         base = self.api or (state or {}).get("api")
         if not base:
@@ -123,12 +121,12 @@ class Connection:
                 hint="`zebros up` starts one; `--api URL` names a deployed one.",
             )
         if not str(base).startswith(("http://", "https://")):
-            raise BadInput(f"--api {base} is no URL.", hint="It looks like https://host/v1.")
+            raise BadInput(f"--api {base} is not a URL.", hint="It looks like https://host/v1.")
         return Client(str(base), self._tokens(str(base), state), connections=connections)
 
     def _tokens(self, base: str, state: dict[str, Any] | None) -> Tokens:
         if self.token:
-            return GivenToken(self.token)
+            return StaticToken(self.token)
         if state and _is_local(base, state):
             return LocalIssuer(str(state["issuer_base"]), self.tenant, self.user)
         raise NotReady(
@@ -137,10 +135,10 @@ class Connection:
         )
 
     def deployment(self) -> Deployment:
-        """The stack behind the CRM: the local one, or the one AWS knows as `stack`.
+        """The stack of the CRM: the local one, or `stack` in AWS.
 
-        Raises BadInput when `api` is a deployed CRM's and no stack is named: the local one must not
-        be taken for it.
+        Raises BadInput when `api` is a deployed CRM but `stack` is not named: it is not the local
+        stack.
         """
         state = None if self.stack else self.state()
         if self.api and not self.stack and not (state and _is_local(self.api, state)):
@@ -149,7 +147,7 @@ class Connection:
                 hint="Name the stack: `--stack NAME`, or ZEBROS_STACK in the environment.",
             )
         if state:
-            # A real account's credentials must not be sent to, or be needed by, the local platform.
+            # The local platform neither needs nor gets the credentials of an account.
             os.environ.update(AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local")  # noqa: S106
             os.environ.pop("AWS_PROFILE", None)
             region = str(state.get("region", "us-east-1"))
@@ -165,16 +163,16 @@ class Connection:
     def _deployed(self, stack: str) -> Deployment:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        from kernel.runtime import aws
+        from zebros.client import aws
 
         try:
             cloudformation = aws.client("cloudformation")
             resources = deployed.read(cloudformation, stack)
-        except (BotoCoreError, ClientError) as fault:
+        except (BotoCoreError, ClientError) as error:
             raise NotReady(
-                f"The stack {stack} cannot be read: {fault}",
+                f"The stack {stack} cannot be read: {error}",
                 hint="Check the name, the region (AWS_REGION) and the credentials.",
-            ) from fault
+            ) from error
         return Deployment(resources, None, str(cloudformation.meta.region_name))
 
 

@@ -1,6 +1,6 @@
-"""What a deployed stack consists of: names and addresses by logical id, nested stacks included.
+"""The resources of a deployed stack and its nested stacks, by logical id.
 
-A resource of a module (infra/modules) is called after what it stands before: `DeadLetters` in the
+A resource of a module (infra/modules) gets the name of its function in front: `DeadLetters` in the
 nested stack `CustomersRelayInput` is `CustomersRelayDeadLetters`.
 """
 

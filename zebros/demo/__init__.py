@@ -1,6 +1,6 @@
-"""A demo company: invented, seeded, dated relative to today, loaded as any customer would."""
+"""The demo company: generated from a seed, dated relative to today, loaded through the API."""
 
 from zebros.demo.company import DemoCompany, generate
-from zebros.demo.loading import SEED, Summary, load
+from zebros.demo.load_company import SEED, Summary, load
 
 __all__ = ["SEED", "DemoCompany", "Summary", "generate", "load"]

@@ -1,7 +1,7 @@
-"""The demo company's records: what it sells, to whom, and the last fifteen months of deals.
+"""The records of the demo company: products, accounts, contacts, opportunities and tasks.
 
-`generate` is a pure function of its seed and its day: the same two give the same company to the
-byte. References are external ids of the system `demo`; loading replaces them by the CRM's own ids.
+`generate` is a pure function of seed and day. References are external ids of the system `demo`;
+loading replaces them by ids of the CRM.
 """
 
 import random
@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from zebros.demo.deals import deals, tasks
-from zebros.demo.people import SELLERS
-from zebros.demo.words import (
+from zebros.demo.names import (
     COUNTRIES,
     FAMILY_NAMES,
     FIRST_WORDS,
@@ -19,16 +17,18 @@ from zebros.demo.words import (
     SECTORS,
     TITLES,
 )
+from zebros.demo.opportunities import opportunities, tasks
+from zebros.demo.sellers import SELLERS
 
 SYSTEM = "demo"
-ACCOUNTS, CONTACTS, DEALS, TASKS = 60, 150, 900, 28
+ACCOUNTS, CONTACTS, OPPORTUNITIES, TASKS = 60, 150, 900, 28
 
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class DemoCompany:
-    """Everything there is to load, in the order it must be loaded."""
+    """All records, in the order in which they are loaded."""
 
     today: date
     products: list[Record]
@@ -58,8 +58,8 @@ def generate(seed: int, today: date) -> DemoCompany:
     rng = random.Random(seed)  # noqa: S311 - invented data, not secrets
     accounts = _accounts(rng, today)
     contacts = _contacts(rng, accounts)
-    opportunities = deals(rng, today, accounts, contacts, PRODUCTS, DEALS)
-    buyers = {deal["account_id"] for deal in opportunities if deal["stage"] == "won"}
+    sales = opportunities(rng, today, accounts, contacts, PRODUCTS, OPPORTUNITIES)
+    buyers = {opportunity["account_id"] for opportunity in sales if opportunity["stage"] == "won"}
     for account in accounts:
         if account["external_ids"][SYSTEM] in buyers and account["kind"] == "prospect":
             account["kind"] = "customer"
@@ -68,8 +68,8 @@ def generate(seed: int, today: date) -> DemoCompany:
         products=_products(),
         accounts=accounts,
         contacts=contacts,
-        opportunities=opportunities,
-        tasks=tasks(rng, today, opportunities, accounts, contacts, TASKS),
+        opportunities=sales,
+        tasks=tasks(rng, today, sales, accounts, contacts, TASKS),
     )
 
 
@@ -121,7 +121,7 @@ def _accounts(rng: random.Random, today: date) -> list[Record]:
 
 
 def _contacts(rng: random.Random, accounts: list[Record]) -> list[Record]:
-    """Everyone has one contact at least, larger accounts more; no name comes twice."""
+    """Every account has a contact, larger ones have more; names are unique."""
     pairs = [(given, family) for given in GIVEN_NAMES for family in FAMILY_NAMES]
     names = rng.sample(pairs, CONTACTS)
     weights = [account["employees"] ** 0.5 for account in accounts]
@@ -149,12 +149,12 @@ def _contacts(rng: random.Random, accounts: list[Record]) -> list[Record]:
 
 
 def slug(name: str) -> str:
-    """A name as part of a host or an address."""
+    """A name as part of a host name or an e-mail address."""
     return "".join(c if c.isalnum() else "-" for c in name.lower().replace(" & ", "-")).strip("-")
 
 
 def phone(number: int) -> str:
-    """A number that rings nowhere: 555-0100 to 0199 is kept for fiction in every area code.
+    """A number that nobody has: 555-0100 to 555-0199 are reserved for fiction in every area code.
 
     https://www.nationalnanpa.com (555 line numbers)
     """

@@ -1,5 +1,5 @@
-"""The cloud on a laptop: the pinned emulator, mended in-process where it departs from AWS.
+"""The cloud on a laptop: the pinned emulator, patched in-process where it departs from AWS.
 
-`python -m zebros.emulator --port N --home DIR` runs it. Each module that mends something says in
-its docstring what the stock fault is, mends it in `apply()`, and has a test that shows both.
+`python -m zebros.emulator --port N --home DIR` runs it. The docstring of each patch describes the
+stock fault and the fix, `apply()` patches, and a test shows the emulator as shipped and patched.
 """

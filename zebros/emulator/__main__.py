@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,24 +9,20 @@ from zebros.emulator.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve until told to stop. Exits with a sentence when the port is taken."""
+    """Serve until TERM. Exits with a sentence when the port is taken."""
     options = argparse.ArgumentParser(prog="python -m zebros.emulator", description=__doc__)
     options.add_argument("--port", type=int, required=True, help="The port on 127.0.0.1.")
     options.add_argument("--home", type=Path, required=True, help="The folder of its state.")
     options.add_argument("--snapshot", type=float, default=Settings.snapshot_s, metavar="SECONDS")
     options.add_argument("--workers", type=int, default=Settings.workers, metavar="N")
-    options.add_argument("--log-level", default=Settings.log_level)
     given = options.parse_args(argv)
-    settings = Settings(
-        given.port, given.home.resolve(), given.snapshot, given.workers, given.log_level
-    )
+    settings = Settings(given.port, given.home.resolve(), given.snapshot, given.workers)
     settings.enter()
-    from zebros.emulator import patches, seams  # the emulator reads the environment at import
+    from zebros.emulator import patches, server  # the emulator reads the environment at import
 
     patches.apply(settings)
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
-    sys.argv = sys.argv[:1]  # the emulator parses the command line too
-    seams.module("app").main()
+    server.run(settings)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,32 @@
 """Execution environments: one process a function at a time, as Lambda has them.
 
-Stock faults: a handler that prints nothing costs 50 ms more than it takes (the log is waited
-for); every exception ends the process, so that the next call is a cold start; the error's type
-is always `Runtime.HandlerError`; the process inherits the developer's environment and
-site-packages, so that a dependency missing from a package is found nevertheless; every process
-unpacks code and layers anew.
+Stock faults: a handler that prints nothing costs 50 ms more than it takes (the log is waited for);
+every exception ends the process, so that the next call is a cold start; the error's type is always
+`Runtime.HandlerError`; the process inherits the developer's environment and site-packages, so that
+a dependency missing from a package is found nevertheless; every process unpacks code and layers
+again.
 
-Mended: the end of the log is marked; exceptions are answered with their type and trace;
-functions see their package, their layers, the standard library and what Lambda's runtime brings
-(boto3), no more; unpacked code is kept per content.
+Fix: the log is a file that is read when the answer is there; exceptions are answered with their
+type and trace; functions see their package, their layers, the standard library and what Lambda's
+runtime brings (boto3), no more; unpacked code is kept per content.
 """
 
-import contextlib
 import hashlib
 import io
 import json
-import logging
 import os
 import re
-import selectors
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from zebros.emulator import bootstrap
 from zebros.emulator.seams import module
@@ -35,16 +34,13 @@ from zebros.emulator.settings import Settings
 
 _INIT_S = 60.0
 """Seconds to import a handler; AWS allows 10, on faster machines than a busy laptop."""
-_TERM_S = 2.0
+_EXIT_S = 2.0
 _RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 """https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime includes the SDK."""
 _EXECUTE_API = re.compile(r"https://(\w+)\.execute-api\.[\w-]+\.amazonaws\.com")
 _unpacking = threading.Lock()
-_log = logging.getLogger("lambda")
 
-
-class Stopped(Exception):
-    """The process ended before it answered."""
+type Answer = dict[str, Any]
 
 
 class Environment:
@@ -63,183 +59,134 @@ class Environment:
         self._settings = settings
         self._proc: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
-        self._lines: list[str] = []
-        self._log_ended = threading.Event()
-        self._unread = b""
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # of all its processes
+        self._channel: socket.socket | None = None
+        self._answers: IO[bytes] = io.BytesIO()
 
-    def invoke(
-        self,
-        event: Any,
-        request_id: str,
-        *,
-        trace_id: str | None = None,
-        invoked_function_arn: str = "",
-        **_: Any,
-    ) -> dict[str, Any]:
-        """One event; {"result": …} or {"failed": {errorType, errorMessage, …}}, each with "log"."""
+    def invoke(self, event: Any, request_id: str, **_: Any) -> Answer:
+        """One event; status "ok" with "result" or "error" with "error_payload", each with "log"."""
         timeout = float(self.config.get("Timeout", 3))
-        asked = {
+        call = {
             "event": event,
             "request_id": request_id,
-            "arn": invoked_function_arn or self.config.get("FunctionArn", ""),
-            "trace_id": trace_id,
+            "arn": self.config["FunctionArn"],
             "timeout_s": timeout,
         }
         with self._lock:
-            started = self._start()
-            if started is not None:
-                return started
             try:
-                answer = self._ask(asked, timeout)
+                running = self._proc is not None and self._proc.poll() is None
+                answer = {"status": "ok"} if running else self._start()
+                if answer["status"] == "ok":
+                    answer = self._ask(call, timeout)
             except TimeoutError:
-                answer = self._ended(
-                    "Sandbox.Timedout",
-                    f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds",
+                self._end(at_once=True)
+                message = (
+                    f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds"
                 )
-            except (Stopped, OSError) as fault:
-                answer = self._ended("Runtime.ExitError", f"RequestId: {request_id} Error: {fault}")
+                answer = _failed("Sandbox.Timedout", message)
+            except (EOFError, ConnectionError):
+                message = f"RequestId: {request_id} Error: Runtime exited with {self._end()}"
+                answer = _failed("Runtime.ExitError", message)
             return {**answer, "log": self._take_log()}
 
-    def _spawn(self) -> None:
-        """Start now what the next call would start (the emulator asks for it before SnapStart)."""
-        failed = self._start()
-        if failed is not None:
-            raise RuntimeError(failed["failed"]["errorMessage"])
-
-    def _start(self) -> dict[str, Any] | None:
-        """Have a process with the handler imported; the failure when it cannot be."""
-        if self._proc is not None and self._proc.poll() is None:
-            return None
+    def _start(self) -> Answer:
+        """Start a process and have it import the handler."""
         code = unpacked(self._settings.scratch, self.code_zip)
-        self._lines, self._unread = [], b""
-        self._proc = subprocess.Popen(
-            [sys.executable, "-I", "-S", bootstrap.__file__],
-            cwd=code,
-            env=self._environment(code),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        threading.Thread(target=self._read_log, args=(self._proc,), daemon=True).start()
+        self._channel, theirs = socket.socketpair()
+        self._answers = self._channel.makefile("rb")
+        with theirs:
+            self._proc = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-u", bootstrap.__file__],
+                cwd=code,
+                env=self._environment(code),
+                stdin=theirs.fileno(),
+                stdout=self._log,
+                stderr=self._log,
+            )
         start = {
             "path": [str(code), *self._layers()],
             "runtime": str(runtime(self._settings.scratch)),
             "handler": self.config.get("Handler", ""),
         }
-        try:
-            answer = self._ask(start, _INIT_S)
-        except (TimeoutError, Stopped, OSError) as fault:
-            answer = self._ended("Runtime.InitError", f"The function did not start: {fault}")
-        if "failed" in answer:
+        answer = self._ask(start, _INIT_S)
+        if answer["status"] == "error":
             self._end()
-            return {**answer, "log": self._take_log()}
-        return None
-
-    def _ask(self, document: dict[str, Any], timeout: float) -> dict[str, Any]:
-        process = self._proc
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._log_ended.clear()
-        process.stdin.write(json.dumps(document).encode() + b"\n")
-        process.stdin.flush()
-        ends = time.monotonic() + timeout
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._unread:
-                if not selector.select(max(0.0, ends - time.monotonic())):
-                    raise TimeoutError(f"no answer in {timeout:g} seconds")
-                read = os.read(process.stdout.fileno(), 1 << 20)
-                if not read:
-                    raise Stopped(f"Runtime exited with {_status(process)}")
-                self._unread += read
-        line, _, self._unread = self._unread.partition(b"\n")
-        self._log_ended.wait(1.0)
-        answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def _ended(self, kind: str, message: str) -> dict[str, Any]:
-        self._end()
-        return {"failed": {"errorType": kind, "errorMessage": message}}
+    def _ask(self, document: dict[str, Any], timeout: float) -> Answer:
+        assert self._channel is not None
+        self._channel.settimeout(timeout)
+        self._channel.sendall(json.dumps(document).encode() + b"\n")
+        line = self._answers.readline()
+        if not line:
+            raise EOFError
+        answer: Answer = json.loads(line)
+        return answer
 
-    def _end(self) -> None:
+    def _end(self, *, at_once: bool = False) -> str:
+        """Have the process end, killed if it must be; how it ended."""
+        self._answers.close()
+        if self._channel is not None:
+            self._channel.close()
         process, self._proc = self._proc, None
-        if process is not None:
+        if process is None:
+            return "no status"
+        try:
+            code = process.wait(0 if at_once else _EXIT_S)
+        except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(timeout=_TERM_S)
-            _close(process)
-
-    def kill(self) -> None:
-        """End the process."""
-        module("core.lambda_runtime").kill_workers([self])
+            code = process.wait()
+        return f"signal {-code}" if code < 0 else f"exit status {code}"
 
     def _discard_tmpdir(self) -> None:
-        """Nothing to do: unpacked code is shared."""
-
-    def _read_log(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stderr is not None
-        marker = bootstrap.END_OF_LOG
-        with contextlib.suppress(ValueError):  # closed under us, because the process was ended
-            for raw in process.stderr:
-                line = raw.decode("utf-8", "replace").rstrip("\n")
-                if line == marker:
-                    self._log_ended.set()
-                else:
-                    self._lines.append(line)
+        """What the emulator calls when it has ended the process; unpacked code is shared."""
+        self._end()
+        self._log.close()
 
     def _take_log(self) -> str:
-        lines, self._lines = self._lines, []
-        return "\n".join(lines)
+        """What was printed by this call; the file, whose position is shared, is empty again."""
+        file = self._log.fileno()
+        text = os.pread(file, os.lseek(file, 0, os.SEEK_CUR), 0)
+        os.ftruncate(file, 0)
+        os.lseek(file, 0, os.SEEK_SET)
+        return text.decode("utf-8", "replace").rstrip("\n")
 
     def _layers(self) -> list[str]:
         """The folders of layers for sys.path. A later layer covers an earlier one."""
         functions = module("services.lambda_svc")
-        folders: list[str] = []
-        for attached in reversed(self.config.get("Layers") or []):
-            content = functions._resolve_layer_zip(attached)
-            if not content:
-                continue
-            python = unpacked(self._settings.scratch, content) / "python"
-            version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-            folders += [str(python / "lib" / version / "site-packages"), str(python)]
-        return folders
+        contents = map(functions._resolve_layer_zip, reversed(self.config.get("Layers") or []))
+        folders = [unpacked(self._settings.scratch, zipped) for zipped in contents if zipped]
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        inside = (f"python/lib/{version}/site-packages", "python")
+        return [str(folder / path) for folder in folders for path in inside]
 
     def _environment(self, code: Path) -> dict[str, str]:
         own = (self.config.get("Environment") or {}).get("Variables") or {}
-        runtime_module = module("core.lambda_runtime")
-        reserved = runtime_module._RESERVED_RUNTIME_ENV_VARS
-        _, region = runtime_module._account_region_from_function_config(self.config)
-        inherited = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+        emulated = module("core.lambda_runtime")
+        _, region = emulated._account_region_from_function_config(self.config)
+        endpoint = self._settings.endpoint
         return {
-            "AWS_ENDPOINT_URL": self._settings.endpoint,
+            "PATH": os.environ.get("PATH", ""),
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
-            "PYTHONUNBUFFERED": "1",
-            **inherited,
+            "AWS_ENDPOINT_URL": endpoint,
             **{
-                key: self._local(str(value))
+                # The platform stands for an API's address in the cloud.
+                key: _EXECUTE_API.sub(rf"{endpoint}/_aws/execute-api/\1", str(value))
                 for key, value in own.items()
-                if key not in reserved and not (key == "AWS_ENDPOINT_URL" and not value)
+                if value or key != "AWS_ENDPOINT_URL"
             },
-            **runtime_module.execution_credentials(self.config),
+            **emulated.execution_credentials(self.config),
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
             "AWS_LAMBDA_FUNCTION_NAME": self.func_name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.config.get("MemorySize", 128)),
             "AWS_LAMBDA_FUNCTION_VERSION": self.config.get("Version", "$LATEST"),
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.func_name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[$LATEST]{id(self):032x}",
             "LAMBDA_TASK_ROOT": str(code),
-            "_HANDLER": self.config.get("Handler", ""),
             # The SDK must not put a host name in front of 127.0.0.1.
-            runtime_module.HOST_PREFIX_ENV: "true",
+            emulated.HOST_PREFIX_ENV: "true",
         }
-
-    def _local(self, value: str) -> str:
-        """An address of an API in the cloud, of which the platform is the local one."""
-        return _EXECUTE_API.sub(rf"{self._settings.endpoint}/_aws/execute-api/\1", value)
 
 
 def unpacked(scratch: Path, archive: bytes) -> Path:
@@ -261,26 +208,13 @@ def runtime(scratch: Path) -> Path:
     with _unpacking:
         if not folder.exists():
             folder.mkdir(parents=True)
-            for name in _RUNTIME:
-                found = find_spec(name)
-                if found is None or found.origin is None:
-                    continue
-                origin = Path(found.origin)
+            for spec in filter(None, map(find_spec, _RUNTIME)):
+                origin = Path(spec.origin or "")
                 target = origin.parent if origin.name == "__init__.py" else origin
                 (folder / target.name).symlink_to(target)
     return folder
 
 
-def _status(process: subprocess.Popen[bytes]) -> str:
-    try:
-        code = process.wait(timeout=_TERM_S)
-    except subprocess.TimeoutExpired:
-        return "no status"
-    return f"signal {-code}" if code < 0 else f"exit status {code}"
-
-
-def _close(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            with contextlib.suppress(OSError):  # unsent bytes for a process that is gone
-                pipe.close()
+def _failed(kind: str, message: str) -> Answer:
+    document = {"errorType": kind, "errorMessage": message}
+    return {"status": "error", "error_payload": document}

@@ -1,14 +1,13 @@
 """What happened since the last snapshot: item changes and started executions, a line each.
 
-A line is handed to the operating system before the caller hears that the change was made; a
-killed platform therefore loses no item. (A power cut may lose the last lines: nothing is
-flushed to the disk.) Segments are numbered; a snapshot names the segment that begins where it
-ends.
+A line is written before the caller gets its answer: a killed platform loses no item. (A power cut
+may lose the last lines, because nothing is flushed to the disk.) Segments are numbered; a snapshot
+names the segment that begins where it ends.
 """
 
+import io
 import json
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,22 +24,21 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._file: int | None = None
+        self._file: io.FileIO | None = None
         self._together = threading.local()
         self.segment = 0
 
     def open(self, segment: int) -> None:
         """Go on in this segment."""
-        self.close()
-        self.segment = segment
-        self._file = os.open(
-            self._path(segment), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-        )
+        previous = self._file
+        self.segment, self._file = segment, self._path(segment).open("ab", buffering=0)
+        if previous is not None:
+            previous.close()
 
     def close(self) -> None:
         """Write no more."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
 
     def write(self, kind: str, *content: Any) -> None:
@@ -50,7 +48,7 @@ class Journal:
             changes.append((kind, *content))
         elif self._file is not None:
             line = json.dumps((kind, *content), ensure_ascii=False) + "\n"
-            os.write(self._file, line.encode())
+            self._file.write(line.encode())
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -95,10 +93,7 @@ def record(journal: Journal) -> None:
     tables, flows = module("services.dynamodb"), module("services.stepfunctions")
 
     def emit(table: str, event: str, old: Any, new: Any, replicate: bool = True) -> Any:
-        if event == "REMOVE":
-            journal.write("gone", table, keys(tables, table, old))
-        else:
-            journal.write("item", table, new)
+        journal.write("item", table, new) if new else journal.write("removed", table, old)
         return stock_emit(table, event, old, new, replicate)
 
     def start(data: dict[str, Any]) -> Any:
@@ -118,9 +113,9 @@ def record(journal: Journal) -> None:
 
 
 def repeat(journal: Journal, first: int) -> int:
-    """Do again what the journal says since this segment; how many lines that were.
+    """Apply the lines of the journal since this segment again; how many there were.
 
-    Doing a line twice does no harm: an item is put as it was, an execution has its name.
+    Applying a line twice does no harm: an item is put as it was, an execution has its name.
     """
     lines = 0
     for kind, *content in journal.read(first):
@@ -139,25 +134,13 @@ def _repeat_one(kind: str, *content: Any) -> None:
     table = tables._tables.get(name)
     if table is None:
         return  # deleted with its stack
-    place = _place(tables, table, item)
+    sort = table["sk_name"]
+    place = (
+        tables._extract_key_val(item[table["pk_name"]]),
+        tables._extract_key_val(item[sort]) if sort else "__no_sort__",
+    )
     if kind == "item":
         old = tables._set_item(table, *place, item)
         tables._emit_stream_event(name, "MODIFY" if old else "INSERT", old, item)
     elif (old := tables._remove_item(table, *place)) is not None:
         tables._emit_stream_event(name, "REMOVE", old, None)
-
-
-def keys(tables: Any, name: str, item: dict[str, Any] | None) -> dict[str, Any]:
-    """The key attributes of an item."""
-    table = tables._tables[name]
-    wanted = (table["pk_name"], table["sk_name"])
-    return {key: value for key, value in (item or {}).items() if key in wanted}
-
-
-def _place(tables: Any, table: dict[str, Any], item: dict[str, Any]) -> tuple[Any, Any]:
-    """Under which keys the emulator stores an item."""
-    sort = table["sk_name"]
-    return (
-        tables._extract_key_val(item[table["pk_name"]]),
-        tables._extract_key_val(item[sort]) if sort else "__no_sort__",
-    )

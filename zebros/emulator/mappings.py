@@ -1,76 +1,94 @@
-"""Event source mappings: a thread for each, woken when there is work.
+"""Event source mappings: which one gets its turn, and when.
 
-Stock faults: one thread looks at all mappings in turn and runs the functions of table streams
-itself, so that a slow relay holds up every queue; a mapping reads ten messages at most,
-whatever its BatchSize; MaximumBatchingWindowInSeconds is ignored.
+Stock faults: one thread polls all mappings in turn and runs the functions of table streams
+itself, so that a slow relay delays every queue; MaximumBatchingWindowInSeconds is ignored; a pass
+costs the same whether there is work or not.
 
-Mended: every mapping of a queue or a table stream has its own thread (see `queues` and
-`streams` for what it does); batches fill to BatchSize or until their window is over. Mappings
-of other sources stay with the emulator's own loop.
+Fix: every mapping of a table stream has its own thread (see `streams`); the emulator's own pass
+over queues gets only the mappings whose queue has messages and whose batch is full or whose window
+is over.
 """
 
+import logging
 import time
+from collections.abc import Iterator
 from typing import Any
 
-from zebros.emulator import serving
-from zebros.emulator.queues import Queue
+from zebros.emulator.queues import visible
 from zebros.emulator.seams import module, replace
-from zebros.emulator.sources import LOOK_S, Source
-from zebros.emulator.streams import Stream
+from zebros.emulator.server import started
+from zebros.emulator.streams import POLL_S, Stream
 
-_BREATH_S = 0.004
-"""Work that arrives together is taken together."""
-_KINDS: dict[str, type[Source]] = {"sqs": Queue, "dynamodb": Stream}
+_TOGETHER_S = 0.004
+"""Work that arrives within this time is taken together."""
+running: dict[str, Stream] = {}
+"""The streams that are read, by the mapping's UUID."""
+_windows: dict[str, float] = {}
+"""When the batching window of a mapping is over, by its UUID."""
+_log = logging.getLogger("lambda")
+
+type Scoped = tuple[str, str, dict[str, Any]]
 
 
 def apply() -> None:
-    """Put our threads in the place of the emulator's poller."""
+    """Poll by our loop, and have the emulator poll only the mappings that have work."""
     functions = module("services.lambda_svc")
-    replace(functions, "_poll_loop", Dispatcher(functions).run)
 
+    def due() -> Iterator[Scoped]:
+        for account, region, mapping in stock():
+            if ":sqs:" not in mapping.get("EventSourceArn", "") or _due(account, region, mapping):
+                yield account, region, mapping
 
-class Dispatcher:
-    """Keeps a thread for every mapping and wakes those whose source got work."""
+    def dispatch(identifier: str, *batch: Any) -> None:
+        _windows.pop(identifier, None)
+        stock_dispatch(identifier, *batch)
 
-    def __init__(self, functions: Any) -> None:
-        self._functions = functions
-
-    def run(self) -> None:
-        """For ever (the emulator calls it in a thread of its own)."""
-        wake = self._functions._esm_wake
-        serving.wait()
+    def poll() -> None:
+        started.wait()
         while True:
-            wake.clear()
-            self.turn()
-            time.sleep(_BREATH_S)
-            wake.wait(LOOK_S)
+            functions._esm_wake.clear()
+            worked = False
+            try:
+                worked = turn(functions, stock)
+            except Exception:
+                _log.exception("A pass over the mappings failed.")
+            time.sleep(_TOGETHER_S)
+            if not worked:
+                functions._esm_wake.wait(_until_next_window())
 
-    def turn(self) -> None:
-        """Start what is missing and nudge what has work.
-
-        Also while it is at work: what came after its last look would wait for the next one.
-        """
-        others = self._start_missing()
-        for source in list(running.values()):
-            if source.ready():
-                source.nudged.set()
-        if others:
-            self._functions._poll_kinesis()
-
-    def _start_missing(self) -> bool:
-        others = False
-        for name in [name for name, source in running.items() if not source.is_alive()]:
-            del running[name]
-        for account, region, mapping in self._functions._iter_all_esms():
-            service = mapping.get("EventSourceArn", "::").split(":")[2]
-            if service not in _KINDS:
-                others = True
-            elif mapping["UUID"] not in running:
-                source = _KINDS[service]((account, region), mapping)
-                running[mapping["UUID"]] = source
-                source.start()
-        return others
+    stock = replace(functions, "_iter_all_esms", due)
+    stock_dispatch = replace(functions, "_dispatch_esm_batch", dispatch)
+    replace(functions, "_poll_loop", poll)
 
 
-running: dict[str, Source] = {}
-"""The sources at work, by the mapping's UUID."""
+def turn(functions: Any, mappings: Any) -> bool:
+    """Start and wake the streams that have work and poll everything else; whether it had work."""
+    for identifier in [name for name, stream in running.items() if not stream.is_alive()]:
+        del running[identifier]
+    for account, region, mapping in mappings():
+        if ":dynamodb:" in mapping["EventSourceArn"] and mapping["UUID"] not in running:
+            running[mapping["UUID"]] = Stream((account, region), mapping)
+            running[mapping["UUID"]].start()
+    for stream in running.values():
+        if stream.ready():
+            stream.wake.set()
+    return bool(functions._poll_sqs() | functions._poll_kinesis())
+
+
+def _due(account: str, region: str, mapping: dict[str, Any]) -> bool:
+    """Whether a batch may be taken from the queue of a mapping."""
+    with module("core.responses").request_scope(account, region):
+        queue = module("services.sqs")._queue_by_arn(mapping["EventSourceArn"])
+    window = float(mapping.get("MaximumBatchingWindowInSeconds") or 0)
+    full = int(mapping.get("BatchSize", 10)) if window else 1
+    ready, now = visible(queue, full) if queue else 0, time.monotonic()
+    if not ready:
+        _windows.pop(mapping["UUID"], None)
+        return False
+    return ready >= full or now >= _windows.setdefault(mapping["UUID"], now + window)
+
+
+def _until_next_window() -> float:
+    """Seconds until a batching window is over; POLL_S at most."""
+    now = time.monotonic()
+    return min((ends - now for ends in list(_windows.values()) if ends > now), default=POLL_S)

@@ -1,13 +1,13 @@
-"""Everything that is mended, in the order in which it is applied."""
+"""Every patch of the emulator, in the order in which it is applied."""
+
+from typing import Any
 
 from zebros.emulator import (
     archives,
     callbacks,
     conditions,
-    direct,
     gate,
     gateways,
-    ids,
     keyconditions,
     lambdas,
     mappings,
@@ -24,28 +24,14 @@ from zebros.emulator import (
 )
 from zebros.emulator.settings import Settings
 
+_TEMPLATES: tuple[Any, ...] = (*(conditions, archives, ttl, nested, parameters, secrets, gateways),)
+_SERVICES: tuple[Any, ...] = (keyconditions, callbacks, queues, moves, rules, mappings, sockets)
+
 
 def apply(settings: Settings) -> None:
-    """Mend the emulator; once per process, before it serves."""
-    for patch in (
-        ids.apply,
-        conditions.apply,
-        archives.apply,
-        ttl.apply,
-        nested.apply,
-        parameters.apply,
-        keyconditions.apply,
-        callbacks.apply,
-        queues.apply,
-        moves.apply,
-        rules.apply,
-        mappings.apply,
-        secrets.apply,
-        sockets.apply,
-        gateways.apply,
-    ):
-        patch()
+    """Patch the emulator; once per process, before it serves."""
+    for patch in (*_TEMPLATES, *_SERVICES, server):
+        patch.apply()
     lambdas.apply(settings)
     snapshots = snapshot.apply(settings)
     gate.apply(snapshots)
-    server.apply(direct.answers(snapshots))

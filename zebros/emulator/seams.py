@@ -6,12 +6,13 @@ the defining module alone would leave the others calling the old one. `replace` 
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 _PACKAGE = "ministack."
-_undo: list[Callable[[], None]] = []
+undo: list[Callable[[], object]] = []
+"""What takes the patches back, the last one last; a test calls it."""
 
 
 def module(name: str) -> Any:
@@ -29,45 +30,15 @@ def replace(owner: Any, name: str, new: Any) -> Any:
     the patch must be read again before it may be trusted.
     """
     old = getattr(owner, name)
-    holders = [owner]
-    for key, other in list(sys.modules.items()):
-        if key.startswith(_PACKAGE) and other is not owner and vars(other).get(name) is old:
-            holders.append(other)
-    for holder in holders:
+    importers = [other for key, other in sys.modules.items() if key.startswith(_PACKAGE)]
+    for holder in [owner, *(one for one in importers if vars(one).get(name) is old)]:
         setattr(holder, name, new)
-
-    def undo() -> None:
-        for holder in holders:
-            setattr(holder, name, old)
-
-    _undo.append(undo)
+        undo.append(partial(setattr, holder, name, old))
     return old
 
 
-def register(registry: dict[Any, Any], key: Any, value: Any) -> Any:
-    """Put `value` under `key` of a table of handlers of the emulator; the old value or None."""
-    absent = key not in registry
+def register(registry: dict[Any, Any], key: Any, value: Any) -> None:
+    """Put `value` under `key` of a table of handlers of the emulator."""
     old = registry.get(key)
     registry[key] = value
-
-    def undo() -> None:
-        if absent:
-            registry.pop(key, None)
-        else:
-            registry[key] = old
-
-    _undo.append(undo)
-    return old
-
-
-@contextmanager
-def applied(*patches: Callable[[], None]) -> Iterator[None]:
-    """The patches in force inside the block, and the emulator as shipped again after it (tests)."""
-    mark = len(_undo)
-    try:
-        for patch in patches:
-            patch()
-        yield
-    finally:
-        while len(_undo) > mark:
-            _undo.pop()()
+    undo.append(lambda: registry.pop(key) if old is None else registry.update({key: old}))

@@ -1,4 +1,4 @@
-"""Where the platform listens and keeps its state, and how the emulator is told."""
+"""Where the platform listens and keeps its state, as settings and as the emulator's environment."""
 
 import os
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ class Settings:
     """Seconds between snapshots of the state while it changes; 0 writes one at the end only."""
     workers: int = 4
     """Processes kept at most for one function; further calls wait for a free one."""
-    log_level: str = "WARNING"
 
     @property
     def endpoint(self) -> str:
@@ -62,7 +61,7 @@ class Settings:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": "unix:///nonexistent.sock",
-            "LOG_LEVEL": self.log_level,
+            "LOG_LEVEL": "WARNING",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",

@@ -4,7 +4,7 @@ Stock faults: an authorizer that raises "Unauthorized" makes the handshake fail 
 place of 401; and a client of the management API that was given no endpoint of its own, and so
 uses AWS_ENDPOINT_URL, reaches nothing.
 
-Mended: 401; and `/@connections/{id}` at the platform's own address finds the connection by its
+Fix: 401; and `/@connections/{id}` at the platform's own address finds the connection by its
 id.
 """
 
@@ -13,31 +13,32 @@ from typing import Any
 
 from zebros.emulator.seams import module, replace
 
-_refused: ContextVar[list[str] | None] = ContextVar("refused", default=None)
+_authorizing: ContextVar[bool] = ContextVar("authorizing", default=False)
 PREFIX = "/@connections/"
+
+
+class _UnauthorizedError(Exception):
+    """What an authorizer raises to refuse a connection."""
 
 
 def apply() -> None:
     """Refuse handshakes as AWS does."""
-    sockets = module("services.apigateway")
-    functions = module("services.lambda_svc")
+    sockets, functions = module("services.apigateway"), module("services.lambda_svc")
 
     async def authorize(*args: Any, **kwargs: Any) -> Any:
-        said: list[str] = []
-        token = _refused.set(said)
+        token = _authorizing.set(True)
         try:
-            refusal, context = await stock_authorize(*args, **kwargs)
-        finally:
-            _refused.reset(token)
-        if refusal and "Unauthorized" in said:
+            return await stock_authorize(*args, **kwargs)
+        except _UnauthorizedError:
             return (401, "Unauthorized"), None
-        return refusal, context
+        finally:
+            _authorizing.reset(token)
 
-    def execute(record: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = stock_execute(record, event)
-        said, body = _refused.get(), answer.get("body")
-        if said is not None and answer.get("error") and isinstance(body, dict):
-            said.append(str(body.get("errorMessage", "")))
+    def execute(record: dict[str, Any], event: dict[str, Any]) -> Any:
+        answer = stock_execute(record, event)
+        error = answer["body"] if answer.get("error") else {}
+        if _authorizing.get() and error.get("errorMessage") == "Unauthorized":
+            raise _UnauthorizedError
         return answer
 
     stock_authorize = replace(sockets, "_authorize_ws_connect", authorize)

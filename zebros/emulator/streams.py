@@ -1,24 +1,26 @@
 """Mappings of table streams: order, partial failures, retries and the destination for what fails.
 
-Stock faults: `batchItemFailures` in an answer is ignored, so that failed records count as done;
-BisectBatchOnFunctionError and MaximumRetryAttempts are ignored, so that a poisoned record stops
-its stream for ever; records that a filter drops still use up the batch.
+Stock faults: `batchItemFailures` in an answer is ignored, so that failed records count as
+processed; BisectBatchOnFunctionError and MaximumRetryAttempts are ignored, so that a record that
+always fails stops its stream for ever; records that a filter drops still use up the batch.
 
-Mended as AWS describes it: a stream is read in order and never past a record that was not dealt
-with. A reported failure moves the position up to the first failed record and tries from there;
-a failed batch is halved when the mapping says so, and tried again with growing pauses
-otherwise; when the attempts are used up (or the record is too old) the batch goes to OnFailure
-and the stream goes on.
+Fix, as AWS describes it: a stream is read in order and never past a record that was not processed.
+A reported failure moves the position up to the first failed record and tries from there; a failed
+batch is halved when the mapping asks for it, and tried again with growing pauses otherwise; when
+the attempts are used up (or the record is too old) it goes to OnFailure and the stream goes on.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 
+import json
 import logging
+import threading
 import time
 from typing import Any
 
 from zebros.emulator.seams import module
-from zebros.emulator.sources import Source, reported
 
+POLL_S = 1.0
+"""A mapping polls its source at least this often."""
 _READ_PER_BATCH = 20
 """Records read for one of a batch at most, when a filter drops the others."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
@@ -27,16 +29,42 @@ _log = logging.getLogger("lambda")
 type Record = dict[str, Any]
 
 
-class Stream(Source):
-    """One table's stream, read as one shard."""
+class Stream(threading.Thread):
+    """One table's stream, read as one shard until the mapping is deleted."""
 
     limit = 0
-    """Records in a batch while a poisoned one is being cornered; 0 when none is."""
+    """Records in a batch while a failing one is being isolated; 0 when none is."""
     attempts = 0
 
+    def __init__(self, scope: tuple[str, str], mapping: dict[str, Any]) -> None:
+        super().__init__(name=f"stream-{mapping['UUID'][:8]}", daemon=True)
+        self.scope, self.mapping = scope, mapping
+        self.wake = threading.Event()
+        self.functions, self.tables = module("services.lambda_svc"), module("services.dynamodb")
+
+    def run(self) -> None:
+        """Work while the mapping exists."""
+        with module("core.responses").request_scope(*self.scope):
+            while mapping := self.functions._esms.get(self.mapping["UUID"]):
+                self.wake.clear()
+                self.mapping = mapping
+                try:
+                    pause = self.step() if mapping.get("Enabled", True) else None
+                except Exception:
+                    _log.exception("The mapping of %s failed.", mapping.get("FunctionName"))
+                    pause = POLL_S
+                if pause is None:
+                    self.wake.wait(POLL_S)
+                else:
+                    time.sleep(pause)
+
     def step(self) -> float | None:
-        tables, mapping = module("services.dynamodb"), self.mapping
-        table, function = self._table(tables), self.function()
+        """Process one batch. Seconds to pause before the next one; None: until there is work."""
+        tables, mapping = self.tables, self.mapping
+        table = self._table()
+        function, _ = self.functions._get_func_record_for_qualifier(
+            mapping["FunctionName"], mapping.get("Qualifier")
+        )
         if table is None or function is None:
             return None
         position = self.position()
@@ -46,8 +74,7 @@ class Stream(Source):
             return None
         batch = self._batch(read, size)
         if not batch:
-            self._advance(position + len(read))
-            return 0
+            return self._done(position + len(read))
         records = [record for _, record in batch]
         answer = self.functions._execute_function(function, {"Records": records})
         after = position + batch[-1][0] + 1
@@ -62,38 +89,32 @@ class Stream(Source):
         return self._again(function, records, answer, after)
 
     def ready(self) -> bool:
+        """Whether there may be work; called from another thread."""
         with module("core.responses").request_scope(*self.scope):
-            tables = module("services.dynamodb")
-            table = self._table(tables)
-            return table is not None and tables.stream_end_position(table) > self.position()
+            table = self._table()
+            return table is not None and self.tables.stream_end_position(table) > self.position()
 
     def outstanding(self) -> int:
-        tables = module("services.dynamodb")
-        table = self._table(tables)
+        """Records that pass the filter and are not processed yet."""
+        table = self._table()
         if table is None or not self.mapping.get("Enabled", True):
             return 0
-        read = tables.stream_records_since(table, self.position(), 1 << 60)
+        read = self.tables.stream_records_since(table, self.position(), 1 << 60)
         return len(self.functions._apply_filter_criteria(read, self.mapping))
 
     def position(self) -> int:
         """Where to read on. Records past their 24 hours are gone, position or not."""
-        tables, functions = module("services.dynamodb"), self.functions
-        table = self._table(tables)
-        horizon = tables.stream_start_position(table)
-        known = functions._dynamodb_stream_positions
-        with functions._dynamodb_stream_positions_lock:
-            if self.mapping["UUID"] not in known:
-                latest = self.mapping.get("StartingPosition") != "TRIM_HORIZON"
-                known[self.mapping["UUID"]] = (
-                    tables.stream_end_position(table) if latest else horizon
-                )
-            return max(int(known[self.mapping["UUID"]]), int(horizon))
+        mapping, functions = self.mapping, self.functions
+        start = mapping.get("StartingPosition")
+        functions._init_stream_position(mapping["UUID"], mapping["EventSourceArn"], start)
+        horizon = self.tables.stream_start_position(self._table())
+        return max(int(functions._dynamodb_stream_positions[mapping["UUID"]]), int(horizon))
 
-    def _table(self, tables: Any) -> str | None:
+    def _table(self) -> str | None:
         """The table's name, if this mapping's stream is still its current one."""
         arn = self.mapping["EventSourceArn"]
         name: str = arn.split(":table/")[1].split("/")[0]
-        table = tables._tables.get(name)
+        table = self.tables._tables.get(name)
         return name if table and table.get("LatestStreamArn") == arn else None
 
     def _batch(self, read: list[Record], size: int) -> list[tuple[int, Record]]:
@@ -102,21 +123,15 @@ class Stream(Source):
         placed = [(place, one) for place, one in enumerate(read) if id(one) in kept]
         return placed[:size]
 
-    def _advance(self, position: int) -> None:
+    def _done(self, position: int) -> float:
+        """Read on from there."""
         with self.functions._dynamodb_stream_positions_lock:
             self.functions._dynamodb_stream_positions[self.mapping["UUID"]] = position
-
-    def _done(self, position: int) -> float:
-        self._advance(position)
         self.limit = self.attempts = 0
         return 0
 
     def _again(
-        self,
-        function: dict[str, Any],
-        records: list[Record],
-        answer: dict[str, Any],
-        after: int,
+        self, function: dict[str, Any], records: list[Record], answer: dict[str, Any], after: int
     ) -> float:
         """What to do with a batch whose first record failed."""
         mapping = self.mapping
@@ -127,13 +142,9 @@ class Stream(Source):
         allowed = mapping.get("MaximumRetryAttempts")
         exhausted = allowed is not None and 0 <= int(allowed) < self.attempts
         if exhausted or self._too_old(records[0]):
+            reason = "RetryAttemptsExhausted" if exhausted else "MaxRecordAgeExceeded"
             self.functions._send_ddb_stream_failure_record(
-                mapping,
-                function,
-                records,
-                mapping["EventSourceArn"],
-                answer,
-                "RetryAttemptsExhausted" if exhausted else "MaxRecordAgeExceeded",
+                mapping, function, records, mapping["EventSourceArn"], answer, reason
             )
             return self._done(after)
         return min(_FIRST_PAUSE_S * 2.0 ** (self.attempts - 1), _LONGEST_PAUSE_S)
@@ -147,16 +158,19 @@ class Stream(Source):
 def first_failure(
     mapping: dict[str, Any], records: list[Record], answer: dict[str, Any]
 ) -> int | None:
-    """The index of the first record that was not dealt with; None when all were.
+    """The index of the first record that was not processed; None when all were.
 
-    An identifier that names no record of the batch fails the whole batch, as in AWS.
+    A report that cannot be understood, or names no record of the batch, fails the batch, as in AWS.
     """
     if answer.get("error"):
         return 0
-    identifiers = reported(mapping, answer)
-    if identifiers is None:
-        return 0
+    if "ReportBatchItemFailures" not in (mapping.get("FunctionResponseTypes") or []):
+        return None
+    body = answer.get("body")
     numbers = [str(record["dynamodb"]["SequenceNumber"]) for record in records]
-    if not identifiers.issubset(numbers):
+    try:
+        body = json.loads(body) if isinstance(body, str | bytes) and body else body
+        failures = (body or {}).get("batchItemFailures") or []
+        return min((numbers.index(one["itemIdentifier"]) for one in failures), default=None)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return 0
-    return min((numbers.index(one) for one in identifiers), default=None)

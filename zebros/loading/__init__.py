@@ -1,5 +1,4 @@
-"""Loading CSV files through the batch API: read, map, resolve, send, and account for every row.
+"""Loading CSV files through the batch API (docs/loading.md).
 
-files -> mapping (by a map file, maps) -> references -> run (with its journal). docs/loading.md
-tells the person with a file how to use it.
+csv_files, csv_rows -> mapper (by a map file) -> references -> load (with its journal) or dry_run.
 """

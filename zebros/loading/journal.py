@@ -1,8 +1,8 @@
-"""What a load has done so far, on disk: a killed load goes on where it was, and loses no row.
+"""What a load has done so far, on disk: a load that was killed continues and loses no row.
 
-One SQLite file per load (file + map + tenant + API). A chunk's outcome is written in one
-transaction after the API answered; what was in flight at a kill is sent again, which upserting by
-external id makes harmless.
+There is one SQLite file per load (file, map, tenant, API). The outcome of a chunk is written in one
+transaction after the API answered. A chunk that was in flight at a kill is sent again: upserts by
+external id can be repeated.
 """
 
 import json
@@ -16,26 +16,26 @@ from ulid import ULID
 
 from zebros.errors import BadInput
 
-LAYOUT = 2
-"""Of what is stored; a journal of another layout is not read."""
+FORMAT = 3
+"""The version of the tables; a journal of another version is not read."""
 CHUNK = 100
-"""Rows a chunk covers, and items a batch call takes at most."""
+"""Rows per chunk: the most items that a batch request takes."""
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS events (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS properties (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS chunks (
     pass INTEGER, chunk INTEGER, created INTEGER, updated INTEGER, unchanged INTEGER,
     PRIMARY KEY (pass, chunk)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rejects (
     row INTEGER, pass INTEGER, reason TEXT, raw TEXT, PRIMARY KEY (row, pass)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS identities (external TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS external_ids (external_id TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deferred (row INTEGER PRIMARY KEY) WITHOUT ROWID;
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that did not land (or not wholly), and why."""
+    """A row that was not loaded, or not completely, and why."""
 
     row: int
     reason: str
@@ -44,7 +44,7 @@ class Reject:
 
 @dataclass(slots=True)
 class Counts:
-    """How rows ended."""
+    """The numbers of rows by outcome."""
 
     created: int = 0
     updated: int = 0
@@ -53,14 +53,22 @@ class Counts:
 
     @property
     def rows(self) -> int:
-        """All of them."""
+        """The number of all rows."""
         return self.created + self.updated + self.unchanged + self.rejected
+
+    def add(self, other: "Counts") -> None:
+        """Add the numbers of other rows."""
+        self.created += other.created
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.rejected += other.rejected
 
 
 class Journal:
-    """One load's memory. Used by one thread of one process; a second process is turned away."""
+    """The journal of one load. One thread of one process may use it; others get BadInput."""
 
     def __init__(self, path: Path | None) -> None:
+        """With None as path, the journal is a temporary file."""
         self._path, self._closed = path, False
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,25 +78,25 @@ class Journal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_TABLES)
-            self._db.execute("INSERT OR IGNORE INTO events VALUES ('run', ?)", (str(ULID()),))
-        except sqlite3.OperationalError as fault:
+            self._db.execute("INSERT OR IGNORE INTO properties VALUES ('run', ?)", (str(ULID()),))
+        except sqlite3.OperationalError as error:
             self._db.close()
-            if "locked" in str(fault):
+            if "locked" in str(error):
                 raise BadInput(
-                    "This very file is being loaded already, by another `zebros load`.",
-                    hint="Wait for it to finish, or stop it.",
-                ) from fault
-            raise BadInput(f"The journal {path} cannot be used: {fault}.") from fault
-        except sqlite3.DatabaseError as fault:
+                    "This file is being loaded already, by another `zebros load`.",
+                    hint="Wait until it has finished, or stop it.",
+                ) from error
+            raise BadInput(f"The journal {path} cannot be used: {error}.") from error
+        except sqlite3.DatabaseError as error:
             self._db.close()
             raise BadInput(
-                f"The journal {path} is damaged: {fault}.",
-                hint="Load with --fresh to begin anew; rows that landed are recognised.",
-            ) from fault
+                f"The journal {path} is damaged: {error}.",
+                hint="Load with --fresh to start again; rows that were loaded are recognised.",
+            ) from error
         self._db.execute("BEGIN")
 
     def close(self) -> None:
-        """Keep what was recorded; nothing more to do for a journal that is closed or discarded."""
+        """Commit what was recorded. A journal may be closed twice."""
         if self._closed:
             return
         if self._db.in_transaction:
@@ -96,7 +104,7 @@ class Journal:
         self._close()
 
     def discard(self) -> None:
-        """Forget the load: it is finished."""
+        """Delete the journal of a load that is finished."""
         self._close()
         if self._path is not None:
             remove(self._path)
@@ -107,41 +115,30 @@ class Journal:
 
     @property
     def run(self) -> str:
-        """The load's name, the same after a kill: its Idempotency-Keys begin with it."""
-        return str(self._one("SELECT value FROM events WHERE name = 'run'"))
+        """The id of the load, a ULID that stays the same after a kill."""
+        return str(self._value("SELECT value FROM properties WHERE name = 'run'"))
 
     def counts(self) -> Counts:
-        """How the rows so far ended. A row that landed without a reference counts as landed."""
+        """The numbers so far. A row that was loaded without a reference is not rejected."""
         with closing(
             self._db.execute(
                 "SELECT ifnull(sum(created),0), ifnull(sum(updated),0), ifnull(sum(unchanged),0) "
                 "FROM chunks WHERE pass = 1"
             )
         ) as found:
-            landed = found.fetchone()
-        rejected = self._one("SELECT count(*) FROM rejects WHERE pass = 1")
-        created, updated, unchanged = landed
+            created, updated, unchanged = found.fetchone()
+        rejected = self._value("SELECT count(*) FROM rejects WHERE pass = 1")
         return Counts(created, updated, unchanged, int(str(rejected)))
 
     def done(self, pass_: int, chunk: int) -> bool:
-        """Whether a chunk's outcome is known."""
-        return (
-            self._one("SELECT 1 FROM chunks WHERE pass = ? AND chunk = ?", pass_, chunk) is not None
-        )
-
-    def chunks_done(self) -> int:
-        """How many chunks an earlier run finished."""
-        return int(str(self._one("SELECT count(*) FROM chunks")))
+        """Whether the outcome of a chunk was recorded."""
+        query = "SELECT 1 FROM chunks WHERE pass = ? AND chunk = ?"
+        return self._value(query, pass_, chunk) is not None
 
     def record(
-        self,
-        pass_: int,
-        chunk: int,
-        counts: Counts,
-        rejects: list[Reject],
-        deferred: list[int],
+        self, pass_: int, chunk: int, counts: Counts, rejects: list[Reject], deferred: list[int]
     ) -> None:
-        """A chunk's outcome, at once and for good."""
+        """Commit the outcome of a chunk."""
         self._db.executemany(
             "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)",
             [(one.row, pass_, one.reason, json.dumps(one.raw)) for one in rejects],
@@ -155,22 +152,18 @@ class Journal:
         self._db.execute("BEGIN")
 
     def first_rows(self, rows: list[tuple[str, int]]) -> dict[str, int]:
-        """The first row of each of these identities in the file (external id, row), CHUNK at most.
+        """The first row of the file with each of these external ids.
 
-        Rows are to be given in the order of the file.
+        Takes pairs of external id and row, at most CHUNK, in the order of the file.
         """
-        self._db.executemany("INSERT OR IGNORE INTO identities VALUES (?, ?)", rows)
+        self._db.executemany("INSERT OR IGNORE INTO external_ids VALUES (?, ?)", rows)
         places = ",".join("?" * len(rows))
-        with closing(
-            self._db.execute(
-                f"SELECT external, row FROM identities WHERE external IN ({places})",  # noqa: S608
-                [external for external, _ in rows],
-            )
-        ) as found:
+        query = f"SELECT external_id, row FROM external_ids WHERE external_id IN ({places})"  # noqa: S608
+        with closing(self._db.execute(query, [external_id for external_id, _ in rows])) as found:
             return dict(found.fetchall())
 
     def deferred(self) -> Iterator[int]:
-        """Rows that landed without a reference to a row of the same file, in order."""
+        """Rows that were loaded without a reference to another row of the file, in order."""
         with closing(self._db.execute("SELECT row FROM deferred ORDER BY row")) as found:
             yield from (row for (row,) in found.fetchall())
 
@@ -182,17 +175,17 @@ class Journal:
             for row, reason, raw in found:
                 yield Reject(row, reason, json.loads(raw))
 
-    def rejects_in_all(self) -> int:
-        """How many rejects there are."""
-        return int(str(self._one("SELECT count(*) FROM rejects")))
+    def reject_count(self) -> int:
+        """The number of rejects of both passes."""
+        return int(str(self._value("SELECT count(*) FROM rejects")))
 
-    def _one(self, question: str, *given: object) -> object:
-        with closing(self._db.execute(question, given)) as found:
+    def _value(self, query: str, *arguments: object) -> object:
+        with closing(self._db.execute(query, arguments)) as found:
             row = found.fetchone()
         return row[0] if row else None
 
 
 def remove(path: Path) -> None:
-    """Take a journal away, with what SQLite keeps beside it."""
+    """Delete a journal with the files that SQLite keeps beside it."""
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Finding the records that rows refer to: asked of the API once each, then remembered."""
+"""Finding the records that rows refer to: each is looked up once in the API."""
 
 from collections import OrderedDict
 from concurrent.futures import Future
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
-from zebros.loading.mapping import Reference
+from zebros.loading.mapper import Reference
 
-_REMEMBERED = 200_000
+_CACHED = 200_000
 
 
 class Reads(Protocol):
-    """What is needed of the API's client."""
+    """The methods of the API's client that this module needs."""
 
     def get(self, path: str, **query: str | int | None) -> Any:
         """The body of a GET."""
@@ -23,60 +23,60 @@ class Reads(Protocol):
 
 @dataclass(slots=True)
 class References:
-    """Ids by what files call them. Safe to share between threads, which wait for one answer."""
+    """The ids of referenced records. Threads may share it: one asks the API, the others wait."""
 
     client: Reads
-    _known: "OrderedDict[tuple[str, str, str], Future[str | None]]" = field(
+    _ids: "OrderedDict[tuple[str, str, str], Future[str | None]]" = field(
         default_factory=OrderedDict
     )
-    _catalogue: dict[tuple[str, str], str] | None = None
+    _products: dict[tuple[str, str], str] | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def find(self, reference: Reference) -> str | None:
-        """The id of the record meant; None when there is none."""
+        """The id of the referenced record; None when there is none."""
         if not reference.by.startswith("external_ids."):
-            return self._products().get((reference.by, reference.value))
-        key = (reference.kind, reference.by, reference.value)
+            return self._products_by_key().get((reference.by, reference.value))
+        key = (reference.collection, reference.by, reference.value)
         with self._lock:
-            answer = self._known.get(key)
+            answer = self._ids.get(key)
             if answer is not None:
-                self._known.move_to_end(key)
+                self._ids.move_to_end(key)
             else:
-                mine = self._known[key] = Future()
-                if len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
+                mine = self._ids[key] = Future()
+                if len(self._ids) > _CACHED:
+                    self._ids.popitem(last=False)
         if answer is not None:
             return answer.result()
         try:
-            mine.set_result(self._ask(reference))
-        except BaseException as fault:
+            mine.set_result(self._look_up(reference))
+        except BaseException as error:
             with self._lock:
-                self._known.pop(key, None)  # another row may have more luck
-            mine.set_exception(fault)
+                self._ids.pop(key, None)  # the next row asks again
+            mine.set_exception(error)
             raise
         return mine.result()
 
     def forget_missing(self) -> None:
-        """Ask again for what was not there: the rows just loaded may have brought it."""
+        """Look up again what was not found: it may have been loaded meanwhile."""
         with self._lock:
-            for key in [key for key, answer in self._known.items() if answer.result() is None]:
-                del self._known[key]
+            for key in [key for key, answer in self._ids.items() if answer.result() is None]:
+                del self._ids[key]
 
-    def _ask(self, reference: Reference) -> str | None:
+    def _look_up(self, reference: Reference) -> str | None:
         system = reference.by.removeprefix("external_ids.")
         page = self.client.get(
-            f"/{reference.kind}", external_id=f"{system}:{reference.value}", limit=1
+            f"/{reference.collection}", external_id=f"{system}:{reference.value}", limit=1
         )
         return next((str(item["id"]) for item in page["items"]), None)
 
-    def _products(self) -> dict[tuple[str, str], str]:
-        """The catalogue by code and by name, read once: it is small, and has no such lookup."""
+    def _products_by_key(self) -> dict[tuple[str, str], str]:
+        """All products by code and by name, read once: the API cannot look them up by these."""
         with self._lock:
-            if self._catalogue is None:
-                self._catalogue = {}
+            if self._products is None:
+                self._products = {}
                 for product in self.client.items("/products"):
                     for by in ("code", "name"):
                         if product.get(by):
                             key = (by, str(product[by]))
-                            self._catalogue.setdefault(key, str(product["id"]))
-            return self._catalogue
+                            self._products.setdefault(key, str(product["id"]))
+            return self._products

@@ -7,15 +7,14 @@ outside.
 
 import argparse
 import asyncio
-import fcntl
 import socket
-import struct
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+import psutil
+
 from zebros.errors import NotReady
 
-_GET_ADDRESS = 0x8915  # SIOCGIFADDR, netdevice(7)
 _CHUNK = 1 << 16
 
 type Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -23,16 +22,13 @@ type Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitabl
 
 def address(interface: str = "docker0") -> str:
     """The IPv4 address of Docker's bridge. Raises NotReady when there is none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        request = struct.pack("256s", interface.encode()[:15])
-        try:
-            answer = fcntl.ioctl(probe.fileno(), _GET_ADDRESS, request)
-        except OSError:
-            raise NotReady(
-                f"There is no Docker bridge ({interface}) on this machine.",
-                hint="Start Docker, or leave --bridge out.",
-            ) from None
-    return socket.inet_ntoa(answer[20:24])
+    for found in psutil.net_if_addrs().get(interface, []):
+        if found.family == socket.AF_INET:
+            return found.address
+    raise NotReady(
+        f"There is no Docker bridge ({interface}) on this machine.",
+        hint="Start Docker, or leave --bridge out.",
+    )
 
 
 async def forward(host: str, ports: Sequence[int], to: str = "127.0.0.1") -> None:

@@ -23,7 +23,7 @@ import httpx
 from zebros.client import stack as deployed
 from zebros.client.connection import STACK
 from zebros.client.stack import Resources
-from zebros.errors import NotReady, Trouble
+from zebros.errors import CliError, NotReady
 from zebros.local.home import Home
 
 REGION = "us-east-1"
@@ -38,7 +38,7 @@ _KEPT_LINES = 60
 type Say = Callable[[str], None]
 
 
-class NotDeployed(Trouble):
+class NotDeployed(CliError):
     """The build or the deployment failed; the sentence says which resource and why."""
 
 
@@ -254,7 +254,7 @@ def sam() -> str:
 
 def deployed_client(service: str, endpoint: str) -> Any:
     """A client of one of the platform's services."""
-    from kernel.runtime import aws
+    from zebros.client import aws
 
     # A real account's credentials must not be sent to, or be needed by, the local platform.
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")  # noqa: S106

@@ -4,10 +4,10 @@ data.json       the format of the data in platform/; written before that folder 
 state.json      where everything is; written when the CRM is deployed, removed by `reset`
 status.json     how far the last start got
 processes.json  pid and start of every process of ours; there while they run, or were killed
-lock            held by the supervisor as long as it lives; its content says who that is
+lock            locked by the supervisor as long as it lives
+supervisor.json pid and start of the supervisor that has the lock
 """
 
-import fcntl
 import json
 import os
 import time
@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from zebros.errors import BadInput
 from zebros.local.processes import Known, started_at
 
-FORMAT = 3
-"""Of what the platform keeps: its pictures and journals, and the records in them as the functions
+FORMAT = 4
+"""Of what the platform keeps: its snapshots and journals, and the records in them as the functions
 store them. To be raised with whatever can no longer read data that is kept already."""
 
+_HOLDER = "supervisor.json"
 _HOME = "`--home` names the folder where the local platform keeps its state."
 
 
@@ -96,30 +99,24 @@ class Home:
 
     def lock(self) -> "Lock | None":
         """Take the folder; None when a running supervisor has it. Raises BadInput for no folder."""
+        file = FileLock(self.path / "lock", mode=0o600, blocking=False, thread_local=False)
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file.acquire()
+        except Timeout:
+            return None
         except OSError as fault:
             raise BadInput(
                 f"{self.path} cannot keep the state of a CRM: {fault.strerror}.", hint=_HOME
             ) from fault
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            return None
-        me = {"pid": os.getpid(), "started": started_at(os.getpid())}
-        os.ftruncate(file, 0)
-        os.write(file, json.dumps(me).encode())
-        return Lock(file)
+        self._write(_HOLDER, {"pid": os.getpid(), "started": started_at(os.getpid())})
+        return Lock(file, self.path / _HOLDER)
 
     def supervisor(self) -> Known | None:
         """Who holds the folder; None when nobody does."""
-        held = self._read("lock")
-        if not held:
-            return None
-        known = Known("supervisor", int(held["pid"]), int(held["started"] or 0))
-        return known if known.alive else None
+        holder = self._read(_HOLDER)
+        known = Known("supervisor", **holder) if holder else None
+        return known if known and known.alive else None
 
     def _read(self, name: str) -> dict[str, Any]:
         file = self.path / name
@@ -147,10 +144,10 @@ class Home:
 class Lock:
     """The folder is ours until we release it, or end in whatever way."""
 
-    def __init__(self, file: int) -> None:
-        self._file = file
+    def __init__(self, file: BaseFileLock, holder: Path) -> None:
+        self._file, self._holder = file, holder
 
     def release(self) -> None:
         """Let others have it."""
-        os.ftruncate(self._file, 0)
-        os.close(self._file)
+        self._holder.unlink(missing_ok=True)
+        self._file.release()

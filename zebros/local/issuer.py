@@ -23,7 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from zebros.local.realms import AUDIENCE, TENANTS, Realm, User, new_key, realm_at, user_of
+from zebros.local.realms import Realm, new_key, realm_at
+from zebros.local.users import AUDIENCE, TENANTS, User, user_of
 
 HOST = "127.0.0.1"
 LIFETIME_S = 8 * 3600
@@ -112,7 +113,7 @@ class Issuer:
             user = user_of(tenant, name)
         except KeyError as fault:
             return 400, {"error": "invalid_grant", "error_description": str(fault.args[0])}
-        if secret != user.name_at_sign_in:
+        if secret != user.username:
             said = f"the password of {name} is {name}"
             return 400, {"error": "invalid_grant", "error_description": said}
         return 200, {

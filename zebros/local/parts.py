@@ -16,7 +16,7 @@ from zebros.local.deploy import REGION
 from zebros.local.home import Home
 from zebros.local.ports import HOST
 from zebros.local.processes import Child
-from zebros.local.realms import AUDIENCE
+from zebros.local.users import AUDIENCE
 
 _WORKER = "worker"
 _SOCKET_STAGE = "live"

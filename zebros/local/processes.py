@@ -1,21 +1,21 @@
 """Starting, recognising and stopping processes; never one that we did not start.
 
 A pid alone proves nothing, because numbers are used again: a process is known by its pid and the
-moment it started (in clock ticks since boot, /proc/PID/stat field 22; proc(5)).
+moment it started, in seconds after the machine did, so that a clock that is set changes nothing.
 """
 
-import contextlib
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 TERM_S = 10.0
 """How long a process may take to end when asked, before it is killed."""
-_LOOK_S = 0.05
+_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,19 @@ class Known:
 
     name: str
     pid: int
-    started: int
+    started: float
 
     @property
     def alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
         return started_at(self.pid) == self.started
 
-    def send(self, number: signal.Signals) -> None:
-        """Signal it, and only it."""
+    def end(self, *, at_once: bool = False) -> None:
+        """Ask it, and only it, to end; or kill it."""
         if self.alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(self.pid)
+                process.kill() if at_once else process.terminate()
 
 
 class Child:
@@ -59,7 +60,7 @@ class Child:
 
     @property
     def ended(self) -> str | None:
-        """How it ended, in words; None while it runs."""
+        """How it ended; None while it runs."""
         code = self._process.poll()
         if code is None:
             return None
@@ -84,25 +85,27 @@ class Child:
         return "\n".join(text.strip().splitlines()[-lines:])
 
 
-def started_at(pid: int) -> int | None:
-    """When a process started; None when there is none, or only its remains."""
+def started_at(pid: int) -> float | None:
+    """Seconds from boot to the start of a process; None when there is none, or only a zombie."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
+        booted = psutil.boot_time()  # first: psutil counts the start from the last answer
+        process = psutil.Process(pid)
+        started = round(process.create_time() - booted, 2)
+        return None if process.status() == psutil.STATUS_ZOMBIE else started
+    except psutil.NoSuchProcess:
         return None
-    return None if fields[0] in ("Z", "X") else int(fields[19])
 
 
 def stop(processes: Iterable[Known], patience_s: float = TERM_S) -> None:
     """Ask processes to end, then end what is left; for those that are no children of ours."""
     left = [one for one in processes if one.alive]
     for one in left:
-        one.send(signal.SIGTERM)
+        one.end()
     ends = time.monotonic() + patience_s
     while left and time.monotonic() < ends:
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
         left = [one for one in left if one.alive]
     for one in left:
-        one.send(signal.SIGKILL)
+        one.end(at_once=True)
     while any(one.alive for one in left):
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)

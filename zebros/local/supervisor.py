@@ -16,14 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zebros.errors import NotReady, Trouble
-from zebros.faults import trouble_of
+from zebros.errors import CliError, NotReady, as_cli_error
 from zebros.local import bridge, containers, parts, ports
 from zebros.local.deploy import Stack, deployed_client
 from zebros.local.home import Home, Lock
 from zebros.local.parts import Part
 from zebros.local.processes import Child, stop
-from zebros.local.realms import AUDIENCE, TENANTS
+from zebros.local.users import AUDIENCE, TENANTS
 
 HOST = ports.HOST
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +68,7 @@ class Supervisor:
         self.state: dict[str, Any] = {}
 
     def start(self) -> dict[str, Any]:
-        """Start everything and deploy the stack; what state.json says. Raises Trouble."""
+        """Start everything and deploy the stack; what state.json says. Raises CliError."""
         self._lock = self._home.lock()
         if self._lock is None:
             raise second_start(self._home)
@@ -134,7 +133,7 @@ class Supervisor:
                     if failure is None:
                         self._phase("stopped", "")
                     else:
-                        error = trouble_of(failure).document()
+                        error = as_cli_error(failure).document()
                         self._home.write_status("failed", error=error)
                 self._lock.release()
                 self._lock = None
@@ -240,7 +239,7 @@ class Supervisor:
             if part.name in _ESSENTIAL:
                 raise trouble
             self._parts.pop(part.name)
-            self._say(f"{trouble.sentence} The CRM runs on without it; see {part.child.log}")
+            self._say(f"{trouble.message} The CRM runs on without it; see {part.child.log}")
             return
         part.restarts.append(now)
         kept = " with its saved state" if part.name == "platform" else ""
@@ -256,7 +255,7 @@ class Supervisor:
             self._say(sentence)
 
 
-def second_start(home: Home) -> Trouble:
+def second_start(home: Home) -> CliError:
     """The sentence for whoever starts a platform that runs."""
     holder = home.supervisor()
     who = f" (process {holder.pid})" if holder else ""
@@ -304,19 +303,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     home = Home(given.home)
     supervisor = Supervisor(home, options, lambda sentence: print(sentence, flush=True))
     obey_signals()
-    failure: Trouble | None = None
+    failure: CliError | None = None
     try:
         supervisor.start()
         supervisor.wait()
     except KeyboardInterrupt:
         pass
     except Exception as fault:
-        failure = trouble_of(fault, home.path)
+        failure = as_cli_error(fault, home.path)
     finally:  # whatever it was, nothing is left running
         ignore_signals()
         supervisor.stop(failure)
     if failure is not None:
-        print(FAILED, failure.sentence, failure.hint, flush=True)
+        print(FAILED, failure.message, failure.hint, flush=True)
     return failure.exit_code if failure else 0
 
 

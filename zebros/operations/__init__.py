@@ -1,1 +1,1 @@
-"""Looking at and mending the event backbone of a deployed stack: bus, queues, archive, lake."""
+"""Operating the events of a deployed CRM: trace, tail, replay, redrive and resend."""

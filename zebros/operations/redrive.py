@@ -1,4 +1,4 @@
-"""Dead letters: how many there are, and back they go to the queue they came from."""
+"""Redriving dead letter queues: their messages are sent to the source queue again."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,100 +8,102 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from zebros.client.connection import Deployment
-from zebros.errors import BadInput, Trouble
-from zebros.operations.relays import resend
+from zebros.errors import BadInput, CliError
+from zebros.operations.resend import resend_dead_letters
 
-DEAD = "DeadLetters"
-_NOT_OFFERED = ("InvalidAction", "UnsupportedOperation", "UnknownOperation", "NotImplemented")
+_SUFFIX = "DeadLetters"
+_UNSUPPORTED = ("InvalidAction", "UnsupportedOperation", "UnknownOperation", "NotImplemented")
+"""How platforms without message move tasks refuse one."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
-    """A dead-letter queue and the queue it belongs to."""
+    """A dead letter queue and its source."""
 
     name: str
     """`ReportingLake` for ReportingLakeDeadLetters."""
     url: str
     source_url: str | None
-    """None where letters come from no queue: a relay's come from a table's stream."""
+    """The source queue; None for a relay, whose source is a table's stream."""
     depth: int
+    """The approximate number of messages."""
 
 
 def dead_letter_queues(deployment: Deployment) -> list[DeadLetterQueue]:
-    """Every dead-letter queue of the stack, with its depth, by name."""
+    """Every dead letter queue of the stack, by name."""
     sqs = deployment.aws("sqs")
     queues = deployment.resources.queues
     found = []
     for logical_id, url in sorted(queues.items()):
-        if logical_id.endswith(DEAD):
-            name = logical_id.removesuffix(DEAD)
+        if logical_id.endswith(_SUFFIX):
+            name = logical_id.removesuffix(_SUFFIX)
             source = queues.get(f"{name}Queue")
             found.append(DeadLetterQueue(name, url, source, _depth(sqs, url)))
     return found
 
 
-def chosen(queues: list[DeadLetterQueue], name: str) -> DeadLetterQueue:
-    """The queue someone named: ReportingLake, ReportingLakeDeadLetters or ReportingLakeQueue."""
-    wanted = name.removesuffix(DEAD).removesuffix("Queue")
+def find_queue(queues: list[DeadLetterQueue], name: str) -> DeadLetterQueue:
+    """The queue called ReportingLake, ReportingLakeDeadLetters or ReportingLakeQueue."""
+    short = name.removesuffix(_SUFFIX).removesuffix("Queue")
     for queue in queues:
-        if queue.name == wanted:
+        if queue.name == short:
             return queue
     known = ", ".join(queue.name for queue in queues) or "none"
-    raise BadInput(f"The stack has no dead letters called {name}.", hint=f"There are: {known}.")
+    raise BadInput(f"The stack has no dead letter queue {name}.", hint=f"There are: {known}.")
 
 
 def redrive(
     deployment: Deployment, queue: DeadLetterQueue, pause: Callable[[float], None] = time.sleep
 ) -> Iterator[int]:
-    """Send dead letters back; yields how many have gone so far (of a relay's: how many events).
+    """Redrive a queue; yields the number of messages so far (for a relay: of events).
 
-    SQS's own move task does it where there is one, else they are moved one by one: sent first and
-    then deleted, so that none can be lost (a consumer recognises one that comes twice).
+    Uses a message move task of SQS. A platform without them gets the messages one by one: each is
+    sent before it is deleted, so none is lost, and consumers ignore one that comes twice.
     """
     if queue.source_url is None:
-        yield from resend(deployment, queue.name, queue.url, pause)
+        yield from resend_dead_letters(deployment, queue.name, queue.url, pause)
         return
     sqs = deployment.aws("sqs")
     try:
-        # The destination is told: SQS knows that of letters it moved here itself, and not of those
-        # that the rule left here because it could not reach the queue.
+        # The destination is explicit: SQS only knows that of messages that it moved here itself,
+        # not of those that a rule could not deliver.
         task = sqs.start_message_move_task(
             SourceArn=_arn(sqs, queue.url), DestinationArn=_arn(sqs, queue.source_url)
         )["TaskHandle"]
-    except ClientError as fault:
-        if not fault.response["Error"]["Code"].split(".")[-1].startswith(_NOT_OFFERED):
-            raise Trouble(
-                f"The letters cannot be moved: {fault.response['Error']['Message']}"
-            ) from fault
-        yield from _one_by_one(sqs, queue, queue.source_url)
+    except ClientError as error:
+        if not error.response["Error"]["Code"].split(".")[-1].startswith(_UNSUPPORTED):
+            message = error.response["Error"]["Message"]
+            raise CliError(f"The messages cannot be moved: {message}") from error
+        yield from _move_one_by_one(sqs, queue, queue.source_url)
         return
     while True:
-        told = sqs.list_message_move_tasks(SourceArn=_arn(sqs, queue.url), MaxResults=1)
-        mine: dict[str, Any] = next(
-            (one for one in told["Results"] if one.get("TaskHandle", task) == task), {}
+        tasks = sqs.list_message_move_tasks(SourceArn=_arn(sqs, queue.url), MaxResults=1)
+        ours: dict[str, Any] = next(
+            (one for one in tasks["Results"] if one.get("TaskHandle", task) == task), {}
         )
-        yield int(mine.get("ApproximateNumberOfMessagesMoved", 0))
-        if mine.get("Status") == "FAILED":
-            raise Trouble(f"Moving the letters failed: {mine.get('FailureReason', 'no reason')}.")
-        if mine.get("Status") != "RUNNING":
+        yield int(ours.get("ApproximateNumberOfMessagesMoved", 0))
+        if ours.get("Status") == "FAILED":
+            reason = ours.get("FailureReason", "no reason")
+            raise CliError(f"Moving the messages failed: {reason}.")
+        if ours.get("Status") != "RUNNING":
             return
         pause(0.5)
 
 
-def _one_by_one(sqs: Any, queue: DeadLetterQueue, target: str) -> Iterator[int]:
-    """At most as many as there were: one that fails again must not go round for ever."""
+def _move_one_by_one(sqs: Any, queue: DeadLetterQueue, target: str) -> Iterator[int]:
+    """Move as many messages as there were; one that fails again is not moved twice."""
     moved = 0
     while moved < max(queue.depth, 1):
-        got = sqs.receive_message(
+        messages = sqs.receive_message(
             QueueUrl=queue.url,
             MaxNumberOfMessages=10,
             WaitTimeSeconds=1,
             VisibilityTimeout=30,
             MessageAttributeNames=["All"],
         ).get("Messages", [])
-        if not got:
+        if not messages:
             return
-        for message in got:
+        for message in messages:
             sqs.send_message(
                 QueueUrl=target,
                 MessageBody=message["Body"],
@@ -112,11 +114,14 @@ def _one_by_one(sqs: Any, queue: DeadLetterQueue, target: str) -> Iterator[int]:
         yield moved
 
 
+def _attribute(sqs: Any, url: str, name: str) -> str:
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return str(found["Attributes"][name])
+
+
 def _depth(sqs: Any, url: str) -> int:
-    name = "ApproximateNumberOfMessages"
-    return int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+    return int(_attribute(sqs, url, "ApproximateNumberOfMessages"))
 
 
 def _arn(sqs: Any, url: str) -> str:
-    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return str(found["Attributes"]["QueueArn"])
+    return _attribute(sqs, url, "QueueArn")

@@ -1,4 +1,4 @@
-"""Following events as they happen: a queue and a rule of our own on the bus, removed at the end."""
+"""Following events: with a temporary queue and rule on the event bus."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,13 +14,13 @@ from zebros.client.connection import Deployment
 
 PREFIX = "zebros-tail-"
 _RETENTION_S = "300"
-_STALE = timedelta(hours=1)
+_ABANDONED_AFTER = timedelta(hours=1)
 _LONG_POLL_S = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events to follow; what is empty does not narrow."""
+    """Which events to follow; an empty attribute matches all."""
 
     tenant: str | None = None
     types: Sequence[str] = ()
@@ -28,10 +28,10 @@ class Filter:
     subjects: Sequence[str] = ()
     """`opportunity/<id>`."""
     live_only: bool = False
-    """Leave out what comes from an archive."""
+    """Leave out replayed events."""
 
     def pattern(self) -> dict[str, Any]:
-        """As an EventBridge event pattern."""
+        """The filter as an EventBridge event pattern."""
         sources = [f"zebros.{context}" for context in self.contexts]
         pattern: dict[str, Any] = {"source": sources or [{"prefix": "zebros."}]}
         if self.types:
@@ -49,15 +49,15 @@ class Filter:
 
 
 @dataclass(slots=True)
-class Tap:
-    """A queue that gets what the filter lets through."""
+class Subscription:
+    """A queue with the events that match a filter."""
 
     sqs: Any
     url: str
-    _seen: set[str] = field(default_factory=set)
+    _received: set[str] = field(default_factory=set)
 
     def events(self) -> list[dict[str, Any]]:
-        """Envelopes that came within a second, oldest first; `replayed` marks what was replayed."""
+        """Events received within a second, oldest first; replayed ones have `replayed`."""
         got = self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=_LONG_POLL_S
         ).get("Messages", [])
@@ -66,20 +66,20 @@ class Tap:
             self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
             body = json.loads(message["Body"])
             replay = body.get("replay-name")
-            # SQS may hand a message out twice; a replay may rightly bring an event again.
-            name = f"{body['detail'].get('id')} {replay}"
-            if name not in self._seen:
-                self._seen.add(name)
+            # SQS may deliver a message twice; a replay may contain an event again.
+            key = f"{body['detail'].get('id')} {replay}"
+            if key not in self._received:
+                self._received.add(key)
                 events.append({**body["detail"], **({"replayed": replay} if replay else {})})
         return sorted(events, key=lambda event: str(event.get("time")))
 
 
 @contextmanager
-def tapped(deployment: Deployment, wanted: Filter) -> Iterator[Tap]:
-    """A Tap on the stack's bus for as long as the block lasts. Nothing of it stays behind."""
+def subscribe(deployment: Deployment, filter_: Filter) -> Iterator[Subscription]:
+    """Subscribe to the stack's bus; queue and rule are deleted at the end of the block."""
     events, sqs = deployment.aws("events"), deployment.aws("sqs")
     bus = deployment.resources.bus()
-    _sweep(events, sqs, bus)
+    _remove_abandoned(events, sqs, bus)
     name = f"{PREFIX}{ULID()}".lower()
     url = sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": _RETENTION_S})[
         "QueueUrl"
@@ -89,7 +89,7 @@ def tapped(deployment: Deployment, wanted: Filter) -> Iterator[Tap]:
             "QueueArn"
         ]
         rule = events.put_rule(
-            Name=name, EventBusName=bus, EventPattern=json.dumps(wanted.pattern())
+            Name=name, EventBusName=bus, EventPattern=json.dumps(filter_.pattern())
         )["RuleArn"]
         policy = {
             "Version": "2012-10-17",
@@ -103,13 +103,13 @@ def tapped(deployment: Deployment, wanted: Filter) -> Iterator[Tap]:
         }
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
         events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "tail", "Arn": arn}])
-        yield Tap(sqs, url)
+        yield Subscription(sqs, url)
     finally:
         _remove(events, sqs, bus, name, url)
 
 
 def _remove(events: Any, sqs: Any, bus: str, name: str, url: str | None) -> None:
-    """Remove a tap; what a platform that has gone cannot remove, a later `tail` sweeps away."""
+    """Delete queue and rule; if the platform does not answer, a later `tail` deletes them."""
     with suppress(BotoCoreError):
         with suppress(ClientError):
             events.remove_targets(Rule=name, EventBusName=bus, Ids=["tail"])
@@ -119,10 +119,10 @@ def _remove(events: Any, sqs: Any, bus: str, name: str, url: str | None) -> None
             sqs.delete_queue(QueueUrl=url or sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
 
-def _sweep(events: Any, sqs: Any, bus: str) -> None:
-    """Remove what a killed `tail` left behind; the ULID in the name says when it began."""
+def _remove_abandoned(events: Any, sqs: Any, bus: str) -> None:
+    """Delete queues and rules of `tail` commands that were killed; a ULID has their time."""
     for rule in events.list_rules(EventBusName=bus, NamePrefix=PREFIX).get("Rules", []):
         with suppress(ValueError):
             began = ULID.from_str(rule["Name"].removeprefix(PREFIX).upper()).datetime
-            if datetime.now(UTC) - began > _STALE:
+            if datetime.now(UTC) - began > _ABANDONED_AFTER:
                 _remove(events, sqs, bus, rule["Name"], None)

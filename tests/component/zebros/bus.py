@@ -1,4 +1,4 @@
-"""Events on a bus in memory, put there and followed."""
+"""An event bus in memory."""
 
 import json
 from typing import Any
@@ -33,7 +33,7 @@ def put(*events: dict[str, Any]) -> None:
 
 def event(number: int, type_: str = "OpportunityWon", **more: Any) -> dict[str, Any]:
     return {
-        "id": f"F{number}",
+        "id": f"E{number}",
         "source": "zebros.opportunities",
         "type": type_,
         "subject": f"opportunity/{number}",
@@ -45,8 +45,8 @@ def event(number: int, type_: str = "OpportunityWon", **more: Any) -> dict[str, 
     }
 
 
-def all_of(tap: tail.Tap) -> list[str]:
+def received(subscription: tail.Subscription) -> list[str]:
     found: list[str] = []
-    while events := tap.events():
+    while events := subscription.events():
         found += [str(one["id"]) for one in events]
     return found

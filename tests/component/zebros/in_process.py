@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.component.conftest import create_table
-from zebros.client.api import Client, GivenToken
+from zebros.client.api import Client, StaticToken
 
 CONTEXTS = {
     "accounts": "customers",
@@ -64,4 +64,4 @@ def answer(request: httpx.Request) -> httpx.Response:
 
 def client() -> Client:
     """A client of the API in this process."""
-    return Client("http://crm.test", GivenToken("t"), transport=httpx.MockTransport(answer))
+    return Client("http://crm.test", StaticToken("t"), transport=httpx.MockTransport(answer))

@@ -1,4 +1,4 @@
-"""`zebros load` against the API's own handlers: what lands, what is rejected, what is told."""
+"""`zebros load` with the handlers of the API: loaded rows, rejected rows, messages."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the public data set i
 
 PRODUCTS = "product,series,sales_price\nGTX Basic,GTX,550\nGTX Pro,GTX,4821\n"
 TEAMS = "sales_agent,manager,regional_office\nAnn Lee,Cleo Marsh,East\n"
-DEALS = """\
+OPPORTUNITIES = """\
 opportunity_id,sales_agent,product,account,deal_stage,engage_date,close_date,close_value
 W1,Ann Lee,GTXPro,,Won,2016-10-20,2017-03-01,4514
 L1,Ann Lee,GTX Basic,,Lost,2016-10-25,2017-03-11,0
@@ -37,14 +37,14 @@ X5,Ann Lee,GTX Basic,,Won,2017-10-20,2017-03-01,55
 
 @pytest.fixture(autouse=True)
 def crm(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, and a command line that talks to the handlers in this process."""
+    """A folder, and a command line that calls the handlers in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Connection, "client", lambda _self, **_: in_process.client())
     monkeypatch.setattr("kernel.web.batch._THREADS", 1)  # moto copies a table while others write
     in_process.create_tables(cloud, monkeypatch)
     (tmp_path / "products.csv").write_text(PRODUCTS, encoding="utf-8")
     (tmp_path / "sales_teams.csv").write_text(TEAMS, encoding="utf-8")
-    (tmp_path / "deals.csv").write_text(DEALS, encoding="utf-8")
+    (tmp_path / "opportunities.csv").write_text(OPPORTUNITIES, encoding="utf-8")
     return tmp_path
 
 
@@ -53,15 +53,15 @@ def load(
 ) -> tuple[int, dict[str, Any]]:
     code = cli.main(["load", kind, file, "--json", *more])
     caught = capsys.readouterr()
-    return code, json.loads(caught.out) if caught.out else {"said": caught.err}
+    return code, json.loads(caught.out) if caught.out else {"message": caught.err}
 
 
 def with_map(name: str) -> tuple[str, str]:
     return "--map", str(MAPS / f"{name}.toml")
 
 
-def deals() -> dict[str, dict[str, Any]]:
-    """The deals as the API shows them, by external id."""
+def opportunities() -> dict[str, dict[str, Any]]:
+    """The opportunities of the API, by external id."""
     with in_process.client() as client:
         return {
             one["external_ids"]["crm"]: one
@@ -69,22 +69,22 @@ def deals() -> dict[str, dict[str, Any]]:
         }
 
 
-def test_deals_land_in_their_stage_with_their_dates_team_and_product(
+def test_opportunities_are_loaded_with_stage_dates_team_and_product(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert load(capsys, "products", "products.csv", *with_map("products"))[0] == 0
-    code, told = load(capsys, "opportunities", "deals.csv", *with_map("opportunities"))
+    code, result = load(capsys, "opportunities", "opportunities.csv", *with_map("opportunities"))
 
-    assert (code, told["created"], told["rejected"]) == (3, 4, 5)
-    assert {one["row"]: one["reason"].partition(":")[0] for one in told["rejects"]} == {
+    assert (code, result["created"], result["rejected"]) == (3, 4, 5)
+    assert {one["row"]: one["reason"].partition(":")[0] for one in result["rejects"]} == {
         6: "product_id",
         7: "sales_agent",
         8: "stage",
         9: "amount",
         10: "closed_on",
     }
-    landed = deals()
-    won = landed["W1"]
+    loaded = opportunities()
+    won = loaded["W1"]
     assert (won["status"], won["closed_on"], won["opened_on"]) == (
         "won",
         "2017-03-01",
@@ -93,48 +93,52 @@ def test_deals_land_in_their_stage_with_their_dates_team_and_product(
     assert won["amount"] == {"minor_units": 451_400, "currency": "USD"}
     assert (won["team_id"], won["region"]) == ("Cleo Marsh", "East")
     assert (won["name"], "account_id" in won) == ("Unlinked – GTX Pro", False)  # noqa: RUF001
-    assert landed["L1"]["lost_reason"] == "Not recorded"
-    assert landed["L1"]["amount"]["minor_units"] == 0
-    assert (landed["E1"]["stage"], landed["E1"]["status"]) == ("engaging", "open")
-    assert "opened_on" not in landed["P1"]
-    assert "closed_on" not in landed["P1"]
+    assert loaded["L1"]["lost_reason"] == "Not recorded"
+    assert loaded["L1"]["amount"]["minor_units"] == 0
+    assert (loaded["E1"]["stage"], loaded["E1"]["status"]) == ("engaging", "open")
+    assert "opened_on" not in loaded["P1"]
+    assert "closed_on" not in loaded["P1"]
 
 
-def test_the_rejects_file_can_be_mended_and_loaded(
+def test_the_rejects_file_can_be_corrected_and_loaded(
     capsys: pytest.CaptureFixture[str], crm: Path
 ) -> None:
     load(capsys, "products", "products.csv", *with_map("products"))
-    load(capsys, "opportunities", "deals.csv", *with_map("opportunities"))
-    file = crm / "deals.csv.rejects.csv"
+    load(capsys, "opportunities", "opportunities.csv", *with_map("opportunities"))
+    file = crm / "opportunities.csv.rejects.csv"
     with file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert [row["_row"] for row in rows] == ["6", "7", "8", "9", "10"]
     assert rows[0]["opportunity_id"] == "X1"
-    mended = file.read_text(encoding="utf-8").replace("GTX 9000", "GTX Basic")
-    (crm / "mended.csv").write_text("\n".join(mended.splitlines()[:2]) + "\n", encoding="utf-8")
-    code, told = load(capsys, "opportunities", "mended.csv", *with_map("opportunities"))
-    assert (code, told["created"]) == (0, 1)
-    assert "X1" in deals()
+    corrected = file.read_text(encoding="utf-8").replace("GTX 9000", "GTX Basic")
+    (crm / "corrected.csv").write_text(
+        "\n".join(corrected.splitlines()[:2]) + "\n", encoding="utf-8"
+    )
+    code, result = load(capsys, "opportunities", "corrected.csv", *with_map("opportunities"))
+    assert (code, result["created"]) == (0, 1)
+    assert "X1" in opportunities()
 
 
 def test_loading_twice_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         load(capsys, "products", "products.csv", *with_map("products"))
-        load(capsys, "opportunities", "deals.csv", *with_map("opportunities"))
-    assert {deal["version"] for deal in deals().values()} == {1}
+        load(capsys, "opportunities", "opportunities.csv", *with_map("opportunities"))
+    assert {one["version"] for one in opportunities().values()} == {1}
     with in_process.client() as client:
         pipelines = [one["name"] for one in client.items("/pipelines")]
     assert pipelines.count("Hardware sales") == 1
 
 
-def test_a_dry_run_says_what_would_happen_and_writes_nothing(
+def test_a_dry_run_reports_what_a_load_would_do_and_changes_nothing(
     capsys: pytest.CaptureFixture[str], crm: Path
 ) -> None:
     load(capsys, "products", "products.csv", *with_map("products"))
     before = sorted(one.name for one in crm.rglob("*"))
-    code, told = load(capsys, "opportunities", "deals.csv", "--dry-run", *with_map("opportunities"))
-    assert (code, told["ready"], told["rejected"]) == (3, 5, 4)
-    assert deals() == {}
+    code, result = load(
+        capsys, "opportunities", "opportunities.csv", "--dry-run", *with_map("opportunities")
+    )
+    assert (code, result["ready"], result["rejected"]) == (3, 5, 4)
+    assert opportunities() == {}
     assert sorted(one.name for one in crm.rglob("*")) == before
     with in_process.client() as client:
         assert [one["name"] for one in client.items("/pipelines")] == ["Sales"]
@@ -149,15 +153,15 @@ def test_a_pipeline_of_that_name_with_other_stages_is_refused(
     ]
     with in_process.client() as client:
         client.post("/pipelines", {"name": "Hardware sales", "stages": stages})
-    code, told = load(capsys, "opportunities", "deals.csv", *with_map("opportunities"))
+    code, result = load(capsys, "opportunities", "opportunities.csv", *with_map("opportunities"))
     assert code == 65
     assert (
         "prospecting is missing or of another kind"
-        in json.loads(told["said"].splitlines()[-1])["error"]
+        in json.loads(result["message"].splitlines()[-1])["error"]
     )
 
 
-def test_a_formula_in_a_rejected_cell_is_made_harmless_and_comes_back_as_it_was(
+def test_a_formula_in_a_rejected_cell_is_escaped_and_loaded_unchanged(
     capsys: pytest.CaptureFixture[str], crm: Path
 ) -> None:
     text = "external_ids.crm,name,price\n1,=cmd(),much\n2,-5,12 USD\n"
@@ -169,15 +173,15 @@ def test_a_formula_in_a_rejected_cell_is_made_harmless_and_comes_back_as_it_was(
     rejects.write_text(
         rejects.read_text(encoding="utf-8").replace("much", "5 USD"), encoding="utf-8"
     )
-    code, told = load(capsys, "products", str(rejects))
-    assert (code, told["created"]) == (0, 1)
+    code, result = load(capsys, "products", str(rejects))
+    assert (code, result["created"]) == (0, 1)
     with in_process.client() as client:
         names = sorted(one["name"] for one in client.items("/products"))
     assert names == ["-5", "=cmd()"]
 
 
 @pytest.mark.parametrize(
-    ("content", "code", "said"),
+    ("content", "code", "message"),
     [
         (b"", 65, "is empty (0 bytes)"),
         (b"external_ids.crm,nam\n1,A\n", 65, "nam (did you mean name?)"),
@@ -185,26 +189,26 @@ def test_a_formula_in_a_rejected_cell_is_made_harmless_and_comes_back_as_it_was(
     ],
 )
 def test_a_file_that_cannot_be_used_loads_nothing(
-    capsys: pytest.CaptureFixture[str], crm: Path, content: bytes, code: int, said: str
+    capsys: pytest.CaptureFixture[str], crm: Path, content: bytes, code: int, message: str
 ) -> None:
     (crm / "bad.csv").write_bytes(content)
-    got, told = load(capsys, "products", "bad.csv")
+    got, result = load(capsys, "products", "bad.csv")
     assert got == code
-    assert said in told["said"]
+    assert message in result["message"]
 
 
-def test_latin_1_with_semicolons_lands_with_its_accents(
+def test_latin_1_with_semicolons_is_loaded_with_its_accents(
     capsys: pytest.CaptureFixture[str], crm: Path
 ) -> None:
     (crm / "l.csv").write_bytes("external_ids.crm;name\n1;Café Ñandú\n".encode("latin-1"))
-    code, told = load(capsys, "products", "l.csv")
-    assert (code, told["created"]) == (0, 1)
-    assert told["read_as"].startswith("Latin-1 (byte 0xE9 in line 2 is not UTF-8)")
+    code, result = load(capsys, "products", "l.csv")
+    assert (code, result["created"]) == (0, 1)
+    assert result["read_as"].startswith("Latin-1 (byte 0xE9 in line 2 is not UTF-8)")
     with in_process.client() as client:
         assert [one["name"] for one in client.items("/products")] == ["Café Ñandú"]
 
 
-def test_a_person_reads_a_table_and_where_the_rejects_are(
+def test_without_json_the_result_is_a_table_and_the_rejects_file(
     capsys: pytest.CaptureFixture[str], crm: Path
 ) -> None:
     (crm / "p.csv").write_text("external_ids.crm,name\n1,A\n2,\n", encoding="utf-8")
@@ -219,19 +223,19 @@ def test_a_person_reads_a_table_and_where_the_rejects_are(
 @pytest.mark.parametrize(
     ("kind", "file", "rows"), [("products", "products.csv", 7), ("accounts", "accounts.csv", 85)]
 )
-def test_the_public_data_set_fits_its_maps_to_the_last_row(
+def test_every_row_of_the_public_data_set_fits_its_map(
     capsys: pytest.CaptureFixture[str], kind: str, file: str, rows: int
 ) -> None:
-    _, told = load(capsys, kind, str(DATA / file), "--dry-run", *with_map(kind))
-    assert (told["ready"], told["rejected"]) == (rows, 0), told
+    _, result = load(capsys, kind, str(DATA / file), "--dry-run", *with_map(kind))
+    assert (result["ready"], result["rejected"]) == (rows, 0), result
 
 
 @needs_data
-def test_subsidiaries_find_their_parents_wherever_these_stand_in_the_file(
+def test_subsidiaries_refer_to_parents_anywhere_in_the_file(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, told = load(capsys, "accounts", str(DATA / "accounts.csv"), *with_map("accounts"))
-    assert (code, told["created"], told["rejected"], told["incomplete"]) == (0, 85, 0, 0)
+    code, result = load(capsys, "accounts", str(DATA / "accounts.csv"), *with_map("accounts"))
+    assert (code, result["created"], result["rejected"], result["incomplete"]) == (0, 85, 0, 0)
     with (DATA / "accounts.csv").open(encoding="utf-8", newline="") as lines:
         source = {row["account"]: row for row in csv.DictReader(lines)}
     with in_process.client() as client:
@@ -247,24 +251,24 @@ def test_subsidiaries_find_their_parents_wherever_these_stand_in_the_file(
     assert found["Bioholding"]["country"] == "PH"
 
 
-def test_a_line_that_cannot_be_read_is_kept_whole_and_can_be_mended(
+def test_a_line_that_cannot_be_read_is_rejected_unchanged_and_can_be_corrected(
     capsys: pytest.CaptureFixture[str], crm: Path
 ) -> None:
     bad = '2,"Acme "the best" Ltd",GTX'
     open_ = '3,"Never closed,GTX'
     text = f"external_ids.crm,name,family\n1,A,GTX\n{bad}\n{open_}\n4,B,GTX\n5,,GTX\n"
     (crm / "p.csv").write_text(text, encoding="utf-8")
-    code, told = load(capsys, "products", "p.csv")
-    assert (code, told["created"], told["rejected"]) == (3, 2, 3)
+    code, result = load(capsys, "products", "p.csv")
+    assert (code, result["created"], result["rejected"]) == (3, 2, 3)
     file = crm / "p.csv.rejects.csv"
 
-    # Loaded again as they are, they are rejected again, and still whole.
+    # Loaded again without corrections, they are rejected again, still unchanged.
     for again in (file, crm / "again.csv"):
         with again.open(encoding="utf-8", newline="") as lines:
             cells = [row[2:] for row in csv.reader(lines)][1:]
         assert cells == [[bad], [open_], ["5", "", "GTX"]]
-        code, told = load(capsys, "products", str(again), "--rejects", "again.csv.2")
-        assert (code, told["rejected"]) == (3, 3)
+        code, result = load(capsys, "products", str(again), "--rejects", "again.csv.2")
+        assert (code, result["rejected"]) == (3, 3)
         (crm / "again.csv.2").replace(crm / "again.csv")
 
     with file.open(encoding="utf-8", newline="") as lines:

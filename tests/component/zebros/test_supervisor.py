@@ -19,7 +19,7 @@ import pytest
 
 from zebros import cli
 from zebros.cli import platform
-from zebros.errors import BadInput, Trouble
+from zebros.errors import BadInput, CliError
 from zebros.local.deploy import NotDeployed, Stack
 from zebros.local.home import Home
 from zebros.local.processes import Known, stop
@@ -97,7 +97,7 @@ def test_everything_listens_on_127_0_0_1_alone(running: Supervisor, home: Home) 
 
 
 def test_a_second_start_gets_one_sentence(running: Supervisor, home: Home) -> None:
-    with pytest.raises(Trouble, match=f"runs already.*{os.getpid()}") as caught:
+    with pytest.raises(CliError, match=f"runs already.*{os.getpid()}") as caught:
         Supervisor(home, Options(root=ROOT), lambda _: None).start()
     assert "zebros down" in caught.value.hint
     assert hello(home.state())["says"] == "hello", "and the first one is left in peace"
@@ -200,7 +200,7 @@ def test_a_taken_port_is_one_sentence_and_leaves_nothing_behind(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("words", "code"), [((), 70), (("--detach",), 69)])
-def test_a_start_that_fails_as_nobody_foresaw_leaves_nothing_running(
+def test_an_unexpected_error_at_the_start_leaves_nothing_running(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -223,12 +223,12 @@ def test_a_start_that_fails_as_nobody_foresaw_leaves_nothing_running(
     got = cli.main(["--home", str(other.path), "up", "--empty", *words])
     said = capsys.readouterr().err
     assert got == code
-    assert "zebros: Something went wrong that was not foreseen (IsADirectoryError" in said
+    assert "zebros: An unexpected error occurred (IsADirectoryError" in said
     assert "Traceback" not in said
     assert other.processes() == []
     assert other.supervisor() is None
     assert other.status()["phase"] == "failed"
     assert not any(one.alive for one in started)
     assert words or [one.name for one in started] == ["issuer"]
-    (kept,) = tmp_path.rglob("faults/*.txt")
-    assert "platform.log" in kept.read_text(encoding="utf-8")
+    (file,) = tmp_path.rglob("errors/*.txt")
+    assert "platform.log" in file.read_text(encoding="utf-8")

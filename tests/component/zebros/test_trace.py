@@ -1,4 +1,4 @@
-"""A deal's win is told as one story, from what the table, the logs, the rules and the lake know."""
+"""An opportunity's win is traced by its table, the logs, the rules and the lake."""
 
 import gzip
 import json
@@ -12,8 +12,8 @@ from tests.component.zebros import in_process
 from zebros.client.connection import Deployment
 from zebros.client.stack import Resources
 from zebros.errors import BadInput
-from zebros.operations import events
-from zebros.operations.trace import Step, stories
+from zebros.operations.record_events import events_of_record
+from zebros.operations.trace import Step, traces
 
 TABLES = ("Customers", "Contacts", "Opportunities", "Activities", "Reporting", "Notifications")
 FUNCTIONS = (
@@ -40,22 +40,23 @@ def stack(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     return Deployment(RESOURCES, None, "us-east-1")
 
 
-def won_deal() -> tuple[str, str]:
-    """A deal that is opened and won; its id and the correlation id of both requests."""
+def won_opportunity() -> tuple[str, str]:
+    """Creates and wins an opportunity; returns its id and the correlation id of both requests."""
     with in_process.client() as crm:
-        deal = crm.post("/opportunities", {"name": "Hall 3", "owner_id": "maya"})
-        crm.request("POST", f"/opportunities/{deal['id']}/won", body={}, headers={"If-Match": "*"})
-        return deal["id"], crm.correlation_id
+        created = crm.post("/opportunities", {"name": "Hall 3", "owner_id": "maya"})
+        path = f"/opportunities/{created['id']}/won"
+        crm.request("POST", path, body={}, headers={"If-Match": "*"})
+        return created["id"], crm.correlation_id
 
 
-def say(function: str, at: datetime, **said: Any) -> None:
-    """A line in a function's log, as Powertools writes it."""
+def log(function: str, at: datetime, **fields: Any) -> None:
+    """Writes a line to a function's log, as Powertools does."""
     logs, group = boto3.client("logs"), f"/aws/lambda/z-{function}"
     known = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
     if not known:
         logs.create_log_group(logGroupName=group)
         logs.create_log_stream(logGroupName=group, logStreamName="s")
-    line = {"level": "INFO", "timestamp": at.isoformat(timespec="milliseconds"), **said}
+    line = {"level": "INFO", "timestamp": at.isoformat(timespec="milliseconds"), **fields}
     logs.put_log_events(
         logGroupName=group,
         logStreamName="s",
@@ -63,7 +64,7 @@ def say(function: str, at: datetime, **said: Any) -> None:
     )
 
 
-def into_lake(event: dict[str, Any]) -> str:
+def write_to_lake(event: dict[str, Any]) -> str:
     key = f"tenant=acme/context=opportunities/date={event['time'][:10]}/one.jsonl.gz"
     boto3.client("s3").put_object(
         Bucket="lake", Key=key, Body=gzip.compress(json.dumps(event).encode() + b"\n")
@@ -76,22 +77,22 @@ def step(steps: list[Step], part: str) -> Step:
     return found
 
 
-def test_a_win_is_told_from_request_to_lake(stack: Deployment) -> None:
-    deal, correlation = won_deal()
-    _, (_, win) = events.of_record(stack, "acme", deal)
+def test_a_win_is_traced_from_request_to_lake(stack: Deployment) -> None:
+    opportunity, correlation = won_opportunity()
+    _, (_, win) = events_of_record(stack, "acme", opportunity)
     at = datetime.fromisoformat(win["time"])
-    say(
+    log(
         "OpportunitiesApi",
         at + timedelta(milliseconds=12),
         message="request",
         method="POST",
-        path=f"/v1/opportunities/{deal}/won",
+        path=f"/v1/opportunities/{opportunity}/won",
         status=200,
         milliseconds=20,
         correlation_id=correlation,
     )
-    say("OpportunitiesRelay", at + timedelta(milliseconds=300), event_ids=[win["id"]])
-    say(
+    log("OpportunitiesRelay", at + timedelta(milliseconds=300), event_ids=[win["id"]])
+    log(
         "ActivitiesEvents",
         at + timedelta(milliseconds=900),
         message="event consumed",
@@ -100,31 +101,31 @@ def test_a_win_is_told_from_request_to_lake(stack: Deployment) -> None:
         event_id=win["id"],
         subject=win["subject"],
     )
-    key = into_lake(win)
+    key = write_to_lake(win)
 
-    subject, (story,) = stories(stack, "acme", deal, last=1)
+    subject, (trace,) = traces(stack, "acme", opportunity, last=1)
 
-    assert subject == f"opportunity/{deal}"
-    assert story.event["type"] == "OpportunityWon"
-    request = step(story.steps, "request")
-    assert request.said == f"POST /v1/opportunities/{deal}/won by admin: 200 in 20 ms"
+    assert subject == f"opportunity/{opportunity}"
+    assert trace.event["type"] == "OpportunityWon"
+    request = step(trace.steps, "request")
+    assert request.text == f"POST /v1/opportunities/{opportunity}/won by admin: 200 in 20 ms"
     assert request.lag == timedelta(milliseconds=-8)
-    assert step(story.steps, "state").said == "version 2 in opportunities"
-    assert step(story.steps, "event").said.endswith(": lead to won")
-    assert step(story.steps, "bus").lag == timedelta(milliseconds=300)
-    consumer = step(story.steps, "consumer")
-    assert consumer.said == "ActivitiesEvents (timeline): applied"
+    assert step(trace.steps, "state").text == "version 2 in opportunities"
+    assert step(trace.steps, "event").text.endswith(": lead to won")
+    assert step(trace.steps, "bus").lag == timedelta(milliseconds=300)
+    consumer = step(trace.steps, "consumer")
+    assert consumer.text == "ActivitiesEvents (timeline): applied"
     assert consumer.lag == timedelta(milliseconds=900)
-    assert step(story.steps, "lake").said == key
-    assert story.steps[0].part == "request"
+    assert step(trace.steps, "lake").text == key
+    assert trace.steps[0].part == "request"
 
 
-def test_a_request_that_only_shares_the_correlation_id_is_no_part_of_the_story(
+def test_a_request_that_only_shares_the_correlation_id_is_not_part_of_the_trace(
     stack: Deployment,
 ) -> None:
-    deal, correlation = won_deal()
-    _, (_, win) = events.of_record(stack, "acme", deal)
-    say(
+    opportunity, correlation = won_opportunity()
+    _, (_, win) = events_of_record(stack, "acme", opportunity)
+    log(
         "OpportunitiesApi",
         datetime.fromisoformat(win["time"]) + timedelta(seconds=5),
         message="request",
@@ -132,20 +133,20 @@ def test_a_request_that_only_shares_the_correlation_id_is_no_part_of_the_story(
         milliseconds=20,
         correlation_id=correlation,
     )
-    _, (story,) = stories(stack, "acme", deal, last=1)
-    assert "request" not in [one.part for one in story.steps]
+    _, (trace,) = traces(stack, "acme", opportunity, last=1)
+    assert "request" not in [one.part for one in trace.steps]
 
 
-def test_what_has_not_happened_yet_stands_last_without_a_time(stack: Deployment) -> None:
-    deal, _ = won_deal()
-    _, (story,) = stories(stack, "acme", deal, last=1)
-    last = story.steps[-1]
+def test_a_step_that_has_not_happened_yet_is_last_without_a_time(stack: Deployment) -> None:
+    opportunity, _ = won_opportunity()
+    _, (trace,) = traces(stack, "acme", opportunity, last=1)
+    last = trace.steps[-1]
     assert (last.part, last.at, last.lag) == ("lake", None, None)
 
 
-def test_a_notification_that_the_event_caused_belongs_to_its_story(stack: Deployment) -> None:
-    deal, correlation = won_deal()
-    _, (_, win) = events.of_record(stack, "acme", deal)
+def test_a_notification_that_the_event_caused_is_part_of_its_trace(stack: Deployment) -> None:
+    opportunity, correlation = won_opportunity()
+    _, (_, win) = events_of_record(stack, "acme", opportunity)
     at = datetime.fromisoformat(win["time"])
     subject = f"notification/{'0' * 26}"
     sent = {
@@ -166,7 +167,7 @@ def test_a_notification_that_the_event_caused_belongs_to_its_story(stack: Deploy
             "detail": {"S": json.dumps(sent)},
         },
     )
-    say(
+    log(
         "ReportingLake",
         at + timedelta(milliseconds=1200),
         message="event consumed",
@@ -174,40 +175,40 @@ def test_a_notification_that_the_event_caused_belongs_to_its_story(stack: Deploy
         subject=subject,
         correlation_id=correlation,
     )
-    _, (story,) = stories(stack, "acme", deal, last=1)
-    told = step(story.steps, "notification")
-    assert told.said == "NotificationSent to maya: Hall 3 was won"
-    assert told.lag == timedelta(milliseconds=700)
+    _, (trace,) = traces(stack, "acme", opportunity, last=1)
+    found = step(trace.steps, "notification")
+    assert found.text == "NotificationSent to maya: Hall 3 was won"
+    assert found.lag == timedelta(milliseconds=700)
 
 
-def test_a_record_whose_outbox_is_gone_is_told_from_the_lake(stack: Deployment) -> None:
-    deal, _ = won_deal()
-    _, (_, win) = events.of_record(stack, "acme", deal)
-    into_lake(win)
+def test_a_record_without_outbox_is_traced_by_the_lake(stack: Deployment) -> None:
+    opportunity, _ = won_opportunity()
+    _, (_, win) = events_of_record(stack, "acme", opportunity)
+    write_to_lake(win)
     table = boto3.client("dynamodb")
     for item in table.scan(TableName="opportunities")["Items"]:
         if item["sk"]["S"].startswith("EVENT#"):
             table.delete_item(TableName="opportunities", Key={"pk": item["pk"], "sk": item["sk"]})
-    subject, found = events.of_record(stack, "acme", deal)
-    assert (subject, [one["id"] for one in found]) == (f"opportunity/{deal}", [win["id"]])
-    by_event, (story,) = stories(stack, "acme", win["id"], last=5)
-    assert (by_event, story.event["id"]) == (subject, win["id"])
+    subject, found = events_of_record(stack, "acme", opportunity)
+    assert (subject, [one["id"] for one in found]) == (f"opportunity/{opportunity}", [win["id"]])
+    by_event, (trace,) = traces(stack, "acme", win["id"], last=5)
+    assert (by_event, trace.event["id"]) == (subject, win["id"])
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
-        ("nonsense", "is no id"),
-        ("invoice/01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "no kind of record called invoice"),
+        ("nonsense", "is not an id"),
+        ("invoice/01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "no record type invoice"),
         ("01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "has no events about"),
     ],
 )
-def test_what_nobody_knows_is_a_sentence(stack: Deployment, target: str, said: str) -> None:
-    with pytest.raises(BadInput, match=said):
-        events.of_record(stack, "acme", target)
+def test_an_unknown_record_is_a_message(stack: Deployment, target: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        events_of_record(stack, "acme", target)
 
 
-def test_another_tenant_knows_nothing_of_it(stack: Deployment) -> None:
-    deal, _ = won_deal()
+def test_another_tenant_does_not_see_the_record(stack: Deployment) -> None:
+    opportunity, _ = won_opportunity()
     with pytest.raises(BadInput):
-        events.of_record(stack, "globex", deal)
+        events_of_record(stack, "globex", opportunity)

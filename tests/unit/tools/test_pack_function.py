@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from kernel.runtime.contexts import contexts
 from tests.template.stack import ROOT, functions
-from tools.contexts import CONTEXTS
 from tools.pack_function import folder_of
 
 
 @pytest.mark.parametrize("name", functions())
 def test_a_function_is_packed_from_the_folder_whose_template_declares_it(name: str) -> None:
-    context = next((one for one in CONTEXTS if name.startswith(one.capitalize())), "edge")
+    context = next((one for one in contexts() if name.startswith(one.capitalize())), "edge")
     assert folder_of(name) == context
 
 
@@ -27,7 +27,12 @@ def test_a_function_that_no_template_declares_is_refused(tmp_path: Path) -> None
             folder_of(unknown, tmp_path)
 
 
-def test_an_artefact_is_the_kernel_and_one_folder(tmp_path: Path) -> None:
+def test_an_artefact_is_the_kernel_one_folder_and_all_manifests(tmp_path: Path) -> None:
     tool = str(ROOT / "tools" / "pack_function.py")
     subprocess.run([sys.executable, "-I", tool, str(tmp_path), "CustomersRelay"], check=True)
-    assert {path.name for path in tmp_path.iterdir()} == {"kernel", "customers"}
+    found = {path.name: {file.name for file in path.glob("*.py")} for path in tmp_path.iterdir()}
+    assert found.keys() == {"kernel", *contexts()}
+    assert "bootstrap.py" in found["customers"]
+    for name in contexts().keys() - {"customers"}:
+        assert found[name] == {"__init__.py", "context.py"}
+    assert (tmp_path / "kernel" / "storage" / "dictionaries" / "0.txt").is_file()

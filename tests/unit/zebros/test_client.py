@@ -1,4 +1,4 @@
-"""The client sends one request until it is answered, and never does the work twice."""
+"""The client retries requests, and never has them carried out twice."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,23 +6,23 @@ from pathlib import Path
 import httpx
 import pytest
 
-from zebros.client.api import Client, GivenToken
-from zebros.errors import BadInput, NotReady, Refused
+from zebros.client.api import Client, StaticToken
+from zebros.errors import ApiError, BadInput, NotReady
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-def client(handler: Handler, slept: list[float] | None = None) -> Client:
+def client(handler: Handler, delays: list[float] | None = None) -> Client:
     return Client(
         "https://crm.test/v1/",
-        GivenToken("secret"),
+        StaticToken("secret"),
         transport=httpx.MockTransport(handler),
-        sleep=(slept if slept is not None else []).append,
+        sleep=(delays if delays is not None else []).append,
     )
 
 
 def answers(*statuses: int, headers: dict[str, str] | None = None) -> tuple[Handler, list[str]]:
-    """A server that answers with these statuses in turn, and the keys it was sent."""
+    """An API that answers with these statuses in turn, and the keys it received."""
     waiting, keys = list(statuses), list[str]()
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -35,7 +35,7 @@ def answers(*statuses: int, headers: dict[str, str] | None = None) -> tuple[Hand
     return handler, keys
 
 
-def test_a_request_is_signed_in_and_traceable() -> None:
+def test_a_request_has_a_token_and_a_correlation_id() -> None:
     seen: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -50,7 +50,7 @@ def test_a_request_is_signed_in_and_traceable() -> None:
     assert "Idempotency-Key" not in seen[0].headers
 
 
-def test_a_path_may_bring_its_own_query() -> None:
+def test_a_path_may_have_a_query() -> None:
     seen: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -62,7 +62,7 @@ def test_a_path_may_bring_its_own_query() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_post_is_repeated_with_its_key_until_it_is_answered(status: int) -> None:
+def test_a_post_is_sent_again_with_its_key(status: int) -> None:
     handler, keys = answers(status, status, 201)
     assert client(handler).post("/accounts", {"name": "A"}) == {"ok": True}
     assert len(keys) == 3
@@ -70,7 +70,19 @@ def test_a_post_is_repeated_with_its_key_until_it_is_answered(status: int) -> No
     assert keys[0]
 
 
-def test_two_posts_are_two_requests() -> None:
+def test_a_patch_is_sent_again_when_the_response_has_retry_after() -> None:
+    tried: list[int] = []
+
+    def handler(_request: httpx.Request) -> httpx.Response:
+        tried.append(1)
+        status, headers = (409, {"Retry-After": "1"}) if len(tried) == 1 else (200, {})
+        return httpx.Response(status, json={}, headers=headers)
+
+    assert client(handler).request("PATCH", "/accounts/1", body={}).status == 200
+    assert len(tried) == 2
+
+
+def test_two_posts_have_different_keys() -> None:
     handler, keys = answers(201, 201)
     crm = client(handler)
     crm.post("/accounts", {"name": "A"})
@@ -78,53 +90,53 @@ def test_two_posts_are_two_requests() -> None:
     assert keys[0] != keys[1]
 
 
-def test_a_change_is_repeated_only_where_it_was_surely_not_carried_out() -> None:
+def test_a_patch_is_sent_again_only_when_it_was_not_carried_out() -> None:
     handler, _ = answers(503, 200)
     assert client(handler).request("PATCH", "/accounts/1", body={"name": "B"}).status == 200
     handler, keys = answers(500, 200)
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         client(handler).request("PATCH", "/accounts/1", body={"name": "B"})
     assert len(keys) == 1
 
 
-def test_a_post_whose_answer_is_not_stored_yet_is_asked_for_again() -> None:
+def test_a_request_is_sent_again_when_the_response_has_retry_after() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         tried.append(1)
         if len(tried) < 3:
-            slug = "urn:zebros:problem:idempotency-key-in-use"
-            return httpx.Response(409, json={"type": slug, "title": "Conflict", "status": 409})
+            problem = {"title": "Conflict", "status": 409}
+            return httpx.Response(409, json=problem, headers={"Retry-After": "1"})
         return httpx.Response(201, json={"id": "1"})
 
     tried: list[int] = []
     assert client(handler).post("/accounts", {}) == {"id": "1"}
 
 
-def test_any_other_conflict_is_final() -> None:
+def test_a_conflict_without_retry_after_is_final() -> None:
     handler, keys = answers(409)
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         client(handler).post("/accounts", {})
     assert len(keys) == 1
 
 
-def test_the_server_says_how_long_to_wait_and_patience_has_an_end() -> None:
+def test_the_delay_is_that_of_retry_after_and_attempts_are_limited() -> None:
     handler, keys = answers(*[429] * 6, headers={"Retry-After": "3"})
-    slept: list[float] = []
-    with pytest.raises(Refused) as refused:
-        client(handler, slept).post("/accounts", {})
+    delays: list[float] = []
+    with pytest.raises(ApiError) as refused:
+        client(handler, delays).post("/accounts", {})
     assert refused.value.status == 429
-    assert slept == [3.0] * 5
+    assert delays == [3.0] * 5
     assert len(keys) == 6
 
 
-@pytest.mark.parametrize("asked", ["100000", "soon", "-5"])
-def test_no_server_makes_us_wait_for_ever(asked: str) -> None:
-    handler, _ = answers(503, 200, headers={"Retry-After": asked})
-    slept: list[float] = []
-    client(handler, slept).get("/accounts")
-    assert 0 <= slept[0] <= 20
+@pytest.mark.parametrize("retry_after", ["100000", "soon", "-5"])
+def test_a_delay_is_limited(retry_after: str) -> None:
+    handler, _ = answers(503, 200, headers={"Retry-After": retry_after})
+    delays: list[float] = []
+    client(handler, delays).get("/accounts")
+    assert 0 <= delays[0] <= 20
 
 
-def test_nothing_listening_is_one_sentence() -> None:
+def test_an_api_that_does_not_run_is_reported() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
@@ -133,20 +145,20 @@ def test_nothing_listening_is_one_sentence() -> None:
     assert "zebros up" in silent.value.hint
 
 
-def test_a_connection_broken_off_repeats_a_post_and_not_a_patch() -> None:
+def test_a_closed_connection_repeats_a_post_but_not_a_patch() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         tried.append(request.method)
         raise httpx.RemoteProtocolError("bye", request=request)
 
     tried: list[str] = []
-    with pytest.raises(NotReady, match="broke off the connection during POST"):
+    with pytest.raises(NotReady, match="closed the connection during POST"):
         client(handler).post("/accounts", {})
     with pytest.raises(NotReady):
         client(handler).request("PATCH", "/accounts/1", body={})
     assert tried == ["POST"] * 6 + ["PATCH"]
 
 
-def test_a_list_is_followed_to_its_end() -> None:
+def test_all_pages_of_a_list_are_read() -> None:
     pages = {None: ([1, 2], "a"), "a": ([3], "b"), "b": ([], None)}
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -157,7 +169,7 @@ def test_a_list_is_followed_to_its_end() -> None:
     assert list(client(handler).items("/accounts")) == [1, 2, 3]
 
 
-def test_a_token_that_ran_out_is_renewed_once() -> None:
+def test_an_expired_token_is_renewed_once() -> None:
     class Tokens:
         def current(self) -> str:
             return "old"
@@ -175,14 +187,14 @@ def test_a_token_that_ran_out_is_renewed_once() -> None:
     crm = Client("http://crm.test", Tokens(), transport=httpx.MockTransport(handler))
     assert crm.get("/accounts") == {"title": "Not signed in"}
     broken.append(1)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         crm.get("/accounts")
     assert tried == ["Bearer old", "Bearer new"] * 2
     assert "zebros token" in refused.value.hint
 
 
 @pytest.mark.parametrize(
-    ("body", "sentence"),
+    ("body", "message"),
     [
         (
             {"title": "Invalid request", "detail": "name is required", "status": 422},
@@ -201,29 +213,29 @@ def test_a_token_that_ran_out_is_renewed_once() -> None:
         ("", "POST /accounts: HTTP 422 Unprocessable Entity (422)."),
     ],
 )
-def test_every_refusal_reads_as_a_sentence(body: object, sentence: str) -> None:
+def test_every_error_response_has_a_message(body: object, message: str) -> None:
     def handler(_request: httpx.Request) -> httpx.Response:
         if isinstance(body, str):
             return httpx.Response(422, text=body)
         return httpx.Response(422, json=body)
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         client(handler).post("/accounts", {})
-    assert refused.value.sentence == sentence
+    assert refused.value.message == message
 
 
-def test_a_download_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_downloaded_completely_or_not_at_all(tmp_path: Path) -> None:
     import http.server
     import threading
 
     class Files(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             assert "Authorization" not in self.headers
-            whole = self.path == "/whole"
+            complete = self.path == "/complete"
             self.send_response(200)
             self.send_header("Content-Length", "10")
             self.end_headers()
-            self.wfile.write(b"0123456789" if whole else b"0123")
+            self.wfile.write(b"0123456789" if complete else b"0123")
 
         def log_message(self, *_: object) -> None:
             pass
@@ -233,13 +245,13 @@ def test_a_download_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     base = f"http://127.0.0.1:{server.server_port}"
     crm = client(lambda _: httpx.Response(200))
     try:
-        assert crm.download(f"{base}/whole", tmp_path / "a.pdf") == 10
+        assert crm.download(f"{base}/complete", tmp_path / "a.pdf") == 10
         assert (tmp_path / "a.pdf").read_bytes() == b"0123456789"
-        with pytest.raises(NotReady, match="broke off"):
+        with pytest.raises(NotReady, match="was interrupted"):
             crm.download(f"{base}/cut", tmp_path / "b.pdf")
         for target in (tmp_path, tmp_path / "no" / "c.pdf", tmp_path / ("x" * 300)):
             with pytest.raises(BadInput, match="cannot be written: "):
-                crm.download(f"{base}/whole", target)
+                crm.download(f"{base}/complete", target)
         assert [one.name for one in tmp_path.iterdir()] == ["a.pdf"]
     finally:
         server.shutdown()

@@ -21,7 +21,7 @@ from zebros import cli
 from zebros.local import issuer as issuing
 from zebros.local.home import Home
 from zebros.local.issuer import Issuer
-from zebros.local.realms import AUDIENCE, TENANTS, users
+from zebros.local.users import AUDIENCE, TENANTS, users
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_command_line_prints_a_token_of_the_chosen_user(
         who = (claims["iss"].rpartition("/")[2], claims["sub"])
         assert who == (("globex", "rep") if len(words) > 1 else ("acme", "admin"))
     assert cli.main(["--home", str(tmp_path), "token", "--user", "nobody"]) == 69
-    assert "no token to nobody of tenant acme" in capsys.readouterr().err
+    assert "refused a token for nobody of tenant acme" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tenant", TENANTS)

@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 
-from zebros.client import follow
 from zebros.client.stack import Resources
 from zebros.errors import BadInput, NotReady
-from zebros.local import deploy, parts, ports
+from zebros.local import deploy, log_files, parts, ports
 from zebros.local import supervisor as supervising
 from zebros.local.home import Home
 from zebros.local.parts import described, worker_variables
@@ -145,8 +144,8 @@ def test_a_folder_has_one_supervisor(tmp_path: Path) -> None:
     assert holder.pid == os.getpid()
     home.write_state({"api": "http://127.0.0.1:1/x"})
     said = second_start(home)
-    assert f"process {os.getpid()}" in said.sentence
-    assert "http://127.0.0.1:1/x" in said.sentence
+    assert f"process {os.getpid()}" in said.message
+    assert "http://127.0.0.1:1/x" in said.message
     lock.release()
     assert home.supervisor() is None
     again = home.lock()
@@ -157,7 +156,7 @@ def test_a_folder_has_one_supervisor(tmp_path: Path) -> None:
 def test_a_killed_supervisor_holds_nothing(tmp_path: Path) -> None:
     source = (
         "import sys, time; from pathlib import Path; from zebros.local.home import Home;"
-        " Home(Path(sys.argv[1])).lock(); print('held', flush=True); time.sleep(60)"
+        " lock = Home(Path(sys.argv[1])).lock(); print('held', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", source, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
@@ -270,14 +269,14 @@ def line(**said: Any) -> str:
 
 
 def test_logs_read_as_words(tmp_path: Path) -> None:
-    assert follow.readable(line(message="won", opportunity="O1")) == "won opportunity=O1"
-    assert follow.readable(line(message="bad", level="ERROR")) == "ERROR bad"
-    assert follow.readable("plain") == "plain"
+    assert log_files.readable(line(message="won", opportunity="O1")) == "won opportunity=O1"
+    assert log_files.readable(line(message="bad", level="ERROR")) == "ERROR bad"
+    assert log_files.readable("plain") == "plain"
     log = tmp_path / "functions.log"
     log.write_text("12:00:00 zebros-OpportunitiesApi-2F31C old\n")
-    followed = follow.Followed("functions", log)
+    followed = log_files.LogFile("functions", log)
     with log.open("a") as file:
         file.write("12:00:01 zebros-OpportunitiesApi-2F31C " + line(message="won") + "\n12:00")
-    assert followed.news() == [("OpportunitiesApi", "won")]
+    assert followed.new_lines() == [("OpportunitiesApi", "won")]
     log.write_text("12:00:02 zebros-Docs-2F31C anew\n")
-    assert followed.news() == [("Docs", "anew")]
+    assert followed.new_lines() == [("Docs", "anew")]

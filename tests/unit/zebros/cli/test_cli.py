@@ -1,4 +1,4 @@
-"""Whatever goes wrong at the command line is one sentence, an exit code, and never a traceback."""
+"""Every failure of the command line is a message and an exit code, never a traceback."""
 
 import base64
 import json
@@ -18,8 +18,8 @@ from zebros.errors import BadInput
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Far from any running CRM, and with no token in the environment."""
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder without a running CRM, and with no token in the environment."""
     monkeypatch.chdir(tmp_path)
     for name in ("ZEBROS_API", "ZEBROS_TOKEN", "ZEBROS_STACK", "ZEBROS_DEBUG"):
         monkeypatch.delenv(name, raising=False)
@@ -33,11 +33,11 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["api", "GET", "/accounts"], 69, "No CRM runs here: there is no .local/state.json."),
-        (["api", "FETCH", "/accounts"], 65, "FETCH is no HTTP method."),
-        (["--api", "example.org", "api", "GET", "/x"], 65, "--api example.org is no URL."),
+        (["api", "FETCH", "/accounts"], 65, "FETCH is not an HTTP method."),
+        (["--api", "example.org", "api", "GET", "/x"], 65, "--api example.org is not a URL."),
         (["--api", "https://x.test", "api", "GET", "/x"], 69, "There is no token for"),
         (["load", "leads", "x.csv"], 65, "leads cannot be loaded."),
         (["load", "accounts", "x.csv"], 65, "There is no file x.csv."),
@@ -60,15 +60,15 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (
             ["events", "tail", "--type", "OpportunityWon", "--type", "OportunityLost"],
             65,
-            "There is no event OportunityLost.\nDid you mean OpportunityLost",
+            "There is no event type OportunityLost.\nDid you mean OpportunityLost",
         ),
         (["events", "tail", "--type", "Zzz"], 65, "events/schemas has a file for each."),
         (["events", "tail", "--type", "OpportunityWon"], 69, "No CRM runs here"),
-        (["events", "replay", "--from", "yesterday"], 65, "'yesterday' is no time."),
-        (["events", "replay", "--from", "999999999999d"], 65, "'999999999999d' is no time."),
-        (["events", "replay", "--to", "9999999d"], 65, "'9999999d' is no time."),
-        (["events", "replay", "--from", "²d"], 65, "'²d' is no time."),
-        (["events", "replay", "--from", f"{'9' * 5000}m"], 65, "m' is no time."),
+        (["events", "replay", "--from", "yesterday"], 65, "'yesterday' is not a time."),
+        (["events", "replay", "--from", "999999999999d"], 65, "'999999999999d' is not a time."),
+        (["events", "replay", "--to", "9999999d"], 65, "'9999999d' is not a time."),
+        (["events", "replay", "--from", "²d"], 65, "'²d' is not a time."),
+        (["events", "replay", "--from", f"{'9' * 5000}m"], 65, "m' is not a time."),
         (["invoke", "OpportunitiesApi", "{broken"], 65, "The event is not JSON"),
         (["invoke", "OpportunitiesApi", "none.json"], 65, "There is no file none.json."),
         (["invoke", "OpportunitiesApi"], 65, "There is no sample event"),
@@ -86,16 +86,16 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (["api", "GET", "/x", "--colour"], 2, "No such option: --colour"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_an_exit_code(
-    capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
+def test_a_mistake_is_a_message_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], words: list[str], code: int, message: str
 ) -> None:
     got, out, err = run(capsys, *words)
     assert (got, out) == (code, "")
     assert err.startswith("zebros: ")
-    assert said in err
+    assert message in err
 
 
-def test_for_machines_a_mistake_is_a_document(capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_json_a_mistake_is_a_document(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "--json", "api", "GET", "/accounts")
     assert code == 69
     assert json.loads(err)["error"].startswith("No CRM runs here")
@@ -114,13 +114,13 @@ def test_shared_options_may_stand_before_or_after_the_command(
         assert "elsewhere/state.json" in json.loads(err)["error"]
 
 
-def test_what_follows_two_dashes_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_words_after_two_dashes_are_not_options(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "api", "GET", "--", "--json")
     assert code == 69
     assert err.startswith("zebros: ")
 
 
-def test_a_fault_of_ours_is_a_sentence_and_a_file(
+def test_an_unexpected_error_is_a_message_and_a_file(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def broken(_self: Connection, **_: Any) -> None:
@@ -130,7 +130,7 @@ def test_a_fault_of_ours_is_a_sentence_and_a_file(
     code, _, err = run(capsys, "api", "GET", "/x")
     assert code == 70
     assert "KeyError: 'surprise'" in err
-    (report,) = (tmp_path / ".local" / "faults").iterdir()
+    (report,) = (tmp_path / ".local" / "errors").iterdir()
     assert "surprise" in report.read_text(encoding="utf-8")
 
 
@@ -144,7 +144,7 @@ def test_a_fault_of_ours_is_a_sentence_and_a_file(
         (["api", "GET", "--", "/x"], "", ".local"),
     ],
 )
-def test_the_details_of_a_fault_are_kept_in_the_home_that_was_given(
+def test_the_details_of_an_error_are_written_to_the_chosen_home(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -158,15 +158,15 @@ def test_the_details_of_a_fault_are_kept_in_the_home_that_was_given(
     monkeypatch.setattr(Connection, "client", broken)
     monkeypatch.setenv("ZEBROS_HOME", variable)
     code, _, err = run(capsys, *words)
-    assert (code, f"The details are in {home}/faults/" in err) == (70, True), err
-    assert [one.parent for one in tmp_path.rglob("faults")] == [tmp_path / home]
+    assert (code, f"The details are in {home}/errors/" in err) == (70, True), err
+    assert [one.parent for one in tmp_path.rglob("errors")] == [tmp_path / home]
 
 
 REFUSED: Any = {"Error": {"Code": "QueueDoesNotExist", "Message": "There is no such queue."}}
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("error", "message"),
     [
         (
             EndpointConnectionError(endpoint_url="http://127.0.0.1:1/"),
@@ -178,25 +178,25 @@ REFUSED: Any = {"Error": {"Code": "QueueDoesNotExist", "Message": "There is no s
         ),
     ],
 )
-def test_a_platform_that_has_gone_is_not_a_fault_of_ours(
+def test_a_platform_that_stopped_is_not_an_unexpected_error(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    fault: Exception,
-    said: str,
+    error: Exception,
+    message: str,
 ) -> None:
     def gone(_self: Connection) -> None:
-        raise fault
+        raise error
 
     monkeypatch.setattr(Connection, "deployment", gone)
     for words in (["tail"], ["trace", "x"], ["replay"], ["redrive"], ["resend", "x"]):
         code, _, err = run(capsys, "events", *words)
         assert code == 69
-        assert err.startswith(f"zebros: {said}")
+        assert err.startswith(f"zebros: {message}")
 
 
 @pytest.mark.parametrize("as_json", [(), ("--json",)])
 @pytest.mark.parametrize("rows", [1, 400])
-def test_a_reader_that_has_gone_is_141_and_nothing_is_said(
+def test_a_closed_pipe_exits_with_141_and_no_message(
     tmp_path: Path, as_json: tuple[str, ...], rows: int
 ) -> None:
     lines = "".join(f"{number},\n" for number in range(rows))
@@ -227,24 +227,24 @@ def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     assert err == "zebros: Stopped.\n"
 
 
-def test_a_terminated_command_tidies_up_as_at_ctrl_c(
+def test_a_terminated_command_cleans_up_as_after_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tidied: list[bool] = []
+    cleaned_up: list[bool] = []
 
     def terminated(_self: Connection, **_: Any) -> None:
         try:
             signal.raise_signal(signal.SIGTERM)
         finally:
-            tidied.append(True)
+            cleaned_up.append(True)
 
     monkeypatch.setattr(Connection, "client", terminated)
     code, _, _ = run(capsys, "api", "GET", "/x")
-    assert (code, tidied) == (130, [True])
+    assert (code, cleaned_up) == (130, [True])
     assert signal.getsignal(signal.SIGTERM) is not signal.default_int_handler
 
 
-def test_a_state_file_that_was_cut_off_says_so(
+def test_an_incomplete_state_file_is_reported(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / ".local").mkdir()
@@ -256,7 +256,7 @@ def test_a_state_file_that_was_cut_off_says_so(
 
 @pytest.mark.parametrize("words", [["events", "redrive"], ["invoke", "OpportunitiesApi", "{}"]])
 @pytest.mark.parametrize("runs", [True, False])
-def test_the_local_stack_is_not_taken_for_that_of_another_api(
+def test_the_local_stack_is_not_used_for_another_api(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], runs: bool
 ) -> None:
     if runs:
@@ -269,11 +269,9 @@ def test_the_local_stack_is_not_taken_for_that_of_another_api(
     assert "--stack NAME" in err
 
 
-def test_the_api_of_this_machine_has_the_stack_of_this_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_local_api_has_the_local_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
-        monkeypatch.setenv(name, "test")  # put back afterwards: the local stack changes them
+        monkeypatch.setenv(name, "test")  # restored afterwards: the local stack changes them
     state = {
         "api": "http://127.0.0.1:1/x",
         "endpoint": "http://127.0.0.1:1",
@@ -288,24 +286,24 @@ def test_the_api_of_this_machine_has_the_stack_of_this_machine(
 @pytest.mark.parametrize(
     "words", [[], ["events"], ["--help"], ["load", "-h"], ["events", "trace", "-h"]]
 )
-def test_help_is_everywhere(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     _, out, err = run(capsys, *words)
     assert "Usage: zebros" in out + err
 
 
-def test_a_time_is_a_date_an_instant_or_how_long_ago() -> None:
+def test_a_time_is_a_date_an_instant_or_a_duration_ago() -> None:
     from datetime import UTC, datetime
 
-    from zebros.cli.events import instant
+    from zebros.cli.events import parse_time
 
     now = datetime(2026, 3, 10, 12, tzinfo=UTC)
-    assert instant("2026-03-01", now) == datetime(2026, 3, 1, tzinfo=UTC)
-    assert instant("2026-03-01T09:30", now) == datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-    assert instant("2026-03-01T09:30+02:00", now) == datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
-    assert instant("12h", now) == datetime(2026, 3, 10, 0, tzinfo=UTC)
-    assert instant("3d", now) == datetime(2026, 3, 7, 12, tzinfo=UTC)
+    assert parse_time("2026-03-01", now) == datetime(2026, 3, 1, tzinfo=UTC)
+    assert parse_time("2026-03-01T09:30", now) == datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    assert parse_time("2026-03-01T09:30+02:00", now) == datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
+    assert parse_time("12h", now) == datetime(2026, 3, 10, 0, tzinfo=UTC)
+    assert parse_time("3d", now) == datetime(2026, 3, 7, 12, tzinfo=UTC)
     with pytest.raises(BadInput):
-        instant("12x", now)
+        parse_time("12x", now)
 
 
 def token_of(issuer: object) -> str:
@@ -326,5 +324,5 @@ def token_of(issuer: object) -> str:
         ("a.W10.c", "acme"),
     ],
 )
-def test_a_token_says_for_whom_it_speaks(token: str | None, tenant: str) -> None:
+def test_the_tenant_is_that_of_the_token(token: str | None, tenant: str) -> None:
     assert Connection(token=token).realm == tenant

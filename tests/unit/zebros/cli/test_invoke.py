@@ -1,4 +1,4 @@
-"""`zebros invoke`: an event goes to a deployed function, and its answer is printed."""
+"""`zebros invoke` invokes a deployed function and prints its result."""
 
 import base64
 import io
@@ -46,7 +46,7 @@ def functions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Functions:
 
 
 @pytest.mark.parametrize("given", [["event.json"], ['{"a": 1}'], []])
-def test_the_answer_is_the_result_and_the_log_is_said_beside_it(
+def test_the_result_is_printed_to_stdout_and_the_log_to_stderr(
     functions: Functions, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str]
 ) -> None:
     samples = tmp_path / "events" / "requests"
@@ -55,9 +55,9 @@ def test_the_answer_is_the_result_and_the_log_is_said_beside_it(
         file.write_text('{"a": 1}', encoding="utf-8")
     assert cli.main(["invoke", "OpportunitiesApi", *given]) == 0
     assert functions.asked == [("z-OpportunitiesApi-1A", {"a": 1})]
-    said = capsys.readouterr()
-    assert json.loads(said.out) == {"statusCode": 200}
-    assert said.err.startswith('START\n{"message": "request"}\nOpportunitiesApi answered in ')
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"statusCode": 200}
+    assert captured.err.startswith('START\n{"message": "request"}\nOpportunitiesApi answered in ')
 
 
 def test_a_function_that_fails_exits_with_1_and_its_error(
@@ -69,7 +69,7 @@ def test_a_function_that_fails_exits_with_1_and_its_error(
     assert "OpportunitiesApi failed: KeyError: 'body'.\n" in capsys.readouterr().err
 
 
-def test_a_function_there_is_not_names_one_there_is(
+def test_an_unknown_function_suggests_a_similar_one(
     functions: Functions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["invoke", "OportunitesApi", "{}"]) == 65

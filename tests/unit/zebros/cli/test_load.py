@@ -1,4 +1,4 @@
-"""`zebros load` refuses what would go wrong later, before a row is read or sent."""
+"""`zebros load` detects unusable files and targets before a row is sent."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zebros import cli
-from zebros.loading import check
+from zebros.loading import dry_run
 
 ROWS = "external_ids.crm,name\n1,Ann\n"
 MAP = '[fields]\nname = "name"\n"external_ids.crm" = "external_ids.crm"\n'
@@ -31,21 +31,21 @@ def load(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 @pytest.mark.parametrize("target", ["a.csv", "./sub/../a.csv", "link.csv", "map.toml", "also.csv"])
-def test_the_rejects_never_take_the_place_of_what_is_read(
+def test_the_rejects_never_replace_a_source_file(
     capsys: pytest.CaptureFixture[str], folder: Path, target: str, dry: tuple[str, ...]
 ) -> None:
     (folder / "sub").mkdir()
     (folder / "link.csv").symlink_to("a.csv")
     (folder / "also.csv").hardlink_to(folder / "a.csv")
     words = ("a.csv", "--map", "map.toml", "--rejects", target, *dry)
-    code, said = load(capsys, *words)
+    code, message = load(capsys, *words)
     assert code == 65
-    assert f"The rejects cannot go into {Path(target)}" in said
+    assert f"The rejects cannot be written to {Path(target)}" in message
     assert (folder / "a.csv").read_text(encoding="utf-8") == ROWS
     assert (folder / "map.toml").read_text(encoding="utf-8") == MAP
 
 
-def test_not_even_the_file_that_the_rejects_are_first_written_to_is_one_that_is_read(
+def test_the_temporary_rejects_file_never_replaces_a_source_file(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     (folder / "a.csv").rename(folder / "b.csv.part")
@@ -53,53 +53,53 @@ def test_not_even_the_file_that_the_rejects_are_first_written_to_is_one_that_is_
     assert (folder / "b.csv.part").read_text(encoding="utf-8") == ROWS
 
 
-def test_the_default_place_of_the_rejects_may_not_be_the_file_either(
+def test_the_default_rejects_file_never_replaces_a_source_file(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     (folder / "a.csv.rejects.csv").symlink_to("a.csv")
-    code, said = load(capsys, "a.csv")
+    code, message = load(capsys, "a.csv")
     assert code == 65
-    assert "--rejects FILE" in said
+    assert "--rejects FILE" in message
 
 
-def test_a_joined_file_is_not_written_over(
+def test_the_rejects_never_replace_a_joined_file(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     (folder / "t.csv").write_text("who,boss\nAnn,Cleo\n", encoding="utf-8")
     join = '[joins.team]\nfile = "t.csv"\ncolumn = "name"\nkey = "who"\n'
     (folder / "map.toml").write_text(f'{join}{MAP}team_id = "team.boss"\n', encoding="utf-8")
-    code, said = load(capsys, "a.csv", "--map", "map.toml", "--rejects", "t.csv")
+    code, message = load(capsys, "a.csv", "--map", "map.toml", "--rejects", "t.csv")
     assert code == 65
-    assert "cannot go into t.csv" in said
+    assert "cannot be written to t.csv" in message
 
 
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
-        ("sub", "The rejects cannot go into sub: it is no file"),
-        ("pipe", "it is no file"),
+        ("sub", "The rejects cannot be written to sub: it is not a file"),
+        ("pipe", "it is not a file"),
         ("nowhere/r.csv", "There is no folder nowhere to write the rejects into"),
-        (f"{'r' * 255}", "The rejects cannot go into"),
+        (f"{'r' * 255}", "The rejects cannot be written to"),
     ],
 )
-def test_a_place_where_no_rejects_can_be_written_is_refused_before_the_first_row(
+def test_an_unusable_rejects_file_is_refused_before_the_first_row(
     capsys: pytest.CaptureFixture[str],
     folder: Path,
     target: str,
-    said: str,
+    message: str,
     dry: tuple[str, ...],
 ) -> None:
     (folder / "sub").mkdir()
     os.mkfifo(folder / "pipe")
     before = sorted(folder.iterdir())
-    code, told = load(capsys, "a.csv", "--rejects", target, *dry)
-    assert (code, said in told) == (65, True), told
-    assert "--rejects FILE" in told
+    code, err = load(capsys, "a.csv", "--rejects", target, *dry)
+    assert (code, message in err) == (65, True), err
+    assert "--rejects FILE" in err
     assert sorted(folder.iterdir()) == before
 
 
-def test_a_folder_that_may_not_be_written_to_is_refused_before_the_first_row(
+def test_a_read_only_folder_is_refused_before_the_first_row(
     capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = Path.open
@@ -109,13 +109,13 @@ def test_a_folder_that_may_not_be_written_to_is_refused_before_the_first_row(
             raise PermissionError(13, "Permission denied")
         return opened(path, mode, *args, **more)
 
-    monkeypatch.setattr(Path, "open", refuse)  # whoever may do everything is never refused
-    code, said = load(capsys, "a.csv")
+    monkeypatch.setattr(Path, "open", refuse)  # root is never refused
+    code, message = load(capsys, "a.csv")
     assert code == 65
-    assert "The rejects cannot go into a.csv.rejects.csv: Permission denied" in said
+    assert "The rejects cannot be written to a.csv.rejects.csv: Permission denied" in message
 
 
-def test_what_was_rejected_before_is_there_until_the_load_has_ended(
+def test_earlier_rejects_remain_until_the_load_has_ended(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     (folder / "a.csv.rejects.csv").write_text("of an earlier load", encoding="utf-8")
@@ -123,19 +123,19 @@ def test_what_was_rejected_before_is_there_until_the_load_has_ended(
     assert (folder / "a.csv.rejects.csv").read_text(encoding="utf-8") == "of an earlier load"
 
 
-def test_one_row_is_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_row_is_counted_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["load", "accounts", "a.csv", "--dry-run"]) == 0
     caught = capsys.readouterr()
-    assert "1 row or fewer." in caught.err
+    assert "1 row at most." in caught.err
     assert caught.out.startswith("1 row is ready to be loaded, 0 would be rejected.")
 
 
-def test_a_dry_run_says_when_its_rejects_are_not_all(
+def test_a_dry_run_reports_that_its_rejects_file_is_not_complete(
     capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "_KEPT", 2)
+    monkeypatch.setattr(dry_run, "_MAX_REJECTS", 2)
     (folder / "bad.csv").write_text("external_ids.crm,name\n" + "x\n" * 3)
     words = ("load", "accounts", "bad.csv", "--dry-run", "--rejects", "r.csv")
     assert cli.main(words) == 3
-    assert "r.csv has the first 2 of 3; a load has all." in capsys.readouterr().err
+    assert "r.csv has the first 2 of 3; a load writes all." in capsys.readouterr().err
     assert len((folder / "r.csv").read_text().splitlines()) == 3

@@ -1,4 +1,4 @@
-"""`zebros status`, `down` and `reset`, seen from a folder in which something runs, or nothing."""
+"""`zebros status`, `down` and `reset`, with and without a running platform."""
 
 import json
 import os
@@ -40,21 +40,21 @@ def running(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     lock.release()
 
 
-def test_status_says_what_runs_and_what_is_on_its_way(
+def test_status_prints_what_runs_and_undelivered_events(
     running: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["--home", str(running.path), "status"]) == 0
-    said = capsys.readouterr().out
-    rows = [line.split() for line in said.splitlines()]
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines()]
     assert ["platform", "runs", str(os.getpid())] in rows
     assert ["worker", "does", "not", "run", str(os.getpid())] in rows
     assert ["api", STATE["api"]] in rows
-    assert "2 events to relay; ReportingLakeQueue: 3" in said
+    assert "2 events to relay; ReportingLakeQueue: 3" in out
 
     assert cli.main(["--home", str(running.path), "--json", "status"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["running"], told["phase"], told["backlog"]) == (True, "ready", BACKLOG)
-    assert told["parts"]["platform"] == {"pid": os.getpid(), "running": True}
+    found = json.loads(capsys.readouterr().out)
+    assert (found["running"], found["phase"], found["backlog"]) == (True, "ready", BACKLOG)
+    assert found["parts"]["platform"] == {"pid": os.getpid(), "running": True}
 
 
 def test_status_of_a_platform_that_does_not_answer_is_69(
@@ -65,7 +65,7 @@ def test_status_of_a_platform_that_does_not_answer_is_69(
     assert "The platform does not answer." in capsys.readouterr().err
 
 
-def test_where_nothing_runs_status_says_so_and_down_has_nothing_to_do(
+def test_without_a_platform_status_fails_and_down_does_nothing(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["--home", str(home.path), "status"]) == 69
@@ -74,7 +74,7 @@ def test_where_nothing_runs_status_says_so_and_down_has_nothing_to_do(
     assert capsys.readouterr().err == "Nothing runs here.\n"
 
 
-def test_reset_deletes_the_data_and_keeps_keys_and_builds(
+def test_reset_deletes_the_data_but_not_keys_and_builds(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for folder in (home.platform, home.issuer, home.build):
@@ -83,10 +83,10 @@ def test_reset_deletes_the_data_and_keeps_keys_and_builds(
     home.write_state(STATE)
     (home.path / "data.json").touch()
     assert cli.main(["--home", str(home.path), "reset"]) == 65
-    assert "Say so with --yes." in capsys.readouterr().err
+    assert "Confirm it with --yes." in capsys.readouterr().err
     assert home.platform.exists()
     assert cli.main(["--home", str(home.path), "reset", "--yes"]) == 0
-    assert capsys.readouterr().err == "The data is gone; `zebros up` begins anew.\n"
+    assert capsys.readouterr().err == "The data is deleted; `zebros up` starts without data.\n"
     assert sorted(one.name for one in home.path.iterdir()) == ["build", "issuer"]
 
 
@@ -116,7 +116,9 @@ def test_data_of_another_format_is_refused_before_anything_is_started(
     home.check_data()
 
 
-def test_data_is_of_the_format_it_began_with(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_keeps_the_format_it_was_created_with(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home.check_data()
     home.platform.mkdir()
     home.check_data()
@@ -125,7 +127,7 @@ def test_data_is_of_the_format_it_began_with(home: Home, monkeypatch: pytest.Mon
         home.check_data()
 
 
-def test_what_runs_is_not_reset(running: Home, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_running_platform_is_not_reset(running: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--home", str(running.path), "reset", "--yes"]) == 69
     assert "The CRM runs.\n`zebros down` stops it" in capsys.readouterr().err
     assert running.state() == STATE

@@ -1,4 +1,4 @@
-"""`zebros report` waits for a report, shows it, saves it, and cancels it at Ctrl-C."""
+"""`zebros report` waits for a report, prints it, saves it, and cancels it after Ctrl-C."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 
 from zebros import cli
 from zebros.cli import report
-from zebros.client.api import Client, GivenToken
+from zebros.client.api import Client, StaticToken
 from zebros.client.connection import Connection
 
 RESULT = {
@@ -69,7 +69,7 @@ def crm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Report
 
         def client(_self: Connection, **_: Any) -> Client:
             return Client(
-                "http://crm.test", GivenToken("t"), transport=httpx.MockTransport(made.handle)
+                "http://crm.test", StaticToken("t"), transport=httpx.MockTransport(made.handle)
             )
 
         def download(_self: Client, url: str, target: Path, **_: Any) -> int:
@@ -83,7 +83,7 @@ def crm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Report
     return start
 
 
-def test_a_report_is_asked_for_watched_and_shown(
+def test_a_report_is_requested_and_printed(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = crm("pending", "processing", "completed", file=json.dumps(RESULT).encode())
@@ -106,7 +106,7 @@ def test_a_report_is_asked_for_watched_and_shown(
     assert "Win rate is won deals" in caught.err
 
 
-def test_for_machines_the_reports_own_json_is_printed(
+def test_with_json_the_content_of_the_report_is_printed(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
     crm("completed", file=json.dumps(RESULT).encode())
@@ -114,7 +114,7 @@ def test_for_machines_the_reports_own_json_is_printed(
     assert json.loads(capsys.readouterr().out) == RESULT
 
 
-def test_the_files_ending_says_the_format(
+def test_the_format_is_that_of_the_files_ending(
     crm: Callable[..., Reports], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = crm("completed", file=b"%PDF-1.7")
@@ -124,7 +124,7 @@ def test_the_files_ending_says_the_format(
     assert capsys.readouterr().out.startswith("win.pdf (8 bytes, ")
 
 
-def test_a_csv_report_is_shown_as_a_table(
+def test_a_csv_report_is_printed_as_a_table(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
     crm("completed", file="\ufeffregion,won\nCentral,1629\n".encode())
@@ -132,7 +132,7 @@ def test_a_csv_report_is_shown_as_a_table(
     assert capsys.readouterr().out.split() == ["region", "won", "Central", "1629"]
 
 
-def test_an_empty_report_is_a_report(
+def test_an_empty_report_is_printed(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
     crm("completed", file=json.dumps(RESULT | {"rows": []}).encode())
@@ -140,7 +140,7 @@ def test_an_empty_report_is_a_report(
     assert "the report is empty" in capsys.readouterr().err
 
 
-def test_a_failed_report_says_why_and_where_its_story_is(
+def test_a_failed_report_has_a_reason_and_a_trace(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:
     crm("failed", reason="the period ends before it begins.")
@@ -178,5 +178,5 @@ def test_ctrl_c_cancels_the_report(
         ("2017-03", "text", "2017-03"),
     ],
 )
-def test_values_are_shown_exactly(value: object, kind: str, text: str) -> None:
-    assert report.shown(value, kind) == text
+def test_values_are_printed_exactly(value: object, kind: str, text: str) -> None:
+    assert report.format_value(value, kind) == text

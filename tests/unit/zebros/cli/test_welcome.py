@@ -1,4 +1,4 @@
-"""What a start prints at its end: where everything is, and who can sign in."""
+"""The end of a start prints the addresses and the users."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ STATE: dict[str, Any] = {
 def printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> str:
-    """All of it, for a CRM without the demo company."""
+    """The output for a CRM without the demo company."""
     Home(tmp_path).write_state(STATE)
     monkeypatch.setattr(LocalIssuer, "current", lambda who: f"token of {who.tenant}'s {who.user}")
     ctx: Any = None
@@ -43,12 +43,14 @@ def test_every_role_can_sign_in_at_every_tenant(printed: str) -> None:
     assert printed.endswith("\ntoken of acme's admin\n")
 
 
-def test_a_container_is_told_what_was_built(printed: str, tmp_path: Path) -> None:
+def test_the_options_for_containers_are_printed(printed: str, tmp_path: Path) -> None:
     built = tmp_path / "build" / "template.yaml"
     assert f"sam local invoke … --template {built} --env-vars sam-env.json" in printed
 
 
-def test_the_owners_of_the_demos_deals_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_owners_of_the_demos_opportunities_are_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     welcome._print_users(sellers=True)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("acme          maya, theo, inez …  sales-representative, owners")

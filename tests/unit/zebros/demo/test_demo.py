@@ -1,4 +1,4 @@
-"""The demo company is the same for the same seed and day, and looks like a company."""
+"""The demo company depends on seed and day alone, and has plausible figures."""
 
 import json
 import os
@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zebros.client.api import Client, GivenToken
+from zebros.client.api import Client, StaticToken
 from zebros.demo import SEED, generate, load
-from zebros.demo.deals import MONTHS
-from zebros.demo.people import SELLERS
-from zebros.errors import Trouble
+from zebros.demo.opportunities import MONTHS
+from zebros.demo.sellers import SELLERS
+from zebros.errors import CliError
 
 TODAY = date(2026, 3, 10)
 DAYS = st.dates(date(2025, 1, 1), date(2035, 12, 31))
@@ -32,7 +32,7 @@ def test_the_same_seed_and_day_give_the_same_company() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000), today=DAYS)
-def test_every_company_is_a_sound_one(seed: int, today: date) -> None:
+def test_every_company_is_consistent(seed: int, today: date) -> None:
     company = generate(seed, today)
     assert len(company.accounts) == 60
     assert len(company.contacts) == 150
@@ -44,50 +44,52 @@ def test_every_company_is_a_sound_one(seed: int, today: date) -> None:
     assert len(accounts) == 60
     assert len(contacts) == 150
     assert set(contacts.values()) == accounts
-    deals = {one["external_ids"]["demo"]: one for one in company.opportunities}
-    assert len(deals) == 900
-    for deal in deals.values():
-        assert contacts[deal["contact_id"]] == deal["account_id"]
-        assert deal["product_id"] in products
-        assert deal["amount"]["minor_units"] > 0
-        opened = date.fromisoformat(deal["opened_on"])
+    opportunities = {one["external_ids"]["demo"]: one for one in company.opportunities}
+    assert len(opportunities) == 900
+    for one in opportunities.values():
+        assert contacts[one["contact_id"]] == one["account_id"]
+        assert one["product_id"] in products
+        assert one["amount"]["minor_units"] > 0
+        opened = date.fromisoformat(one["opened_on"])
         assert today - timedelta(days=31 * MONTHS) < opened < today
-        assert ("closed_on" in deal) == (deal["stage"] in ("won", "lost"))
-        assert ("lost_reason" in deal) == (deal["stage"] == "lost")
-        if "closed_on" in deal:
-            assert opened <= date.fromisoformat(deal["closed_on"]) <= today
+        assert ("closed_on" in one) == (one["stage"] in ("won", "lost"))
+        assert ("lost_reason" in one) == (one["stage"] == "lost")
+        if "closed_on" in one:
+            assert opened <= date.fromisoformat(one["closed_on"]) <= today
     for task in company.tasks:
-        assert deals[task["about"]]["stage"] not in ("won", "lost")
+        assert opportunities[task["opportunity"]]["stage"] not in ("won", "lost")
         assert abs((date.fromisoformat(task["due_on"]) - today).days) < 14
         assert not task["done"] or date.fromisoformat(task["due_on"]) < today
 
 
-def test_it_wins_about_three_of_five_and_its_sellers_differ() -> None:
-    closed = [d for d in generate(SEED, TODAY).opportunities if "closed_on" in d]
-    rate = sum(deal["stage"] == "won" for deal in closed) / len(closed)
+def test_about_three_of_five_opportunities_are_won_and_sellers_differ() -> None:
+    closed = [one for one in generate(SEED, TODAY).opportunities if "closed_on" in one]
+    rate = sum(one["stage"] == "won" for one in closed) / len(closed)
     assert 0.55 <= rate <= 0.65
     by_seller = {
-        seller.user_id: [d["stage"] == "won" for d in closed if d["owner_id"] == seller.user_id]
+        seller.user_id: [
+            one["stage"] == "won" for one in closed if one["owner_id"] == seller.user_id
+        ]
         for seller in SELLERS
     }
     rates = [sum(won) / len(won) for won in by_seller.values()]
     assert max(rates) - min(rates) > 0.1
 
 
-def test_it_has_a_season_a_pipeline_and_three_teams() -> None:
+def test_there_are_seasons_open_stages_and_three_teams() -> None:
     company = generate(SEED, TODAY)
-    stages = Counter(deal["stage"] for deal in company.opportunities)
+    stages = Counter(one["stage"] for one in company.opportunities)
     assert all(stages[stage] >= 10 for stage in ("lead", "qualified", "proposal", "negotiation"))
-    assert {deal["team_id"] for deal in company.opportunities} == {
+    assert {one["team_id"] for one in company.opportunities} == {
         "americas",
         "europe",
         "asia-pacific",
     }
-    opened = Counter(deal["opened_on"][5:7] for deal in company.opportunities)
+    opened = Counter(one["opened_on"][5:7] for one in company.opportunities)
     assert opened["06"] > 1.5 * opened["08"]
 
 
-def test_nothing_can_be_mailed_or_called() -> None:
+def test_no_address_or_phone_number_is_real() -> None:
     company = generate(SEED, TODAY)
     for contact in company.contacts:
         assert all(mail.endswith(".example") for mail in contact["emails"])
@@ -107,19 +109,19 @@ def test_no_name_is_taken_from_the_public_data_set() -> None:
 
 
 class Crm:
-    """Keeps what is loaded; can break off after some requests."""
+    """Stores what is loaded; can fail after some requests."""
 
     def __init__(self) -> None:
         self.records: dict[str, dict[str, dict[str, Any]]] = {}
         self.tasks: dict[str, dict[str, Any]] = {}
         self.done: set[str] = set()
         self.posts = 0
-        self.breaks_after: int | None = None
+        self.fails_after: int | None = None
 
     def client(self) -> Client:
         return Client(
             "http://crm.test",
-            GivenToken("t"),
+            StaticToken("t"),
             transport=httpx.MockTransport(self.handle),
             sleep=lambda _: None,
         )
@@ -129,7 +131,7 @@ class Crm:
         if request.method == "GET":
             found = self.records.get(kind, {}).get(request.url.params["external_id"])
             return httpx.Response(200, json={"items": [found] if found else []})
-        if self.breaks_after is not None and self.posts >= self.breaks_after:
+        if self.fails_after is not None and self.posts >= self.fails_after:
             return httpx.Response(403, json={"title": "Not allowed"})
         self.posts += 1
         body = json.loads(request.content or b"null")
@@ -158,22 +160,24 @@ class Crm:
         return httpx.Response(207, json={"results": results})
 
 
-def test_loading_replaces_references_by_the_crms_ids_and_tells_how_far_it_is() -> None:
-    crm, told = Crm(), Counter[str]()
-    summary = load(crm.client(), lambda what, done, _all: told.update({what: done}), today=TODAY)
+def test_loading_replaces_references_by_ids_of_the_crm_and_reports_progress() -> None:
+    crm, progress = Crm(), Counter[str]()
+    summary = load(
+        crm.client(), lambda what, done, _all: progress.update({what: done}), today=TODAY
+    )
     assert summary.records["opportunities"] == len(crm.records["opportunities"]) == 900
-    deal = crm.records["opportunities"]["demo:D0001"]
-    assert deal["account_id"].startswith("accounts-demo:A")
-    assert deal["contact_id"].startswith("contacts-demo:C")
-    assert deal["product_id"].startswith("products-demo:")
+    opportunity = crm.records["opportunities"]["demo:D0001"]
+    assert opportunity["account_id"].startswith("accounts-demo:A")
+    assert opportunity["contact_id"].startswith("contacts-demo:C")
+    assert opportunity["product_id"].startswith("products-demo:")
     assert len(crm.tasks) == summary.records["tasks"]
     assert all(task["related"][0]["id"].startswith("opport") for task in crm.tasks.values())
     assert 0 < len(crm.done) < len(crm.tasks)
-    assert set(told) == {"products", "accounts", "contacts", "opportunities", "tasks"}
+    assert set(progress) == {"products", "accounts", "contacts", "opportunities", "tasks"}
     assert not summary.found
 
 
-def test_a_finished_demo_is_left_alone_whatever_the_day() -> None:
+def test_a_complete_demo_company_is_not_loaded_again() -> None:
     crm = Crm()
     load(crm.client(), today=TODAY)
     posts = crm.posts
@@ -181,23 +185,23 @@ def test_a_finished_demo_is_left_alone_whatever_the_day() -> None:
     assert (again.found, again.today, crm.posts) == (True, TODAY, posts)
 
 
-def test_a_demo_that_was_cut_off_is_completed_with_its_own_day() -> None:
+def test_an_interrupted_load_is_completed_with_its_own_day() -> None:
     crm = Crm()
-    crm.breaks_after = 20
-    with pytest.raises(Trouble):
+    crm.fails_after = 20
+    with pytest.raises(CliError):
         load(crm.client(), today=TODAY)
-    crm.breaks_after = None
+    crm.fails_after = None
     summary = load(crm.client(), today=TODAY + timedelta(days=30))
     assert (summary.found, summary.today) == (False, TODAY)
     assert len(crm.records["opportunities"]) == 900
     assert len(crm.tasks) == summary.records["tasks"]
 
 
-def test_a_refused_record_stops_it_with_the_reason() -> None:
+def test_a_refused_record_stops_the_load_with_the_reason() -> None:
     crm = Crm()
     crm.batch = lambda _kind, _items: httpx.Response(  # type: ignore[method-assign]
         207,
         json={"results": [{"index": 0, "status": 422, "problem": {"detail": "no such field"}}]},
     )
-    with pytest.raises(Trouble, match="The demo's products FG-S was refused: no such field"):
+    with pytest.raises(CliError, match="The demo's products FG-S was refused: no such field"):
         load(crm.client(), today=TODAY)

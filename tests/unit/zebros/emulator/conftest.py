@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +47,23 @@ def empty(emulator: Callable[[str], Any]) -> Iterator[None]:
         store.clear()
 
 
+@contextmanager
+def applied(*patches: Callable[[], None]) -> Iterator[None]:
+    """The patches in force inside the block, and the emulator as shipped again after it."""
+    mark = len(seams.undo)
+    try:
+        for patch in patches:
+            patch()
+        yield
+    finally:
+        while len(seams.undo) > mark:
+            seams.undo.pop()()
+
+
 @pytest.fixture
 def mended() -> Callable[..., AbstractContextManager[None]]:
     """`with mended(queues.apply):` the patch is in force inside."""
-    return seams.applied
+    return applied
 
 
 @pytest.fixture

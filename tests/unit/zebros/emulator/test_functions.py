@@ -80,7 +80,7 @@ def environment(emulator: Any, settings: Any) -> Iterator[Callable[..., Environm
 
     yield make
     for one in made:
-        one._end()
+        one._discard_tmpdir()
 
 
 def test_a_function_gets_its_event_and_its_settings(environment: Any) -> None:
@@ -109,7 +109,7 @@ def test_a_function_finds_boto3_and_no_package_that_was_not_packed(environment: 
     one = environment()
     assert "result" in one.invoke({"do": "import", "name": "boto3"}, "r-1")
     for name in ("pydantic", "kernel", "zebros", "pytest"):
-        failed = one.invoke({"do": "import", "name": name}, "r-2")["failed"]
+        failed = one.invoke({"do": "import", "name": name}, "r-2")["error_payload"]
         assert failed["errorType"] == "ModuleNotFoundError"
 
 
@@ -137,9 +137,9 @@ def test_as_shipped_an_error_has_no_type_and_ends_the_process(emulator: Any) -> 
 def test_an_error_has_its_type_and_leaves_the_process_warm(environment: Any) -> None:
     one = environment()
     answer = one.invoke({"do": "raise"}, "r-1")
-    assert answer["failed"]["errorType"] == "Refused"
-    assert answer["failed"]["errorMessage"] == "not like this"
-    assert "probe.py" in answer["failed"]["stackTrace"][-1]
+    assert answer["error_payload"]["errorType"] == "Refused"
+    assert answer["error_payload"]["errorMessage"] == "not like this"
+    assert "probe.py" in answer["error_payload"]["stackTrace"][-1]
     assert "called 1" in answer["log"]
     assert "Refused: not like this" in answer["log"]
     assert one.invoke({}, "r-2")["result"]["count"] == 2
@@ -174,7 +174,7 @@ def fastest(call: Callable[[], object], times: int = 8) -> float:
 
 def test_a_call_that_takes_too_long_is_ended(environment: Any) -> None:
     one = environment(Timeout=0.3)
-    failed = one.invoke({"do": "sleep", "seconds": 30}, "r-1")["failed"]
+    failed = one.invoke({"do": "sleep", "seconds": 30}, "r-1")["error_payload"]
     assert failed["errorType"] == "Sandbox.Timedout"
     assert failed["errorMessage"].endswith("Task timed out after 0.30 seconds")
     assert one.invoke({}, "r-2")["result"]["count"] == 1, "begun anew"
@@ -182,14 +182,14 @@ def test_a_call_that_takes_too_long_is_ended(environment: Any) -> None:
 
 def test_a_process_that_ends_is_reported_and_begun_anew(environment: Any) -> None:
     one = environment()
-    failed = one.invoke({"do": "exit"}, "r-1")["failed"]
+    failed = one.invoke({"do": "exit"}, "r-1")["error_payload"]
     assert failed["errorType"] == "Runtime.ExitError"
     assert "exit status 3" in failed["errorMessage"]
     assert one.invoke({}, "r-2")["result"]["count"] == 1
 
 
 def test_an_answer_that_is_not_json_is_an_error(environment: Any) -> None:
-    failed = environment().invoke({"do": "object"}, "r-1")["failed"]
+    failed = environment().invoke({"do": "object"}, "r-1")["error_payload"]
     assert failed["errorType"] == "Runtime.MarshalError"
 
 
@@ -205,7 +205,7 @@ def test_a_function_that_cannot_start_says_why(
     environment: Any, source: str, handler: str, kind: str
 ) -> None:
     answer = environment(source, Handler=handler).invoke({}, "r-1")
-    assert answer["failed"]["errorType"] == kind
+    assert answer["error_payload"]["errorType"] == kind
 
 
 def test_addresses_of_apis_in_the_cloud_lead_to_the_platform(environment: Any) -> None:
@@ -215,25 +215,17 @@ def test_addresses_of_apis_in_the_cloud_lead_to_the_platform(environment: Any) -
     assert seen == "http://127.0.0.1:1/_aws/execute-api/ab12/live"
 
 
-class Pooled:
-    """A pool whose environments are no processes."""
+@pytest.fixture
+def pooled(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], lambdas.Pool]:
+    """Makes a pool whose environments are no processes."""
+    runtime = emulator("core.lambda_runtime")
+    monkeypatch.setattr(runtime, "_workers", {})
+    monkeypatch.setattr(runtime, "_worker_class_for", lambda _config: lambda *_: SimpleNamespace())
+    return lambda limit: lambdas.Pool(runtime, limit)
 
-    def __init__(self, limit: int) -> None:
-        self.made = 0
-        runtime = SimpleNamespace(
-            _lock=threading.Lock(),
-            _workers={},
-            _worker_key=lambda name, _config, _qualifier: name,
-            _worker_class_for=lambda _config: self.make,
-        )
-        self.pool = lambdas.Pool(runtime, limit)
 
-    def make(self, *_: object) -> Any:
-        self.made += 1
-        return SimpleNamespace(in_use=False, last_used=0.0)
-
-    def lease(self, timeout: float = 10) -> Any:
-        return self.pool.acquire("probe", {"Timeout": timeout}, b"")[0]
+def lease(pool: lambdas.Pool, timeout: float = 10) -> Any:
+    return pool.acquire("probe", config(Timeout=timeout), b"")[0]
 
 
 def test_a_burst_starts_a_process_for_each_call_as_shipped(emulator: Any) -> None:
@@ -245,24 +237,24 @@ def test_a_burst_starts_a_process_for_each_call_as_shipped(emulator: Any) -> Non
         runtime.reset()
 
 
-def test_further_calls_wait_for_a_free_environment() -> None:
-    pooled = Pooled(limit=2)
-    first, _second = pooled.lease(), pooled.lease()
+def test_further_calls_wait_for_a_free_environment(pooled: Any) -> None:
+    pool = pooled(2)
+    first, second = lease(pool), lease(pool)
     got: list[Any] = []
-    waiting = threading.Thread(target=lambda: got.append(pooled.lease()))
+    waiting = threading.Thread(target=lambda: got.append(lease(pool)))
     waiting.start()
     waiting.join(0.1)
     assert got == []
-    pooled.pool.release(first)
+    pool.release(first)
     waiting.join(2)
     assert got == [first]
-    assert pooled.made == 2
+    assert second is not first, "and no third was made"
 
 
-def test_a_function_that_calls_itself_does_not_wait_for_ever() -> None:
-    pooled = Pooled(limit=1)
-    outer = pooled.lease(timeout=0.2)
-    inner = pooled.lease(timeout=0.2)
+def test_a_function_that_calls_itself_does_not_wait_for_ever(pooled: Any) -> None:
+    pool = pooled(1)
+    outer = lease(pool, timeout=0.2)
+    inner = lease(pool, timeout=0.2)
     assert inner is not outer
 
 

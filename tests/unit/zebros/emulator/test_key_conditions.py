@@ -1,10 +1,11 @@
-"""Compiled key conditions: the same items, without reading the condition for each of them."""
+"""Key conditions: the same items, without reading the condition for each of them."""
 
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from tests.unit.zebros.emulator.conftest import applied
 from zebros.emulator import keyconditions
 
 TEXT = some.text(alphabet="ab#é|", max_size=4)
@@ -33,18 +34,23 @@ def test_a_range_and_a_prefix_are_what_the_emulator_says(
 
 
 def same(emulator: Any, expression: str, values: dict[str, Any], pk: str, sk: str) -> None:
-    stock = emulator("services.dynamodb")._evaluate_condition
-    test = keyconditions.compiled(expression, values, NAMES)
-    assert test is not None
-    for item in ({"pk": {"S": "p" + pk}, "sk": {"S": sk}}, {"pk": {"S": "other"}}):
-        expected = stock(expression, item, values, NAMES, "KeyConditionExpression")
-        assert test(item) == bool(expected)
+    """Three items, so that one is judged by what was read for another."""
+    items = ({"pk": {"S": "other"}}, {"pk": {"S": "p" + pk}, "sk": {"S": sk}}, {"pk": {"S": "p"}})
+    slot = "KeyConditionExpression"
+
+    def judged() -> list[bool]:
+        evaluate = emulator("services.dynamodb")._evaluate_condition
+        return [bool(evaluate(expression, item, values, NAMES, slot)) for item in items]
+
+    expected = judged()
+    with applied(keyconditions.apply):
+        assert judged() == expected
 
 
-def test_what_is_no_plain_condition_is_left_to_the_emulator() -> None:
+def test_other_conditions_are_what_the_emulator_says(emulator: Any) -> None:
     values = {":p": {"S": "p"}, ":n": {"N": "1"}}
-    for expression in ("pk = :p AND (sk > :p)", "pk = :n", "pk = :p AND", "size(pk) > :n", ""):
-        assert keyconditions.compiled(expression, values, {}) is None
+    for expression in ("pk = :p AND sk > :p", "pk = :n", "size(pk) > :n", ""):
+        same(emulator, expression, values, "", "x")
 
 
 def read(emulator: Any, monkeypatch: Any, expression: str = "pk = :p") -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Who is woken when, and how a queue's mapping fills its batches."""
+"""Which mapping gets its turn when, and how a queue's mapping fills its batches."""
 
 import time
 from collections.abc import Iterator
@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from zebros.emulator import mappings, queues
-from zebros.emulator.queues import Queue
-
-SCOPE = ("000000000000", "us-east-1")
+from zebros.emulator.streams import Stream
 
 
 @pytest.fixture(autouse=True)
@@ -19,111 +17,149 @@ def nobody() -> Iterator[None]:
     mappings.running.clear()
 
 
-class Functions:
-    """The emulator's functions, of which a queue's mapping needs this much."""
+class Consumer:
+    """A function `consumer`, the mapping of a queue `work` to it, and the batches it was given."""
 
-    def __init__(self, emulator: Any, *answers: dict[str, Any]) -> None:
-        self._stock = emulator("services.lambda_svc")
+    def __init__(self, emulator: Any, queue: Any, *answers: dict[str, Any], **mapping: Any) -> None:
+        self.functions, self.sqs = emulator("services.lambda_svc"), emulator("services.sqs")
         self._answers = iter(answers)
         self.batches: list[list[str]] = []
+        self.queue = queue("work", VisibilityTimeout="30")
+        arn = "arn:aws:lambda:us-east-1:000000000000:function:consumer"
+        self.functions._functions["consumer"] = {
+            "config": {"FunctionName": "consumer", "FunctionArn": arn, "Version": "$LATEST"}
+        }
+        self.functions._esms["mapping"] = {
+            "UUID": "mapping",
+            "EventSourceArn": self.queue["attributes"]["QueueArn"],
+            "FunctionName": "consumer",
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            **mapping,
+        }
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stock, name)
-
-    def _execute_function(self, _record: Any, event: dict[str, Any]) -> dict[str, Any]:
+    def execute(self, _record: Any, event: dict[str, Any]) -> dict[str, Any]:
         self.batches.append([record["body"] for record in event["Records"]])
         answer = next(self._answers, {"body": None})
         for failure in (answer.get("body") or {}).get("batchItemFailures", []):
             failure["itemIdentifier"] = event["Records"][failure["index"]]["messageId"]
         return answer
 
+    def send(self, *bodies: str) -> None:
+        for body in bodies:
+            url = self.sqs._queue_url("work")
+            self.sqs._act_send_message({"QueueUrl": url, "MessageBody": body}, "")
+
+    def turn(self) -> bool:
+        return mappings.turn(self.functions, self.functions._iter_all_esms)
+
+    def work(self, seconds: float = 3) -> list[list[str]]:
+        """Poll until nothing is visible and no batch is at work; the batches."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            if not self.turn() and not self.functions._esm_inflight and not self.visible():
+                return self.batches
+            time.sleep(0.001)
+        raise AssertionError(self.batches)
+
+    def visible(self) -> int:
+        return queues.visible(self.queue, 1)
+
 
 @pytest.fixture
-def source(emulator: Any, queue: Any, mended: Any) -> Iterator[Any]:
-    """Makes the mapping of a queue `work`, whose batches are answered with these answers."""
-    with mended(queues.apply):
+def consumer(emulator: Any, queue: Any, mended: Any, monkeypatch: Any) -> Iterator[Any]:
+    """Makes a consumer whose batches are answered with these answers."""
 
-        def make(*answers: dict[str, Any], **more: Any) -> Queue:
-            work = queue("work", VisibilityTimeout="30")
-            mapping = {
-                "UUID": "mapping",
-                "EventSourceArn": work["attributes"]["QueueArn"],
-                "FunctionName": "consumer",
-                "FunctionResponseTypes": ["ReportBatchItemFailures"],
-                **more,
-            }
-            made = Queue(SCOPE, mapping)
-            made.functions = Functions(emulator, *answers)
-            made.function = lambda: {"config": {"FunctionName": "consumer"}}  # type: ignore[method-assign]
-            return made
+    def make(*answers: dict[str, Any], **mapping: Any) -> Consumer:
+        made = Consumer(emulator, queue, *answers, **mapping)
+        monkeypatch.setattr(made.functions, "_execute_function", made.execute)
+        return made
 
+    with mended(queues.apply, mappings.apply):
         yield make
 
 
-def send(emulator: Any, *bodies: str) -> None:
-    sqs = emulator("services.sqs")
-    for body in bodies:
-        sqs._act_send_message({"QueueUrl": sqs._queue_url("work"), "MessageBody": body}, "")
+def test_a_stream_that_has_work_is_woken_and_no_other(emulator: Any, monkeypatch: Any) -> None:
+    functions, work = emulator("services.lambda_svc"), {"one": False}
+
+    class Watched(Stream):
+        def ready(self) -> bool:
+            return work["one"]
+
+        def is_alive(self) -> bool:
+            return True
+
+    stream = mappings.running["one"] = Watched(("000000000000", "us-east-1"), {"UUID": "one"})
+    mappings.turn(functions, list)
+    assert not stream.wake.is_set()
+    work["one"] = True
+    mappings.turn(functions, list)
+    assert stream.wake.is_set(), "also while it is at work"
 
 
-def work(source: Queue, seconds: float = 3) -> list[list[str]]:
-    """Step until nothing is visible and nothing busy; the batches."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        pause = source.step()
-        if pause is None and not source._busy:
-            return source.functions.batches  # type: ignore[no-any-return]
-        time.sleep(pause or 0.001)
-    raise AssertionError(source.functions.batches)
+def test_a_mapping_takes_no_more_than_it_may_run_at_once(consumer: Any) -> None:
+    one = consumer(BatchSize=1, ScalingConfig={"MaximumConcurrency": 2})
+    assert not one.turn()
+    one.send("a")
+    one.functions._esm_inflight["mapping"] = 2
+    assert not one.turn(), "the end of a batch wakes the poller"
+    one.functions._esm_inflight.clear()
+    assert one.turn()
 
 
-def test_a_source_that_has_work_is_nudged_and_no_other(emulator: Any, source: Any) -> None:
-    one = source()
-    mappings.running["one"] = one
-    one.is_alive = lambda: True
-    dispatcher = mappings.Dispatcher(emulator("services.lambda_svc"))
-    dispatcher.turn()
-    assert not one.nudged.is_set()
-    send(emulator, "a")
-    dispatcher.turn()
-    assert one.nudged.is_set(), "also while it is at work"
-    one.nudged.clear()
-    one._busy = one._limit
-    dispatcher.turn()
-    assert not one.nudged.is_set(), "the end of a batch will nudge it"
+def test_batches_have_the_size_that_was_asked_for(consumer: Any) -> None:
+    one = consumer(BatchSize=3, ScalingConfig={"MaximumConcurrency": 1})
+    one.send(*"abcdefgh")
+    assert one.work() == [list("abc"), list("def"), list("gh")]
+    assert one.queue["messages"] == []
 
 
-def test_batches_have_the_size_that_was_asked_for(emulator: Any, source: Any) -> None:
-    one = source(BatchSize=3, ScalingConfig={"MaximumConcurrency": 1})
-    send(emulator, *"abcdefgh")
-    assert work(one) == [list("abc"), list("def"), list("gh")]
-    assert one.outstanding() == 0
-
-
-def test_a_batch_waits_for_its_window_unless_it_is_full(emulator: Any, source: Any) -> None:
-    one = source(BatchSize=100, MaximumBatchingWindowInSeconds=0.4)
-    send(emulator, "a")
+def test_a_batch_waits_for_its_window_unless_it_is_full(consumer: Any) -> None:
+    one = consumer(BatchSize=100, MaximumBatchingWindowInSeconds=0.4)
+    one.send("a")
     began = time.monotonic()
-    assert one.step() == pytest.approx(0.05)
-    send(emulator, "b")
-    assert work(one) == [["a", "b"]]
+    assert not one.turn()
+    assert 0 < mappings._until_next_window() <= 0.4
+    one.send("b")
+    assert one.work() == [["a", "b"]]
     assert time.monotonic() - began >= 0.4
-    send(emulator, *(str(number) for number in range(100)))
-    assert one.step() == 0, "a full one goes at once"
+    one.send(*(str(number) for number in range(100)))
+    assert one.turn(), "a full one goes at once"
 
 
-def test_only_what_failed_of_a_batch_comes_again(emulator: Any, source: Any) -> None:
-    answer = {"body": {"batchItemFailures": [{"index": 1}]}}
-    one = source(answer, BatchSize=10)
-    send(emulator, *"abc")
-    work(one)
-    (left,) = emulator("services.sqs")._queues.values()
-    assert [message["body"] for message in left["messages"]] == ["b"]
-    assert left["messages"][0]["visible_at"] > time.time(), "after its visibility timeout"
+def at_another_port(one: Consumer) -> list[list[str]]:
+    """The batches of a queue that was created when the platform had another port."""
+    url = one.sqs._queue_url("work")
+    elsewhere = url.replace("/000000000000/", ":1/000000000000/")
+    assert elsewhere != url
+    one.sqs._queues[elsewhere] = one.sqs._queues.pop(url)
+    one.sqs._queue_name_to_url["work"] = elsewhere
+    one.send("a")
+    one.functions._poll_sqs()
+    return one.work() if one.functions._esm_inflight or not one.visible() else []
 
 
-def test_a_failed_batch_comes_again_as_a_whole(emulator: Any, source: Any) -> None:
-    one = source({"error": True, "body": {"errorType": "ValueError"}}, BatchSize=10)
-    send(emulator, *"abc")
-    work(one)
-    assert one.outstanding() == 3
+def test_a_queue_of_another_port_has_no_consumer_as_shipped(
+    emulator: Any, queue: Any, monkeypatch: Any
+) -> None:
+    one = Consumer(emulator, queue)
+    monkeypatch.setattr(one.functions, "_execute_function", one.execute)
+    assert at_another_port(one) == []
+
+
+def test_a_queue_of_another_port_keeps_its_consumer(consumer: Any) -> None:
+    assert at_another_port(consumer()) == [["a"]]
+
+
+def test_only_what_failed_of_a_batch_comes_again(consumer: Any) -> None:
+    one = consumer({"body": {"batchItemFailures": [{"index": 1}]}}, BatchSize=10)
+    one.send(*"abc")
+    one.work()
+    assert [message["body"] for message in one.queue["messages"]] == ["b"]
+    assert one.queue["messages"][0]["visible_at"] > time.time(), "after its visibility timeout"
+
+
+def test_a_failed_batch_comes_again_as_a_whole(consumer: Any) -> None:
+    one = consumer({"error": True, "body": {"errorType": "ValueError"}}, BatchSize=10)
+    one.send(*"abc")
+    one.work()
+    assert len(one.queue["messages"]) == 3

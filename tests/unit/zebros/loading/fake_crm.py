@@ -1,6 +1,6 @@
 """A CRM in memory that answers batches as the API does, and fails on demand.
 
-The real handlers are loaded into in tests/component/zebros; here it is the failures that matter.
+tests/component/zebros loads into the real handlers; this one is for failures.
 """
 
 import json
@@ -11,30 +11,30 @@ from typing import Any
 
 import httpx
 
-from zebros.client.api import Client, GivenToken
+from zebros.client.api import Client, StaticToken
 
 Fault = Callable[[httpx.Request, int], httpx.Response | None]
-"""Given a request and its number (from 1), an answer in place of the right one."""
+"""Takes a request and its number (from 1); returns a response in place of the right one."""
 
 
 @dataclass
 class FakeCrm:
-    """Records by collection and external id."""
+    """Holds records by collection and external id."""
 
     fault: Fault = lambda _request, _number: None
     records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     refuse: Callable[[dict[str, Any]], str] = lambda _item: ""
-    """Why an item is refused; empty when it is not."""
-    _answers: dict[str, tuple[str, httpx.Response]] = field(default_factory=dict)
+    """The reason why an item is refused; empty when it is accepted."""
+    answers: dict[str, tuple[str, httpx.Response]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def client(self) -> Client:
-        """A client that talks to it, and never really waits."""
+        """A client of it that does not wait between attempts."""
         return Client(
             "http://crm.test",
-            GivenToken("t"),
+            StaticToken("t"),
             transport=httpx.MockTransport(self.handle),
             sleep=lambda _: None,
         )
@@ -49,18 +49,18 @@ class FakeCrm:
                 return failed
             if request.method == "GET":
                 return self._find(request)
-            return self._once(request)
+            return self.batch(request)
 
-    def _once(self, request: httpx.Request) -> httpx.Response:
+    def batch(self, request: httpx.Request) -> httpx.Response:
         key, body = request.headers["Idempotency-Key"], request.content.decode()
         self.keys.append(key)
-        if key in self._answers:
-            before, answer = self._answers[key]
+        if key in self.answers:
+            before, answer = self.answers[key]
             if before != body:
                 return problem(422, "idempotency-key-reused")
             return answer
-        answer = self._batch(request)
-        self._answers[key] = (body, answer)
+        answer = self._upsert(request)
+        self.answers[key] = (body, answer)
         return answer
 
     def _find(self, request: httpx.Request) -> httpx.Response:
@@ -69,14 +69,14 @@ class FakeCrm:
         found = [r for name, r in collection.items() if wanted in (None, name)]
         return httpx.Response(200, json={"items": found})
 
-    def _batch(self, request: httpx.Request) -> httpx.Response:
+    def _upsert(self, request: httpx.Request) -> httpx.Response:
         collection = self.records.setdefault(request.url.path.split("/")[1], {})
         results = []
         for index, item in enumerate(json.loads(request.content)["items"]):
             reason = self.refuse(item)
             if reason:
-                told = {"title": "Invalid request", "status": 422, "detail": reason}
-                results.append({"index": index, "status": 422, "problem": told})
+                document = {"title": "Invalid request", "status": 422, "detail": reason}
+                results.append({"index": index, "status": 422, "problem": document})
                 continue
             system, value = next(iter(item["external_ids"].items()))
             name = f"{system}:{value}"
@@ -84,8 +84,8 @@ class FakeCrm:
             number = len(collection) + 1
             record = collection.setdefault(name, {"id": f"ID{number:05d}", "version": 0})
             record |= {**item, "version": record["version"] + 1}
-            told = {"index": index, "status": status, "id": record["id"]}
-            results.append({**told, "version": record["version"]})
+            result = {"index": index, "status": status, "id": record["id"]}
+            results.append({**result, "version": record["version"]})
         return httpx.Response(207, json={"results": results})
 
 

@@ -1,4 +1,4 @@
-"""A record is looked up once, however many rows in however many threads mean it."""
+"""A record is looked up once, although many rows in many threads refer to it."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from zebros.errors import NotReady
-from zebros.loading.mapping import Reference
+from zebros.loading.mapper import Reference
 from zebros.loading.references import References
 
 
 class Api:
-    """Answers slowly, and counts."""
+    """An API that answers slowly and records its requests."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.known = {"crm:a": "ID-A"}
         self.fails = 0
 
     def get(self, _path: str, **query: Any) -> Any:
-        self.asked.append(query["external_id"])
+        self.requests.append(query["external_id"])
         time.sleep(0.02)
         if self.fails:
             self.fails -= 1
@@ -29,7 +29,7 @@ class Api:
         return {"items": [{"id": found}] if found else []}
 
     def items(self, _path: str, **_query: Any) -> Any:
-        self.asked.append("catalogue")
+        self.requests.append("catalogue")
         return [{"id": "P1", "code": "C", "name": "N"}, {"id": "P2", "name": "N"}]
 
 
@@ -37,16 +37,16 @@ def account(value: str) -> Reference:
     return Reference("account_id", "accounts", "external_ids.crm", value, "reject")
 
 
-def test_threads_that_want_the_same_record_wait_for_one_answer() -> None:
+def test_threads_that_look_up_the_same_record_wait_for_one_answer() -> None:
     api = Api()
     references = References(api)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(references.find, [account("a")] * 40))
     assert found == ["ID-A"] * 40
-    assert api.asked == ["crm:a"]
+    assert api.requests == ["crm:a"]
 
 
-def test_what_was_missing_is_asked_for_again_once_it_may_be_there() -> None:
+def test_a_missing_record_is_looked_up_again_after_the_first_pass() -> None:
     api = Api()
     references = References(api)
     assert references.find(account("b")) is None
@@ -54,10 +54,10 @@ def test_what_was_missing_is_asked_for_again_once_it_may_be_there() -> None:
     api.known["crm:b"] = "ID-B"
     references.forget_missing()
     assert references.find(account("b")) == "ID-B"
-    assert api.asked == ["crm:b", "crm:b"]
+    assert api.requests == ["crm:b", "crm:b"]
 
 
-def test_a_question_that_failed_is_not_remembered() -> None:
+def test_a_failed_lookup_is_not_cached() -> None:
     api = Api()
     api.fails = 1
     references = References(api)
@@ -66,10 +66,10 @@ def test_a_question_that_failed_is_not_remembered() -> None:
     assert references.find(account("a")) == "ID-A"
 
 
-def test_products_are_found_by_code_or_name_in_one_reading() -> None:
+def test_all_products_are_read_once_to_find_them_by_code_or_name() -> None:
     api = Api()
     references = References(api)
     assert references.find(Reference("product_id", "products", "code", "C", "reject")) == "P1"
     assert references.find(Reference("product_id", "products", "name", "N", "reject")) == "P1"
     assert references.find(Reference("product_id", "products", "name", "X", "reject")) is None
-    assert api.asked == ["catalogue"]
+    assert api.requests == ["catalogue"]

@@ -1,0 +1,272 @@
+"""CSV files are read as programs export them; a bad row does not affect the others."""
+
+import csv
+import io
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zebros.errors import BadInput
+from zebros.loading.csv_files import inspect
+from zebros.loading.csv_rows import BadRow, Row, rows
+
+CELL = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0\r\n", exclude_categories=["Cs"]),
+    max_size=12,
+)
+
+
+def written(tmp_path: Path, content: bytes | str, name: str = "some.csv") -> Path:
+    file = tmp_path / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return file
+
+
+def values(file: Path) -> list[list[str]]:
+    return [row.values for row in rows(inspect(file)) if isinstance(row, Row)]
+
+
+def faults(file: Path) -> dict[int, str]:
+    return {row.number: row.reason for row in rows(inspect(file)) if isinstance(row, BadRow)}
+
+
+@given(table=st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=8))
+def test_what_a_csv_writer_wrote_is_read_unchanged(
+    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]]
+) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["one", "two", "three"])
+    writer.writerows(table)
+    file = written(tmp_path_factory.mktemp("csv"), text.getvalue())
+    not_blank = [row for row in table if any(cell.strip() for cell in row)]
+    assert values(file) == not_blank
+
+
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        ("name\nZoë\n".encode(), "UTF-8"),
+        ("name\nZoë\n".encode("utf-8-sig"), "UTF-8 with a byte order mark"),
+        ("name\nZoë\n".encode("latin-1"), "Latin-1 (byte 0xEB in line 2 is not UTF-8)"),
+        ("name\nZoë “x”\n".encode("cp1252"), "Windows-1252 (byte 0xEB in line 2 is not UTF-8)"),
+        ("name\nZoë\n".encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_the_encoding_is_detected_and_reported(tmp_path: Path, content: bytes, note: str) -> None:
+    file = written(tmp_path, content)
+    assert inspect(file).encoding_note == note
+    assert values(file)[0][0].startswith("Zoë")
+    assert inspect(file).header == ("name",)
+
+
+def test_a_latin_1_byte_is_detected_at_the_end_of_a_large_file(tmp_path: Path) -> None:
+    file = written(tmp_path, b"name\n" + b"plain ascii text\n" * 200_000 + b"caf\xe9\n")
+    assert "line 200002" in inspect(file).encoding_note
+    assert values(file)[-1] == ["café"]
+
+
+def test_an_incomplete_character_at_the_end_of_the_file_is_detected(tmp_path: Path) -> None:
+    assert inspect(written(tmp_path, b"name\ncaf\xc3")).encoding == "latin-1"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", [True, False])
+def test_rows_are_estimated_whatever_ends_a_line(tmp_path: Path, end: str, last: bool) -> None:
+    text = end.join(["sep=,", "a,b", "1,2", "3,4"] if end != "\r" else ["a,b", "1,2", "3,4"])
+    for encoding in ("utf-8", "utf-16"):
+        shape = inspect(written(tmp_path, (text + end * last).encode(encoding)))
+        assert shape.max_rows == 2
+        assert len(list(rows(shape))) == 2
+
+
+def test_a_line_end_across_two_blocks_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zebros.loading.csv_files._BLOCK", 1)
+    assert inspect(written(tmp_path, "a,b\r\n1,2\r\n")).max_rows == 1
+
+
+def test_the_line_of_a_byte_is_counted_by_carriage_returns_too(tmp_path: Path) -> None:
+    shape = inspect(written(tmp_path, b"name\rAnn\rcaf\xe9\r"))
+    assert "in line 3" in shape.encoding_note
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_detected(tmp_path: Path, delimiter: str) -> None:
+    text = f'name{delimiter}note\nAnn{delimiter}"a{delimiter}b, c; d"\nBo{delimiter}plain\n'
+    file = written(tmp_path, text)
+    assert inspect(file).delimiter == delimiter
+    assert values(file) == [["Ann", f"a{delimiter}b, c; d"], ["Bo", "plain"]]
+
+
+def test_the_separator_line_of_excel_is_skipped(tmp_path: Path) -> None:
+    file = written(tmp_path, "sep=;\r\nname;city\r\nAnn;Oslo\r\n")
+    assert inspect(file).header == ("name", "city")
+    assert values(file) == [["Ann", "Oslo"]]
+
+
+def test_rows_of_another_length_are_rejected_and_the_others_read(tmp_path: Path) -> None:
+    file = written(tmp_path, "a,b,c\n1,2,3\n1,2\n1,2,3,4\n\n , , \n4,5,6\n")
+    assert values(file) == [["1", "2", "3"], ["4", "5", "6"]]
+    assert faults(file) == {
+        3: "it has 2 values, the header has 3",
+        4: "it has 4 values, the header has 3",
+    }
+
+
+def raws(file: Path) -> dict[int, list[str]]:
+    return {row.number: row.raw for row in rows(inspect(file)) if isinstance(row, BadRow)}
+
+
+def test_a_quote_never_closed_affects_its_own_line_only(tmp_path: Path) -> None:
+    file = written(tmp_path, 'a,b\n1,2\n3,"4\n5,6\n7,8\n')
+    assert values(file) == [["1", "2"], ["5", "6"], ["7", "8"]]
+    assert faults(file) == {
+        3: "a quote opened in line 3 is never closed; the lines after it were read as rows"
+    }
+    assert raws(file) == {3: ['3,"4']}
+
+
+def test_a_quote_never_closed_before_quoted_values_affects_its_own_line_only(
+    tmp_path: Path,
+) -> None:
+    file = written(tmp_path, 'sep=,\r\na,b\r\n3,"4\r\n5,6\r\n7,"8"\r\n9,"1\n0"\r\n')
+    assert values(file) == [["5", "6"], ["7", "8"], ["9", "1\n0"]]
+    assert faults(file) == {
+        2: "a quote opened in line 3 is not closed before another one in line 5; "
+        "within quotes it must be doubled"
+    }
+    assert raws(file) == {2: ['3,"4']}
+
+
+def test_a_quote_never_closed_does_not_fill_the_memory(tmp_path: Path) -> None:
+    file = tmp_path / "large.csv"
+    with file.open("w", encoding="utf-8") as out:
+        out.write('a,b\n1,"never closed\n')
+        for number in range(2, 400_000):
+            out.write(f"{number},plain\n")
+    tracemalloc.start()
+    try:
+        found = [row for row in rows(inspect(file)) if isinstance(row, BadRow)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [row.raw for row in found] == [['1,"never closed']]
+    assert peak < file.stat().st_size
+
+
+def test_a_row_of_several_long_values_is_one_row(tmp_path: Path) -> None:
+    long = '"' + "many words\n" * 10_000 + '"'
+    file = written(tmp_path, "a,b,c\n" + ",".join([long] * 3) + "\n1,2,3\n")
+    assert [len(row) for row in values(file)] == [3, 3]
+    assert faults(file) == {}
+
+
+def test_a_quote_inside_a_value_affects_its_own_row_only(tmp_path: Path) -> None:
+    file = written(tmp_path, 'a,b\n1,"two"x\n3,4\n')
+    assert values(file) == [["3", "4"]]
+    assert "must be doubled" in faults(file)[2]
+    assert raws(file) == {2: ['1,"two"x']}
+
+
+@given(
+    table=st.lists(st.lists(CELL, min_size=2, max_size=2), min_size=1, max_size=6),
+    invalid=st.lists(
+        st.sampled_from(['x,"y', 'x,"y" z', '"x,y', 'x,"y""']), min_size=1, max_size=3
+    ),
+)
+def test_every_line_is_part_of_a_row_or_of_a_bad_row(
+    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], invalid: list[str]
+) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["a", "b"])
+    writer.writerows(table)
+    content = text.getvalue() + "".join(f"{line}\r\n" for line in invalid) + "last,row\r\n"
+    found = list(rows(inspect(written(tmp_path_factory.mktemp("csv"), content))))
+    assert found[-1][1] == ["last", "row"]
+    assert [row.raw for row in found if isinstance(row, BadRow)] == [[line] for line in invalid]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_value_that_is_too_long_is_reported_as_such(tmp_path: Path, quote: str) -> None:
+    long = "x" * 131_073
+    file = written(tmp_path, f"a,b\n1,{quote}{long}{quote}\n3,{quote}{long[1:]}{quote}\n")
+    assert faults(file) == {2: "a value in line 2 is longer than 131,072 characters"}
+    assert values(file) == [["3", long[1:]]]
+
+
+def test_both_possible_reasons_for_a_long_text_in_quotes_are_reported(tmp_path: Path) -> None:
+    file = written(tmp_path, 'a,b\n1,"two\n' + "some more text\n" * 10_000)
+    assert faults(file)[2] == (
+        "a quote opened in line 2 is never closed, or its value is longer than 131,072 "
+        "characters; the lines after it were read as rows"
+    )
+
+
+def test_a_nul_byte_affects_its_own_row_only(tmp_path: Path) -> None:
+    file = written(tmp_path, b"a,b\n1,2\n3,\x004\n5,6\n")
+    assert values(file) == [["1", "2"], ["5", "6"]]
+    assert "NUL byte" in faults(file)[3]
+
+
+def test_a_byte_that_windows_1252_does_not_define_affects_its_own_row_only(tmp_path: Path) -> None:
+    file = written(tmp_path, b"a,b\n\x93ok\x94,2\n3,\x81\n")
+    assert values(file) == [["“ok”", "2"]]
+    assert "does not define" in faults(file)[3]
+
+
+def test_a_line_break_within_quotes_is_part_of_the_value(tmp_path: Path) -> None:
+    file = written(tmp_path, 'a,b\n"one\ntwo",2\n3,4\n')
+    assert values(file) == [["one\ntwo", "2"], ["3", "4"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty (0 bytes)"),
+        (b"PK\x03\x04rest", "an Excel workbook"),
+        (b"\x1f\x8b\x08rest", "compressed with gzip"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"n\0a\0m\0e\0\n\0", "NUL bytes in its header"),
+        (b"\n\nname\n", "begins with an empty line"),
+        (b"name,city,name\n", "names the column name twice"),
+        (b'name,"city"x\n', "The header of .* cannot be read"),
+        (b'name,"city\nAnn,Oslo\n', "The header of .* cannot be read"),
+    ],
+)
+def test_a_file_that_is_not_csv_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(BadInput, match=message.replace("(", r"\(").replace(")", r"\)")):
+        inspect(written(tmp_path, content))
+
+
+def test_a_missing_file_lists_the_files_beside_it(tmp_path: Path) -> None:
+    written(tmp_path, "a\n", "accounts.csv")
+    with pytest.raises(BadInput) as refused:
+        inspect(tmp_path / "acounts.csv")
+    assert "accounts.csv" in refused.value.hint
+
+
+def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        inspect(tmp_path)
+
+
+def test_a_large_file_is_never_completely_in_memory(tmp_path: Path) -> None:
+    file = tmp_path / "large.csv"
+    with file.open("w", encoding="utf-8") as out:
+        out.write("a,b,c\n")
+        for number in range(200_000):
+            out.write(f"{number},some text to fill the line with,{number}\n")
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in rows(inspect(file)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 200_000
+    assert peak < file.stat().st_size / 2

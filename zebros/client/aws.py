@@ -1,0 +1,25 @@
+"""AWS clients: of the local platform, or of the account in which a CRM is deployed."""
+
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+
+_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 4}, connect_timeout=2, read_timeout=25
+)
+_LOCAL = Config(s3={"addressing_style": "path"})
+"""The local platform has no host names for buckets."""
+
+
+@cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+@cache
+def client(service: str, endpoint: str | None = None) -> Any:
+    """The client of a service; with `endpoint`, that of the local platform."""
+    config = _CONFIG.merge(_LOCAL) if endpoint else _CONFIG
+    return _session().create_client(service, endpoint_url=endpoint, config=config)

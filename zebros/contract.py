@@ -1,0 +1,50 @@
+"""What the command line knows about the CRM, as data: contract.json, generated from services/.
+
+The command line imports nothing of services/, so that a wheel needs only this package
+(docs/adr/0012). `make contracts` writes the file, `make drift` compares it.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLocation:
+    """Where the records of one type are kept."""
+
+    context: str
+    table: str
+    """The table's logical id in the context's template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The contents of contract.json."""
+
+    currencies: dict[str, int]
+    """The decimals of each active ISO 4217 currency."""
+    records: dict[str, RecordLocation]
+    """By record type, such as `opportunity`."""
+    events: frozenset[str]
+    """The event types, such as `OpportunityWon`."""
+    dictionaries: tuple[bytes, ...]
+    """The preset dictionaries by which outbox entries are compressed, by number."""
+
+    @property
+    def contexts(self) -> frozenset[str]:
+        """The names of the contexts that have records."""
+        return frozenset(record.context for record in self.records.values())
+
+
+@cache
+def contract() -> Contract:
+    """The contract of the CRM that this version of the command line was made for."""
+    data = json.loads(Path(__file__).with_name("contract.json").read_text(encoding="utf-8"))
+    return Contract(
+        currencies=data["currencies"],
+        records={name: RecordLocation(**location) for name, location in data["records"].items()},
+        events=frozenset(data["events"]),
+        dictionaries=tuple(text.encode() for text in data["dictionaries"]),
+    )

@@ -1,0 +1,204 @@
+"""Sending one chunk of rows as batch requests, until every row has an outcome."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ulid import ULID
+
+from zebros.client.api import Client
+from zebros.errors import ApiError, CliError
+from zebros.loading.journal import Counts, Reject
+from zebros.loading.mapper import MappedRow
+from zebros.loading.record_types import RecordType
+from zebros.loading.references import References
+
+FIRST, SECOND = 1, 2
+"""The passes: first all rows, then those that refer to later rows of the same file."""
+_ITEM_ATTEMPTS = 4
+_NOT_ALLOWED = frozenset({401, 403})
+"""Statuses of an item whose sender has no right to change this record, or any record."""
+_ONE_RECORD = "urn:zebros:problem:forbidden-act"
+"""The sender may change such records, but not this one in this way."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Up to 100 rows, identified by their position in the file."""
+
+    pass_: int
+    number: int
+    rows: list[MappedRow] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the rows of a chunk."""
+
+    chunk: Chunk
+    seconds: float = 0.0
+    """How long the requests took."""
+    counts: Counts = field(default_factory=Counts)
+    rejects: list[Reject] = field(default_factory=list)
+    deferred: list[int] = field(default_factory=list)
+    """Rows to send again in the second pass."""
+
+
+type _Items = list[tuple[MappedRow, dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSender:
+    """Sends chunks; threads may share it."""
+
+    client: Client
+    record_type: RecordType
+    references: References
+    constants: dict[str, Any]
+    run: str
+    """The id of the load, with which its Idempotency-Keys begin."""
+    pause: Callable[[float], None] = time.sleep
+
+    def send(self, chunk: Chunk) -> Outcome:
+        """Look up references and send the rows. Raises CliError when the load must stop."""
+        outcome = Outcome(chunk)
+        ready: _Items = []
+        for row in chunk.rows:
+            item = self._resolved(row, outcome)
+            if item is not None:
+                ready.append((row, item))
+        if ready:
+            started = time.perf_counter()
+            self._send(ready, outcome, f"{self.run}-{chunk.pass_}-{chunk.number}")
+            outcome.seconds = time.perf_counter() - started
+        rejected = {reject.row for reject in outcome.rejects}
+        outcome.deferred = [row for row in outcome.deferred if row not in rejected]
+        return outcome
+
+    def _resolved(self, row: MappedRow, outcome: Outcome) -> dict[str, Any] | None:
+        """The item with the ids of its references; None when the row is rejected."""
+        item = {**self.constants, **row.item}
+        for reference in row.references:
+            found = self.references.find(reference)
+            if found is not None:
+                item[reference.field] = found
+                continue
+            same_file = reference.collection == self.record_type.name
+            if same_file and outcome.chunk.pass_ == FIRST:
+                outcome.deferred.append(row.number)
+            elif reference.missing == "reject":
+                reason = reference.not_found
+                if same_file:
+                    reason += "; the row was loaded without it"
+                outcome.rejects.append(Reject(row.number, reason, row.raw))
+                return None
+        return item
+
+    def _send(self, ready: _Items, outcome: Outcome, key: str) -> None:
+        """Send items; those that may succeed later are sent again without the others."""
+        for attempt in range(1, _ITEM_ATTEMPTS + 1):
+            again: _Items = []
+            try:
+                results = self._authorized([item for _, item in ready], f"{key}-{attempt}")
+            except ApiError as error:
+                if error.status != 413 or len(ready) == 1:
+                    raise
+                half = len(ready) // 2
+                self._send(ready[:half], outcome, f"{key}-{attempt}a")
+                self._send(ready[half:], outcome, f"{key}-{attempt}b")
+                return
+            for result in results:
+                row, item = ready[result["index"]]
+                status = int(result["status"])
+                if _is_retryable(status) and attempt < _ITEM_ATTEMPTS:
+                    again.append((row, item))
+                elif not _count(result, outcome.counts, self.run):
+                    reason = reason_of(result.get("problem") or {}, status)
+                    outcome.rejects.append(Reject(row.number, reason, row.raw))
+            if not again:
+                return
+            ready = again
+            self.pause(0.2 * 2**attempt)
+
+    def _authorized(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+        """The results of a batch. Raises ApiError when the sender may not change such records.
+
+        There is nothing wrong with such rows, so they are not rejected.
+        """
+        results = self._batch(items, key)
+        if _not_allowed(results) is None:
+            return results
+        # It may be the stored answer to an earlier run, before the sender got the right.
+        results = self._batch(items, f"{key}-{ULID()}")
+        refused = _not_allowed(results)
+        if refused is not None:
+            request = f"POST {self.record_type.path}/batch"
+            raise ApiError(int(refused["status"]), refused.get("problem") or {}, request=request)
+        return results
+
+    def _batch(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+        path = f"{self.record_type.path}/batch"
+        body = {"items": items}
+        try:
+            answer = self.client.post(path, body, key=key)
+        except ApiError as error:
+            if error.status not in (409, 422):
+                raise
+            # The key was used before a kill, and its answer lost or its items different. An upsert
+            # may be repeated with a new key.
+            answer = self.client.post(path, body, key=f"{key}-{ULID()}")
+        results: list[dict[str, Any]] = answer["results"]
+        if sorted(result["index"] for result in results) != list(range(len(items))):
+            raise CliError(
+                f"The API answered {len(results)} results for {len(items)} rows.",
+                hint="The versions of the CRM and the command line differ: update the older one.",
+            )
+        return results
+
+
+def _is_retryable(status: int) -> bool:
+    """Whether an item may succeed later; a 409 or 412 may come from a change at the same time."""
+    return status in (409, 412, 429) or status >= 500
+
+
+def _not_allowed(results: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The first result that says that the sender may not change any such record."""
+    refused = (result for result in results if int(result["status"]) in _NOT_ALLOWED)
+    return next((r for r in refused if (r.get("problem") or {}).get("type") != _ONE_RECORD), None)
+
+
+def _count(result: dict[str, Any], counts: Counts, run: str) -> bool:
+    """Count an item that was loaded; False for one that was not."""
+    match int(result["status"]):
+        case 201:
+            counts.created += 1
+        case 200 if result.get("version") == 1 and _is_newer(str(result.get("id")), run):
+            counts.created += 1  # by a request of this load whose answer was lost
+        case 200 if result.get("changed") is False or result.get("version") == 1:
+            counts.unchanged += 1  # a change would have made version 2
+        case 200:
+            counts.updated += 1
+        case _:
+            return False
+    return True
+
+
+def _is_newer(record_id: str, run: str) -> bool:
+    """Whether a record was created after the load began: both ids are ULIDs, which have a time."""
+    try:
+        return ULID.from_str(record_id).timestamp >= ULID.from_str(run).timestamp
+    except ValueError:
+        return False
+
+
+def reason_of(problem: dict[str, Any], status: int) -> str:
+    """Why the API refused an item: each wrong field, else the problem's detail."""
+    fields = [
+        f"{error.get('field')}: {error.get('message')}"
+        for error in problem.get("errors") or []
+        if isinstance(error, dict)
+    ]
+    reason = "; ".join(fields) or str(problem.get("detail") or problem.get("title") or "")
+    return reason or f"the API answered {status}"

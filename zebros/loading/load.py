@@ -1,0 +1,140 @@
+"""Loading a file: its rows in chunks through batch requests, with an outcome for every row."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from zebros.client.api import Client
+from zebros.errors import Stopped
+from zebros.loading.batch_sender import FIRST, SECOND, BatchSender, Chunk, Outcome
+from zebros.loading.csv_rows import Row, rows
+from zebros.loading.duplicates import without_duplicates
+from zebros.loading.journal import CHUNK, Counts, Journal, Reject
+from zebros.loading.mapper import MappedRow, Mapper
+from zebros.loading.references import References
+from zebros.text import count_of
+
+_FAST_S, _SLOW_S = 3.0, 10.0
+
+
+@dataclass(slots=True)
+class Load:
+    """The load of one file into one tenant."""
+
+    client: Client
+    mapper: Mapper
+    journal: Journal
+    references: References
+    constants: dict[str, Any] = field(default_factory=dict)
+    """Fields that every row gets, such as the pipeline's id."""
+    in_flight: int = 4
+    """The most requests at the same time."""
+    on_progress: Callable[[Counts], None] = lambda _: None
+    pause: Callable[[float], None] = time.sleep
+    _allowed: int = 1
+    """The requests allowed at the same time just now."""
+    _counts: Counts = field(default_factory=Counts)
+
+    def run(self) -> None:
+        """Send every row that has no outcome yet. Raises CliError when the load must stop.
+
+        The journal has the outcomes until then, and the next run continues there.
+        """
+        self._counts = self.journal.counts()
+        self._allowed = self.in_flight
+        self._send_all(self._chunks(FIRST))
+        if any(True for _ in self.journal.deferred()):
+            self.references.forget_missing()
+            self._send_all(self._chunks(SECOND))
+
+    def _send_all(self, chunks: Iterator[Chunk]) -> None:
+        sender = BatchSender(
+            self.client,
+            self.mapper.record_type,
+            self.references,
+            self.constants,
+            self.journal.run,
+            self.pause,
+        )
+        waiting: set[Future[Outcome]] = set()
+        with ThreadPoolExecutor(self.in_flight, thread_name_prefix="load") as pool:
+            try:
+                for chunk in chunks:
+                    waiting.add(pool.submit(sender.send, chunk))
+                    while len(waiting) >= self._allowed:
+                        self._record_completed(waiting)
+                while waiting:
+                    self._record_completed(waiting)
+            except KeyboardInterrupt:
+                self._record_sent(waiting)
+                raise Stopped(
+                    f"Stopped after {count_of(self._counts.rows, 'row', 'rows')}.",
+                    hint="Run the same command again to continue from there.",
+                ) from None
+            except Exception:
+                self._record_sent(waiting)
+                raise
+
+    def _record_completed(self, waiting: set[Future[Outcome]]) -> None:
+        """Wait until at least one request has ended and record its outcome."""
+        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            waiting.discard(future)
+            outcome = future.result()
+            self._record(outcome)
+            self._allowed = next_allowed(self._allowed, self.in_flight, outcome.seconds)
+        self.on_progress(self._counts)
+
+    def _record_sent(self, waiting: set[Future[Outcome]]) -> None:
+        """Wait for what was sent and record it; what was not sent is left to the next run."""
+        for future in waiting:
+            future.cancel()
+        for future in waiting:
+            if not future.cancelled() and future.exception() is None:
+                self._record(future.result())
+
+    def _record(self, outcome: Outcome) -> None:
+        chunk = outcome.chunk
+        rejects = chunk.rejects + outcome.rejects
+        self.journal.record(chunk.pass_, chunk.number, outcome.counts, rejects, outcome.deferred)
+        if chunk.pass_ == FIRST:
+            self._counts.add(outcome.counts)
+            self._counts.rejected += len(rejects)
+
+    def _chunks(self, pass_: int) -> Iterator[Chunk]:
+        """The chunks without an outcome. The rows of a chunk depend on the file alone."""
+        chunk_of = {row: n // CHUNK for n, row in enumerate(self.journal.deferred())}
+        wanted = chunk_of.__contains__ if pass_ == SECOND else lambda _row: True
+        chunk, skip = Chunk(pass_, -1), True
+        for row in rows(self.mapper.file, wanted):
+            number = chunk_of[row.number] if pass_ == SECOND else (row.number - 2) // CHUNK
+            if number != chunk.number:
+                if not skip:
+                    yield self._without_duplicates(chunk)
+                chunk, skip = Chunk(pass_, number), self.journal.done(pass_, number)
+            if skip:
+                continue
+            mapped = self.mapper.map_row(row) if isinstance(row, Row) else row
+            if isinstance(mapped, MappedRow):
+                chunk.rows.append(mapped)
+            else:
+                chunk.rejects.append(Reject(mapped.number, mapped.reason, mapped.raw))
+        if not skip:
+            yield self._without_duplicates(chunk)
+
+    def _without_duplicates(self, chunk: Chunk) -> Chunk:
+        chunk.rows, duplicates = without_duplicates(self.journal, chunk.rows)
+        chunk.rejects += duplicates
+        return chunk
+
+
+def next_allowed(now: int, most: int, seconds: float) -> int:
+    """How many requests to allow at the same time after one that took `seconds`.
+
+    More requests help only while the API keeps up; when it is slow, fewer of them time out.
+    """
+    if seconds > _SLOW_S:
+        return max(1, now // 2)
+    return min(most, now + 1) if seconds < _FAST_S else now

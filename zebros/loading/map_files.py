@@ -1,0 +1,77 @@
+"""Reading map files (docs/loading.md)."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from zebros.errors import BadInput
+from zebros.loading.map_checks import SEE_DOCS, check_map
+from zebros.loading.map_model import Map, Source
+from zebros.loading.record_types import RecordType
+from zebros.loading.rejects_file import REJECT_COLUMNS
+
+
+def read_map(path: Path, record_type: RecordType) -> Map:
+    """Read the map file for a record type. Raises BadInput with the place of what is wrong."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise BadInput(f"There is no map file {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"The map {path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"The map {path} is not TOML: {error}.", hint=SEE_DOCS) from error
+    try:
+        found = Map.model_validate(data)
+    except ValidationError as error:
+        raise BadInput(f"The map {path} {_described(error)}.", hint=SEE_DOCS) from error
+    if found.record is not None and found.record != record_type.name:
+        raise BadInput(
+            f"The map {path} is for {found.record}, not for {record_type.name}.",
+            hint=f"`zebros load {found.record} …` takes it.",
+        )
+    check_map(found, record_type, f"The map {path}")
+    return found
+
+
+def _described(error: ValidationError) -> str:
+    """The first three faults with their places."""
+    descriptions = []
+    for fault in error.errors()[:3]:
+        place = ".".join(str(part) for part in fault["loc"]) or "as a whole"
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = "is not an option of a map file"
+        elif fault["type"] == "missing":
+            message = "is missing"
+        descriptions.append(f"at {place}: {message}")
+    more = error.error_count() - len(descriptions)
+    return "is wrong " + "; ".join(descriptions) + (f"; and {more} more" if more > 0 else "")
+
+
+def identity_map(header: tuple[str, ...], record_type: RecordType, file: Path) -> Map:
+    """The map of a file whose columns have the names of the fields.
+
+    Money columns hold amount and currency (`12.50 USD`); references hold ids of the CRM.
+    """
+    names = [name for name in header if name and name not in REJECT_COLUMNS]
+    unknown = [name for name in names if record_type.type_of(name) is None]
+    missing = sorted(record_type.required - set(names))
+    if not any(name.startswith("external_ids.") for name in names):
+        missing.append("external_ids.<system>")
+    faults = []
+    if unknown:
+        closest = {name: record_type.closest(name) for name in unknown}
+        faults.append(
+            "unknown: "
+            + ", ".join(f"{n} (did you mean {m}?)" if m else n for n, m in closest.items())
+        )
+    if missing:
+        faults.append(f"missing: {', '.join(missing)}")
+    if faults:
+        raise BadInput(
+            f"The header of {file} does not fit {record_type.name}: {'; '.join(faults)}.",
+            hint="Rename the columns, or map them to fields with --map (docs/loading.md).",
+        )
+    return Map(fields={name: Source(column=name) for name in names})

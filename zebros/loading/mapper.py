@@ -1,0 +1,220 @@
+"""Mapping one row to one item of a batch request; references are looked up later."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from zebros.errors import BadInput
+from zebros.loading.csv_files import CsvFile
+from zebros.loading.csv_rows import BadRow, Row
+from zebros.loading.field_readers import Reader, TextReader, columns_of, reader, text_reader
+from zebros.loading.header_checks import check_header
+from zebros.loading.joins import JoinedFile, read_join
+from zebros.loading.map_model import Column, Map
+from zebros.loading.record_types import REFERENCES, FieldType, RecordType
+from zebros.loading.rejects_file import is_rejects_file, unescape_formula
+from zebros.loading.values import InvalidValue
+
+
+class Reference(NamedTuple):
+    """A field that names another record by an external id, a code or a name."""
+
+    field: str
+    collection: str
+    """Such as accounts."""
+    by: str
+    value: str
+    missing: str
+    """`reject` or `empty`: what happens to the row when there is no such record."""
+
+    @property
+    def not_found(self) -> str:
+        """The reason for a rejection when there is no such record."""
+        subject = f"{self.field}: no {REFERENCES[self.field].singular} has the"
+        system = self.by.removeprefix("external_ids.")
+        if system == self.by:
+            return f"{subject} {self.by} {self.value!r}"
+        return f"{subject} external id {system}:{self.value}"
+
+
+class MappedRow(NamedTuple):
+    """A row as an item, without the ids of its references."""
+
+    number: int
+    raw: list[str]
+    external_id: str
+    """`system:id`: the first external id, which identifies the row."""
+    item: dict[str, Any]
+    references: tuple[Reference, ...]
+
+
+class _ValueField(NamedTuple):
+    name: str
+    head: str
+    rest: str
+    """`crm` of `external_ids.crm`."""
+    required: bool
+    read: Reader
+
+
+class _ReferenceField(NamedTuple):
+    name: str
+    by: str
+    missing: str
+    required: bool
+    read: TextReader
+
+
+@dataclass(slots=True)
+class Mapper:
+    """A map prepared for one file. Raises BadInput when the map and the file do not fit."""
+
+    map: Map
+    record_type: RecordType
+    file: CsvFile
+    folders: tuple[Path, ...]
+    """Where joined files are looked for, in order."""
+    notes: list[str] = field(default_factory=list)
+    """What to tell the user about the file."""
+    _positions: dict[str, int] = field(default_factory=dict)
+    _joins: list[tuple[int, JoinedFile]] = field(default_factory=list)
+    _cleaners: list[tuple[int, Callable[[str], str]]] = field(default_factory=list)
+    _values: list[_ValueField] = field(default_factory=list)
+    _references: list[_ReferenceField] = field(default_factory=list)
+    _escaped: bool = False
+    """Whether the file is a rejects file, whose cells are escaped."""
+
+    def __post_init__(self) -> None:
+        self._escaped = is_rejects_file(self.file.header)
+        self._positions = {name: at for at, name in enumerate(self.file.header) if name}
+        used = set(self._used_columns())
+        for name in self.map.joins:
+            self._add_join(name, used)
+        if not_loaded := check_header(self.map, self.file, used, set(self._positions)):
+            self.notes.append(f"Not loaded, as the map says: {', '.join(not_loaded)}.")
+        self._cleaners = [
+            (self._positions[name], _cleaner(column)) for name, column in self.map.columns.items()
+        ]
+        self._add_fields()
+
+    @property
+    def joined_files(self) -> list[Path]:
+        """The files that the map joins."""
+        return [joined.file.path for _, joined in self._joins]
+
+    def map_row(self, row: Row) -> MappedRow | BadRow:
+        """The row's item, or every reason why it is rejected."""
+        faults: list[str] = []
+        cells = self._cells(row.values, faults)
+        item = self._item(cells, faults)
+        references = self._read_references(cells, faults) if self._references else ()
+        ids = item.get("external_ids")
+        if not ids and not faults:
+            faults.append("external_ids: the row has no external id")
+        if faults or not ids:
+            return BadRow(row.number, row.values, "; ".join(faults))
+        system = next(iter(ids))
+        return MappedRow(row.number, row.values, f"{system}:{ids[system]}", item, references)
+
+    def _item(self, cells: list[str], faults: list[str]) -> dict[str, Any]:
+        item: dict[str, Any] = {}
+        for name, head, rest, required, read in self._values:
+            try:
+                value = read(cells)
+            except InvalidValue as error:
+                faults.append(f"{name}: {error}")
+                continue
+            if value is None or value == "":
+                if required:
+                    faults.append(f"{name}: it is missing")
+            elif rest:
+                item.setdefault(head, {})[rest] = value
+            else:
+                item[name] = value
+        return item
+
+    def _read_references(self, cells: list[str], faults: list[str]) -> tuple[Reference, ...]:
+        found = []
+        for name, by, missing, required, read in self._references:
+            try:
+                text = read(cells)
+            except InvalidValue as error:
+                faults.append(f"{name}: {error}")
+                continue
+            if text:
+                found.append(Reference(name, REFERENCES[name].name, by, text, missing))
+            elif required:
+                faults.append(f"{name}: it is missing")
+        return tuple(found)
+
+    def _cells(self, values: list[str], faults: list[str]) -> list[str]:
+        """The row's texts, cleaned, followed by those of its joins."""
+        texts = map(unescape_formula, values) if self._escaped else values
+        cells = [text.strip() for text in texts]
+        own = len(cells)
+        for at, clean in self._cleaners:
+            if at < own:
+                cells[at] = clean(cells[at])
+        for at, joined in self._joins:
+            key = cells[at]
+            found = joined.rows.get(key)
+            if found is None and key and joined.join.missing == "reject":
+                faults.append(f"{joined.join.column}: {key!r} is not in {joined.file.path.name}")
+            cells += found or joined.empty
+        for at, clean in self._cleaners:
+            if at >= own:
+                cells[at] = clean(cells[at])
+        return cells
+
+    def _add_join(self, name: str, used: set[str]) -> None:
+        joined = read_join(self.map.joins[name], self.folders)
+        join, header = joined.join, joined.file.header
+        if join.column not in self._positions:
+            raise BadInput(
+                f"The map joins {join.file} by the column {join.column}, which is missing.",
+                hint=f"{self.file.path} has {', '.join(self.file.header)}.",
+            )
+        for column in sorted(used):
+            head, dot, rest = column.partition(".")
+            if dot and head == name and rest not in header and column not in self._positions:
+                raise BadInput(
+                    f"The map uses {column}, but {join.file} has no column {rest}.",
+                    hint=f"It has {', '.join(header)}.",
+                )
+        first = len(self.file.header) + sum(len(one.file.header) for _, one in self._joins)
+        for at, column in enumerate(header):
+            self._positions.setdefault(f"{name}.{column}", first + at)
+        self._joins.append((self._positions[join.column], joined))
+
+    def _add_fields(self) -> None:
+        """Prepare a reader for every field of the map."""
+        position = self._positions.__getitem__
+        for name, source in self.map.fields.items():
+            required = source.required or name in self.record_type.required
+            is_reference = self.record_type.type_of(name) is FieldType.REFERENCE
+            if is_reference and source.by and source.constant is None:
+                text = text_reader(source, position)
+                self._references.append(
+                    _ReferenceField(name, source.by, source.missing, required, text)
+                )
+                continue
+            try:
+                read = reader(name, source, self.record_type, position)
+            except InvalidValue as error:
+                raise BadInput(f"The map is wrong at fields.{name}: {error}.") from error
+            head, _, rest = name.partition(".")
+            self._values.append(_ValueField(name, head, rest, required, read))
+
+    def _used_columns(self) -> Iterator[str]:
+        """Every column that the map names."""
+        for source in self.map.fields.values():
+            yield from columns_of(source)
+        yield from (join.column for join in self.map.joins.values())
+        yield from self.map.columns
+
+
+def _cleaner(column: Column) -> Callable[[str], str]:
+    """Replaces texts of one column."""
+    empty, replacements = frozenset(column.empty), column.values
+    return lambda text: "" if text in empty else replacements.get(text, text)

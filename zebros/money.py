@@ -1,0 +1,26 @@
+"""Amounts of money: whole numbers of minor units in an ISO 4217 currency."""
+
+from decimal import Decimal
+
+from zebros.contract import contract
+
+LARGEST = 2**53 - 1
+"""The largest number of minor units: what every JSON reader keeps exact (RFC 7493)."""
+
+
+def is_currency(code: str) -> bool:
+    """Whether a code is that of an active ISO 4217 currency."""
+    return code in contract().currencies
+
+
+def exponent(currency: str) -> int:
+    """The decimals of a currency. Raises ValueError when the code is not an active one."""
+    try:
+        return contract().currencies[currency]
+    except KeyError:
+        raise ValueError(f"{currency!r} is not an active ISO 4217 currency code") from None
+
+
+def major(minor_units: int, currency: str) -> Decimal:
+    """An amount with its decimals, such as 12.50; a code that is no longer active has two."""
+    return Decimal(minor_units).scaleb(-contract().currencies.get(currency, 2))

@@ -1,0 +1,26 @@
+"""The rules on the event bus, by the function to which they send events."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from zebros.client.connection import Deployment
+
+
+def rules(deployment: Deployment) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every rule with the name of its consumer.
+
+    A rule of the stack has the logical id of its function (`ActivitiesEvents`); a rule that someone
+    else made, such as a partner, has its own name.
+    """
+    consumers = {
+        name: logical_id.removesuffix("Rule")
+        for logical_id, name in deployment.resources.rules.items()
+    }
+    pages = (
+        deployment.aws("events")
+        .get_paginator("list_rules")
+        .paginate(EventBusName=deployment.resources.bus())
+    )
+    for page in pages:
+        for rule in page.get("Rules", []):
+            yield consumers.get(rule["Name"], rule["Name"]), rule
