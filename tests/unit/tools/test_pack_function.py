@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from kernel.runtime.contexts import contexts
 from tests.template.stack import ROOT, functions
-from tools.contexts import CONTEXTS
 from tools.pack_function import folder_of
 
 
 @pytest.mark.parametrize("name", functions())
 def test_a_function_is_packed_from_the_folder_whose_template_declares_it(name: str) -> None:
-    context = next((one for one in CONTEXTS if name.startswith(one.capitalize())), "edge")
+    context = next((one for one in contexts() if name.startswith(one.capitalize())), "edge")
     assert folder_of(name) == context
 
 
