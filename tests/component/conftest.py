@@ -193,5 +193,5 @@ def published(client: Any, table: str = "table") -> list[dict[str, Any]]:
 
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Zebros")
 if JUDGE:
-    # Its tables are told apart by access key: one for each process of tests.
+    # Its tables are separated by access key: one for each process of tests.
     os.environ["AWS_ACCESS_KEY_ID"] = os.environ.get("PYTEST_XDIST_WORKER", "alone")

@@ -7,7 +7,7 @@ import pytest
 from tests.component.conftest import ApiClient, published
 
 ANY = {"if-match": "*"}
-NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 """An id that no record has."""
 STAGES = [
     {"key": "open", "name": "Open", "probability": 40, "forecast_category": "commit"},
@@ -24,6 +24,6 @@ def api(cloud: Any) -> ApiClient:
     return ApiClient(handler)
 
 
-def deal_events(cloud: Any) -> list[dict[str, Any]]:
+def opportunity_events(cloud: Any) -> list[dict[str, Any]]:
     """The events about opportunities; the first one of a tenant also publishes its pipeline."""
     return [event for event in published(cloud) if event["subject"].startswith("opportunity/")]

@@ -28,7 +28,7 @@ def test_a_long_text_comes_back() -> None:
     assert unpack(pack(text)) == text
 
 
-def test_a_deal_takes_a_third_of_its_text() -> None:
+def test_a_packed_opportunity_takes_a_third_of_its_text() -> None:
     text = json.dumps(DEAL, separators=(",", ":"))
     assert len(pack(text)) * 3 < len(text)
 
@@ -36,7 +36,7 @@ def test_a_deal_takes_a_third_of_its_text() -> None:
 @pytest.mark.parametrize(
     "packed", [b"", b"\x00", b"not packed", b"\xff" + pack("{}")[1:], pack('{"name": 1}')[:-3]]
 )
-def test_what_was_not_packed_is_said_to_be_so(packed: bytes) -> None:
+def test_unpacked_data_is_reported_as_such(packed: bytes) -> None:
     with pytest.raises(ValueError, match="not packed text"):
         unpack(packed)
 
