@@ -191,12 +191,12 @@ def published(client: Any, table: str = "table") -> list[dict[str, Any]]:
     return sorted(found, key=lambda event: (event["subject"], int(event["sequence"])))
 
 
-def deal_events(client: Any) -> list[dict[str, Any]]:
+def opportunity_events(client: Any) -> list[dict[str, Any]]:
     """The events about opportunities; the first one of a tenant also publishes its pipeline."""
     return [event for event in published(client) if event["subject"].startswith("opportunity/")]
 
 
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "Zebros")
 if JUDGE:
-    # Its tables are told apart by access key: one for each process of tests.
+    # Its tables are separated by access key: one for each process of tests.
     os.environ["AWS_ACCESS_KEY_ID"] = os.environ.get("PYTEST_XDIST_WORKER", "alone")

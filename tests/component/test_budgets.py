@@ -45,7 +45,7 @@ def api(cloud: Any) -> ApiClient:
     return ApiClient(handler)
 
 
-DEAL = {
+OPPORTUNITY = {
     "name": "Cancity - GTX Plus Basic",
     "account_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "amount": {"minor_units": 105400, "currency": "USD"},
@@ -68,17 +68,17 @@ def size(item: dict[str, dict[str, Any]]) -> int:
 
 
 def test_get_is_one_eventually_consistent_read_of_one_item(api: ApiClient) -> None:
-    deal = api("POST", "/opportunities", DEAL).json
+    opportunity = api("POST", "/opportunities", OPPORTUNITY).json
     meter = Meter()
-    api("GET", f"/opportunities/{deal['id']}")
+    api("GET", f"/opportunities/{opportunity['id']}")
     assert meter.taken() == {"GetItem": 1}
     assert not meter.requests[-1]["ConsistentRead"], "a view costs half a unit, not a whole one"
 
 
 def test_a_create_is_one_transaction_of_four_units_and_its_indexes(api: ApiClient) -> None:
-    api("POST", "/opportunities", DEAL)  # makes the client
+    api("POST", "/opportunities", OPPORTUNITY)  # makes the client
     meter = Meter()
-    api("POST", "/opportunities", DEAL)
+    api("POST", "/opportunities", OPPORTUNITY)
     assert meter.taken() == {"TransactWriteItems": 1}
     items = [action["Put"]["Item"] for action in meter.requests[-1]["TransactItems"]]
     assert len(items) == 2, "the state and its one event"
@@ -88,16 +88,16 @@ def test_a_create_is_one_transaction_of_four_units_and_its_indexes(api: ApiClien
 
 
 def test_a_change_reads_once_and_writes_once(api: ApiClient) -> None:
-    deal = api("POST", "/opportunities", DEAL)
+    opportunity = api("POST", "/opportunities", OPPORTUNITY)
     meter = Meter()
-    answer = api("POST", f"/opportunities/{deal.json['id']}/won", {}, deal.etag)
+    answer = api("POST", f"/opportunities/{opportunity.json['id']}/won", {}, opportunity.etag)
     assert answer.status == 200
     assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1}
 
 
-def test_a_list_of_fifty_is_one_query_whatever_the_table_holds(api: ApiClient, cloud: Any) -> None:
+def test_a_list_of_fifty_is_one_query_at_any_table_size(api: ApiClient, cloud: Any) -> None:
     for _ in range(60):
-        api("POST", "/opportunities", {**DEAL, "owner_id": "moses"})
+        api("POST", "/opportunities", {**OPPORTUNITY, "owner_id": "moses"})
     meter = Meter()
     page = api("GET", "/opportunities?owner_id=moses&limit=50").json
     assert len(page["items"]) == 50
@@ -117,15 +117,15 @@ def test_a_board_is_one_query(api: ApiClient) -> None:
 
 
 def test_a_key_costs_one_read_and_one_write_more(api: ApiClient) -> None:
-    api("POST", "/opportunities", DEAL)
+    api("POST", "/opportunities", OPPORTUNITY)
     meter = Meter()
-    api("POST", "/opportunities", DEAL, {"idempotency-key": "k"})
+    api("POST", "/opportunities", OPPORTUNITY, {"idempotency-key": "k"})
     assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1, "PutItem": 1}
-    api("POST", "/opportunities", DEAL, {"idempotency-key": "k"})
+    api("POST", "/opportunities", OPPORTUNITY, {"idempotency-key": "k"})
     assert meter.taken() == {"GetItem": 1}
 
 
-def test_nobody_scans() -> None:
+def test_no_request_scans_a_table() -> None:
     """The word appears in no service: neither the call nor the action."""
     for path in (ROOT / "services").rglob("*.py"):
         text = path.read_text(encoding="utf-8")

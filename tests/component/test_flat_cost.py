@@ -1,4 +1,4 @@
-"""Cost does not grow with the table: the same calls and units whatever it holds.
+"""Cost does not grow with the table: the same calls and units at any size.
 
 Amazon's own DynamoDB Local says what each call consumed (`make judge`). ZEBROS_RECORDS=100000 goes
 on to that many deals and accounts.
@@ -74,7 +74,7 @@ class Bill:
         return list(self.calls), self.units
 
 
-def deal(number: int, accounts: list[str]) -> Change[Opportunity]:
+def opportunity(number: int, accounts: list[str]) -> Change[Opportunity]:
     fields = OpportunityFields.model_validate(
         {
             "name": f"Cancity {number} - GTX Plus Basic",
@@ -104,7 +104,7 @@ def fill(cloud: Any, records: range, accounts: list[str]) -> None:
     deals = OpportunityRepository(draft, utc_now)
     accounts_of = AccountRepository(draft, utc_now)
     for number in records:
-        deals.save(ANN, None, deal(number, accounts))
+        deals.save(ANN, None, opportunity(number, accounts))
         accounts_of.save(ANN, None, account(number))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda some: write(cloud, some), in_batches(draft.items, 25)))
@@ -137,7 +137,7 @@ def requests(accounts: list[str], deal_id: str) -> dict[str, tuple[str, str, Any
 
 
 @pytest.mark.timeout(1200)
-def test_the_cost_is_the_same_whatever_the_table_holds(
+def test_the_cost_is_the_same_at_any_table_size(
     cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONTACTS_TABLE_NAME", "table")

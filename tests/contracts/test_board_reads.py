@@ -22,28 +22,28 @@ def example(type_: str) -> dict[str, Any]:
     return envelope
 
 
-def test_the_board_counts_by_every_event_about_a_deal() -> None:
+def test_the_board_counts_by_every_event_about_an_opportunity() -> None:
     """An event it did not take would leave a gap in the deal's sequence."""
     assert board.record_types == {"opportunity"}
     assert {example(type_)["subject"].split("/")[0] for type_ in TYPES} == board.record_types
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_it_reads_where_a_deal_stands_and_what_it_is_worth(type_: str) -> None:
+def test_the_board_reads_the_stage_and_amount_of_an_opportunity(type_: str) -> None:
     current = example(type_)["data"]["current"]
-    deal = BoardOpportunity.model_validate(current)
-    assert deal.pipeline_id == current["pipeline_id"] == "default"
+    opportunity = BoardOpportunity.model_validate(current)
+    assert opportunity.pipeline_id == current["pipeline_id"] == "default"
     kinds = {"OpportunityWon": "won", "OpportunityLost": "lost"}
-    assert deal.stage == current["stage"]
+    assert opportunity.stage == current["stage"]
     assert current["status"] == kinds.get(type_, "open")
-    assert (deal.stage in ("won", "lost")) == (type_ in kinds)
-    assert deal.amount is not None, "every deal of the examples has an amount"
-    assert deal.amount.model_dump() == current["amount"]
-    assert deal.amount.minor_units > 0
-    assert deal.archived_at is None
+    assert (opportunity.stage in ("won", "lost")) == (type_ in kinds)
+    assert opportunity.amount is not None, "every deal of the examples has an amount"
+    assert opportunity.amount.model_dump() == current["amount"]
+    assert opportunity.amount.minor_units > 0
+    assert opportunity.archived_at is None
 
 
-def test_the_examples_are_one_deal_that_is_counted_once_at_a_time() -> None:
+def test_the_examples_are_one_opportunity_that_is_counted_once_at_a_time() -> None:
     """From its creation to its win: after every event it is in one column, with its amount."""
     story = sorted((example(type_) for type_ in TYPES), key=lambda e: int(e["sequence"]))
     memory: Memory = {}

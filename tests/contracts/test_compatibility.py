@@ -183,7 +183,7 @@ def test_what_breaks_a_reader_is_refused(name: str) -> None:
     assert fault in faults(event(), now)
 
 
-HIDDEN: dict[str, tuple[Any, str]] = {
+BELOW_A_REFERENCE: dict[str, tuple[Any, str]] = {
     "oneOf": ([{"$ref": "#/$defs/Money"}, {"type": "null"}], "data.price.minor_units: is gone"),
     "allOf": ([{"$ref": "#/$defs/Money"}], "data.price.minor_units: is gone"),
     "not": (
@@ -197,9 +197,9 @@ HIDDEN: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("keyword", HIDDEN)
+@pytest.mark.parametrize("keyword", BELOW_A_REFERENCE)
 def test_a_change_below_a_reference_is_seen_or_the_reference_refused(keyword: str) -> None:
-    part, fault = HIDDEN[keyword]
+    part, fault = BELOW_A_REFERENCE[keyword]
     released, now = event(), event()
     for schema in (released, now):
         put(*FIELDS, "price", to={keyword: part})(schema)

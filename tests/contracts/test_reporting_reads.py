@@ -62,22 +62,22 @@ def test_it_starts_what_is_requested() -> None:
 
 
 @pytest.mark.parametrize("path", DEALS, ids=lambda p: p.stem)
-def test_it_reads_every_event_about_a_deal(path: Path) -> None:
+def test_reporting_reads_every_event_about_an_opportunity(path: Path) -> None:
     current = read(path)["data"]["current"]
-    deal = ReportedOpportunity.model_validate(current)
-    assert deal.status in ("open", "won", "lost")
-    assert deal.status == {"Won": "won", "Lost": "lost"}.get(
+    opportunity = ReportedOpportunity.model_validate(current)
+    assert opportunity.status in ("open", "won", "lost")
+    assert opportunity.status == {"Won": "won", "Lost": "lost"}.get(
         path.stem.removeprefix("Opportunity").split(".")[0], "open"
     )
-    assert (deal.closed_on is not None) == (deal.status != "open")
-    assert (deal.owner_id, deal.team_id) == (current["owner_id"], current["team_id"])
+    assert (opportunity.closed_on is not None) == (opportunity.status != "open")
+    assert (opportunity.owner_id, opportunity.team_id) == (current["owner_id"], current["team_id"])
     if "amount" in current:
-        assert deal.amount is not None
-        assert deal.amount.minor_units == current["amount"]["minor_units"]
+        assert opportunity.amount is not None
+        assert opportunity.amount.minor_units == current["amount"]["minor_units"]
 
 
 @pytest.mark.parametrize("by", GROUPINGS["sales_performance"])
-def test_reports_count_the_published_deals(by: str, tmp_path: Path) -> None:
+def test_reports_count_the_published_opportunities(by: str, tmp_path: Path) -> None:
     """The examples as a lake: every grouping finds what it groups by, and no deal is missing."""
     last: dict[str, dict[str, Any]] = {}
     envelopes = [read(path) for path in EVERYTHING]
@@ -90,13 +90,13 @@ def test_reports_count_the_published_deals(by: str, tmp_path: Path) -> None:
     keys = [column.key for column in report.columns]
     totals = [dict(zip(keys, total, strict=True)) for total in report.totals]
     counted = {status: sum(t[status] for t in totals) for status in ("open", "won", "lost")}
-    expected = Counter(deal["status"] for deal in last.values())
+    expected = Counter(opportunity["status"] for opportunity in last.values())
     assert counted == {status: expected[status] for status in counted}
     assert sum(counted.values()), "the examples have deals"
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=lambda p: p.stem)
-def test_every_event_has_a_place_in_the_lake(path: Path) -> None:
+def test_every_event_is_stored_in_the_lake(path: Path) -> None:
     event = CloudEvent.parse(read(path))
     key = Folder.of(event).key([event.id])
     context = path.parent.name

@@ -15,7 +15,7 @@ import boto3
 import httpx
 import pytest
 
-from tests.flows.figures import FIGURES, tell
+from tests.flows.figures import FIGURES, record_figure
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ZEBROS_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -139,7 +139,7 @@ class Crm:
         return int(found["streams"]) + sum(found["queues"].values())
 
     def settle(self, seconds: float = 300) -> float:
-        """Wait until everything that was said has arrived; returns the seconds it took."""
+        """Wait until every published event was consumed; returns the seconds it took."""
         started = time.monotonic()
         quiet = 0
         while quiet < 3:
@@ -190,7 +190,7 @@ def crm(zebros: Zebros) -> Iterator[Crm]:
     if not RUNNING:
         started = time.monotonic()
         zebros("up", "--empty", "--detach")
-        tell(f"platform up and stack deployed in {time.monotonic() - started:.1f} s")
+        record_figure(f"platform up and stack deployed in {time.monotonic() - started:.1f} s")
     running = Crm(zebros)
     yield running
     running.http.close()
@@ -207,7 +207,7 @@ def sales_data() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what was measured."""
+    """Print what was measured."""
     if FIGURES:
         terminalreporter.section("figures")
         terminalreporter.write_line("\n".join(FIGURES))

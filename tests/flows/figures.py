@@ -1,8 +1,8 @@
-"""What the flows measured, told when they are over."""
+"""What the flows measured, printed at the end."""
 
 FIGURES: list[str] = []
 
 
-def tell(figure: str) -> None:
-    """Have a figure told at the end of the run."""
+def record_figure(figure: str) -> None:
+    """Print a figure at the end of the run."""
     FIGURES.append(figure)

@@ -28,18 +28,20 @@ class Oracle:
         teams = {row["sales_agent"]: row for row in _rows(folder / "sales_teams.csv")}
         sectors = {row["account"]: row["sector"] for row in _rows(folder / "accounts.csv")}
         self.deals = _rows(folder / "sales_pipeline.csv")
-        for deal in self.deals:
-            team = teams[deal["sales_agent"]]
-            deal["team"], deal["region"] = team["manager"], team["regional_office"]
-            deal["owner"] = deal["sales_agent"]
-            deal["product"] = {"GTXPro": "GTX Pro"}.get(deal["product"], deal["product"])
-            sector = sectors.get(deal["account"], NONE)
-            deal["sector"] = {"technolgy": "technology"}.get(sector, sector)
-            deal["month"] = deal["close_date"][:7] or NONE
+        for opportunity in self.deals:
+            team = teams[opportunity["sales_agent"]]
+            opportunity["team"], opportunity["region"] = team["manager"], team["regional_office"]
+            opportunity["owner"] = opportunity["sales_agent"]
+            opportunity["product"] = {"GTXPro": "GTX Pro"}.get(
+                opportunity["product"], opportunity["product"]
+            )
+            sector = sectors.get(opportunity["account"], NONE)
+            opportunity["sector"] = {"technolgy": "technology"}.get(sector, sector)
+            opportunity["month"] = opportunity["close_date"][:7] or NONE
 
     def by(self, group: str) -> dict[str, Figures]:
         """Figures per group; `group` is owner, team, region, product, sector or month."""
-        return self._sum(lambda deal: deal[group])
+        return self._sum(lambda opportunity: opportunity[group])
 
     def total(self) -> Figures:
         """Figures of everything."""
@@ -48,18 +50,18 @@ class Oracle:
     def stages(self) -> dict[str, int]:
         """Deals per stage."""
         counts: dict[str, int] = defaultdict(int)
-        for deal in self.deals:
-            counts[deal["deal_stage"]] += 1
+        for opportunity in self.deals:
+            counts[opportunity["deal_stage"]] += 1
         return dict(counts)
 
     def _sum(self, key: Callable[[Row], str]) -> dict[str, Figures]:
         found: dict[str, Figures] = defaultdict(Figures)
-        for deal in self.deals:
-            figures = found[key(deal)]
-            match deal["deal_stage"]:
+        for opportunity in self.deals:
+            figures = found[key(opportunity)]
+            match opportunity["deal_stage"]:
                 case "Won":
                     figures.won += 1
-                    figures.revenue += int(deal["close_value"])
+                    figures.revenue += int(opportunity["close_value"])
                 case "Lost":
                     figures.lost += 1
                 case _:

@@ -40,7 +40,7 @@ def records(crm: Crm) -> dict[str, str]:
 
     account = made("/accounts", {"name": "Secret Ltd", "owner_id": "admin"})
     contact = made("/contacts", {"last_name": "Hidden", "account_id": account})
-    deal = made("/opportunities", {"name": "Secret deal", "account_id": account})
+    opportunity = made("/opportunities", {"name": "Secret deal", "account_id": account})
     task = made("/tasks", {"title": "Call", "assignee_id": "rep"})
     report = made("/reports", {"report": "win_rate", "format": "json"})
     crm.finished(report)
@@ -50,14 +50,14 @@ def records(crm: Crm) -> dict[str, str]:
     return {
         "account_id": account,
         "contact_id": contact,
-        "opportunity_id": deal,
+        "opportunity_id": opportunity,
         "pipeline_id": made("/pipelines", {"name": "Secret", "stages": STAGES}),
         "product_id": made("/products", {"name": "Secret thing"}),
         "task_id": task,
         "report_id": report,
         "notification_id": str(inbox[0]["id"]),
         "record_type": "opportunity",
-        "record_id": deal,
+        "record_id": opportunity,
     }
 
 
@@ -156,7 +156,7 @@ def test_a_list_shows_another_tenant_nothing(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=name)
-def test_nobody_gets_in_without_a_token(
+def test_every_route_needs_a_token(
     crm: Crm, records: dict[str, str], operation: tuple[str, str, Any]
 ) -> None:
     method, path, described = operation
@@ -222,7 +222,7 @@ def test_bad_bodies_get_a_problem_that_says_why(
     assert problem["correlation_id"] == answer.headers["x-correlation-id"]
 
 
-def test_a_browser_is_told_what_it_may_send(crm: Crm) -> None:
+def test_a_preflight_answer_names_what_a_browser_may_send(crm: Crm) -> None:
     asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "PATCH"}
     for path in ("/accounts", f"/accounts/{UNKNOWN}"):
         answer = crm.http.options(crm.state["api"] + path, headers=asked)

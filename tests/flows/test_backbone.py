@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from tests.flows.conftest import ROOT, Crm, environment
-from tests.flows.figures import tell
+from tests.flows.figures import record_figure
 
 WINS = int(os.environ.get("ZEBROS_WINS", "1000"))
 
 
-def a_deal(crm: Crm, name: str, minor_units: int, **fields: Any) -> dict[str, Any]:
+def an_opportunity(crm: Crm, name: str, minor_units: int, **fields: Any) -> dict[str, Any]:
     body = {"name": name, "amount": {"minor_units": minor_units, "currency": "USD"}, **fields}
     answer = crm("POST", "/opportunities", body)
     assert answer.status_code == 201, answer.text
@@ -60,11 +60,11 @@ class Partner:
 
     def has_its_queue_again(self, attributes: dict[str, str]) -> None:
         """Make the queue again, and send what could not be delivered meanwhile to it."""
-        url, letters = self.outputs["QueueUrl"], self.outputs["DeadLettersUrl"]
+        url, dead_letters = self.outputs["QueueUrl"], self.outputs["DeadLettersUrl"]
         self.crm.sqs.create_queue(QueueName=url.rsplit("/", 1)[1], Attributes=attributes)
         source, destination = (
             self.crm.sqs.get_queue_attributes(QueueUrl=one, AttributeNames=["QueueArn"])
-            for one in (letters, url)
+            for one in (dead_letters, url)
         )
         self.crm.sqs.start_message_move_task(
             SourceArn=source["Attributes"]["QueueArn"],
@@ -86,16 +86,16 @@ def partner(crm: Crm, tmp_path_factory: pytest.TempPathFactory) -> Partner:
 
 def test_a_partner_gets_exactly_the_wins_above_its_amount(crm: Crm, partner: Partner) -> None:
     amounts = [1, 499_999, 500_000, 500_001, 700_000, 9_000_000]
-    deals = {a: a_deal(crm, f"Deal {a}", a)["id"] for a in amounts}
-    late = a_deal(crm, "Won while the queue was down", 800_000)["id"]
-    lost = a_deal(crm, "Big but lost", 9_000_000)["id"]
+    deals = {a: an_opportunity(crm, f"Deal {a}", a)["id"] for a in amounts}
+    late = an_opportunity(crm, "Won while the queue was down", 800_000)["id"]
+    lost = an_opportunity(crm, "Big but lost", 9_000_000)["id"]
     euros = crm(
         "POST",
         "/opportunities",
         {"name": "Euros", "amount": {"minor_units": 9_000_000, "currency": "EUR"}},
     ).json()["id"]
-    for deal in [*list(deals.values())[:5], euros]:
-        win(crm, deal)
+    for opportunity in [*list(deals.values())[:5], euros]:
+        win(crm, opportunity)
     crm("POST", f"/opportunities/{lost}/lost", {"reason": "x"}, headers={"if-match": "*"})
     crm.settle()
     assert partner.kept() == {deals[500_001]: 1, deals[700_000]: 1}
@@ -122,8 +122,8 @@ def test_a_partner_gets_exactly_the_wins_above_its_amount(crm: Crm, partner: Par
     crm.zebros("events", "replay", "--from", since)
     crm.settle()
     assert partner.kept() == wanted, "a replay doubles nothing"
-    said = log_lines(crm, partner.outputs["FunctionName"], "duplicate")
-    assert {line["replayed"] for line in said} == {True}, "replayed events are marked"
+    lines = log_lines(crm, partner.outputs["FunctionName"], "duplicate")
+    assert {line["replayed"] for line in lines} == {True}, "replayed events are marked"
 
 
 def log_lines(crm: Crm, function: str, word: str, since: float = 0) -> list[dict[str, Any]]:
@@ -138,22 +138,22 @@ def log_lines(crm: Crm, function: str, word: str, since: float = 0) -> list[dict
     return found
 
 
-def test_one_win_is_one_story(crm: Crm) -> None:
-    deal = a_deal(crm, "Traced deal", 123_400)
-    win(crm, deal["id"])
+def test_a_win_is_one_trace(crm: Crm) -> None:
+    opportunity = an_opportunity(crm, "Traced deal", 123_400)
+    win(crm, opportunity["id"])
     crm.settle()
-    story = crm.zebros.json("events", "trace", deal["id"])
+    story = crm.zebros.json("events", "trace", opportunity["id"])
     text = json.dumps(story)
-    tell(crm.zebros("events", "trace", deal["id"]).stdout)
+    record_figure(crm.zebros("events", "trace", opportunity["id"]).stdout)
     for part in ("OpportunityWon", "timeline", "board", "inbox", "jsonl.gz"):
         assert part in text, part
-    timeline = crm("GET", f"/timeline/opportunity/{deal['id']}").json()["items"]
+    timeline = crm("GET", f"/timeline/opportunity/{opportunity['id']}").json()["items"]
     assert timeline[0]["text"] == "Won: Traced deal, USD 1,234.00"
     inbox = crm("GET", "/notifications").json()["items"]
     assert inbox[0]["text"] == "Won: Traced deal, USD 1,234.00"
 
 
-def test_lag_over_many_wins_is_told(crm: Crm) -> None:
+def test_lag_over_many_wins_is_measured(crm: Crm) -> None:
     """Commit to consumer, from the event's time to the timeline's log line."""
     items = [
         {"name": f"Lag {i}", "external_ids": {"lag": str(i)}, "owner_id": "lag"}
@@ -166,7 +166,7 @@ def test_lag_over_many_wins_is_told(crm: Crm) -> None:
     crm.settle()
     started = time.time()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda deal: win(crm, deal), ids))
+        list(pool.map(lambda opportunity: win(crm, opportunity), ids))
     seconds = time.time() - started
     crm.settle()
     lines = log_lines(crm, crm.state["functions"]["ActivitiesEvents"], "OpportunityWon", started)
@@ -185,13 +185,13 @@ def test_lag_over_many_wins_is_told(crm: Crm) -> None:
         at = datetime.fromisoformat(line["timestamp"])
         lags.append((at - datetime.fromisoformat(won_at)).total_seconds())
     cuts = statistics.quantiles(lags, n=100)
-    tell(
+    record_figure(
         f"{WINS} wins in {seconds:.1f} s ({WINS / seconds:.0f}/s); commit to timeline: "
         f"p50 {cuts[49]:.2f} s, p95 {cuts[94]:.2f} s, max {max(lags):.2f} s"
     )
 
 
-def test_a_poison_event_ends_in_the_dead_letter_queue_blocks_nobody_and_is_redriven(
+def test_a_poison_event_goes_to_the_dead_letter_queue_blocks_no_other_event_and_is_redriven(
     crm: Crm,
 ) -> None:
     queues = crm.state["resources"]["queues"]
@@ -201,9 +201,9 @@ def test_a_poison_event_ends_in_the_dead_letter_queue_blocks_nobody_and_is_redri
     crm.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
     try:
         crm.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"detail": {"id": "poison"}}))
-        deal = a_deal(crm, "Behind the poison", 100)
+        opportunity = an_opportunity(crm, "Behind the poison", 100)
         crm.until(lambda: waiting(crm, dead) == 1, 60)
-        entries = crm("GET", f"/timeline/opportunity/{deal['id']}").json()["items"]
+        entries = crm("GET", f"/timeline/opportunity/{opportunity['id']}").json()["items"]
         assert [e["type"] for e in entries] == ["OpportunityCreated"]
         crm.zebros("events", "redrive", "ActivitiesEvents")
         crm.until(lambda: waiting(crm, dead) == 0)

@@ -44,7 +44,7 @@ def bridged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zebros]:
 
 
 def invoke(home: Path, name: str, event: Path) -> dict[str, Any]:
-    """What a function answers; SAM itself exits with 0 whatever that is."""
+    """What a function answers; SAM itself exits with 0 in any case."""
     done = subprocess.run(
         [
             *(str(Path(sys.executable).parent / "sam"), "local", "invoke", name),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.conftest import ROOT, ZEBROS, Zebros, environment
-from tests.flows.figures import tell
+from tests.flows.figures import record_figure
 from zebros.client.api import Client, StaticToken
 from zebros.local import ports
 from zebros.local.home import Home
@@ -78,7 +78,7 @@ class Run:
         return self._files[1].read_text(encoding="utf-8")
 
     def says(self, sentence: str, seconds: float) -> None:
-        """Wait until it has said this; fails at once when it ends instead."""
+        """Wait until it has printed this; fails at once when it ends instead."""
         until(
             lambda: sentence in self.err or self.process.poll() is not None,
             seconds,
@@ -106,7 +106,7 @@ def printed(text: str, name: str) -> str:
 def test_the_crm_runs_in_the_foreground_and_what_it_prints_is_true(run: Run) -> None:
     began = time.monotonic()
     run.says(READY, 240)
-    tell(f"make run ready in {time.monotonic() - began:.1f} s")
+    record_figure(f"make run ready in {time.monotonic() - began:.1f} s")
     out = run.out
     api, token = printed(out, "API"), out.splitlines()[-1]
     assert api.startswith(f"http://127.0.0.1:{run.ports[0]}/")
@@ -114,7 +114,7 @@ def test_the_crm_runs_in_the_foreground_and_what_it_prints_is_true(run: Run) -> 
 
     with Client(api, StaticToken(token)) as crm:
         deals = crm.items("/opportunities", owner_id="maya")
-        statuses = Counter(deal["status"] for deal in deals)
+        statuses = Counter(opportunity["status"] for opportunity in deals)
     won, lost = statuses["won"], statuses["lost"]
     assert won > 0 < lost
     rate = f"{100 * won / (won + lost):.2f} %"

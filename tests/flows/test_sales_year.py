@@ -1,8 +1,8 @@
 """A real year of sales: loaded by the command line, reported on, equal to what the files say.
 
-The oracle computes every figure from the CSV files by itself (tests/flows/oracle.py). How the
-data is mended is written in the maps: `GTXPro` is the catalogue's `GTX Pro`, misspelt sectors are
-put right, 1,425 deals without an account stay unlinked, 500 prospects get no invented date.
+The oracle computes every figure from the CSV files by itself (tests/flows/oracle.py). The
+maps correct the data: `GTXPro` is the catalogue's `GTX Pro`, misspelt sectors are
+corrected, 1,425 deals without an account stay unlinked, 500 prospects get no invented date.
 """
 
 import csv
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.flows.conftest import MAPS, Crm
-from tests.flows.figures import tell
+from tests.flows.figures import record_figure
 from tests.flows.oracle import NONE, Oracle
 
 GROUPS = ("region", "team", "product", "month", "sector", "owner")
@@ -22,23 +22,23 @@ GROUPS = ("region", "team", "product", "month", "sector", "owner")
 
 @pytest.fixture(scope="module")
 def loaded(crm: Crm, sales_data: Path) -> dict[str, Any]:
-    """The data set in tenant globex, which nothing else here touches; what loading it said."""
-    said = {}
+    """The data set in tenant globex, which nothing else here touches; the results of loading it."""
+    results = {}
     for kind, name in (
         ("accounts", "accounts"),
         ("products", "products"),
         ("opportunities", "sales_pipeline"),
     ):
         started = time.monotonic()
-        said[kind] = crm.zebros.json(
+        results[kind] = crm.zebros.json(
             "--tenant", "globex", "load", kind, sales_data / f"{name}.csv",
             "--map", MAPS / f"{kind}.toml",
         )  # fmt: skip
         seconds = time.monotonic() - started
-        rows = said[kind]["created"]
-        tell(f"{kind}: {rows} rows in {seconds:.1f} s, {rows / seconds:.0f} rows/s")
-    tell(f"everything had arrived {crm.settle(600):.1f} s after the last row")
-    return said
+        rows = results[kind]["created"]
+        record_figure(f"{kind}: {rows} rows in {seconds:.1f} s, {rows / seconds:.0f} rows/s")
+    record_figure(f"everything had arrived {crm.settle(600):.1f} s after the last row")
+    return results
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +51,18 @@ def rows_of(crm: Crm, report: str, by: str, **more: str) -> dict[str, Any]:
     started = time.monotonic()
     body = {"report": report, "by": by, **more}
     result = crm.report(body, tenant="globex")["result"]
-    tell(f"{report} by {by}: {time.monotonic() - started:.1f} s")
+    record_figure(f"{report} by {by}: {time.monotonic() - started:.1f} s")
     found = {row.get(by, ""): row for row in result["rows"]}
     assert len(found) == len(result["rows"]), "a group appears once"
     return {**found, "total": result["totals"][0]}
 
 
-def test_every_row_was_taken(loaded: dict[str, Any], oracle: Oracle) -> None:
+def test_every_row_was_imported(loaded: dict[str, Any], oracle: Oracle) -> None:
     # A call that is sent again because its answer was late finds its rows there: unchanged.
-    taken = {kind: said["created"] + said["unchanged"] for kind, said in loaded.items()}
+    taken = {kind: results["created"] + results["unchanged"] for kind, results in loaded.items()}
     assert taken == {"accounts": 85, "products": 7, "opportunities": len(oracle.deals)}
     assert len(oracle.deals) == 8800
-    assert [said["rejected"] for said in loaded.values()] == [0, 0, 0]
+    assert [results["rejected"] for results in loaded.values()] == [0, 0, 0]
 
 
 def test_the_published_totals_are_met(crm: Crm, loaded: Any) -> None:
@@ -115,8 +115,8 @@ def test_a_period_counts_its_first_and_last_day(crm: Crm, loaded: Any, oracle: O
     assert total["lost"] == sum(d["deal_stage"] == "Lost" for d in closed)
 
 
-def test_unlinked_deals_are_shown_as_such(loaded: Any, oracle: Oracle) -> None:
-    unlinked = [deal for deal in oracle.deals if not deal["account"]]
+def test_opportunities_without_links_are_shown_as_such(loaded: Any, oracle: Oracle) -> None:
+    unlinked = [opportunity for opportunity in oracle.deals if not opportunity["account"]]
     assert len(unlinked) == 1425
     assert oracle.by("sector")[NONE].open == len(unlinked), "all of them are still open"
 
@@ -159,8 +159,8 @@ def test_every_format_is_a_file_one_can_open(
 
 
 def test_loading_again_changes_nothing(crm: Crm, loaded: Any, sales_data: Path) -> None:
-    said = crm.zebros.json(
+    results = crm.zebros.json(
         "--tenant", "globex", "load", "products", sales_data / "products.csv",
         "--map", MAPS / "products.toml",
     )  # fmt: skip
-    assert (said["created"], said["rejected"]) == (0, 0), json.dumps(said)
+    assert (results["created"], results["rejected"]) == (0, 0), json.dumps(results)

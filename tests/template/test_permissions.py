@@ -42,7 +42,7 @@ BY_MAPPING = {
         "dynamodb:GetRecords",
         "dynamodb:GetShardIterator",
         "dynamodb:ListStreams",
-        "sqs:SendMessage",  # what cannot be read goes to the dead letters
+        "sqs:SendMessage",  # what cannot be read goes to the dead-letter queue
     },
 }
 """What Lambda does in a function's name for an event source mapping."""
@@ -101,7 +101,7 @@ def test_a_function_has_exactly_the_environment_its_code_reads(name: str) -> Non
     given = set(functions()[name].get("Environment", {}).get("Variables", {}))
     code = code_of(name)
     assert code.needed <= given, "it would fail at its first call"
-    assert given <= code.needed | code.optional, "nobody reads it"
+    assert given <= code.needed | code.optional, "no code reads it"
 
 
 def worker_statements() -> list[dict[str, Any]]:

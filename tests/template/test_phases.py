@@ -51,7 +51,7 @@ def test_a_default_deployment_needs_no_image_and_starts_small() -> None:
     assert load()["Resources"]["Worker"]["Condition"] == "HasWorker"
 
 
-def test_what_only_the_cloud_has_is_left_out_locally() -> None:
+def test_resources_that_only_the_cloud_has_are_left_out_locally() -> None:
     conditions = load()["Conditions"]
     assert "000000000000" in json.dumps(conditions["IsCloud"])
     assert {"Condition": "IsCloud"} in conditions["HasWorker"]["Fn::And"]
@@ -95,7 +95,7 @@ def test_an_update_leaves_as_many_workers_as_the_backlog_asked_for() -> None:
 
 
 def test_reserved_concurrency_leaves_an_account_its_unreserved_share() -> None:
-    """A thousand is an account's usual quota; a hundred must stay for whatever else it runs."""
+    """A thousand is an account's usual quota; a hundred must stay for its other functions."""
     by_phase = {"Fn::FindInMap": ["Phases", {"Ref": "Phase"}, "Concurrency"]}
     wanted = {"Fn::If": ["Reserves", by_phase, {"Ref": "AWS::NoValue"}]}
     reserving = [f for f, p in functions().items() if "ReservedConcurrentExecutions" in p]

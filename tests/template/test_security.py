@@ -49,7 +49,7 @@ def test_no_statement_is_about_everything(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_is_encrypted_recoverable_and_forgets_what_is_temporary(name: str) -> None:
+def test_a_table_is_encrypted_recoverable_and_expires_temporary_items(name: str) -> None:
     table = TABLES[name]
     assert table["SSESpecification"]["SSEEnabled"] is True
     (replica,) = table["Replicas"]
@@ -173,7 +173,7 @@ def test_a_function_reaches_only_the_tables_of_its_own_context() -> None:
         assert reached <= own.get(context, {f"{context}Table"}), name
 
 
-def test_nobody_may_scan() -> None:
+def test_no_function_may_scan() -> None:
     for name in TEMPLATES:
         assert "dynamodb:Scan" not in json.dumps(load(name))
 

@@ -70,7 +70,7 @@ def test_a_step_is_tried_again_with_growing_pauses(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(TASKS) - {"Fail"}))
-def test_whatever_fails_is_made_known(name: str) -> None:
+def test_every_failure_is_published(name: str) -> None:
     """The last catch takes everything, keeps why, and goes where the run is marked as failed."""
     caught = TASKS[name]["Catch"][-1]
     assert caught["ErrorEquals"] == ["States.ALL"]
@@ -78,13 +78,13 @@ def test_whatever_fails_is_made_known(name: str) -> None:
     assert "Fail" in reached(caught["Next"])
 
 
-def test_a_failure_that_cannot_be_made_known_fails_the_execution() -> None:
+def test_a_failure_that_cannot_be_published_fails_the_execution() -> None:
     assert "Catch" not in STATES["Fail"]
     assert STATES[STATES["Fail"]["Next"]]["Type"] == "Fail"
 
 
 @pytest.mark.parametrize("name", LAMBDAS)
-def test_a_step_exists_and_is_told_what_it_is_about(name: str) -> None:
+def test_a_step_exists_and_gets_the_run_it_is_about(name: str) -> None:
     payload = LAMBDAS[name]["Parameters"]["Payload"]
     assert payload["step"] in handler.steps
     assert {"tenant_id.$", "run_id.$", "correlation_id.$"} <= set(payload)

@@ -73,7 +73,7 @@ def test_a_rule_sends_exactly_what_its_consumer_consumes(name: str) -> None:
     if name == "ReportingLake":
         assert pattern == {"source": [{"prefix": "zebros."}]}, "the lake takes every event"
     elif isinstance(module.handler, Projection):
-        # By record type: sequences run over all events of a subject, whatever their type.
+        # By record type: sequences run over all events of a subject and all their types.
         prefixes = {one["prefix"] for one in pattern["detail"]["subject"]}
         assert prefixes == {f"{name}/" for name in module.handler.record_types}
         assert set(pattern) == {"source", "detail"}
@@ -120,7 +120,7 @@ def test_what_people_need_is_an_output_and_the_rest_is_found_by_name() -> None:
 
 
 def test_the_gateway_validates_nothing_that_handlers_do_not_validate() -> None:
-    """A request that the gateway refused would be answered by nobody's rules."""
+    """A request that the gateway refused would get an answer that no rule of ours covers."""
     api = resources("AWS::Serverless::Api")["Api"]
     assert not {"Models", "DefinitionUri"} & set(api)
     text = json.dumps(api["DefinitionBody"])
@@ -210,7 +210,7 @@ def test_the_root_template_is_read_in_one_go() -> None:
     assert len((ROOT / "template.yaml").read_text(encoding="utf-8").splitlines()) < 300
 
 
-def test_the_order_of_the_template_is_the_house_s() -> None:
+def test_sections_of_a_template_are_in_the_agreed_order() -> None:
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
     banners = re.findall(r"^ *# ={90,}\n *# ([A-Z][\w ]+)", text, re.M)
     assert banners == ["Parameters", "Mappings", "Conditions", "Nested stacks", "Outputs"]

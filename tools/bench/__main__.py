@@ -18,7 +18,7 @@ def main() -> int:
     """Measure, and print each ratio as it comes."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--build", type=Path, default=ROOT / ".aws-sam" / "build")
-    parser.add_argument("--events", type=int, default=reports.FACTS)
+    parser.add_argument("--events", type=int, default=reports.EVENTS)
     parser.add_argument("--rows", type=int, default=reports.ROWS)
     parser.add_argument("--pairs", type=int, default=3, help="of the long ones")
     asked = parser.parse_args()

@@ -23,7 +23,7 @@ from reporting.report import Column, Kind, Period, Position, Report, Row
 from tools.bench.paired import Ratio, memory, processes
 from tools.bench.reports_reference import long_table
 
-FACTS, FACTS_PER_DEAL, ROWS, PAIRS = 1_000_000, 5, 100_000, 5
+EVENTS, EVENTS_PER_OPPORTUNITY, ROWS, PAIRS = 1_000_000, 5, 100_000, 5
 REPORT_BUDGET, XLSX_BUDGET = 0.5, 12.0
 REPORT_MEGABYTES, XLSX_MEGABYTES = 256.0, 64.0
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -37,7 +37,7 @@ _STAGES = [
 ]
 
 
-def measure(*, events: int = FACTS, rows: int = ROWS, pairs: int = PAIRS) -> list[Ratio]:
+def measure(*, events: int = EVENTS, rows: int = ROWS, pairs: int = PAIRS) -> list[Ratio]:
     """Measure both; takes a minute per pair at the default sizes."""
     with tempfile.TemporaryDirectory(prefix="zebros-bench-") as name:
         folder, environment = Path(name), dict(os.environ)
@@ -85,7 +85,7 @@ def make_lake(root: Path, events: int) -> None:
     random = Random(7)  # noqa: S311 - the same lake every time
     folder = root / "tenant=acme" / "context=opportunities" / "date=2026-03-01"
     folder.mkdir(parents=True)
-    deals = [_ulid(random, number) for number in range(max(events // FACTS_PER_DEAL, 1))]
+    deals = [_ulid(random, number) for number in range(max(events // EVENTS_PER_OPPORTUNITY, 1))]
     for first in range(0, events, 5_000):
         lines = (_event(random, deals, n) for n in range(first, min(first + 5_000, events)))
         body = "\n".join(json.dumps(line, separators=(",", ":")) for line in lines)
@@ -212,7 +212,7 @@ def write_xlsx(path: Path, rows: int) -> None:
 def main() -> None:
     """Print the ratios; or, as one's own child, do one piece of work."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=FACTS)
+    parser.add_argument("--events", type=int, default=EVENTS)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--do", nargs=3, metavar=("WHAT", "FOLDER", "ARGUMENT"))

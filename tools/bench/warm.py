@@ -12,7 +12,7 @@ from botocore.compat import HTTPHeaders
 
 from tools.bench.paired import Ratio, calls
 
-DEAL = {
+OPPORTUNITY = {
     "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
     "tenant_id": "acme",
     "version": 3,
@@ -54,7 +54,11 @@ def _native(value: Any) -> dict[str, Any]:
 
 
 def _native_item() -> dict[str, Any]:
-    return {"pk": {"S": "T#acme"}, "sk": {"S": "D#1"}, **{k: _native(v) for k, v in DEAL.items()}}
+    return {
+        "pk": {"S": "T#acme"},
+        "sk": {"S": "D#1"},
+        **{k: _native(v) for k, v in OPPORTUNITY.items()},
+    }
 
 
 def _answers(item: dict[str, Any], shown: dict[str, Any]) -> dict[str, bytes]:
@@ -131,8 +135,8 @@ def measure() -> list[Ratio]:
         "Put": {"TableName": "t", "Item": native, "ConditionExpression": "attribute_not_exists(pk)"}
     }
     fields = ("name", "account_id", "amount", "expected_close_on", "opened_on", "region", "tags")
-    new = {k: DEAL[k] for k in fields}
-    get_event = _event("GET", f"/opportunities/{DEAL['id']}")
+    new = {k: OPPORTUNITY[k] for k in fields}
+    get_event = _event("GET", f"/opportunities/{OPPORTUNITY['id']}")
     list_event = _event("GET", "/opportunities", limit="50")
     post_event = _event("POST", "/opportunities", new)
 

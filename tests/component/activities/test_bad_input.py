@@ -87,12 +87,12 @@ def test_a_filter_that_cannot_be_served_is_refused(api: ApiClient, path: str, fi
 
 
 @pytest.mark.parametrize("task_id", ["x", "default", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "x" * 200])
-def test_an_id_of_nothing_is_not_found(api: ApiClient, task_id: str) -> None:
+def test_an_unknown_id_is_not_found(api: ApiClient, task_id: str) -> None:
     assert api("GET", f"/tasks/{task_id}").status == 404
     assert api("POST", f"/tasks/{task_id}/complete", None, {"if-match": "*"}).status == 404
 
 
-def test_broken_json_a_stale_etag_and_a_missing_one_are_told_apart(api: ApiClient) -> None:
+def test_broken_json_a_stale_etag_and_a_missing_etag_are_different_problems(api: ApiClient) -> None:
     task = api("POST", "/tasks", {"title": "x"})
     path = f"/tasks/{task.json['id']}"
     assert api("POST", "/tasks", "{").status == 400

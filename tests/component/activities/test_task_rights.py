@@ -67,7 +67,7 @@ def test_a_role_may_read_and_change_what_the_matrix_grants(
 
 @pytest.mark.parametrize("role", [*Role, ""])
 def test_a_timeline_needs_the_right_to_read_its_record(api: ApiClient, role: str) -> None:
-    """Whoever may not is told so first, whether there is such a record or not."""
+    """A caller without the permission gets 403, whether or not the record exists."""
     for kind, area in TIMELINES.items():
         answer = api.as_(roles=role)("GET", f"/timeline/{kind}/{new_id()}")
         level = area.levels[Role(role)] if role else Level.NONE
@@ -102,7 +102,7 @@ def test_a_foreign_cursor_is_refused(api: ApiClient) -> None:
         assert (answer.status, answer.json["errors"][0]["field"]) == (422, "cursor"), where
 
 
-def test_a_task_is_given_away_by_its_owner_its_assignee_or_a_manager(api: ApiClient) -> None:
+def test_a_task_is_assigned_by_its_owner_its_assignee_or_a_manager(api: ApiClient) -> None:
     """`ann` owns it, `bob` is to do it, `cid` has nothing to do with it."""
     for user, roles, status in (
         ("cid", "sales-representative", 403),
@@ -119,7 +119,7 @@ def test_a_task_is_given_away_by_its_owner_its_assignee_or_a_manager(api: ApiCli
         assert title.status == 200, (user, roles)
 
 
-def test_another_s_task_keeps_its_owner(api: ApiClient) -> None:
+def test_another_users_task_keeps_its_owner(api: ApiClient) -> None:
     path = a_task(api)
     assert api("GET", path).json["owner_id"] == "ann"
     assert api.as_(user="cid")("PATCH", path, {"owner_id": "cid"}, ANY).status == 403

@@ -32,7 +32,7 @@ def a_task(api: ApiClient, **fields: Any) -> Any:
     return answer
 
 
-def test_a_task_is_one_s_own_unless_it_is_given_to_someone(api: ApiClient, cloud: Any) -> None:
+def test_a_task_is_assigned_to_its_creator_by_default(api: ApiClient, cloud: Any) -> None:
     own, given = a_task(api), a_task(api, assignee_id="bob")
     assert (own.json["assignee_id"], given.json["assignee_id"]) == ("ann", "bob")
     assert [f["type"] for f in published(cloud)] == ["TaskAssigned", "TaskAssigned"]
@@ -67,7 +67,7 @@ def test_a_task_is_done_once_and_can_be_opened_again(api: ApiClient, cloud: Any)
     ]
 
 
-def test_giving_a_task_away_is_an_event_of_its_own(api: ApiClient, cloud: Any) -> None:
+def test_assigning_a_task_publishes_an_event_of_its_own(api: ApiClient, cloud: Any) -> None:
     task = a_task(api)
     patch = {"assignee_id": "bob", "title": "Call them"}
     changed = api("PATCH", f"/tasks/{task.json['id']}", patch, task.etag)
@@ -98,7 +98,7 @@ def test_a_wrong_field_is_named(api: ApiClient, body: Any, field: str) -> None:
     assert [e["field"] for e in answer.json["errors"]] == [field]
 
 
-def test_roles_and_tenants_keep_to_themselves(api: ApiClient) -> None:
+def test_roles_and_tenants_are_isolated(api: ApiClient) -> None:
     task = a_task(api)
     path = f"/tasks/{task.json['id']}"
     reader = api.as_(roles="read-only")
@@ -113,7 +113,7 @@ def test_roles_and_tenants_keep_to_themselves(api: ApiClient) -> None:
     assert api("POST", f"{path}/complete", None, {"if-match": '"7"'}).status == 412
 
 
-ACCOUNT, CONTACT, DEAL = new_id(), new_id(), new_id()
+ACCOUNT, CONTACT, OPPORTUNITY = new_id(), new_id(), new_id()
 
 
 def event(subject: str, sequence: int, type_: str, **data: Any) -> dict[str, Any]:
@@ -134,13 +134,20 @@ def event(subject: str, sequence: int, type_: str, **data: Any) -> dict[str, Any
 
 
 def story() -> list[dict[str, Any]]:
-    deal = {"id": DEAL, "name": "Big one", "account_id": ACCOUNT, "contact_id": CONTACT}
+    opportunity = {
+        "id": OPPORTUNITY,
+        "name": "Big one",
+        "account_id": ACCOUNT,
+        "contact_id": CONTACT,
+    }
     usd = {"minor_units": 105400, "currency": "USD"}
-    subject = f"opportunity/{DEAL}"
+    subject = f"opportunity/{OPPORTUNITY}"
     return [
-        event(subject, 1, "OpportunityCreated", current=deal),
-        event(subject, 2, "OpportunityAmountChanged", current={**deal, "amount": usd}),
-        event(subject, 3, "OpportunityWon", current={**deal, "amount": usd}, from_stage="lead"),
+        event(subject, 1, "OpportunityCreated", current=opportunity),
+        event(subject, 2, "OpportunityAmountChanged", current={**opportunity, "amount": usd}),
+        event(
+            subject, 3, "OpportunityWon", current={**opportunity, "amount": usd}, from_stage="lead"
+        ),
     ]
 
 
@@ -148,41 +155,43 @@ def texts(api: ApiClient, record: str) -> list[str]:
     return [entry["text"] for entry in api("GET", f"/timeline/{record}").json["items"]]
 
 
-def test_a_timeline_tells_a_record_s_story_newest_first(api: ApiClient) -> None:
+def test_a_timeline_shows_the_events_of_a_record_newest_first(api: ApiClient) -> None:
     delivered(story())
-    told = [
+    sentences = [
         "Won: Big one, USD 1,054.00",
         "Big one: amount none → USD 1,054.00",
         "New opportunity: Big one",
     ]
-    for record in (f"opportunity/{DEAL}", f"account/{ACCOUNT}", f"contact/{CONTACT}"):
-        assert texts(api, record) == told
+    for record in (f"opportunity/{OPPORTUNITY}", f"account/{ACCOUNT}", f"contact/{CONTACT}"):
+        assert texts(api, record) == sentences
 
 
-def test_duplicates_and_disorder_tell_the_same_story(api: ApiClient) -> None:
+def test_duplicates_and_disorder_give_the_same_timeline(api: ApiClient) -> None:
     one, two, three = story()
     delivered([three, one])
     delivered([one, three])
-    assert texts(api, f"opportunity/{DEAL}") == ["New opportunity: Big one"], "three waits for two"
+    assert texts(api, f"opportunity/{OPPORTUNITY}") == ["New opportunity: Big one"], (
+        "three waits for two"
+    )
     delivered([two])
     delivered(story_again := [one, two, three])
-    assert len(texts(api, f"opportunity/{DEAL}")) == len(story_again)
+    assert len(texts(api, f"opportunity/{OPPORTUNITY}")) == len(story_again)
 
 
 def test_a_timeline_needs_the_right_of_its_record_and_shows_no_other_tenant(
     api: ApiClient,
 ) -> None:
     delivered(story())
-    assert api.as_(tenant="globex")("GET", f"/timeline/opportunity/{DEAL}").status == 404
+    assert api.as_(tenant="globex")("GET", f"/timeline/opportunity/{OPPORTUNITY}").status == 404
     assert api.as_(roles="")("GET", f"/timeline/account/{ACCOUNT}").status == 403
-    unknown = api("GET", f"/timeline/car/{DEAL}")
+    unknown = api("GET", f"/timeline/car/{OPPORTUNITY}")
     assert unknown.status == 404
     assert "opportunity" in unknown.json["detail"]
 
 
 def test_a_timeline_pages(api: ApiClient) -> None:
     delivered(story())
-    path = f"/timeline/opportunity/{DEAL}?limit=2"
+    path = f"/timeline/opportunity/{OPPORTUNITY}?limit=2"
     first = api("GET", path).json
     rest = api("GET", f"{path}&cursor={first['next_cursor']}").json
     assert [len(first["items"]), len(rest["items"])] == [2, 1]

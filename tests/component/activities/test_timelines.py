@@ -61,12 +61,12 @@ def texts(api: ApiClient, kind: str, record_id: str) -> list[str]:
     return [entry["text"] for entry in entries(api, kind, record_id)]
 
 
-def test_a_deals_events_are_on_its_accounts_and_its_contacts_timeline(
+def test_events_of_an_opportunity_are_on_the_timelines_of_its_account_and_contact(
     api: ApiClient, deals: ApiClient, people: ApiClient, cloud: Any
 ) -> None:
     account = made(people("POST", "/accounts", {"name": "Acme"}))
     contact = made(people("POST", "/contacts", {"last_name": "Ash", "account_id": account}))
-    deal = made(
+    opportunity = made(
         deals(
             "POST", "/opportunities", {"name": "Big", "account_id": account, "contact_id": contact}
         )
@@ -79,17 +79,19 @@ def test_a_deals_events_are_on_its_accounts_and_its_contacts_timeline(
         "New opportunity: Big",
     }
     assert set(texts(api, "contact", contact)) == {"New contact: Ash", "New opportunity: Big"}
-    assert texts(api, "opportunity", deal) == ["New opportunity: Big"]
+    assert texts(api, "opportunity", opportunity) == ["New opportunity: Big"]
     assert texts(api, "product", product) == ["New product: GTX"]
 
 
-def test_a_tasks_events_are_on_its_records_timelines(api: ApiClient, cloud: Any) -> None:
-    account, deal = new_id(), new_id()
-    related = [{"type": "account", "id": account}, {"type": "opportunity", "id": deal}]
+def test_events_of_a_task_are_on_the_timelines_of_its_related_records(
+    api: ApiClient, cloud: Any
+) -> None:
+    account, opportunity = new_id(), new_id()
+    related = [{"type": "account", "id": account}, {"type": "opportunity", "id": opportunity}]
     task = made(api("POST", "/tasks", {"title": "Call", "related": related}))
     made(api("POST", f"/tasks/{task}/complete", None, ANY))
     delivered(published(cloud))
-    for record in (("account", account), ("opportunity", deal), ("task", task)):
+    for record in (("account", account), ("opportunity", opportunity), ("task", task)):
         assert texts(api, *record) == ["Done: Call", "Task for ann: Call"]
 
 
@@ -131,8 +133,8 @@ def test_events_of_one_commit_keep_their_order(
 def story(api: ApiClient, deals: ApiClient, cloud: Any) -> list[dict[str, Any]]:
     """The events of a deal's and a task's life, about one account."""
     account = new_id()
-    deal = made(deals("POST", "/opportunities", {"name": "Big", "account_id": account}))
-    path = f"/opportunities/{deal}"
+    opportunity = made(deals("POST", "/opportunities", {"name": "Big", "account_id": account}))
+    path = f"/opportunities/{opportunity}"
     for verb, body in (
         ("stage", {"stage": "proposal"}),
         ("lost", {"reason": "price"}),
@@ -182,7 +184,7 @@ def test_a_wiped_and_replayed_timeline_is_the_same(
         lambda event: event.update(time="yesterday"),
     ],
 )
-def test_an_event_that_cannot_be_told_fails_alone(
+def test_an_event_without_a_sentence_fails_alone(
     api: ApiClient, story: list[dict[str, Any]], spoil: Callable[[dict[str, Any]], Any]
 ) -> None:
     spoil(story[1])
@@ -195,7 +197,9 @@ def test_an_event_that_cannot_be_told_fails_alone(
     ]
 
 
-def test_a_timeline_is_its_tenants_alone(api: ApiClient, story: list[dict[str, Any]]) -> None:
+def test_a_timeline_is_visible_to_its_tenant_only(
+    api: ApiClient, story: list[dict[str, Any]]
+) -> None:
     account = story[0]["data"]["current"]["account_id"]
     delivered([{**event, "tenantid": "globex"} for event in story])
     assert api("GET", f"/timeline/account/{account}").status == 404
@@ -205,7 +209,7 @@ def test_a_timeline_is_its_tenants_alone(api: ApiClient, story: list[dict[str, A
 
 
 @pytest.mark.parametrize("kind", ["account", "contact", "opportunity", "pipeline", "product"])
-def test_where_nothing_is_told_there_is_nothing_to_see(api: ApiClient, kind: str) -> None:
+def test_a_record_without_events_has_an_empty_timeline(api: ApiClient, kind: str) -> None:
     """Unknown, foreign or too new: one answer, which says that events take seconds."""
     record = new_id()
     answer = api("GET", f"/timeline/{kind}/{record}")
@@ -216,7 +220,7 @@ def test_where_nothing_is_told_there_is_nothing_to_see(api: ApiClient, kind: str
     )
 
 
-def test_a_new_tasks_timeline_is_there_when_its_event_came(api: ApiClient, cloud: Any) -> None:
+def test_a_new_task_has_a_timeline_once_its_event_is_delivered(api: ApiClient, cloud: Any) -> None:
     task = made(api("POST", "/tasks", {"title": "Call"}))
     assert api("GET", f"/timeline/task/{task}").status == 404
     delivered(published(cloud))

@@ -11,7 +11,7 @@ from kernel.web.batch import _groups
 from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import a_contact, an_account, pages, problem, wrong_fields
 
-NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 KINDS = {"accounts": ("table", "name"), "contacts": ("contacts", "last_name")}
 
 
@@ -32,7 +32,7 @@ def results(answer: Answer) -> list[Any]:
 
 
 @pytest.mark.parametrize(("kind", "count"), [("accounts", 100), ("contacts", 12)])
-def test_all_other_itemsland_when_one_is_bad(
+def test_all_other_items_are_stored_when_one_is_bad(
     api: ApiClient, cloud: Any, kind: str, count: int
 ) -> None:
     table, name = KINDS[kind]
@@ -76,7 +76,7 @@ def test_a_row_changes_what_it_names_and_leaves_the_rest(api: ApiClient, kind: s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_itemsabout_one_record_are_taken_in_order(api: ApiClient, kind: str) -> None:
+def test_items_about_one_record_are_applied_in_order(api: ApiClient, kind: str) -> None:
     name = KINDS[kind][1]
     items = [{name: f"v{i}", "external_ids": {"crm": "1"}} for i in range(6)]
     found = results(send(api, kind, items))
@@ -127,7 +127,7 @@ def test_external_ids_add_up_to_no_more_than_a_record_may_have(api: ApiClient, k
         ({"items": [{}], "dry_run": True}, "dry_run"),
     ],
 )
-def test_a_batch_that_is_none_is_refused_as_a_whole(
+def test_a_malformed_batch_is_refused_as_a_whole(
     api: ApiClient, kind: str, body: Any, field: str
 ) -> None:
     answer = api("POST", f"/{kind}/batch", body)
@@ -137,7 +137,7 @@ def test_a_batch_that_is_none_is_refused_as_a_whole(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hundred_and_one_itemsare_refused_as_a_whole(
+def test_a_hundred_and_one_items_are_refused_as_a_whole(
     api: ApiClient, cloud: Any, kind: str
 ) -> None:
     answer = send(api, kind, rows(kind, 101))
@@ -155,7 +155,7 @@ def test_a_hundred_and_one_itemsare_refused_as_a_whole(
     ],
     ids=["throttled", "refused", "mistaken"],
 )
-def test_a_row_that_fails_takes_no_other_along(
+def test_a_row_that_fails_does_not_fail_the_others(
     api: ApiClient, cloud: Any, fault: Exception, status: int, slug: str
 ) -> None:
     calls: list[int] = []
@@ -179,7 +179,7 @@ def test_a_row_that_fails_takes_no_other_along(
     assert again[failed["index"]]["status"] == 201
 
 
-def test_a_name_nobody_knows_is_said_back_shortened(api: ApiClient) -> None:
+def test_an_unknown_field_name_is_shortened_in_the_problem(api: ApiClient) -> None:
     (result,) = results(send(api, "accounts", [{"name": "A", "x" * 900_000: 1}]))
     (error,) = result["problem"]["errors"]
     assert error == {"field": "x" * 80, "message": "is not a field of this request"}
@@ -221,7 +221,7 @@ def taken(api: ApiClient) -> None:
     ],
     ids=["throttled", "changed meanwhile", "made meanwhile"],
 )
-def test_a_row_that_failed_for_now_lands_when_the_batch_comes_again_with_its_key(
+def test_a_row_that_failed_temporarily_is_stored_when_the_batch_is_repeated_with_its_key(
     api: ApiClient, known: bool, meanwhile: Any, status: int, slug: str
 ) -> None:
     items = [{"name": "ours", "external_ids": {"crm": "0"}}]
@@ -240,15 +240,15 @@ def test_a_row_that_failed_for_now_lands_when_the_batch_comes_again_with_its_key
     (failed,) = results(send(api, "accounts", items, **key))
     assert (failed["status"], failed["problem"]["type"]) == (status, f"urn:zebros:problem:{slug}")
     again = send(api, "accounts", items, **key)
-    (landed,) = results(again)
-    assert landed["status"] in (200, 201)
-    assert api("GET", f"/accounts/{landed['id']}").json["name"] == "ours"
+    (stored,) = results(again)
+    assert stored["status"] in (200, 201)
+    assert api("GET", f"/accounts/{stored['id']}").json["name"] == "ours"
     kept = send(api, "accounts", items, **key)
     assert (kept.text, kept.headers["idempotency-replayed"]) == (again.text, "true")
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_rows_about_one_record_are_taken_as_they_come(api: ApiClient, stored: bool) -> None:
+def test_rows_about_one_record_are_applied_in_their_order(api: ApiClient, stored: bool) -> None:
     if stored:
         an_account(api, external_ids={"erp": "k"})
     named = [{"erp": "k"}, {"crm": "k", "erp": " k "}, {"crm": "k"}, {"aaa": "k", "erp": "k"}]
@@ -263,13 +263,13 @@ def test_rows_about_one_record_are_taken_as_they_come(api: ApiClient, stored: bo
     assert api("GET", f"/accounts/{mine[0]['id']}").json["name"] == "n3"
 
 
-def test_a_row_with_the_sign_for_lost_text_keeps_none_from_landing(api: ApiClient) -> None:
+def test_a_row_with_the_replacement_character_does_not_stop_the_others(api: ApiClient) -> None:
     items = '{"name":"A\ufffd","external_ids":{"crm":"1"}},{"name":"B","external_ids":{"crm":"2"}}'
     answer = api("POST", "/accounts/batch", f'{{"items":[{items}]}}')
     assert [r["status"] for r in results(answer)] == [201, 201]
 
 
-def test_rows_that_belong_together_by_way_of_others_are_found() -> None:
+def test_rows_that_are_linked_through_other_rows_are_found() -> None:
     ids = [{"a": "1"}, {"b": "1"}, {"c": "1"}, {"a": "1", "b": "1"}, "none", {"c": "1"}]
     items = [{"external_ids": one} for one in ids]
     assert sorted(_groups(items)) == [[0, 1, 3], [2, 5], [4]]
@@ -284,7 +284,7 @@ def test_a_row_that_is_wrong_is_answered_once(api: ApiClient) -> None:
     assert (again.text, again.headers["idempotency-replayed"]) == (first.text, "true")
 
 
-def test_what_landed_is_told_though_the_key_cannot_be_released(
+def test_stored_rows_are_reported_even_when_the_key_cannot_be_released(
     api: ApiClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls: list[int] = []
@@ -308,11 +308,11 @@ def test_what_landed_is_told_though_the_key_cannot_be_released(
     assert (again.status, problem(again)) == (409, "idempotency-key-in-use")
 
 
-def test_a_row_may_name_an_account_that_came_before(api: ApiClient) -> None:
+def test_a_row_may_refer_to_an_account_of_an_earlier_row(api: ApiClient) -> None:
     parent = results(send(api, "accounts", rows("accounts", 1)))[0]["id"]
     child = {"name": "C", "external_ids": {"crm": "c"}, "parent_account_id": parent}
     person = {"last_name": "P", "external_ids": {"crm": "p"}, "account_id": parent}
-    stranger = {**person, "external_ids": {"crm": "q"}, "account_id": NOBODY}
+    stranger = {**person, "external_ids": {"crm": "q"}, "account_id": UNKNOWN_ID}
     assert results(send(api, "accounts", [child]))[0]["status"] == 201
     found = results(send(api, "contacts", [person, stranger]))
     assert [r["status"] for r in found] == [201, 422]

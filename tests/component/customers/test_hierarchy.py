@@ -18,7 +18,7 @@ from tests.component.conftest import Answer, ApiClient, examples, published
 from tests.component.customers.conftest import an_account, path_of, problem, wrong_fields
 
 ANY = {"if-match": "*"}
-NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
 def put_below(api: ApiClient, child: str, parent: str | None) -> Answer:
@@ -47,10 +47,10 @@ def test_an_account_belongs_to_another_and_leaves_it_again(api: ApiClient) -> No
 
 
 def test_a_parent_must_be_there(api: ApiClient, cloud: Any) -> None:
-    answer = api("POST", "/accounts", {"name": "A", "parent_account_id": NOBODY})
-    refused(answer, f"there is no account {NOBODY}")
+    answer = api("POST", "/accounts", {"name": "A", "parent_account_id": UNKNOWN_ID})
+    refused(answer, f"there is no account {UNKNOWN_ID}")
     account = an_account(api)
-    refused(put_below(api, account.json["id"], NOBODY), "there is no account")
+    refused(put_below(api, account.json["id"], UNKNOWN_ID), "there is no account")
     assert len(published(cloud)) == 1
 
 
@@ -60,7 +60,7 @@ def test_a_parent_of_another_tenant_is_not_there(api: ApiClient) -> None:
     refused(answer, "there is no account")
 
 
-def test_an_archived_account_takes_nobody_in_and_keeps_those_it_has(api: ApiClient) -> None:
+def test_an_archived_account_gets_no_new_child_and_keeps_its_children(api: ApiClient) -> None:
     parent, child = chain(api, 2)
     api("POST", f"/accounts/{parent}/archive", None, ANY)
     answer = api("POST", "/accounts", {"name": "A", "parent_account_id": parent})
@@ -157,7 +157,7 @@ def answered(code: str, status: int = 400) -> ClientError:
     ],
     ids=str,
 )
-def test_a_service_that_fails_is_told_apart_from_a_refusal(
+def test_a_failing_service_is_not_reported_as_a_refusal(
     api: ApiClient, fault: Exception, status: int, slug: str
 ) -> None:
     account = an_account(api).json["id"]

@@ -53,9 +53,7 @@ def test_a_change_for_any_version_is_carried_out_once_more(fails: Any) -> None:
         ("*", True),
     ],
 )
-def test_a_caller_has_a_version_that_is_listed_in_whatever_form(
-    header: str | None, same: bool
-) -> None:
+def test_if_match_accepts_a_version_in_any_listed_form(header: str | None, same: bool) -> None:
     assert matches_etag(header, '"3"') is same
 
 

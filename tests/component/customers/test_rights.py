@@ -62,12 +62,14 @@ def test_a_role_may_read_and_change_what_the_matrix_grants(
         if answer.status == 403:
             assert problem(answer) == "forbidden"
             assert "rights on customers" in answer.json["detail"]
-    told = len(published(cloud, TABLES[kind])) - before
-    assert told == (5 if level >= Level.WRITE else 0)
+    count = len(published(cloud, TABLES[kind])) - before
+    assert count == (5 if level >= Level.WRITE else 0)
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_batch_tells_nothing_to_who_may_not_write(api: ApiClient, kind: str) -> None:
+def test_a_batch_reveals_nothing_to_a_caller_without_write_permission(
+    api: ApiClient, kind: str
+) -> None:
     a_record(api, kind)
     api("POST", f"/{kind}", {**a_body(kind, ""), "external_ids": {"erp": "2"}})
     two = {**a_body(kind, ""), "external_ids": {"crm": "1", "erp": "2"}}
@@ -82,7 +84,7 @@ def test_support_and_readers_are_where_the_strategy_puts_them() -> None:
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_caller_without_tenant_or_name_is_nobody(api: ApiClient, kind: str) -> None:
+def test_a_caller_without_tenant_or_name_is_refused(api: ApiClient, kind: str) -> None:
     for claims in ({"tenant": ""}, {"user": ""}):
         answer = api.as_(**claims)("GET", f"/{kind}")
         assert (answer.status, problem(answer)) == (401, "unauthenticated")
@@ -99,7 +101,7 @@ def test_a_caller_without_tenant_or_name_is_nobody(api: ApiClient, kind: str) ->
         ("administrator", "bob", 200),
     ],
 )
-def test_another_users_record_is_handed_over_by_managers_only(
+def test_another_users_record_is_reassigned_by_managers_only(
     api: ApiClient, cloud: Any, kind: str, role: str, user: str, status: int
 ) -> None:
     record = a_record(api, kind)
@@ -129,7 +131,7 @@ def test_another_users_record_is_changed_by_anyone_who_may_write(api: ApiClient,
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_nobodys_record_may_be_taken_by_anyone(api: ApiClient, kind: str) -> None:
+def test_a_record_without_an_owner_may_be_taken_by_anyone(api: ApiClient, kind: str) -> None:
     record = a_record(api, kind)
     api("PATCH", path_of(record), {"owner_id": None, "team_id": None}, ANY)
     rep = api.as_(roles="sales-representative", user="bob")
@@ -178,7 +180,7 @@ def test_a_tenant_whose_name_looks_like_a_key_sees_nothing(api: ApiClient, tenan
 
 @pytest.mark.parametrize("claim", ["user", "team"])
 @pytest.mark.parametrize("value", ["x" * 121, " ann", "ann ", "ann\n", " "])
-def test_a_caller_whose_token_names_nobody_we_could_store_is_refused(
+def test_a_caller_whose_token_has_an_unusable_user_id_is_refused(
     api: ApiClient, cloud: Any, claim: str, value: str
 ) -> None:
     stranger = api.as_(**{claim: value})
@@ -191,7 +193,7 @@ def test_a_caller_whose_token_names_nobody_we_could_store_is_refused(
 
 
 @pytest.mark.parametrize("claim", ["tenant", "user"])
-def test_who_is_nobody_is_asked_for_a_token(api: ApiClient, claim: str) -> None:
+def test_an_anonymous_caller_is_asked_for_a_token(api: ApiClient, claim: str) -> None:
     answer = api.as_(**{claim: ""})("GET", "/accounts", None, {"x-correlation-id": "mine"})
     assert (answer.status, problem(answer)) == (401, "unauthenticated")
     assert answer.headers["www-authenticate"] == "Bearer"

@@ -55,12 +55,12 @@ def test_a_good_token_allows_the_stage_and_names_the_caller(ask: Any, issuer: Is
     assert statement["Resource"].endswith(":api/v1/*")
 
 
-def test_the_tenant_comes_from_the_issuer_whatever_a_claim_says(ask: Any, issuer: Issuer) -> None:
+def test_the_tenant_comes_from_the_issuer_and_never_from_a_claim(ask: Any, issuer: Issuer) -> None:
     token = issuer.mint("globex", "admin", tenantid="acme", tenant_id="acme")
     assert ask(f"Bearer {token}")["context"]["tenant"] == "globex"
 
 
-def test_a_role_nobody_knows_grants_nothing(ask: Any, issuer: Issuer) -> None:
+def test_an_unknown_role_grants_nothing(ask: Any, issuer: Issuer) -> None:
     token = issuer.mint("acme", "rep", realm_access={"roles": ["root", "read-only"]})
     assert ask(f"Bearer {token}")["context"]["roles"] == "read-only"
 
@@ -108,16 +108,14 @@ def test_a_forged_token_is_refused(ask: Any, issuer: Issuer, forgery: dict[str, 
         ask(f"Bearer {issuer.mint('acme', 'admin', **forgery)}")
 
 
-def test_a_token_of_one_tenant_does_not_pass_under_the_name_of_another(
-    ask: Any, issuer: Issuer
-) -> None:
+def test_a_token_of_one_tenant_is_refused_for_another(ask: Any, issuer: Issuer) -> None:
     token = issuer.mint("globex", "admin", iss=f"{issuer.base}acme")
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         ask(f"Bearer {token}")
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer abc", "Basic YTpi", "Bearer a.b.c"])
-def test_what_is_no_token_is_refused(ask: Any, header: str) -> None:
+def test_a_malformed_token_is_refused(ask: Any, header: str) -> None:
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         ask(header)
 
@@ -145,7 +143,7 @@ def test_keys_outside_the_issuer_are_not_fetched(
 
 
 @pytest.mark.parametrize("fault", [ConnectionResetError(), ValueError("no JSON")])
-def test_an_issuer_that_breaks_off_is_a_refusal(
+def test_an_issuer_that_drops_the_connection_leads_to_a_refusal(
     ask: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     token = issuer.mint("acme", "rep")
@@ -160,7 +158,7 @@ def test_an_issuer_that_breaks_off_is_a_refusal(
     authorizer._keys.cache_clear()
 
 
-def test_a_browser_brings_its_token_in_the_query_of_the_websocket(ask: Any, issuer: Issuer) -> None:
+def test_a_browser_sends_its_token_in_the_query_of_the_websocket(ask: Any, issuer: Issuer) -> None:
     event = {
         "type": "REQUEST",
         "methodArn": "arn:aws:execute-api:us-east-1:000000000000:ws/live/$connect",

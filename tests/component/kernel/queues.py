@@ -1,4 +1,4 @@
-"""A consumer's queue as Lambda serves it, with dead letters; and events to put on it."""
+"""A consumer's queue as Lambda serves it, with a dead-letter queue; and events to put on it."""
 
 import itertools
 import json
@@ -69,7 +69,7 @@ class Queue:
             self.sqs.send_message(QueueUrl=self.url, MessageBody=text)
 
     def drain(self, handler: Handler, size: int = 10) -> None:
-        """Let a function consume until nothing is left; what keeps failing is a dead letter."""
+        """Let a function consume all; what keeps failing goes to the dead-letter queue."""
         while messages := self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=size, WaitTimeSeconds=0
         ).get("Messages", []):

@@ -40,7 +40,7 @@ class Poisoned(Exception):
 
 
 class Chain:
-    """A toy projection whose result tells any event applied twice, out of turn or not at all."""
+    """A toy projection whose state shows any event applied twice, out of turn or not at all."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -147,8 +147,8 @@ def histories(draw: st.DrawFn, subjects: int = 2, most: int = 6) -> list[dict[st
     """All events of a few records of a tenant of their own, in true order."""
     tenant = f"t{new_id().lower()}"
     return [
-        event(tenant, f"opportunity/{letter}", sequence, value=draw(st.integers(1, 1000)))
-        for letter in "ab"[:subjects]
+        event(tenant, f"opportunity/{name}", sequence, value=draw(st.integers(1, 1000)))
+        for name in "ab"[:subjects]
         for sequence in range(1, draw(st.integers(1, most)) + 1)
     ]
 
@@ -205,7 +205,7 @@ def test_any_order_with_duplicates_ends_in_the_same_state(
 
 @PROPERTY
 @given(st.data())
-def test_every_gap_is_reported_once_and_heals_when_the_missing_events_come(
+def test_every_gap_is_reported_once_and_closes_when_the_missing_events_come(
     stage: Stage, cloud: Any, data: st.DataObject
 ) -> None:
     chain, queue = stage()
@@ -355,7 +355,7 @@ def test_the_gap_that_a_parked_poison_event_leaves_is_reported_too(
     for bodies in ([history[0]], history[2:], [history[1]]):
         queue.send(*map(body, bodies))
         queue.drain(chain.projection)
-    assert [letter["detail"]["sequence"] for letter in queue.dead_letters()] == ["3"]
+    assert [message["detail"]["sequence"] for message in queue.dead_letters()] == ["3"]
     assert chain.state("acme") == expected(history[:2])
     assert reported(cloud, "acme") == [("opportunity/a", 2, 3), ("opportunity/a", 3, 4)]
 
@@ -398,7 +398,7 @@ def test_an_event_whose_gap_check_was_lost_is_asked_about_when_it_comes_again(
 
 @PROPERTY
 @given(st.data())
-def test_a_poison_event_fails_alone_and_is_healed_by_a_redrive(
+def test_a_poison_event_fails_alone_and_is_applied_after_a_redrive(
     stage: Stage, data: st.DataObject
 ) -> None:
     chain, queue = stage()
@@ -417,7 +417,7 @@ def test_a_poison_event_fails_alone_and_is_healed_by_a_redrive(
     healthy = [one for one in history if one not in behind]
     assert chain.state(tenant) == expected(healthy)
     dead = queue.dead_letters()
-    assert {letter["detail"]["id"] for letter in dead} == {poison["id"]}
+    assert {message["detail"]["id"] for message in dead} == {poison["id"]}
     assert len(chain.parked(tenant, poison["subject"])) == len(behind) - 1
     chain.poisonous = False
     queue.send(*map(json.dumps, dead))
@@ -474,7 +474,7 @@ def test_events_that_come_together_are_applied_in_one_transaction(stage: Stage) 
     "text",
     ["no json", "[]", "{}", '{"detail": {}}', '{"detail": null}', '{"gap_check": {"id": "x"}}'],
 )
-def test_a_message_that_is_no_event_fails_alone(stage: Stage, text: str) -> None:
+def test_a_message_that_is_not_an_event_fails_alone(stage: Stage, text: str) -> None:
     chain, _ = stage()
     good = event("acme", "opportunity/a", 1, value=5)
     invocation = lambda_event([text, body(good)])
@@ -535,11 +535,11 @@ def test_a_reactor_acts_once_on_every_event_in_any_order(stage: Stage, data: st.
     healthy = [one for number, one in enumerate(history) if number not in poison]
     seen = {one["id"]: one["data"]["value"] for one in healthy}
     assert diary.pages(history[0]["tenantid"]) == seen
-    dead = {letter["detail"]["id"] for letter in queue.dead_letters()}
+    dead = {message["detail"]["id"] for message in queue.dead_letters()}
     assert dead == {history[n]["id"] for n in poison}
 
 
-def test_a_reactor_leaves_alone_what_it_does_not_consume(cloud: Any) -> None:
+def test_a_reactor_ignores_events_that_it_does_not_consume(cloud: Any) -> None:
     diary = Diary(Table(aws.client("dynamodb"), "table"), "OpportunityWon")
     invocation = lambda_event([body(event("acme", "opportunity/a", 1, value=5))])
     assert diary.reactor(invocation, None) == {"batchItemFailures": []}

@@ -46,10 +46,12 @@ def test_the_last_page_and_the_first_have_no_cursor(cloud: Any) -> None:
 
 @OFTEN
 @given(st.data(), st.sampled_from("Aa0-_x"))
-def test_a_cursor_with_one_changed_character_is_refused(cloud: Any, data: Any, letter: str) -> None:
+def test_a_cursor_with_one_changed_character_is_refused(
+    cloud: Any, data: Any, character: str
+) -> None:
     text = made()
     position = data.draw(st.integers(0, len(text) - 1))
-    changed = text[:position] + letter + text[position + 1 :]
+    changed = text[:position] + character + text[position + 1 :]
 
     def meant(given: str) -> bytes:
         return base64.urlsafe_b64decode(given + "=" * (-len(given) % 4))
@@ -62,14 +64,14 @@ def test_a_cursor_with_one_changed_character_is_refused(cloud: Any, data: Any, l
 
 @OFTEN
 @given(st.integers(0, 200))
-def test_a_cut_cursor_is_refused(cloud: Any, length: int) -> None:
+def test_a_truncated_cursor_is_refused(cloud: Any, length: int) -> None:
     text = made()
     refused("acme", SCOPE, text[: min(length, len(text) - 2)])
 
 
 @OFTEN
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda b: base64.b64encode(b).decode()))
-def test_any_other_text_is_refused(cloud: Any, text: str) -> None:
+def test_text_that_is_not_a_cursor_is_refused(cloud: Any, text: str) -> None:
     refused("acme", SCOPE, text)
 
 
@@ -103,7 +105,7 @@ def test_a_cursor_signed_with_another_secret_is_refused(
     refused("acme", SCOPE, text)
 
 
-def test_a_key_put_behind_a_real_signature_is_refused(cloud: Any) -> None:
+def test_a_forged_key_behind_a_real_signature_is_refused(cloud: Any) -> None:
     raw = base64.urlsafe_b64decode(made() + "==")
     signature = raw[: cursor._SIGNATURE_BYTES]
     payload = json.dumps({**KEY, "gsi1pk": "TENANT#globex#OWNER#ann"}).encode()

@@ -14,7 +14,7 @@ from kernel.domain.clock import utc_now
 from kernel.domain.ids import new_id
 from kernel.runtime import aws
 from kernel.storage.idempotency import TTL_SECONDS
-from tests.component.conftest import Answer, ApiClient, deal_events, examples, published
+from tests.component.conftest import Answer, ApiClient, examples, opportunity_events, published
 
 KEY = {"idempotency-key": "k-1"}
 BODY = {"name": "Once"}
@@ -67,11 +67,11 @@ def died() -> None:
 
 
 def collided() -> None:
-    """What a write is told while a transaction holds its item."""
+    """The error of a write while a transaction holds its item."""
     raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "x")
 
 
-def test_of_two_requests_that_race_one_has_an_effect(api: ApiClient, cloud: Any) -> None:
+def test_two_racing_requests_have_one_effect(api: ApiClient, cloud: Any) -> None:
     inner: list[Answer] = []
     # The second request runs from beginning to end while the first one is about to commit.
     with once_at("before-call.dynamodb.TransactWriteItems", lambda: inner.append(create(api))):
@@ -79,10 +79,10 @@ def test_of_two_requests_that_race_one_has_an_effect(api: ApiClient, cloud: Any)
     assert inner[0].status == 201
     assert (outer.status, outer.text) == (201, inner[0].text)
     assert outer.headers["idempotency-replayed"] == "true"
-    assert len(deal_events(cloud)) == 1
+    assert len(opportunity_events(cloud)) == 1
 
 
-def test_who_loses_a_race_before_the_answer_is_known_is_told_to_come_again(
+def test_the_loser_of_a_race_is_asked_to_retry_while_the_answer_is_unknown(
     api: ApiClient, cloud: Any
 ) -> None:
     def unanswered() -> None:
@@ -93,7 +93,7 @@ def test_who_loses_a_race_before_the_answer_is_known_is_told_to_come_again(
         outer = create(api)
     assert (outer.status, slug(outer)) == (409, "idempotency-key-in-use")
     assert outer.headers["retry-after"] == "1"
-    assert len(deal_events(cloud)) == 1
+    assert len(opportunity_events(cloud)) == 1
 
 
 @pytest.mark.parametrize(
@@ -101,16 +101,22 @@ def test_who_loses_a_race_before_the_answer_is_known_is_told_to_come_again(
     [("before-call.dynamodb.TransactWriteItems", 1), ("before-call.dynamodb.GetItem", 2)],
     ids=["both saw the same version", "one saw what the other had made"],
 )
-def test_of_two_verbs_that_race_neither_is_told_that_someone_changed_the_record(
+def test_two_racing_verbs_do_not_get_a_version_conflict(
     api: ApiClient, cloud: Any, moment: str, nth: int
 ) -> None:
-    deal = create(api)
-    path, headers = f"/opportunities/{deal.json['id']}/won", {"idempotency-key": "k-2", **deal.etag}
+    opportunity = create(api)
+    path, headers = (
+        f"/opportunities/{opportunity.json['id']}/won",
+        {"idempotency-key": "k-2", **opportunity.etag},
+    )
     inner: list[Answer] = []
     with once_at(moment, lambda: inner.append(api("POST", path, {}, headers)), nth):
         outer = api("POST", path, {}, headers)
     assert (inner[0].status, outer.status, outer.text) == (200, 200, inner[0].text)
-    assert [f["type"] for f in deal_events(cloud)] == ["OpportunityCreated", "OpportunityWon"]
+    assert [f["type"] for f in opportunity_events(cloud)] == [
+        "OpportunityCreated",
+        "OpportunityWon",
+    ]
 
 
 def batch(api: ApiClient, *names: str) -> Answer:
@@ -121,7 +127,7 @@ def batch(api: ApiClient, *names: str) -> Answer:
 @pytest.mark.parametrize(
     ("second", "status"), [(("c", "d"), 422), (("a", "b"), 207)], ids=["another", "the same"]
 )
-def test_of_two_batches_that_race_under_one_key_one_has_an_effect(
+def test_two_racing_batches_under_one_key_have_one_effect(
     api: ApiClient, cloud: Any, second: tuple[str, ...], status: int
 ) -> None:
     inner: list[Answer] = []
@@ -130,22 +136,22 @@ def test_of_two_batches_that_race_under_one_key_one_has_an_effect(
     ):
         outer = batch(api, *second)
     assert (inner[0].status, outer.status) == (207, status)
-    assert len(deal_events(cloud)) == 2
+    assert len(opportunity_events(cloud)) == 2
     again = batch(api, "a", "b")
     assert (again.status, again.text) == (207, inner[0].text), "the first answer was kept"
 
 
-def test_a_batch_that_died_half_way_is_not_repeated(api: ApiClient, cloud: Any) -> None:
+def test_a_batch_that_crashed_half_way_is_not_repeated(api: ApiClient, cloud: Any) -> None:
     with once_at("before-call.dynamodb.PutItem", died), pytest.raises(Died):
         batch(api, "a", "b")
     again = batch(api, "a", "b")
     assert (again.status, slug(again)) == (409, "idempotency-key-in-use")
-    assert len(deal_events(cloud)) == 2
+    assert len(opportunity_events(cloud)) == 2
 
 
-@pytest.mark.parametrize("letter", ["\N{GRINNING FACE}", "\x01", "ä"])
-def test_the_largest_answer_is_kept(api: ApiClient, letter: str) -> None:
-    large = {**BODY, "custom_fields": {f"f{i}": letter * 500 for i in range(50)}}
+@pytest.mark.parametrize("character", ["\N{GRINNING FACE}", "\x01", "ä"])
+def test_the_largest_response_is_stored(api: ApiClient, character: str) -> None:
+    large = {**BODY, "custom_fields": {f"f{i}": character * 500 for i in range(50)}}
     made = create(api, body=large)
     again = create(api, body=large)
     assert (made.status, again.status, again.text) == (201, 201, made.text)
@@ -160,7 +166,7 @@ def test_the_largest_answer_is_kept(api: ApiClient, letter: str) -> None:
         ("", 403),
     ],
 )
-def test_who_has_lost_a_role_is_not_shown_the_answer_again(
+def test_a_caller_who_lost_a_role_does_not_get_the_stored_response(
     api: ApiClient, roles: str, status: int
 ) -> None:
     made = create(api.as_(roles="read-only,sales-manager"))
@@ -169,14 +175,14 @@ def test_who_has_lost_a_role_is_not_shown_the_answer_again(
     assert ("Once" in again.text) == (status == 201)
 
 
-def test_of_many_requests_at_once_one_has_an_effect(api: ApiClient, cloud: Any) -> None:
+def test_many_simultaneous_requests_have_one_effect(api: ApiClient, cloud: Any) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: create(api), range(6)))
     assert {a.status for a in answers} <= {201, 409}
     assert {slug(a) for a in answers if a.status == 409} <= {"idempotency-key-in-use"}
     made = {a.json["id"] for a in answers if a.status == 201}
     assert len(made) == 1
-    assert [f["subject"] for f in deal_events(cloud)] == [f"opportunity/{made.pop()}"]
+    assert [f["subject"] for f in opportunity_events(cloud)] == [f"opportunity/{made.pop()}"]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +190,7 @@ def test_of_many_requests_at_once_one_has_an_effect(api: ApiClient, cloud: Any) 
     [
         ("before-call.dynamodb.GetItem", 0, 201),
         ("before-call.dynamodb.TransactWriteItems", 0, 201),
-        # Carried out, and the caller was never told: the retry learns that it was.
+        # Carried out, but the caller got no answer: the retry gets the stored one.
         ("after-call.dynamodb.TransactWriteItems", 1, 409),
         ("before-call.dynamodb.PutItem", 1, 409),
         ("after-call.dynamodb.PutItem", 1, 201),
@@ -195,16 +201,16 @@ def test_a_crash_at_any_moment_leaves_both_or_neither(
 ) -> None:
     with once_at(moment, died), pytest.raises(Died):
         create(api)
-    assert len(deal_events(cloud)) == effects
+    assert len(opportunity_events(cloud)) == effects
     again = create(api)
     assert again.status == retried
     if retried == 409:
         assert slug(again) == "idempotency-key-in-use"
         assert "read the record" in again.json["detail"]
-    assert len(deal_events(cloud)) == 1
+    assert len(opportunity_events(cloud)) == 1
 
 
-def test_an_answer_that_meets_another_requests_transaction_is_kept(
+def test_a_response_that_collides_with_another_transaction_is_stored(
     api: ApiClient, cloud: Any
 ) -> None:
     with once_at("before-call.dynamodb.PutItem", collided):
@@ -212,10 +218,10 @@ def test_an_answer_that_meets_another_requests_transaction_is_kept(
     again = create(api)
     assert (made.status, again.status, again.text) == (201, 201, made.text)
     assert again.headers["idempotency-replayed"] == "true"
-    assert len(deal_events(cloud)) == 1
+    assert len(opportunity_events(cloud)) == 1
 
 
-def test_what_was_carried_out_is_answered_though_the_answer_cannot_be_kept(
+def test_a_committed_request_is_answered_even_when_its_response_cannot_be_stored(
     api: ApiClient, cloud: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with once_at("before-call.dynamodb.PutItem", lost):
@@ -225,7 +231,7 @@ def test_what_was_carried_out_is_answered_though_the_answer_cannot_be_kept(
     again = create(api)
     assert (again.status, slug(again)) == (409, "idempotency-key-in-use")
     assert "read the record" in again.json["detail"]
-    assert len(deal_events(cloud)) == 1
+    assert len(opportunity_events(cloud)) == 1
 
 
 @examples(10)
@@ -242,7 +248,7 @@ def test_what_was_carried_out_is_answered_though_the_answer_cannot_be_kept(
         max_size=4,
     )
 )
-def test_a_caller_that_tries_until_it_is_told_gets_one_record(
+def test_a_caller_that_retries_until_it_gets_an_answer_makes_one_record(
     api: ApiClient, cloud: Any, moments: list[str | None]
 ) -> None:
     tenant, key = api.as_(tenant=f"t{new_id().lower()}"), {"idempotency-key": new_id()}
@@ -256,62 +262,68 @@ def test_a_caller_that_tries_until_it_is_told_gets_one_record(
                 statuses.append(create(tenant, key).status)
             if moment.startswith("after"):
                 statuses.append(create(tenant, key).status)
-    mine = [f for f in deal_events(cloud) if f["tenantid"] == tenant.claims["tenant"]]
-    told = {201, 409} & set(statuses)
-    assert len(mine) == (1 if told else 0)
+    mine = [f for f in opportunity_events(cloud) if f["tenantid"] == tenant.claims["tenant"]]
+    answered = {201, 409} & set(statuses)
+    assert len(mine) == (1 if answered else 0)
     listed = tenant("GET", "/opportunities").json["items"]
     assert len(listed) == len(mine)
 
 
-def test_a_request_that_was_refused_may_be_mended_and_sent_again(
-    api: ApiClient, cloud: Any
-) -> None:
+def test_a_refused_request_may_be_fixed_and_sent_again(api: ApiClient, cloud: Any) -> None:
     wrong = create(api, body={"name": ""})
     assert wrong.status == 422
     assert create(api).status == 201, "what had no effect keeps no key"
-    assert len(deal_events(cloud)) == 1
+    assert len(opportunity_events(cloud)) == 1
 
 
 @pytest.mark.parametrize(
     ("who", "status"),
     [({}, 422), ({"user": "bob"}, 201), ({"tenant": "globex"}, 201)],
 )
-def test_a_key_is_its_users_own(api: ApiClient, who: dict[str, str], status: int) -> None:
+def test_a_key_belongs_to_one_user(api: ApiClient, who: dict[str, str], status: int) -> None:
     create(api)
     assert create(api.as_(**who), body={"name": "Other"}).status == status
 
 
 def test_a_key_is_good_for_one_request_only(api: ApiClient, cloud: Any) -> None:
-    deal = create(api)
-    path = f"/opportunities/{deal.json['id']}"
+    opportunity = create(api)
+    path = f"/opportunities/{opportunity.json['id']}"
     for other in (
         create(api, body={"name": "Once", "tags": ["x"]}),
-        api("POST", f"{path}/won", {}, {**KEY, **deal.etag}),
+        api("POST", f"{path}/won", {}, {**KEY, **opportunity.etag}),
         api("POST", "/products", BODY, KEY),
     ):
         assert (other.status, slug(other)) == (422, "idempotency-key-reused")
-    assert len(deal_events(cloud)) == 1
+    assert len(opportunity_events(cloud)) == 1
 
 
 def test_a_verb_with_a_key_happens_once(api: ApiClient, cloud: Any) -> None:
-    deal = create(api)
-    path, headers = f"/opportunities/{deal.json['id']}/won", {"idempotency-key": "k-2", **deal.etag}
+    opportunity = create(api)
+    path, headers = (
+        f"/opportunities/{opportunity.json['id']}/won",
+        {"idempotency-key": "k-2", **opportunity.etag},
+    )
     won = api("POST", path, {}, headers)
     again = api("POST", path, {}, headers)
     assert (won.status, again.status, again.text) == (200, 200, won.text)
     assert again.headers["etag"] == won.headers["etag"] == '"2"'
-    assert api("POST", path, {}, deal.etag).status == 412, "without the key it is a new request"
-    assert [f["type"] for f in deal_events(cloud)] == ["OpportunityCreated", "OpportunityWon"]
+    assert api("POST", path, {}, opportunity.etag).status == 412, (
+        "without the key it is a new request"
+    )
+    assert [f["type"] for f in opportunity_events(cloud)] == [
+        "OpportunityCreated",
+        "OpportunityWon",
+    ]
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ä", "x" * 256, "a\x7f"])
-def test_a_key_that_is_none_is_refused(api: ApiClient, cloud: Any, key: str) -> None:
+def test_a_malformed_key_is_refused(api: ApiClient, cloud: Any, key: str) -> None:
     answer = create(api, {"idempotency-key": key})
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, "Idempotency-Key")
     assert published(cloud) == []
 
 
-def test_a_key_is_kept_for_a_day_and_not_in_clear(api: ApiClient, cloud: Any) -> None:
+def test_a_key_is_stored_hashed_for_a_day(api: ApiClient, cloud: Any) -> None:
     create(api, {"idempotency-key": "very-secret"})
     items = cloud.scan(TableName="table")["Items"]
     (kept,) = (i for i in items if i["sk"]["S"] == "IDEMPOTENCY")
@@ -320,10 +332,10 @@ def test_a_key_is_kept_for_a_day_and_not_in_clear(api: ApiClient, cloud: Any) ->
     assert "very-secret" not in str(kept)
 
 
-def test_only_a_post_keeps_a_key(api: ApiClient, cloud: Any) -> None:
+def test_only_a_post_stores_a_key(api: ApiClient, cloud: Any) -> None:
     assert api("GET", "/opportunities", None, KEY).status == 200
-    deal = create(api)
-    path = f"/opportunities/{deal.json['id']}"
-    assert api("PATCH", path, {"name": "x"}, {**KEY, **deal.etag}).status == 200
+    opportunity = create(api)
+    path = f"/opportunities/{opportunity.json['id']}"
+    assert api("PATCH", path, {"name": "x"}, {**KEY, **opportunity.etag}).status == 200
     items = cloud.scan(TableName="table")["Items"]
     assert sum(i["sk"]["S"] == "IDEMPOTENCY" for i in items) == 1

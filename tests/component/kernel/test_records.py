@@ -128,11 +128,11 @@ def test_a_record_comes_back_as_it_was_saved(store: RecordStore[Thing], cloud: A
     assert (saved.version, saved.sequence, saved.updated_by) == (1, 2, "ann")
     assert store.get("acme", thing.id) == saved
     assert store.id_of("acme", "crm", "1") == thing.id
-    told = published(cloud)
-    assert [(f["sequence"], f["data"]["what"]) for f in told] == [("1", "a"), ("2", "b")]
-    assert {f["subject"] for f in told} == {f"thing/{thing.id}"}
-    assert {f["correlationid"] for f in told} == {"c-1"}
-    for envelope in told:
+    announced = published(cloud)
+    assert [(f["sequence"], f["data"]["what"]) for f in announced] == [("1", "a"), ("2", "b")]
+    assert {f["subject"] for f in announced} == {f"thing/{thing.id}"}
+    assert {f["correlationid"] for f in announced} == {"c-1"}
+    for envelope in announced:
         assert envelope["data"]["current"]["version"] == 1
         assert "tenant_id" not in envelope["data"]["current"]
 
@@ -234,9 +234,7 @@ def test_a_collision_is_tried_again_and_committed_once(
     assert [f["sequence"] for f in published(cloud)] == ["1"]
 
 
-def test_who_collides_for_ever_is_told_that_it_is_busy(
-    store: RecordStore[Thing], cloud: Any
-) -> None:
+def test_endless_collisions_are_reported_as_busy(store: RecordStore[Thing], cloud: Any) -> None:
     thing = a_thing()
     always = hooked("before-call", lambda _: cancelled("TransactionConflict", "None"))
     with always as calls, pytest.raises(Busy):
@@ -266,7 +264,7 @@ def test_a_write_that_meets_a_transaction_is_tried_again(
     assert len(stored(cloud)) == (operation != "DeleteItem")
 
 
-def test_a_write_that_meets_transactions_for_ever_is_told_that_it_is_busy(
+def test_a_write_that_always_meets_transactions_is_reported_as_busy(
     store: RecordStore[Thing],
 ) -> None:
     def collide(_: int) -> None:
@@ -288,9 +286,7 @@ def test_a_write_that_is_refused_otherwise_is_not_tried_again(store: RecordStore
     assert len(calls) == 1
 
 
-def test_a_cancellation_nobody_foresaw_is_not_swallowed(
-    store: RecordStore[Thing], cloud: Any
-) -> None:
+def test_an_unexpected_cancellation_is_not_swallowed(store: RecordStore[Thing], cloud: Any) -> None:
     thing = a_thing()
     unforeseen = hooked("before-call", lambda _: cancelled("ValidationError", "None"))
     with unforeseen as calls, pytest.raises(ClientError, match="TransactionCanceled"):
@@ -300,39 +296,39 @@ def test_a_cancellation_nobody_foresaw_is_not_swallowed(
 
 
 def check_history(cloud: Any, store: RecordStore[Thing], thing_id: str, subject: str) -> int:
-    """Events are numbered 1, 2, … and the last one tells the state; returns how many."""
-    told = [f for f in published(cloud) if f["subject"] == subject]
-    assert [int(f["sequence"]) for f in told] == list(range(1, len(told) + 1))
-    assert len({f["id"] for f in told}) == len(told)
+    """Events are numbered 1, 2, … and the last one has the state; returns how many."""
+    announced = [f for f in published(cloud) if f["subject"] == subject]
+    assert [int(f["sequence"]) for f in announced] == list(range(1, len(announced) + 1))
+    assert len({f["id"] for f in announced}) == len(announced)
     state = store.find("acme", thing_id)
     if state is None:
-        assert told == []
+        assert announced == []
         return 0
-    assert state.sequence == len(told)
+    assert state.sequence == len(announced)
     shown = state.model_dump(mode="json", exclude_none=True, exclude={"tenant_id", "sequence"})
-    current = told[-1]["data"]["current"]
+    current = announced[-1]["data"]["current"]
     assert {k: v for k, v in current.items() if k in shown} == current
     assert (current["version"], current["updated_at"]) == (state.version, shown["updated_at"])
-    return len(told)
+    return len(announced)
 
 
 @examples(12)
 @given(
     st.lists(
         st.tuples(
-            st.integers(1, 3),  # events told by the change
+            st.integers(1, 3),  # events of the change
             st.sampled_from(["fine", "fine", "fails before", "fails after", "collides", "stale"]),
         ),
         max_size=7,
     )
 )
-def test_whatever_fails_meanwhile_every_change_is_told_once(
+def test_every_change_is_published_once_under_any_failure(
     store: RecordStore[Thing], cloud: Any, changes: list[tuple[int, str]]
 ) -> None:
     thing = a_thing()
     seen: Thing | None = None
     older: Thing | None = None
-    committed = told = 0
+    committed = announced = 0
 
     def at_the_first(act: Any) -> Callable[[int], Any]:
         return lambda number: act() if number == 1 else None
@@ -356,22 +352,22 @@ def test_whatever_fails_meanwhile_every_change_is_told_once(
         try:
             with hooked(hook, act):
                 save(store, ANN, before, after, *news)
-            landed = True
+            succeeded = True
         except StaleVersion:
             assert before is older is not seen
-            landed = False
+            succeeded = False
         except ReadTimeoutError:
-            landed = mishap == "fails after"  # it did land; the caller cannot know
-        if landed:
-            committed, told = committed + 1, told + count
+            succeeded = mishap == "fails after"  # it was committed; the caller cannot know
+        if succeeded:
+            committed, announced = committed + 1, announced + count
             older, seen = seen, store.get("acme", thing.id)
             assert seen.name == f"n{number}"
-        assert check_history(cloud, store, thing.id, f"thing/{thing.id}") == told
+        assert check_history(cloud, store, thing.id, f"thing/{thing.id}") == announced
         assert (seen.version if seen else 0) == committed
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_of_two_who_saw_the_same_version_one_lands(
+def test_of_two_changes_to_the_same_version_one_is_stored(
     store: RecordStore[Thing], cloud: Any, count: int
 ) -> None:
     thing = a_thing()
@@ -387,10 +383,10 @@ def test_many_who_write_at_once_lose_no_change(store: RecordStore[Thing], cloud:
     thing = a_thing(name="-")
     save(store, ANN, None, thing, event(thing))
 
-    def add(letter: str) -> None:
+    def add(suffix: str) -> None:
         while True:
             seen = store.get("acme", thing.id)
-            after = seen.with_changes(name=seen.name + letter)
+            after = seen.with_changes(name=seen.name + suffix)
             try:
                 save(store, ANN, seen, after, event(after))
                 return
@@ -500,21 +496,21 @@ def test_a_check_holds_while_the_item_is_at_its_version(
     assert store.find("acme", thing.id) is None
 
 
-def test_an_event_the_bus_would_never_take_is_refused_and_nothing_is_stored(
+def test_an_event_too_large_for_the_bus_is_refused_and_nothing_is_stored(
     store: RecordStore[Thing], cloud: Any
 ) -> None:
     thing = a_thing()
     # Two bytes each, and six: what counts is the text that is sent.
-    for letter, size in (("ä", 2), ("\x01", 6)):
-        fits = letter * ((MAX_EVENT_BYTES - 2000) // size)
+    for character, size in (("ä", 2), ("\x01", 6)):
+        fits = character * ((MAX_EVENT_BYTES - 2000) // size)
         save(store, ANN, None, a_thing(), event(thing, fits))
         before = stored(cloud)
         with pytest.raises(TooLarge, match="240,000"):
-            save(store, ANN, None, thing, event(thing, fits + letter * 1000))
+            save(store, ANN, None, thing, event(thing, fits + character * 1000))
         assert stored(cloud) == before
 
 
-def test_a_sent_event_is_kept_for_a_week(store: RecordStore[Thing], cloud: Any) -> None:
+def test_a_sent_event_expires_after_a_week(store: RecordStore[Thing], cloud: Any) -> None:
     thing = a_thing()
     save(store, ANN, None, thing, event(thing))
     items = cloud.scan(TableName="table")["Items"]

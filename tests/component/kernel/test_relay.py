@@ -34,7 +34,7 @@ class Crash(BaseException):
     """The Lambda was killed."""
 
 
-class Trouble:
+class FaultyEventBus:
     """A real EventBridge client that fails as planned: one item of the plan per call, then never.
 
     ok; throttle: refuses the whole call; offline: cannot be reached; crash: takes everything, and
@@ -183,7 +183,7 @@ PLANS = st.lists(
 def test_nothing_is_lost_and_first_deliveries_keep_each_records_order(
     bus: Bus, history: list[dict[str, Any]], plan: list[str | set[int]], batch: int
 ) -> None:
-    relay = Relay(Trouble(plan), "bus", pause=lambda _: None)
+    relay = Relay(FaultyEventBus(plan), "bus", pause=lambda _: None)
     assert stream_mapping([record(one) for one in history], batch, relay.forward) == []
     delivered = bus.delivered()
     first: dict[str, list[int]] = defaultdict(list)
@@ -197,9 +197,9 @@ def test_nothing_is_lost_and_first_deliveries_keep_each_records_order(
         assert sequences == sorted(sequences), subject
 
 
-def test_without_trouble_every_event_is_sent_once_in_tens(bus: Bus) -> None:
+def test_without_faults_every_event_is_sent_once_in_batches_of_ten(bus: Bus) -> None:
     history = [event("acme", f"opportunity/{n}", 1) for n in range(25)]
-    events = Trouble([])
+    events = FaultyEventBus([])
     assert Relay(events, "bus").forward([record(one) for one in history]) == []
     assert ids(bus.delivered()) == ids(history)
     assert events.calls == 3
@@ -207,7 +207,7 @@ def test_without_trouble_every_event_is_sent_once_in_tens(bus: Bus) -> None:
 
 def test_only_refused_entries_are_sent_again(bus: Bus) -> None:
     history = [event("acme", f"opportunity/{n}", 1) for n in range(10)]
-    events = Trouble([{2, 5}])
+    events = FaultyEventBus([{2, 5}])
     pauses: list[float] = []
     assert Relay(events, "bus", pauses.append).forward([record(one) for one in history]) == []
     refused = [history[2], history[5]]
@@ -215,19 +215,19 @@ def test_only_refused_entries_are_sent_again(bus: Bus) -> None:
     assert (events.calls, len(pauses)) == (2, 1)
 
 
-def test_a_bus_that_takes_nothing_leaves_the_rest_in_the_stream(bus: Bus) -> None:
+def test_a_bus_that_refuses_everything_leaves_the_rest_in_the_stream(bus: Bus) -> None:
     records = [record(event("acme", f"opportunity/{n}", 1)) for n in range(100)]
-    events = Trouble(["throttle"] * 1000)
+    events = FaultyEventBus(["throttle"] * 1000)
     failed = Relay(events, "bus", pause=lambda _: None).forward(records)
     assert failed == [r["dynamodb"]["SequenceNumber"] for r in records]
     assert events.calls <= 5, "a Lambda must not wait through a hundred refusals"
 
 
-def test_an_event_that_is_always_refused_holds_up_its_own_record_alone(bus: Bus) -> None:
+def test_an_event_that_is_always_refused_delays_only_its_own_record(bus: Bus) -> None:
     poison, behind = event("acme", "opportunity/a", 1), event("acme", "opportunity/a", 2)
     others = [event("acme", f"opportunity/{n}", 1) for n in range(30)]
 
-    class Picky(Trouble):
+    class Picky(FaultyEventBus):
         def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
             bad = {n for n, e in enumerate(Entries) if poison["id"] in e["Detail"]}
             return self._partly(Entries, bad)
@@ -242,7 +242,7 @@ def test_calls_stay_below_the_bus_limit_of_bytes(bus: Bus) -> None:
     history = [event("acme", f"opportunity/{n}", 1, text="x" * 100_000) for n in range(5)]
     sizes: list[int] = []
 
-    class Scales(Trouble):
+    class Scales(FaultyEventBus):
         def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
             sizes.append(sum(len("".join(e.values()).encode()) for e in Entries))
             return super().put_events(Entries)
@@ -265,7 +265,7 @@ def test_an_outbox_item_that_cannot_be_read_fails_alone(bus: Bus, image: dict[st
     good = [event("acme", "opportunity/a", n) for n in (1, 2)]
     bad = {"dynamodb": {"SequenceNumber": "bad", "NewImage": image}}
     records = [record(good[0]), bad, record(good[1])]
-    relay = Relay(Trouble([]), "bus", pause=lambda _: None)
+    relay = Relay(FaultyEventBus([]), "bus", pause=lambda _: None)
     assert relay.forward(records) == ["bad"]
     assert ids(bus.delivered()) == ids(good)
     given_up = stream_mapping(records, 10, relay.forward, attempts=3)
@@ -273,7 +273,7 @@ def test_an_outbox_item_that_cannot_be_read_fails_alone(bus: Bus, image: dict[st
     assert set(ids(bus.delivered())) == set(ids(good))
 
 
-def test_the_handler_carries_what_a_table_committed_to_the_bus(
+def test_the_handler_publishes_what_a_table_committed(
     bus: Bus, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kernel.messaging.relay import handler

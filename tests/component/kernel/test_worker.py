@@ -47,7 +47,7 @@ class Toy:
         self.interruptions: list[str] = []
 
     def run(self, task: Task, progress: Progress) -> dict[str, Any]:
-        """`done`, `fails`, `breaks`, or `long`: until told to finish or to stop."""
+        """`done`, `fails`, `breaks`, or `long`: until asked to finish or to stop."""
         what = task.body["what"]
         self.begun.append(what)
         if what == "fails":
@@ -135,7 +135,7 @@ class Bench:
             return served[0]
 
         try:
-            assert ready.wait(10) or self.sqs.broken, "the worker never said that it is ready"
+            assert ready.wait(10) or self.sqs.broken, "the worker never reported that it is ready"
             yield worker, stop
         finally:
             self.job.finish.set()
@@ -253,7 +253,7 @@ def test_a_task_received_while_stopping_is_requeued_untouched(bench: Bench) -> N
         assert bench.machine.end("a", 2) == "SUCCEEDED"
 
 
-def test_a_task_nobody_waits_for_is_dropped_without_work(bench: Bench) -> None:
+def test_an_expired_task_is_dropped_without_work(bench: Bench) -> None:
     bench.machine = Machine(waiting_for_a_worker(bench.queue, heartbeat_seconds=1))
     bench.machine.start("a", what="done")
     assert bench.machine.end("a") == "FAILED"
@@ -263,7 +263,7 @@ def test_a_task_nobody_waits_for_is_dropped_without_work(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
-def test_a_job_whose_state_gave_it_up_is_stopped(bench: Bench, code: str) -> None:
+def test_a_job_whose_task_token_expired_is_stopped(bench: Bench, code: str) -> None:
     bench.machine.start("a", what="long")
     with bench.worker():
         until(lambda: bench.job.begun)
@@ -273,7 +273,7 @@ def test_a_job_whose_state_gave_it_up_is_stopped(bench: Bench, code: str) -> Non
 
 
 @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist"])
-def test_an_answer_nobody_waits_for_ends_the_task(bench: Bench, code: str) -> None:
+def test_a_result_with_an_expired_token_ends_the_task(bench: Bench, code: str) -> None:
     bench.states.broken["send_task_success"] = code
     bench.machine.start("a", what="done")
     with bench.worker():
@@ -282,7 +282,7 @@ def test_an_answer_nobody_waits_for_ends_the_task(bench: Bench, code: str) -> No
     assert bench.job.begun == ["done"]
 
 
-def test_an_answer_that_cannot_be_given_brings_the_task_back(
+def test_a_result_that_cannot_be_sent_requeues_the_task(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kernel.tasks.worker.outcome.backoff", lambda faults: 0.01)
@@ -328,7 +328,9 @@ def test_a_job_whose_progress_cannot_be_recorded_goes_on(
         assert bench.machine.end("a") == "SUCCEEDED"
 
 
-def test_a_message_that_is_no_task_of_this_worker_is_left_to_the_dead_letters(bench: Bench) -> None:
+def test_a_message_that_is_not_a_task_of_this_worker_goes_to_the_dead_letter_queue(
+    bench: Bench,
+) -> None:
     for body in (
         "not json",
         "[]",

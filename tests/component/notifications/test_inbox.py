@@ -49,21 +49,21 @@ def envelope(type_: str, current: dict[str, Any], **attributes: Any) -> dict[str
 
 
 def won(**attributes: Any) -> dict[str, Any]:
-    deal = {
+    opportunity = {
         "id": new_id(),
         "name": "Big one",
         "owner_id": "ann",
         "amount": {"minor_units": 105400, "currency": "USD"},
     }
-    return envelope("OpportunityWon", deal, **attributes)
+    return envelope("OpportunityWon", opportunity, **attributes)
 
 
-def test_a_won_deal_is_its_owner_s_news(api: ApiClient, cloud: Any) -> None:
+def test_the_owner_of_a_won_opportunity_is_notified(api: ApiClient, cloud: Any) -> None:
     event = won()
     assert delivered(event) == []
-    (told,) = api("GET", "/notifications").json["items"]
-    assert told["text"] == "Won: Big one, USD 1,054.00"
-    assert told["about"] == {"type": "opportunity", "id": event["data"]["current"]["id"]}
+    (notification,) = api("GET", "/notifications").json["items"]
+    assert notification["text"] == "Won: Big one, USD 1,054.00"
+    assert notification["about"] == {"type": "opportunity", "id": event["data"]["current"]["id"]}
     assert api("GET", "/notifications/unread-count").json == {"unread": 1}
     (sent,) = published(cloud)
     assert (sent["type"], sent["causationid"], sent["correlationid"]) == (
@@ -73,7 +73,7 @@ def test_a_won_deal_is_its_owner_s_news(api: ApiClient, cloud: Any) -> None:
     )
 
 
-def test_an_event_that_comes_again_tells_nobody_twice(api: ApiClient, cloud: Any) -> None:
+def test_an_event_delivered_again_notifies_once(api: ApiClient, cloud: Any) -> None:
     event = won()
     delivered(event, event)
     delivered({**event})
@@ -82,18 +82,18 @@ def test_an_event_that_comes_again_tells_nobody_twice(api: ApiClient, cloud: Any
     assert len(published(cloud)) == 1
 
 
-def test_what_was_imported_is_history_not_news(api: ApiClient) -> None:
+def test_imported_records_notify_no_one(api: ApiClient) -> None:
     delivered(won(origin="import"))
     assert api("GET", "/notifications").json["items"] == []
 
 
-def test_a_task_one_gives_oneself_is_no_news(api: ApiClient) -> None:
+def test_a_task_assigned_to_oneself_notifies_no_one(api: ApiClient) -> None:
     task = {"id": new_id(), "title": "Call", "assignee_id": "ann", "due_on": "2026-12-01"}
     delivered(
         envelope("TaskAssigned", task, actor="ann"), envelope("TaskAssigned", task, actor="bob")
     )
-    (told,) = api("GET", "/notifications").json["items"]
-    assert told["text"] == "New task from bob: Call, due 2026-12-01"
+    (notification,) = api("GET", "/notifications").json["items"]
+    assert notification["text"] == "New task from bob: Call, due 2026-12-01"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,9 @@ def test_a_task_one_gives_oneself_is_no_news(api: ApiClient) -> None:
         ("ReportFailed", "Your report win rate failed: the worker was lost"),
     ],
 )
-def test_who_asked_for_a_report_hears_how_it_ended(api: ApiClient, type_: str, text: str) -> None:
+def test_the_requester_of_a_report_is_notified_of_its_outcome(
+    api: ApiClient, type_: str, text: str
+) -> None:
     run = {
         "id": new_id(),
         "parameters": {"report": "win_rate"},
@@ -125,16 +127,16 @@ def test_reading_counts_once_however_often_it_is_done(api: ApiClient, cloud: Any
     assert [f["type"] for f in published(cloud)].count("NotificationRead") == 1
 
 
-def test_nobody_sees_or_reads_another_s_inbox(api: ApiClient) -> None:
+def test_another_users_inbox_cannot_be_seen_or_read(api: ApiClient) -> None:
     delivered(won())
-    (told,) = api("GET", "/notifications").json["items"]
+    (notification,) = api("GET", "/notifications").json["items"]
     for other in (api.as_(user="bob"), api.as_(tenant="globex")):
         assert other("GET", "/notifications").json["items"] == []
-        assert other("POST", f"/notifications/{told['id']}/read").status == 404
+        assert other("POST", f"/notifications/{notification['id']}/read").status == 404
     assert api("GET", "/notifications/unread-count").json == {"unread": 1}
 
 
-def test_a_message_that_is_no_event_fails_alone(api: ApiClient) -> None:
+def test_a_message_that_is_not_an_event_fails_alone(api: ApiClient) -> None:
     assert delivered({"id": "x"}, won()) == ["0"]
     assert len(api("GET", "/notifications").json["items"]) == 1
 
@@ -151,7 +153,7 @@ class Sockets:
         self.posted[ConnectionId] = json.loads(Data)
 
 
-def test_open_windows_of_the_recipient_are_shown_it_and_closed_ones_forgotten(
+def test_a_notification_is_pushed_to_open_windows_and_closed_ones_are_removed(
     api: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOCKET_ENDPOINT", "http://127.0.0.1:1")

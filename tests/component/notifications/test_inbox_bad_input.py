@@ -18,8 +18,8 @@ def api(cloud: Any) -> ApiClient:
     return ApiClient(handler, user="ann", roles="read-only")
 
 
-def told(number: int = 1) -> list[str]:
-    """Tell ann of deals she won; the notifications' ids."""
+def notify(number: int = 1) -> list[str]:
+    """Notify ann of opportunities she won; returns the notifications' ids."""
     from notifications.bootstrap import notifications
 
     made = []
@@ -41,8 +41,8 @@ def told(number: int = 1) -> list[str]:
 
 
 @pytest.mark.parametrize("role", [*Role, ""])
-def test_everyone_has_an_inbox_whatever_their_role(api: ApiClient, role: str) -> None:
-    (notification,) = told()
+def test_every_role_has_an_inbox(api: ApiClient, role: str) -> None:
+    (notification,) = notify()
     caller = api.as_(roles=role)
     assert len(caller("GET", "/notifications").json["items"]) == 1
     assert caller("GET", "/notifications/unread-count").json == {"unread": 1}
@@ -50,7 +50,7 @@ def test_everyone_has_an_inbox_whatever_their_role(api: ApiClient, role: str) ->
     assert caller("GET", "/notifications/unread-count").json == {"unread": 0}
 
 
-def test_a_caller_without_tenant_or_name_is_nobody(api: ApiClient) -> None:
+def test_a_caller_without_tenant_or_name_is_refused(api: ApiClient) -> None:
     for claims in ({"tenant": ""}, {"user": ""}):
         assert api.as_(**claims)("GET", "/notifications").status == 401
 
@@ -69,8 +69,8 @@ def test_a_filter_that_cannot_be_served_is_refused(api: ApiClient, path: str, fi
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, field)
 
 
-def test_a_cursor_is_good_for_its_own_list_alone(api: ApiClient) -> None:
-    told(3)
+def test_a_cursor_is_valid_for_its_own_list_only(api: ApiClient) -> None:
+    notify(3)
     page = api("GET", "/notifications?limit=1").json
     rest = api("GET", f"/notifications?limit=2&cursor={page['next_cursor']}").json
     assert len({n["id"] for n in (*page["items"], *rest["items"])}) == 3
@@ -83,17 +83,17 @@ def test_a_cursor_is_good_for_its_own_list_alone(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("notification", ["x", "unread-count", "01ARZ3NDEKTSV4RRFFQ69G5FAV"])
-def test_an_id_of_nothing_is_not_found(api: ApiClient, notification: str) -> None:
+def test_an_unknown_id_is_not_found(api: ApiClient, notification: str) -> None:
     assert api("POST", f"/notifications/{notification}/read").status == 404
 
 
 def test_the_inbox_is_newest_first_by_the_events_time(api: ApiClient) -> None:
-    made = told(4)
+    made = notify(4)
     assert [n["id"] for n in api("GET", "/notifications").json["items"]] == sorted(made)[::-1]
 
 
 def test_a_key_used_twice_reads_once(api: ApiClient, cloud: Any) -> None:
-    (notification,) = told()
+    (notification,) = notify()
     path, key = f"/notifications/{notification}/read", {"idempotency-key": "k"}
     first = api("POST", path, None, key)
     again = api("POST", path, None, key)
@@ -101,8 +101,8 @@ def test_a_key_used_twice_reads_once(api: ApiClient, cloud: Any) -> None:
     assert [f["type"] for f in published(cloud)] == ["NotificationSent", "NotificationRead"]
 
 
-def test_events_say_what_led_to_them_and_that_the_crm_did_it(api: ApiClient, cloud: Any) -> None:
-    told()
+def test_events_have_their_causation_and_the_system_as_actor(api: ApiClient, cloud: Any) -> None:
+    notify()
     (sent,) = published(cloud)
     assert (sent["actor"], sent["origin"]) == (SYSTEM_USER, "system")
     assert sent["causationid"] == sent["data"]["current"]["event_id"]

@@ -1,4 +1,4 @@
-"""The unread count is exact, whoever tells and reads at the same time."""
+"""The unread count is exact, even when notifications are sent and read at the same time."""
 
 import itertools
 import os
@@ -50,7 +50,7 @@ def a_win() -> CloudEvent:
     )
 
 
-def test_a_notification_that_others_crowd_out_comes_again(
+def test_a_notification_that_collides_with_others_is_retried(
     fresh: Callable[[], tuple[NotificationService, Pushed]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service, pushed = fresh()
@@ -91,11 +91,11 @@ def fresh(cloud: Any) -> Callable[[], tuple[NotificationService, Pushed]]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
-    st.lists(st.tuples(st.sampled_from(["tell", "read"]), st.integers(0, 2)), max_size=5),
-    st.lists(st.tuples(st.sampled_from(["tell", "read"]), st.integers(0, 2)), max_size=5),
+    st.lists(st.tuples(st.sampled_from(["send", "read"]), st.integers(0, 2)), max_size=5),
+    st.lists(st.tuples(st.sampled_from(["send", "read"]), st.integers(0, 2)), max_size=5),
     st.lists(st.integers(0, 1), min_size=40, max_size=40),
 )
-def test_the_count_is_what_is_unread_and_nothing_is_told_or_read_twice(
+def test_the_unread_count_is_exact_and_nothing_is_sent_or_read_twice(
     fresh: Callable[[], tuple[NotificationService, Pushed]],
     cloud: Any,
     one: list[tuple[str, int]],
@@ -104,12 +104,12 @@ def test_the_count_is_what_is_unread_and_nothing_is_told_or_read_twice(
 ) -> None:
     service, pushed = fresh()
     wins = [a_win() for _ in range(3)]
-    service.notify(wins[0])  # is there, and may be told again
+    service.notify(wins[0])  # is there, and may be sent again
 
     def doing(acts: list[tuple[str, int]]) -> Callable[[], None]:
         def work() -> None:
             for act, number in acts:
-                if act == "tell":
+                if act == "send":
                     service.notify(wins[number])
                 else:
                     service.read(UnitOfWork(ANN), derived_id(wins[0].id, "ann"))
@@ -117,14 +117,14 @@ def test_the_count_is_what_is_unread_and_nothing_is_told_or_read_twice(
         return work
 
     interleave([doing(one), doing(other)], itertools.cycle(turns), [None, None])
-    told = {
-        derived_id(wins[n].id, "ann") for act, n in (*one, *other, ("tell", 0)) if act == "tell"
+    sent = {
+        derived_id(wins[n].id, "ann") for act, n in (*one, *other, ("send", 0)) if act == "send"
     }
     is_read = "read" in {act for act, _ in (*one, *other)}
     unread = service.list(ANN, unread=True, limit=50, cursor=None).items
-    assert service.count_unread(ANN) == len(unread) == len(told) - is_read
-    assert {n.id for n in service.list(ANN, unread=False, limit=50, cursor=None).items} == told
-    assert sorted(pushed) == sorted(told)
+    assert service.count_unread(ANN) == len(unread) == len(sent) - is_read
+    assert {n.id for n in service.list(ANN, unread=False, limit=50, cursor=None).items} == sent
+    assert sorted(pushed) == sorted(sent)
     types = [event["type"] for event in published(cloud)]
-    assert types.count("NotificationSent") == len(told)
+    assert types.count("NotificationSent") == len(sent)
     assert types.count("NotificationRead") == is_read

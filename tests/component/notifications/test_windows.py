@@ -18,7 +18,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 class Connections:
-    """API Gateway's connections: keeps what is posted, or fails as told."""
+    """API Gateway's connections: records what is posted, or fails on request."""
 
     def __init__(self) -> None:
         self.posted: list[tuple[str, Any]] = []
@@ -137,7 +137,7 @@ def test_an_event_that_comes_again_is_not_sent_again(connections: Connections) -
         ValueError("Invalid endpoint: nowhere"),
     ],
 )
-def test_a_push_that_fails_fails_no_inbox_and_forgets_no_window(
+def test_a_failed_push_fails_no_inbox_and_removes_no_window(
     connections: Connections, fault: Exception
 ) -> None:
     socket("$connect", tenant="acme", user="ann")
@@ -149,7 +149,7 @@ def test_a_push_that_fails_fails_no_inbox_and_forgets_no_window(
     assert len(connections.posted) == 1
 
 
-def test_a_window_that_is_gone_is_forgotten(connections: Connections) -> None:
+def test_a_closed_window_is_removed(connections: Connections) -> None:
     socket("$connect", tenant="acme", user="ann")
     connections.fault = ClientError({"Error": {"Code": "GoneException"}}, "PostToConnection")
     assert won() == []
@@ -159,25 +159,25 @@ def test_a_window_that_is_gone_is_forgotten(connections: Connections) -> None:
     assert len(inbox()) == 2
 
 
-def test_what_is_said_in_a_window_is_answered_there(connections: Connections) -> None:
+def test_a_message_from_a_window_is_answered_in_that_window(connections: Connections) -> None:
     assert socket("$default", "c7", tenant="acme", user="ann") == 200
     assert connections.posted == [("c7", {"type": "pong"})]
 
 
-def test_a_closed_window_is_sent_nothing(connections: Connections) -> None:
+def test_a_closed_window_gets_no_notification(connections: Connections) -> None:
     socket("$connect", tenant="acme", user="ann")
     assert socket("$disconnect", tenant="acme", user="ann") == 200
     won()
     assert connections.posted == []
 
 
-def test_a_window_of_nobody_is_not_opened(connections: Connections) -> None:
+def test_a_window_without_a_user_is_not_opened(connections: Connections) -> None:
     assert socket("$connect") == 401
     assert socket("$connect", tenant="acme", user="") == 401
     assert socket("$disconnect") == 200
 
 
-def test_a_connection_is_remembered_for_two_hours(cloud: Any) -> None:
+def test_a_connection_expires_after_two_hours(cloud: Any) -> None:
     now = NOON
     repository = ConnectionRepository(Table(aws.client("dynamodb"), "table"), lambda: now)
     repository.add("acme", "ann", "c1")
@@ -189,7 +189,7 @@ def test_a_connection_is_remembered_for_two_hours(cloud: Any) -> None:
     assert repository.of_user("acme", "ann") == []
 
 
-def test_the_ten_newest_windows_of_a_user_are_kept(cloud: Any) -> None:
+def test_the_ten_newest_windows_of_a_user_stay_open(cloud: Any) -> None:
     now = NOON
     repository = ConnectionRepository(Table(aws.client("dynamodb"), "table"), lambda: now)
     repository.add("acme", "bob", "his")

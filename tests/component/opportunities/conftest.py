@@ -7,7 +7,7 @@ import pytest
 from tests.component.conftest import ApiClient
 
 ANY = {"if-match": "*"}
-NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 """An id that no record has."""
 STAGES = [
     {"key": "open", "name": "Open", "probability": 40, "forecast_category": "commit"},

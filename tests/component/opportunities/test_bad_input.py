@@ -1,12 +1,12 @@
-"""Bad input to deals, products and pipelines: a clear problem each, nothing stored or told."""
+"""Bad input to opportunities, products and pipelines: one problem each, nothing published."""
 
 from typing import Any
 
 import pytest
 
-from tests.component.conftest import ApiClient, deal_events
+from tests.component.conftest import ApiClient, opportunity_events
 from tests.component.customers.conftest import path_of, problem, wrong_fields
-from tests.component.opportunities.conftest import ANY, NOBODY
+from tests.component.opportunities.conftest import ANY, UNKNOWN_ID
 
 OPEN = {"key": "o", "name": "O", "probability": 50}
 CLOSED = [
@@ -22,10 +22,10 @@ WRONG_DEALS = [
     ({"name": "x" * 201}, {"name"}),
     ({"nmae": "A"}, {"nmae"}),
     ({"account_id": "acme"}, {"account_id"}),
-    ({"account_id": NOBODY.lower()}, {"account_id"}),
+    ({"account_id": UNKNOWN_ID.lower()}, {"account_id"}),
     ({"contact_id": 5}, {"contact_id"}),
     ({"product_id": "gtx"}, {"product_id"}),
-    ({"product_id": NOBODY}, {"product_id"}),
+    ({"product_id": UNKNOWN_ID}, {"product_id"}),
     ({"amount": 12}, {"amount"}),
     ({"amount": {}}, {"amount.minor_units", "amount.currency"}),
     ({"amount": {"minor_units": 1.5, "currency": "USD"}}, {"amount.minor_units"}),
@@ -44,7 +44,7 @@ WRONG_DEALS = [
     ({"tags": "x"}, {"tags"}),
     ({"external_ids": {"crm": ""}}, {"external_ids.crm"}),
     ({"owner_id": ""}, {"owner_id"}),
-    ({"id": NOBODY}, {"id"}),
+    ({"id": UNKNOWN_ID}, {"id"}),
     ({"version": 7}, {"version"}),
     ({"tenant_id": "globex"}, {"tenant_id"}),
     ({"status": "won"}, {"status"}),
@@ -62,10 +62,10 @@ WRONG_PRODUCTS = [
     ({"active": 1}, {"active"}),
     ({"stock": 7}, {"stock"}),
 ]
-# Only where a deal is new, or taken over: a change has no such fields.
+# Only where a deal is new, or imported: a change has no such fields.
 WRONG_PLACES = [
     ({"pipeline_id": "sales"}, "pipeline_id"),
-    ({"pipeline_id": NOBODY}, "pipeline_id"),
+    ({"pipeline_id": UNKNOWN_ID}, "pipeline_id"),
     ({"stage": "nowhere"}, "stage"),
     ({"stage": "Lead"}, "stage"),
     ({"stage": 5}, "stage"),
@@ -116,7 +116,7 @@ def stored(cloud: Any) -> Any:
 
 
 def named(part: Any) -> str:
-    """A test's name is the same in every process, whatever order a set has there."""
+    """A test's name is the same in every process, though the order of a set differs."""
     return str(sorted(part) if isinstance(part, set) else part)[:60]
 
 
@@ -165,10 +165,10 @@ def test_a_wrong_stage_is_named_and_nothing_is_stored(
 def test_a_verb_with_a_wrong_body_names_the_field_and_changes_nothing(
     api: ApiClient, cloud: Any, verb: str, body: dict[str, Any], wrong: str
 ) -> None:
-    deal = api("POST", "/opportunities", {"name": "A", "opened_on": "2026-01-01"})
-    answer = api("POST", f"{path_of(deal)}/{verb}", body, ANY)
+    opportunity = api("POST", "/opportunities", {"name": "A", "opened_on": "2026-01-01"})
+    answer = api("POST", f"{path_of(opportunity)}/{verb}", body, ANY)
     assert (answer.status, wrong_fields(answer)) == (422, {wrong}), answer.text
-    assert len(deal_events(cloud)) == 1
+    assert len(opportunity_events(cloud)) == 1
 
 
 @pytest.mark.parametrize("value", ["86400", "2026-01-31T00:00:00Z", "soon", ""])
@@ -179,8 +179,8 @@ def test_a_wrong_day_to_list_by_is_named(api: ApiClient, value: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["opportunities", "products", "pipelines"])
-@pytest.mark.parametrize("record_id", ["acme", "0" * 200, NOBODY, NOBODY.lower(), "%00"])
-def test_an_id_of_nothing_is_not_found(api: ApiClient, kind: str, record_id: str) -> None:
+@pytest.mark.parametrize("record_id", ["acme", "0" * 200, UNKNOWN_ID, UNKNOWN_ID.lower(), "%00"])
+def test_an_unknown_id_is_not_found(api: ApiClient, kind: str, record_id: str) -> None:
     asked = [("GET", "")]
     if kind == "pipelines":
         asked += [("GET", "/board")]

@@ -8,7 +8,7 @@ import pytest
 from kernel.domain.money import EXPONENTS
 from kernel.storage.table import in_batches
 from opportunities.repository.boards import count_change
-from tests.component.conftest import ApiClient, deal_events
+from tests.component.conftest import ApiClient, opportunity_events
 from tests.component.customers.conftest import path_of
 from tests.component.opportunities.conftest import ANY
 
@@ -53,36 +53,36 @@ def board(api: ApiClient) -> dict[str, dict[str, tuple[int, int]]]:
         ("/owner", {"owner_id": "bob"}, {"lead": {"USD": (1, 100)}}),
     ],
 )
-def test_a_deal_is_counted_where_it_is_now(
+def test_an_opportunity_is_counted_in_its_current_stage(
     api: ApiClient, cloud: Any, path: str, body: dict[str, Any], expected: Any
 ) -> None:
-    deal = api("POST", "/opportunities", {"name": "A", "amount": usd(100)})
-    counted(deal_events(cloud))
+    opportunity = api("POST", "/opportunities", {"name": "A", "amount": usd(100)})
+    counted(opportunity_events(cloud))
     assert board(api) == {"lead": {"USD": (1, 100)}}
     method = "POST" if path else "PATCH"
-    assert api(method, path_of(deal) + path, body, ANY).status == 200
-    counted(deal_events(cloud))
+    assert api(method, path_of(opportunity) + path, body, ANY).status == 200
+    counted(opportunity_events(cloud))
     assert board(api) == expected
     assert board(api.as_(tenant="globex")) == {}
 
 
-def test_a_reopened_deal_leaves_the_closed_column(api: ApiClient, cloud: Any) -> None:
+def test_a_reopened_opportunity_leaves_the_closed_column(api: ApiClient, cloud: Any) -> None:
     for name in ("A", "B"):
         api("POST", "/opportunities", {"name": name, "amount": usd(100), "stage": "won"})
-    deal = api("POST", "/opportunities", {"name": "C", "stage": "won"})
-    api("POST", path_of(deal) + "/reopen", {"stage": "negotiation"}, ANY)
-    api("PATCH", path_of(deal), {"amount": usd(7)}, ANY)
-    counted(deal_events(cloud))
+    opportunity = api("POST", "/opportunities", {"name": "C", "stage": "won"})
+    api("POST", path_of(opportunity) + "/reopen", {"stage": "negotiation"}, ANY)
+    api("PATCH", path_of(opportunity), {"amount": usd(7)}, ANY)
+    counted(opportunity_events(cloud))
     assert board(api) == {"won": {"USD": (2, 200)}, "negotiation": {"USD": (1, 7)}}
 
 
-def test_a_corrected_closing_leaves_the_counts_as_they_are(api: ApiClient, cloud: Any) -> None:
+def test_corrected_close_details_do_not_change_the_counts(api: ApiClient, cloud: Any) -> None:
     row = {"name": "A", "external_ids": {"crm": "1"}, "stage": "won", "amount": usd(100)}
     for closed_on in ("2026-01-01", "2026-01-02"):
         item = {**row, "closed_on": closed_on}
         api("POST", "/opportunities/batch", {"items": [item]})
-    assert [event["type"] for event in deal_events(cloud)][-1] == "OpportunityUpdated"
-    counted(deal_events(cloud))
+    assert [event["type"] for event in opportunity_events(cloud)][-1] == "OpportunityUpdated"
+    counted(opportunity_events(cloud))
     assert board(api) == {"won": {"USD": (1, 100)}}
 
 

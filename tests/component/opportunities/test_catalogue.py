@@ -39,7 +39,7 @@ def test_a_product_is_shown_as_it_was_entered(api: ApiClient, cloud: Any) -> Non
     assert (event["type"], event["data"]["current"]) == ("ProductCreated", product.json)
 
 
-def test_a_change_of_a_product_is_told_with_what_it_was(api: ApiClient, cloud: Any) -> None:
+def test_the_event_of_a_product_change_has_the_previous_values(api: ApiClient, cloud: Any) -> None:
     product = a_product(api, "GTX", code="G")
     path = path_of(product)
     changed = api("PATCH", path, {"active": False, "code": None}, product.etag)
@@ -114,7 +114,7 @@ def test_a_long_name_in_any_script_is_a_name(api: ApiClient, letter: str) -> Non
 
 @pytest.mark.parametrize("own", [0, 1, 4])
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 200])
-def test_pipelines_page_through_all_once_the_default_one_first(
+def test_pipelines_are_listed_once_with_the_default_first(
     api: ApiClient, own: int, limit: int
 ) -> None:
     names = [f"P{number}" for number in range(own)]

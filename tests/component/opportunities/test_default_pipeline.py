@@ -19,12 +19,12 @@ from opportunities.repository.opportunities import OpportunityRepository
 from opportunities.repository.pipelines import PipelineRepository
 from opportunities.repository.products import ProductRepository
 from opportunities.service.opportunities import OpportunityService, Placement
-from tests.component.conftest import ApiClient, deal_events, published
+from tests.component.conftest import ApiClient, opportunity_events, published
 from tests.component.kernel.interleaving import StepTable, interleave
 from tests.component.opportunities.conftest import STAGES
 from tests.component.test_budgets import Meter
 
-DEAL = {"name": "Cancity - GTX"}
+OPPORTUNITY = {"name": "Cancity - GTX"}
 
 
 def pipeline_events(cloud: Any, tenant: str = "acme") -> list[dict[str, Any]]:
@@ -42,7 +42,7 @@ def test_the_first_opportunity_publishes_the_default_pipeline(api: ApiClient, cl
     api("GET", "/pipelines/default")
     api("GET", "/pipelines")
     assert published(cloud) == [], "reading publishes nothing"
-    api("POST", "/opportunities", DEAL, {"x-correlation-id": "corr-1"})
+    api("POST", "/opportunities", OPPORTUNITY, {"x-correlation-id": "corr-1"})
     (event,) = pipeline_events(cloud)
     assert (event["type"], event["subject"]) == ("PipelineCreated", "pipeline/default")
     assert (event["sequence"], event["actor"], event["correlationid"]) == ("1", "system", "corr-1")
@@ -53,24 +53,24 @@ def test_the_first_opportunity_publishes_the_default_pipeline(api: ApiClient, cl
 
 def test_later_ones_cost_no_more_than_one_transaction(api: ApiClient, cloud: Any) -> None:
     meter = Meter()
-    api("POST", "/opportunities", DEAL)
+    api("POST", "/opportunities", OPPORTUNITY)
     assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1}
     assert not next(r for r in meter.requests if "Key" in r)["ConsistentRead"]
     assert len(meter.requests[-1]["TransactItems"]) == 4, "the deal, the pipeline, their events"
     for _ in range(2):
-        api("POST", "/opportunities", DEAL)
+        api("POST", "/opportunities", OPPORTUNITY)
         assert meter.taken() == {"TransactWriteItems": 1}
         assert len(meter.requests[-1]["TransactItems"]) == 2
     assert len(pipeline_events(cloud)) == 1
 
 
 def test_another_process_looks_it_up_once(api: ApiClient, cloud: Any) -> None:
-    api("POST", "/opportunities", DEAL)
+    api("POST", "/opportunities", OPPORTUNITY)
     new_process()
     meter = Meter()
-    api("POST", "/opportunities", DEAL)
+    api("POST", "/opportunities", OPPORTUNITY)
     assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1}
-    api("POST", "/opportunities", DEAL)
+    api("POST", "/opportunities", OPPORTUNITY)
     assert meter.taken() == {"TransactWriteItems": 1}
     assert len(pipeline_events(cloud)) == 1
 
@@ -78,58 +78,58 @@ def test_another_process_looks_it_up_once(api: ApiClient, cloud: Any) -> None:
 def test_a_read_that_lags_behind_publishes_nothing_twice(
     api: ApiClient, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api("POST", "/opportunities", DEAL)
+    api("POST", "/opportunities", OPPORTUNITY)
     new_process()
     monkeypatch.setattr(opportunities()._pipelines, "find", lambda *_, **__: None)
     meter = Meter()
-    answer = api("POST", "/opportunities", DEAL, {"idempotency-key": "k"})
+    answer = api("POST", "/opportunities", OPPORTUNITY, {"idempotency-key": "k"})
     assert answer.status == 201
     assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 2, "PutItem": 1}
-    again = api("POST", "/opportunities", DEAL, {"idempotency-key": "k"})
+    again = api("POST", "/opportunities", OPPORTUNITY, {"idempotency-key": "k"})
     assert again.text == answer.text
-    assert (len(pipeline_events(cloud)), len(deal_events(cloud))) == (1, 2)
+    assert (len(pipeline_events(cloud)), len(opportunity_events(cloud))) == (1, 2)
 
 
 def test_an_opportunity_in_another_pipeline_publishes_no_default_one(
     api: ApiClient, cloud: Any
 ) -> None:
     own = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json["id"]
-    api("POST", "/opportunities", {**DEAL, "pipeline_id": own})
+    api("POST", "/opportunities", {**OPPORTUNITY, "pipeline_id": own})
     assert [event["subject"] for event in pipeline_events(cloud)] == [f"pipeline/{own}"]
-    api("POST", "/opportunities", DEAL)
+    api("POST", "/opportunities", OPPORTUNITY)
     assert len(pipeline_events(cloud)) == 2
 
 
 def test_a_batch_publishes_it_once(api: ApiClient, cloud: Any) -> None:
-    items = [{**DEAL, "external_ids": {"erp": str(n)}} for n in range(5)]
+    items = [{**OPPORTUNITY, "external_ids": {"erp": str(n)}} for n in range(5)]
     answer = api("POST", "/opportunities/batch", {"items": items})
     assert {result["status"] for result in answer.json["results"]} == {201}
-    assert (len(pipeline_events(cloud)), len(deal_events(cloud))) == (1, 5)
+    assert (len(pipeline_events(cloud)), len(opportunity_events(cloud))) == (1, 5)
 
 
 def test_what_is_refused_publishes_nothing(api: ApiClient, cloud: Any) -> None:
     own = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json["id"]
-    held = {**DEAL, "external_ids": {"erp": "4711"}}
-    assert api("POST", "/opportunities", {**held, "pipeline_id": own}).status == 201
+    existing = {**OPPORTUNITY, "external_ids": {"erp": "4711"}}
+    assert api("POST", "/opportunities", {**existing, "pipeline_id": own}).status == 201
     meter = Meter()
-    refused = api("POST", "/opportunities", held)
+    refused = api("POST", "/opportunities", existing)
     assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1}, "not tried without"
     assert refused.json["type"] == "urn:zebros:problem:duplicate-external-id"
     assert len(pipeline_events(cloud)) == 1
-    assert api("POST", "/opportunities", DEAL).status == 201
+    assert api("POST", "/opportunities", OPPORTUNITY).status == 201
     assert len(pipeline_events(cloud)) == 2
 
 
 def test_every_tenant_has_its_own(api: ApiClient, cloud: Any) -> None:
     for tenant in ("acme", "globex", "acme"):
-        api.as_(tenant=tenant)("POST", "/opportunities", DEAL)
+        api.as_(tenant=tenant)("POST", "/opportunities", OPPORTUNITY)
     assert [len(pipeline_events(cloud, tenant)) for tenant in ("acme", "globex")] == [1, 1]
 
 
 def test_the_stored_default_pipeline_is_in_lists_once_and_first(api: ApiClient) -> None:
     api("POST", "/pipelines", {"name": "Alpha", "stages": STAGES})
     before = api("GET", "/pipelines").json
-    api("POST", "/opportunities", DEAL)
+    api("POST", "/opportunities", OPPORTUNITY)
     assert api("GET", "/pipelines").json == before
     assert [pipeline["name"] for pipeline in before["items"]] == ["Sales", "Alpha"]
     first = api("GET", "/pipelines?limit=1").json

@@ -8,13 +8,13 @@ from kernel.domain.permissions import REASSIGN_OTHERS, Area, Level, Role
 from opportunities.context import OPPORTUNITIES, REOPEN_OPPORTUNITY, SETTINGS
 from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import path_of, problem
-from tests.component.opportunities.conftest import ANY, NOBODY, STAGES
+from tests.component.opportunities.conftest import ANY, STAGES, UNKNOWN_ID
 
 ROW = {"name": "B", "external_ids": {"crm": "1"}}
 LISTS = (
     "/opportunities",
     "/opportunities?owner_id=ann",
-    f"/opportunities?account_id={NOBODY}",
+    f"/opportunities?account_id={UNKNOWN_ID}",
     "/opportunities?external_id=crm:1",
     "/opportunities?stage=lead",
     "/products",
@@ -34,7 +34,7 @@ VERBS = (
 )
 
 
-def a_deal(api: ApiClient, **fields: Any) -> Answer:
+def an_opportunity(api: ApiClient, **fields: Any) -> Answer:
     return api("POST", "/opportunities", {"name": "A", "external_ids": {"crm": "1"}, **fields})
 
 
@@ -53,7 +53,7 @@ def first_status(answer: Answer) -> int:
 
 @pytest.mark.parametrize("role", [*Role, ""])
 def test_a_role_may_read_what_the_matrix_grants(api: ApiClient, role: str) -> None:
-    shown = (path_of(a_deal(api)), path_of(a_product(api)))
+    shown = (path_of(an_opportunity(api)), path_of(a_product(api)))
     for path in (*LISTS, *shown):
         answer = api.as_(roles=role)("GET", path)
         allowed = level_of(role, OPPORTUNITIES) >= Level.READ
@@ -61,11 +61,11 @@ def test_a_role_may_read_what_the_matrix_grants(api: ApiClient, role: str) -> No
 
 
 @pytest.mark.parametrize("role", [*Role, ""])
-def test_a_role_may_change_deals_as_the_matrix_grants(
+def test_a_role_may_change_opportunities_as_the_matrix_grants(
     api: ApiClient, cloud: Any, role: str
 ) -> None:
     may = level_of(role, OPPORTUNITIES) >= Level.WRITE
-    deal = a_deal(api)
+    opportunity = an_opportunity(api)
     caller = api.as_(roles=role)
     for body in ("", "/batch"):
         sent = {"items": [ROW]} if body else {"name": "B"}
@@ -73,14 +73,14 @@ def test_a_role_may_change_deals_as_the_matrix_grants(
         assert first_status(answer) in ({200, 201} if may else {403}), answer.text
     for method, verb, sent in VERBS:
         before = len(published(cloud))
-        answer = caller(method, path_of(deal) + verb, sent, ANY)
+        answer = caller(method, path_of(opportunity) + verb, sent, ANY)
         reopens = role in REOPEN_OPPORTUNITY.roles
         allowed = may and (reopens or verb != "/reopen")
         assert answer.status == (200 if allowed else 403), (verb, answer.text)
         if not allowed:
             assert problem(answer) == ("forbidden-act" if may else "forbidden")
             assert len(published(cloud)) == before
-            api(method, path_of(deal) + verb, sent, ANY)  # by one who may, for the next verb
+            api(method, path_of(opportunity) + verb, sent, ANY)  # by one who may, for the next verb
 
 
 @pytest.mark.parametrize("role", [*Role, ""])
@@ -98,8 +98,8 @@ def test_the_catalogue_needs_limited_and_a_pipeline_full_settings_rights(
         assert first_status(answer) in ({200, 201} if allowed else {403}), answer.text
     answer = caller("POST", "/pipelines", {"name": "B", "stages": STAGES})
     assert answer.status == (201 if level is Level.FULL else 403), answer.text
-    told = {Level.FULL: 4, Level.LIMITED: 3}.get(level, 0)
-    assert len(published(cloud)) == 1 + told
+    expected = {Level.FULL: 4, Level.LIMITED: 3}.get(level, 0)
+    assert len(published(cloud)) == 1 + expected
 
 
 def test_the_roles_are_where_the_strategy_puts_them() -> None:
@@ -120,12 +120,12 @@ def test_the_roles_are_where_the_strategy_puts_them() -> None:
     ("role", "status"),
     [("sales-representative", 403), ("sales-manager", 200), ("administrator", 200)],
 )
-def test_a_closed_deal_is_reopened_by_managers_only(
+def test_a_closed_opportunity_is_reopened_by_managers_only(
     api: ApiClient, cloud: Any, role: str, status: int
 ) -> None:
-    deal = a_deal(api, stage="won")
+    opportunity = an_opportunity(api, stage="won")
     before = len(published(cloud))
-    answer = api.as_(roles=role)("POST", path_of(deal) + "/reopen", {}, ANY)
+    answer = api.as_(roles=role)("POST", path_of(opportunity) + "/reopen", {}, ANY)
     assert answer.status == status, "the owner's own deal too"
     if status == 403:
         assert "reopen an opportunity" in answer.json["detail"]
@@ -145,17 +145,17 @@ def test_a_closed_deal_is_reopened_by_managers_only(
         ("administrator", "bob", 200),
     ],
 )
-def test_another_users_deal_is_handed_over_by_managers_only(
+def test_another_users_opportunity_is_reassigned_by_managers_only(
     api: ApiClient, cloud: Any, role: str, user: str, status: int
 ) -> None:
-    deal = a_deal(api)
+    opportunity = an_opportunity(api)
     caller = api.as_(roles=role, user=user)
     whole = {**ROW, "owner_id": "cleo"}
     for method, path, body in (
-        ("POST", path_of(deal) + "/owner", {"owner_id": "cleo"}),
-        ("PATCH", path_of(deal), {"owner_id": "cleo"}),
-        ("PATCH", path_of(deal), {"team_id": "south"}),
-        ("PATCH", path_of(deal), {"owner_id": None}),
+        ("POST", path_of(opportunity) + "/owner", {"owner_id": "cleo"}),
+        ("PATCH", path_of(opportunity), {"owner_id": "cleo"}),
+        ("PATCH", path_of(opportunity), {"team_id": "south"}),
+        ("PATCH", path_of(opportunity), {"owner_id": None}),
         ("POST", "/opportunities/batch", {"items": [whole]}),
     ):
         before = len(published(cloud))
@@ -165,34 +165,37 @@ def test_another_users_deal_is_handed_over_by_managers_only(
             assert "reassign records of others" in answer.text
             assert len(published(cloud)) == before
         else:
-            api("PATCH", path_of(deal), {"owner_id": "ann", "team_id": "north"}, ANY)
+            api("PATCH", path_of(opportunity), {"owner_id": "ann", "team_id": "north"}, ANY)
 
 
-def test_nobodys_deal_may_be_taken_and_anothers_changed_by_anyone_who_writes(
+def test_a_writer_may_take_an_opportunity_without_an_owner_and_change_anothers(
     api: ApiClient,
 ) -> None:
-    deal = a_deal(api)
+    opportunity = an_opportunity(api)
     rep = api.as_(roles="sales-representative", user="bob")
-    changed = rep("PATCH", path_of(deal), {"region": "North", "owner_id": "ann"}, ANY)
+    changed = rep("PATCH", path_of(opportunity), {"region": "North", "owner_id": "ann"}, ANY)
     assert (changed.status, changed.json["updated_by"]) == (200, "bob")
-    api("PATCH", path_of(deal), {"owner_id": None, "team_id": None}, ANY)
-    taken = rep("POST", path_of(deal) + "/owner", {"owner_id": "bob"}, ANY)
+    api("PATCH", path_of(opportunity), {"owner_id": None, "team_id": None}, ANY)
+    taken = rep("POST", path_of(opportunity) + "/owner", {"owner_id": "bob"}, ANY)
     assert (taken.status, taken.json["owner_id"]) == (200, "bob")
 
 
 def test_another_tenant_sees_and_changes_nothing(api: ApiClient, cloud: Any) -> None:
-    deal, product = a_deal(api), a_product(api)
+    opportunity, product = an_opportunity(api), a_product(api)
     pipeline = api("POST", "/pipelines", {"name": "A", "stages": STAGES})
     before = published(cloud)
     other = api.as_(tenant="globex")
     for path in LISTS[:7]:
         assert other("GET", path).json == {"items": []}, path
     assert [p["id"] for p in other("GET", "/pipelines").json["items"]] == ["default"]
-    for record in (deal, product, pipeline):
+    for record in (opportunity, product, pipeline):
         answer = other("GET", path_of(record))
         assert (answer.status, problem(answer)) == (404, "not-found")
     assert other("GET", path_of(pipeline) + "/board").status == 404
-    changes = (*((m, path_of(deal) + v, b) for m, v, b in VERBS), ("PATCH", path_of(product), {}))
+    changes = (
+        *((m, path_of(opportunity) + v, b) for m, v, b in VERBS),
+        ("PATCH", path_of(product), {}),
+    )
     for method, path, body in changes:
         answer = other(method, path, body, ANY)
         assert (answer.status, problem(answer)) == (404, "not-found"), path
@@ -203,4 +206,4 @@ def test_another_tenant_sees_and_changes_nothing(api: ApiClient, cloud: Any) -> 
     # The same external id is another record's there.
     made = other("POST", "/opportunities/batch", {"items": [ROW]})
     assert first_status(made) == 201
-    assert api("GET", path_of(deal)).json == deal.json
+    assert api("GET", path_of(opportunity)).json == opportunity.json

@@ -93,7 +93,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return go_on
 
 
-def deal(status: str, tenant: str = "acme", **current: Any) -> dict[str, Any]:
+def opportunity(status: str, tenant: str = "acme", **current: Any) -> dict[str, Any]:
     """The last event about a deal that is open, won or lost."""
     record = new_id()
     return {

@@ -105,7 +105,7 @@ def test_names_sort_by_time_and_are_names_the_cache_reads(buckets: Any, tmp_path
     ],
     ids=str,
 )
-def test_a_poisonous_event_fails_alone(buckets: Any, wrong: dict[str, Any]) -> None:
+def test_a_poison_event_fails_alone(buckets: Any, wrong: dict[str, Any]) -> None:
     good = event("acme", "opportunity/a", 1)
     poison = {**event("acme", "opportunity/b", 1), **wrong}
     invocation = lambda_event([body(poison), body(good)])
@@ -115,7 +115,7 @@ def test_a_poisonous_event_fails_alone(buckets: Any, wrong: dict[str, Any]) -> N
     assert lines(buckets, key) == [good]
 
 
-def test_what_is_no_message_fails_alone(buckets: Any) -> None:
+def test_a_malformed_message_fails_alone(buckets: Any) -> None:
     good = event("acme", "opportunity/a", 1)
     invocation = lambda_event(["{", "[]", '"x"', "{}", body(good)])
     answer = handler(invocation, None)
@@ -144,7 +144,7 @@ def test_only_the_events_of_a_file_that_cannot_be_written_come_again(
     assert len(keys(buckets)) == 1
 
 
-def test_replayed_events_are_kept_too(buckets: Any) -> None:
+def test_replayed_events_are_stored_too(buckets: Any) -> None:
     write(event("acme", "opportunity/a", 1), replayed=True)
     assert len(keys(buckets)) == 1
 

@@ -25,7 +25,7 @@ OUTCOME = ReportResult(
 )
 
 
-def test_asking_is_accepted_stored_and_told(api: ApiClient, cloud: Any) -> None:
+def test_a_report_request_is_accepted_stored_and_published(api: ApiClient, cloud: Any) -> None:
     answer = api(
         "POST",
         "/reports",
@@ -52,7 +52,7 @@ def test_asking_is_accepted_stored_and_told(api: ApiClient, cloud: Any) -> None:
     assert not {"tenant_id", "correlation_id", "sequence"} & run.keys()
 
 
-def test_asking_twice_with_one_key_makes_one_run(api: ApiClient, cloud: Any) -> None:
+def test_two_requests_with_one_key_make_one_run(api: ApiClient, cloud: Any) -> None:
     key = {"idempotency-key": "k-1"}
     first = api("POST", "/reports", {"report": "win_rate"}, key)
     again = api("POST", "/reports", {"report": "win_rate"}, key)
@@ -64,7 +64,7 @@ def test_asking_twice_with_one_key_makes_one_run(api: ApiClient, cloud: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("wrong", "field", "said"),
+    ("wrong", "field", "message"),
     [
         ({"report": "horoscope"}, "report", "allowed are pipeline_by_stage, win_rate"),
         ({}, "report", "required"),
@@ -83,15 +83,15 @@ def test_asking_twice_with_one_key_makes_one_run(api: ApiClient, cloud: Any) -> 
         ({"by": ["owner"]}, "by", "allowed are"),
     ],
 )
-def test_what_is_no_report_names_the_field_and_what_is_right(
-    api: ApiClient, cloud: Any, wrong: dict[str, Any], field: str, said: str
+def test_invalid_parameters_name_the_field_and_the_accepted_values(
+    api: ApiClient, cloud: Any, wrong: dict[str, Any], field: str, message: str
 ) -> None:
     body = {"report": "win_rate", **wrong} if wrong else {}
     answer = api("POST", "/reports", body)
     assert (answer.status, answer.json["type"]) == (422, "urn:zebros:problem:invalid-request")
     (error,) = answer.json["errors"]
     assert error["field"] == field
-    assert said in error["message"]
+    assert message in error["message"]
     assert published(cloud) == []
 
 

@@ -63,15 +63,15 @@ def test_what_is_cancelled_before_it_began_ends_without_failing(
     assert types_published(cloud) == ["ReportRequested", "ReportCancelled"]
 
 
-def test_a_run_of_nobody_ends(cloud: Any) -> None:
+def test_a_run_that_does_not_exist_ends(cloud: Any) -> None:
     assert step("validate", {"id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}) == {"next": "end"}
 
 
-def test_a_run_of_another_tenant_is_nobodys(ask: Ask) -> None:
+def test_a_run_of_another_tenant_does_not_exist(ask: Ask) -> None:
     assert step("validate", ask(), tenant="globex") == {"next": "end"}
 
 
-def test_a_request_that_is_no_report_any_more_is_told_as_such(ask: Ask) -> None:
+def test_a_request_that_is_no_longer_a_valid_report_fails_with_its_own_code(ask: Ask) -> None:
     run = ask()
     stored = repository().runs.get("acme", run["id"])
     repository().change("acme", run["id"], with_parameters(by="moon"))
@@ -80,7 +80,7 @@ def test_a_request_that_is_no_report_any_more_is_told_as_such(ask: Ask) -> None:
         step("validate", run)
 
 
-def test_completing_twice_is_told_once(api: ApiClient, ask: Ask, cloud: Any) -> None:
+def test_completing_twice_publishes_one_event(api: ApiClient, ask: Ask, cloud: Any) -> None:
     run = ask()
     runs().start("acme", run["id"])
     outcome = OUTCOME.model_dump(mode="json")
@@ -101,7 +101,7 @@ def test_all_events_of_a_run_carry_the_requests_correlation_id(api: ApiClient, c
     assert [event["correlationid"] for event in published(cloud)] == ["corr-1"] * 3
 
 
-def test_failing_twice_is_told_once_in_words_people_understand(
+def test_failing_twice_publishes_one_event_in_plain_words(
     api: ApiClient, ask: Ask, cloud: Any
 ) -> None:
     run = ask()
@@ -122,7 +122,7 @@ def test_a_completed_run_does_not_fail_afterwards(api: ApiClient, ask: Ask) -> N
     assert state(api, run)["status"] == "completed"
 
 
-def test_a_lost_worker_is_written_down_and_another_one_asked_after_a_growing_pause(
+def test_a_lost_worker_is_recorded_and_replaced_after_a_growing_pause(
     api: ApiClient, ask: Ask, cloud: Any
 ) -> None:
     run = ask()
@@ -159,7 +159,7 @@ def test_the_step_that_recovers_may_be_repeated(api: ApiClient, ask: Ask) -> Non
     assert state(api, run)["attempts"] == 1
 
 
-def test_waiting_for_a_worker_is_no_lost_worker(
+def test_waiting_for_a_worker_does_not_count_as_a_lost_worker(
     api: ApiClient, ask: Ask, later: Callable[[float], None]
 ) -> None:
     run = ask()
@@ -198,7 +198,7 @@ def test_a_timeout_is_a_lost_worker_until_the_time_is_really_up(
     assert (after["next"], after["error"]) == ("fail", "TimedOut")
 
 
-def test_what_cannot_pass_is_not_tried_again(ask: Ask) -> None:
+def test_a_permanent_failure_is_not_retried(ask: Ask) -> None:
     run = ask()
     runs().start("acme", run["id"])
     failure = {"Error": "OutOfMemory", "Cause": "256MB"}
@@ -206,7 +206,7 @@ def test_what_cannot_pass_is_not_tried_again(ask: Ask) -> None:
     assert (after["next"], after["error"], after["cause"]) == ("fail", "OutOfMemory", "256MB")
 
 
-def test_nothing_is_recovered_of_a_run_that_ended(api: ApiClient, ask: Ask) -> None:
+def test_an_ended_run_is_not_recovered(api: ApiClient, ask: Ask) -> None:
     run = ask()
     runs().start("acme", run["id"])
     api("POST", f"/reports/{run['id']}/cancel")
@@ -231,7 +231,7 @@ def executions(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list
     return names
 
 
-def test_a_request_starts_one_execution_however_often_it_is_told(
+def test_a_request_starts_one_execution_however_often_it_is_delivered(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
     from reporting.consumers.workflow import handler as consume
@@ -257,9 +257,7 @@ def test_an_execution_that_ended_is_not_started_again(
     assert len(executions()) == 1
 
 
-def test_history_told_again_starts_nothing(
-    ask: Ask, cloud: Any, executions: Callable[[], list[str]]
-) -> None:
+def test_a_replay_starts_nothing(ask: Ask, cloud: Any, executions: Callable[[], list[str]]) -> None:
     from reporting.consumers.workflow import handler as consume
 
     ask()

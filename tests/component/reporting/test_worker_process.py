@@ -14,8 +14,8 @@ import pytest
 
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import carried_out, left, until
-from tests.component.reporting.conftest import FILES, LAKE, deal, into_lake
-from tests.component.reporting.door import door
+from tests.component.reporting.conftest import FILES, LAKE, into_lake, opportunity
+from tests.component.reporting.moto_server import moto_server
 from tests.component.reporting.running import Running
 from tests.component.test_budgets import ROOT
 
@@ -91,7 +91,7 @@ def deployment(
 ) -> Iterator[Deployment]:
     from reporting.handlers.steps import handler
 
-    with door() as endpoint, carried_out(steps=handler):
+    with moto_server() as endpoint, carried_out(steps=handler):
         deployment = Deployment(cloud, tmp_path, endpoint)
         monkeypatch.setenv("STATE_MACHINE_ARN", deployment.machine.arn)
         yield deployment
@@ -102,7 +102,7 @@ def status(api: ApiClient, run: dict[str, Any]) -> str:
 
 
 def test_a_worker_process_makes_reports(api: ApiClient, ask: Ask, deployment: Deployment) -> None:
-    into_lake(deal("won"), deal("lost"))
+    into_lake(opportunity("won"), opportunity("lost"))
     run = ask(format="pdf")
     deployment.relay()
     with deployment.process() as process:
@@ -115,7 +115,7 @@ def test_a_worker_process_makes_reports(api: ApiClient, ask: Ask, deployment: De
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_worker_told_to_stop_puts_its_report_back_and_another_makes_it(
+def test_a_worker_asked_to_stop_requeues_its_report_and_another_makes_it(
     api: ApiClient, ask: Ask, deployment: Deployment, number: signal.Signals
 ) -> None:
     run = ask()
@@ -171,7 +171,7 @@ def test_a_worker_without_work_ends_within_seconds(deployment: Deployment) -> No
         assert process.wait(8) == 0
 
 
-def test_a_worker_that_lacks_something_says_what(tmp_path: Path) -> None:
+def test_a_worker_names_what_it_lacks(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "worker"],
         env={"PYTHONPATH": IMPORT_PATH, "TABLE_NAME": "t", "LAKE_BUCKET": "l"},
@@ -183,7 +183,7 @@ def test_a_worker_that_lacks_something_says_what(tmp_path: Path) -> None:
     assert done.stderr == "worker cannot start: set FILES_BUCKET, TASK_QUEUE_URL\n"
 
 
-def test_the_folder_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
+def test_the_folder_of_a_running_process_is_not_removed(tmp_path: Path) -> None:
     from kernel.tasks.worker.temporary_files import temporary_files
 
     with temporary_files(tmp_path) as mine:

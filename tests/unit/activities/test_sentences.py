@@ -10,7 +10,7 @@ from activities.incoming import EventData
 from activities.model import sentence
 
 USD = {"minor_units": 105400, "currency": "USD"}
-DEAL = {"id": "d", "name": "Big one", "stage_name": "Proposal", "owner_id": "bob"}
+OPPORTUNITY = {"id": "d", "name": "Big one", "stage_name": "Proposal", "owner_id": "bob"}
 CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
 
 
@@ -46,14 +46,14 @@ CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
         (
             "opportunity",
             "OpportunityCreated",
-            {"current": {**DEAL, "amount": USD}},
+            {"current": {**OPPORTUNITY, "amount": USD}},
             "New opportunity: Big one, USD 1,054.00",
         ),
         (
             "opportunity",
             "OpportunityAmountChanged",
             {
-                "current": {**DEAL, "amount": {"minor_units": 7, "currency": "JPY"}},
+                "current": {**OPPORTUNITY, "amount": {"minor_units": 7, "currency": "JPY"}},
                 "previous_amount": USD,
             },
             "Big one: amount USD 1,054.00 → JPY 7",
@@ -61,59 +61,64 @@ CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
         (
             "opportunity",
             "OpportunityAmountChanged",
-            {"current": DEAL, "previous_amount": USD},
+            {"current": OPPORTUNITY, "previous_amount": USD},
             "Big one: amount USD 1,054.00 → none",
         ),
-        ("opportunity", "OpportunityStageChanged", {"current": DEAL}, "Big one: moved to Proposal"),
-        ("opportunity", "OpportunityReassigned", {"current": DEAL}, "Big one: now with bob"),
+        (
+            "opportunity",
+            "OpportunityStageChanged",
+            {"current": OPPORTUNITY},
+            "Big one: moved to Proposal",
+        ),
+        ("opportunity", "OpportunityReassigned", {"current": OPPORTUNITY}, "Big one: now with bob"),
         (
             "opportunity",
             "OpportunityReassigned",
-            {"current": {**DEAL, "owner_id": None}, "previous_owner_id": "bob"},
+            {"current": {**OPPORTUNITY, "owner_id": None}, "previous_owner_id": "bob"},
             "Big one: now with nobody",
         ),
         (
             "opportunity",
             "OpportunityReassigned",
-            {"current": {**DEAL, "team_id": "south"}, "previous_owner_id": "ann"},
+            {"current": {**OPPORTUNITY, "team_id": "south"}, "previous_owner_id": "ann"},
             "Big one: now with bob",
         ),
         (
             "opportunity",
             "OpportunityReassigned",
-            {"current": {**DEAL, "team_id": "south"}, "previous_owner_id": "bob"},
+            {"current": {**OPPORTUNITY, "team_id": "south"}, "previous_owner_id": "bob"},
             "Big one: now with team south",
         ),
         (
             "opportunity",
             "OpportunityReassigned",
-            {"current": {**DEAL, "owner_id": None, "team_id": "south"}},
+            {"current": {**OPPORTUNITY, "owner_id": None, "team_id": "south"}},
             "Big one: now with team south",
         ),
         (
             "opportunity",
             "OpportunityReassigned",
-            {"current": DEAL, "previous_owner_id": "bob", "previous_team_id": "south"},
+            {"current": OPPORTUNITY, "previous_owner_id": "bob", "previous_team_id": "south"},
             "Big one: now with no team",
         ),
         (
             "opportunity",
             "OpportunityWon",
-            {"current": {**DEAL, "amount": USD}},
+            {"current": {**OPPORTUNITY, "amount": USD}},
             "Won: Big one, USD 1,054.00",
         ),
-        ("opportunity", "OpportunityWon", {"current": DEAL}, "Won: Big one"),
+        ("opportunity", "OpportunityWon", {"current": OPPORTUNITY}, "Won: Big one"),
         (
             "opportunity",
             "OpportunityLost",
-            {"current": {**DEAL, "amount": USD, "lost_reason": "price"}},
+            {"current": {**OPPORTUNITY, "amount": USD, "lost_reason": "price"}},
             "Lost: Big one, USD 1,054.00 (price)",
         ),
-        ("opportunity", "OpportunityReopened", {"current": DEAL}, "Big one: reopened"),
+        ("opportunity", "OpportunityReopened", {"current": OPPORTUNITY}, "Big one: reopened"),
         (
             "opportunity",
             "OpportunityWon",
-            {"current": {**DEAL, "amount": {"minor_units": 500, "currency": "DEM"}}},
+            {"current": {**OPPORTUNITY, "amount": {"minor_units": 500, "currency": "DEM"}}},
             "Won: Big one, DEM 5.00",
         ),
         (
@@ -137,7 +142,7 @@ CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
         ),
         ("task", "TaskCompleted", {"current": CALL}, "Done: Call back"),
         ("task", "TaskReopened", {"current": CALL}, "Call back: reopened"),
-        ("opportunity", "OpportunityWentStale", {"current": DEAL}, "Big one: went stale"),
+        ("opportunity", "OpportunityWentStale", {"current": OPPORTUNITY}, "Big one: went stale"),
     ],
 )
 def test_an_event_reads_as_a_sentence(

@@ -1,4 +1,4 @@
-"""What may happen to a task, and the events that tell it."""
+"""What may happen to a task, and its events."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -44,11 +44,11 @@ def test_a_new_task_is_assigned_by_its_first_event_which_carries_it_whole() -> N
     assert event.previous_assignee_id is None
 
 
-def test_a_task_given_to_nobody_is_its_creators() -> None:
+def test_a_task_without_an_assignee_is_its_creators() -> None:
     assert a_task().assignee_id == "ann"
 
 
-def test_completing_and_reopening_keep_no_trace_of_each_other() -> None:
+def test_completing_and_reopening_clear_each_others_fields() -> None:
     task = a_task()
     change = task.complete("bob", LATER)
     done, (completed,) = change.state, change.events
@@ -64,7 +64,7 @@ def test_completing_and_reopening_keep_no_trace_of_each_other() -> None:
     assert reopened.current == opened
 
 
-def test_what_is_done_cannot_be_done_again_nor_what_is_open_be_opened() -> None:
+def test_a_completed_task_cannot_be_completed_nor_an_open_one_reopened() -> None:
     task = a_task()
     with pytest.raises(RuleViolation, match="open already"):
         task.reopen()
@@ -84,7 +84,7 @@ def test_a_change_names_what_changed_and_how_it_was() -> None:
     assert (after.title, after.due_on) == ("Write", None)
 
 
-def test_giving_it_away_is_told_as_an_assignment_alone() -> None:
+def test_assigning_a_task_publishes_an_assignment_only() -> None:
     task = a_task()
     change = task.update(fields_of(task, assignee_id="bob"))
     after, (event,) = change.state, change.events

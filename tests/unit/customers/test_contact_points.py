@@ -65,7 +65,7 @@ def test_an_address_is_trimmed_and_in_lower_case(address: str, before: str, afte
         f"a@{'bb.' * 90}com",
     ],
 )
-def test_what_is_no_plain_address_is_refused(text: str) -> None:
+def test_an_invalid_address_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match=r"such as ann@example\.com"):
         EMAIL.validate_python(text)
 
@@ -98,7 +98,7 @@ def test_a_number_keeps_its_digits_and_loses_everything_else(digits: str, data: 
         "+1" + " " * 40 + "4155550100",
     ],
 )
-def test_what_is_no_international_number_is_told_what_would_be_right(text: str) -> None:
+def test_an_invalid_phone_number_is_refused_with_the_expected_form(text: str) -> None:
     with pytest.raises(ValidationError, match=r"country code.*8 to 15 digits"):
         PHONE.validate_python(text)
 
@@ -141,13 +141,13 @@ def test_a_website_keeps_its_path_and_loses_the_case_of_its_host(text: str, kept
         f"https://example.com/{'a' * 500}",
     ],
 )
-def test_what_is_no_web_address_is_refused(text: str) -> None:
+def test_an_invalid_web_address_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match=r"such as https://www\.example\.com"):
         WEBSITE.validate_python(text)
 
 
 @given(st.data(), st.sampled_from(["email", "phone", "website"]))
-def test_what_was_taken_is_taken_again_unchanged(data: Any, kind: str) -> None:
+def test_a_normalised_value_is_accepted_unchanged(data: Any, kind: str) -> None:
     adapter = {"email": EMAIL, "phone": PHONE, "website": WEBSITE}[kind]
     pattern = adapter.json_schema()["pattern"]
     text = data.draw(st.from_regex(pattern))
@@ -160,7 +160,7 @@ def test_what_was_taken_is_taken_again_unchanged(data: Any, kind: str) -> None:
 
 
 @given(st.data(), st.sampled_from(["email", "phone", "website"]))
-def test_the_request_schema_allows_nothing_we_refuse(data: Any, kind: str) -> None:
+def test_the_request_schema_allows_no_value_that_is_refused(data: Any, kind: str) -> None:
     adapter = {"email": EMAIL, "phone": PHONE, "website": WEBSITE}[kind]
     schema = adapter.json_schema()
     text = data.draw(st.from_regex(schema["pattern"]).filter(lambda t: "\n" not in t))

@@ -78,10 +78,10 @@ def test_a_change_says_what_differs_and_what_it_was(
         assert change == Change(before)
         return
     (event,) = change.events
-    told = event.model_dump(mode="json")
-    assert set(told["changed"]) == differing
-    assert set(told["previous"]) == {n for n in differing if n in first.model_dump()}
-    back = event.current.model_copy(update={n: getattr(first, n) for n in told["changed"]})
+    data = event.model_dump(mode="json")
+    assert set(data["changed"]) == differing
+    assert set(data["previous"]) == {n for n in differing if n in first.model_dump()}
+    back = event.current.model_copy(update={n: getattr(first, n) for n in data["changed"]})
     assert AccountFields.model_validate(dict(first)) == AccountFields.model_validate(
         {n: getattr(back, n) for n in AccountFields.model_fields}
     )
@@ -131,7 +131,7 @@ def carry_out(record: Account | Contact, verb: str, number: int) -> Change[Accou
 
 @pytest.mark.parametrize("kind", ["Account", "Contact"])
 @given(verbs=st.lists(st.sampled_from(["archive", "restore", "update"]), max_size=12))
-def test_an_archived_record_only_comes_back_and_a_live_one_only_goes_away(
+def test_an_archived_record_can_only_be_restored_and_an_active_one_only_archived(
     kind: str, verbs: list[str]
 ) -> None:
     record: Account | Contact = (
@@ -165,7 +165,7 @@ def test_next_year_is_the_latest_to_be_founded_in(year: int, allowed: bool) -> N
         assert fault.value.errors[0].field == "founded_year"
 
 
-def test_a_link_leads_to_an_account_that_is_there() -> None:
+def test_a_link_needs_an_existing_account() -> None:
     account = an_account()
     ensure_linkable("account_id", account.id, account)
     for linked, message in (
@@ -178,7 +178,7 @@ def test_a_link_leads_to_an_account_that_is_there() -> None:
 
 
 @given(st.integers(0, MAX_ANCESTORS + 3), st.data())
-def test_an_account_stands_below_others_but_never_below_itself(count: int, data: Any) -> None:
+def test_an_account_may_be_below_others_but_never_below_itself(count: int, data: Any) -> None:
     parents = [an_account() for _ in range(count)]
     account_id = data.draw(st.sampled_from([new_id(), *(p.id for p in parents)]))
     if account_id in {p.id for p in parents} or count > MAX_ANCESTORS:

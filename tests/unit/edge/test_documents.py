@@ -19,7 +19,7 @@ def test_what_is_public_is_answered(path: str) -> None:
     assert json.loads(answer["body"])
 
 
-def test_nothing_else_is_there() -> None:
+def test_any_other_path_is_not_found() -> None:
     answer = get("/secrets")
     problem = json.loads(answer["body"])
     assert answer["headers"]["Content-Type"] == "application/problem+json"

@@ -1,4 +1,4 @@
-"""Folding: what people type finds what is written, whatever its case and accents."""
+"""Folding: what people type finds what is written, in any case and with any accents."""
 
 import pytest
 from hypothesis import given

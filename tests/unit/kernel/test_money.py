@@ -49,7 +49,7 @@ def test_an_amount_that_is_not_a_whole_number_in_range_is_refused(amount: Any) -
     assert [e["loc"] for e in fault.value.errors()] == [("minor_units",)]
 
 
-def test_a_float_is_told_what_would_be_right() -> None:
+def test_a_float_is_refused_with_the_expected_form() -> None:
     with pytest.raises(ValidationError, match=r"1250 for USD 12\.50"):
         Money.model_validate({"minor_units": 12.5, "currency": "USD"})
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.storage.packing import DICTIONARIES, pack, unpack
-from tools.bench.warm import DEAL
+from tools.bench.warm import OPPORTUNITY
 from tools.dictionary import documents
 
 json_values = st.recursive(
@@ -24,19 +24,19 @@ def test_what_was_packed_comes_back(text: str) -> None:
 
 def test_a_long_text_comes_back() -> None:
     """Longer than the window, so that the dictionary is out of reach at its end."""
-    text = json.dumps([{**DEAL, "id": str(number)} for number in range(100)])
+    text = json.dumps([{**OPPORTUNITY, "id": str(number)} for number in range(100)])
     assert unpack(pack(text)) == text
 
 
-def test_a_deal_takes_a_third_of_its_text() -> None:
-    text = json.dumps(DEAL, separators=(",", ":"))
+def test_a_packed_opportunity_takes_a_third_of_its_text() -> None:
+    text = json.dumps(OPPORTUNITY, separators=(",", ":"))
     assert len(pack(text)) * 3 < len(text)
 
 
 @pytest.mark.parametrize(
     "packed", [b"", b"\x00", b"not packed", b"\xff" + pack("{}")[1:], pack('{"name": 1}')[:-3]]
 )
-def test_what_was_not_packed_is_said_to_be_so(packed: bytes) -> None:
+def test_unpacked_data_is_reported_as_such(packed: bytes) -> None:
     with pytest.raises(ValueError, match="not packed text"):
         unpack(packed)
 

@@ -1,4 +1,4 @@
-"""Settings: the environment as typed dataclasses, and what is said of a wrong one."""
+"""Settings: the environment as typed dataclasses, and the error for a wrong one."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Whom an event is told to, and how it is said."""
+"""Who is notified of an event, and with which sentence."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from notifications.events import Kind
 from notifications.model import MAX_TEXT, Message, Notification, message_for
 
 USD = {"minor_units": 105400, "currency": "USD"}
-DEAL = {"id": "d", "name": "Big one", "owner_id": "ann"}
+OPPORTUNITY = {"id": "d", "name": "Big one", "owner_id": "ann"}
 TASK = {"id": "t", "title": "Call", "assignee_id": "ann"}
 RUN = {"id": "r", "parameters": {"report": "win_rate"}, "created_by": "ann"}
 
@@ -37,10 +37,10 @@ def event(type_: str, current: dict[str, Any], **attributes: str) -> CloudEvent:
 @pytest.mark.parametrize(
     ("type_", "current", "kind", "text", "about"),
     [
-        ("OpportunityWon", DEAL, Kind.OPPORTUNITY_WON, "Won: Big one", "opportunity/d"),
+        ("OpportunityWon", OPPORTUNITY, Kind.OPPORTUNITY_WON, "Won: Big one", "opportunity/d"),
         (
             "OpportunityWon",
-            {**DEAL, "amount": USD},
+            {**OPPORTUNITY, "amount": USD},
             Kind.OPPORTUNITY_WON,
             "Won: Big one, USD 1,054.00",
             "opportunity/d",
@@ -69,7 +69,7 @@ def event(type_: str, current: dict[str, Any], **attributes: str) -> CloudEvent:
         ),
     ],
 )
-def test_news_is_told_to_whom_it_concerns(
+def test_the_right_users_are_notified(
     type_: str, current: dict[str, Any], kind: Kind, text: str, about: str
 ) -> None:
     message = message_for(event(type_, current))
@@ -81,24 +81,24 @@ def test_news_is_told_to_whom_it_concerns(
 @pytest.mark.parametrize(
     "event",
     [
-        event("OpportunityWon", DEAL, origin="import"),
+        event("OpportunityWon", OPPORTUNITY, origin="import"),
         event("OpportunityWon", {"id": "d", "name": "Nobody's"}),
         event("TaskAssigned", TASK, actor="ann"),
         event("ReportCompleted", {**RUN, "created_by": "system"}),
-        event("OpportunityLost", DEAL),
+        event("OpportunityLost", OPPORTUNITY),
     ],
-    ids=["imported", "of nobody", "given to oneself", "scheduled", "not subscribed to"],
+    ids=["imported", "without an owner", "assigned to oneself", "scheduled", "not subscribed to"],
 )
-def test_what_is_nobodys_news_is_not_told(event: CloudEvent) -> None:
+def test_events_that_concern_no_one_notify_no_one(event: CloudEvent) -> None:
     assert message_for(event) is None
 
 
-def test_the_owner_hears_of_a_win_of_their_own() -> None:
-    assert message_for(event("OpportunityWon", DEAL, actor="ann")) is not None
+def test_the_owner_is_notified_of_their_own_win() -> None:
+    assert message_for(event("OpportunityWon", OPPORTUNITY, actor="ann")) is not None
 
 
-def test_a_long_story_is_cut() -> None:
+def test_a_long_sentence_is_cut() -> None:
     message = message_for(event("ReportFailed", {**RUN, "reason": "x" * 2000}))
     assert isinstance(message, Message)
-    told, _ = Notification.create("acme", message, new_id(), datetime.now(UTC))
-    assert len(told.text) == MAX_TEXT
+    notification, _ = Notification.create("acme", message, new_id(), datetime.now(UTC))
+    assert len(notification.text) == MAX_TEXT

@@ -1,4 +1,4 @@
-"""The stage machine: whatever is done to a deal in whatever order, it makes sense afterwards."""
+"""The stage machine: an opportunity is consistent after any sequence of changes."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -47,36 +47,43 @@ verbs = st.one_of(
 Outcome = Change[Opportunity]
 
 
-def carry_out(deal: Opportunity, verb: tuple[Any, ...], at: datetime) -> Outcome:
+def carry_out(opportunity: Opportunity, verb: tuple[Any, ...], at: datetime) -> Outcome:
     match verb:
         case "move", stage:
-            return deal.move(PIPELINE.stage(stage), at)
+            return opportunity.move(PIPELINE.stage(stage), at)
         case "win", day:
-            return deal.win(PIPELINE.first_stage(StageKind.WON), at, day)
+            return opportunity.win(PIPELINE.first_stage(StageKind.WON), at, day)
         case "lose", reason, day:
-            return deal.lose(PIPELINE.first_stage(StageKind.LOST), at, reason, day)
+            return opportunity.lose(PIPELINE.first_stage(StageKind.LOST), at, reason, day)
         case "reopen", stage:
-            return deal.reopen(PIPELINE.stage(stage), at)
+            return opportunity.reopen(PIPELINE.stage(stage), at)
         case "update", wanted:
-            return deal.update(wanted)
+            return opportunity.update(wanted)
         case "reassign", owner:
-            return deal.reassign(owner, None)
+            return opportunity.reassign(owner, None)
     raise AssertionError(verb)
 
 
-def makes_sense(deal: Opportunity) -> None:
+def makes_sense(opportunity: Opportunity) -> None:
     """What is true of every deal at every moment."""
-    stage = PIPELINE.stage(deal.stage)
-    assert (deal.stage_name, deal.status, deal.probability, deal.forecast_category) == (
-        *(stage.name, stage.kind, stage.probability, stage.forecast_category),
+    stage = PIPELINE.stage(opportunity.stage)
+    assert (
+        opportunity.stage_name,
+        opportunity.status,
+        opportunity.probability,
+        opportunity.forecast_category,
+    ) == (*(stage.name, stage.kind, stage.probability, stage.forecast_category),)
+    closed = opportunity.status is not StageKind.OPEN
+    assert (opportunity.closed_on is not None) == closed
+    assert (opportunity.lost_reason is not None) == (opportunity.status is StageKind.LOST)
+    if opportunity.lost_reason is not None:
+        assert opportunity.lost_reason.strip() == opportunity.lost_reason != ""
+    assert (opportunity.forecast_category is ForecastCategory.CLOSED) == (
+        opportunity.status is StageKind.WON
     )
-    closed = deal.status is not StageKind.OPEN
-    assert (deal.closed_on is not None) == closed
-    assert (deal.lost_reason is not None) == (deal.status is StageKind.LOST)
-    if deal.lost_reason is not None:
-        assert deal.lost_reason.strip() == deal.lost_reason != ""
-    assert (deal.forecast_category is ForecastCategory.CLOSED) == (deal.status is StageKind.WON)
-    assert (deal.forecast_category is ForecastCategory.OMITTED) == (deal.status is StageKind.LOST)
+    assert (opportunity.forecast_category is ForecastCategory.OMITTED) == (
+        opportunity.status is StageKind.LOST
+    )
 
 
 def opened(wanted: OpportunityFields, stage: str = "lead", **closing: Any) -> Outcome:
@@ -87,52 +94,54 @@ def opened(wanted: OpportunityFields, stage: str = "lead", **closing: Any) -> Ou
 
 
 @given(fields, st.lists(verbs, max_size=15))
-def test_a_deal_makes_sense_after_any_sequence_of_verbs(
+def test_an_opportunity_is_consistent_after_any_sequence_of_verbs(
     wanted: OpportunityFields, sequence: list[tuple[Any, ...]]
 ) -> None:
-    deal, _ = opened(wanted)
-    makes_sense(deal)
+    opportunity, _ = opened(wanted)
+    makes_sense(opportunity)
     for number, verb in enumerate(sequence):
         at = NOW + timedelta(minutes=number)
         try:
-            after, events = carry_out(deal, verb, at)
+            after, events = carry_out(opportunity, verb, at)
         except (RuleViolation, Invalid):
             continue  # refused: the deal is what it was
         makes_sense(after)
-        assert (after == deal) == (not events), "something changed exactly when an event says so"
+        assert (after == opportunity) == (not events), (
+            "something changed exactly when an event says so"
+        )
         if events:
-            assert events[-1].current == after, "the last event tells the state"
-        assert after.id == deal.id
-        if after.stage != deal.stage:
+            assert events[-1].current == after, "the last event has the state"
+        assert after.id == opportunity.id
+        if after.stage != opportunity.stage:
             assert after.stage_entered_at == at
-        deal = after
+        opportunity = after
 
 
 @given(fields, st.lists(verbs, max_size=15))
 def test_only_closing_verbs_close_and_only_reopening_opens(
     wanted: OpportunityFields, sequence: list[tuple[Any, ...]]
 ) -> None:
-    deal, _ = opened(wanted)
+    opportunity, _ = opened(wanted)
     for verb in sequence:
         try:
-            after, events = carry_out(deal, verb, NOW)
+            after, events = carry_out(opportunity, verb, NOW)
         except (RuleViolation, Invalid):
             continue
-        if after.status is not deal.status:
+        if after.status is not opportunity.status:
             (event,) = events
-            was, became = deal.status, after.status
+            was, became = opportunity.status, after.status
             assert (type(event).__name__, was, became) in (
                 ("OpportunityWon", StageKind.OPEN, StageKind.WON),
                 ("OpportunityLost", StageKind.OPEN, StageKind.LOST),
                 ("OpportunityReopened", StageKind.WON, StageKind.OPEN),
                 ("OpportunityReopened", StageKind.LOST, StageKind.OPEN),
             )
-            assert event.model_dump()["from_stage"] == deal.stage
-        deal = after
+            assert event.model_dump()["from_stage"] == opportunity.stage
+        opportunity = after
 
 
 @given(fields, stages, days, reasons)
-def test_a_deal_taken_over_closed_tells_its_opening_and_its_end(
+def test_an_opportunity_imported_as_closed_publishes_its_creation_and_its_closing(
     wanted: OpportunityFields, stage: str, closed_on: date | None, reason: str
 ) -> None:
     too_early = bool(wanted.opened_on and (closed_on or TODAY) < wanted.opened_on)
@@ -143,21 +152,21 @@ def test_a_deal_taken_over_closed_tells_its_opening_and_its_end(
         return
     if stage in OPEN:
         closed_on = None
-    deal, events = opened(wanted, stage, closed_on=closed_on, lost_reason=why)
-    makes_sense(deal)
+    opportunity, events = opened(wanted, stage, closed_on=closed_on, lost_reason=why)
+    makes_sense(opportunity)
     ends = {"won": ["OpportunityWon"], "lost": ["OpportunityLost"]}.get(stage, [])
     assert [type(event).__name__ for event in events] == ["OpportunityCreated", *ends]
-    assert deal.stage == stage
+    assert opportunity.stage == stage
     if ends:
-        assert deal.closed_on == (closed_on or TODAY)
+        assert opportunity.closed_on == (closed_on or TODAY)
 
 
 @given(fields, fields)
 def test_another_amount_and_another_owner_are_events_of_their_own(
     first: OpportunityFields, second: OpportunityFields
 ) -> None:
-    deal, _ = opened(first)
-    after, events = deal.update(second)
+    opportunity, _ = opened(first)
+    after, events = opportunity.update(second)
     names = [type(event).__name__ for event in events]
     own = {"amount", "owner_id", "team_id"}
     others = {n for n in OpportunityFields.model_fields if n not in own}
@@ -168,7 +177,7 @@ def test_another_amount_and_another_owner_are_events_of_their_own(
     assert ("OpportunityUpdated" in names) == any(
         getattr(first, n) != getattr(second, n) for n in others
     )
-    assert (after == deal) == (names == [])
+    assert (after == opportunity) == (names == [])
 
 
 def a_closed(stage: str) -> Opportunity:
@@ -184,16 +193,18 @@ def a_closed(stage: str) -> Opportunity:
         ("won", {"lost_reason": "price"}, "lost_reason"),
     ],
 )
-def test_an_end_that_a_deal_has_not_is_refused(stage: str, closing: Any, field: str) -> None:
+def test_close_details_that_do_not_fit_the_status_are_refused(
+    stage: str, closing: Any, field: str
+) -> None:
     with pytest.raises(Invalid, match=rf"^{field}: .*this one is (open|won)"):
         opened(OpportunityFields(name="x"), stage, **closing)
-    deal = opened(OpportunityFields(name="x"), stage)[0]
+    opportunity = opened(OpportunityFields(name="x"), stage)[0]
     with pytest.raises(Invalid, match=f"^{field}:"):
-        deal.apply_import(OpportunityFields(name="x"), None, CloseDetails(**closing), NOW)
+        opportunity.apply_import(OpportunityFields(name="x"), None, CloseDetails(**closing), NOW)
 
 
 @given(st.sampled_from(["won", "lost"]), fields, fields, days, st.none() | st.just("budget"))
-def test_a_closed_deal_taken_over_again_is_corrected(
+def test_a_closed_opportunity_imported_again_is_corrected(
     stage: str,
     first: OpportunityFields,
     second: OpportunityFields,
@@ -202,26 +213,28 @@ def test_a_closed_deal_taken_over_again_is_corrected(
 ) -> None:
     """Days in any order: the new ones are compared with each other, not with those before."""
     reason = reason if stage == "lost" else None
-    deal, _ = opened(first, stage, closed_on=None, lost_reason="price" if stage == "lost" else None)
+    opportunity, _ = opened(
+        first, stage, closed_on=None, lost_reason="price" if stage == "lost" else None
+    )
     closing = CloseDetails(closed_on, reason)
     if second.opened_on and (closed_on or TODAY) < second.opened_on:
         with pytest.raises(Invalid, match=r"^closed_on: is before opened_on"):
-            deal.apply_import(second, None, closing, NOW)
+            opportunity.apply_import(second, None, closing, NOW)
         return
-    after, events = deal.apply_import(second, PIPELINE.stage(stage), closing, NOW)
+    after, events = opportunity.apply_import(second, PIPELINE.stage(stage), closing, NOW)
     makes_sense(after)
-    assert after.closed_on == (closed_on or deal.closed_on)
-    assert after.lost_reason == (reason or deal.lost_reason)
-    assert (after == deal) == (not events)
+    assert after.closed_on == (closed_on or opportunity.closed_on)
+    assert after.lost_reason == (reason or opportunity.lost_reason)
+    assert (after == opportunity) == (not events)
     changed = {n for f in events for n in f.model_dump().get("changed", [])}
-    ends = {n for n in ("closed_on", "lost_reason") if getattr(after, n) != getattr(deal, n)}
+    ends = {n for n in ("closed_on", "lost_reason") if getattr(after, n) != getattr(opportunity, n)}
     assert changed & {"closed_on", "lost_reason"} == ends
     assert not ends or events[0].model_dump()["previous"].keys() >= ends
 
 
-def test_a_deal_is_not_opened_after_it_was_closed() -> None:
-    deal, _ = opened(OpportunityFields(name="x"), "won", closed_on=TODAY)
-    after, _ = deal.update(OpportunityFields(name="x", opened_on=TODAY))
+def test_an_opportunity_does_not_open_after_its_closing_day() -> None:
+    opportunity, _ = opened(OpportunityFields(name="x"), "won", closed_on=TODAY)
+    after, _ = opportunity.update(OpportunityFields(name="x", opened_on=TODAY))
     late = OpportunityFields(name="x", opened_on=TODAY + timedelta(days=1))
     with pytest.raises(Invalid, match=r"^opened_on: is after closed_on"):
         after.update(late)
@@ -230,7 +243,9 @@ def test_a_deal_is_not_opened_after_it_was_closed() -> None:
 
 
 @pytest.mark.parametrize(("stage", "wanted"), [("won", "lost"), ("lost", "won"), ("won", "lead")])
-def test_a_closed_deal_is_not_taken_over_into_another_stage(stage: str, wanted: str) -> None:
+def test_an_import_cannot_move_a_closed_opportunity_to_another_stage(
+    stage: str, wanted: str
+) -> None:
     closing = CloseDetails(lost_reason="price" if wanted == "lost" else None)
     with pytest.raises(RuleViolation, match="reopen it") as refused:
         a_closed(stage).apply_import(
@@ -241,58 +256,60 @@ def test_a_closed_deal_is_not_taken_over_into_another_stage(stage: str, wanted: 
 
 @pytest.mark.parametrize("stage", ["won", "lost"])
 @pytest.mark.parametrize("verb", [("move", "lead"), ("win", None), ("lose", "price", None)])
-def test_a_closed_deal_cannot_be_moved_won_or_lost(stage: str, verb: tuple[Any, ...]) -> None:
+def test_a_closed_opportunity_cannot_be_moved_won_or_lost(
+    stage: str, verb: tuple[Any, ...]
+) -> None:
     with pytest.raises(RuleViolation, match="Only an open opportunity"):
         carry_out(a_closed(stage), verb, NOW)
 
 
 @pytest.mark.parametrize("stage", ["won", "lost"])
-def test_a_deal_is_not_moved_into_a_closed_stage(stage: str) -> None:
-    deal, _ = opened(OpportunityFields(name="x"))
+def test_an_opportunity_is_not_moved_into_a_closed_stage(stage: str) -> None:
+    opportunity, _ = opened(OpportunityFields(name="x"))
     with pytest.raises(RuleViolation, match=f"POST …/{stage}"):
-        carry_out(deal, ("move", stage), NOW)
+        carry_out(opportunity, ("move", stage), NOW)
     with pytest.raises(CrmError):
         carry_out(a_closed("won"), ("reopen", stage), NOW)
 
 
-def test_an_open_deal_cannot_be_reopened() -> None:
-    deal, _ = opened(OpportunityFields(name="x"))
+def test_an_open_opportunity_cannot_be_reopened() -> None:
+    opportunity, _ = opened(OpportunityFields(name="x"))
     with pytest.raises(RuleViolation):
-        carry_out(deal, ("reopen", "lead"), NOW)
+        carry_out(opportunity, ("reopen", "lead"), NOW)
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "\n"])
-def test_a_deal_is_not_lost_without_a_reason(reason: str) -> None:
-    deal, _ = opened(OpportunityFields(name="x"))
+def test_an_opportunity_is_not_lost_without_a_reason(reason: str) -> None:
+    opportunity, _ = opened(OpportunityFields(name="x"))
     with pytest.raises(Invalid, match="say why"):
-        carry_out(deal, ("lose", reason, None), NOW)
+        carry_out(opportunity, ("lose", reason, None), NOW)
 
 
-def test_a_deal_does_not_close_before_it_was_opened() -> None:
-    deal, _ = opened(OpportunityFields(name="x", opened_on=TODAY))
+def test_an_opportunity_does_not_close_before_it_was_opened() -> None:
+    opportunity, _ = opened(OpportunityFields(name="x", opened_on=TODAY))
     for verb in (("win", date(2026, 4, 30)), ("lose", "price", date(2026, 4, 30))):
         with pytest.raises(Invalid, match="before opened_on"):
-            carry_out(deal, verb, NOW)
-    assert carry_out(deal, ("win", TODAY), NOW)[0].closed_on == TODAY
+            carry_out(opportunity, verb, NOW)
+    assert carry_out(opportunity, ("win", TODAY), NOW)[0].closed_on == TODAY
 
 
-def test_the_time_in_a_stage_is_told_in_seconds_and_never_negative() -> None:
-    deal, _ = opened(OpportunityFields(name="x"))
+def test_the_time_in_a_stage_is_in_seconds_and_never_negative() -> None:
+    opportunity, _ = opened(OpportunityFields(name="x"))
     later = NOW + timedelta(days=2, seconds=5)
-    moved, (event,) = carry_out(deal, ("move", "proposal"), later)
+    moved, (event,) = carry_out(opportunity, ("move", "proposal"), later)
     assert event.model_dump()["seconds_in_stage"] == 2 * 86400 + 5
     _, (won,) = carry_out(moved, ("win", None), NOW)
     assert won.model_dump()["seconds_in_stage"] == 0, "clocks of two machines may disagree"
 
 
-def test_a_deal_given_to_its_owner_stays_as_it_is() -> None:
-    deal, _ = opened(OpportunityFields(name="x", owner_id="ann", team_id="north"))
-    assert deal.reassign("ann", "north") == (deal, ())
+def test_an_opportunity_reassigned_to_its_owner_is_unchanged() -> None:
+    opportunity, _ = opened(OpportunityFields(name="x", owner_id="ann", team_id="north"))
+    assert opportunity.reassign("ann", "north") == (opportunity, ())
     for owner, team in (("ann", "south"), ("bob", "north")):
-        after, (event,) = deal.reassign(owner, team)
+        after, (event,) = opportunity.reassign(owner, team)
         assert (after.owner_id, after.team_id) == (owner, team)
-        told = event.model_dump()
-        assert (told["previous_owner_id"], told["previous_team_id"]) == ("ann", "north")
+        data = event.model_dump()
+        assert (data["previous_owner_id"], data["previous_team_id"]) == ("ann", "north")
 
 
 def stage_list(*kinds: str) -> list[dict[str, Any]]:

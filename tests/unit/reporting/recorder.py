@@ -1,4 +1,4 @@
-"""A Progress (kernel.tasks.progress) that remembers its steps, and interrupts when told to."""
+"""A Progress (kernel.tasks.progress) that remembers its steps, and interrupts on request."""
 
 from collections.abc import Callable
 

@@ -34,19 +34,19 @@ def test_the_period_is_read_as_plain_dates_under_the_name_from() -> None:
     assert asked.model_dump(mode="json", by_alias=True)["from"] == "2026-01-01"
 
 
-def test_a_period_backwards_is_told_which_day_would_do() -> None:
+def test_a_reversed_period_is_refused_with_a_valid_day() -> None:
     [(field, message)] = refused(**{"from": "2026-02-01", "to": "2026-01-31"})
     assert field == "to"
     assert "to must be 2026-02-01 or later" in message
 
 
-def test_an_unknown_grouping_is_told_the_known_ones() -> None:
+def test_an_unknown_grouping_is_refused_with_the_known_ones() -> None:
     [(field, message)] = refused(by="colour")
     assert field == "by"
     assert "owner, team, region, product, sector or month" in message
 
 
-def test_a_grouping_of_another_report_is_told_those_of_this_one() -> None:
+def test_a_grouping_of_another_report_is_refused_with_the_groupings_of_this_one() -> None:
     [(field, message)] = refused(by="stage")
     assert field == "by"
     assert message == (

@@ -50,13 +50,13 @@ def started() -> ReportRun:
     return asked().start(AT)[0]
 
 
-def test_a_new_run_waits_and_belongs_to_who_asked() -> None:
+def test_a_new_run_is_pending_and_belongs_to_its_requester() -> None:
     run = asked()
     assert (run.status, run.owner_id, run.team_id) == (TaskRunStatus.PENDING, "ann", "north")
     assert (run.parameters.by, run.parameters.format) == ("none", "pdf"), "defaults are stored"
 
 
-def test_starting_is_told_once_however_many_workers_it_takes() -> None:
+def test_starting_publishes_one_event_however_many_workers_it_takes() -> None:
     run, events = asked().start(AT)
     assert names(events) == ["ReportStarted"]
     again, more = run.lose_worker().state.start(LATER)
@@ -72,13 +72,13 @@ def test_a_lost_worker_leaves_the_run_to_the_next() -> None:
     assert run.lose_worker() == (run, ())
 
 
-def test_being_told_to_stop_is_no_attempt() -> None:
+def test_a_worker_asked_to_stop_does_not_count_as_an_attempt() -> None:
     run = started().requeue(1).state
     assert (run.status, run.attempts) == (TaskRunStatus.RETRY_PENDING, 0)
     assert run.requeue(1) == (run, ())
 
 
-def test_a_worker_that_was_taken_for_lost_puts_nothing_back() -> None:
+def test_a_worker_that_was_considered_lost_requeues_nothing() -> None:
     again, _ = started().lose_worker().state.start(LATER)
     assert again.requeue(1) == (again, ()), "it is the second worker's"
     assert again.requeue(2).state.status is TaskRunStatus.RETRY_PENDING
@@ -91,11 +91,11 @@ def test_a_run_completes_once() -> None:
     assert run.complete(OUTCOME, LATER) == (run, ())
 
 
-def test_what_has_ended_stays_as_it_is() -> None:
+def test_an_ended_run_never_changes() -> None:
     completed, _ = started().complete(OUTCOME, LATER)
     failed, events = started().fail(FAILURES.failure("WorkerLost"), LATER)
-    cancelled, told = started().cancel("ann", LATER)
-    assert (names(events), names(told)) == (["ReportFailed"], ["ReportCancelled"])
+    cancelled, cancellation = started().cancel("ann", LATER)
+    assert (names(events), names(cancellation)) == (["ReportFailed"], ["ReportCancelled"])
     for run in (completed, failed, cancelled):
         assert run.ended
         assert run.start(LATER) == (run, ())
@@ -107,7 +107,7 @@ def test_what_has_ended_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("run", [asked(), started(), started().lose_worker().state])
-def test_what_has_not_ended_can_be_cancelled(run: ReportRun) -> None:
+def test_a_run_that_has_not_ended_can_be_cancelled(run: ReportRun) -> None:
     cancelled, _ = run.cancel("bob", LATER)
     assert (cancelled.status, cancelled.cancelled_by) == (TaskRunStatus.CANCELLED, "bob")
 
@@ -127,7 +127,7 @@ def test_a_file_is_called_what_it_shows(parameters: dict[str, Any], name: str) -
     assert asked(**parameters).file_name == name
 
 
-def test_what_was_asked_for_is_read_back() -> None:
+def test_the_requested_parameters_are_read_back() -> None:
     run = asked(by="region", **{"from": "2026-01-01"}, currency="EUR")
     assert ReportRun.model_validate_json(run.model_dump_json(exclude_none=True)) == run
     assert '"from":"2026-01-01"' in run.model_dump_json()
@@ -140,7 +140,7 @@ def test_what_was_asked_for_is_read_back() -> None:
     }
 
 
-def test_a_stored_request_that_is_no_report_any_more_says_which_field() -> None:
+def test_a_stored_request_that_is_no_longer_valid_names_the_field() -> None:
     run = asked()
     parameters = run.parameters.model_copy(update={"by": "moon"})
     text = run.with_changes(parameters=parameters).model_dump_json(exclude_none=True)
@@ -166,7 +166,7 @@ def test_every_failure_has_a_sentence_without_anything_technical() -> None:
     assert "by: no." in FAILURES.failure("BadParameters", "by: no").sentence
 
 
-def test_only_what_may_pass_is_tried_again() -> None:
+def test_only_temporary_failures_are_retried() -> None:
     assert FAILURES.failure("States.HeartbeatTimeout").retryable
     assert FAILURES.failure("UnreadableData").retryable
     assert FAILURES.failure("SQS.AmazonSQSException").retryable

@@ -46,7 +46,7 @@ def test_a_module_is_short_enough_to_be_read(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
-def test_problems_are_told_apart_by_class_and_not_by_slug() -> None:
+def test_problems_are_distinguished_by_class_and_not_by_slug() -> None:
     compared = re.compile(r"\.slug\s*(==|!=|in\b|not in\b)")
     assert [name(path) for path in SERVICES if compared.search(path.read_text("utf-8"))] == []
 

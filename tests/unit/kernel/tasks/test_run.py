@@ -34,7 +34,7 @@ AFTER = {
 
 @pytest.mark.parametrize("name", TRANSITIONS)
 @pytest.mark.parametrize("status", S)
-def test_each_transition_leads_to_its_status_and_is_harmless_elsewhere(
+def test_each_transition_leads_to_its_status_and_changes_nothing_elsewhere(
     name: str, status: TaskRunStatus
 ) -> None:
     run = toy(status=status, attempts=1, started_at=LATER)

@@ -1,4 +1,4 @@
-"""The local lake: fetched once, bounded, one tenant's folder at a time, whoever else is at work."""
+"""The local lake: fetched once, bounded, one tenant's folder at a time, shared by processes."""
 
 import multiprocessing
 import os
@@ -40,7 +40,7 @@ def test_files_are_fetched_once_and_kept(tmp_path: Path) -> None:
     assert store.fetched == {key(1): 1, key(2): 1, key(3): 1}
 
 
-def test_thousands_of_small_files_are_fetched_by_several_hands(tmp_path: Path) -> None:
+def test_thousands_of_small_files_are_fetched_in_parallel(tmp_path: Path) -> None:
     store = store_of(*(key(n, day=f"2026-03-{n % 28 + 1:02d}") for n in range(3000)), size=10)
     with LakeCache(store, tmp_path).files("acme", CONTEXTS) as files:
         assert len(files.paths) == 3000
@@ -111,7 +111,7 @@ def test_files_being_read_are_not_evicted(tmp_path: Path) -> None:
     assert cached(tmp_path) == {key(1, tenant="a"), key(1, tenant="c")}
 
 
-def test_where_everything_is_being_read_the_next_waits_and_can_be_cancelled(tmp_path: Path) -> None:
+def test_a_reader_waits_while_every_file_is_in_use_and_can_be_cancelled(tmp_path: Path) -> None:
     lake = LakeCache(store_of(key(1, tenant="a"), key(1, tenant="b")), tmp_path, limit_bytes=100)
     progress = Recorder(stop=lambda steps: any("disk" in text for _, text in steps))
     with (
@@ -140,7 +140,7 @@ def test_a_file_of_the_wrong_size_is_fetched_again(tmp_path: Path) -> None:
         assert files.paths[0].read_bytes() == store.objects[key(1)]
 
 
-def test_what_a_killed_process_left_half_done_is_swept_away(tmp_path: Path) -> None:
+def test_partial_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     part = tmp_path / (key(9) + ".part")
     part.parent.mkdir(parents=True)
     part.write_bytes(b"half")
@@ -188,7 +188,7 @@ def test_fetching_stops_when_cancelled(tmp_path: Path) -> None:
     assert sum(store.fetched.values()) < 500
 
 
-def test_processes_share_a_cache_without_harm(tmp_path: Path) -> None:
+def test_processes_can_share_a_cache(tmp_path: Path) -> None:
     """Four processes, three tenants, room for two: they evict one another's files all the time."""
     objects = store_of(*(key(n, tenant=t) for t in ("a", "b", "c") for n in range(10))).objects
     context = multiprocessing.get_context("spawn")

@@ -27,24 +27,24 @@ def expected(
     for event in sorted(known, key=lambda f: int(f["sequence"])):
         state[event["subject"]] = event["data"]["current"]
     chosen = []
-    for subject, deal in state.items():
-        if not subject.startswith("opportunity/") or "archived_at" in deal:
+    for subject, opportunity in state.items():
+        if not subject.startswith("opportunity/") or "archived_at" in opportunity:
             continue
-        status = deal["status"]
-        if status == "open" and deal["forecast_category"] == "omitted":
+        status = opportunity["status"]
+        if status == "open" and opportunity["forecast_category"] == "omitted":
             continue
         if report == "pipeline_by_stage" and status != "open":
             continue
         if report == "win_rate" and status == "open":
             continue
-        day = deal.get("expected_close_on" if status == "open" else "closed_on")
+        day = opportunity.get("expected_close_on" if status == "open" else "closed_on")
         if (start or end) and day is None:
             continue
         if (start and day < start) or (end and day > end):
             continue
-        if currency and deal.get("amount", {}).get("currency") != currency:
+        if currency and opportunity.get("amount", {}).get("currency") != currency:
             continue
-        chosen.append((_group(by, deal, day, state), deal))
+        chosen.append((_group(by, opportunity, day, state), opportunity))
     if report == "win_rate":
         money: dict[int, str | None] = {}
     else:
@@ -53,10 +53,10 @@ def expected(
         money = {id(d): d.get("amount", {}).get("currency", alone) for _, d in chosen}
     rows: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     totals: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
-    for group, deal in chosen:
-        tail = () if report == "win_rate" else (money[id(deal)],)
-        rows[(*group, *tail)].append(deal)
-        totals[("Total", *([""] * (len(group) - 1)), *tail)].append(deal)
+    for group, opportunity in chosen:
+        tail = () if report == "win_rate" else (money[id(opportunity)],)
+        rows[(*group, *tail)].append(opportunity)
+        totals[("Total", *([""] * (len(group) - 1)), *tail)].append(opportunity)
     if not totals:
         blanks = [""] if by == "stage" else []
         totals[("Total", *blanks, *(() if report == "win_rate" else (currency,)))] = []
@@ -64,29 +64,29 @@ def expected(
 
 
 def _group(
-    by: str, deal: dict[str, Any], day: str | None, state: dict[str, Any]
+    by: str, opportunity: dict[str, Any], day: str | None, state: dict[str, Any]
 ) -> tuple[str, ...]:
     match by:
         case "none":
             return ("All deals",)
         case "stage":
-            place = state.get(f"pipeline/{deal['pipeline_id']}")
+            place = state.get(f"pipeline/{opportunity['pipeline_id']}")
             names = {stage["key"]: stage["name"] for stage in STAGES}
             if place is None:
-                return (deal["pipeline_id"], deal["stage_name"])
-            return (place["name"], names[deal["stage"]])
+                return (opportunity["pipeline_id"], opportunity["stage_name"])
+            return (place["name"], names[opportunity["stage"]])
         case "month":
             return (day[:7] if day else "(none)",)
         case "product":
-            product = deal.get("product_id")
+            product = opportunity.get("product_id")
             return (state.get(f"product/{product}", {}).get("name", product) or "(none)",)
         case "sector":
-            account = state.get(f"account/{deal.get('account_id')}", {})
+            account = state.get(f"account/{opportunity.get('account_id')}", {})
             return (account.get("sector") or "(none)",)
         case "region":
-            return (deal.get("region") or "(none)",)
+            return (opportunity.get("region") or "(none)",)
         case _:
-            return (deal.get(f"{by}_id") or "(none)",)
+            return (opportunity.get(f"{by}_id") or "(none)",)
 
 
 def _measured(report: str, groups: dict[tuple[Any, ...], list[dict[str, Any]]]) -> Rows:
@@ -109,8 +109,8 @@ def _measures(report: str, deals: list[dict[str, Any]]) -> tuple[Any, ...]:
     return won, amount["won"], average, lost, len(of["open"]), amount["open"]
 
 
-def _amount(deal: dict[str, Any]) -> int:
-    return int(deal.get("amount", {}).get("minor_units", 0))
+def _amount(opportunity: dict[str, Any]) -> int:
+    return int(opportunity.get("amount", {}).get("minor_units", 0))
 
 
 def _round(value: Fraction, step: str = "1") -> Decimal:

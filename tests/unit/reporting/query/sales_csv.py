@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.reporting.query.synthetic import deal, event, money, pipeline
+from tests.unit.reporting.query.synthetic import event, money, opportunity, pipeline
 
 ROOT = Path(__file__).parents[4]
 FOLDER = (
@@ -55,7 +55,7 @@ def events() -> Iterator[dict[str, Any]]:
     for row in deals():
         stage, stage_name, status, probability = STAGES[row["deal_stage"]]
         amount = row["close_value"]
-        yield deal(
+        yield opportunity(
             row["opportunity_id"],
             stage=stage,
             stage_name=stage_name,

@@ -62,7 +62,9 @@ def event(
     }
 
 
-def deal(record: str, sequence: int = 1, *, at: datetime = BEGIN, **current: Any) -> dict[str, Any]:
+def opportunity(
+    record: str, sequence: int = 1, *, at: datetime = BEGIN, **current: Any
+) -> dict[str, Any]:
     """An event about an opportunity; by default an open lead without an amount."""
     stage = {"stage": "lead", "stage_name": "Lead", "status": "open", "probability": 10}
     return event(

@@ -14,7 +14,15 @@ from reporting.lake.cache import LakeFiles
 from reporting.parameters import ReportParameters
 from reporting.query.compute import compute, contexts_for
 from reporting.report import Kind, Report
-from tests.unit.reporting.query.synthetic import BEGIN, deal, event, hours, lay, money, pipeline
+from tests.unit.reporting.query.synthetic import (
+    BEGIN,
+    event,
+    hours,
+    lay,
+    money,
+    opportunity,
+    pipeline,
+)
 from tests.unit.reporting.recorder import Recorder
 
 WON = {"stage": "won", "stage_name": "Won", "status": "won", "probability": 100}
@@ -40,8 +48,8 @@ def test_an_empty_lake_gives_an_empty_report_with_a_total_of_nothing(tmp_path: P
 def test_stages_come_in_the_order_of_their_pipeline(tmp_path: Path) -> None:
     stages = [("negotiation", "Negotiation"), ("lead", "Lead"), ("qualified", "Qualified")]
     events = [pipeline()]
-    events += [deal(f"d-{key}", stage=key, stage_name=name) for key, name in stages]
-    events.append(deal("gone", stage="demo", stage_name="Demo, no longer a stage"))
+    events += [opportunity(f"d-{key}", stage=key, stage_name=name) for key, name in stages]
+    events.append(opportunity("gone", stage="demo", stage_name="Demo, no longer a stage"))
     report = report_of(tmp_path, events, "pipeline_by_stage")
     assert [row[:2] for row in report.rows] == [
         ("Sales", "Lead"),
@@ -55,7 +63,7 @@ def test_the_default_pipeline_is_named_and_ordered_by_its_event_like_any_other(
     tmp_path: Path,
 ) -> None:
     stages = [("negotiation", "Negotiation"), ("lead", "Lead"), ("qualified", "Qualified")]
-    deals = [deal(f"d-{key}", stage=key, stage_name=name) for key, name in stages]
+    deals = [opportunity(f"d-{key}", stage=key, stage_name=name) for key, name in stages]
     report = report_of(tmp_path / "with", [pipeline(), *deals], "pipeline_by_stage")
     assert [row[:2] for row in report.rows] == [
         ("Sales", "Lead"),
@@ -70,25 +78,27 @@ def test_the_default_pipeline_is_named_and_ordered_by_its_event_like_any_other(
     }, "until it is in the lake: its id, and the stages' names of the deals"
 
 
-def test_won_lost_omitted_and_archived_deals_are_not_in_the_pipeline(tmp_path: Path) -> None:
+def test_won_lost_omitted_and_archived_opportunities_are_not_in_the_pipeline(
+    tmp_path: Path,
+) -> None:
     price = {"amount": money(1000)}
     events = [
-        deal("open", **price),
-        deal("won", **price, **WON),
-        deal("lost", **price, **LOST),
-        deal("omitted", **price, forecast_category="omitted"),
-        deal("archived", **price, archived_at="2026-03-01T09:00:00.000Z"),
+        opportunity("open", **price),
+        opportunity("won", **price, **WON),
+        opportunity("lost", **price, **LOST),
+        opportunity("omitted", **price, forecast_category="omitted"),
+        opportunity("archived", **price, archived_at="2026-03-01T09:00:00.000Z"),
     ]
     report = report_of(tmp_path, events, "pipeline_by_stage", by="none")
     assert report.rows == (("All deals", "USD", 1, 1000, 100),)
 
 
-def test_the_weighted_amount_is_rounded_deal_by_deal_half_away_from_zero(tmp_path: Path) -> None:
+def test_each_weighted_amount_is_rounded_half_away_from_zero(tmp_path: Path) -> None:
     cases = [(5, 10, 1), (14, 10, 1), (4, 10, 0), (-5, 10, -1), (-4, 10, 0)]
     largest = 2**53 - 1
     cases.append((largest, 99, (largest * 99 + 50) // 100))
     events = [
-        deal(f"d{n}", owner_id=f"{n}", amount=money(amount), probability=probability)
+        opportunity(f"d{n}", owner_id=f"{n}", amount=money(amount), probability=probability)
         for n, (amount, probability, _) in enumerate(cases)
     ]
     report = report_of(tmp_path, events, "pipeline_by_stage", by="owner")
@@ -100,9 +110,9 @@ def test_the_weighted_amount_is_rounded_deal_by_deal_half_away_from_zero(tmp_pat
 
 def test_two_currencies_are_never_added(tmp_path: Path) -> None:
     events = [
-        deal("a", amount=money(100, "EUR"), owner_id="ann"),
-        deal("b", amount=money(100, "USD"), owner_id="ann"),
-        deal("c", owner_id="ann"),
+        opportunity("a", amount=money(100, "EUR"), owner_id="ann"),
+        opportunity("b", amount=money(100, "USD"), owner_id="ann"),
+        opportunity("c", owner_id="ann"),
     ]
     report = report_of(tmp_path, events, "pipeline_by_stage", by="owner")
     assert report.rows == (
@@ -117,11 +127,11 @@ def test_two_currencies_are_never_added(tmp_path: Path) -> None:
     ]
 
 
-def test_deals_without_an_amount_share_the_row_of_the_only_currency(tmp_path: Path) -> None:
+def test_opportunities_without_an_amount_share_the_row_of_the_only_currency(tmp_path: Path) -> None:
     events = [
-        deal("a", amount=money(100), region="North"),
-        deal("b", region="North"),
-        deal("c", region="South"),
+        opportunity("a", amount=money(100), region="North"),
+        opportunity("b", region="North"),
+        opportunity("c", region="South"),
     ]
     report = report_of(tmp_path, events, "pipeline_by_stage", by="region")
     assert report.rows == (("North", "USD", 2, 100, 10), ("South", "USD", 1, 0, 0))
@@ -129,44 +139,48 @@ def test_deals_without_an_amount_share_the_row_of_the_only_currency(tmp_path: Pa
 
 
 def test_a_single_currency_can_be_asked_for(tmp_path: Path) -> None:
-    events = [deal("a", amount=money(100, "EUR")), deal("b", amount=money(7, "USD")), deal("c")]
+    events = [
+        opportunity("a", amount=money(100, "EUR")),
+        opportunity("b", amount=money(7, "USD")),
+        opportunity("c"),
+    ]
     report = report_of(tmp_path, events, "pipeline_by_stage", by="none", currency="USD")
     assert report.rows == (("All deals", "USD", 1, 7, 1),)
 
 
-def test_win_rates_count_deals_of_every_currency_in_one_row(tmp_path: Path) -> None:
+def test_win_rates_count_opportunities_of_every_currency_in_one_row(tmp_path: Path) -> None:
     events = [
-        deal("a", amount=money(1, "EUR"), **WON),
-        deal("b", amount=money(1, "USD"), **WON),
-        deal("c", **LOST),
-        deal("d"),
+        opportunity("a", amount=money(1, "EUR"), **WON),
+        opportunity("b", amount=money(1, "USD"), **WON),
+        opportunity("c", **LOST),
+        opportunity("d"),
     ]
     report = report_of(tmp_path, events, "win_rate")
     assert report.rows == (("All deals", 2, 1, 3, Decimal("0.6667")),)
 
 
-def test_a_group_without_closed_deals_has_no_row_among_win_rates(tmp_path: Path) -> None:
-    events = [deal("a", owner_id="ann", **WON), deal("b", owner_id="bob")]
+def test_a_group_without_closed_opportunities_has_no_row_among_win_rates(tmp_path: Path) -> None:
+    events = [opportunity("a", owner_id="ann", **WON), opportunity("b", owner_id="bob")]
     report = report_of(tmp_path, events, "win_rate", by="owner")
     assert [row[0] for row in report.rows] == ["ann"]
 
 
-def test_what_a_deal_lacks_is_shown_as_none_and_last(tmp_path: Path) -> None:
+def test_a_missing_attribute_is_shown_as_none_and_last(tmp_path: Path) -> None:
     events = [
-        deal("a", amount=money(900), **WON),
-        deal("b", amount=money(100), team_id="north", **WON),
-        deal("c", amount=money(100), team_id="  ", **WON),
+        opportunity("a", amount=money(900), **WON),
+        opportunity("b", amount=money(100), team_id="north", **WON),
+        opportunity("c", amount=money(100), team_id="  ", **WON),
     ]
     report = report_of(tmp_path, events, "sales_performance", by="team")
     assert [(row[0], row[2]) for row in report.rows] == [("north", 1), ("(none)", 2)]
 
 
-def test_a_deal_is_dated_by_its_closing_or_while_open_by_its_expected_close(tmp_path: Path) -> None:
+def test_an_opportunity_is_dated_by_its_closing_or_its_expected_close(tmp_path: Path) -> None:
     days = {"expected_close_on": "2026-01-15", "closed_on": "2026-02-15"}
     events = [
-        deal("won", **days, **WON),
-        deal("open", expected_close_on="2026-01-15"),
-        deal("never"),
+        opportunity("won", **days, **WON),
+        opportunity("open", expected_close_on="2026-01-15"),
+        opportunity("never"),
     ]
     report = report_of(tmp_path, events, "sales_performance", by="month")
     assert [(row[0], row[2], row[6]) for row in report.rows] == [
@@ -176,8 +190,8 @@ def test_a_deal_is_dated_by_its_closing_or_while_open_by_its_expected_close(tmp_
     ]
 
 
-def test_a_deal_without_a_date_is_in_no_period(tmp_path: Path) -> None:
-    events = [deal("a", **WON), deal("b", closed_on="2026-02-28", **WON)]
+def test_an_opportunity_without_a_date_is_in_no_period(tmp_path: Path) -> None:
+    events = [opportunity("a", **WON), opportunity("b", closed_on="2026-02-28", **WON)]
     assert report_of(tmp_path, events, "win_rate").totals[0][1] == 2
     dated = report_of(tmp_path, events, "win_rate", to="2026-03-31")
     assert dated.totals[0][1] == 1
@@ -188,8 +202,8 @@ def test_products_and_sectors_go_by_their_latest_names(tmp_path: Path) -> None:
         event("product", "p1", 1, {"name": "Box"}),
         event("product", "p1", 2, {"name": "Crate", "archived_at": "2026-03-01T08:00:00.000Z"}),
         event("account", "a1", 1, {"name": "Acme", "sector": "Mining"}),
-        deal("a", product_id="p1", account_id="a1"),
-        deal("b", product_id="unheard-of", account_id="unheard-of"),
+        opportunity("a", product_id="p1", account_id="a1"),
+        opportunity("b", product_id="unheard-of", account_id="unheard-of"),
     ]
     by_product = report_of(tmp_path, events, "pipeline_by_stage", by="product")
     assert [row[0] for row in by_product.rows] == ["Crate", "unheard-of"]
@@ -200,15 +214,15 @@ def test_products_and_sectors_go_by_their_latest_names(tmp_path: Path) -> None:
 def test_the_last_event_is_the_one_with_the_highest_number_not_the_latest_text(
     tmp_path: Path,
 ) -> None:
-    events = [deal("a", n, at=hours(n / 60), amount=money(n)) for n in range(1, 12)]
+    events = [opportunity("a", n, at=hours(n / 60), amount=money(n)) for n in range(1, 12)]
     report = report_of(tmp_path, events[::-1], "pipeline_by_stage", by="none")
     assert report.rows[0][3] == 11  # as text, "9" would be the last
 
 
-def test_a_past_instant_shows_the_deals_as_they_stood(tmp_path: Path) -> None:
+def test_a_past_instant_shows_the_opportunities_as_they_were(tmp_path: Path) -> None:
     events = [
-        deal("a", 1, at=BEGIN, amount=money(10)),
-        deal("a", 2, at=hours(24), amount=money(30), **WON),
+        opportunity("a", 1, at=BEGIN, amount=money(10)),
+        opportunity("a", 2, at=hours(24), amount=money(30), **WON),
     ]
     files = lay(tmp_path, events)
     then = compute(files, asked("sales_performance", by="none"), as_of=hours(24) - timedelta(0, 1))
@@ -219,15 +233,15 @@ def test_a_past_instant_shows_the_deals_as_they_stood(tmp_path: Path) -> None:
 
 
 def test_the_position_is_the_last_event_read_and_counts_each_once(tmp_path: Path) -> None:
-    events = [deal(f"d{n}", at=hours(n)) for n in range(50)]
+    events = [opportunity(f"d{n}", at=hours(n)) for n in range(50)]
     report = report_of(tmp_path, [*events[25:], *events, *events[:9]], "win_rate")
     assert report.position.events == 50
     assert report.position.last_time == hours(49)
     assert report.position.last_id == "opportunity-d49-000001"
 
 
-def test_the_last_event_is_found_wherever_it_lies(tmp_path: Path) -> None:
-    events = [deal(f"d{n}", at=hours(n % 20)) for n in range(40)]
+def test_the_last_event_is_found_in_any_file(tmp_path: Path) -> None:
+    events = [opportunity(f"d{n}", at=hours(n % 20)) for n in range(40)]
     files = lay(tmp_path, events[::-1], per_file=7)  # the newest file has the oldest events
     latest = compute(files, asked("win_rate")).position
     assert (latest.last_time, latest.last_id) == (hours(19), "opportunity-d39-000001")
@@ -243,12 +257,14 @@ def test_only_the_sectors_need_the_customers_events() -> None:
 
 def test_a_value_that_looks_like_sql_is_only_a_value(tmp_path: Path) -> None:
     nasty = "'; DROP TABLE event; --"
-    report = report_of(tmp_path, [deal("a", owner_id=nasty)], "pipeline_by_stage", by="owner")
+    report = report_of(
+        tmp_path, [opportunity("a", owner_id=nasty)], "pipeline_by_stage", by="owner"
+    )
     assert report.rows[0][0] == nasty
 
 
 def test_a_damaged_file_is_named_by_its_place_in_the_lake(tmp_path: Path) -> None:
-    files = lay(tmp_path, [deal("a")])
+    files = lay(tmp_path, [opportunity("a")])
     files.paths[0].write_bytes(gzip.compress(b'{"id": "x", "subject": broken\n'))
     with pytest.raises(LakeUnreadable, match=r"context=opportunities/date=.*0000\.jsonl\.gz"):
         compute(files, asked("win_rate"))
@@ -263,23 +279,23 @@ def _message(files: LakeFiles) -> str:
     return ""
 
 
-def test_a_torn_file_is_refused_rather_than_half_counted(tmp_path: Path) -> None:
-    files = lay(tmp_path, [deal(f"d{n}", name="x" * 500 + str(n)) for n in range(40)])
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    files = lay(tmp_path, [opportunity(f"d{n}", name="x" * 500 + str(n)) for n in range(40)])
     files.paths[0].write_bytes(files.paths[0].read_bytes()[:-200])
     with pytest.raises(LakeUnreadable):
         compute(files, asked("win_rate"))
 
 
 def test_files_outside_the_tenants_folder_cannot_be_read(tmp_path: Path) -> None:
-    ours = lay(tmp_path, [deal("a")])
-    theirs = lay(tmp_path, [deal("b")], tenant="globex")
+    ours = lay(tmp_path, [opportunity("a")])
+    theirs = lay(tmp_path, [opportunity("b")], tenant="globex")
     with pytest.raises(Exception, match="file system operations are disabled"):
         compute(LakeFiles(ours.tenant, ours.folder, theirs.paths), asked("win_rate"))
 
 
 def test_progress_grows_to_the_end_and_says_what_happens(tmp_path: Path) -> None:
     progress = Recorder()
-    files = lay(tmp_path, [deal(f"d{n}") for n in range(20)])
+    files = lay(tmp_path, [opportunity(f"d{n}") for n in range(20)])
     compute(files, asked("win_rate"), progress=progress)
     fractions = [fraction for fraction, _ in progress.steps]
     assert fractions == sorted(fractions)
@@ -290,18 +306,22 @@ def test_progress_grows_to_the_end_and_says_what_happens(tmp_path: Path) -> None
 def test_a_cancelled_report_stops_at_the_next_step(tmp_path: Path) -> None:
     progress = Recorder(stop=bool)
     with pytest.raises(Interrupted):
-        compute(lay(tmp_path, [deal("a")]), asked("win_rate"), progress=progress)
+        compute(lay(tmp_path, [opportunity("a")]), asked("win_rate"), progress=progress)
     assert len(progress.steps) == 1
 
 
 def test_the_greatest_come_first(tmp_path: Path) -> None:
-    events = [deal(f"d{n}", owner_id=f"agent {n}", amount=money(100 * n), **WON) for n in (3, 1, 2)]
+    events = [
+        opportunity(f"d{n}", owner_id=f"agent {n}", amount=money(100 * n), **WON) for n in (3, 1, 2)
+    ]
     report = report_of(tmp_path, events, "sales_performance")
     assert [row[0] for row in report.rows] == ["agent 3", "agent 2", "agent 1"]
 
 
 def test_a_chart_has_a_dozen_bars_and_says_the_rest(tmp_path: Path) -> None:
-    events = [deal(f"d{n}", owner_id=f"o{n}", amount=money(100 + n), **WON) for n in range(15)]
+    events = [
+        opportunity(f"d{n}", owner_id=f"o{n}", amount=money(100 + n), **WON) for n in range(15)
+    ]
     [chart] = report_of(tmp_path, events, "sales_performance").charts
     assert chart.labels[:2] == ("o14", "o13")
     assert len(chart.labels) == 12
@@ -311,7 +331,9 @@ def test_a_chart_has_a_dozen_bars_and_says_the_rest(tmp_path: Path) -> None:
 
 def test_a_chart_of_months_shows_the_latest_in_order(tmp_path: Path) -> None:
     months = [date(2024 + n // 12, n % 12 + 1, 1).isoformat() for n in range(14)]
-    events = [deal(f"d{n}", closed_on=day, **(LOST if n else WON)) for n, day in enumerate(months)]
+    events = [
+        opportunity(f"d{n}", closed_on=day, **(LOST if n else WON)) for n, day in enumerate(months)
+    ]
     [chart] = report_of(tmp_path, events, "win_rate", by="month").charts
     assert chart.labels[0] == "2024-03"
     assert chart.labels[-1] == "2025-02"
@@ -319,6 +341,6 @@ def test_a_chart_of_months_shows_the_latest_in_order(tmp_path: Path) -> None:
     assert chart.in_order
 
 
-def test_without_amounts_a_chart_counts_deals(tmp_path: Path) -> None:
-    [chart] = report_of(tmp_path, [deal("a"), deal("b")], "pipeline_by_stage").charts
+def test_without_amounts_a_chart_counts_opportunities(tmp_path: Path) -> None:
+    [chart] = report_of(tmp_path, [opportunity("a"), opportunity("b")], "pipeline_by_stage").charts
     assert (chart.unit, chart.series[0].values) == (Kind.INT, (2,))

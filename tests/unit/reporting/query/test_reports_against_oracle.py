@@ -16,13 +16,13 @@ from reporting.report import Report
 from tests.unit.reporting.query.oracle import Rows, expected
 from tests.unit.reporting.query.synthetic import (
     STAGES,
-    deal,
     delivered_badly,
     event,
     hours,
     instant,
     lay,
     money,
+    opportunity,
     pipeline,
 )
 
@@ -32,11 +32,11 @@ AMOUNTS = st.builds(
     st.integers(-(10**6), 10**6) | st.integers(-(2**53), 2**53) | st.sampled_from([0, 1, 5, 50]),
     st.sampled_from(["USD", "EUR", "JPY"]),
 )
-LETTERS = st.sampled_from(["a", "b", "c", "Ä", "=1+1"])
+NAMES = st.sampled_from(["a", "b", "c", "Ä", "=1+1"])
 
 
 @st.composite
-def deal_states(draw: st.DrawFn) -> dict[str, Any]:
+def opportunity_states(draw: st.DrawFn) -> dict[str, Any]:
     """One state of a deal, with everything that can be absent now and then absent."""
     stage = draw(st.sampled_from(STAGES))
     return {
@@ -50,9 +50,9 @@ def deal_states(draw: st.DrawFn) -> dict[str, Any]:
         "expected_close_on": draw(st.none() | DAYS),
         "closed_on": draw(st.none() | DAYS) if stage["kind"] != "open" else None,
         "archived_at": draw(st.sampled_from([None] * 5 + ["2026-03-01T00:00:00.000Z"])),
-        "owner_id": draw(st.none() | LETTERS),
-        "team_id": draw(st.none() | LETTERS),
-        "region": draw(st.none() | LETTERS),
+        "owner_id": draw(st.none() | NAMES),
+        "team_id": draw(st.none() | NAMES),
+        "region": draw(st.none() | NAMES),
         "product_id": draw(st.sampled_from([None, "p1", "p2", "p3"])),
         "account_id": draw(st.sampled_from([None, "a1", "a2", "a3"])),
     }
@@ -69,10 +69,10 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
     events.append(event("account", "a2", 1, {"name": "Without a sector"}))
     events.append(event("contact", "c1", 1, {"first_name": "Ann", "account_id": "a1"}))
     for number, states in enumerate(
-        draw(st.lists(st.lists(deal_states(), min_size=1, max_size=3)))
+        draw(st.lists(st.lists(opportunity_states(), min_size=1, max_size=3)))
     ):
         for sequence, state in enumerate(states, 1):
-            events.append(deal(f"d{number}", sequence, at=hours(sequence), **state))
+            events.append(opportunity(f"d{number}", sequence, at=hours(sequence), **state))
     return events
 
 
@@ -82,7 +82,7 @@ EVERY = [(report, by) for report, groupings in GROUPINGS.items() for by in group
 @pytest.mark.parametrize(("report", "by"), EVERY)
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_a_report_says_what_the_oracle_says(report: str, by: str, data: st.DataObject) -> None:
+def test_a_report_equals_the_oracle(report: str, by: str, data: st.DataObject) -> None:
     events = data.draw(histories())
     start, end = data.draw(st.sampled_from([(None, None), ("2026-02-01", "2026-03-31")]))
     currency = data.draw(st.sampled_from([None, None, "EUR"]))
@@ -116,7 +116,7 @@ def keyed(report: Report, rows: tuple[tuple[Any, ...], ...]) -> Rows:
 def test_the_period_is_inclusive_on_both_days(tmp_path: Path) -> None:
     first = date(2026, 2, 1)
     events = [
-        deal(f"d{n}", status="won", closed_on=(first + timedelta(n - 1)).isoformat())
+        opportunity(f"d{n}", status="won", closed_on=(first + timedelta(n - 1)).isoformat())
         for n in range(4)
     ]
     asked = {"report": "win_rate", "from": "2026-02-01", "to": "2026-02-02"}

@@ -31,7 +31,7 @@ def report_of(files: LakeFiles, name: str, **more: Any) -> Report:
     return compute(files, ReportParameters.model_validate({"report": name} | more))
 
 
-def test_the_win_rate_is_63_15_percent_of_6711_closed_deals(files: LakeFiles) -> None:
+def test_the_win_rate_is_63_15_percent_of_6711_closed_opportunities(files: LakeFiles) -> None:
     [(_, won, lost, closed, rate)] = report_of(files, "win_rate").rows
     assert (won, lost, closed, str(rate)) == (4238, 2473, 6711, "0.6315")
 
@@ -42,7 +42,9 @@ def test_revenue_and_the_open_pipeline_are_the_published_ones(files: LakeFiles) 
     assert total[6] == 1589 + 500
 
 
-def test_prospecting_deals_count_once_although_they_have_no_amount(files: LakeFiles) -> None:
+def test_prospecting_opportunities_count_once_although_they_have_no_amount(
+    files: LakeFiles,
+) -> None:
     rows = report_of(files, "pipeline_by_stage").rows
     assert [row[:4] for row in rows] == [
         ("Sales", "Lead", None, 500),
@@ -73,7 +75,7 @@ def test_every_grouping_equals_a_count_of_the_csv(files: LakeFiles, by: str) -> 
         assert (currency, won_, revenue_, lost_, open_) == expected
 
 
-def test_a_quarter_is_the_deals_closed_in_it(files: LakeFiles) -> None:
+def test_a_quarter_has_the_opportunities_closed_in_it(files: LakeFiles) -> None:
     period = {"from": "2017-04-01", "to": "2017-06-30"}
     [row] = report_of(files, "win_rate", **period).rows
     closed = [d["deal_stage"] for d in deals() if "2017-04-01" <= d["close_date"] <= "2017-06-30"]

@@ -226,7 +226,7 @@ def text_of(path: Path) -> str:
     return "\n".join(page.extract_text() for page in PdfReader(BytesIO(path.read_bytes())).pages)
 
 
-def test_pdf_says_whose_figures_of_when_out_of_which_events(tmp_path: Path) -> None:
+def test_pdf_names_tenant_time_and_stream_position(tmp_path: Path) -> None:
     asked = report(ANN, charts=(CHART,), currency="USD", as_of=datetime(2026, 4, 2, tzinfo=UTC))
     text = text_of(written(asked, "pdf", tmp_path))
     for part in (

@@ -1,40 +1,40 @@
-"""Deals taken over from another system, and taken over again when that system mended them."""
+"""Opportunities imported from another system, and imported again after corrections there."""
 
 from typing import Any
 
 import pytest
 
 from kernel.domain.ids import new_id
-from tests.component.conftest import ApiClient, deal_events, published
+from tests.component.conftest import ApiClient, opportunity_events, published
 from tests.component.opportunities.conftest import STAGES
 
 ROW = {"name": "Old", "external_ids": {"crm": "7"}}
 LOST = {**ROW, "stage": "lost", "lost_reason": "price", "closed_on": "2026-03-01"}
 
 
-def taken_over(api: ApiClient, **row: Any) -> Any:
+def import_row(api: ApiClient, **row: Any) -> Any:
     """The result of the one row."""
     (result,) = api("POST", "/opportunities/batch", {"items": [{**ROW, **row}]}).json["results"]
     return result
 
 
 def stored(api: ApiClient) -> Any:
-    (deal,) = api("GET", "/opportunities?external_id=crm:7").json["items"]
-    return deal
+    (opportunity,) = api("GET", "/opportunities?external_id=crm:7").json["items"]
+    return opportunity
 
 
 @pytest.mark.parametrize("stage", [{"stage": "lost"}, {}])
-def test_how_a_closed_deal_ended_is_corrected_and_an_event_says_so(
+def test_the_close_details_of_an_imported_opportunity_are_corrected_with_an_event(
     api: ApiClient, cloud: Any, stage: dict[str, str]
 ) -> None:
-    taken_over(api, **LOST)
-    result = taken_over(api, **stage, closed_on="2026-02-01", lost_reason="budget", region="North")
+    import_row(api, **LOST)
+    result = import_row(api, **stage, closed_on="2026-02-01", lost_reason="budget", region="North")
     assert (result["status"], result["version"]) == (200, 2)
-    deal = stored(api)
-    assert (deal["closed_on"], deal["lost_reason"]) == ("2026-02-01", "budget")
-    assert (deal["status"], deal["region"]) == ("lost", "North")
-    *_, event = deal_events(cloud)
-    assert len(deal_events(cloud)) == 3
+    opportunity = stored(api)
+    assert (opportunity["closed_on"], opportunity["lost_reason"]) == ("2026-02-01", "budget")
+    assert (opportunity["status"], opportunity["region"]) == ("lost", "North")
+    *_, event = opportunity_events(cloud)
+    assert len(opportunity_events(cloud)) == 3
     assert (event["type"], event["origin"]) == ("OpportunityUpdated", "import")
     assert sorted(event["data"]["changed"]) == ["closed_on", "lost_reason", "region"]
     assert event["data"]["previous"] == {
@@ -42,25 +42,25 @@ def test_how_a_closed_deal_ended_is_corrected_and_an_event_says_so(
         "closed_on": "2026-03-01",
         "lost_reason": "price",
     }
-    assert event["data"]["current"] == deal
-    assert taken_over(api, **LOST | {"closed_on": "2026-02-01", "lost_reason": "budget"}) == {
+    assert event["data"]["current"] == opportunity
+    assert import_row(api, **LOST | {"closed_on": "2026-02-01", "lost_reason": "budget"}) == {
         **result,
         "version": 2,
     }
 
 
-def test_what_a_row_does_not_say_of_the_end_stays(api: ApiClient) -> None:
-    taken_over(api, **LOST)
-    assert taken_over(api, stage="lost", lost_reason=None, closed_on=None)["version"] == 1
-    taken_over(api, closed_on="2026-04-01")
+def test_close_details_that_a_row_omits_stay(api: ApiClient) -> None:
+    import_row(api, **LOST)
+    assert import_row(api, stage="lost", lost_reason=None, closed_on=None)["version"] == 1
+    import_row(api, closed_on="2026-04-01")
     assert (stored(api)["closed_on"], stored(api)["lost_reason"]) == ("2026-04-01", "price")
 
 
-def test_a_corrected_closing_day_moves_the_deal_in_its_column(api: ApiClient) -> None:
-    taken_over(api, **LOST)
-    taken_over(api, closed_on="2025-12-31")
+def test_a_corrected_closing_day_moves_the_opportunity_in_its_column(api: ApiClient) -> None:
+    import_row(api, **LOST)
+    import_row(api, closed_on="2025-12-31")
     column = "/opportunities?stage=lost&close_from=2025-12-01&close_to=2025-12-31"
-    assert [deal["name"] for deal in api("GET", column).json["items"]] == ["Old"]
+    assert [opportunity["name"] for opportunity in api("GET", column).json["items"]] == ["Old"]
 
 
 @pytest.mark.parametrize(
@@ -76,24 +76,24 @@ def test_a_corrected_closing_day_moves_the_deal_in_its_column(api: ApiClient) ->
         ({"lost_reason": "  "}, "lost_reason"),
     ],
 )
-def test_a_correction_that_cannot_be_made_names_the_field_and_changes_nothing(
+def test_an_invalid_correction_names_the_field_and_changes_nothing(
     api: ApiClient, cloud: Any, row: dict[str, str], field: str
 ) -> None:
-    taken_over(api, **LOST)
+    import_row(api, **LOST)
     before = stored(api)
-    result = taken_over(api, **{**row, "name": "New"})
+    result = import_row(api, **{**row, "name": "New"})
     assert result["status"] == 422
     assert [error["field"] for error in result["problem"]["errors"]] == [field]
     assert stored(api) == before
-    assert len(deal_events(cloud)) == 2
+    assert len(opportunity_events(cloud)) == 2
 
 
-def test_a_deal_stays_in_the_pipeline_it_is_in(api: ApiClient) -> None:
+def test_an_opportunity_stays_in_its_pipeline(api: ApiClient) -> None:
     pipeline = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json["id"]
-    assert taken_over(api, pipeline_id=pipeline)["status"] == 201
-    assert taken_over(api, pipeline_id=pipeline, stage="won")["status"] == 200
-    assert taken_over(api, name="Newer")["status"] == 200, "which names no pipeline"
-    refused = taken_over(api, pipeline_id="default")
+    assert import_row(api, pipeline_id=pipeline)["status"] == 201
+    assert import_row(api, pipeline_id=pipeline, stage="won")["status"] == 200
+    assert import_row(api, name="Newer")["status"] == 200, "which names no pipeline"
+    refused = import_row(api, pipeline_id="default")
     assert refused["problem"]["errors"] == [
         {"field": "pipeline_id", "message": f"cannot change; the opportunity is in {pipeline}"}
     ]
@@ -111,18 +111,18 @@ def test_a_deal_stays_in_the_pipeline_it_is_in(api: ApiClient) -> None:
         ({"stage": "won", "closed_on": "2026-01-01", "opened_on": "2026-01-02"}, "closed_on"),
     ],
 )
-def test_an_end_that_does_not_fit_the_stage_is_refused(
+def test_close_details_that_do_not_fit_the_stage_are_refused(
     api: ApiClient, cloud: Any, placed: dict[str, str], field: str
 ) -> None:
     answer = api("POST", "/opportunities", {"name": "New", **placed})
     assert answer.status == 422, answer.text
     assert [error["field"] for error in answer.json["errors"]] == [field]
-    assert taken_over(api, **placed)["problem"]["errors"] == answer.json["errors"]
+    assert import_row(api, **placed)["problem"]["errors"] == answer.json["errors"]
     assert published(cloud) == []
 
 
-def test_a_deal_that_ended_is_not_said_to_have_begun_later(api: ApiClient) -> None:
-    taken_over(api, **LOST)
+def test_a_closed_opportunity_does_not_open_after_its_closing_day(api: ApiClient) -> None:
+    import_row(api, **LOST)
     path = f"/opportunities/{stored(api)['id']}"
     refused = api("PATCH", path, {"opened_on": "2026-03-02"}, {"if-match": "*"})
     assert refused.status == 422

@@ -19,14 +19,14 @@ from reporting.bootstrap import repository, runs
 from reporting.job_errors import LakeUnreadable, TooComplex
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import left, until
-from tests.component.reporting.conftest import LAKE, deal, into_lake
+from tests.component.reporting.conftest import LAKE, into_lake, opportunity
 from tests.component.reporting.running import Running, a_task, content, seen, with_parameters
 
 Ask = Callable[..., dict[str, Any]]
 MAX_ATTEMPTS = RetryPolicy().max_attempts
 
 
-def test_a_run_that_no_worker_takes_waits_on_and_is_made_in_the_end(
+def test_a_run_that_no_worker_takes_waits_and_completes_in_the_end(
     api: ApiClient, ask: Ask, impatient: Running
 ) -> None:
     run = ask()
@@ -81,7 +81,7 @@ def test_events_that_cannot_be_read_are_tried_again_and_then_fail_in_plain_words
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_what_may_pass_is_tried_again(
+def test_a_temporary_failure_is_retried(
     api: ApiClient,
     ask: Ask,
     running: Running,
@@ -114,7 +114,7 @@ def test_what_may_pass_is_tried_again(
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value,
 )
-def test_what_will_not_help_to_repeat_fails_at_once(
+def test_a_permanent_failure_fails_at_once(
     api: ApiClient,
     ask: Ask,
     running: Running,
@@ -135,7 +135,7 @@ def test_what_will_not_help_to_repeat_fails_at_once(
     assert str(fault) not in failed["reason"] or not str(fault)
 
 
-def test_a_request_that_is_no_report_any_more_fails_with_the_field(
+def test_a_request_that_is_no_longer_a_valid_report_fails_with_the_field(
     api: ApiClient, ask: Ask, running: Running
 ) -> None:
     run = ask()
@@ -148,7 +148,7 @@ def test_a_request_that_is_no_report_any_more_fails_with_the_field(
     assert running.machine.entered(run["id"]) == ["Validate", "Fail", "Failed"]
 
 
-def test_a_step_that_stumbles_is_repeated(
+def test_a_failing_step_is_repeated(
     api: ApiClient, ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     complete, calls = runs().complete, []
@@ -168,11 +168,11 @@ def test_a_step_that_stumbles_is_repeated(
 
 
 def test_a_report_made_twice_has_the_outcome_of_the_first(ask: Ask, running: Running) -> None:
-    into_lake(deal("won"))
+    into_lake(opportunity("won"))
     run, job = ask(), running.job()
     first = job.run(a_task(run), JobControl())
     file = content(run)
-    into_lake(deal("won"))  # the second one would see more
+    into_lake(opportunity("won"))  # the second one would see more
     assert job.run(a_task(run), JobControl()) == first
     assert content(run) == file
     assert first["totals"][0]["won"] == 1
@@ -182,7 +182,7 @@ def test_two_workers_that_finish_at_once_agree(
     ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One was given up for lost and ends after all: neither knows of the other's file."""
-    into_lake(deal("won"))
+    into_lake(opportunity("won"))
     run, job = ask(), running.job()
     stock, both = reporting.jobs.report.render, threading.Barrier(2, timeout=20)
 
@@ -199,7 +199,7 @@ def test_two_workers_that_finish_at_once_agree(
     threads = [threading.Thread(target=one)]
     threads[0].start()
     until(lambda: both.n_waiting == 1)
-    into_lake(deal("won"))
+    into_lake(opportunity("won"))
     threads.append(threading.Thread(target=one))
     threads[1].start()
     for thread in threads:
@@ -212,10 +212,10 @@ def computed_again(*_: Any, **__: Any) -> None:
     pytest.fail("computed again")
 
 
-def test_a_file_that_is_there_is_not_made_again(
+def test_an_existing_file_is_not_made_again(
     ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its worker died after storing it, or could not tell."""
+    """Its worker died after storing it, or could not report it."""
     run, job = ask(), running.job()
     first = job.run(a_task(run), JobControl())
     monkeypatch.setattr(
@@ -250,7 +250,7 @@ def test_a_report_that_keeps_killing_its_workers_is_refused(ask: Ask, running: R
 def test_nothing_temporary_is_left(ask: Ask, running: Running, tmp_path: Path) -> None:
     import tempfile
 
-    into_lake(deal("won"))
+    into_lake(opportunity("won"))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     tempfile.tempdir = str(scratch)

@@ -6,43 +6,47 @@ import pytest
 
 from kernel.domain.ids import new_id
 from kernel.storage.table import Table
-from tests.component.conftest import ApiClient, deal_events
+from tests.component.conftest import ApiClient, opportunity_events
 
 
-def a_deal(api: ApiClient, **fields: Any) -> Any:
+def an_opportunity(api: ApiClient, **fields: Any) -> Any:
     answer = api("POST", "/opportunities", {"name": "Big one", **fields})
     assert answer.status == 201, answer.text
     return answer
 
 
-def test_winning_an_open_deal_stores_the_state_and_the_event(api: ApiClient, cloud: Any) -> None:
-    deal = a_deal(api, amount={"minor_units": 105400, "currency": "USD"})
-    won = api("POST", f"/opportunities/{deal.json['id']}/won", {}, deal.etag)
+def test_winning_an_open_opportunity_stores_the_state_and_the_event(
+    api: ApiClient, cloud: Any
+) -> None:
+    opportunity = an_opportunity(api, amount={"minor_units": 105400, "currency": "USD"})
+    won = api("POST", f"/opportunities/{opportunity.json['id']}/won", {}, opportunity.etag)
     assert won.status == 200, won.text
     assert (won.json["status"], won.json["stage"], won.json["version"]) == ("won", "won", 2)
     assert won.headers["etag"] == '"2"'
-    created, event = deal_events(cloud)
+    created, event = opportunity_events(cloud)
     assert [created["type"], event["type"]] == ["OpportunityCreated", "OpportunityWon"]
     assert [created["sequence"], event["sequence"]] == ["1", "2"]
     assert event["data"]["current"]["amount"] == {"minor_units": 105400, "currency": "USD"}
     assert event["data"]["current"]["version"] == 2
     assert "tenant_id" not in event["data"]["current"]
     assert "tenant_id" not in won.json
-    assert api("GET", f"/opportunities/{deal.json['id']}").json == won.json
+    assert api("GET", f"/opportunities/{opportunity.json['id']}").json == won.json
 
 
-def test_a_deal_that_changes_hands_keeps_its_team_unless_told(api: ApiClient, cloud: Any) -> None:
-    deal = a_deal(api, team_id="north")
-    path, any_version = f"/opportunities/{deal.json['id']}", {"if-match": "*"}
+def test_a_reassigned_opportunity_keeps_its_team_unless_a_team_is_given(
+    api: ApiClient, cloud: Any
+) -> None:
+    opportunity = an_opportunity(api, team_id="north")
+    path, any_version = f"/opportunities/{opportunity.json['id']}", {"if-match": "*"}
     assert api("POST", f"{path}/owner", {"owner_id": "bob"}, any_version).json["team_id"] == "north"
     same = api("POST", f"{path}/owner", {"owner_id": "bob"}, any_version).json
     assert (same["team_id"], same["version"]) == ("north", 2), "nothing changed"
     none = api("POST", f"{path}/owner", {"owner_id": "bob", "team_id": None}, any_version).json
     assert ("team_id" in none, none["version"]) == (False, 3)
-    assert deal_events(cloud)[-1]["data"]["previous_team_id"] == "north"
+    assert opportunity_events(cloud)[-1]["data"]["previous_team_id"] == "north"
 
 
-def test_a_product_that_was_just_made_is_one(
+def test_a_product_created_a_moment_ago_can_be_used(
     api: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     product = api("POST", "/products", {"name": "New"}).json["id"]
@@ -52,15 +56,15 @@ def test_a_product_that_was_just_made_is_one(
         return get(table, pk, sk, consistent=consistent) if consistent else None
 
     monkeypatch.setattr(Table, "get", lagging)
-    assert a_deal(api, product_id=product).json["product_id"] == product
+    assert an_opportunity(api, product_id=product).json["product_id"] == product
     unknown = api("POST", "/opportunities", {"name": "x", "product_id": new_id()})
     assert (unknown.status, unknown.json["errors"][0]["field"]) == (422, "product_id")
 
 
-def test_a_won_deal_cannot_be_won_again_or_moved(api: ApiClient) -> None:
-    deal = a_deal(api)
-    path = f"/opportunities/{deal.json['id']}"
-    won = api("POST", f"{path}/won", {}, deal.etag)
+def test_a_won_opportunity_cannot_be_won_again_or_moved(api: ApiClient) -> None:
+    opportunity = an_opportunity(api)
+    path = f"/opportunities/{opportunity.json['id']}"
+    won = api("POST", f"{path}/won", {}, opportunity.etag)
     assert api("POST", f"{path}/won", {}, won.etag).json["type"] == (
         "urn:zebros:problem:rule-violation"
     )
@@ -68,11 +72,11 @@ def test_a_won_deal_cannot_be_won_again_or_moved(api: ApiClient) -> None:
 
 
 def test_a_change_needs_the_current_version(api: ApiClient) -> None:
-    deal = a_deal(api)
-    path = f"/opportunities/{deal.json['id']}"
+    opportunity = an_opportunity(api)
+    path = f"/opportunities/{opportunity.json['id']}"
     assert api("PATCH", path, {"name": "x"}).status == 428
-    assert api("PATCH", path, {"name": "New"}, deal.etag).json["name"] == "New"
-    stale = api("PATCH", path, {"name": "y"}, deal.etag)
+    assert api("PATCH", path, {"name": "New"}, opportunity.etag).json["name"] == "New"
+    stale = api("PATCH", path, {"name": "y"}, opportunity.etag)
     assert (stale.status, stale.json["type"]) == (412, "urn:zebros:problem:stale-version")
     assert api("PATCH", path, {"name": "z"}, {"if-match": "*"}).status == 200
 
@@ -81,20 +85,18 @@ OWNERS = {"owner_id": "bob", "team_id": "south"}
 
 
 @pytest.mark.parametrize("way", ["verb", "change", "import"])
-def test_another_owner_is_one_event_whichever_way_it_came(
-    api: ApiClient, cloud: Any, way: str
-) -> None:
-    deal = a_deal(api, external_ids={"crm": "1"})
-    path = f"/opportunities/{deal.json['id']}"
+def test_a_new_owner_is_one_event_by_any_route(api: ApiClient, cloud: Any, way: str) -> None:
+    opportunity = an_opportunity(api, external_ids={"crm": "1"})
+    path = f"/opportunities/{opportunity.json['id']}"
     match way:
         case "verb":
-            api("POST", f"{path}/owner", OWNERS, deal.etag)
+            api("POST", f"{path}/owner", OWNERS, opportunity.etag)
         case "change":
-            api("PATCH", path, OWNERS, deal.etag)
+            api("PATCH", path, OWNERS, opportunity.etag)
         case "import":
             row = {"name": "Big one", "external_ids": {"crm": "1"}, **OWNERS}
             api("POST", "/opportunities/batch", {"items": [row]})
-    _, event = deal_events(cloud)
+    _, event = opportunity_events(cloud)
     assert event["type"] == "OpportunityReassigned"
     assert event["data"]["previous_owner_id"] == "ann"
     assert event["data"]["previous_team_id"] == "north"
@@ -102,24 +104,24 @@ def test_another_owner_is_one_event_whichever_way_it_came(
 
 
 @pytest.mark.parametrize("team", ["south", None])
-def test_another_team_alone_is_told_with_the_team_it_was(
+def test_a_new_team_alone_is_an_event_with_the_previous_team(
     api: ApiClient, cloud: Any, team: str | None
 ) -> None:
-    deal = a_deal(api)
-    assert deal.json["team_id"] == "north"
-    api("PATCH", f"/opportunities/{deal.json['id']}", {"team_id": team}, deal.etag)
-    _, event = deal_events(cloud)
+    opportunity = an_opportunity(api)
+    assert opportunity.json["team_id"] == "north"
+    api("PATCH", f"/opportunities/{opportunity.json['id']}", {"team_id": team}, opportunity.etag)
+    _, event = opportunity_events(cloud)
     assert event["type"] == "OpportunityReassigned"
     assert event["data"]["current"].get("team_id") == team
-    before = {name: told for name, told in event["data"].items() if name != "current"}
+    before = {name: value for name, value in event["data"].items() if name != "current"}
     assert before == {"previous_owner_id": "ann", "previous_team_id": "north"}
 
 
 def test_a_change_of_owner_name_and_amount_is_three_events(api: ApiClient, cloud: Any) -> None:
-    deal = a_deal(api)
+    opportunity = an_opportunity(api)
     patch = {**OWNERS, "name": "New", "amount": {"minor_units": 1, "currency": "USD"}}
-    api("PATCH", f"/opportunities/{deal.json['id']}", patch, deal.etag)
-    _, updated, *others = deal_events(cloud)
+    api("PATCH", f"/opportunities/{opportunity.json['id']}", patch, opportunity.etag)
+    _, updated, *others = opportunity_events(cloud)
     assert updated["data"]["changed"] == ["owner_id", "team_id", "name", "amount"]
     assert [event["type"] for event in (updated, *others)] == [
         "OpportunityUpdated",
@@ -137,22 +139,22 @@ def test_a_repeated_key_replays_the_answer_and_another_body_is_refused(
     assert (again.status, again.text) == (201, first.text)
     assert again.headers["idempotency-replayed"] == "true"
     assert again.headers["etag"] == first.headers["etag"]
-    assert len(deal_events(cloud)) == 1
+    assert len(opportunity_events(cloud)) == 1
     other = api("POST", "/opportunities", {"name": "Other"}, key)
     assert (other.status, other.json["type"]) == (422, "urn:zebros:problem:idempotency-key-reused")
 
 
 def test_another_tenant_sees_nothing(api: ApiClient) -> None:
-    deal = a_deal(api)
+    opportunity = an_opportunity(api)
     other = api.as_(tenant="globex")
-    path = f"/opportunities/{deal.json['id']}"
+    path = f"/opportunities/{opportunity.json['id']}"
     assert other("GET", path).status == 404
-    assert other("PATCH", path, {"name": "x"}, deal.etag).status == 404
+    assert other("PATCH", path, {"name": "x"}, opportunity.etag).status == 404
     assert other("GET", "/opportunities?owner_id=ann").json["items"] == []
 
 
 def test_lists_page_through_everything_once(api: ApiClient) -> None:
-    ids = {a_deal(api, name=f"d{i}").json["id"] for i in range(7)}
+    ids = {an_opportunity(api, name=f"d{i}").json["id"] for i in range(7)}
     seen: list[str] = []
     path = "/opportunities?limit=3"
     cursor = ""
@@ -170,7 +172,7 @@ def test_lists_page_through_everything_once(api: ApiClient) -> None:
     assert (foreign.status, foreign.json["errors"][0]["field"]) == (422, "cursor")
 
 
-def test_a_batch_lands_the_good_rows_and_names_the_bad_one(api: ApiClient, cloud: Any) -> None:
+def test_a_batch_stores_the_good_rows_and_names_the_bad_one(api: ApiClient, cloud: Any) -> None:
     items: list[dict[str, Any]] = [
         {"name": f"d{i}", "external_ids": {"crm": str(i)}} for i in range(4)
     ]
@@ -192,7 +194,7 @@ def test_a_batch_lands_the_good_rows_and_names_the_bad_one(api: ApiClient, cloud
     assert fields == {"name", "amount.minor_units"}
     again = api("POST", "/opportunities/batch", {"items": items})
     assert [r["status"] for r in again.json["results"]] == [200, 422, 200, 200, 200]
-    stored = deal_events(cloud)
+    stored = opportunity_events(cloud)
     assert len(stored) == 5
     assert {f["origin"] for f in stored} == {"import"}
     assert api("GET", "/opportunities?external_id=crm:9").json["items"][0]["closed_on"] == (
@@ -228,7 +230,7 @@ def test_a_filter_that_cannot_be_served_is_refused(api: ApiClient, path: str, fi
     assert answer.json["errors"][0]["field"] == field
 
 
-def test_a_pipeline_that_is_not_there_is_a_wrong_field(api: ApiClient) -> None:
+def test_an_unknown_pipeline_is_a_wrong_field(api: ApiClient) -> None:
     unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
     for answer in (
         api("POST", "/opportunities", {"name": "x", "pipeline_id": unknown}),

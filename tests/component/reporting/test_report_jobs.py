@@ -12,14 +12,14 @@ import pytest
 from kernel.tasks.job import JobControl
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import left, until
-from tests.component.reporting.conftest import FILES, deal, into_lake
+from tests.component.reporting.conftest import FILES, into_lake, opportunity
 from tests.component.reporting.running import Running, a_task, content, seen, stored
 
 Ask = Callable[..., dict[str, Any]]
 
 
 def test_a_report_that_is_asked_for_is_made(api: ApiClient, ask: Ask, running: Running) -> None:
-    into_lake(*(deal("won") for _ in range(3)), deal("lost"), deal("open"))
+    into_lake(*(opportunity("won") for _ in range(3)), opportunity("lost"), opportunity("open"))
     run = ask()
     running.relay()
     with running.worker():
@@ -52,7 +52,9 @@ def test_a_report_that_is_asked_for_is_made(api: ApiClient, ask: Ask, running: R
 def test_every_format_is_stored_as_what_it_is(
     ask: Ask, running: Running, format_: str, media_type: str, begins: bytes
 ) -> None:
-    into_lake(deal("won"), deal("lost", amount=None), deal("won", region="=cmd()"))
+    into_lake(
+        opportunity("won"), opportunity("lost", amount=None), opportunity("won", region="=cmd()")
+    )
     run = ask(report="sales_performance", by="region", format=format_, **{"from": "2026-01-01"})
     running.relay()
     with running.worker():
@@ -71,7 +73,7 @@ def test_the_outcome_of_many_currencies_stays_small_enough_to_travel_with_the_fi
 ) -> None:
     currencies = ("USD", "EUR", "GBP", "JPY", "CHF", "SEK", "NOK")
     most = {"minor_units": 2**53 - 1}
-    into_lake(*(deal("won", amount={**most, "currency": c}) for c in currencies))
+    into_lake(*(opportunity("won", amount={**most, "currency": c}) for c in currencies))
     run = ask(report="sales_performance", format="csv")
     outcome = running.job().run(a_task(run), JobControl())
     assert len(outcome["totals"]) == 5
@@ -89,7 +91,7 @@ def test_the_outcome_of_many_currencies_stays_small_enough_to_travel_with_the_fi
     assert sum(len(k) + len(v) for k, v in head["Metadata"].items()) < 2048
 
 
-def test_a_report_about_nothing_is_a_report(api: ApiClient, ask: Ask, running: Running) -> None:
+def test_an_empty_report_is_a_report(api: ApiClient, ask: Ask, running: Running) -> None:
     made = [ask(by=by, format=f) for by, f in (("none", "json"), ("owner", "pdf"))]
     running.relay()
     with running.worker():
@@ -104,8 +106,8 @@ def test_a_report_about_nothing_is_a_report(api: ApiClient, ask: Ask, running: R
         assert len(content(run)) == done["outcome"]["size_bytes"]
 
 
-def test_a_report_tells_of_its_tenant_alone(api: ApiClient, ask: Ask, running: Running) -> None:
-    into_lake(deal("won"), *(deal("won", tenant="globex") for _ in range(5)))
+def test_a_report_covers_its_own_tenant_only(api: ApiClient, ask: Ask, running: Running) -> None:
+    into_lake(opportunity("won"), *(opportunity("won", tenant="globex") for _ in range(5)))
     mine = ask()
     theirs = api.as_(tenant="globex")("POST", "/reports", {"report": "win_rate", "format": "json"})
     running.relay()
@@ -157,7 +159,7 @@ def test_a_run_cancelled_while_it_waits_ends_when_a_worker_takes_it(
         assert running.machine.end(run["id"], 10) == "SUCCEEDED"
     assert running.published(run["id"]) == ["ReportRequested", "ReportCancelled"]
     assert seen(api, run)["attempts"] == 0
-    assert stored(run) == [], "nobody worked for nothing"
+    assert stored(run) == [], "no worker did needless work"
     assert running.machine.entered(run["id"])[-2:] == ["Queue", "Ended"]
 
 

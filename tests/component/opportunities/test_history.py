@@ -1,4 +1,4 @@
-"""Whatever is asked of a deal, its events tell one story without a gap, and a deal's rules hold."""
+"""After any request, the events of an opportunity have no gap and its rules hold."""
 
 from typing import Any
 
@@ -29,11 +29,11 @@ REQUESTS = st.one_of(
 )  # fmt: skip
 
 
-def ask(api: ApiClient, deal: Any, path: str, body: dict[str, Any]) -> Answer:
+def ask(api: ApiClient, opportunity: Any, path: str, body: dict[str, Any]) -> Answer:
     if path == "/batch":
-        item = {**body, "external_ids": deal["external_ids"]}
+        item = {**body, "external_ids": opportunity["external_ids"]}
         return api("POST", "/opportunities/batch", {"items": [item]})
-    return api("POST" if path else "PATCH", f"/opportunities/{deal['id']}{path}", body, ANY)
+    return api("POST" if path else "PATCH", f"/opportunities/{opportunity['id']}{path}", body, ANY)
 
 
 @examples(15)
@@ -43,21 +43,21 @@ def test_every_change_is_one_version_and_its_events_have_no_gap(
 ) -> None:
     number = str(len(published(cloud)))
     created = api("POST", "/opportunities", {"name": "Deal", "external_ids": {"crm": number}})
-    deal = created.json
-    subject, told = f"opportunity/{deal['id']}", 1
+    opportunity = created.json
+    subject, count = f"opportunity/{opportunity['id']}", 1
     for path, body in requests:
-        answer = ask(api, deal, path, body)
+        answer = ask(api, opportunity, path, body)
         assert answer.status in (200, 207, 422), answer.text
-        seen = api("GET", f"/opportunities/{deal['id']}").json
-        story = [f for f in published(cloud) if f["subject"] == subject]
-        assert [int(f["sequence"]) for f in story] == list(range(1, len(story) + 1))
-        news = story[told:]
-        if answer.status == 422 or seen["version"] == deal["version"]:
-            assert (seen, news) == (deal, []), "refused, or nothing to change"
+        seen = api("GET", f"/opportunities/{opportunity['id']}").json
+        events = [f for f in published(cloud) if f["subject"] == subject]
+        assert [int(f["sequence"]) for f in events] == list(range(1, len(events) + 1))
+        news = events[count:]
+        if answer.status == 422 or seen["version"] == opportunity["version"]:
+            assert (seen, news) == (opportunity, []), "refused, or nothing to change"
         else:
-            assert seen["version"] == deal["version"] + 1
+            assert seen["version"] == opportunity["version"] + 1
             assert len(news) >= 1
             assert all(f["data"]["current"] == seen for f in news)
         assert (seen["status"] != "open") == ("closed_on" in seen)
         assert (seen["status"] == "lost") == ("lost_reason" in seen)
-        deal, told = seen, len(story)
+        opportunity, count = seen, len(events)

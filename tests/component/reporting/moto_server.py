@@ -1,4 +1,4 @@
-"""A door to the AWS in this process (moto) for other processes: AWS_ENDPOINT_URL."""
+"""Serves the AWS in this process (moto) to other processes: AWS_ENDPOINT_URL."""
 
 import re
 import threading
@@ -37,8 +37,8 @@ class _Door(BaseHTTPRequestHandler):
             if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                 self.send_header(name, str(value))
         # The answer to a HEAD speaks of a body that does not come.
-        told = answer_headers.get("content-length") if self.command == "HEAD" else None
-        self.send_header("Content-Length", str(told or len(content)))
+        length = answer_headers.get("content-length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", str(length or len(content)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
@@ -50,7 +50,7 @@ class _Door(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def door() -> Iterator[str]:
+def moto_server() -> Iterator[str]:
     """The endpoint URL, as long as the block lasts."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Door)
     server.daemon_threads = True
