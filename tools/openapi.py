@@ -1,4 +1,4 @@
-"""docs/openapi.json (OpenAPI 3.1) from the handlers' routes. `--check` fails on drift."""
+"""Generates docs/openapi.json (OpenAPI 3.1) from the handlers' routes. `--check` fails on drift."""
 
 import copy
 import inspect
@@ -17,11 +17,11 @@ from tools.drift import ROOT, as_json, main
 FILE = ROOT / "docs" / "openapi.json"
 _REF = "#/components/schemas/{model}"
 _GATEWAY = frozenset({400, 401, 403, 429, 500, 503})
-"""What API Gateway answers by itself, whatever the operation (tools/gateway.py, RESPONSES)."""
+"""The statuses that API Gateway itself may send for any operation (tools/gateway.py, RESPONSES)."""
 _CORRELATION = {"X-Correlation-Id": {"schema": {"type": "string"}}}
 _RETRY_AFTER = {
     "Retry-After": {
-        "description": "Seconds to wait before the same request is sent again, where that helps.",
+        "description": "Seconds to wait before a retry; present when a retry may succeed.",
         "schema": {"type": "integer"},
     }
 }
@@ -60,12 +60,12 @@ _STATUS_TEXT = {
     202: "Accepted; follow Location",
     204: "Done",
     207: "One result per item",
-    304: "Not changed since the ETag in If-None-Match",
+    304: "Unchanged since the ETag in If-None-Match",
     400: "The request cannot be read",
     401: "No valid token",
-    403: "The caller's role may not",
-    404: "Not there (in this tenant)",
-    409: "There already, or someone changed it meanwhile",
+    403: "The caller's role does not allow it",
+    404: "Not found in this tenant",
+    409: "It exists already, or was changed meanwhile",
     412: "If-Match names an older version",
     413: "Body too large",
     415: "Not JSON",
@@ -78,7 +78,7 @@ _STATUS_TEXT = {
 
 
 def _models(routes: list[Route]) -> tuple[list[type[BaseModel]], list[type[BaseModel]]]:
-    """What requests carry, and what answers show."""
+    """The models of request bodies and queries, and those of responses."""
 
     def kept(found: Iterable[Any]) -> list[type[BaseModel]]:
         models = (m for m in found if inspect.isclass(m) and issubclass(m, BaseModel))
@@ -131,7 +131,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         found.append(
             _header(
                 "Idempotency-Key",
-                "A request sent again with the same key is carried out once.",
+                "A request that is sent again with the same key takes effect once.",
                 False,
                 {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
             )
@@ -140,7 +140,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _not_null(field: dict[str, Any]) -> dict[str, Any]:
-    """A query parameter is given or not; it is never null."""
+    """The schema of a query parameter, which may be absent but never null."""
     options = [o for o in field.get("anyOf", []) if o.get("type") != "null"]
     rest = {k: v for k, v in field.items() if k not in ("anyOf", "default", "title")}
     if len(options) == 1:
@@ -192,7 +192,7 @@ def _problem_name(status: int) -> str:
 
 
 def _problem_responses() -> dict[str, Any]:
-    """Every problem an operation may answer with, by its name in `components`."""
+    """The response for every problem status, by its name in `components`."""
     problem = _content("application/problem+json", {"$ref": _REF.format(model="Problem")})
     return {
         _problem_name(status): {
@@ -236,7 +236,7 @@ def _operation(
 
 
 def _patch_schema(model: type[BaseModel], whole: dict[str, Any]) -> dict[str, Any]:
-    """The merge patch of a model: every field optional, removable ones nullable."""
+    """The merge patch of a model: every field is optional, removable ones are nullable."""
     schema = copy.deepcopy(whole)
     required = set(schema.pop("required", []))
     schema["title"] = f"{model.__name__}Patch"
@@ -279,7 +279,8 @@ def render() -> dict[Path, str]:
         "info": {
             "title": "Zebros CRM",
             "version": "1",
-            "description": "Accounts, deals, activities, reports. The tenant is the token's.",
+            "description": "Accounts, contacts, opportunities, tasks and reports of the tenant "
+            "that the token names.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/v1"}],

@@ -1,4 +1,4 @@
-"""docs/problems.md from the error classes: every problem type once. `--check` fails on drift."""
+"""Generates docs/problems.md, every problem type, from the error classes. `--check`."""
 
 import importlib
 import importlib.util
@@ -14,11 +14,11 @@ _HEAD = """\
 <!-- Generated from the error classes by `make contracts` (tools/problems.py). Do not edit. -->
 # Problem types
 
-Every error is answered as `application/problem+json` (RFC 9457). `type` is stable and has the meaning below; `detail` is written for
-people and may change; `errors` names the fields that are wrong. `correlation_id` finds the request in the logs; it is also the answer's
-`X-Correlation-Id`, which is the one you sent unless the gateway answered by itself.
+Every error response is an `application/problem+json` document (RFC 9457). `type` is stable and has the meaning below; `detail` is written
+for people and may change; `errors` names the fields that are wrong. `correlation_id` identifies the request in the logs; it is also the
+response's `X-Correlation-Id`, and is the one you sent unless API Gateway itself sent the response.
 
-Where **Retry** says yes, the same request may succeed when it is sent again after the seconds in `Retry-After`.
+If **retry** is "yes", the same request may succeed when it is sent again after the seconds in `Retry-After`.
 
 | type: `urn:zebros:problem:` | status | when | what to do | retry |
 | --- | --- | --- | --- | --- |
@@ -26,9 +26,9 @@ Where **Retry** says yes, the same request may succeed when it is sent again aft
 _FOOT = """
 ## In a batch
 
-Each item of a batch has a result of its own. An item may succeed when it is sent again, alone or with the whole batch, if its problem is
-{retryable}. The same Idempotency-Key may be used for the same batch: the answer of a batch with such an item is not stored, and items
-that succeeded are upserted once more.
+Each item of a batch has its own result. An item may succeed when it is sent again, alone or with the whole batch, if its problem is
+{retryable}. The whole batch may be sent again with the same Idempotency-Key: the response of a batch with such an item is not stored, and
+items that succeeded are upserted again.
 """
 
 
@@ -50,7 +50,7 @@ def render() -> dict[Path, str]:
     """The document's text."""
     found = error_classes()
     rows = [_row(one) for one in found]
-    again = [one for one in found if one.retryable or one.came_second or one.status == 500]
+    again = [one for one in found if one.retryable or one.lost_race or one.status == 500]
     again = [one for one in again if one.slug not in ("throttled", "idempotency-key-in-use")]
     retryable = " or ".join([", ".join(f"`{o.slug}`" for o in again[:-1]), f"`{again[-1].slug}`"])
     return {FILE: _HEAD + "".join(rows) + _FOOT.format(retryable=retryable)}

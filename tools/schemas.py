@@ -1,8 +1,8 @@
-"""events/schemas/<context>/<Event>.v<N>.json from the event classes. `--check` fails on drift.
+"""Generates events/schemas/<context>/<Event>.v<N>.json from the event classes. `--check`.
 
-Each file is the JSON Schema of an event's `data`, named by the envelope's `dataschema`;
-envelope.v1.json is the schema of the envelope around it. The schemas are open: a subscriber that
-checks events with one must still take them when a later release adds an optional field.
+Each file is the JSON Schema of an event's `data`, which the envelope's `dataschema` names;
+envelope.v1.json is the schema of the envelope. The schemas allow additional fields, so subscribers
+that validate events accept optional fields of later releases.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ ENVELOPE: dict[str, Any] = {
     "type": "object",
     "properties": {
         "specversion": {"const": "1.0"},
-        "id": {"type": "string", "description": "Unique per event; the key to act on once."},
+        "id": {"type": "string", "description": "Unique per event; use it to ignore duplicates."},
         "source": {"type": "string", "pattern": "^zebros\\.[a-z]+$"},
         "type": {"type": "string", "description": "The event's name, also the detail-type."},
         "subject": {"type": "string", "pattern": "^[a-z_]+/.+$"},
@@ -33,12 +33,15 @@ ENVELOPE: dict[str, Any] = {
         "sequence": {
             "type": "string",
             "pattern": "^[1-9][0-9]*$",
-            "description": "Contiguous per subject, from 1: a missing number is a missing event.",
+            "description": "Contiguous per subject, from 1; a missing number is a missing event.",
         },
         "sequencetype": {"const": "Integer"},
         "correlationid": {"type": "string"},
-        "causationid": {"type": "string", "description": "The id of the event that led to this."},
-        "actor": {"type": "string", "description": "The user who did it, or `system`."},
+        "causationid": {
+            "type": "string",
+            "description": "The id of the event that caused this one.",
+        },
+        "actor": {"type": "string", "description": "The user who caused the event, or `system`."},
         "origin": {"type": "string", "enum": ["api", "import", "system"]},
         "data": {"type": "object"},
     },
@@ -63,7 +66,7 @@ ENVELOPE: dict[str, Any] = {
 
 
 def _opened(schema: Any) -> Any:
-    """The schema without "and no other fields", which our own classes ask for."""
+    """The schema without `additionalProperties: false`, which the classes generate."""
     if isinstance(schema, list):
         return [_opened(part) for part in schema]
     if not isinstance(schema, dict):
@@ -89,7 +92,7 @@ def render() -> dict[Path, str]:
 
 
 def leftovers() -> list[Path]:
-    """Schema files no class stands behind any more."""
+    """Schema files without an event class."""
     return sorted(set(FOLDER.rglob("*.json")) - set(render()))
 
 

@@ -1,4 +1,4 @@
-"""Events this context publishes, with the records they carry: the source of its schemas."""
+"""The events of this context and the state they carry; the source of the event schemas."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 
 class About(BaseModel):
-    """The record a notification leads to."""
+    """The record that a notification refers to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Events this context publishes, with the report run they carry: the source of its schemas."""
+"""The events of this context and the state they carry; the source of the event schemas."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -12,7 +12,7 @@ from reporting.parameters import ReportParameters
 
 
 class FailureCode(StrEnum):
-    """Why a report was not made, for programs."""
+    """Why a report failed, for programs."""
 
     BAD_PARAMETERS = "bad_parameters"
     NO_WORKER = "no_worker"
@@ -25,7 +25,7 @@ class FailureCode(StrEnum):
 
 
 class StreamPosition(BaseModel):
-    """The part of the event stream a report reflects: how many events, and the last of them."""
+    """The events that a report includes: their number, and the last of them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class StreamPosition(BaseModel):
 
 
 class ReportResult(BaseModel):
-    """The finished file at a glance."""
+    """A summary of the finished file."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,11 +53,11 @@ class ReportResult(BaseModel):
 
 
 class ReportRunState(TaskRunState):
-    """One request for a report and what became of it; `owner_id` asked for it."""
+    """A request for a report and its result; `owner_id` is the user who requested it."""
 
-    parameters: ReportParameters = Field(description="What was asked for.")
+    parameters: ReportParameters = Field(description="The requested report.")
     failure: FailureCode | None = None
-    outcome: ReportResult | None = Field(None, description="Once it is completed.")
+    outcome: ReportResult | None = Field(None, description="Present once it is completed.")
 
 
 class ReportEvent(DomainEvent):
@@ -67,11 +67,11 @@ class ReportEvent(DomainEvent):
 
 
 class ReportRequested(ReportEvent, context="reporting"):
-    """Someone asked for a report."""
+    """A user requested a report."""
 
 
 class ReportStarted(ReportEvent, context="reporting"):
-    """A worker began to make a report; published once, however many workers it takes."""
+    """A worker started to create a report; published once, even if several workers are needed."""
 
 
 class ReportCompleted(ReportEvent, context="reporting"):
@@ -79,8 +79,8 @@ class ReportCompleted(ReportEvent, context="reporting"):
 
 
 class ReportFailed(ReportEvent, context="reporting"):
-    """A report was not made; `current.reason` says why in a sentence."""
+    """A report failed; `current.reason` explains why."""
 
 
 class ReportCancelled(ReportEvent, context="reporting"):
-    """Someone cancelled a report."""
+    """A user cancelled a report."""

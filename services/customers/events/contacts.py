@@ -1,4 +1,4 @@
-"""The contact as it is published, and its events: the source of their schemas."""
+"""The events of contacts and the state they carry; the source of their schemas."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from kernel.domain.ids import Id
 
 
 def _without_repetitions(values: list[str]) -> list[str]:
-    """`Ann@example.com` and `ann@example.com`, already in lower case here, are one address."""
+    """Each value once; addresses are in lower case already, so case makes no difference."""
     return list(dict.fromkeys(values))
 
 
@@ -26,12 +26,12 @@ class ContactFields(Fields):
     phones: Annotated[list[Phone], AfterValidator(_without_repetitions)] = Field(
         default_factory=list, max_length=10, exclude_if=empty, description="The main one first."
     )
-    title: Name | None = Field(None, description="What they do there.")
+    title: Name | None = Field(None, description="Job title.")
     consent: dict[Key, StrictBool] = Field(
         default_factory=dict,
         max_length=20,
         exclude_if=empty,
-        description="Whether we may write or call, by channel; not asked yet where it is absent.",
+        description="Consent to be contacted, by channel; absent means not asked yet.",
     )
 
 

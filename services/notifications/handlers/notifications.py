@@ -14,9 +14,9 @@ routes = Routes()
 
 
 class NotificationQuery(ListQuery):
-    """The inbox, or only what is unread."""
+    """All notifications, or only the unread ones."""
 
-    unread: bool = Field(False, description="Only what is unread.")
+    unread: bool = Field(False, description="Only unread notifications.")
 
 
 class UnreadCount(BaseModel):

@@ -25,28 +25,28 @@ _WAITING_TEXTS = {
 
 
 class ReportQuery(ListQuery):
-    """Your own runs by default."""
+    """The caller's own runs by default."""
 
-    all: bool = Field(False, description="Everyone's runs; for those who may write reports.")
+    all: bool = Field(False, description="The runs of all users; needs write rights on reports.")
 
 
 class ReportRunView(ReportRunState):
-    """A run, how far it is, and, once it is completed, where its file is."""
+    """A run with its progress and, once it is completed, a link to its file."""
 
-    # Progress moves and links expire without a new version.
+    # Progress and links change without a new version.
     versioned: ClassVar[bool] = False
 
     progress: int | None = Field(None, ge=0, le=100, description="Percent, until it has ended.")
-    progress_text: str | None = Field(None, description="What is being done, for people.")
+    progress_text: str | None = Field(None, description="The current step, for people.")
     progress_at: AwareDatetime | None = None
-    download_url: str | None = Field(None, description="Fetch the file here; no token needed.")
+    download_url: str | None = Field(None, description="Download the file here, without a token.")
     download_expires_at: AwareDatetime | None = Field(
-        None, description="Ask for the run again to get a new address."
+        None, description="After this time, get the run again for a new link."
     )
 
     @classmethod
     def of(cls, details: ReportDetails) -> "ReportRunView":
-        """What is shown of a run."""
+        """The public view of a run."""
         run, progress, link = details.run, details.progress, details.link
         shown = {name: getattr(run, name) for name in ReportRunState.model_fields}
         if progress:
@@ -66,7 +66,7 @@ class ReportRunView(ReportRunState):
 
 @routes.post("/reports", status=202)
 def request_report(unit: UnitOfWork, body: ReportParameters) -> ReportRunState:
-    """Request a report; Location is its progress and result."""
+    """Request a report; Location links to its progress."""
     return service().request(unit, body)
 
 
