@@ -1,5 +1,5 @@
-# What one types; `make help` lists it. Each gate of `make check` can be run alone: `make types`.
-# A step prints its name and its time, and what it said only when it failed or VERBOSE is set.
+# The commands for developers; `make help` lists them. Each gate of `make check` can be run alone: `make types`.
+# A step prints its name and its time, and its output only when it failed or VERBOSE is set.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,9 +16,9 @@ export AWS_DEFAULT_REGION ?= us-east-1
 
 now = $$(date +%s%N)
 since = $$(( ($(now) - start) / 100000000 ))e-1
-step = @start=$(now); if said=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo "$$said"; \
+step = @start=$(now); if output=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo "$$output"; \
   printf '  ok   %-10s %6.1f s\n' $(1) $(since); \
-  else echo "$$said"; printf '  FAIL %-10s %6.1f s\n' $(1) $(since); exit 1; fi
+  else echo "$$output"; printf '  FAIL %-10s %6.1f s\n' $(1) $(since); exit 1; fi
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
@@ -82,11 +82,11 @@ platform: env ## the local platform and the command line: real processes on loop
 
 JUDGED = records relay consumers idempotency cursor
 judge: env ## tables, relay and budgets again, against DynamoDB Local (JDK 17 and Maven)
-	@start=$(now); said=$$($(BIN)/python -m tools.dynamodb_local $(pytest) worksteal \
+	@start=$(now); output=$$($(BIN)/python -m tools.dynamodb_local $(pytest) worksteal \
 	  $(JUDGED:%=tests/component/kernel/test_%.py) tests/component/test_budgets.py tests/component/test_flat_cost.py 2>&1); \
 	  case $$? in 0) printf '  ok   %-10s %6.1f s\n' $@ $(since);; \
-	  69) echo "  --   judge      left out: $$said"; [ -z "$$CI" ];; \
-	  *) echo "$$said"; printf '  FAIL %-10s %6.1f s\n' $@ $(since); exit 1;; esac
+	  69) echo "  --   judge      left out: $$output"; [ -z "$$CI" ];; \
+	  *) echo "$$output"; printf '  FAIL %-10s %6.1f s\n' $@ $(since); exit 1;; esac
 
 flows: env ## build, deploy to the local platform, drive it from outside
 	@$(BIN)/pytest tests/flows --durations=10
