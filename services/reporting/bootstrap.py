@@ -6,9 +6,9 @@ from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.table import Table
+from reporting.adapters.files import ReportFiles
+from reporting.adapters.workflow import ReportWorkflow
 from reporting.failures import FAILURES
-from reporting.files import ReportFiles
-from reporting.flow import ReportFlow
 from reporting.lake.writer import LakeBucket
 from reporting.repository import ReportRepository
 from reporting.service import ReportRunService, ReportService
@@ -46,9 +46,11 @@ def runs() -> ReportRunService:
 
 
 @cache
-def flow() -> ReportFlow:
+def workflow() -> ReportWorkflow:
     """The state machine."""
-    return ReportFlow(client("stepfunctions"), read_settings(WorkflowSettings).state_machine_arn)
+    return ReportWorkflow(
+        client("stepfunctions"), read_settings(WorkflowSettings).state_machine_arn
+    )
 
 
 @cache

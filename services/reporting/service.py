@@ -16,8 +16,8 @@ from kernel.tasks.failures import BadParameters
 from kernel.tasks.repository import RecordedProgress
 from kernel.tasks.service import TaskRunService
 from kernel.tasks.state import TaskRunStatus
+from reporting.adapters.files import Link, ReportFiles
 from reporting.context import REPORTS
-from reporting.files import Link, ReportFiles
 from reporting.model import ReportRun
 from reporting.parameters import ReportParameters
 from reporting.repository import ReportRepository

@@ -2,7 +2,7 @@
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.reactor import Reactor
-from reporting.bootstrap import flow
+from reporting.bootstrap import workflow
 from reporting.incoming import RequestedReport
 
 
@@ -15,7 +15,7 @@ def start(event: CloudEvent) -> None:
     if event.replayed:
         return
     run = RequestedReport.model_validate(event.data["current"])
-    flow().start(event.tenant_id, run.id, event.correlation_id)
+    workflow().start(event.tenant_id, run.id, event.correlation_id)
 
 
 handler = Reactor("report-flow", types=("ReportRequested",), react=start)

@@ -16,9 +16,9 @@ from kernel.tasks import failures
 from kernel.tasks.failures import BadParameters
 from kernel.tasks.job import JobFailed, Task
 from kernel.tasks.progress import PartialProgress, Progress
+from reporting.adapters.files import ReportFiles
 from reporting.events import ReportResult, StreamPosition
 from reporting.failures import TOO_MUCH_DATA, UNREADABLE_DATA
-from reporting.files import ReportFiles
 from reporting.job_errors import LakeTooLarge, LakeUnreadable, ReportError, TooComplex
 from reporting.lake.cache import LakeCache
 from reporting.model import ReportRun

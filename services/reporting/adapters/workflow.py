@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 
-class ReportFlow:
+class ReportWorkflow:
     """Starts executions of one state machine."""
 
     def __init__(self, states: Any, arn: str) -> None:
