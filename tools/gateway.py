@@ -145,7 +145,7 @@ RESPONSES = (
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal",
         "Internal error",
-        "Send the request again; quote the correlation_id when it stays.",
+        "Send the request again; report the correlation_id if it fails again.",
     ),
 )
 """Every response that API Gateway itself sends, in the order of the document."""

@@ -22,7 +22,7 @@ ENVELOPE: dict[str, Any] = {
     "type": "object",
     "properties": {
         "specversion": {"const": "1.0"},
-        "id": {"type": "string", "description": "Unique per event; use it to ignore duplicates."},
+        "id": {"type": "string", "description": "Unique per event; the key for deduplication."},
         "source": {"type": "string", "pattern": "^zebros\\.[a-z]+$"},
         "type": {"type": "string", "description": "The event's name, also the detail-type."},
         "subject": {"type": "string", "pattern": "^[a-z_]+/.+$"},
@@ -37,11 +37,8 @@ ENVELOPE: dict[str, Any] = {
         },
         "sequencetype": {"const": "Integer"},
         "correlationid": {"type": "string"},
-        "causationid": {
-            "type": "string",
-            "description": "The id of the event that caused this one.",
-        },
-        "actor": {"type": "string", "description": "The user who caused the event, or `system`."},
+        "causationid": {"type": "string", "description": "The id of the event that caused it."},
+        "actor": {"type": "string", "description": "The user who did it, or `system`."},
         "origin": {"type": "string", "enum": ["api", "import", "system"]},
         "data": {"type": "object"},
     },

@@ -83,7 +83,7 @@ class TaskEvent(DomainEvent):
 
 
 class TaskAssigned(TaskEvent, context="activities"):
-    """A task was created, or assigned to another user."""
+    """A task was created with an assignee, or assigned to someone else."""
 
     previous_assignee_id: str | None = None
 

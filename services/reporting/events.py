@@ -25,7 +25,7 @@ class FailureCode(StrEnum):
 
 
 class StreamPosition(BaseModel):
-    """The events that a report includes: their number, and the last of them."""
+    """The events that a report reflects: how many, and the last of them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class StreamPosition(BaseModel):
 
 
 class ReportResult(BaseModel):
-    """A summary of the finished file."""
+    """The finished file of a report, and its totals."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,18 +46,18 @@ class ReportResult(BaseModel):
     rows: int = Field(ge=0, description="Rows of the table, without totals.")
     totals: list[dict[str, int | str]] = Field(
         max_length=5,
-        description="The total of each currency by column: counts and minor units as numbers, "
-        "ratios as text such as 0.6315. At most five currencies.",
+        description="The totals of each currency (at most five), by column: counts and minor "
+        "units as numbers, ratios as text such as 0.6315.",
     )
     position: StreamPosition
 
 
 class ReportRunState(TaskRunState):
-    """A request for a report and its result; `owner_id` is the user who requested it."""
+    """One request for a report and its result; `owner_id` is the user who requested it."""
 
     parameters: ReportParameters = Field(description="The requested report.")
     failure: FailureCode | None = None
-    outcome: ReportResult | None = Field(None, description="Present once it is completed.")
+    outcome: ReportResult | None = Field(None, description="Present when the run is completed.")
 
 
 class ReportEvent(DomainEvent):
@@ -71,7 +71,7 @@ class ReportRequested(ReportEvent, context="reporting"):
 
 
 class ReportStarted(ReportEvent, context="reporting"):
-    """A worker started to create a report; published once, even if several workers are needed."""
+    """A worker began a report run; published for the first attempt only."""
 
 
 class ReportCompleted(ReportEvent, context="reporting"):
@@ -79,8 +79,8 @@ class ReportCompleted(ReportEvent, context="reporting"):
 
 
 class ReportFailed(ReportEvent, context="reporting"):
-    """A report failed; `current.reason` explains why."""
+    """A report failed; `current.reason` is a sentence for the user."""
 
 
 class ReportCancelled(ReportEvent, context="reporting"):
-    """A user cancelled a report."""
+    """A user cancelled a report run."""

@@ -75,8 +75,8 @@ class ReportParameters(BaseModel):
     )
     by: Annotated[Grouping | None, *_one_of("grouping", get_args(Grouping))] = Field(
         None,
-        description="One row per value of this; default: stage for pipeline_by_stage, none (one "
-        "row) for win_rate, owner for sales_performance. Only pipeline_by_stage has stage.",
+        description="What the rows are grouped by. Default: stage for pipeline_by_stage, none (one "
+        "row) for win_rate, owner for sales_performance. stage is for pipeline_by_stage only.",
         validate_default=True,
         json_schema_extra=_without_default,
     )

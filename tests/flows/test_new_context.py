@@ -1,4 +1,4 @@
-"""A new context needs only a folder and its stack in the root template."""
+"""A new context is a folder and its stack in the root template: nothing else is edited."""
 
 import os
 import shutil
@@ -18,13 +18,13 @@ STACK = (
     "DepsLayerArn: !GetAtt Shared.Outputs.DepsLayerArn, DefaultMemory: 128}}}\n"
 )
 ARN = "        InvoicesApiArn: !GetAtt Invoices.Outputs.ApiArn\n"
-"""A context with a REST API also passes its function to the stack of the API."""
+"""A context with a REST API also hands its function to the stack of the API."""
 AFTER_STACK, AFTER_ARN = "Resources:\n", "        DocsArn: !GetAtt Edge.Outputs.DocsArn\n"
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the files that git tracks, with the new context."""
+    """The tree as git knows it, with the new context in it."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,

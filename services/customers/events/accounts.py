@@ -12,7 +12,7 @@ from kernel.domain.money import Money
 
 
 class AccountKind(StrEnum):
-    """The relationship with the company."""
+    """The relation of a company to us."""
 
     PROSPECT = "prospect"
     CUSTOMER = "customer"

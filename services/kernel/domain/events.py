@@ -134,9 +134,9 @@ class StreamState(Snapshot):
     """A gap in the events of one subject that a projection found."""
 
     projection: str
-    subject: str = Field(description="`opportunity/<id>`, whose event is missing.")
+    subject: str = Field(description="The subject with the gap, such as `opportunity/<id>`.")
     missing_sequence: int = Field(ge=1)
-    waiting_sequence: int = Field(ge=2, description="The earliest event that waits for it.")
+    waiting_sequence: int = Field(ge=2, description="The sequence of the earliest parked event.")
     waiting_event_id: Id
 
 

@@ -1,4 +1,4 @@
-"""The published state of a task run: its status and its result."""
+"""The published state of a task run: its status, and how it ended."""
 
 from enum import StrEnum
 
@@ -24,16 +24,16 @@ WAITING = frozenset({TaskRunStatus.PENDING, TaskRunStatus.RETRY_PENDING})
 
 
 class TaskRunState(Snapshot):
-    """A request for background work and its result; `owner_id` is the user who requested it.
+    """One request for background work and its result; `owner_id` is the user who requested it.
 
     A context adds its parameters and narrows `failure` and `outcome` to its own types.
     """
 
     status: TaskRunStatus = TaskRunStatus.PENDING
-    attempts: int = Field(0, ge=0, description="How often a worker started.")
-    started_at: AwareDatetime | None = Field(None, description="When a worker last started.")
+    attempts: int = Field(0, ge=0, description="How many attempts were made.")
+    started_at: AwareDatetime | None = Field(None, description="When the last attempt began.")
     ended_at: AwareDatetime | None = None
     failure: str | None = None
-    reason: Text | None = Field(None, description="Why it failed, for people.")
+    reason: Text | None = Field(None, description="Why it failed, as a sentence for the user.")
     cancelled_by: str | None = None
-    outcome: BaseModel | None = Field(None, description="Present once it is completed.")
+    outcome: BaseModel | None = Field(None, description="Present when the run is completed.")

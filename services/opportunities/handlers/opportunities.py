@@ -85,7 +85,7 @@ class ReassignOpportunity(Body):
 
     owner_id: UserId
     team_id: UserId | None = Field(
-        default=None, description="The new team; omitted: unchanged, null: no team."
+        default=None, description="The new team. Omitted: no change; null: no team."
     )
 
 

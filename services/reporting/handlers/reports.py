@@ -27,21 +27,21 @@ _WAITING_TEXTS = {
 class ReportQuery(ListQuery):
     """The caller's own runs by default."""
 
-    all: bool = Field(False, description="The runs of all users; needs write rights on reports.")
+    all: bool = Field(False, description="Everyone's runs; needs the right to write reports.")
 
 
 class ReportRunView(ReportRunState):
-    """A run with its progress and, once it is completed, a link to its file."""
+    """A run with its progress and, when it is completed, a link to its file."""
 
     # Progress and links change without a new version.
     versioned: ClassVar[bool] = False
 
-    progress: int | None = Field(None, ge=0, le=100, description="Percent, until it has ended.")
+    progress: int | None = Field(None, ge=0, le=100, description="In percent.")
     progress_text: str | None = Field(None, description="The current step, for people.")
     progress_at: AwareDatetime | None = None
-    download_url: str | None = Field(None, description="Download the file here, without a token.")
+    download_url: str | None = Field(None, description="A link to the file; needs no token.")
     download_expires_at: AwareDatetime | None = Field(
-        None, description="After this time, get the run again for a new link."
+        None, description="Get the run again for a new link."
     )
 
     @classmethod
