@@ -23,7 +23,7 @@ PARTS = {"properties", "patternProperties", "additionalProperties", "items", "re
 _ABSENT = object()
 
 
-def faults(released: Schema, now: Schema) -> list[str]:
+def incompatibilities(released: Schema, now: Schema) -> list[str]:
     """The incompatible differences, each with its path."""
     return list(_Comparison(released, now).compare("data", released, now))
 

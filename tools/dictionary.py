@@ -36,7 +36,7 @@ def documents() -> Iterator[str]:
         yield from (_text(event) for event in events)
 
 
-def trained(limit: int = MAX_BYTES) -> str:
+def train(limit: int = MAX_BYTES) -> str:
     """The dictionary's text."""
     dictionary = ""
     for document in documents():
@@ -83,4 +83,4 @@ if __name__ == "__main__":
             f"{path.relative_to(ROOT)} exists; it must not change, because packed text needs it"
         )
     path.parent.mkdir(exist_ok=True)
-    path.write_text(trained(), encoding="utf-8")
+    path.write_text(train(), encoding="utf-8")

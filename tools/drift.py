@@ -14,7 +14,7 @@ def as_json(document: Any) -> str:
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def stale(wanted: Mapping[Path, str]) -> list[str]:
+def outdated(wanted: Mapping[Path, str]) -> list[str]:
     """The files that are missing or differ, by their path in the repository."""
     return [
         str(path.relative_to(ROOT))
@@ -27,7 +27,7 @@ def main(wanted: Mapping[Path, str], command: str, leftovers: list[Path] | None 
     """Write the `wanted` files and remove `leftovers`; with `--check`, exit if any differ."""
     extra = [str(path.relative_to(ROOT)) for path in leftovers or []]
     if "--check" in sys.argv:
-        if differing := [*stale(wanted), *extra]:
+        if differing := [*outdated(wanted), *extra]:
             sys.exit(f"not up to date, run `{command}`: {', '.join(differing)}")
         return
     for path, text in wanted.items():

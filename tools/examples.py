@@ -230,7 +230,7 @@ def _events(client: Any) -> list[dict[str, Any]]:
     return sorted(found, key=lambda event: str(event["id"]))
 
 
-def fixed(text: str) -> str:
+def with_fixed_ids(text: str) -> str:
     """The text with fixed ids, in order of appearance, and one fixed instant."""
     ids: dict[str, str] = {}
 
@@ -253,7 +253,7 @@ def real_events() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for event in made:
         name = event["dataschema"].removeprefix("urn:zebros:schema:")
-        found.setdefault(name, json.loads(fixed(json.dumps(event))))
+        found.setdefault(name, json.loads(with_fixed_ids(json.dumps(event))))
     return found
 
 
@@ -261,11 +261,11 @@ def render() -> dict[Path, str]:
     """Every example file's text. Raises RuntimeError when an event class has no example."""
     found = real_events()
     for name in events().keys() - found.keys():
-        found[name] = derived(name, found)
+        found[name] = derived_example(name, found)
     return {FOLDER / f"{name}.json": as_json(event) for name, event in sorted(found.items())}
 
 
-def derived(name: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def derived_example(name: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """An example of an event that no API call here publishes.
 
     It is made from an event with the same record, and from the default or the first `examples`

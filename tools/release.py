@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tools import schemas
-from tools.compatibility import faults
+from tools.compatibility import incompatibilities
 from tools.drift import ROOT
 
 FOLDER = ROOT / "events" / "released"
@@ -26,7 +26,7 @@ def incompatible_changes(now: dict[Path, str], released: Path = FOLDER) -> list[
             found.append(f"{name}: the released schema does not exist any more")
             continue
         before = json.loads(path.read_text(encoding="utf-8"))
-        found += [f"{name}: {fault}" for fault in faults(before, json.loads(text))]
+        found += [f"{name}: {fault}" for fault in incompatibilities(before, json.loads(text))]
     return found
 
 

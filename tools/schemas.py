@@ -62,14 +62,14 @@ ENVELOPE: dict[str, Any] = {
 }
 
 
-def _opened(schema: Any) -> Any:
+def _with_additional_fields(schema: Any) -> Any:
     """The schema without `additionalProperties: false`, which the classes generate."""
     if isinstance(schema, list):
-        return [_opened(part) for part in schema]
+        return [_with_additional_fields(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        name: _opened(part)
+        name: _with_additional_fields(part)
         for name, part in schema.items()
         if (name, part) != ("additionalProperties", False)
     }
@@ -82,7 +82,7 @@ def render() -> dict[Path, str]:
         schema = {
             "$schema": DRAFT,
             "$id": event.schema_id(),
-            **_opened(event.model_json_schema(mode="serialization")),
+            **_with_additional_fields(event.model_json_schema(mode="serialization")),
         }
         files[FOLDER / f"{key}.json"] = as_json(schema)
     return files

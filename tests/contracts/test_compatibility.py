@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tools import release, schemas
-from tools.compatibility import faults
+from tools.compatibility import incompatibilities
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -182,7 +182,7 @@ def test_an_incompatible_change_is_refused(name: str) -> None:
     change, fault = INCOMPATIBLE[name]
     now = event()
     change(now)
-    assert fault in faults(event(), now)
+    assert fault in incompatibilities(event(), now)
 
 
 BELOW_A_REFERENCE: dict[str, tuple[Any, str]] = {
@@ -207,7 +207,7 @@ def test_a_change_below_a_reference_is_detected_or_refused(keyword: str) -> None
         put(*FIELDS, "price", to={keyword: part})(schema)
     drop(*MONEY, "properties", "minor_units")(now)
     put(*MONEY, "required", to=["currency"])(now)
-    assert fault in faults(released, now)
+    assert fault in incompatibilities(released, now)
 
 
 @pytest.mark.parametrize("keyword", ["oneOf", "allOf"])
@@ -216,9 +216,9 @@ def test_another_order_is_compatible(keyword: str) -> None:
     parts = [{"$ref": "#/$defs/Money"}, {"$ref": "#/$defs/Part"}]
     put(*FIELDS, "price", to={keyword: parts})(released)
     put(*FIELDS, "price", to={keyword: parts[::-1]})(now)
-    assert faults(released, now) == []
+    assert incompatibilities(released, now) == []
     del now["properties"]["price"][keyword][0]
-    assert any("data.price: was" in fault for fault in faults(released, now))
+    assert any("data.price: was" in fault for fault in incompatibilities(released, now))
 
 
 COMPATIBLE: dict[str, Change] = {
@@ -240,7 +240,7 @@ COMPATIBLE: dict[str, Change] = {
 def test_a_compatible_change_is_allowed(name: str) -> None:
     now = event()
     COMPATIBLE[name](now)
-    assert faults(event(), now) == []
+    assert incompatibilities(event(), now) == []
 
 
 def written(folder: Path) -> dict[Path, str]:

@@ -90,7 +90,7 @@ class Environment:
 
     def _start(self) -> Answer:
         """Start a process, which imports the handler."""
-        code = unpacked(self._settings.scratch, self.code_zip)
+        code = unpack(self._settings.scratch, self.code_zip)
         self._channel, theirs = socket.socketpair()
         self._answers = self._channel.makefile("rb")
         with theirs:
@@ -104,7 +104,7 @@ class Environment:
             )
         start = {
             "path": [str(code), *self._layers()],
-            "runtime": str(runtime(self._settings.scratch)),
+            "runtime": str(runtime_packages(self._settings.scratch)),
             "handler": self.config.get("Handler", ""),
         }
         answer = self._ask(start, _INIT_S)
@@ -154,7 +154,7 @@ class Environment:
         """The folders of layers for sys.path. A later layer overrides an earlier one."""
         functions = module("services.lambda_svc")
         contents = map(functions._resolve_layer_zip, reversed(self.config.get("Layers") or []))
-        folders = [unpacked(self._settings.scratch, zipped) for zipped in contents if zipped]
+        folders = [unpack(self._settings.scratch, zipped) for zipped in contents if zipped]
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         inside = (f"python/lib/{version}/site-packages", "python")
         return [str(folder / path) for folder in folders for path in inside]
@@ -188,7 +188,7 @@ class Environment:
         }
 
 
-def unpacked(scratch: Path, archive: bytes) -> Path:
+def unpack(scratch: Path, archive: bytes) -> Path:
     """The folder with the content of a zip; unpacked once per content."""
     folder = scratch / hashlib.sha256(archive).hexdigest()[:32]
     with _unpacking:
@@ -201,7 +201,7 @@ def unpacked(scratch: Path, archive: bytes) -> Path:
     return folder
 
 
-def runtime(scratch: Path) -> Path:
+def runtime_packages(scratch: Path) -> Path:
     """A folder with only the packages of Lambda's Python runtime."""
     folder = scratch / "runtime"
     with _unpacking:

@@ -29,7 +29,7 @@ def apply() -> None:
         wanted = props.get("GenerateSecretString")
         if not wanted or props.get("SecretString"):
             return stock(props)  # type: ignore[no-any-return]
-        password = generated(wanted)
+        password = generate_password(wanted)
         if not wanted.get("SecretStringTemplate"):
             return password
         document = json.loads(wanted["SecretStringTemplate"])
@@ -38,7 +38,7 @@ def apply() -> None:
     stock = replace(provisioners, "_sm_secret_string", secret)
 
 
-def generated(wanted: dict[str, Any]) -> str:
+def generate_password(wanted: dict[str, Any]) -> str:
     """A password with at least one character of every kind that is not excluded."""
     without = set(wanted.get("ExcludeCharacters", ""))
     kinds = [

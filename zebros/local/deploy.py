@@ -75,7 +75,7 @@ class Stack:
 
     def resources(self) -> Resources:
         """The resources of the deployed stack."""
-        return deployed.read(deployed_client("cloudformation", self.endpoint), self.name)
+        return deployed.read(platform_client("cloudformation", self.endpoint), self.name)
 
     def outputs(self) -> dict[str, str]:
         """The outputs of the deployed stack."""
@@ -117,7 +117,7 @@ class Stack:
         return found if isinstance(found, dict) else {}
 
     def _described(self) -> dict[str, Any]:
-        found = deployed_client("cloudformation", self.endpoint).describe_stacks(
+        found = platform_client("cloudformation", self.endpoint).describe_stacks(
             StackName=self.name
         )["Stacks"]
         stack: dict[str, Any] = found[0]
@@ -140,7 +140,7 @@ class Stack:
     def _sam(self, command: str, *options: str, report: Report) -> None:
         """Run a command of the SAM CLI and report its progress. Raises NotDeployed."""
         process = subprocess.Popen(
-            [sam(), command, *options],
+            [sam_path(), command, *options],
             cwd=self.root,
             env=environment(self.endpoint),
             stdin=subprocess.DEVNULL,
@@ -173,7 +173,7 @@ class Stack:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            events = deployed_client("cloudformation", self.endpoint).describe_stack_events(
+            events = platform_client("cloudformation", self.endpoint).describe_stack_events(
                 StackName=self.name
             )
         except (ClientError, BotoCoreError):
@@ -245,7 +245,7 @@ def environment(endpoint: str) -> dict[str, str]:
     }
 
 
-def sam() -> str:
+def sam_path() -> str:
     """The path of the SAM CLI: of this Python environment, or on the PATH. Raises NotReady."""
     beside = Path(sys.executable).parent / "sam"
     found = str(beside) if beside.exists() else shutil.which("sam")
@@ -257,7 +257,7 @@ def sam() -> str:
     return found
 
 
-def deployed_client(service: str, endpoint: str) -> Any:
+def platform_client(service: str, endpoint: str) -> Any:
     """A client of one of the platform's services."""
     from zebros.client import aws
 

@@ -44,7 +44,7 @@ def platform(home: Home, port: int) -> Part:
     """The local AWS emulator."""
     command = [sys.executable, "-m", "zebros.emulator", "--port", str(port)]
     command += ["--home", str(home.platform)]
-    return Part("platform", command, base(), f"http://{HOST}:{port}/_zebros/health")
+    return Part("platform", command, base_environment(), f"http://{HOST}:{port}/_zebros/health")
 
 
 def issuer(home: Home, port: int, tenants: tuple[str, ...], docker: str | None) -> Part:
@@ -53,7 +53,7 @@ def issuer(home: Home, port: int, tenants: tuple[str, ...], docker: str | None) 
     command += ["--home", str(home.issuer), "--tenants", ",".join(tenants)]
     if docker:
         command += ["--also", docker]
-    return Part("issuer", command, base(), f"http://{HOST}:{port}/health")
+    return Part("issuer", command, base_environment(), f"http://{HOST}:{port}/health")
 
 
 def docker_bridge(address: str, *forwarded: int) -> Part:
@@ -61,12 +61,14 @@ def docker_bridge(address: str, *forwarded: int) -> Part:
     command = [sys.executable, "-m", "zebros.local.bridge", "--host", address]
     for port in forwarded:
         command += ["--port", str(port)]
-    return Part("bridge", command, base())
+    return Part("bridge", command, base_environment())
 
 
 def worker(state: dict[str, Any]) -> Part:
     """The worker, which runs in a container in AWS."""
-    return Part("worker", [sys.executable, "-m", _WORKER], base() | worker_variables(state))
+    return Part(
+        "worker", [sys.executable, "-m", _WORKER], base_environment() | worker_variables(state)
+    )
 
 
 def has_worker() -> bool:
@@ -110,7 +112,7 @@ def state_document(
     }
 
 
-def base() -> dict[str, str]:
+def base_environment() -> dict[str, str]:
     """The environment of a part: this one without settings of a real AWS account."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return kept | {"PYTHONUNBUFFERED": "1"}

@@ -14,10 +14,10 @@ _OBSTACLES = {
 
 def is_free(port: int) -> bool:
     """Whether a server can listen on this port."""
-    return not _obstacle(port)
+    return not _reason_not_free(port)
 
 
-def _obstacle(port: int) -> str:
+def _reason_not_free(port: int) -> str:
     """Why a server cannot listen on this port; empty when it can."""
     with socket.socket() as probe:
         # The servers set it too, so lingering connections of the last run do not matter.
@@ -53,7 +53,7 @@ def choose_port(
     message, and `option` the option.
     """
     if wanted:
-        why = "is requested for another part too" if wanted == other else _obstacle(wanted)
+        why = "is requested for another part too" if wanted == other else _reason_not_free(wanted)
         if not why:
             return wanted
         raise BadInput(

@@ -18,7 +18,7 @@ from typing import Any
 
 from zebros.errors import CliError, NotReady, as_cli_error
 from zebros.local import bridge, containers, parts, ports
-from zebros.local.deploy import Stack, deployed_client
+from zebros.local.deploy import Stack, platform_client
 from zebros.local.home import Home, Lock
 from zebros.local.parts import Part
 from zebros.local.processes import Child, stop
@@ -144,7 +144,7 @@ class Supervisor:
         file = self._home.path / "sam-env.json"
         there = {"endpoint": endpoint, "issuer_base": base}
         there = {name: url.replace(HOST, docker) for name, url in there.items()}
-        client = deployed_client("lambda", endpoint)
+        client = platform_client("lambda", endpoint)
         moved = {endpoint: there["endpoint"], base: there["issuer_base"]}
         containers.write(file, self.state["functions"], client, moved)
         return {**there, "env_vars": str(file)}

@@ -1,10 +1,10 @@
 """E-mail addresses, telephone numbers and websites: strict checks and one canonical form.
 
 Every check is one regular expression that the published schema repeats, so the schema and the code
-accept the same values. The checks are syntactic; no mail server or name server is asked. Everything
-is ASCII; an international host is written in its xn-- form (RFC 5891), as in DNS. Addresses with
-non-ASCII local parts (RFC 6531), quoted local parts and IP addresses as hosts are refused: they are
-rare, and most of them are typing mistakes.
+accept the same values. The checks are syntactic; no mail server or name server is contacted.
+Everything is ASCII; an international host is written in its xn-- form (RFC 5891), as in DNS.
+Addresses with non-ASCII local parts (RFC 6531), quoted local parts and IP addresses as hosts are
+refused: they are rare, and most of them are typing mistakes.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md, with the `sequence` extension
 (https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/sequence.md): an integer
-written as text, contiguous per subject from 1, so that a subscriber can prove it missed nothing.
+written as text, contiguous per subject from 1, so that a subscriber notices a missing event.
 """
 
 import json

@@ -103,7 +103,7 @@ class PositionStore:
         except Conflict:
             return position
 
-    def forget(self, position: Position, parked: Parked) -> Position:
+    def unpark(self, position: Position, parked: Parked) -> Position:
         """Remove a parked event that was applied or sent to the queue again."""
         moved = replace(position, parked=position.parked - 1)
         return self.move(moved, Delete(position.pk, parked.key))

@@ -166,7 +166,7 @@ class Projection:
                     return
                 moved = True
                 if decision is Decision.SKIP:
-                    position = self._positions.forget(position, parked)
+                    position = self._positions.unpark(position, parked)
                     continue
                 try:
                     position = self._step(position, [parked.event], parked)
@@ -185,7 +185,7 @@ class Projection:
         if not requeue(parked.event):
             raise error
         log_failure(self.name, [f"parked {parked.event.id}"], error)
-        position = self._positions.forget(position, parked)
+        position = self._positions.unpark(position, parked)
         # It leaves a gap before the later events, which no other check would find.
         if behind := next(self._positions.parked(position), None):
             schedule_gap_check(behind.event)

@@ -49,4 +49,4 @@ def decode(tenant_id: str, scope: str, cursor: str | None) -> Item | None:
             return key
     except ValueError:
         pass
-    raise Invalid.field("cursor", "is not one this list gave out; start again without a cursor")
+    raise Invalid.field("cursor", "was not returned by this list; start again without a cursor")

@@ -135,11 +135,11 @@ class Table:
 
     def put(self, item: Item) -> None:
         """Write one item on its own, unconditionally."""
-        self._alone(self._client.put_item, Item=_wire(item))
+        self._write_alone(self._client.put_item, Item=_wire(item))
 
     def delete(self, pk: str, sk: str) -> None:
         """Remove one item on its own."""
-        self._alone(self._client.delete_item, Key=_wire({"pk": pk, "sk": sk}))
+        self._write_alone(self._client.delete_item, Key=_wire({"pk": pk, "sk": sk}))
 
     def transact(self, actions: Sequence[Action]) -> None:
         """Carry out all actions or none (one TransactWriteItems).
@@ -187,9 +187,9 @@ class Table:
 
     def add(self, action: Add) -> None:
         """Carry out one Add on its own."""
-        self._alone(self._client.update_item, **_update(action))
+        self._write_alone(self._client.update_item, **_update(action))
 
-    def _alone(self, write: Callable[..., Any], **arguments: Any) -> None:
+    def _write_alone(self, write: Callable[..., Any], **arguments: Any) -> None:
         """One write outside a transaction. Raises Busy when transactions keep the item locked."""
         for _ in _attempts():
             try:

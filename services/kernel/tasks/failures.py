@@ -134,8 +134,8 @@ ERRORS: Mapping[str, FailureKind] = MappingProxyType(
 MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         TaskFailureCode.BAD_PARAMETERS: "The parameters are not valid: {cause}.",
-        TaskFailureCode.NO_WORKER: "No worker was free for an hour. Try again later.",
-        TaskFailureCode.WORKER_LOST: "The worker was lost, and so were those that tried again.",
+        TaskFailureCode.NO_WORKER: "No worker was available for an hour. Try again later.",
+        TaskFailureCode.WORKER_LOST: "The worker was lost, and so were those of further attempts.",
         TaskFailureCode.TIMED_OUT: "This took longer than an hour and was stopped.",
         TaskFailureCode.OUT_OF_MEMORY: "This needs more memory than a worker has.",
         TaskFailureCode.UNKNOWN: "Something went wrong on our side, and it has been logged. "

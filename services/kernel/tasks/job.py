@@ -17,7 +17,7 @@ class Task:
     """The name of the job that carries it out."""
     body: dict[str, Any]
     token: str
-    """The Step Functions task token; whoever has it can end the task."""
+    """The Step Functions task token, with which anyone can end the task."""
     receipt: str
     receives: int
     """How often the queue has delivered it, including this time."""

@@ -63,12 +63,12 @@ def recover(run: TaskRun | None, failure: Failure, policy: RetryPolicy, now: dat
     if not failure.retryable:
         return Recovery(Next.FAIL, failure.error, failure.cause)
     if run.status in WAITING:
-        if _over(run.updated_at, policy, now):
+        if _limit_reached(run.updated_at, policy, now):
             return Recovery(Next.FAIL, failures.NO_WORKER, "")
         pause = policy.waiting_pause_seconds
         return Recovery(Next.QUEUE, failure.error, failure.cause, pause)
     timed_out = failure.code == TaskFailureCode.TIMED_OUT
-    if timed_out and _over(run.started_at, policy, now):
+    if timed_out and _limit_reached(run.started_at, policy, now):
         return Recovery(Next.FAIL, failures.TIMED_OUT, "")
     if run.attempts >= policy.max_attempts:
         if timed_out:
@@ -78,7 +78,7 @@ def recover(run: TaskRun | None, failure: Failure, policy: RetryPolicy, now: dat
     return Recovery(Next.QUEUE, failure.error, failure.cause, pause, worker_lost=True)
 
 
-def _over(since: datetime | None, policy: RetryPolicy, now: datetime) -> bool:
+def _limit_reached(since: datetime | None, policy: RetryPolicy, now: datetime) -> bool:
     """Whether the policy's time has passed since an instant."""
     allowed = timedelta(seconds=policy.max_seconds * _CLOCK_MARGIN)
     return since is not None and now - since >= allowed

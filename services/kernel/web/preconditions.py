@@ -52,4 +52,4 @@ def retry_when_stale[T](change: Callable[[], T]) -> T:
             return change()
         except StaleVersion:
             continue
-    raise Busy("Others keep changing this record; send the request again shortly.")
+    raise Busy("Other requests keep changing this record; send the request again shortly.")

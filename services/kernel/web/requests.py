@@ -49,7 +49,7 @@ def request_context(event: Event) -> RequestContext:
         if value != value.strip() or len(value) > MAX_USER_ID:
             raise Forbidden(
                 f"The claim {claim} of your token must have 1 to {MAX_USER_ID} characters and no "
-                "space around them; ask whoever runs your identity provider to correct it."
+                "space around them; ask the administrator of your identity provider to correct it."
             )
     known = {role.value for role in Role}
     roles = str(claims.get("roles", "")).split(",")

@@ -49,7 +49,7 @@ class ReportJob:
             outcome = self._files.stored(run)
             if outcome is None:
                 if run.attempts > self._runs.policy.max_attempts:
-                    lost = f"{run.attempts - 1} workers were lost over it."
+                    lost = f"{run.attempts - 1} workers were lost during this run."
                     raise JobFailed(failures.WORKER_LOST, lost)
                 outcome = self._make(run, progress)
             return outcome.model_dump(mode="json")

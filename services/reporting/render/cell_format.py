@@ -41,7 +41,7 @@ def amount_of(cell: Cell, currency: str | None) -> Decimal:
     return major(cell, currency) if currency else Decimal(cell)
 
 
-def for_machines(cell: Cell, column: Column, currency: str | None) -> str:
+def machine_text(cell: Cell, column: Column, currency: str | None) -> str:
     """Plain text: `10005534.00`, `63.15`, `2026-01-31`; empty without a value."""
     if cell is None:
         return ""
@@ -56,7 +56,7 @@ def for_machines(cell: Cell, column: Column, currency: str | None) -> str:
             return str(cell)
 
 
-def for_people(cell: Cell, column: Column, currency: str | None) -> str:
+def display_text(cell: Cell, column: Column, currency: str | None) -> str:
     """Text with digits grouped: `10,005,534.00`, `63.15 %`; a dash without a value."""
     if cell is None:
         return "\u2013"

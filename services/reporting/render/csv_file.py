@@ -9,7 +9,7 @@ import csv
 from itertools import chain
 from pathlib import Path
 
-from reporting.render.cell_format import currency_reader, escape_formula, for_machines, heading
+from reporting.render.cell_format import currency_reader, escape_formula, heading, machine_text
 from reporting.report import Report
 
 
@@ -22,4 +22,4 @@ def render(report: Report, path: Path) -> None:
         for row in chain(report.rows, report.totals):
             currency = currency_of(row)
             cells = zip(row, columns, strict=True)
-            writer.writerow([for_machines(cell, column, currency) for cell, column in cells])
+            writer.writerow([machine_text(cell, column, currency) for cell, column in cells])

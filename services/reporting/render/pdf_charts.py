@@ -13,7 +13,7 @@ from reportlab.lib.colors import Color, HexColor
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from reporting.render.cell_format import amount_of
-from reporting.render.pdf_fonts import BOLD, REGULAR, one_font, printable
+from reporting.render.pdf_fonts import BOLD, REGULAR, printable, single_font
 from reporting.report import Chart, Kind
 
 _INK, _GREY, _LINE = HexColor("#1F2A37"), HexColor("#6B7684"), HexColor("#D8DEE6")
@@ -27,7 +27,7 @@ _NAMES_SHARE = 0.3
 _LONGEST_NAME = 200
 
 
-def drawing(chart: Chart, width: float) -> Drawing:
+def draw_chart(chart: Chart, width: float) -> Drawing:
     """Draw the chart, `width` points wide and as high as needed. Fonts must be registered."""
     values = [[_plotted(value, chart) for value in series.values] for series in chart.series]
     colours = COLOURS[: len(values)]
@@ -131,7 +131,7 @@ def _format_bars(
     bars.categoryAxis.labels.fontSize = _LABEL_SIZE
     bars.categoryAxis.labels.fillColor = _INK
     for index, name in enumerate(bars.categoryAxis.categoryNames):
-        bars.categoryAxis.labels[index].fontName = one_font(name, REGULAR)
+        bars.categoryAxis.labels[index].fontName = single_font(name, REGULAR)
     bars.barLabels.fontName, bars.barLabels.fontSize = REGULAR, _VALUE_SIZE
     bars.barLabels.fillColor = _GREY
     texts = [[compact(value, unit) for value in series] for series in values]
@@ -159,7 +159,7 @@ def compact(value: float, unit: Kind) -> str:
 
 
 def _width(name: str) -> float:
-    return float(stringWidth(name, one_font(name, REGULAR), _LABEL_SIZE))
+    return float(stringWidth(name, single_font(name, REGULAR), _LABEL_SIZE))
 
 
 def _shortened(label: str, room: float) -> str:

@@ -25,10 +25,10 @@ from reportlab.platypus import (
     TableStyle,
 )
 
-from reporting.render.cell_format import currency_reader, for_people
-from reporting.render.pdf_charts import drawing
+from reporting.render.cell_format import currency_reader, display_text
+from reporting.render.pdf_charts import draw_chart
 from reporting.render.pdf_fonts import BOLD, REGULAR, is_plain, markup, printable, register
-from reporting.render.provenance import instant, period, reflects
+from reporting.render.provenance import instant, period, position_text
 from reporting.report import Column, Kind, Report, Row
 
 MOST_ROWS = 2_000
@@ -84,11 +84,11 @@ def _story(report: Report, lines: "_Lines", width: float) -> Iterator[Flowable]:
         yield Paragraph(f"Only deals priced in {markup(report.currency)}", small)
     if report.as_of:
         yield Paragraph(f"As of {markup(instant(report.as_of))}", small)
-    yield Paragraph(f"Reflects {markup(reflects(report))}", small)
+    yield Paragraph(f"Reflects {markup(position_text(report))}", small)
     yield Paragraph(markup(" ".join(_notes(report))), small)
     yield Spacer(0, 5 * mm)
     for chart in report.charts:
-        yield drawing(chart, width)
+        yield draw_chart(chart, width)
         yield Spacer(0, 6 * mm)
     yield lines.table(width)
 
@@ -181,7 +181,7 @@ def _texts(report: Report, rows: Iterable[Row]) -> Iterator[list[str]]:
     currency_of = currency_reader(report)
     for row in rows:
         cells = zip(row, report.columns, strict=True)
-        texts = (for_people(cell, column, currency_of(row)) for cell, column in cells)
+        texts = (display_text(cell, column, currency_of(row)) for cell, column in cells)
         yield [t if len(t) <= _LONGEST_TEXT else f"{t[:_LONGEST_TEXT]}\u2026" for t in texts]
 
 

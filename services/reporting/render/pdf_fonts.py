@@ -56,7 +56,7 @@ def markup(text: str) -> str:
     )
 
 
-def one_font(text: str, usual: str) -> str:
+def single_font(text: str, usual: str) -> str:
     """The font of a text that can have only one font, such as a chart's label."""
     return _east_asian_font(text) if any(map(_is_east_asian, text)) else usual
 

@@ -12,7 +12,7 @@ def provenance(report: Report) -> list[tuple[str, str]]:
         lines.append(("Currency", f"only deals priced in {report.currency}"))
     if report.as_of:
         lines.append(("As of", instant(report.as_of)))
-    lines.append(("Reflects", reflects(report)))
+    lines.append(("Reflects", position_text(report)))
     lines += [("Note", note) for note in report.notes]
     return lines
 
@@ -22,7 +22,7 @@ def period(report: Report) -> str:
     return f"{report.period}, by {report.date_meaning}"
 
 
-def reflects(report: Report) -> str:
+def position_text(report: Report) -> str:
     """The events that the report includes, as text."""
     position = report.position
     if position.last_time is None:

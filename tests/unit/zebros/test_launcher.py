@@ -227,7 +227,7 @@ def test_a_missing_sam_cli_is_reported_with_a_hint(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotReady, match="SAM CLI is missing") as caught:
-        deploy.sam()
+        deploy.sam_path()
     assert "aws-sam-cli" in caught.value.hint
 
 

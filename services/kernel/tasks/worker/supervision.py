@@ -68,7 +68,7 @@ class Supervisor:
                 self._check_cancelled(execution)
                 cancel_poll.restart()
             if heartbeat.due():
-                self._keep(execution)
+                self._keep_alive(execution)
                 heartbeat.restart()
         return True
 
@@ -86,7 +86,7 @@ class Supervisor:
         if active is False:
             execution.control.interrupt(Interruption.CANCELLED)
 
-    def _keep(self, execution: Execution) -> None:
+    def _keep_alive(self, execution: Execution) -> None:
         self._queue.extend(execution.task)
         if not self._callback.heartbeat(execution.task):
             execution.control.interrupt(Interruption.ABANDONED)

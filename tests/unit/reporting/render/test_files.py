@@ -17,7 +17,7 @@ from pypdf import PdfReader
 from kernel.domain.money import EXPONENTS
 from reporting.parameters import FileFormat
 from reporting.render import pdf_file
-from reporting.render.cell_format import escape_formula, for_machines, for_people
+from reporting.render.cell_format import display_text, escape_formula, machine_text
 from reporting.render.formats import FILE_KINDS, render
 from reporting.report import Chart, Column, Kind, Period, Position, Report, Series
 
@@ -66,8 +66,8 @@ def written(report: Report, file_format: FileFormat, folder: Path) -> Path:
     ],
 )
 def test_money_has_the_digits_of_its_currency(currency: str, machines: str, people: str) -> None:
-    assert for_machines(123456789, REVENUE, currency) == machines
-    assert for_people(123456789, REVENUE, currency) == people
+    assert machine_text(123456789, REVENUE, currency) == machines
+    assert display_text(123456789, REVENUE, currency) == people
 
 
 def test_a_report_with_a_withdrawn_currency_is_written_with_two_digits(tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ def test_a_report_with_a_withdrawn_currency_is_written_with_two_digits(tmp_path:
 
 
 def test_money_is_exact_beyond_the_precision_of_a_float() -> None:
-    assert for_machines(10**17 + 1, REVENUE, "USD") == "1000000000000000.01"
-    assert for_machines(-5, REVENUE, "USD") == "-0.05"
-    assert for_machines(0, REVENUE, None) == "0"
+    assert machine_text(10**17 + 1, REVENUE, "USD") == "1000000000000000.01"
+    assert machine_text(-5, REVENUE, "USD") == "-0.05"
+    assert machine_text(0, REVENUE, None) == "0"
 
 
 @pytest.mark.parametrize("text", FORMULAS)
