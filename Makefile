@@ -1,24 +1,24 @@
-# What one types; `make help` lists it. Each gate of `make check` can be run alone: `make types`.
-# A step prints its name and its time, and what it said only when it failed or VERBOSE is set.
+# `make help` lists the targets. Each gate of `make check` can be run alone: `make types`.
+# A step prints its name and its time, and its output only when it failed or VERBOSE is set.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 TEMPLATES := $(wildcard template.yaml infra/*.yaml infra/modules/*.yaml services/*/template.yaml examples/*/template.yaml)
 GENERATED := schemas openapi asyncapi gateway examples requests problems cli_contract
-# Tests run in as many processes as the machine has cores, and half as many again: some wait for a clock.
+# Tests run in one and a half times as many processes as the machine has cores, because some tests wait.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
-# schemathesis takes seconds to load, and only the flows use it.
+# schemathesis takes seconds to import, and only the flows use it.
 pytest = $(BIN)/pytest -p no:schemathesis -n $(TESTERS) --dist
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 now = $$(date +%s%N)
 since = $$(( ($(now) - start) / 100000000 ))e-1
-step = @start=$(now); if said=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo "$$said"; \
+step = @start=$(now); if output=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo "$$output"; \
   printf '  ok   %-10s %6.1f s\n' $(1) $(since); \
-  else echo "$$said"; printf '  FAIL %-10s %6.1f s\n' $(1) $(since); exit 1; fi
+  else echo "$$output"; printf '  FAIL %-10s %6.1f s\n' $(1) $(since); exit 1; fi
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
@@ -41,12 +41,12 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 run: env ## the whole CRM on this machine, with a demo company; Ctrl-C stops it
 	@exec $(BIN)/zebros up
 
-test: check judge flows ## every check, and the deployed system driven from outside
+test: check judge flows ## every check, and tests of the deployed system through its APIs
 
 check: env ## every gate that needs no deployed system
 	@start=$(now); $(MAKE) --no-print-directory gates && printf '  ok   %-10s %6.1f s\n' check $(since)
 
-# The quickest first, one after the other: each uses every core.
+# The fastest first, one after the other: each uses every core.
 gates: lint imports drift types template unit kernel component reporting platform
 
 lint: env ## ruff: style and format
@@ -55,10 +55,10 @@ lint: env ## ruff: style and format
 types: env ## mypy --strict
 	$(call step,$@,$(BIN)/mypy)
 
-imports: env ## who may import whom
+imports: env ## import rules
 	$(call step,$@,$(BIN)/python -m tools.imports)
 
-drift: env ## what is generated from the code is up to date
+drift: env ## generated files are up to date
 	$(call step,$@,for t in $(GENERATED); do $(BIN)/python -m tools.$$t --check || exit 1; done)
 
 template: env ## cfn-lint and sam validate
@@ -77,24 +77,24 @@ component: env ## component tests of the contexts: their handlers, with an AWS i
 reporting: env ## component tests of reporting: state machine, worker, queries and files
 	$(call step,$@,$(pytest) worksteal tests/component/reporting)
 
-platform: env ## the local platform and the command line: real processes on loopback
+platform: env ## component tests of local platform and command line: real processes on loopback
 	$(call step,$@,$(pytest) loadfile tests/component/zebros)
 
 JUDGED = records relay consumers idempotency cursor
 judge: env ## tables, relay and budgets again, against DynamoDB Local (JDK 17 and Maven)
-	@start=$(now); said=$$($(BIN)/python -m tools.dynamodb_local $(pytest) worksteal \
+	@start=$(now); output=$$($(BIN)/python -m tools.dynamodb_local $(pytest) worksteal \
 	  $(JUDGED:%=tests/component/kernel/test_%.py) tests/component/test_budgets.py tests/component/test_flat_cost.py 2>&1); \
 	  case $$? in 0) printf '  ok   %-10s %6.1f s\n' $@ $(since);; \
-	  69) echo "  --   judge      left out: $$said"; [ -z "$$CI" ];; \
-	  *) echo "$$said"; printf '  FAIL %-10s %6.1f s\n' $@ $(since); exit 1;; esac
+	  69) echo "  --   judge      left out: $$output"; [ -z "$$CI" ];; \
+	  *) echo "$$output"; printf '  FAIL %-10s %6.1f s\n' $@ $(since); exit 1;; esac
 
-flows: env ## build, deploy to the local platform, drive it from outside
+flows: env ## build, deploy to the local platform, test it through its APIs
 	@$(BIN)/pytest tests/flows --durations=10
 
-contracts: env ## write schemas, OpenAPI, AsyncAPI, the gateway, examples and sample requests
+contracts: env ## write all generated files: schemas, API documents, REST API stack, examples, …
 	@for t in $(GENERATED); do $(BIN)/python -m tools.$$t || exit 1; done
 
-bench: env ## ratios of timings against their references, on this machine
+bench: env ## ratios of CPU times to their references, on this machine
 	@[ -d .aws-sam/build ] || $(BIN)/sam build >/dev/null
 	@$(BIN)/python -m tools.bench
 

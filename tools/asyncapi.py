@@ -87,8 +87,8 @@ def render() -> dict[Path, str]:
             "address": f"zebros.{context}",
             "title": f"Events of {context}",
             "description": (
-                "EventBridge events with this source; the detail-type is the message's name and "
-                "the detail the message."
+                "EventBridge events with this source. The detail-type is the name of a message, "
+                "the detail its payload."
             ),
             "servers": [{"$ref": "#/servers/bus"}],
             "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in own},
@@ -104,8 +104,8 @@ def render() -> dict[Path, str]:
             "title": "Zebros CRM events",
             "version": "1",
             "description": (
-                "Everything that happens in the CRM, at least once, contiguous per subject "
-                "(`sequence`). Replayed events carry `replay-name` beside `detail`."
+                "All events of the CRM. They are delivered at least once; `sequence` is "
+                "contiguous per subject. Replayed events have `replay-name` beside `detail`."
             ),
             "license": {"name": "Apache-2.0"},
         },

@@ -80,7 +80,7 @@ RESPONSES = (
         HTTPStatus.FORBIDDEN,
         "forbidden",
         "Not allowed",
-        "Your token does not open this API.",
+        "Your token does not give access to this API.",
     ),
     GatewayResponse(
         "MISSING_AUTHENTICATION_TOKEN",
@@ -145,7 +145,7 @@ RESPONSES = (
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal",
         "Internal error",
-        "Send the request again; quote the correlation_id when it stays.",
+        "Send the request again; report the correlation_id if it fails again.",
     ),
 )
 """Every answer of the gateway's own, in the order of the document."""
@@ -221,7 +221,7 @@ def _preflight() -> dict[str, Any]:
         },
         "responses": {
             "200": {
-                "description": "What a browser may send",
+                "description": "The methods and headers that a browser may send",
                 "headers": {name: {"type": "string"} for name in _CORS},
             }
         },

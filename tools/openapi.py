@@ -21,7 +21,7 @@ _GATEWAY = frozenset({400, 401, 403, 429, 500, 503})
 _CORRELATION = {"X-Correlation-Id": {"schema": {"type": "string"}}}
 _RETRY_AFTER = {
     "Retry-After": {
-        "description": "Seconds to wait before the same request is sent again, where that helps.",
+        "description": "Seconds to wait before sending the same request again, if it may succeed.",
         "schema": {"type": "integer"},
     }
 }
@@ -55,25 +55,25 @@ _PROBLEM = {
     "required": ["type", "title", "status", "detail"],
 }
 _STATUS_TEXT = {
-    200: "Done",
+    200: "Success",
     201: "Created",
-    202: "Accepted; follow Location",
-    204: "Done",
+    202: "Accepted; poll Location",
+    204: "Success",
     207: "One result per item",
-    304: "Not changed since the ETag in If-None-Match",
+    304: "Not changed: If-None-Match has the current ETag",
     400: "The request cannot be read",
     401: "No valid token",
-    403: "The caller's role may not",
-    404: "Not there (in this tenant)",
-    409: "There already, or someone changed it meanwhile",
+    403: "The caller's role does not allow it",
+    404: "No such record in this tenant",
+    409: "Conflict with another record or another request",
     412: "If-Match names an older version",
     413: "Body too large",
-    415: "Not JSON",
-    422: "A field, or the record's state, does not allow it",
+    415: "The body is not JSON",
+    422: "A field is wrong, or the record's state does not allow it",
     428: "If-Match is missing",
-    429: "Too many requests; send it again",
-    500: "Our mistake",
-    503: "Busy; send the request again",
+    429: "Too many requests; send the request again",
+    500: "Internal error",
+    503: "A service does not answer; send the request again",
 }
 
 
@@ -114,7 +114,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
                     "name": name,
                     "in": "query",
                     "required": name in schema.get("required", []),
-                    "description": description,
+                    **({"description": description} if description else {}),
                     "schema": _inlined(_not_null(field), definitions),
                 }
             )
@@ -279,7 +279,8 @@ def render() -> dict[Path, str]:
         "info": {
             "title": "Zebros CRM",
             "version": "1",
-            "description": "Accounts, deals, activities, reports. The tenant is the token's.",
+            "description": "Accounts, contacts, products, pipelines, opportunities, tasks, "
+            "timelines, reports and notifications. The token determines the tenant.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/v1"}],

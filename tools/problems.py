@@ -14,11 +14,11 @@ _HEAD = """\
 <!-- Generated from the error classes by `make contracts` (tools/problems.py). Do not edit. -->
 # Problem types
 
-Every error is answered as `application/problem+json` (RFC 9457). `type` is stable and has the meaning below; `detail` is written for
-people and may change; `errors` names the fields that are wrong. `correlation_id` finds the request in the logs; it is also the answer's
-`X-Correlation-Id`, which is the one you sent unless the gateway answered by itself.
+The response to a failed request is `application/problem+json` (RFC 9457). `type` is stable and has the meaning below; `detail` is for
+people and may change; `errors` names the fields that are wrong. `correlation_id` identifies the request in the logs. It is also the
+`X-Correlation-Id` of the response: the one of the request, unless API Gateway answered by itself.
 
-Where **Retry** says yes, the same request may succeed when it is sent again after the seconds in `Retry-After`.
+Where **retry** is yes, the same request may succeed when it is sent again after the seconds in `Retry-After`.
 
 | type: `urn:zebros:problem:` | status | when | what to do | retry |
 | --- | --- | --- | --- | --- |
@@ -27,8 +27,9 @@ _FOOT = """
 ## In a batch
 
 Each item of a batch has a result of its own. An item may succeed when it is sent again, alone or with the whole batch, if its problem is
-{retryable}. The same Idempotency-Key may be used for the same batch: the answer of a batch with such an item is not stored, and items
-that succeeded are upserted once more.
+{retryable}.
+The response of a batch with such an item is not stored, so the same batch may be sent again with the same Idempotency-Key. It then also
+upserts the items that succeeded.
 """
 
 

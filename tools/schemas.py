@@ -22,7 +22,7 @@ ENVELOPE: dict[str, Any] = {
     "type": "object",
     "properties": {
         "specversion": {"const": "1.0"},
-        "id": {"type": "string", "description": "Unique per event; the key to act on once."},
+        "id": {"type": "string", "description": "Unique per event; the key for deduplication."},
         "source": {"type": "string", "pattern": "^zebros\\.[a-z]+$"},
         "type": {"type": "string", "description": "The event's name, also the detail-type."},
         "subject": {"type": "string", "pattern": "^[a-z_]+/.+$"},
@@ -37,7 +37,7 @@ ENVELOPE: dict[str, Any] = {
         },
         "sequencetype": {"const": "Integer"},
         "correlationid": {"type": "string"},
-        "causationid": {"type": "string", "description": "The id of the event that led to this."},
+        "causationid": {"type": "string", "description": "The id of the event that caused it."},
         "actor": {"type": "string", "description": "The user who did it, or `system`."},
         "origin": {"type": "string", "enum": ["api", "import", "system"]},
         "data": {"type": "object"},

@@ -83,7 +83,7 @@ class TaskEvent(DomainEvent):
 
 
 class TaskAssigned(TaskEvent, context="activities"):
-    """A task was assigned: a new one, or one that was assigned to someone else."""
+    """A task was created with an assignee, or assigned to someone else."""
 
     previous_assignee_id: str | None = None
 
@@ -104,4 +104,4 @@ class TaskReopened(TaskEvent, context="activities"):
 
 
 class StreamGapDetected(StreamGap, context="activities"):
-    """A projection of this context waits for an event that has not come."""
+    """A projection of this context waits for an event that has not arrived."""

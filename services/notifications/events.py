@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 
 class About(BaseModel):
-    """The record a notification leads to."""
+    """The record that a notification is about."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

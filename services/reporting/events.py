@@ -12,7 +12,7 @@ from reporting.parameters import ReportParameters
 
 
 class FailureCode(StrEnum):
-    """Why a report was not made, for programs."""
+    """Why a report failed, for programs."""
 
     BAD_PARAMETERS = "bad_parameters"
     NO_WORKER = "no_worker"
@@ -25,7 +25,7 @@ class FailureCode(StrEnum):
 
 
 class StreamPosition(BaseModel):
-    """The part of the event stream a report reflects: how many events, and the last of them."""
+    """The events that a report reflects: how many, and the last of them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class StreamPosition(BaseModel):
 
 
 class ReportResult(BaseModel):
-    """The finished file at a glance."""
+    """The finished file of a report, and its totals."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,18 +46,18 @@ class ReportResult(BaseModel):
     rows: int = Field(ge=0, description="Rows of the table, without totals.")
     totals: list[dict[str, int | str]] = Field(
         max_length=5,
-        description="The total of each currency by column: counts and minor units as numbers, "
-        "ratios as text such as 0.6315. At most five currencies.",
+        description="The totals of each currency (at most five), by column: counts and minor "
+        "units as numbers, ratios as text such as 0.6315.",
     )
     position: StreamPosition
 
 
 class ReportRunState(TaskRunState):
-    """One request for a report and what became of it; `owner_id` asked for it."""
+    """One request for a report and its result; `owner_id` is the user who requested it."""
 
-    parameters: ReportParameters = Field(description="What was asked for.")
+    parameters: ReportParameters = Field(description="The requested report.")
     failure: FailureCode | None = None
-    outcome: ReportResult | None = Field(None, description="Once it is completed.")
+    outcome: ReportResult | None = Field(None, description="Present when the run is completed.")
 
 
 class ReportEvent(DomainEvent):
@@ -67,11 +67,11 @@ class ReportEvent(DomainEvent):
 
 
 class ReportRequested(ReportEvent, context="reporting"):
-    """Someone asked for a report."""
+    """A user requested a report."""
 
 
 class ReportStarted(ReportEvent, context="reporting"):
-    """A worker began to make a report; published once, however many workers it takes."""
+    """A worker began a report run; published for the first attempt only."""
 
 
 class ReportCompleted(ReportEvent, context="reporting"):
@@ -79,8 +79,8 @@ class ReportCompleted(ReportEvent, context="reporting"):
 
 
 class ReportFailed(ReportEvent, context="reporting"):
-    """A report was not made; `current.reason` says why in a sentence."""
+    """A report failed; `current.reason` is a sentence for the user."""
 
 
 class ReportCancelled(ReportEvent, context="reporting"):
-    """Someone cancelled a report."""
+    """A user cancelled a report run."""

@@ -75,8 +75,8 @@ class ReportParameters(BaseModel):
     )
     by: Annotated[Grouping | None, *_one_of("grouping", get_args(Grouping))] = Field(
         None,
-        description="One row per what; by default stage for pipeline_by_stage, none (one row) for "
-        "win_rate, owner for sales_performance. Only pipeline_by_stage is grouped by stage.",
+        description="What the rows are grouped by. Default: stage for pipeline_by_stage, none (one "
+        "row) for win_rate, owner for sales_performance. stage is for pipeline_by_stage only.",
         validate_default=True,
         json_schema_extra=_without_default,
     )
@@ -86,7 +86,7 @@ class ReportParameters(BaseModel):
     to: PlainDate | None = Field(None, description="Last day of the period, inclusive.")
     format: Annotated[FileFormat, *_one_of("format", get_args(FileFormat))] = "pdf"
     currency: Currency | None = Field(
-        None, description="Only deals priced in this currency; all currencies by default."
+        None, description="Only opportunities in this currency; default: all currencies."
     )
 
     @field_validator("by")

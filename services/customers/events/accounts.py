@@ -12,7 +12,7 @@ from kernel.domain.money import Money
 
 
 class AccountKind(StrEnum):
-    """What a company is to us."""
+    """The relation of a company to us."""
 
     PROSPECT = "prospect"
     CUSTOMER = "customer"

@@ -21,22 +21,22 @@ class ContactFields(Fields):
     first_name: Name | None = None
     last_name: Name
     emails: Annotated[list[Email], AfterValidator(_without_repetitions)] = Field(
-        default_factory=list, max_length=10, exclude_if=empty, description="The main one first."
+        default_factory=list, max_length=10, exclude_if=empty, description="The primary one first."
     )
     phones: Annotated[list[Phone], AfterValidator(_without_repetitions)] = Field(
-        default_factory=list, max_length=10, exclude_if=empty, description="The main one first."
+        default_factory=list, max_length=10, exclude_if=empty, description="The primary one first."
     )
-    title: Name | None = Field(None, description="What they do there.")
+    title: Name | None = Field(None, description="Job title.")
     consent: dict[Key, StrictBool] = Field(
         default_factory=dict,
         max_length=20,
         exclude_if=empty,
-        description="Whether we may write or call, by channel; not asked yet where it is absent.",
+        description="Whether we may use a channel, by channel; absent when we have not asked.",
     )
 
 
 class ContactState(Snapshot, ContactFields):
-    """A person we deal with."""
+    """A person, usually at an account."""
 
 
 class ContactEvent(DomainEvent):

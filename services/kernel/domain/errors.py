@@ -92,7 +92,7 @@ class Unauthenticated(CrmError):
 
 
 class Forbidden(CrmError):
-    """The caller's role does not have this right, or lost it since the first answer was given."""
+    """The caller's role does not have this right, or not any more."""
 
     status, title, slug = 403, "Not allowed", "forbidden"
     advice = "Ask an administrator; `detail` says which right is missing."
@@ -109,7 +109,7 @@ class NotFound(CrmError):
     """There is no such record or path in this tenant."""
 
     status, title, slug = 404, "Not found", "not-found"
-    advice = "If the record is new, ask again in a moment: timelines follow within seconds."
+    advice = "If the record is new, try again: timelines are updated within seconds."
 
 
 class Conflict(CrmError):
@@ -120,7 +120,7 @@ class Conflict(CrmError):
 
 
 class Busy(Conflict):
-    """Too many requests change the same record at once, or, with `If-Match: *`, came first."""
+    """Too many requests change the same record at once."""
 
     title, slug, retryable = "Busy", "busy", True
     advice = "Send the request again after the seconds in `Retry-After`."
@@ -151,10 +151,10 @@ class StaleVersion(CrmError):
 
 
 class TooLarge(CrmError):
-    """The request, or the event it would publish, is larger than the CRM takes."""
+    """The request, or the event it would publish, exceeds the limit."""
 
     status, title, slug = 413, "Too large", "too-large"
-    advice = "Send less at once, or shorten texts."
+    advice = "Send fewer records, or shorten texts."
 
 
 class UnsupportedMediaType(CrmError):
@@ -205,7 +205,7 @@ class RuleViolation(CrmError):
 
 
 class RecordArchived(RuleViolation):
-    """The record is archived: restore it first."""
+    """The record is archived."""
 
     slug = "archived"
     advice = "Restore the record first."

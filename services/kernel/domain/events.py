@@ -74,7 +74,7 @@ class Fields(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    owner_id: UserId | None = Field(None, description="The user who answers for this record.")
+    owner_id: UserId | None = Field(None, description="The user responsible for this record.")
     team_id: UserId | None = Field(None, description="The owner's team.")
     external_ids: dict[Key, ExternalId] = Field(
         default_factory=dict,
@@ -134,9 +134,9 @@ class StreamState(Snapshot):
     """A gap in the events of one subject, as one projection sees it."""
 
     projection: str
-    subject: str = Field(description="`opportunity/<id>`, whose events are waited for.")
+    subject: str = Field(description="The subject with the gap, such as `opportunity/<id>`.")
     missing_sequence: int = Field(ge=1)
-    waiting_sequence: int = Field(ge=2, description="The earliest known event that has to wait.")
+    waiting_sequence: int = Field(ge=2, description="The sequence of the earliest parked event.")
     waiting_event_id: Id
 
 

@@ -92,7 +92,7 @@ MinorUnits = Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST), BeforeV
 
 
 class Money(BaseModel):
-    """An amount, for example `Money(minor_units=1250, currency="USD")` for USD 12.50."""
+    """An amount of money: 1250 minor units of USD are USD 12.50."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""The published state of a task run: where it stands, and how it ended."""
+"""The published state of a task run: its status, and how it ended."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from kernel.domain.events import Snapshot, Text
 
 
 class TaskRunStatus(StrEnum):
-    """Where a task run stands; the last three are final."""
+    """The status of a task run; the last three are final."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -24,16 +24,16 @@ WAITING = frozenset({TaskRunStatus.PENDING, TaskRunStatus.RETRY_PENDING})
 
 
 class TaskRunState(Snapshot):
-    """One request for work in the background and what became of it; `owner_id` asked for it.
+    """One request for background work and its result; `owner_id` is the user who requested it.
 
     A context adds its parameters, and narrows `failure` and `outcome` to types of its own.
     """
 
     status: TaskRunStatus = TaskRunStatus.PENDING
-    attempts: int = Field(0, ge=0, description="How often a worker began.")
-    started_at: AwareDatetime | None = Field(None, description="When a worker last began.")
+    attempts: int = Field(0, ge=0, description="How many attempts were made.")
+    started_at: AwareDatetime | None = Field(None, description="When the last attempt began.")
     ended_at: AwareDatetime | None = None
     failure: str | None = None
-    reason: Text | None = Field(None, description="Why it failed, for the person who asked.")
+    reason: Text | None = Field(None, description="Why it failed, as a sentence for the user.")
     cancelled_by: str | None = None
-    outcome: BaseModel | None = Field(None, description="Once it is completed.")
+    outcome: BaseModel | None = Field(None, description="Present when the run is completed.")

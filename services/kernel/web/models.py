@@ -49,7 +49,7 @@ class ListQuery(Query):
 
     limit: int = Field(25, ge=1, le=200, description="Records per page.")
     cursor: str | None = Field(
-        None, max_length=2000, description="`next_cursor` of the page before."
+        None, max_length=2000, description="`next_cursor` of the previous page."
     )
 
     def finds_one(self, name: str) -> None:

@@ -16,7 +16,7 @@ routes = Routes()
 class NotificationQuery(ListQuery):
     """The inbox, or only what is unread."""
 
-    unread: bool = Field(False, description="Only what is unread.")
+    unread: bool = Field(False, description="Only unread notifications.")
 
 
 class UnreadCount(BaseModel):

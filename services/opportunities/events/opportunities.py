@@ -48,7 +48,7 @@ class OpportunityCreated(OpportunityEvent, context="opportunities"):
 
 
 class OpportunityUpdated(OpportunityEvent, context="opportunities"):
-    """Fields of an opportunity changed, or the closing details of a closed one.
+    """Fields of an opportunity, or the close details of a closed one, changed.
 
     `previous` has their earlier values.
     """
@@ -68,13 +68,13 @@ class OpportunityStageChanged(OpportunityEvent, context="opportunities"):
 
     from_stage: StageKey
     to_stage: StageKey
-    seconds_in_stage: int = Field(ge=0, description="Time spent in `from_stage`, seconds.")
+    seconds_in_stage: int = Field(ge=0, description="Seconds spent in `from_stage`.")
 
 
 class OpportunityReassigned(OpportunityEvent, context="opportunities"):
-    """An opportunity got another owner or another team, or lost the one it had.
+    """The owner or the team of an opportunity changed.
 
-    The previous owner and team are both named, also when only one of them changed.
+    Both previous values are present, also when only one of them changed.
     """
 
     previous_owner_id: str | None = None

@@ -62,12 +62,12 @@ class PipelineFields(Fields):
 
 
 class PipelineState(Snapshot, PipelineFields):
-    """A sales pipeline: the ordered stages an opportunity goes through."""
+    """A sales pipeline: the ordered stages of opportunities."""
 
     id: PipelineId
 
 
 class PipelineCreated(DomainEvent, context="opportunities"):
-    """A pipeline was created; the default one, with the tenant's first opportunity in it."""
+    """A pipeline was created. The default one is published with its first opportunity."""
 
     current: PipelineState

@@ -85,7 +85,7 @@ class ReassignOpportunity(Body):
 
     owner_id: UserId
     team_id: UserId | None = Field(
-        default=None, description="The new team; left out: the same as before, null: none."
+        default=None, description="The new team. Omitted: no change; null: no team."
     )
 
 

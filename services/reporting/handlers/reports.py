@@ -27,21 +27,21 @@ _WAITING_TEXTS = {
 class ReportQuery(ListQuery):
     """Your own runs by default."""
 
-    all: bool = Field(False, description="Everyone's runs; for those who may write reports.")
+    all: bool = Field(False, description="Everyone's runs; needs the right to write reports.")
 
 
 class ReportRunView(ReportRunState):
-    """A run, how far it is, and, once it is completed, where its file is."""
+    """A run with its progress and, when it is completed, a link to its file."""
 
     # Progress moves and links expire without a new version.
     versioned: ClassVar[bool] = False
 
-    progress: int | None = Field(None, ge=0, le=100, description="Percent, until it has ended.")
-    progress_text: str | None = Field(None, description="What is being done, for people.")
+    progress: int | None = Field(None, ge=0, le=100, description="In percent.")
+    progress_text: str | None = Field(None, description="The current step, for people.")
     progress_at: AwareDatetime | None = None
-    download_url: str | None = Field(None, description="Fetch the file here; no token needed.")
+    download_url: str | None = Field(None, description="A link to the file; needs no token.")
     download_expires_at: AwareDatetime | None = Field(
-        None, description="Ask for the run again to get a new address."
+        None, description="Get the run again for a new link."
     )
 
     @classmethod
