@@ -1,10 +1,10 @@
-"""What every test may use."""
+"""Settings of all tests."""
 
 import os
 
 from hypothesis import settings
 
-# botocore must never look for real credentials, and moto must see no endpoint of ours.
+# botocore must not search for real credentials, and moto must not get the platform's endpoint.
 for name, value in {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -14,6 +14,6 @@ for name, value in {
 }.items():
     os.environ[name] = value
 
-# A busy machine is no failure: how long an example takes is measured by the benchmarks.
+# A busy machine must not fail tests; benchmarks measure times.
 settings.register_profile("zebros", deadline=None)
 settings.load_profile("zebros")

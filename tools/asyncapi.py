@@ -1,7 +1,7 @@
-"""docs/asyncapi.json (AsyncAPI 3.0) from the event classes: what the event bus carries.
+"""Generates docs/asyncapi.json (AsyncAPI 3.0), the events on the bus, from the event classes.
 
-The document stands alone: it is served at /v1/asyncapi.json, where no file lies beside it, so the
-schemas are in it. `--check` fails on drift.
+The document includes all schemas, because /v1/asyncapi.json serves it without other files.
+`--check` fails on drift.
 """
 
 import inspect
@@ -16,14 +16,14 @@ from tools.drift import ROOT, as_json, main
 
 FILE = ROOT / "docs" / "asyncapi.json"
 _SCHEMAS = "#/components/schemas"
-_OF_A_FILE = ("$schema", "$id", "$defs")
-"""Keywords of a schema that is a document of its own; an `$id` would turn its references away."""
+_FILE_KEYWORDS = ("$schema", "$id", "$defs")
+"""Keywords of a separate schema file; an `$id` would change the base of its references."""
 
 
 def _components() -> dict[str, Any]:
-    """Every published schema (`<context>.<Event>.v<N>`), and what they share (`<context>.<Name>`).
+    """Every event schema (`<context>.<Event>.v<N>`) and shared definition (`<context>.<Name>`).
 
-    Raises RuntimeError when two schemas of a context mean different things by one name.
+    Raises RuntimeError when two different definitions of a context have the same name.
     """
     found: dict[str, Any] = {}
     for path, text in schemas.render().items():
@@ -31,24 +31,24 @@ def _components() -> dict[str, Any]:
         context = name.split(".")[0]
         schema = json.loads(text)
         parts = {f"{context}.{part}": inner for part, inner in schema.get("$defs", {}).items()}
-        own = {keyword: value for keyword, value in schema.items() if keyword not in _OF_A_FILE}
+        own = {keyword: value for keyword, value in schema.items() if keyword not in _FILE_KEYWORDS}
         for key, part in {**parts, name: own}.items():
-            moved = _moved(part, context)
+            moved = _with_references(part, context)
             if found.setdefault(key, moved) != moved:
-                raise RuntimeError(f"there are two kinds of {key}; rename one of the classes")
+                raise RuntimeError(f"{key} has two definitions; rename one of the classes")
     return found
 
 
-def _moved(schema: Any, context: str) -> Any:
-    """A schema whose references lead to where the definitions are in this document."""
+def _with_references(schema: Any, context: str) -> Any:
+    """A schema whose references point to the definitions in this document."""
     if isinstance(schema, list):
-        return [_moved(part, context) for part in schema]
+        return [_with_references(part, context) for part in schema]
     if not isinstance(schema, dict):
         return schema
     return {
         name: part.replace("#/$defs/", f"{_SCHEMAS}/{context}.")
         if name == "$ref"
-        else _moved(part, context)
+        else _with_references(part, context)
         for name, part in schema.items()
     }
 

@@ -1,4 +1,4 @@
-"""zebros/contract.json: what the command line knows about the CRM (docs/adr/0012). `--check`."""
+"""Generates zebros/contract.json: what the command line knows about the CRM (docs/adr/0012)."""
 
 from kernel.domain.money import EXPONENTS
 from kernel.runtime.contexts import contexts

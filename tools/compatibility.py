@@ -1,10 +1,10 @@
-"""What a published schema may become: the same, with more optional fields and other words.
+"""Compares schemas with the last release: only new optional fields and other texts are allowed.
 
-Events are read in both directions. A subscriber reads new events by the schema of the last release,
-so nothing may be published that it does not allow: no field taken away or left out, no new type,
-no new value of an enum. And the archive and the lake hand out events of the last release for years,
-so the schema of today must allow them: no field newly required, no smaller enum, no tighter limit.
-What is left is to add an optional field. Anything else is a new version of the event.
+Compatibility is needed in both directions. Subscribers validate new events with the schema of the
+last release, so no field may be removed, and no type or enum value added. The archive and the lake
+return events of the last release for years, and today's schema must allow them: no field may become
+required, no enum smaller, no limit tighter. Only optional fields may be added; any other change
+needs a new version of the event.
 """
 
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ Schema = Any
 """A JSON Schema or a part of one: an object, or true or false."""
 
 WORDS = {"title", "description", "examples", "deprecated", "$comment", "$id", "$schema", "$defs"}
-"""Keywords that do not say what is valid; definitions are compared where they are used."""
+"""Keywords without effect on validity; definitions are compared where they are used."""
 CHOICES = {"anyOf": "one", "oneOf": "one", "allOf": "all"}
-"""Lists of schemas in no order, and how many of them must hold."""
+"""Keywords with unordered lists of schemas, and how many of these must match."""
 PARTS = {"properties", "patternProperties", "additionalProperties", "items", "required", *CHOICES}
-"""Keywords with a comparison of their own; all others must be equal, and without references."""
+"""Keywords with special comparisons; all others must be equal and without references."""
 
-_UNSAID = object()
+_ABSENT = object()
 
 
 def faults(released: Schema, now: Schema) -> list[str]:
-    """What a reader of the one schema could not read of the other, with where it is."""
+    """The incompatible differences, each with its path."""
     return list(_Comparison(released, now).compare("data", released, now))
 
 
@@ -34,7 +34,7 @@ class _Comparison:
     def __init__(self, released: Schema, now: Schema) -> None:
         self._released, self._now = released, now
         self._open: set[tuple[str, str]] = set()
-        """References that are being compared: a record may hold others of its kind."""
+        """References that are being compared, because schemas may be recursive."""
 
     def compare(self, path: str, released: Schema, now: Schema) -> Iterator[str]:
         if released is False or now is False:
@@ -53,17 +53,17 @@ class _Comparison:
 
     def _objects(self, path: str, released: Schema, now: Schema) -> Iterator[str]:
         for keyword in sorted((released.keys() | now.keys()) - WORDS - PARTS):
-            before, after = released.get(keyword, _UNSAID), now.get(keyword, _UNSAID)
+            before, after = released.get(keyword, _ABSENT), now.get(keyword, _ABSENT)
             if not _equal(before, after):
                 yield f"{path}: {keyword} was {_brief(before)}, is {_brief(after)}"
-            elif _refers(after):
-                # Equal as it stands there, and who knows what the definition says by now.
+            elif _has_reference(after):
+                # The references are equal, but their definitions may differ.
                 yield f"{path}: {keyword} has a reference, which is not followed here"
         yield from self._fields(path, released, now)
         yield from self._patterns(path, released, now)
         for keyword, step in (("additionalProperties", ".*"), ("items", "[]")):
             if keyword in released.keys() | now.keys():
-                # Where nothing is said, everything is allowed.
+                # A field that the schema does not mention may have any value.
                 parts = released.get(keyword, True), now.get(keyword, True)
                 yield from self.compare(f"{path}{step}", *parts)
         for keyword in CHOICES:
@@ -95,7 +95,7 @@ class _Comparison:
     def _choices(
         self, path: str, keyword: str, released: list[Schema], now: list[Schema]
     ) -> Iterator[str]:
-        """The same choices in whatever order."""
+        """Compare lists of alternatives, in any order."""
         if len(released) != len(now):
             many = CHOICES[keyword]
             yield f"{path}: was {many} of {_brief(released)}, is {many} of {_brief(now)}"
@@ -113,7 +113,7 @@ def _reference(schema: Schema) -> str:
 
 
 def _resolved(schema: Schema, document: Schema) -> Schema:
-    """A schema with what its reference names; generated references are all `#/$defs/<name>`."""
+    """A schema with its reference resolved; generated references are all `#/$defs/<name>`."""
     if schema is True:
         return {}
     while "$ref" in schema:
@@ -122,20 +122,20 @@ def _resolved(schema: Schema, document: Schema) -> Schema:
     return schema
 
 
-def _refers(value: Any) -> bool:
-    """Whether there is a reference anywhere within."""
+def _has_reference(value: Any) -> bool:
+    """Whether the value contains a reference at any depth."""
     if isinstance(value, dict):
-        return "$ref" in value or any(map(_refers, value.values()))
-    return isinstance(value, list) and any(map(_refers, value))
+        return "$ref" in value or any(map(_has_reference, value.values()))
+    return isinstance(value, list) and any(map(_has_reference, value))
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Equal JSON; the values of an enum and the types of a union have no order."""
+    """Whether two JSON values are equal; enum values and union types are unordered."""
     if isinstance(one, list) and isinstance(other, list):
         return sorted(map(repr, one)) == sorted(map(repr, other))
     return type(one) is type(other) and bool(one == other)
 
 
 def _brief(value: Any) -> str:
-    text = "not said" if value is _UNSAID else repr(value)
+    text = "absent" if value is _ABSENT else repr(value)
     return text if len(text) <= 120 else f"{text[:117]}..."

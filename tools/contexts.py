@@ -1,4 +1,4 @@
-"""The parts of every context, discovered: what the other tools walk over."""
+"""Discovers the APIs and the events of every context, for the other tools."""
 
 import importlib
 import pkgutil
@@ -14,7 +14,7 @@ def apis() -> list[Api]:
 
 
 def events() -> dict[str, type[DomainEvent]]:
-    """Every event class by `<context>/<Event>.v<N>`, in that order."""
+    """Every event class by `<context>/<Event>.v<N>`, sorted."""
     for name in contexts():
         module = importlib.import_module(f"{name}.events")
         for found in pkgutil.iter_modules(getattr(module, "__path__", ())):

@@ -1,11 +1,11 @@
 """Trains a packing dictionary from the event examples: `python -m tools.dictionary NUMBER`.
 
-It writes services/kernel/storage/dictionaries/NUMBER.txt. Text packed with a dictionary can be read
-with nothing else, so that a released one is never written again: train the next number instead, and
-append its digest to the test (docs/adr/0008).
+It writes services/kernel/storage/dictionaries/NUMBER.txt. Packed text needs the dictionary it was
+packed with, so a released one must never change: train the next number instead, and add its digest
+to the test (docs/adr/0008).
 
-What is near the end of a DEFLATE dictionary costs the fewest bits to refer to. So the documents are
-joined in order of how often tables hold them, opportunities last, each without repetitions.
+DEFLATE encodes references to the end of a dictionary in the fewest bits, so the documents are
+joined from the rarest to the most frequent (opportunities), without repetitions.
 """
 
 import json
@@ -19,17 +19,17 @@ from tools.drift import ROOT
 EXAMPLES = ROOT / "events" / "examples"
 FOLDER = ROOT / "services" / "kernel" / "storage" / "dictionaries"
 MAX_BYTES = 5_600
-"""Packing looks back 8 KB: the rest is for the text itself."""
+"""The window of packing has 8 KB; the rest is for the text itself."""
 RAREST_FIRST = ("notifications", "reporting", "activities", "customers", "opportunities")
 _MIN_MATCH = 12
-"""A repetition shorter than this is written again."""
+"""Shorter repetitions are not removed."""
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 _TOKEN = re.compile(r'"[^"]*":?|[{}\[\],]|[^"{}\[\],]+')
 
 
 def documents() -> Iterator[str]:
-    """The texts that tables hold, most frequent first: records, then events."""
+    """The texts in tables, most frequent first: of each context records, then events."""
     for context in reversed(RAREST_FIRST):
         events = [json.loads(path.read_text("utf-8")) for path in _examples(context)]
         yield from (_text(_record(event)) for event in events)
@@ -49,13 +49,13 @@ def _examples(context: str) -> list[Any]:
 
 
 def _record(event: dict[str, Any]) -> dict[str, Any]:
-    """A record as its table holds it: the id is in the item's key."""
+    """A record as its table stores it, without the id, which is in the item's key."""
     record = {name: value for name, value in event["data"]["current"].items() if name != "id"}
     return {**record, "sequence": int(event["sequence"])}
 
 
 def _text(document: dict[str, Any]) -> str:
-    """Compact JSON, of which ids and instants keep only the beginning that all share."""
+    """Compact JSON, with ids and instants cut to their common beginning."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     return _INSTANT.sub("20", _ULID.sub("01", text))
 
@@ -79,6 +79,8 @@ def _new_parts(document: str, dictionary: str) -> str:
 if __name__ == "__main__":
     path = FOLDER / f"{int(sys.argv[1])}.txt"
     if path.exists():
-        sys.exit(f"{path.relative_to(ROOT)} exists: what was packed with it needs it as it is")
+        sys.exit(
+            f"{path.relative_to(ROOT)} exists; it must not change, because packed text needs it"
+        )
     path.parent.mkdir(exist_ok=True)
     path.write_text(trained(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Write generated files, or with `--check` say which ones are not what the code generates."""
+"""Writes generated files, or with `--check` reports those that are out of date."""
 
 import json
 import sys
@@ -10,12 +10,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def as_json(document: Any) -> str:
-    """JSON the way every generated file has it: two spaces, sorted keys, a newline at the end."""
+    """JSON in the format of all generated files: two spaces, sorted keys, a final newline."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def stale(wanted: Mapping[Path, str]) -> list[str]:
-    """The files that are missing or differ, by path within the repository."""
+    """The files that are missing or differ, by their path in the repository."""
     return [
         str(path.relative_to(ROOT))
         for path, text in wanted.items()
@@ -24,7 +24,7 @@ def stale(wanted: Mapping[Path, str]) -> list[str]:
 
 
 def main(wanted: Mapping[Path, str], command: str, leftovers: list[Path] | None = None) -> None:
-    """Write `wanted`, or check it when the command line says `--check`."""
+    """Write the `wanted` files and remove `leftovers`; with `--check`, exit if any differ."""
     extra = [str(path.relative_to(ROOT)) for path in leftovers or []]
     if "--check" in sys.argv:
         if differing := [*stale(wanted), *extra]:

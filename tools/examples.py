@@ -1,7 +1,7 @@
-"""events/examples/<context>/<Event>.v<N>.json: real events, made by driving every API. `--check`.
+"""Generates events/examples/<context>/<Event>.v<N>.json by calling every API. `--check`.
 
-The use cases run against DynamoDB in process; what differs from run to run (ids, instants) is
-replaced by fixed values, so the files change only when the events do.
+The use cases run against an in-process DynamoDB. Ids and times are replaced by fixed values, so the
+files change only when the events do.
 """
 
 import base64
@@ -25,7 +25,7 @@ _USD = {"minor_units": 1250000, "currency": "USD"}
 
 @contextmanager
 def cloud() -> Iterator[Any]:
-    """An empty account in process, with the one table every context uses here."""
+    """An empty in-process AWS account, with one table for all contexts."""
     from moto import mock_aws
 
     wanted = {
@@ -77,7 +77,7 @@ def _schema(prefix: str) -> list[dict[str, str]]:
 def event(
     method: str, path: str, body: Any = None, resource: str | None = None, **query: str
 ) -> dict[str, Any]:
-    """What API Gateway hands to an API function; changes name any version."""
+    """An API Gateway event; changes have `If-Match: *`."""
     return {
         "resource": resource or path,
         "path": path,
@@ -106,7 +106,7 @@ def event(
 
 
 def caller_of(context: str) -> Callable[..., Any]:
-    """Calls a context's API and returns the answer's JSON. Raises RuntimeError on a problem."""
+    """A function that calls a context's API and returns the JSON. It raises RuntimeError."""
     import importlib
 
     handler = importlib.import_module(f"{context}.handlers.api").handler
@@ -181,7 +181,7 @@ def _reporting() -> None:
         file_name="win-rate.pdf",
         media_type="application/pdf",
         size_bytes=48211,
-        # Of nothing at all; zeros only would look like ids, which are renumbered.
+        # The SHA-256 of nothing; zeros would look like ids, which are replaced.
         sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         rows=3,
         totals=[{"won": 4238, "lost": 2473, "win_rate": "0.6315"}],
@@ -201,14 +201,14 @@ def _notifications(won: dict[str, Any]) -> None:
 
     inbox = event("GET", "/notifications")
     inbox["requestContext"]["authorizer"]["user"] = "bob"
-    (told,) = json.loads(api(inbox, None)["body"])["items"]
-    read = event("POST", f"/notifications/{told['id']}/read")
+    (notification,) = json.loads(api(inbox, None)["body"])["items"]
+    read = event("POST", f"/notifications/{notification['id']}/read")
     read["requestContext"]["authorizer"]["user"] = "bob"
     api(read, None)
 
 
 def _gaps(won: dict[str, Any]) -> None:
-    """An event that waits for an earlier one, seen by both projections."""
+    """Make both projections report a gap, with an event that waits for an earlier one."""
     import importlib
 
     early = {**won, "subject": "opportunity/01ARZ3NDEKTSV4RRFFQ69G5FAV", "sequence": "3"}
@@ -231,7 +231,7 @@ def _events(client: Any) -> list[dict[str, Any]]:
 
 
 def fixed(text: str) -> str:
-    """The text with its ids replaced in order of appearance, and its instants by one."""
+    """The text with fixed ids, in order of appearance, and one fixed instant."""
     ids: dict[str, str] = {}
 
     def an_id(found: re.Match[str]) -> str:
@@ -266,16 +266,16 @@ def render() -> dict[Path, str]:
 
 
 def derived(name: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The example of an event that nothing here publishes yet.
+    """An example of an event that no API call here publishes.
 
-    It is that of another event with the same record, and of each further field its default or its
-    first `examples` value. Raises RuntimeError where there is none.
+    It is made from an event with the same record, and from the default or the first `examples`
+    value of each further field. Raises RuntimeError where there is none.
     """
     event = events()[name]
     record = event.model_fields["current"].annotation
     alike = [one for key, one in found.items() if _record_of(key) is record]
     if not alike:
-        raise RuntimeError(f"no example of a {record} to make that of {name} from")
+        raise RuntimeError(f"no other example has a {record}, which {name} needs")
     data = {"current": alike[-1]["data"]["current"]}
     for field, info in event.model_fields.items():
         if field != "current" and info.is_required():
@@ -291,7 +291,7 @@ def _record_of(name: str) -> Any:
 
 
 def leftovers() -> list[Path]:
-    """Example files no class stands behind any more."""
+    """Example files without an event class."""
     wanted = {FOLDER / f"{name}.json" for name in events()}
     return sorted(set(FOLDER.rglob("*.json")) - wanted)
 

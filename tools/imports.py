@@ -1,7 +1,7 @@
-"""Who may import whom: pyproject's import-linter contracts, with every context that there is.
+"""Checks the import-linter contracts of pyproject.toml for all contexts.
 
-`@contexts` stands for each bounded context, `@contexts.model` for that module of each. A context is
-discovered by its manifest, so that a new one needs no edit here.
+In a contract `@contexts` means every bounded context, `@contexts.model` that module of each. The
+contexts are discovered by their manifests, so a new one needs no change here.
 """
 
 import json
@@ -21,7 +21,7 @@ _EVERY = "@contexts"
 
 
 def expanded(value: Any) -> Any:
-    """The value with `@contexts` replaced, wherever it is an item of a list."""
+    """The value with every list item `@contexts` replaced by the contexts."""
     if isinstance(value, dict):
         return {name: expanded(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -36,7 +36,7 @@ def _expanded_item(item: Any) -> list[Any]:
 
 
 def _toml(options: dict[str, Any]) -> str:
-    """The options as TOML, whose strings, lists and booleans are written as in JSON."""
+    """The options as TOML; its strings, lists and booleans have the same syntax as in JSON."""
     contracts = options.pop("contracts")
     lines = ["[tool.importlinter]", *(_line(name, one) for name, one in options.items())]
     for contract in contracts:
@@ -50,7 +50,7 @@ def _line(name: str, value: Any) -> str:
 
 
 def main() -> int:
-    """Check the contracts; 0 when all are kept."""
+    """Check the contracts; returns 0 when all pass."""
     options = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT / "services"))

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Container images for a machine that can pull none; afterwards `sam local invoke --skip-pull-image` works.
+# Builds container images on a machine that cannot pull them; then `sam local invoke --skip-pull-image` works.
 #
 #   sudo tools/lambda_base.sh      (not needed where `docker pull` reaches a registry)
 #
-# Made from packages alone, apt's and pip's:
+# They are made from packages of apt and pip only:
 #   zebros/python:3.13   a small Debian with its own Python 3.13; worker/Dockerfile takes it as BASE_IMAGE
 #   zebros/lambda:3.13   the same with AWS's runtime interface client, and with the name by which the
 #                        environment's SAM CLI (make env) looks for Lambda's image
-# What is missing of docker.io, iptables and debootstrap is installed, and dockerd is started when none runs
-# (it stays; its pid is in /run/docker.pid). Run again, it finds everything done: seconds.
-# MIRROR names a Debian mirror where apt has none; DOCKERD_OPTIONS are added when dockerd is started.
+# Installs docker.io, iptables and debootstrap if they are missing, and starts dockerd if it does not run
+# (it keeps running; its pid is in /run/docker.pid). A second run changes nothing and takes seconds.
+# MIRROR is a Debian mirror, needed if apt has none; DOCKERD_OPTIONS are options for starting dockerd.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,14 +18,14 @@ PLAIN=zebros/python:$VERSION LAMBDA=zebros/lambda:$VERSION
 SAM_PYTHON=.venv/bin/python
 WORK='' STARTED=$SECONDS
 
-say() { printf '%4d s  %s\n' $((SECONDS - STARTED)) "$*" >&2; }
-fail() { say "$*"; exit 1; }
-# Runs quietly; what it said is shown when it failed.
+report() { printf '%4d s  %s\n' $((SECONDS - STARTED)) "$*" >&2; }
+fail() { report "$*"; exit 1; }
+# Runs a command without its output, which is shown only when it fails.
 quietly() {
-  "$@" >"$WORK/said" 2>&1 </dev/null || { tail -15 "$WORK/said" >&2; fail "failed: $1 ${2:-}"; }
+  "$@" >"$WORK/output" 2>&1 </dev/null || { tail -15 "$WORK/output" >&2; fail "failed: $1 ${2:-}"; }
 }
 tidy() {
-  # debootstrap mounts proc inside its tree: never remove through a mount.
+  # debootstrap mounts proc inside its tree, which must be unmounted before the tree is removed.
   while read -r _ place _; do
     case $place in "$WORK" | "$WORK"/*) umount -l "$place" || true ;; esac
   done </proc/self/mounts
@@ -37,7 +37,7 @@ tidy() {
 [ -x "$SAM_PYTHON" ] || fail "there is no environment yet: make env"
 WORK=$(mktemp -d /var/tmp/zebros-images.XXXXXX)
 trap tidy EXIT
-# In memory where there is enough of it: unpacking waits for the disk after every file.
+# In memory if there is enough, because unpacking waits for the disk after every file.
 if [ "$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)" -gt 4000 ]; then
   mount -t tmpfs -o size=1500m,mode=0700,dev,exec,suid zebros-images "$WORK" || true
 fi
@@ -49,27 +49,27 @@ packages=()
 command -v dockerd >/dev/null || answers || packages+=(docker.io iptables)
 command -v debootstrap >/dev/null || packages+=(debootstrap)
 if [ ${#packages[@]} -gt 0 ]; then
-  say "installing ${packages[*]}"
+  report "installing ${packages[*]}"
   export DEBIAN_FRONTEND=noninteractive
   quietly apt-get update
   quietly apt-get install -y --no-install-recommends ca-certificates "${packages[@]}"
 fi
 if ! answers; then
-  say "starting dockerd"
-  # A session of its own, so that it outlives this script and its terminal.
+  report "starting dockerd"
+  # In a separate session, so that it keeps running after this script and its terminal.
   # shellcheck disable=SC2086  # several options
   setsid dockerd ${DOCKERD_OPTIONS:-} >/var/log/zebros-dockerd.log 2>&1 </dev/null &
   for _ in $(seq 60); do answers && break; sleep 0.5; done
   answers || { tail -5 /var/log/zebros-dockerd.log >&2; fail "dockerd does not answer"; }
 fi
 
-# An image is up to date when it was made by this very recipe.
+# An image is up to date when this version of the script made it.
 recipe=$(cat "$0" requirements/container.txt | sha256sum | cut -c1-12)
 current() { [ "$(docker image inspect -f '{{index .Config.Labels "zebros.recipe"}}' "$1" 2>/dev/null)" = "$recipe" ]; }
 
 # --- a small Debian with Python -------------------------------------------------------------------
 mirror() {
-  # The one that this machine's own packages come from.
+  # The mirror of this machine's own packages.
   apt-get indextargets --format '$(REPO_URI) $(COMPONENT) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
     awk '$2 == "main" && $3 == "Debian" { print $1; exit }'
 }
@@ -78,15 +78,15 @@ make_plain() {
   local from root=$WORK/root
   from=${MIRROR:-$(mirror)}
   [ -n "$from" ] || fail "apt knows no Debian mirror: set MIRROR to one that has $SUITE"
-  say "unpacking Debian $SUITE"
+  report "unpacking Debian $SUITE"
   http_proxy=${http_proxy:-$(apt-config dump --format '%v' Acquire::http::Proxy 2>/dev/null)}
   export http_proxy
   quietly debootstrap --variant=minbase --include="python3,python3-pip,ca-certificates,tzdata" \
     --keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$SUITE" "$root" "$from"
   [ -x "$root/usr/bin/python$VERSION" ] || fail "Debian $SUITE has no Python $VERSION"
-  # It is a container's only Python: pip may install into it.
+  # It is the only Python of a container, so pip may install into it.
   rm -f "$root/usr/lib/python$VERSION/EXTERNALLY-MANAGED"
-  # Authorities that this machine trusts besides: pip in a container goes the same way out.
+  # Also trust this machine's additional certificate authorities, for pip in a container.
   cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
   quietly chroot "$root" update-ca-certificates
   rm -rf "$root"/var/cache/apt "$root"/var/lib/apt/lists "$root"/usr/share/{doc,man,info,locale}
@@ -100,14 +100,14 @@ make_plain() {
 make_lambda() {
   local folder=$WORK/lambda
   mkdir -p "$folder/runtime"
-  say "adding the runtime interface client"
+  report "adding the runtime interface client"
   quietly "$SAM_PYTHON" -m pip install --disable-pip-version-check --root-user-action ignore --no-deps \
     --require-hashes --only-binary=:all: --implementation cp --python-version "$VERSION" \
     --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 \
     --target "$folder/runtime" -r requirements/container.txt
   cat >"$folder/runtime/bootstrap" <<PYTHON
 #!/usr/bin/python$VERSION
-"""What Lambda's emulator starts: the function's own code first, then its layers, then this folder."""
+"""Started by Lambda's emulator. Imports come from the function's code, its layers, then this folder."""
 import os
 import sys
 
@@ -147,10 +147,10 @@ repository = f"{LambdaImage._INVOKE_REPO_PREFIX}/{name.partition(':')[0]}"
 print(f"{LambdaImage._INVOKE_REPO_PREFIX}/{name}", f"{repository}:{version}-{RAPID_IMAGE_TAG_PREFIX}-x86_64")
 PYTHON
   ) || true
-  [ -n "${derived:-}" ] || fail "this SAM CLI does not say how it names Lambda's image"
+  [ -n "${derived:-}" ] || fail "the name of Lambda's image cannot be read from this SAM CLI"
   if [ "$(docker image inspect -f '{{.Id}}' "$wanted" 2>/dev/null)" != "$(docker image inspect -f '{{.Id}}' "$LAMBDA")" ]; then
     docker tag "$LAMBDA" "$wanted"
-    # SAM puts its emulator on top once; that image was made from the one before.
+    # SAM has added its emulator to the previous image; remove that one.
     docker image rm -f "$derived" >/dev/null 2>&1 || true
   fi
 }
@@ -160,6 +160,6 @@ current "$LAMBDA" || make_lambda
 name_for_sam
 quietly docker run --rm --network none --entrypoint python3 -e PYTHONPATH=/var/runtime "$LAMBDA" \
   -c "import awslambdaric.__main__, runtime_client"
-# What an earlier recipe left behind.
+# Remove images of earlier versions of this script.
 docker image prune -f --filter label=zebros.recipe >/dev/null
-say "ready: $PLAIN, $LAMBDA"
+report "ready: $PLAIN, $LAMBDA"

@@ -1,4 +1,4 @@
-"""docs/openapi.json (OpenAPI 3.1) from the handlers' routes. `--check` fails on drift."""
+"""Generates docs/openapi.json (OpenAPI 3.1) from the handlers' routes. `--check` fails on drift."""
 
 import copy
 import inspect
@@ -17,7 +17,7 @@ from tools.drift import ROOT, as_json, main
 FILE = ROOT / "docs" / "openapi.json"
 _REF = "#/components/schemas/{model}"
 _GATEWAY = frozenset({400, 401, 403, 429, 500, 503})
-"""What API Gateway answers by itself, whatever the operation (tools/gateway.py, RESPONSES)."""
+"""The statuses that API Gateway itself may send for any operation (tools/gateway.py, RESPONSES)."""
 _CORRELATION = {"X-Correlation-Id": {"schema": {"type": "string"}}}
 _RETRY_AFTER = {
     "Retry-After": {
@@ -78,7 +78,7 @@ _STATUS_TEXT = {
 
 
 def _models(routes: list[Route]) -> tuple[list[type[BaseModel]], list[type[BaseModel]]]:
-    """What requests carry, and what answers show."""
+    """The models of request bodies and queries, and those of responses."""
 
     def kept(found: Iterable[Any]) -> list[type[BaseModel]]:
         models = (m for m in found if inspect.isclass(m) and issubclass(m, BaseModel))
@@ -131,7 +131,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         found.append(
             _header(
                 "Idempotency-Key",
-                "A request sent again with the same key is carried out once.",
+                "A request that is sent again with the same key takes effect once.",
                 False,
                 {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
             )
@@ -140,7 +140,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _not_null(field: dict[str, Any]) -> dict[str, Any]:
-    """A query parameter is given or not; it is never null."""
+    """The schema of a query parameter, which may be absent but never null."""
     options = [o for o in field.get("anyOf", []) if o.get("type") != "null"]
     rest = {k: v for k, v in field.items() if k not in ("anyOf", "default", "title")}
     if len(options) == 1:
@@ -192,7 +192,7 @@ def _problem_name(status: int) -> str:
 
 
 def _problem_responses() -> dict[str, Any]:
-    """Every problem an operation may answer with, by its name in `components`."""
+    """The response for every problem status, by its name in `components`."""
     problem = _content("application/problem+json", {"$ref": _REF.format(model="Problem")})
     return {
         _problem_name(status): {
@@ -236,7 +236,7 @@ def _operation(
 
 
 def _patch_schema(model: type[BaseModel], whole: dict[str, Any]) -> dict[str, Any]:
-    """The merge patch of a model: every field optional, removable ones nullable."""
+    """The merge patch of a model: every field is optional, removable ones are nullable."""
     schema = copy.deepcopy(whole)
     required = set(schema.pop("required", []))
     schema["title"] = f"{model.__name__}Patch"

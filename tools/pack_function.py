@@ -1,7 +1,7 @@
-"""Make a function's artefact: the kernel, one folder of services/, and every context's manifest.
+"""Builds a function's artefact: the kernel, one folder of services/, and every context's manifest.
 
-The folder is the one whose template.yaml declares the function. `python tools/pack_function.py
-TARGET FUNCTION` is run by services/Makefile for `sam build`; only the standard library, because
+The folder is the one whose template.yaml declares the function. services/Makefile runs `python
+tools/pack_function.py TARGET FUNCTION` for `sam build`. It uses only the standard library, because
 `sam build` must work before anything is installed.
 """
 
@@ -16,10 +16,10 @@ from pathlib import Path
 
 SERVICES = Path(__file__).resolve().parents[1] / "services"
 RUNS_AT = "/var/task"
-"""Where Lambda unpacks it: what tracebacks of the compiled files say, and no folder of ours."""
+"""Where Lambda unpacks the artefact; the paths in tracebacks of the compiled files."""
 _MANIFEST = "context.py"
 _WORKER_ONLY = ("kernel/tasks/worker/*",)
-"""What only the worker's image has, besides what the manifests name."""
+"""Modules that only the worker's image has, in addition to those of the manifests."""
 
 
 def folder_of(function: str, services: Path = SERVICES) -> str:
@@ -37,8 +37,8 @@ def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
         copy = target / source.relative_to(services)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
-    # Checked by nothing at start: the artefact is immutable, so the compiled files stay valid
-    # whatever the modification times become on their way.
+    # Python does not check these compiled files against the sources: the artefact is immutable,
+    # and packing changes the modification times.
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
     compiled = compileall.compile_dir(
         target, quiet=1, invalidation_mode=mode, stripdir=str(target), prependdir=RUNS_AT
@@ -61,7 +61,7 @@ def _sources(services: Path, parts: list[str]) -> Iterator[Path]:
 
 
 def _worker_modules(services: Path, parts: list[str]) -> Iterator[str]:
-    """What the manifests of the packed contexts say that only the worker has."""
+    """The modules that only the worker has, by the manifests of the packed contexts."""
     sys.path.insert(0, str(services))
     for part in parts:
         if (services / part / _MANIFEST).is_file():

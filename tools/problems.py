@@ -1,4 +1,4 @@
-"""docs/problems.md from the error classes: every problem type once. `--check` fails on drift."""
+"""Generates docs/problems.md, every problem type, from the error classes. `--check`."""
 
 import importlib
 import importlib.util
@@ -51,7 +51,7 @@ def render() -> dict[Path, str]:
     """The document's text."""
     found = error_classes()
     rows = [_row(one) for one in found]
-    again = [one for one in found if one.retryable or one.came_second or one.status == 500]
+    again = [one for one in found if one.retryable or one.lost_race or one.status == 500]
     again = [one for one in again if one.slug not in ("throttled", "idempotency-key-in-use")]
     retryable = " or ".join([", ".join(f"`{o.slug}`" for o in again[:-1]), f"`{again[-1].slug}`"])
     return {FILE: _HEAD + "".join(rows) + _FOOT.format(retryable=retryable)}

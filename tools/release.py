@@ -1,8 +1,8 @@
-"""events/released/: the schemas of the last release, which everything later is compared with.
+"""Updates events/released/, the schemas of the last release, with which later ones are compared.
 
-`python -m tools.release` copies events/schemas/ there, and refuses when that would break a promise
-(tools/compatibility.py). It is run when the events go out to subscribers, never by `make
-contracts`: until then a new field may still be renamed.
+`python -m tools.release` copies events/schemas/ there, and refuses incompatible changes
+(tools/compatibility.py). Run it when events are released to subscribers; `make contracts` does not,
+because a new field may be renamed before its release.
 """
 
 import json
@@ -16,14 +16,14 @@ from tools.drift import ROOT
 FOLDER = ROOT / "events" / "released"
 
 
-def broken_promises(now: dict[Path, str], released: Path = FOLDER) -> list[str]:
-    """What subscribers of the last release could not read any more, and what replays could not."""
+def incompatible_changes(now: dict[Path, str], released: Path = FOLDER) -> list[str]:
+    """The incompatible changes since the last release."""
     found = []
     for path in sorted(released.rglob("*.json")):
         name = str(path.relative_to(released))
         text = now.get(schemas.FOLDER / name)
         if text is None:
-            found.append(f"{name}: the schema was released and is gone")
+            found.append(f"{name}: the released schema does not exist any more")
             continue
         before = json.loads(path.read_text(encoding="utf-8"))
         found += [f"{name}: {fault}" for fault in faults(before, json.loads(text))]
@@ -31,8 +31,8 @@ def broken_promises(now: dict[Path, str], released: Path = FOLDER) -> list[str]:
 
 
 def release(now: dict[Path, str], released: Path = FOLDER) -> None:
-    """Make today's schemas the ones that later ones are compared with."""
-    if broken := broken_promises(now, released):
+    """Release the current schemas."""
+    if broken := incompatible_changes(now, released):
         sys.exit("\n".join(["not released; make it a new version of the event:", *broken]))
     for path, text in now.items():
         copy = released / path.relative_to(schemas.FOLDER)

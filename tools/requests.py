@@ -1,7 +1,7 @@
-"""events/requests/<Function>.json: a sample event for every function of the template. `--check`.
+"""Generates events/requests/<Function>.json, a sample event for every function. `--check`.
 
-`sam local invoke <Function> -e events/requests/<Function>.json` and `zebros invoke` take them; what
-each should answer is in events/requests/expected.json, which the flow tests hold against reality.
+They are for `sam local invoke <Function> -e events/requests/<Function>.json` and `zebros invoke`.
+events/requests/expected.json has the expected results, which the flow tests verify.
 """
 
 import base64
@@ -28,7 +28,7 @@ _NO_FAILURES: dict[str, Any] = {"batchItemFailures": []}
 
 
 def _queue(*details: dict[str, Any]) -> dict[str, Any]:
-    """Events as a consumer's queue delivers them."""
+    """A Lambda event with these events as a consumer's queue delivers them."""
     return {
         "Records": [
             {
@@ -47,7 +47,7 @@ def _queue(*details: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stream(event: dict[str, Any]) -> dict[str, Any]:
-    """An event as its table's stream delivers it to the Relay."""
+    """A Lambda event with an event as its table's stream delivers it to the relay."""
     from kernel.domain.cloud_events import to_json
     from kernel.storage.packing import pack
 
@@ -77,8 +77,8 @@ def _stream(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def samples() -> dict[str, tuple[dict[str, Any], Any]]:
-    """By function: the event, and what of the answer is expected."""
-    # The tenant of samples has no users: what they do reaches no real record.
+    """The sample event and the expected part of the result, by function."""
+    # The tenant of the samples has no users, so they change no real record.
     examples = {
         name: {**cloud_event, "tenantid": "sample"} for name, cloud_event in real_events().items()
     }
@@ -97,7 +97,7 @@ def handlers() -> dict[str, str]:
 
 
 def _special() -> dict[str, tuple[dict[str, Any], Any]]:
-    """The functions that no API, stream or queue of a context calls."""
+    """The samples of functions that are not an API, a relay or a consumer of a context."""
     token = {
         "type": "TOKEN",
         "authorizationToken": "Bearer not.a.token",
@@ -119,7 +119,7 @@ def _special() -> dict[str, tuple[dict[str, Any], Any]]:
     return {
         "Authorizer": (token, {"errorMessage": "Unauthorized"}),
         "Docs": (event("GET", "/health"), {**_OK, "body": '{"status": "ok"}'}),
-        # There is no such report run, so there is nothing to do.
+        # This report run does not exist, so there is nothing to do.
         "ReportingSteps": (step, {"next": "end"}),
         "NotificationsSocket": (socket, _OK),
     }
@@ -128,7 +128,7 @@ def _special() -> dict[str, tuple[dict[str, Any], Any]]:
 def _sample(
     function: str, handler: str, examples: dict[str, dict[str, Any]]
 ) -> tuple[dict[str, Any], Any]:
-    """The sample of an API, a relay or a consumer, by what its handler is."""
+    """The sample of an API, a relay or a consumer, by its handler."""
     module, _, attribute = handler.rpartition(".")
     target = getattr(importlib.import_module(module), attribute)
     if isinstance(target, Api):
@@ -139,7 +139,7 @@ def _sample(
         published = next(one for name, one in examples.items() if name.startswith(f"{context}/"))
         return _stream(published), _NO_FAILURES
     consumed = next(one for one in examples.values() if _consumes(target, one))
-    # Replayed: a sample must not start work.
+    # Marked as replayed, so that a sample does not start work.
     return _replayed(_queue(consumed)), _NO_FAILURES
 
 
@@ -159,7 +159,7 @@ def _replayed(queue: dict[str, Any]) -> dict[str, Any]:
 
 
 def render() -> dict[Path, str]:
-    """Every sample's text, and what they should answer."""
+    """The texts of the samples and of their expected results."""
     made = samples()
     files = {FOLDER / f"{name}.json": as_json(sample) for name, (sample, _) in made.items()}
     files[FOLDER / "expected.json"] = as_json({name: wanted for name, (_, wanted) in made.items()})
@@ -167,7 +167,7 @@ def render() -> dict[Path, str]:
 
 
 def leftovers() -> list[Path]:
-    """Samples of functions that are no more."""
+    """Samples of functions that no longer exist."""
     return sorted(set(FOLDER.rglob("*.json")) - set(render()))
 
 

@@ -1,8 +1,8 @@
-"""events/schemas/<context>/<Event>.v<N>.json from the event classes. `--check` fails on drift.
+"""Generates events/schemas/<context>/<Event>.v<N>.json from the event classes. `--check`.
 
-Each file is the JSON Schema of an event's `data`, named by the envelope's `dataschema`;
-envelope.v1.json is the schema of the envelope around it. The schemas are open: a subscriber that
-checks events with one must still take them when a later release adds an optional field.
+Each file is the JSON Schema of an event's `data`, which the envelope's `dataschema` names;
+envelope.v1.json is the schema of the envelope. The schemas allow additional fields, so subscribers
+that validate events accept optional fields of later releases.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ ENVELOPE: dict[str, Any] = {
         "sequence": {
             "type": "string",
             "pattern": "^[1-9][0-9]*$",
-            "description": "Contiguous per subject, from 1: a missing number is a missing event.",
+            "description": "Contiguous per subject, from 1; a missing number is a missing event.",
         },
         "sequencetype": {"const": "Integer"},
         "correlationid": {"type": "string"},
@@ -63,7 +63,7 @@ ENVELOPE: dict[str, Any] = {
 
 
 def _opened(schema: Any) -> Any:
-    """The schema without "and no other fields", which our own classes ask for."""
+    """The schema without `additionalProperties: false`, which the classes generate."""
     if isinstance(schema, list):
         return [_opened(part) for part in schema]
     if not isinstance(schema, dict):
@@ -89,7 +89,7 @@ def render() -> dict[Path, str]:
 
 
 def leftovers() -> list[Path]:
-    """Schema files no class stands behind any more."""
+    """Schema files without an event class."""
     return sorted(set(FOLDER.rglob("*.json")) - set(render()))
 
 

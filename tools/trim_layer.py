@@ -1,9 +1,9 @@
-"""Take out of a layer what no function reads: service models of AWS, tests, console scripts.
+"""Removes unused files from a layer: models of other AWS services, tests, console scripts.
 
-`python tools/trim_layer.py SITE_PACKAGES [SERVICES]`. botocore carries the models of 400 services;
-ours use those that the file SERVICES names, one a line (layers/deps/services.txt: it lies with the
-layer, so that `sam build` makes the layer again when it changes). A client of another one fails
-with UnknownServiceError, which the tests that make every client from the built layer catch.
+`python tools/trim_layer.py SITE_PACKAGES [SERVICES]`. botocore has the models of 400 services; only
+those that the file SERVICES names, one per line, remain. It is layers/deps/services.txt, in the
+layer's folder, so that `sam build` rebuilds the layer when it changes. A client of any other
+service raises UnknownServiceError, which a test of the built layer detects.
 """
 
 import shutil
@@ -23,7 +23,7 @@ def trim(site: Path, services: frozenset[str]) -> None:
 
 
 def read(path: Path) -> frozenset[str]:
-    """The names in a file, one a line; `#` begins a comment."""
+    """The names in a file, one per line; `#` begins a comment."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return frozenset(name for line in lines if (name := line.partition("#")[0].strip()))
 

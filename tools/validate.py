@@ -1,4 +1,4 @@
-"""`sam validate --lint` of many templates in one process: most of its time is its start."""
+"""Runs `sam validate --lint` for many templates in one process, because its start is slow."""
 
 import sys
 
@@ -6,7 +6,7 @@ from samcli.cli.main import cli
 
 
 def main(templates: list[str]) -> int:
-    """The first exit code that is not 0."""
+    """Validate the templates; returns the first exit code that is not 0."""
     for template in templates:
         try:
             cli.main(["validate", "--lint", "--template", template], prog_name="sam")

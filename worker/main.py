@@ -1,7 +1,7 @@
 """The worker process (`python -m worker`): in a container, or on a developer's machine.
 
-It carries out the tasks of one queue with the jobs that the contexts bring. On SIGTERM or SIGINT it
-requeues its task and ends: within two minutes, when idle within seconds.
+It carries out the tasks of one queue with the jobs of all contexts. On SIGTERM or SIGINT it
+requeues its task and exits: within two minutes, or within seconds when it is idle.
 """
 
 import os
@@ -19,7 +19,7 @@ READY = "worker ready: waiting for tasks"
 
 
 def main() -> int:
-    """Work until a signal comes; the exit code is 0 unless the environment is incomplete."""
+    """Work until a signal arrives; the exit code is 0 unless a variable is missing."""
     definitions = discover()
     needed = [model for definition in definitions for model in definition.settings]
     if missing := missing_variables(*needed, WorkerSettings):
@@ -39,6 +39,6 @@ def main() -> int:
     with temporary_files(space.folder / "temporary"):
         ended = worker.serve(ready=lambda: print(READY, file=sys.stderr, flush=True))
     if not ended:
-        # A job that does not stop is still on its thread: leave without waiting for it.
+        # A job that did not stop still runs on its thread: exit without waiting for it.
         os._exit(0)
     return 0

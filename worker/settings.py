@@ -1,4 +1,4 @@
-"""The environment of the worker itself; what its jobs read is in their definitions."""
+"""The environment of the worker itself; the definitions of its jobs name their own settings."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -12,20 +12,20 @@ _HEARTBEATS_PER_TIMEOUT = 3
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What a worker process is started with."""
+    """The settings of a worker process."""
 
     task_queue_url: str
-    """The queue to take tasks from."""
+    """The queue from which it receives tasks."""
     work_folder: str = ""
-    """For caches and temporary files; empty: below the system's."""
+    """For caches and temporary files; by default in the system's temporary folder."""
     cache_megabytes: int = 0
-    """How much each job may keep in the work folder; 0: the job's own default."""
+    """The size of each job's cache in the work folder; 0 means the job's default."""
     worker_visibility_timeout: int = 0
-    """Seconds until a dead worker's task is delivered again; 0: the default."""
+    """Seconds until a dead worker's task is delivered again; 0 means the default."""
 
 
 def disk(settings: WorkerSettings) -> WorkerDisk:
-    """The disk for the jobs."""
+    """The disk that the jobs may use."""
     folder = Path(settings.work_folder or Path(tempfile.gettempdir()) / "zebros-worker")
     return WorkerDisk(folder, settings.cache_megabytes * 1024**2 or None)
 

@@ -1,7 +1,7 @@
-"""What the command line knows about the CRM, as data: contract.json, generated from services/.
+"""The part of the CRM's definitions that the command line needs: contract.json.
 
 The command line imports nothing of services/, so that a wheel needs only this package
-(docs/adr/0012). `make contracts` writes the file, `make drift` compares it.
+(docs/adr/0012). `make contracts` generates the file from services/, `make drift` compares it.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""The errors of the command line: a message for the user, a hint what to do, and an exit code.
+"""The errors of the command line: a message for the user, a hint, and an exit code.
 
 CliError                   every expected failure; `main()` prints it and exits with `exit_code`
-  NotReady          69     nothing to talk to: not running, not reachable, not signed in
-  BadInput          65     a file, a map file or an option that cannot be used
+  NotReady          69     the CRM does not run, is not reachable, or there is no token
+  BadInput          65     a file, a map file or an option cannot be used
   ApiError          1      the API refused the request (an RFC 9457 problem)
   Stopped           130    the user pressed Ctrl-C
   InternalError     70     a bug of the command line
@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 
 class CliError(Exception):
-    """An expected failure: `message` says what happened, `hint` what to do next."""
+    """An expected failure: `message` describes it, `hint` is what to do next."""
 
     exit_code: ClassVar[int] = 1
 
@@ -45,7 +45,7 @@ class BadInput(CliError):
 
 
 class Stopped(CliError):
-    """The user pressed Ctrl-C; the message says what was done until then."""
+    """The user pressed Ctrl-C; the message describes what was done until then."""
 
     exit_code = 130
 
@@ -76,9 +76,9 @@ _HINTS = {
 
 
 def describe(status: int, problem: dict[str, Any]) -> str:
-    """A problem document as one sentence: title, detail, then each wrong field.
+    """A problem document as text: title, detail, then each wrong field.
 
-    An answer that is no problem document is described by its status.
+    A response without a problem document is described by its status.
     """
     title = str(problem.get("title") or problem.get("message") or f"HTTP {status}")
     detail = str(problem.get("detail") or "")
@@ -98,7 +98,7 @@ def as_cli_error(error: Exception, home: Path | None = None) -> CliError:
     """Any exception as a CliError; the traceback of an unexpected one goes to `home`/errors."""
     if isinstance(error, CliError):
         return error
-    from botocore.exceptions import BotoCoreError, ClientError  # most commands need neither
+    from botocore.exceptions import BotoCoreError, ClientError  # imported late: it is slow
 
     if isinstance(error, ClientError):
         reason = str(error.response["Error"].get("Message") or error).rstrip(".")

@@ -5,7 +5,7 @@ from decimal import Decimal
 from zebros.contract import contract
 
 LARGEST = 2**53 - 1
-"""The largest number of minor units: what every JSON reader keeps exact (RFC 7493)."""
+"""The largest number of minor units, which every JSON parser reads exactly (RFC 7493)."""
 
 
 def is_currency(code: str) -> bool:

@@ -1,4 +1,4 @@
-"""Events this context publishes, with the records they carry: the source of its schemas."""
+"""The events of this context and the state they carry; the source of the event schemas."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -52,24 +52,24 @@ class TaskDetails(Fields):
         default_factory=list,
         max_length=5,
         exclude_if=empty,
-        description="The records it is about; its events are on their timelines too.",
+        description="The records it is about; their timelines show its events too.",
     )
 
 
 class NewTask(TaskDetails):
     """A task to create, for oneself or for someone else."""
 
-    assignee_id: UserId | None = Field(None, description="Who is to do it; default: you.")
+    assignee_id: UserId | None = Field(None, description="The user to do it; default: the caller.")
 
 
 class TaskFields(TaskDetails):
-    """What a caller may change on a task; its status is changed by routes of its own."""
+    """What a caller may change on a task; the status has its own routes."""
 
-    assignee_id: UserId = Field(description="Who is to do it.")
+    assignee_id: UserId = Field(description="The user to do it.")
 
 
 class TaskState(Snapshot, TaskFields):
-    """Something to do."""
+    """A task for a user, with a status and an optional due date."""
 
     status: TaskStatus
     completed_at: AwareDatetime | None = None

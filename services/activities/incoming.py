@@ -1,4 +1,4 @@
-"""The part of every context's events that a timeline shows."""
+"""The part of other contexts' events that a timeline needs."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ class Amount(_Part):
 
 
 class Link(_Part):
-    """A record another one is about."""
+    """A record that a task is about."""
 
     type: str
     id: str
 
 
 class Subject(_Part):
-    """`current` of any event: its name, and the records it belongs to."""
+    """`current` of any event: the record's name, values, and related records."""
 
     id: str
     name: str | None = None
@@ -49,7 +49,7 @@ class Subject(_Part):
     due_on: str | None = None
 
     def display_name(self, kind: str) -> str:
-        """The name people know it by."""
+        """The record's name for people; its type (`kind`) when it has none."""
         person = " ".join(part for part in (self.first_name, self.last_name) if part)
         names = (self.title, self.name) if kind == "task" else (self.name, person, self.title)
         return next((name for name in names if name), kind)

@@ -1,4 +1,4 @@
-"""What tasks are and what may happen to them; how an event reads on a timeline. No AWS, no I/O."""
+"""The task aggregate and the texts of timeline entries. No AWS, no I/O."""
 
 import re
 from datetime import datetime
@@ -28,7 +28,7 @@ class Task(TaskState, Aggregate):
     def create(
         cls, tenant_id: str, task_id: str, fields: NewTask, by: str, at: datetime
     ) -> Change["Task"]:
-        """A new task; it is assigned to its creator unless someone else is named."""
+        """A new task, assigned to its creator by default."""
         task = cls(
             **new_record(tenant_id, task_id, by, at),
             **{**dict(fields), "assignee_id": fields.assignee_id or by},
@@ -38,11 +38,11 @@ class Task(TaskState, Aggregate):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the task is completed or cancelled."""
         return self.status in CLOSED
 
     def update(self, fields: TaskFields) -> Change["Task"]:
-        """Change fields; assigning it to someone else is an event of its own."""
+        """Change fields; a change of assignee is published as its own event."""
         after = self.with_changes(**dict(fields))
         changed, previous = changed_fields(self, after, TaskFields)
         events: list[DomainEvent] = []
@@ -69,8 +69,8 @@ class Task(TaskState, Aggregate):
         return Change(after, (TaskReopened(current=after),))
 
 
-def sentence(kind: str, event_type: str, data: EventData) -> str:
-    """How an event about a record of a kind (`opportunity`) reads on a timeline."""
+def timeline_text(kind: str, event_type: str, data: EventData) -> str:
+    """The text of the timeline entry for an event about a record of type `kind`."""
     current = data.current
     name = current.display_name(kind)
     worth = f", {current.amount.formatted()}" if current.amount else ""
@@ -102,5 +102,5 @@ def sentence(kind: str, event_type: str, data: EventData) -> str:
         case "Completed":
             return f"Done: {name}"
         case _:
-            # Events that this table does not know (yet): OpportunityWentStale is "went stale".
+            # Any other event shows its name: OpportunityWentStale is "went stale".
             return f"{name}: {re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', what).lower()}"

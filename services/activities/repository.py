@@ -1,6 +1,6 @@
 """Tasks and timelines in DynamoDB: keys and mapping, nothing else.
 
-Keys, each with the tenant in front:
+Keys, each prefixed with the tenant:
   gsi1  TASKS#<assignee>#open|closed        <due day>#<task id>   in due order, undated last
   TIMELINE#<type>#<id> (table itself)       <time>#<sequence>#<event id>   its timeline
 """
@@ -95,9 +95,9 @@ class TimelineRepository:
 
 
 def timeline_item(tenant_id: str, record_type: str, record_id: str, entry: TimelineEntry) -> Put:
-    """The action that adds an entry to a record's timeline; repeated, it is the same item.
+    """The write that adds an entry to a record's timeline; repeating it changes nothing.
 
-    Events of one transaction have one time: their sequence keeps them in order.
+    Events of one transaction have the same time, so the key includes the sequence.
     """
     return Put(
         {

@@ -27,7 +27,7 @@ class TaskService:
         self._tasks, self._now = tasks, now
 
     def create(self, unit: UnitOfWork, fields: NewTask) -> Task:
-        """Create a task, for oneself or for someone else."""
+        """Create a task, for the caller or for another user."""
         unit.principal.require(Level.WRITE, ACTIVITIES)
         fields = with_owner(fields, unit.principal)
         change = Task.create(unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now())
@@ -104,16 +104,16 @@ class TimelineService:
         limit: int,
         cursor: str | None,
     ) -> Page[TimelineEntry]:
-        """A record's timeline, newest first; the right is that of the record's own type.
+        """A record's timeline, newest first; needs the right to read the record's own type.
 
-        Every record was created by an event: without one there is no record to be seen (yet).
+        Raises NotFound for an empty timeline: a record that exists has at least its first event.
         """
         request.principal.require(Level.READ, _area_of(record_type))
         page = self._timelines.list(request.tenant_id, record_type, record_id, limit, cursor)
         if cursor is None and not page.items:
             raise NotFound(
-                f"There is nothing on the timeline of {record_type} {record_id}; what has just "
-                "happened is there within seconds."
+                f"The timeline of {record_type} {record_id} is empty; new events appear within "
+                "seconds."
             )
         return page
 
@@ -124,11 +124,11 @@ def _area_of(record_type: str) -> Area:
     area = known.get(record_type)
     if area is None:
         names = ", ".join(sorted(known))
-        raise NotFound(f"There are no timelines of {record_type!r}; there are of: {names}.")
+        raise NotFound(f"{record_type!r} records have no timeline; these have one: {names}.")
     return area
 
 
 def _ensure_may_assign(principal: Principal, task: Task) -> None:
-    """Raise PermissionDenied unless it is the principal's task, or their role allows it."""
+    """Raise PermissionDenied unless the principal owns or has the task, or their role allows it."""
     if principal.user_id not in (task.owner_id, task.assignee_id):
         principal.require_permission(REASSIGN_OTHERS)

@@ -15,7 +15,7 @@ from kernel.storage.table import Table
 
 @cache
 def table() -> Table:
-    """The accounts' table, which also stores the idempotency keys of both."""
+    """The accounts' table, which also stores the idempotency keys of accounts and contacts."""
     return Table(client("dynamodb"), read_settings(Settings).table_name)
 
 

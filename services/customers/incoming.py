@@ -1,1 +1,1 @@
-"""Other contexts' events this context reads: none. It is where events about customers begin."""
+"""Other contexts' events that this context consumes: none."""

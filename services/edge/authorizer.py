@@ -1,8 +1,8 @@
-"""The Lambda authorizer of both APIs: a bearer token in, a policy and the caller's identity out.
+"""The Lambda authorizer of both APIs: turns a bearer token into a policy and the caller's identity.
 
-One identity-provider realm is one tenant: the issuer must be ISSUER_BASE followed by a tenant name,
-nothing else names the tenant. Keys come from the issuer's own discovery document (OpenID Connect
-Discovery 1.0) and are cached; only RS256 is accepted.
+Each tenant is one realm of the identity provider: a token's issuer is ISSUER_BASE followed by the
+tenant's name, and nothing else names the tenant. Keys come from the issuer's discovery document
+(OpenID Connect Discovery 1.0) and are cached; only RS256 is accepted.
 """
 
 import json
@@ -21,7 +21,7 @@ from kernel.runtime.settings import read_settings
 TENANT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _KEYS_SECONDS = 300
 _NEW_KEY_SECONDS = 5
-"""How long after keys were fetched a token by an unknown one does not make us fetch them again."""
+"""The shortest time between two fetches of the keys when tokens name a key that is not cached."""
 _LEEWAY_SECONDS = 5
 _FETCH_SECONDS = 3
 
@@ -32,15 +32,15 @@ class Refused(Exception):
 
 @cache
 def _keys(issuer: str) -> jwt.PyJWKClient:
-    """The signing keys of an issuer, kept for five minutes, found by discovery."""
+    """The signing keys of an issuer, found by discovery and cached for five minutes."""
     url = f"{issuer}/.well-known/openid-configuration"
     try:
-        # The issuer begins with our own ISSUER_BASE, so its scheme is what the operator chose.
+        # The issuer begins with ISSUER_BASE, so the operator chose its scheme.
         with urllib.request.urlopen(url, timeout=_FETCH_SECONDS) as answer:  # noqa: S310
             jwks_uri = str(json.load(answer)["jwks_uri"])
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise Refused(f"issuer {issuer} cannot be discovered: {fault!r}") from fault
-    # A document that points elsewhere could make any key ours.
+    # Keys from another host could sign tokens for this tenant.
     if not jwks_uri.startswith(f"{issuer}/"):
         raise Refused(f"issuer {issuer} names keys outside itself")
     return jwt.PyJWKClient(
@@ -52,10 +52,10 @@ def _keys(issuer: str) -> jwt.PyJWKClient:
 
 
 def _key(issuer: str, token: str) -> jwt.PyJWK:
-    """The key whose id a token names. Raises Refused, or jwt's errors."""
+    """The key that a token names. Raises Refused or PyJWTError."""
     try:
         return _keys(issuer).get_signing_key_from_jwt(token)
-    except (OSError, ValueError) as fault:  # a broken connection, or an answer that is no JSON
+    except (OSError, ValueError) as fault:  # a broken connection, or a response that is not JSON
         raise Refused(f"the keys of {issuer} cannot be fetched: {fault!r}") from fault
 
 
@@ -68,13 +68,13 @@ def tenant_of(issuer: str, base: str) -> str:
 
 
 def verify(token: str, base: str, audience: str) -> dict[str, str]:
-    """The caller a token proves. Raises Refused."""
+    """Verify a token; returns the caller's identity. Raises Refused."""
     try:
         claimed = jwt.decode(token, options={"verify_signature": False})
         issuer = str(claimed.get("iss", ""))
         tenant = tenant_of(issuer, base)
         key = _key(issuer, token)
-        if key.key_type != "RSA":  # PyJWT would raise a TypeError, which is no refusal
+        if key.key_type != "RSA":  # PyJWT would raise a TypeError, which is not a PyJWTError
             raise Refused(f"key {key.key_id} is {key.key_type}: RS256 needs RSA")
         claims = jwt.decode(
             token,
@@ -103,7 +103,7 @@ def _roles(access: Any) -> list[str]:
 
 
 def _token(event: dict[str, Any]) -> str:
-    """From `Authorization: Bearer` (REST) or `?token=` (WebSocket: browsers send no headers)."""
+    """The token in `Authorization: Bearer` (REST) or `?token=` (WebSocket, without headers)."""
     if event.get("type") == "TOKEN":
         scheme, _, token = str(event.get("authorizationToken", "")).partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
@@ -119,7 +119,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         logger().info("token refused", why=str(why))
         # The one message API Gateway turns into a 401.
         raise Exception("Unauthorized") from None
-    # The answer is cached per token: it must allow the whole stage, not only this one method.
+    # API Gateway caches the policy per token, so it must allow the whole stage.
     api, stage = event["methodArn"].split("/")[:2]
     return {
         "principalId": f"{caller['tenant']}/{caller['user']}",

@@ -1,4 +1,4 @@
-"""The published contracts and a health answer: /openapi.json, /asyncapi.json, /health."""
+"""The public endpoints: /openapi.json, /asyncapi.json and /health."""
 
 import json
 from functools import cache
@@ -10,9 +10,9 @@ from kernel.web.correlation import HEADER, correlation_id
 _DOCUMENTS = {"/openapi.json": "openapi.json", "/asyncapi.json": "asyncapi.json"}
 _HEALTH = "/health"
 PATHS = (*_DOCUMENTS, _HEALTH)
-"""What everybody may read."""
+"""The paths that need no token."""
 _HERE = Path(__file__).resolve()
-# In the function's artefact the documents are beside the kernel, in the repository in docs/.
+# The documents are beside the kernel in the function's artefact, and in docs/ in the repository.
 _FOLDERS = (_HERE.parents[1], _HERE.parents[2] / "docs")
 _MAX_AGE_SECONDS = 300
 
@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         "type": "urn:zebros:problem:not-found",
         "title": "Not found",
         "status": 404,
-        "detail": "There is nothing under this path.",
+        "detail": "This path does not exist.",
         "correlation_id": correlation,
     }
     body = json.dumps(problem)

@@ -20,7 +20,7 @@ def table() -> Table:
 
 
 class _ManagementApi:
-    """The client of the WebSocket connections, made at the first push: most requests need none."""
+    """The client of the WebSocket management API, made at the first push."""
 
     def __getattr__(self, name: str) -> Any:
         endpoint = read_settings(Settings).socket_endpoint

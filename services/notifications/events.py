@@ -1,4 +1,4 @@
-"""Events this context publishes, with the records they carry: the source of its schemas."""
+"""The events of this context and the state they carry; the source of the event schemas."""
 
 from enum import StrEnum
 from typing import Annotated

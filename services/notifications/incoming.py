@@ -1,4 +1,4 @@
-"""The part of other contexts' events this context reads: recipients and texts of notifications."""
+"""The part of other contexts' events that notifications need: recipients and texts."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -39,13 +39,13 @@ class AssignedTask(_Part):
 
 
 class Parameters(_Part):
-    """Which report was asked for."""
+    """Which report was requested."""
 
     report: str
 
 
 class EndedReport(_Part):
-    """ReportCompleted's and ReportFailed's `current`."""
+    """`current` of ReportCompleted and ReportFailed."""
 
     id: str
     parameters: Parameters

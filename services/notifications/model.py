@@ -1,4 +1,4 @@
-"""What a notification is, and which user an event concerns. No AWS, no clock, no I/O."""
+"""The notification aggregate, and the message for each event. No AWS, no clock, no I/O."""
 
 import hashlib
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Notification(NotificationState, Aggregate):
     def create(
         cls, tenant_id: str, message: Message, event_id: str, at: datetime
     ) -> Change["Notification"]:
-        """A notification whose id follows from event and recipient, so that it exists once."""
+        """A notification; its id is derived from event and recipient, so it exists only once."""
         record_id = derived_id(event_id, message.recipient)
         notification = cls(
             **new_record(tenant_id, record_id, SYSTEM_USER, at),
@@ -52,7 +52,7 @@ class Notification(NotificationState, Aggregate):
 
 
 def derived_id(event_id: str, recipient: str) -> str:
-    """A ULID with the event's time and, for randomness, a hash of event and recipient."""
+    """A ULID with the event's time and a hash of event and recipient in place of random bits."""
     digest = hashlib.sha256(f"{event_id}\n{recipient}".encode()).digest()
     number = int.from_bytes(digest[:10])
     return event_id[:10] + "".join(_BASE32[number >> (5 * i) & 31] for i in reversed(range(16)))
@@ -61,7 +61,7 @@ def derived_id(event_id: str, recipient: str) -> str:
 def message_for(event: CloudEvent) -> Message | None:
     """The notification for an event; None when it concerns no user.
 
-    There is none for imported records, or for a task that users assign to themselves.
+    Imported records and tasks that users assign to themselves have none.
     """
     if event.origin == "import":
         return None

@@ -1,6 +1,6 @@
 """Notifications and WebSocket connections in DynamoDB: keys and mapping, nothing else.
 
-Keys, each with the tenant in front:
+Keys, each prefixed with the tenant:
   gsi1  INBOX#<user>                   <notification id>   newest first
   gsi2  UNREAD#<user>                  <notification id>   only what is unread
   UNREAD#<user> (table itself)         COUNT               how many are unread
@@ -17,7 +17,7 @@ from notifications.model import Notification
 CONNECTION_TTL_SECONDS = 2 * 3600
 """API Gateway ends a WebSocket connection after two hours."""
 MAX_CONNECTIONS = 10
-"""Connections of one user; the oldest are forgotten."""
+"""The most connections of one user; the oldest are removed."""
 
 
 def _index(notification: Notification) -> Item:
@@ -41,7 +41,7 @@ class NotificationRepository(RecordStore[Notification]):
         change: Change[Notification],
         *also: Action,
     ) -> Notification:
-        """A notification, its events and the unread count. Raises Conflict when it exists."""
+        """Save a notification, its events and the unread count. Raises Conflict when it exists."""
         after = change.state
         difference = (after.read_at is None) - (before is not None and before.read_at is None)
         if difference:
@@ -63,7 +63,7 @@ class NotificationRepository(RecordStore[Notification]):
         )
 
     def count_unread(self, tenant_id: str, user_id: str) -> int:
-        """How many a user has not read: one read, however many there are."""
+        """The number of unread notifications, from one stored counter."""
         item = self.table.get(_unread(tenant_id, user_id), "COUNT", consistent=True)
         return int(item["unread"]) if item else 0
 
@@ -97,7 +97,7 @@ class ConnectionRepository:
     def of_user(self, tenant_id: str, user_id: str) -> list[str]:
         """The ids of a user's connections."""
         found = self._table.query(_connections(tenant_id, user_id), limit=100, consistent=True)
-        # An item may stay for days after its time; the connection does not.
+        # DynamoDB may delete an expired item days later.
         now = self._now().timestamp()
         return [str(item["sk"]) for item in found.items if int(item["ttl"]) > now]
 

@@ -1,6 +1,6 @@
-"""Use cases of notifications: notify someone, show the inbox, mark as read.
+"""Use cases of notifications: notify a user, list the inbox, mark as read.
 
-Every user sees their own inbox and no other.
+Users see only their own inbox.
 """
 
 from typing import Protocol
@@ -16,23 +16,23 @@ from notifications.repository import ConnectionRepository, NotificationRepositor
 
 
 class Push(Protocol):
-    """Sends to open windows; never raises because one cannot be reached."""
+    """Sends to open windows; a window that cannot be reached raises nothing."""
 
     def push(self, notification: Notification) -> None:
         """Show a notification in its recipient's open windows."""
 
     def pong(self, connection_id: str) -> None:
-        """Answer a message from a window, which shows that the connection is alive."""
+        """Answer a message from a window, to show that the connection is alive."""
 
 
 class NotificationService:
-    """What users do with their inbox, and what events put into it."""
+    """The use cases of the inbox."""
 
     def __init__(self, notifications: NotificationRepository, push: Push, now: Clock) -> None:
         self._notifications, self._push, self._now = notifications, push, now
 
     def notify(self, event: CloudEvent) -> Notification | None:
-        """Notify the user an event concerns, once, and push it; None when there is no such user."""
+        """Notify the user that an event concerns, once; None when it concerns nobody."""
         message = message_for(event)
         if message is None:
             return None
@@ -63,7 +63,7 @@ class NotificationService:
         return self._notifications.count_unread(request.tenant_id, request.principal.user_id)
 
     def read(self, unit: UnitOfWork, notification_id: str) -> Notification:
-        """Mark one of the caller's notifications as read; doing it twice changes nothing."""
+        """Mark one of the caller's notifications as read; repeating it changes nothing."""
         for _ in range(2):
             before = self._notifications.get(unit.tenant_id, notification_id)
             if before.owner_id != unit.principal.user_id:
@@ -76,17 +76,17 @@ class NotificationService:
 
 
 class ConnectionService:
-    """What the WebSocket API does."""
+    """The use cases of the WebSocket API."""
 
     def __init__(self, connections: ConnectionRepository, push: Push) -> None:
         self._connections, self._push = connections, push
 
     def connect(self, tenant_id: str, user_id: str, connection_id: str) -> None:
-        """A user opened a window."""
+        """Store the connection of a window that a user opened."""
         self._connections.add(tenant_id, user_id, connection_id)
 
     def disconnect(self, tenant_id: str, user_id: str, connection_id: str) -> None:
-        """A user closed a window."""
+        """Remove the connection of a window that a user closed."""
         self._connections.remove(tenant_id, user_id, connection_id)
 
     def pong(self, connection_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The part of events this context reads: of its own opportunities, to count the board."""
+"""The part of this context's own events that the board needs."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,7 +13,7 @@ class Amount(BaseModel):
 
 
 class BoardOpportunity(BaseModel):
-    """Where an opportunity is on a board."""
+    """The fields that place an opportunity on a board."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -35,13 +35,13 @@ def files() -> ReportFiles:
 
 @cache
 def service() -> ReportService:
-    """What people do."""
+    """The use cases of users."""
     return ReportService(repository(), files(), utc_now)
 
 
 @cache
 def runs() -> ReportRunService:
-    """What steps and workers do."""
+    """The use cases of the state machine's steps and of workers."""
     return ReportRunService(repository(), utc_now, FAILURES)
 
 

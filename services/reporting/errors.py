@@ -7,4 +7,4 @@ class ReportEnded(RuleViolation):
     """The report run has ended and cannot be cancelled."""
 
     slug = "report-ended"
-    advice = "Read the report run, which says how it ended."
+    advice = "Read the report run, which shows how it ended."

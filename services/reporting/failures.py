@@ -1,4 +1,4 @@
-"""Why reports fail, in sentences for the people who asked for them."""
+"""Why reports fail: codes for programs, and messages for the users who requested them."""
 
 from kernel.tasks.failures import STANDARD, FailureKind
 from reporting.events import FailureCode
@@ -12,8 +12,8 @@ FAILURES = STANDARD.extended(
         TOO_MUCH_DATA: FailureKind(FailureCode.TOO_MUCH_DATA),
         UNREADABLE_DATA: FailureKind(FailureCode.UNREADABLE_DATA, retryable=True),
     },
-    sentences={
-        FailureCode.BAD_PARAMETERS: "What was asked for cannot be made into a report: {cause}.",
+    messages={
+        FailureCode.BAD_PARAMETERS: "The parameters of this report are not valid: {cause}.",
         FailureCode.NO_WORKER: "No worker was free to make this report for an hour. Ask for it "
         "again later.",
         FailureCode.WORKER_LOST: "The worker that made this report was lost, and so were those "

@@ -1,7 +1,7 @@
-"""The part of events this context reads: of its own runs, to start them.
+"""The part of events that this context reads.
 
-The lake writer reads only envelopes, and queries read lake files by an explicit schema
-(query/event_table.py), whose members are those of ReportedOpportunity.
+The workflow starter reads RequestedReport. Queries read lake files with an explicit schema
+(query/event_table.py) that has the fields of ReportedOpportunity.
 """
 
 from datetime import date
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class RequestedReport(BaseModel):
-    """A run that was asked for."""
+    """A run that was requested."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -27,7 +27,7 @@ class Price(BaseModel):
 
 
 class ReportedOpportunity(BaseModel):
-    """What reports read of an opportunity."""
+    """The fields of an opportunity that reports read."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -1,14 +1,14 @@
-"""Why a report cannot be made; the text of each is fit for the person who asked for it.
+"""Why a report cannot be created; every message may be shown to the user who requested it.
 
 ReportError
   LakeTooLarge      the company's events do not fit on the worker's disk
   LakeUnreadable    a file of the lake is damaged, or its name is not one of the layout's
-  TooComplex        the query needs more memory and disk than it may have
+  TooComplex        the query needs more memory and disk than allowed
 """
 
 
 class ReportError(Exception):
-    """Base of what is raised on purpose while a report is made."""
+    """Base of the expected errors while a report is created."""
 
 
 class LakeTooLarge(ReportError):

@@ -35,7 +35,7 @@ class ReportRun(ReportRunState, TaskRun):
     @field_validator("parameters", mode="wrap")
     @classmethod
     def _as_stored(cls, value: Any, check: ValidatorFunctionWrapHandler) -> ReportParameters:
-        """A stored run stays readable when its report, grouping or currency no longer exists."""
+        """Keep stored runs readable whose report, grouping or currency no longer exists."""
         try:
             return check(value)  # type: ignore[no-any-return] # pydantic's handler is untyped
         except ValidationError:
@@ -58,7 +58,7 @@ class ReportRun(ReportRunState, TaskRun):
 
     @property
     def file_name(self) -> str:
-        """A name for the file that says what is in it: `win-rate-by-region-from-2026-01-01.pdf`."""
+        """A descriptive file name: `win-rate-by-region-from-2026-01-01.pdf`."""
         asked = self.parameters
         words = [asked.report.replace("_", "-")]
         if asked.grouping != "none" and not asked.report.endswith(f"_by_{asked.grouping}"):

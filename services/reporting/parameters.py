@@ -1,7 +1,7 @@
-"""What a person asks for: which report, grouped how, over which period, in which file format.
+"""The parameters of a report: its name, grouping, period, file format and currency.
 
-One model from the request to the query; it imports neither DuckDB nor a file writer, so that the
-API function starts fast.
+The request, the events and the query use this model. It imports neither DuckDB nor a file writer,
+so that the API function starts fast.
 """
 
 from datetime import date
@@ -40,7 +40,7 @@ def _listed(values: tuple[str, ...]) -> str:
 
 
 def _one_of(what: str, allowed: tuple[str, ...]) -> tuple[Any, ...]:
-    """Accepted is a closed list; published is any word, as lists grow and old runs stay."""
+    """Annotations: requests accept only `allowed`, but events may have values of other versions."""
 
     def check(value: Any) -> Any:
         if value is None or value in allowed:
@@ -54,7 +54,7 @@ def _one_of(what: str, allowed: tuple[str, ...]) -> tuple[Any, ...]:
     word = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,39}$"}
     return (
         BeforeValidator(check),
-        PlainSerializer(lambda word: word),  # without a warning for a word of another time
+        PlainSerializer(lambda word: word),  # no warning for a value of another version
         WithJsonSchema(word, mode="serialization"),
     )
 
@@ -67,7 +67,7 @@ def _without_default(schema: dict[str, Any]) -> None:
 class ReportParameters(BaseModel):
     """Which report, grouped by what, over which period, in which file format."""
 
-    # `from` is a reserved word in Python; everything outside the code says `from`.
+    # `from` is a reserved word in Python, so the field has an alias.
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     report: Annotated[ReportName, *_one_of("report", get_args(ReportName))] = Field(
@@ -91,7 +91,7 @@ class ReportParameters(BaseModel):
 
     @field_validator("by")
     @classmethod
-    def _known_here(cls, by: Grouping | None, info: ValidationInfo) -> Grouping | None:
+    def _allowed_grouping(cls, by: Grouping | None, info: ValidationInfo) -> Grouping | None:
         report: ReportName | None = info.data.get("report")  # absent when itself invalid
         if report is None:
             return by
@@ -108,7 +108,7 @@ class ReportParameters(BaseModel):
 
     @field_validator("to")
     @classmethod
-    def _forwards(cls, to: date | None, info: ValidationInfo) -> date | None:
+    def _not_before_start(cls, to: date | None, info: ValidationInfo) -> date | None:
         start: date | None = info.data.get("from_")
         if to is not None and start is not None and to < start:
             raise PydanticCustomError(
@@ -125,12 +125,12 @@ class ReportParameters(BaseModel):
 
     @classmethod
     def unchecked(cls, stored: dict[str, Any]) -> "ReportParameters":
-        """As they were stored, whether or not such a report still exists; days become dates."""
+        """Stored parameters without validation, because the report may no longer exist."""
         days = {
             name: date.fromisoformat(stored[name]) for name in ("from", "to") if stored.get(name)
         }
         return cls.model_construct(**stored | days)
 
     def checked(self) -> "ReportParameters":
-        """The same, valid by today's rules. Raises ValidationError."""
+        """The same parameters, validated again. Raises ValidationError."""
         return ReportParameters.model_validate(self.model_dump(mode="json"))

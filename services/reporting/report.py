@@ -1,4 +1,4 @@
-"""A finished report as a value: columns, rows, totals, charts, and what it reflects."""
+"""A computed report: columns, rows, totals, charts, and the events it includes."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -21,7 +21,7 @@ class Kind(StrEnum):
     MONEY = "money"
     """Minor units (int) of the currency in the row's `currency` column."""
     PERCENT = "percent"
-    """A ratio as Decimal with four digits: 0.6315 is 63.15 %; None where there is nothing."""
+    """A ratio as Decimal with four decimals: 0.6315 is 63.15 %; None without a value."""
     DATE = "date"
 
 
@@ -36,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour of bars; as many values as the chart has labels."""
+    """The bars of one colour, with one value per label of the chart."""
 
     title: str
     values: tuple[int | Decimal, ...]
@@ -44,7 +44,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Bars to draw: at most 12 groups; what is beyond them is gathered in `rest`."""
+    """A bar chart of at most 12 groups; `rest` sums up the others."""
 
     title: str
     labels: tuple[str, ...]
@@ -52,14 +52,14 @@ class Chart:
     unit: Kind
     currency: str | None = None
     in_order: bool = False
-    """The labels have an order of their own (stages, months): draw them from left to right."""
+    """Whether the labels have a natural order (stages, months); drawn from left to right."""
     rest: tuple[str, tuple[int | Decimal, ...]] | None = None
-    """The groups without a bar, taken together: to be said, for as a bar it would dwarf all."""
+    """The sum of the groups without a bar, shown as text; as a bar it would outsize the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Inclusive calendar days; None where it is open."""
+    """The first and the last calendar day, inclusive; None means no limit."""
 
     start: date | None = None
     end: date | None = None
@@ -78,7 +78,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where in the event stream a report stands: how many events, and the last of them."""
+    """The events that a report includes: their number, and the last of them."""
 
     events: int = 0
     last_time: datetime | None = None
@@ -87,14 +87,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the renderers write. Money stays in minor units until then."""
+    """The input of the renderers. Money is in minor units."""
 
     name: str
     title: str
     tenant: str
     by: str
     date_meaning: str
-    """Which date of an opportunity the period is about, for people."""
+    """The date of an opportunity to which the period applies, for people."""
     period: Period
     as_of: datetime | None
     columns: tuple[Column, ...]
@@ -103,7 +103,7 @@ class Report:
     charts: tuple[Chart, ...]
     position: Position
     currency: str | None = None
-    """The one currency that was asked for, if any."""
+    """The only currency of the report, if one was requested."""
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -112,7 +112,7 @@ class Report:
         return len(self.rows)
 
     def currency_index(self) -> int | None:
-        """The position of the column that says what money a row is in."""
+        """The index of the column with the currency of a row, or None."""
         for index, column in enumerate(self.columns):
             if column.key == "currency":
                 return index

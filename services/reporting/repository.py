@@ -1,8 +1,8 @@
 """Report runs in DynamoDB: keys and mapping, nothing else.
 
-Index keys (each with the tenant in front):
+Index keys, each prefixed with the tenant:
   gsi1  OWNER#<owner>        <run id>     a user's runs, newest first
-  gsi2  RUNS                 <run id>     everyone's runs, newest first
+  gsi2  RUNS                 <run id>     the runs of all users, newest first
 Progress is stored beside a run (kernel/tasks/repository.py).
 """
 
@@ -24,7 +24,7 @@ def _index(run: ReportRun) -> Item:
 
 
 class ReportRepository(TaskRunRepository[ReportRun]):
-    """All records of this context in its one table."""
+    """The report runs in the context's table."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, RecordStore(table, ReportRun, "report", _index, clock), "report")

@@ -1,4 +1,4 @@
-"""Use cases of reports: what people do with them. What workers do is kernel/tasks/service.py."""
+"""Use cases of reports for users; those for workers are in kernel/tasks/service.py."""
 
 from dataclasses import dataclass
 
@@ -25,29 +25,29 @@ from reporting.repository import ReportRepository
 
 @dataclass(frozen=True, slots=True)
 class ReportDetails:
-    """A run, how far it is, and where its file is."""
+    """A run, its progress and the link to its file."""
 
     run: ReportRun
     progress: RecordedProgress | None
-    """Of a run that is being made."""
+    """Only while the run is processing."""
     link: Link | None
-    """Of a run that is completed."""
+    """Only once the run is completed."""
 
 
 class ReportService:
-    """What people do with reports."""
+    """What users do with reports."""
 
     def __init__(self, repository: ReportRepository, files: ReportFiles, now: Clock) -> None:
         self._repo, self._files, self._now = repository, files, now
 
     def request(self, unit: UnitOfWork, parameters: ReportParameters) -> ReportRun:
-        """Ask for a report. It reads data and changes none: the right to read reports is enough."""
+        """Request a report; it changes no data, so the right to read reports is enough."""
         unit.principal.require(Level.READ, REPORTS)
         change = ReportRun.request(unit.request, new_id(), parameters, self._now())
         return self._repo.runs.save(unit, None, change)
 
     def get(self, request: RequestContext, run_id: str) -> ReportDetails:
-        """A run of anyone in the tenant: it shows nothing that the right to read does not."""
+        """A run of any user of the tenant."""
         request.principal.require(Level.READ, REPORTS)
         run, progress = self._repo.with_progress(request.tenant_id, run_id)
         processing = run.status is TaskRunStatus.PROCESSING
@@ -61,12 +61,12 @@ class ReportService:
         return self._repo.list_by_owner(request.tenant_id, owner_id, limit, cursor)
 
     def list_all(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ReportRun]:
-        """Everyone's runs, newest first, for those who manage reports."""
+        """The runs of all users, newest first; needs write rights on reports."""
         request.principal.require(Level.WRITE, REPORTS)
         return self._repo.list_all(request.tenant_id, limit, cursor)
 
     def cancel(self, unit: UnitOfWork, run_id: str) -> ReportRun:
-        """Cancel a run: one's own, or anyone's with the right to write reports."""
+        """Cancel a run; another user's needs write rights on reports."""
         principal = unit.principal
         principal.require(Level.READ, REPORTS)
 
@@ -82,12 +82,12 @@ class ReportRunService(TaskRunService[ReportRun]):
     """What the state machine's steps and the workers do with report runs."""
 
     def check(self, run: ReportRun) -> None:
-        """Raise BadParameters when no such report exists (any more)."""
+        """Raise BadParameters when the report no longer exists."""
         checked_parameters(run)
 
 
 def checked_parameters(run: ReportRun) -> ReportParameters:
-    """What a run asks for. Raises BadParameters: what was valid once need not be valid now."""
+    """The parameters of a run. Raises BadParameters when they are no longer valid."""
     try:
         return run.parameters.checked()
     except ValidationError as fault:

@@ -5,27 +5,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
-    """For whatever reads report runs."""
+    """For functions and workers that read report runs."""
 
     table_name: str
 
 
 @dataclass(frozen=True, slots=True)
 class FilesSettings:
-    """For whatever reads or stores finished reports."""
+    """For functions and workers that read or store finished reports."""
 
     files_bucket: str
 
 
 @dataclass(frozen=True, slots=True)
 class LakeSettings:
-    """For whatever reads or writes the event lake."""
+    """For functions and workers that read or write the event lake."""
 
     lake_bucket: str
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowSettings:
-    """For what starts the state machine."""
+    """For the function that starts the state machine."""
 
     state_machine_arn: str

@@ -29,9 +29,9 @@ if JUDGE:
 
 
 def examples(count: int) -> settings:
-    """Hypothesis against the cloud below: as many examples, and no shrinking, which takes minutes.
+    """Settings for Hypothesis tests with `cloud`: `count` examples, without shrinking (minutes).
 
-    The examples of one test share its cloud; a test keeps them apart by records or tenants.
+    The examples of one test share its cloud, so they must use different records or tenants.
     """
     return settings(
         max_examples=count,
@@ -42,7 +42,7 @@ def examples(count: int) -> settings:
 
 
 def create_table(client: Any, name: str) -> None:
-    """A table of the house's one shape: pk, sk and three overloaded indexes."""
+    """Create a table with the common schema: pk, sk and three overloaded indexes."""
     keys = ["pk", "sk", *(f"{i}{part}" for i in INDEXES for part in ("pk", "sk"))]
 
     def schema(prefix: str) -> list[dict[str, str]]:
@@ -69,7 +69,7 @@ def create_table(client: Any, name: str) -> None:
 
 
 def clear_caches() -> None:
-    """Forget clients and wiring made for an earlier test."""
+    """Clear the clients and the wiring of earlier tests."""
     import importlib
     import sys
 
@@ -84,7 +84,7 @@ def clear_caches() -> None:
 
 
 def isolate_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One DynamoDB request at a time: moto's transactions copy a table that others change."""
+    """Allow one DynamoDB request at a time, because moto's transactions copy tables."""
     call, alone = DynamoHandler.call_action, threading.RLock()
 
     def one_at_a_time(self: DynamoHandler) -> Any:
@@ -96,13 +96,13 @@ def isolate_requests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @cache
 def outside(service: str) -> Any:
-    """A client of the tests, made once: moto answers every client made after its import."""
+    """A client for tests, made once; moto answers every client made after its import."""
     return boto3.client(service)
 
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An empty account with one table and a cursor secret; gives the DynamoDB client."""
+    """An empty account with one table and a cursor secret; yields the DynamoDB client."""
     monkeypatch.setenv("TABLE_NAME", "table")
     monkeypatch.setenv("BUS_NAME", "bus")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)

@@ -1,7 +1,7 @@
-"""Exact budgets: calls and capacity per operation, and what an API function loads at start.
+"""Exact budgets: calls and capacity per operation, and the modules an API function loads.
 
-Capacity is computed from what was really written, by DynamoDB's own rules: an item's size is its
-attribute names and values; a transactional write takes two units per KB begun, an index one.
+Capacity is computed from the written items by DynamoDB's rules: an item's size is that of its
+attribute names and values; a transactional write costs two units per started KB, an index one.
 """
 
 import math
@@ -32,7 +32,7 @@ class Meter:
         self.requests.append(params)
 
     def taken(self) -> dict[str, int]:
-        """The calls since the last time."""
+        """The number of calls by name since the last time."""
         calls = dict(self.calls)
         self.calls.clear()
         return calls
@@ -72,7 +72,9 @@ def test_get_is_one_eventually_consistent_read_of_one_item(api: ApiClient) -> No
     meter = Meter()
     api("GET", f"/opportunities/{opportunity['id']}")
     assert meter.taken() == {"GetItem": 1}
-    assert not meter.requests[-1]["ConsistentRead"], "a view costs half a unit, not a whole one"
+    assert not meter.requests[-1]["ConsistentRead"], (
+        "an eventually consistent read costs half a unit"
+    )
 
 
 def test_a_create_is_one_transaction_of_four_units_and_its_indexes(api: ApiClient) -> None:
@@ -126,7 +128,7 @@ def test_a_key_costs_one_read_and_one_write_more(api: ApiClient) -> None:
 
 
 def test_no_request_scans_a_table() -> None:
-    """The word appears in no service: neither the call nor the action."""
+    """No service makes the call or has the permission."""
     for path in (ROOT / "services").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert ".scan(" not in text, path

@@ -1,7 +1,7 @@
-"""Cost does not grow with the table: the same calls and units at any size.
+"""Cost does not grow with the table: the calls and the capacity are the same at any size.
 
-Amazon's own DynamoDB Local says what each call consumed (`make judge`). ZEBROS_RECORDS=100000 goes
-on to that many deals and accounts.
+DynamoDB Local reports the capacity that each call consumed (`make judge`). ZEBROS_RECORDS=100000
+adds a run with that many opportunities and accounts.
 """
 
 import os
@@ -29,7 +29,7 @@ from opportunities.repository.boards import count_change
 from opportunities.repository.opportunities import OpportunityRepository
 from tests.component.conftest import JUDGE, ApiClient
 
-pytestmark = pytest.mark.skipif(not JUDGE, reason="DynamoDB Local says what it costs: make judge")
+pytestmark = pytest.mark.skipif(not JUDGE, reason="needs DynamoDB Local: make judge")
 
 SIZES = (1_000, 10_000, *map(int, os.environ.get("ZEBROS_RECORDS", "").split()))
 ANN = UnitOfWork(RequestContext(Principal("acme", "ann", frozenset({Role.ADMINISTRATOR}))))
@@ -37,7 +37,7 @@ OWNERS, FIRST_DAY = 10, date(2026, 1, 1)
 
 
 class Draft(Table):
-    """A table that keeps what it should write."""
+    """A table that records writes instead of making them."""
 
     def __init__(self) -> None:
         super().__init__(None, "table")
@@ -48,7 +48,7 @@ class Draft(Table):
 
 
 class Bill:
-    """What our client's calls consume, as the service says it."""
+    """The capacity that the client's calls consume, as the service reports it."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -99,7 +99,7 @@ def account(number: int) -> Change[Account]:
 
 
 def fill(cloud: Any, records: range, accounts: list[str]) -> None:
-    """Deals of acme and accounts of globex (one table here) as our own repositories write them."""
+    """Write opportunities of acme and accounts of globex as the repositories do."""
     draft = Draft()
     deals = OpportunityRepository(draft, utc_now)
     accounts_of = AccountRepository(draft, utc_now)
@@ -117,7 +117,7 @@ def write(cloud: Any, items: list[dict[str, Any]]) -> None:
 
 
 def requests(accounts: list[str], deal_id: str) -> dict[str, tuple[str, str, Any]]:
-    """What is asked of a table of any size: method, path, body."""
+    """The requests to measure: method, path, body."""
     new = {"name": "Cancity - GTX Plus Basic", "owner_id": "owner1", "account_id": accounts[1]}
     return {
         "get": ("GET", f"/opportunities/{deal_id}", None),

@@ -1,4 +1,4 @@
-"""docs/asyncapi.json is AsyncAPI 3.0, stands alone, and describes the events that are published."""
+"""docs/asyncapi.json is AsyncAPI 3.0, is self-contained, and describes the published events."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples"
 DOCUMENT = json.loads(asyncapi.FILE.read_text(encoding="utf-8"))
 
 
-def test_it_is_asyncapi_3() -> None:
+def test_the_document_is_asyncapi_3() -> None:
     specification = json.loads(SPECIFICATION.read_text(encoding="utf-8"))
     faults = [
         f"{error.json_path}: {error.message}"
@@ -25,7 +25,7 @@ def test_it_is_asyncapi_3() -> None:
     assert faults == []
 
 
-def test_it_has_every_event_once_and_sent_by_its_context() -> None:
+def test_the_document_has_every_event_once_sent_by_its_context() -> None:
     names = {key.replace("/", ".") for key in events()}
     assert DOCUMENT["components"]["messages"].keys() == names
     sent = [
@@ -48,11 +48,11 @@ def references(part: Any) -> Iterator[str]:
             yield from references(one)
 
 
-def test_it_refers_to_nothing_outside_itself() -> None:
+def test_the_document_has_no_external_references() -> None:
     found = set(references(DOCUMENT))
     assert found
     for reference in found:
-        assert reference.startswith("#/"), "no file is served beside it"
+        assert reference.startswith("#/"), "no other file is served"
         part = DOCUMENT
         for name in reference.removeprefix("#/").split("/"):
             part = part[name]
@@ -65,8 +65,8 @@ def test_every_schema_is_used() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.json")), ids=lambda p: p.stem)
-def test_an_example_is_the_message_it_describes(path: Path) -> None:
-    """AsyncAPI's own schemas are JSON Schema draft 7: a reader takes the payload for one."""
+def test_an_example_matches_its_message(path: Path) -> None:
+    """AsyncAPI tools read payload schemas as JSON Schema draft 7."""
     event = json.loads(path.read_text(encoding="utf-8"))
     message = DOCUMENT["components"]["messages"][f"{path.parent.name}.{path.stem}"]
     check = Draft7Validator({**message["payload"], "components": DOCUMENT["components"]})

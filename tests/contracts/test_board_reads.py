@@ -1,4 +1,4 @@
-"""The board understands the published examples of the deals it counts."""
+"""The board can read the published examples of the events it counts."""
 
 import json
 from pathlib import Path
@@ -22,8 +22,8 @@ def example(type_: str) -> dict[str, Any]:
     return envelope
 
 
-def test_the_board_counts_by_every_event_about_an_opportunity() -> None:
-    """An event it did not take would leave a gap in the deal's sequence."""
+def test_the_board_consumes_every_event_about_an_opportunity() -> None:
+    """An event that it did not consume would be a gap in the sequence."""
     assert board.record_types == {"opportunity"}
     assert {example(type_)["subject"].split("/")[0] for type_ in TYPES} == board.record_types
 
@@ -37,14 +37,14 @@ def test_the_board_reads_the_stage_and_amount_of_an_opportunity(type_: str) -> N
     assert opportunity.stage == current["stage"]
     assert current["status"] == kinds.get(type_, "open")
     assert (opportunity.stage in ("won", "lost")) == (type_ in kinds)
-    assert opportunity.amount is not None, "every deal of the examples has an amount"
+    assert opportunity.amount is not None, "every opportunity of the examples has an amount"
     assert opportunity.amount.model_dump() == current["amount"]
     assert opportunity.amount.minor_units > 0
     assert opportunity.archived_at is None
 
 
-def test_the_examples_are_one_opportunity_that_is_counted_once_at_a_time() -> None:
-    """From its creation to its win: after every event it is in one column, with its amount."""
+def test_the_example_opportunity_is_always_counted_in_one_column() -> None:
+    """From creation to win: after every event it is in one column, with its amount."""
     story = sorted((example(type_) for type_ in TYPES), key=lambda e: int(e["sequence"]))
     memory: Memory = {}
     columns: dict[str, tuple[int, int]] = {}

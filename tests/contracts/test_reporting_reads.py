@@ -1,4 +1,4 @@
-"""Reporting understands the published examples of the events it starts, files and computes with."""
+"""Reporting can read the published examples of the events that it consumes."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def lake_of(envelopes: list[dict[str, Any]], root: Path) -> LakeFiles:
-    """Events as the lake has them, a file each."""
+    """Events as lake files, one file each."""
     paths = []
     for number, envelope in enumerate(envelopes):
         event = CloudEvent.parse(envelope)
@@ -40,8 +40,8 @@ def lake_of(envelopes: list[dict[str, Any]], root: Path) -> LakeFiles:
     return LakeFiles("acme", root / "tenant=acme", tuple(paths))
 
 
-def test_it_names_the_default_pipeline_by_its_event(tmp_path: Path) -> None:
-    """The event that a tenant's first deal publishes, with the examples' deal while it is open."""
+def test_a_report_names_the_default_pipeline_by_its_event(tmp_path: Path) -> None:
+    """The pipeline's event, with the opportunity of the examples while it is open."""
     default, (event,) = Pipeline.publish_default("acme")
     created = read(EXAMPLES / "opportunities" / "PipelineCreated.v1.json") | {
         "subject": f"pipeline/{default.id}",
@@ -53,7 +53,7 @@ def test_it_names_the_default_pipeline_by_its_event(tmp_path: Path) -> None:
     assert [row[:2] for row in report.rows] == [("Sales", "Negotiation")]
 
 
-def test_it_starts_what_is_requested() -> None:
+def test_the_workflow_starter_reads_a_report_request() -> None:
     (type_,) = flow.types
     (path,) = EXAMPLES.glob(f"reporting/{type_}.v1.json")
     event = CloudEvent.parse(read(path))
@@ -78,7 +78,7 @@ def test_reporting_reads_every_event_about_an_opportunity(path: Path) -> None:
 
 @pytest.mark.parametrize("by", GROUPINGS["sales_performance"])
 def test_reports_count_the_published_opportunities(by: str, tmp_path: Path) -> None:
-    """The examples as a lake: every grouping finds what it groups by, and no deal is missing."""
+    """With the examples as a lake, every grouping has its values and counts every opportunity."""
     last: dict[str, dict[str, Any]] = {}
     envelopes = [read(path) for path in EVERYTHING]
     for event in map(CloudEvent.parse, envelopes):
@@ -92,7 +92,7 @@ def test_reports_count_the_published_opportunities(by: str, tmp_path: Path) -> N
     counted = {status: sum(t[status] for t in totals) for status in ("open", "won", "lost")}
     expected = Counter(opportunity["status"] for opportunity in last.values())
     assert counted == {status: expected[status] for status in counted}
-    assert sum(counted.values()), "the examples have deals"
+    assert sum(counted.values()), "the examples have opportunities"
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=lambda p: p.stem)

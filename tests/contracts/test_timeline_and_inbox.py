@@ -1,4 +1,4 @@
-"""The timeline and the inbox understand the published examples of the events they consume."""
+"""The timeline and the inbox can read the published examples of the events they consume."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_the_timeline_has_as_many_event_types_as_before() -> None:
 
 
 @pytest.mark.parametrize("type_", TIMELINE_TYPES)
-def test_a_timeline_has_a_sentence_for_every_published_event(type_: str) -> None:
+def test_a_timeline_has_a_text_for_every_published_event(type_: str) -> None:
     event = CloudEvent.parse(example(type_))
     current = event.data["current"]
     actions = add_entries(event, {})
@@ -61,7 +61,7 @@ def test_a_timeline_has_a_sentence_for_every_published_event(type_: str) -> None
 
 
 @pytest.mark.parametrize("type_", sorted(inbox.types))
-def test_the_inbox_has_a_sentence_for_every_event_it_consumes(type_: str) -> None:
+def test_the_inbox_has_a_text_for_every_event_it_consumes(type_: str) -> None:
     envelope = {**example(type_), "origin": "api", "actor": "someone.else"}
     event = CloudEvent.parse(envelope)
     message = message_for(event)

@@ -1,4 +1,4 @@
-"""The wheel installs the package zebros alone, which needs its declared dependencies only."""
+"""The wheel installs only the package zebros, which needs only its declared dependencies."""
 
 import importlib.metadata as metadata
 import json
@@ -56,7 +56,7 @@ def with_dependencies(wanted: list[Requirement]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a new environment with the wheel and its dependencies, linked from ours.
+    """The interpreter of a new environment with the wheel and links to its dependencies.
 
     Linking needs neither a network nor a package cache.
     """

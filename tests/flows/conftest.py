@@ -35,7 +35,7 @@ class Zebros:
     def __call__(
         self, *words: object, check: bool = True, timeout: float = 600, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run one command; with `check` a failure fails the test with what it printed."""
+        """Run one command; with `check` a failure fails the test with the output."""
         done = subprocess.run(
             [*ZEBROS, "--home", str(self.home), *map(str, words)],
             capture_output=True,
@@ -55,7 +55,7 @@ class Zebros:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a newcomer: nothing of AWS, nothing of ours."""
+    """An environment without variables of AWS and of the CRM."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ZEBROS_"))}
     return {**kept, "NO_COLOR": "1", "COLUMNS": "140"}
 
@@ -89,7 +89,7 @@ class Crm:
         user: str = "admin",
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """Call the API; what was asked too often (429: nothing was carried out) is asked again."""
+        """Call the API; a request refused with 429 is repeated."""
         sent = {"authorization": f"Bearer {self.token(tenant, user)}", **(headers or {})}
         for _ in range(50):
             answer = self.http.request(method, self.state["api"] + path, json=body, headers=sent)
@@ -99,7 +99,7 @@ class Crm:
         return answer
 
     def sam(self, folder: Path, *words: str) -> None:
-        """The SAM CLI in a folder, with the platform's address and any credentials around it."""
+        """Run the SAM CLI in a folder, with the platform's address and any credentials."""
         done = subprocess.run(
             [str(Path(sys.executable).with_name("sam")), *words],
             cwd=folder,
@@ -134,7 +134,7 @@ class Crm:
         return self.client("sqs")
 
     def backlog(self) -> int:
-        """Events and messages on their way."""
+        """The number of events and messages that are not processed yet."""
         found = self.http.get(f"{self.state['endpoint']}/_zebros/backlog").json()
         return int(found["streams"]) + sum(found["queues"].values())
 
@@ -151,14 +151,14 @@ class Crm:
 
     @staticmethod
     def until(seen: Callable[[], bool], seconds: float = 30) -> None:
-        """Look again and again until it is so."""
+        """Poll until the condition is true."""
         deadline = time.monotonic() + seconds
         while not seen():
             assert time.monotonic() < deadline, f"not so after {seconds} s"
             time.sleep(0.2)
 
     def report(self, body: dict[str, Any], **who: str) -> dict[str, Any]:
-        """Ask for a report and wait for it; the finished run with its parsed JSON in `result`."""
+        """Request a report and wait for it; returns the run with its parsed JSON in `result`."""
         asked = self("POST", "/reports", {"format": "json", **body}, **who)
         assert asked.status_code == 202, asked.text
         run = self.finished(asked.json()["id"], **who)
@@ -168,7 +168,7 @@ class Crm:
         return run
 
     def finished(self, report_id: str, seconds: float = 120, **who: str) -> dict[str, Any]:
-        """A report run once it ended."""
+        """Wait for the end of a report run; returns it."""
         deadline = time.monotonic() + seconds
         while True:
             run: dict[str, Any] = self("GET", f"/reports/{report_id}", **who).json()
@@ -180,7 +180,7 @@ class Crm:
 
 @pytest.fixture(scope="session")
 def zebros(tmp_path_factory: pytest.TempPathFactory) -> Zebros:
-    """The command line with a home of its own, or with that of a platform that runs already."""
+    """The command line with a new home, or with that of a platform that runs already."""
     return Zebros(Path(RUNNING) if RUNNING else tmp_path_factory.mktemp("crm") / "home")
 
 
@@ -200,14 +200,14 @@ def crm(zebros: Zebros) -> Iterator[Crm]:
 
 @pytest.fixture(scope="session")
 def sales_data() -> Path:
-    """The real year of sales; without it these tests cannot say anything."""
+    """The folder of the public data set; without it these tests are skipped."""
     if not SALES.is_dir():
         pytest.skip(f"the data set is not at {SALES} (set ZEBROS_SHARED_DATA)")
     return SALES
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was measured."""
+    """Print the measured figures."""
     if FIGURES:
         terminalreporter.section("figures")
         terminalreporter.write_line("\n".join(FIGURES))

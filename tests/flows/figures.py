@@ -1,4 +1,4 @@
-"""What the flows measured, printed at the end."""
+"""The figures that the flows measure, printed at the end."""
 
 FIGURES: list[str] = []
 

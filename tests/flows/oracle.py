@@ -1,4 +1,4 @@
-"""The figures of the data set, computed from its CSV files by themselves: nothing of the CRM."""
+"""The figures of the data set, computed from its CSV files without code of the CRM."""
 
 import csv
 from collections import defaultdict
@@ -12,7 +12,7 @@ NONE = "(none)"
 
 @dataclass
 class Figures:
-    """What the reports must say about one group of deals."""
+    """The expected figures of one group of opportunities."""
 
     won: int = 0
     lost: int = 0
@@ -44,11 +44,11 @@ class Oracle:
         return self._sum(lambda opportunity: opportunity[group])
 
     def total(self) -> Figures:
-        """Figures of everything."""
+        """The figures of all opportunities."""
         return self._sum(lambda _: "")[""]
 
     def stages(self) -> dict[str, int]:
-        """Deals per stage."""
+        """Opportunities per stage."""
         counts: dict[str, int] = defaultdict(int)
         for opportunity in self.deals:
             counts[opportunity["deal_stage"]] += 1

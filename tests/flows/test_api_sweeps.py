@@ -1,6 +1,6 @@
 """Every route of the OpenAPI document, swept: foreign tenants, missing tokens, roles, bad input.
 
-The routes come from the published document, so a new one is swept without anyone remembering to.
+The routes come from the published document, so new ones are included automatically.
 """
 
 import json
@@ -62,7 +62,7 @@ def records(crm: Crm) -> dict[str, str]:
 
 
 def example(schema: dict[str, Any]) -> Any:
-    """The smallest value a schema takes."""
+    """The smallest value that a schema allows."""
     if ref := schema.get("$ref"):
         return example(DOCUMENT["components"]["schemas"][ref.rsplit("/", 1)[1]])
     if options := schema.get("anyOf"):
@@ -86,15 +86,15 @@ def example(schema: dict[str, Any]) -> Any:
 
 
 def request_of(path: str, operation: dict[str, Any]) -> tuple[Any, dict[str, str]]:
-    """A body and headers the operation takes."""
+    """A body and headers that the operation accepts."""
     headers = (
         {"if-match": "*"}
         if any(p["name"] == "If-Match" for p in operation.get("parameters", []))
         else {}
     )
-    if operation["operationId"] == "create_pipeline":  # its stages must make sense together
+    if operation["operationId"] == "create_pipeline":  # its stages depend on each other
         return {"name": "Stolen", "stages": STAGES}, headers
-    if path.endswith("/batch"):  # each item is what the collection's POST takes
+    if path.endswith("/batch"):  # each item is a body of the collection's POST
         collection = path.removesuffix("/batch")
         one, _ = request_of(collection, DOCUMENT["paths"][collection]["post"])
         return {"items": [{**one, "external_ids": {"crm": "stolen"}}]}, headers
@@ -170,12 +170,12 @@ def test_every_route_needs_a_token(
 @pytest.mark.parametrize(
     "operation", [o for o in OPERATIONS if o[0] in ("POST", "PATCH")], ids=name
 )
-def test_a_reader_changes_nothing(
+def test_a_read_only_user_changes_nothing(
     crm: Crm, records: dict[str, str], operation: tuple[str, str, Any]
 ) -> None:
     method, path, described = operation
     if path.startswith(("/reports", "/notifications")):
-        pytest.skip("reading roles may ask for reports and read their inbox")
+        pytest.skip("reading roles may request reports and read their inbox")
     body, headers = request_of(path, described)
     answer = crm(method, filled(path, records), body, user="reader", headers=headers)
     if path.endswith("/batch"):
@@ -195,7 +195,7 @@ def test_a_reader_changes_nothing(
     ],
     ids=["malformed", "array", "unknown field", "too large"],
 )
-def test_bad_bodies_get_a_problem_that_says_why(
+def test_an_invalid_body_gets_a_problem_with_the_reason(
     crm: Crm,
     records: dict[str, str],
     operation: tuple[str, str, Any],
@@ -222,7 +222,7 @@ def test_bad_bodies_get_a_problem_that_says_why(
     assert problem["correlation_id"] == answer.headers["x-correlation-id"]
 
 
-def test_a_preflight_answer_names_what_a_browser_may_send(crm: Crm) -> None:
+def test_a_preflight_response_names_the_allowed_methods_and_headers(crm: Crm) -> None:
     asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "PATCH"}
     for path in ("/accounts", f"/accounts/{UNKNOWN}"):
         answer = crm.http.options(crm.state["api"] + path, headers=asked)

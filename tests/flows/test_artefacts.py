@@ -1,6 +1,6 @@
-"""What `sam build` made, alone: no environment of ours beside it, as in Lambda.
+"""The output of `sam build` works without this Python environment, as in Lambda.
 
-The platform's interpreter sees our site-packages, so there a missing dependency would not show.
+Some parts of the platform use this environment, where a missing dependency would not be noticed.
 """
 
 import json
@@ -129,7 +129,7 @@ def test_the_layer_knows_every_service_that_is_called(built: Path) -> None:
     )
 
 
-def test_no_artefact_carries_a_cache_a_test_or_a_folder_of_this_machine(built: Path) -> None:
+def test_no_artefact_contains_a_cache_a_test_or_a_path_of_this_machine(built: Path) -> None:
     for name in [*functions(), *LAYERS]:
         for path in artefact(name, built).rglob("*"):
             assert path.name not in ("tests", ".git", ".mypy_cache", ".pytest_cache"), path
@@ -139,7 +139,7 @@ def test_no_artefact_carries_a_cache_a_test_or_a_folder_of_this_machine(built: P
 
 
 def test_a_function_s_package_is_small(built: Path) -> None:
-    """Lambda fetches it at every cold start: 1 MB of ours, and layers under 64 MB together."""
+    """Lambda downloads it at every cold start: at most 1 MB, and 64 MB of layers."""
     for name in functions():
         assert size(artefact(name, built)) < 2_000_000, name
     assert sum(size(artefact(layer, built)) for layer in LAYERS) < 64_000_000

@@ -1,4 +1,4 @@
-"""The event backbone from outside: a partner's stack, a story, lag, poison and redrive."""
+"""The event backbone from outside: a partner's stack, a trace, lag, poison events, redrive."""
 
 import json
 import os
@@ -45,13 +45,13 @@ class Partner:
         self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stacks[0]["Outputs"]}
 
     def kept(self) -> Counter[str]:
-        """How often each deal was kept."""
+        """How often each opportunity was stored."""
         pages = self.crm.client("dynamodb").get_paginator("scan")
         found = pages.paginate(TableName=self.outputs["TableName"])
         return Counter(item["opportunity_id"]["S"] for page in found for item in page["Items"])
 
     def loses_its_queue(self) -> dict[str, str]:
-        """Delete its queue; returns the attributes to make it again."""
+        """Delete its queue; returns the attributes to create it again."""
         url = self.outputs["QueueUrl"]
         found = self.crm.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
         self.crm.sqs.delete_queue(QueueUrl=url)
@@ -59,7 +59,7 @@ class Partner:
         return {name: found["Attributes"][name] for name in names}
 
     def has_its_queue_again(self, attributes: dict[str, str]) -> None:
-        """Make the queue again, and send what could not be delivered meanwhile to it."""
+        """Create the queue again, and send it the events that could not be delivered."""
         url, dead_letters = self.outputs["QueueUrl"], self.outputs["DeadLettersUrl"]
         self.crm.sqs.create_queue(QueueName=url.rsplit("/", 1)[1], Attributes=attributes)
         source, destination = (
@@ -72,7 +72,7 @@ class Partner:
         )
 
     def listens(self, enabled: bool) -> None:
-        """Switch its consumer off and on: what comes meanwhile waits in its queue."""
+        """Disable or enable its consumer; events wait in its queue meanwhile."""
         functions = self.crm.client("lambda")
         name = self.outputs["FunctionName"]
         (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
@@ -107,7 +107,9 @@ def test_a_partner_gets_exactly_the_wins_above_its_amount(crm: Crm, partner: Par
     partner.listens(True)
     crm.settle()
     wanted = {deals[a]: 1 for a in amounts if a > 500_000}
-    assert partner.kept() == wanted, "what came while its consumer was off is not lost"
+    assert partner.kept() == wanted, (
+        "events that arrived while its consumer was disabled are not lost"
+    )
 
     attributes = partner.loses_its_queue()
     win(crm, late)
@@ -116,12 +118,12 @@ def test_a_partner_gets_exactly_the_wins_above_its_amount(crm: Crm, partner: Par
     partner.has_its_queue_again(attributes)
     crm.settle()
     wanted[late] = 1
-    assert partner.kept() == wanted, "what came while its queue was down is not lost"
+    assert partner.kept() == wanted, "events that arrived while its queue was missing are not lost"
 
     since = datetime.fromtimestamp(time.time() - 3600, UTC).isoformat()
     crm.zebros("events", "replay", "--from", since)
     crm.settle()
-    assert partner.kept() == wanted, "a replay doubles nothing"
+    assert partner.kept() == wanted, "a replay stores nothing twice"
     lines = log_lines(crm, partner.outputs["FunctionName"], "duplicate")
     assert {line["replayed"] for line in lines} == {True}, "replayed events are marked"
 
@@ -197,7 +199,7 @@ def test_a_poison_event_goes_to_the_dead_letter_queue_blocks_no_other_event_and_
     queues = crm.state["resources"]["queues"]
     queue, dead = queues["ActivitiesEventsQueue"], queues["ActivitiesEventsDeadLetters"]
     normal = crm.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
-    # Five refusals in seconds and not in minutes.
+    # Five attempts take seconds instead of minutes.
     crm.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
     try:
         crm.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"detail": {"id": "poison"}}))
@@ -219,6 +221,6 @@ def waiting(crm: Crm, queue: str) -> int:
     return int(found["Attributes"][name])
 
 
-def test_the_environment_of_these_tests_is_a_newcomer_s() -> None:
+def test_the_tests_run_without_settings_of_aws() -> None:
     assert not [name for name in environment() if name.startswith("AWS_")]
     assert os.environ["AWS_ACCESS_KEY_ID"] == "test"

@@ -1,4 +1,4 @@
-"""`sam local invoke` of every function: in a container, acting on the running platform.
+"""`sam local invoke` of every function: in a container that uses the running platform.
 
 Needs the images of tools/lambda_base.sh (or a machine that can pull Lambda's); CI makes them.
 """
@@ -44,7 +44,7 @@ def bridged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zebros]:
 
 
 def invoke(home: Path, name: str, event: Path) -> dict[str, Any]:
-    """What a function answers; SAM itself exits with 0 in any case."""
+    """The result of a function; SAM itself always exits with 0."""
     done = subprocess.run(
         [
             *(str(Path(sys.executable).parent / "sam"), "local", "invoke", name),
@@ -58,7 +58,7 @@ def invoke(home: Path, name: str, event: Path) -> dict[str, Any]:
         env={
             **environment(),
             "SAM_CLI_TELEMETRY": "0",
-            # SAM asks who we are; without an answer it goes on asking AWS for seven seconds.
+            # SAM requests the caller's identity; without an answer it tries AWS for seven seconds.
             "AWS_ENDPOINT_URL": json.loads((home / "state.json").read_text("utf-8"))["endpoint"],
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
@@ -80,7 +80,7 @@ def answers(bridged: Zebros) -> dict[str, dict[str, Any]]:
         return invoke(bridged.home, name, REQUESTS / f"{name}.json")
 
     first, second, *others = sorted(functions())
-    # Each set of layers becomes an image at its first use: not twice at once.
+    # SAM builds an image for each set of layers at first use, which must not run twice.
     found = {name: ask(name) for name in (first, second, "Authorizer")}
     with ThreadPoolExecutor(os.cpu_count() or 2) as two:
         return {**found, **dict(zip(others, two.map(ask, others), strict=True))}
@@ -125,10 +125,10 @@ def worker_image() -> str:
 
 
 @pytest.mark.timeout(900)
-def test_the_worker_s_image_makes_a_report_in_the_smallest_task(
+def test_the_worker_s_image_creates_a_report_in_the_smallest_task(
     bridged: Zebros, worker_image: str, tmp_path: Path
 ) -> None:
-    """0.25 vCPU and 512 MB, as phase mvp has it; the local worker is put to sleep meanwhile."""
+    """0.25 vCPU and 512 MB, as in phase mvp; the local worker is paused meanwhile."""
     state = json.loads((bridged.home / "state.json").read_text("utf-8"))
     settings = {
         "AWS_ENDPOINT_URL": state["endpoint"],
@@ -153,7 +153,7 @@ def test_the_worker_s_image_makes_a_report_in_the_smallest_task(
         assert '"outcome":"succeeded"' in docker("logs", container).stdout
         docker("stop", "--time", "60", container, timeout=90)
         ended = docker("inspect", "--format", "{{.State.ExitCode}} {{.State.OOMKilled}}", container)
-        assert ended.stdout.strip() == "0 false", "SIGTERM must end it in good order"
+        assert ended.stdout.strip() == "0 false", "SIGTERM must stop it cleanly"
     finally:
         os.kill(state["pids"]["worker"], signal.SIGCONT)
         docker("rm", "--force", container)

@@ -1,4 +1,4 @@
-"""What `make run` does: the CRM in the foreground with its demo company, until Ctrl-C."""
+"""`make run` runs the CRM in the foreground with its demo company, until Ctrl-C."""
 
 import re
 import signal
@@ -49,12 +49,12 @@ def descendants(pid: int) -> dict[int, int | None]:
 
 
 class Run:
-    """`zebros up` as a child: what it prints is in files, as in a terminal's scrollback."""
+    """`zebros up` as a child process, with its output in files."""
 
     def __init__(self, folder: Path) -> None:
         self.zebros = Zebros(folder / "home")
         self.home = Home(self.zebros.home)
-        self.ports = (ports.any_free(), ports.any_free())
+        self.ports = (ports.free_port(), ports.free_port())
         self._files = (folder / "out", folder / "err")
         with self._files[0].open("wb") as out, self._files[1].open("wb") as err:
             self.process = subprocess.Popen(
@@ -77,14 +77,14 @@ class Run:
     def err(self) -> str:
         return self._files[1].read_text(encoding="utf-8")
 
-    def says(self, sentence: str, seconds: float) -> None:
-        """Wait until it has printed this; fails at once when it ends instead."""
+    def prints(self, text: str, seconds: float) -> None:
+        """Wait until it has printed this; fails immediately when it ends instead."""
         until(
-            lambda: sentence in self.err or self.process.poll() is not None,
+            lambda: text in self.err or self.process.poll() is not None,
             seconds,
             lambda: self.err,
         )
-        assert sentence in self.err, self.err
+        assert text in self.err, self.err
 
 
 @pytest.fixture
@@ -97,15 +97,15 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 def printed(text: str, name: str) -> str:
-    """What stands behind a name at the beginning of a line."""
+    """The rest of the line that begins with a name."""
     found = re.search(rf"^{name} +(.+)$", text, re.MULTILINE)
     assert found, text
     return found[1]
 
 
-def test_the_crm_runs_in_the_foreground_and_what_it_prints_is_true(run: Run) -> None:
+def test_the_crm_runs_in_the_foreground_and_its_output_is_correct(run: Run) -> None:
     began = time.monotonic()
-    run.says(READY, 240)
+    run.prints(READY, 240)
     record_figure(f"make run ready in {time.monotonic() - began:.1f} s")
     out = run.out
     api, token = printed(out, "API"), out.splitlines()[-1]
@@ -131,7 +131,7 @@ def test_the_crm_runs_in_the_foreground_and_what_it_prints_is_true(run: Run) -> 
     other = run.zebros(*words[1].split()).stdout.strip()
     with Client(api, StaticToken(other)) as crm:
         assert crm.get("/opportunities")["items"] == [], "globex has no demo company"
-    run.says("OpportunitiesApi", 10)
+    run.prints("OpportunitiesApi", 10)
 
     again = run.zebros("up", *run.options, check=False)
     assert again.returncode == 69

@@ -1,8 +1,8 @@
-"""A real year of sales: loaded by the command line, reported on, equal to what the files say.
+"""A public data set of one year of sales: loaded by the command line and compared with reports.
 
-The oracle computes every figure from the CSV files by itself (tests/flows/oracle.py). The
+The oracle computes every figure directly from the CSV files (tests/flows/oracle.py). The
 maps correct the data: `GTXPro` is the catalogue's `GTX Pro`, misspelt sectors are
-corrected, 1,425 deals without an account stay unlinked, 500 prospects get no invented date.
+corrected, 1,425 opportunities without an account stay unlinked, 500 prospects get no date.
 """
 
 import csv
@@ -25,7 +25,7 @@ GROUPS = ("region", "team", "product", "month", "sector", "owner")
 
 @pytest.fixture(scope="module")
 def loaded(crm: Crm, sales_data: Path) -> dict[str, Any]:
-    """The data set in tenant globex, which nothing else here touches; the results of loading it."""
+    """The data set in tenant globex, which no other test uses; returns the results of loading."""
     results = {}
     for kind, name in (
         ("accounts", "accounts"),
@@ -61,14 +61,14 @@ def rows_of(crm: Crm, report: str, by: str, **more: str) -> dict[str, Any]:
 
 
 def test_every_row_was_imported(loaded: dict[str, Any], oracle: Oracle) -> None:
-    # A call that is sent again because its answer was late finds its rows there: unchanged.
+    # A request that is repeated after a timeout finds its rows loaded: unchanged.
     taken = {kind: results["created"] + results["unchanged"] for kind, results in loaded.items()}
     assert taken == {"accounts": 85, "products": 7, "opportunities": len(oracle.deals)}
     assert len(oracle.deals) == 8800
     assert [results["rejected"] for results in loaded.values()] == [0, 0, 0]
 
 
-def test_the_published_totals_are_met(crm: Crm, loaded: Any) -> None:
+def test_the_totals_equal_the_published_ones(crm: Crm, loaded: Any) -> None:
     total = rows_of(crm, "win_rate", "none")["total"]
     assert (total["won"], total["lost"], total["win_rate"]) == (4238, 2473, 0.6315)
     revenue = rows_of(crm, "sales_performance", "none")["total"]["revenue"]
@@ -135,9 +135,7 @@ def test_the_board_counts_what_the_report_counts(crm: Crm, loaded: Any) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "pdf"])
-def test_every_format_is_a_file_one_can_open(
-    crm: Crm, loaded: Any, tmp_path: Path, form: str
-) -> None:
+def test_every_format_can_be_opened(crm: Crm, loaded: Any, tmp_path: Path, form: str) -> None:
     file = tmp_path / f"report.{form}"
     crm.zebros(
         "--tenant", "globex", "report", "sales_performance", "--by", "region",

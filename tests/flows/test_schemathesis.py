@@ -10,7 +10,7 @@ from tests.flows.conftest import ROOT, Crm
 
 DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
 schema = schemathesis.openapi.from_dict(DOCUMENT)
-# The token is ours to send: what happens without one is swept in test_api_sweeps.py.
+# The test sends a valid token; requests without one are tested in test_api_sweeps.py.
 schema.config.generation.update(with_security_parameters=False)
 
 
@@ -26,7 +26,7 @@ def token(crm: Crm) -> str:
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-def test_the_api_keeps_its_contract(case: schemathesis.Case, crm: Crm, token: str) -> None:
+def test_the_api_conforms_to_its_document(case: schemathesis.Case, crm: Crm, token: str) -> None:
     case.call_and_validate(
         base_url=crm.state["api"],
         headers={"Authorization": f"Bearer {token}"},

@@ -1,4 +1,4 @@
-"""A change is deployed as README says: stock `sam build` and `sam deploy`, from a copy."""
+"""A change is deployed as in README: stock `sam build` and `sam deploy`, from a copy."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ AFTER = f"""    task = tasks().get(request, task_id)
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The tree as git knows it, in another folder."""
+    """A copy of the files that git tracks."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -31,7 +31,7 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_changed_handler_is_what_answers_after_the_next_deployment(crm: Crm, copy: Path) -> None:
+def test_the_next_deployment_runs_a_changed_handler(crm: Crm, copy: Path) -> None:
     task = crm("POST", "/tasks", {"title": PROBE}).json()
 
     def title() -> str:
@@ -45,4 +45,4 @@ def test_a_changed_handler_is_what_answers_after_the_next_deployment(crm: Crm, c
     crm.sam(copy, "build")
     crm.sam(copy, "deploy")
     assert title() == "The new one"
-    assert crm("GET", "/accounts").status_code == 200, "the rest is as it was"
+    assert crm("GET", "/accounts").status_code == 200, "other routes still work"

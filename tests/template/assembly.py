@@ -1,6 +1,6 @@
-"""The nested templates of the system as one: what a parameter or an output stands for, filled in.
+"""The nested templates of the system as one, with parameters and outputs resolved.
 
-A resource of a module (infra/modules) gets the name of what it stands before:
+The name of a resource of a module (infra/modules) is prefixed with its function:
 `DeadLetters` in `CustomersRelayInput` is `CustomersRelayDeadLetters`, as for `zebros`.
 """
 
@@ -44,7 +44,7 @@ def parse(text: str) -> dict[str, Any]:
 
 
 class Assembly:
-    """One template with everything below it, as seen from the root."""
+    """One template with all templates nested in it."""
 
     def __init__(
         self, path: Path, given: dict[str, Any], prefix: str = "", condition: str | None = None
@@ -71,7 +71,7 @@ class Assembly:
         }
 
     def _ordered(self) -> list[str]:
-        """Stacks after the stacks whose outputs they take, as CloudFormation makes them."""
+        """The stacks, each after those whose outputs it uses."""
         stacks = [name for name, one in self._own.items() if one["Type"] in NESTED]
         ordered: list[str] = []
         while len(ordered) < len(stacks):
@@ -85,7 +85,7 @@ class Assembly:
                     if other not in ordered
                 )
             ]
-            assert ready, "nested stacks need one another in a circle"
+            assert ready, "nested stacks depend on each other in a circle"
             ordered += ready
         return [*ordered, *(name for name in self._own if name not in stacks)]
 
@@ -94,7 +94,7 @@ class Assembly:
         path = self.path.parent / properties[NESTED[resource["Type"]]]
         declared = parse(path.read_text(encoding="utf-8")).get("Parameters", {})
         passed = properties.get("Parameters", {})
-        assert set(passed) <= set(declared), f"{name} is given what it does not take"
+        assert set(passed) <= set(declared), f"{name} is given unknown parameters"
         for parameter, definition in declared.items():
             assert parameter in passed or "Default" in definition, f"{name} lacks {parameter}"
         given = {p: d["Default"] for p, d in declared.items() if "Default" in d}
@@ -131,7 +131,7 @@ class Assembly:
         return found
 
     def _left_out(self, resource: dict[str, Any]) -> bool:
-        """Whether a condition that is decided by what this template is given leaves it out."""
+        """Whether a condition on this template's parameters excludes the resource."""
         return self.conditions.get(resource.get("Condition", "")) is False
 
     def _fill(self, value: Any) -> Any:

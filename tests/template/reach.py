@@ -1,8 +1,8 @@
-"""What a function can do: the code its handler reaches, read from the sources without running them.
+"""The code that a function's handler can reach, found in the sources without running them.
 
-Followed are names (functions, classes, constants, across our modules) and, of a class that is
-reached, the methods whose names are used anywhere in what is reached. That is a little more than
-what runs, and never less: nothing here is called by a name made up at run time.
+Names are followed (functions, classes, constants, across modules) and, of a class that is
+reached, the methods whose names are used anywhere in the reached code. The result includes all
+code that can run, because no name is computed at run time, and a little more.
 """
 
 import ast
@@ -20,7 +20,7 @@ Symbol = tuple[str, str]
 
 
 class Module:
-    """A module's top level: what is defined there, and what its names stand for."""
+    """A module's top level: its definitions, and the meaning of its names."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
@@ -28,7 +28,7 @@ class Module:
         self.defined: dict[str, list[ast.stmt]] = {}
         self.imported: dict[str, Symbol] = {}
         self.decorated: dict[str, list[ast.FunctionDef]] = {}
-        """Functions by the name of what registers them: `@routes.get(...)`."""
+        """Functions by the name of the object that registers them: `@routes.get(...)`."""
         for statement in self.body:
             self._read(statement)
 
@@ -54,7 +54,7 @@ class Module:
 
 @cache
 def module(name: str) -> Module | None:
-    """One of our modules; None for anybody else's."""
+    """A module of services/ or worker/, or None."""
     part = name.replace(".", "/")
     base = (ROOT if part.partition("/")[0] == "worker" else SERVICES) / part
     for path in (base.with_suffix(".py"), base / "__init__.py"):
@@ -64,14 +64,14 @@ def module(name: str) -> Module | None:
 
 
 class Reach:
-    """Everything that handlers' modules reach together; `closed` ones are named but not entered."""
+    """All code that the handlers' modules reach; `closed` modules are named but not entered."""
 
     def __init__(self, *handlers: str, closed: frozenset[str] = frozenset()) -> None:
         self.symbols: set[Symbol] = set()
         self.attributes: set[str] = set()
         """Every name used as `thing.name`."""
         self.dotted: set[str] = set()
-        """The same with what stands before it: `self._table.query`."""
+        """The same with the expression before it: `self._table.query`."""
         self.texts: set[str] = set()
         """Every text constant: "get_object", "gsi1"."""
         self.needed: set[str] = set()
@@ -92,7 +92,7 @@ class Reach:
         self.needed -= self.optional
 
     def _methods(self) -> bool:
-        """Enter the methods that are used by now; whether there were any new ones."""
+        """Enter the methods that are used by now; returns whether any were new."""
         before = len(self._entered)
         for where, node in list(self._classes):
             for statement in node.body:
@@ -146,7 +146,7 @@ class Reach:
                 variables.add(field.target.id.upper())
 
     def _follow_part(self, where: Module, alias: str, name: str) -> None:
-        """`alias.name`, where the alias may be one of our modules."""
+        """Follow `alias.name`, where the alias may be a module of services/."""
         if (target := where.imported.get(alias)) is not None:
             for source in (target[0], ".".join(target)):
                 if module(source) is not None:
@@ -171,17 +171,17 @@ class Reach:
             self._reach(found.imported[symbol[1]])
 
     def names(self, source: str) -> Iterator[str]:
-        """What is used of a module."""
+        """The names that are used of a module."""
         return (name for where, name in self.symbols if where == source)
 
 
 @cache
 def reach(*handlers: str) -> Reach:
-    """What handlers' modules reach; the table's wire format stays closed: it can do all."""
+    """The code that handlers' modules reach; table.py is not entered, as it has every call."""
     return Reach(*handlers, closed=frozenset({"kernel.storage.table"}))
 
 
 def worker() -> Reach:
-    """What the worker reaches: its process, and the jobs of the contexts, which it finds itself."""
+    """The code that the worker reaches: its process and the jobs that it discovers."""
     jobs = [f"{path.parents[1].name}.jobs" for path in SERVICES.glob("*/jobs/__init__.py")]
     return reach("worker.main", *sorted(jobs))

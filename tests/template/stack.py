@@ -54,5 +54,5 @@ def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def listed(value: Any) -> list[Any]:
-    """One or many as many."""
+    """A value or a list, as a list."""
     return value if isinstance(value, list) else [value]

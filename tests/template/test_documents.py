@@ -1,4 +1,4 @@
-"""What the documents name is there: commands and their options, queues, lines of the log."""
+"""Names in the documents exist: commands and their options, queues, log messages."""
 
 import os
 import re
@@ -17,9 +17,9 @@ DOCUMENTS = {
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
 NAMED = sorted(set(re.findall(r"`([^`]+)`", DOCUMENTS["runbook.md"])))
-"""Everything the runbook calls by its name."""
+"""All names in the runbook."""
 METRICS = {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "IteratorAge"}
-"""Of SQS, which publishes them by itself."""
+"""Metrics that AWS itself publishes."""
 
 
 def commands(text: str) -> list[str]:
@@ -51,22 +51,22 @@ def unknown(command: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_a_command_is_as_it_is_written(name: str) -> None:
+def test_documented_commands_and_options_exist(name: str) -> None:
     assert {c: unknown(c) for c in commands(DOCUMENTS[name]) if unknown(c)} == {}
 
 
-def test_the_readme_is_read_in_one_go() -> None:
+def test_the_readme_is_short() -> None:
     assert len(DOCUMENTS["README.md"].splitlines()) <= 200
 
 
-def test_commands_are_found_and_wrong_ones_too() -> None:
+def test_wrong_commands_are_detected() -> None:
     assert len(commands(DOCUMENTS["README.md"])) > 5
     assert len(commands(DOCUMENTS["runbook.md"])) > 3
     assert unknown("zebros --api URL events replay --form 1d") == ["--form"]
     assert unknown("zebros events rewind") == ["rewind"]
 
 
-def test_the_runbook_names_what_there_is() -> None:
+def test_names_in_the_runbook_exist() -> None:
     queues = set(resources("AWS::SQS::Queue"))
     cloud_events = {key.split("/")[1].split(".")[0] for key in events()}
     code = "\n".join(

@@ -1,4 +1,4 @@
-"""A table has the indexes that its records are in and its lists read: each more costs writes."""
+"""A table has exactly the indexes of its records and lists, because every index costs writes."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Least privilege, proved: what a function may do is what its code can do, no more and no less."""
+"""Least privilege: a function's permissions are exactly those that its code needs."""
 
 import re
 from typing import Any
@@ -34,7 +34,7 @@ CALLS = {
     "head_object": "s3:GetObject",
     "list_objects_v2": "s3:ListBucket",
 }
-"""AWS calls (or the name of one that a link stands for) and the action each needs."""
+"""AWS calls (or the call that a link makes) and the action that each needs."""
 BY_MAPPING = {
     "sqs": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
     "stream": {
@@ -42,10 +42,10 @@ BY_MAPPING = {
         "dynamodb:GetRecords",
         "dynamodb:GetShardIterator",
         "dynamodb:ListStreams",
-        "sqs:SendMessage",  # what cannot be read goes to the dead-letter queue
+        "sqs:SendMessage",  # messages that cannot be read go to the dead-letter queue
     },
 }
-"""What Lambda does in a function's name for an event source mapping."""
+"""The actions that Lambda takes with a function's role for an event source mapping."""
 
 
 def needed(code: Reach) -> set[str]:
@@ -71,7 +71,7 @@ def granted(found: list[dict[str, Any]]) -> set[str]:
 
 
 def mapped(name: str) -> set[str]:
-    """What Lambda needs to read a function's event sources."""
+    """The actions that Lambda needs to read a function's event sources."""
     actions: set[str] = set()
     for mapping in resources("AWS::Lambda::EventSourceMapping").values():
         if mapping["FunctionName"] == {"Ref": name}:
@@ -122,8 +122,8 @@ def test_the_worker_has_the_environment_its_code_reads() -> None:
     assert worker().needed <= given
 
 
-def test_only_a_bucket_that_may_be_listed_says_that_a_file_is_missing() -> None:
-    """Without s3:ListBucket a missing object answers 403, which the worker takes for a fault."""
+def test_a_missing_file_is_reported_only_with_permission_to_list_the_bucket() -> None:
+    """Without s3:ListBucket S3 answers 403 for a missing object, which the worker raises."""
     (listing,) = [s for s in worker_statements() if "s3:ListBucket" in listed(s["Action"])]
     assert {"LakeBucketName", "FilesBucketName"} == {
         name for name in ("LakeBucketName", "FilesBucketName") if name in str(listing["Resource"])

@@ -1,4 +1,4 @@
-"""The phases' figures against the scaling strategy, and what cfn-lint does not see."""
+"""The phases' figures compared with the scaling strategy, and rules that cfn-lint lacks."""
 
 import json
 
@@ -13,7 +13,7 @@ STRATEGY = {
     "growth": (512, 200, (2, 10), (512, 1024)),
     "enterprise": (512, 200, (2, 10), (512, 1024)),
 }
-# Function sizes that win over the phase's default.
+# Function sizes that override the phase's default.
 SIZES = {"CustomersApi": 256, "OpportunitiesApi": 256, "ReportingApi": 1024, "Notifications": 128}
 
 
@@ -41,7 +41,7 @@ def test_function_sizes_win_over_the_phase(name: str) -> None:
     assert set(users) <= set(wanted)
 
 
-def test_nothing_scales_backwards() -> None:
+def test_no_figure_decreases_from_phase_to_phase() -> None:
     for phase in load()["Mappings"]["Phases"].values():
         assert phase["WorkerMin"] <= phase["WorkerMax"]
 
@@ -84,7 +84,7 @@ def test_an_image_that_does_not_start_fails_the_deployment_within_minutes() -> N
 
 def test_an_update_leaves_as_many_workers_as_the_backlog_asked_for() -> None:
     (service,) = resources("AWS::ECS::Service", "infra/workers.yaml").values()
-    assert "DesiredCount" not in service, "it would be set again with every update"
+    assert "DesiredCount" not in service, "every update would reset it"
     (target,) = resources(
         "AWS::ApplicationAutoScaling::ScalableTarget", "infra/workers.yaml"
     ).values()
@@ -95,7 +95,7 @@ def test_an_update_leaves_as_many_workers_as_the_backlog_asked_for() -> None:
 
 
 def test_reserved_concurrency_leaves_an_account_its_unreserved_share() -> None:
-    """A thousand is an account's usual quota; a hundred must stay for its other functions."""
+    """An account's usual quota is 1,000; AWS keeps 100 unreserved for other functions."""
     by_phase = {"Fn::FindInMap": ["Phases", {"Ref": "Phase"}, "Concurrency"]}
     wanted = {"Fn::If": ["Reserves", by_phase, {"Ref": "AWS::NoValue"}]}
     reserving = [f for f, p in functions().items() if "ReservedConcurrentExecutions" in p]
@@ -107,8 +107,8 @@ def test_reserved_concurrency_leaves_an_account_its_unreserved_share() -> None:
     assert {"Condition": "IsCloud"} in load()["Conditions"]["Reserves"]["Fn::And"]
 
 
-def test_consumers_become_more_with_the_phase() -> None:
+def test_consumer_concurrency_grows_with_the_phase() -> None:
     phases = load()["Mappings"]["Phases"]
     counts = [phases[name]["Consumers"] for name in STRATEGY]
     assert counts == sorted(counts)
-    assert counts[0] >= 2, "the least that a queue's mapping may have"
+    assert counts[0] >= 2, "the smallest value for a queue's mapping"

@@ -1,4 +1,4 @@
-"""What the template must never lack: encryption, least privilege, dead-letter queues, retention."""
+"""Required of every template: encryption, least privilege, dead-letter queues, retention."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ def all_statements(name: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_no_statement_is_about_everything(name: str) -> None:
+def test_no_statement_allows_every_action_or_resource(name: str) -> None:
     for logical_id, statement in all_statements(name):
         if statement["Effect"] == "Deny":
             continue  # forbidding everything is fine
@@ -108,13 +108,13 @@ def test_an_asynchronous_function_has_a_dead_letter_queue(name: str) -> None:
             assert target["Fn::GetAtt"] == [f"{name}DeadLetters", "Arn"]
             assert mapping["BisectBatchOnFunctionError"] is True
             assert 0 < mapping["MaximumRetryAttempts"] <= 300, "one record must not block a shard"
-            # The stream keeps a day: what is left of it is for `zebros events redrive`.
+            # A stream keeps records for a day; the rest of it is for `zebros events redrive`.
             assert mapping["MaximumRecordAgeInSeconds"] <= 12 * 3600
         else:
             assert "RedrivePolicy" in QUEUES[source]
 
 
-def test_every_table_s_events_are_relayed_and_nothing_else_of_it() -> None:
+def test_only_the_events_of_every_table_are_relayed() -> None:
     relayed = []
     for mapping in MAPPINGS.values():
         source, attribute = mapping["EventSourceArn"]["Fn::GetAtt"]
@@ -125,13 +125,13 @@ def test_every_table_s_events_are_relayed_and_nothing_else_of_it() -> None:
             assert pattern["eventName"] == ["INSERT"]
             assert pattern["dynamodb"]["Keys"]["sk"]["S"] == [{"prefix": "EVENT#"}]
             assert mapping["StartingPosition"] == "TRIM_HORIZON", "LATEST would skip events"
-            # Batches in parallel keep the order of an item (pk and sk); every event is an item of
-            # its own, so two events of one record could overtake each other.
+            # Parallel batches keep the order of one item (pk and sk), but every event is a
+            # separate item, so two events of one record could overtake each other.
             assert mapping.get("ParallelizationFactor", 1) == 1
     assert sorted(relayed) == sorted(TABLES)
 
 
-def test_a_queue_stays_invisible_longer_than_its_function_can_take() -> None:
+def test_a_message_stays_invisible_longer_than_its_function_may_run() -> None:
     for name, function in functions().items():
         for mapping in mappings_of(name):
             source, _ = mapping["EventSourceArn"]["Fn::GetAtt"]
@@ -143,12 +143,12 @@ def test_a_queue_stays_invisible_longer_than_its_function_can_take() -> None:
                 assert QUEUES[source]["VisibilityTimeout"] >= needed, name
 
 
-def test_only_relays_put_events_and_only_in_their_own_name() -> None:
+def test_only_relays_put_events_with_their_own_source() -> None:
     speakers = {}
     for name, function in functions().items():
         for statement in statements(function):
             if "events:PutEvents" in listed(statement["Action"]):
-                # As many values as the call has entries: each is to be ours, and there must be one.
+                # The key has one value per entry: all must match, and one must exist.
                 assert statement["Condition"]["Null"] == {"events:source": "false"}
                 each = statement["Condition"]["ForAllValues:StringEquals"]
                 speakers[name] = each["events:source"]
@@ -189,7 +189,7 @@ def test_every_function_keeps_its_logs_for_ninety_days() -> None:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_no_log_is_kept_for_good(name: str) -> None:
+def test_every_log_group_has_a_retention(name: str) -> None:
     for logical_id, group in resources("AWS::Logs::LogGroup", name).items():
         assert group["RetentionInDays"] == 90, logical_id
 
@@ -200,7 +200,7 @@ def test_the_api_has_one_stage() -> None:
     assert api["OpenApiVersion"] == "2.0", "without it SAM deploys another one, without limits"
 
 
-def test_every_route_asks_the_authorizer_unless_it_is_public_documentation() -> None:
+def test_every_route_uses_the_authorizer_unless_it_is_public() -> None:
     body = resources("AWS::Serverless::Api")["Api"]["DefinitionBody"]
     token = body["securityDefinitions"]["Token"]
     assert (token["in"], token["name"]) == ("header", "Authorization")
@@ -219,7 +219,7 @@ def test_every_route_asks_the_authorizer_unless_it_is_public_documentation() -> 
     assert public == {"/openapi.json", "/asyncapi.json", "/health"}
 
 
-def test_a_websocket_connection_asks_the_authorizer() -> None:
+def test_a_websocket_connection_uses_the_authorizer() -> None:
     routes = resources("AWS::ApiGatewayV2::Route").values()
     (connect,) = [r for r in routes if r["RouteKey"] == "$connect"]
     assert connect["AuthorizationType"] == "CUSTOM"

@@ -1,4 +1,4 @@
-"""The report's state machine: well formed, without a way to get lost, and of one mind with code."""
+"""The report's state machine: valid, every path ends, and consistent with the code."""
 
 import json
 import re
@@ -24,7 +24,7 @@ LAMBDAS = {name: s for name, s in TASKS.items() if s["Resource"].endswith("lambd
 
 
 def follows(state: dict[str, Any]) -> Iterator[str]:
-    """Where a state can go on."""
+    """The states that can follow a state."""
     for name in ("Next", "Default"):
         if name in state:
             yield state[name]
@@ -44,7 +44,7 @@ def reached(start: str) -> set[str]:
     return found
 
 
-def test_it_is_in_amazon_s_states_language() -> None:
+def test_the_definition_is_valid_amazon_states_language() -> None:
     folder = Path(cfnlint.__file__).parent / "data" / "schemas" / "other" / "step_functions"
     schema = json.loads((folder / "statemachine.json").read_text(encoding="utf-8"))
     faults = [error.message for error in Draft7Validator(schema).iter_errors(json.loads(TEXT))]
@@ -61,7 +61,7 @@ def test_from_every_state_there_is_a_way_to_an_end(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAMBDAS)
-def test_a_step_is_tried_again_with_growing_pauses(name: str) -> None:
+def test_a_step_is_retried_with_growing_pauses(name: str) -> None:
     retry = LAMBDAS[name]["Retry"][-1]
     assert retry["ErrorEquals"] == ["States.ALL"]
     assert retry["MaxAttempts"] >= 3
@@ -71,7 +71,7 @@ def test_a_step_is_tried_again_with_growing_pauses(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(TASKS) - {"Fail"}))
 def test_every_failure_is_published(name: str) -> None:
-    """The last catch takes everything, keeps why, and goes where the run is marked as failed."""
+    """The last catch handles every error, stores it, and leads to the step `fail`."""
     caught = TASKS[name]["Catch"][-1]
     assert caught["ErrorEquals"] == ["States.ALL"]
     assert caught["ResultPath"] == "$.failure"
@@ -90,43 +90,43 @@ def test_a_step_exists_and_gets_the_run_it_is_about(name: str) -> None:
     assert {"tenant_id.$", "run_id.$", "correlation_id.$"} <= set(payload)
 
 
-def test_every_step_is_asked_for() -> None:
+def test_every_step_is_used() -> None:
     assert {s["Parameters"]["Payload"]["step"] for s in LAMBDAS.values()} == set(handler.steps)
 
 
-def test_choices_know_every_answer_of_the_code() -> None:
+def test_choices_handle_every_result_of_the_steps() -> None:
     answers = {
         choice["StringEquals"] for state in STATES.values() for choice in state.get("Choices", [])
     }
     assert answers <= set(Next)
     for state in STATES.values():
         if state["Type"] == "Choice":
-            assert state["Default"] == "Ended", "an answer that is not listed ends the execution"
+            assert state["Default"] == "Ended", "a result that is not listed ends the execution"
     assert set(Next) - answers == {Next.END}
 
 
-def test_a_task_waits_for_a_worker_that_shows_that_it_lives() -> None:
+def test_a_task_waits_for_heartbeats_of_its_worker() -> None:
     queue = STATES["Queue"]
     assert queue["Resource"] == "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
     assert queue["TimeoutSeconds"] == RetryPolicy().max_seconds
     assert queue["HeartbeatSeconds"] >= 2 * WorkerTiming().heartbeat_interval, (
-        "one heartbeat may be lost on its way"
+        "one lost heartbeat is tolerated"
     )
     assert queue["HeartbeatSeconds"] > WorkerTiming().visibility_timeout, (
-        "the task is back before it is missed"
+        "the message is visible again before the heartbeat is missed"
     )
     assert queue["Parameters"]["MessageBody"]["task_token.$"] == "$$.Task.Token"
     assert queue["Parameters"]["MessageBody"]["job"] in {job.name for job in JOBS}
 
 
-def test_a_lost_worker_leads_back_to_the_queue_after_a_pause_that_grows() -> None:
+def test_after_a_lost_worker_the_task_is_queued_again_after_a_growing_pause() -> None:
     assert STATES["Queue"]["Catch"][-1]["Next"] == "Recover"
     assert "Queue" in reached("Recover")
     (back,) = [name for name, state in STATES.items() if state.get("Next") == "Queue"]
     assert STATES[back]["SecondsPath"] == "$.failure.seconds", "the code decides how long"
 
 
-def test_a_cancelled_report_is_no_failure() -> None:
+def test_a_cancelled_report_is_not_a_failure() -> None:
     first = STATES["Queue"]["Catch"][0]
     assert (first["ErrorEquals"], first["Next"]) == (["Cancelled"], "Ended")
 

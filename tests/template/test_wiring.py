@@ -1,4 +1,4 @@
-"""The templates and the code say the same: routes, consumers, handlers, problems."""
+"""The templates match the code: routes, consumers, handlers, problems."""
 
 import importlib
 import json
@@ -30,7 +30,7 @@ def test_the_template_has_a_context_s_routes_and_no_others(context: str) -> None
 
 
 def test_no_route_is_a_catch_all() -> None:
-    """One per operation: throttles, metrics and logs are by route, and the local platform asks."""
+    """Throttles, metrics and logs are per route, so every operation has its own."""
     for context in contexts():
         for method, path in declared_routes(context):
             assert method in ("GET", "POST", "PATCH")
@@ -38,7 +38,7 @@ def test_no_route_is_a_catch_all() -> None:
 
 
 @pytest.mark.parametrize("name", functions())
-def test_a_handler_is_there(name: str) -> None:
+def test_every_handler_exists(name: str) -> None:
     module, _, attribute = functions()[name]["Handler"].rpartition(".")
     assert callable(getattr(importlib.import_module(module), attribute))
 
@@ -51,7 +51,7 @@ def test_a_function_has_each_of_its_layers_once(name: str) -> None:
 
 
 def test_sam_local_mounts_the_layer_that_sam_build_made() -> None:
-    """It follows no layer through a parameter: a context names the folder beside its own."""
+    """`sam local` cannot resolve a layer from a parameter, so contexts name the layer's folder."""
     for name in (name for name in templates() if name.startswith("services/")):
         local = load(name)["Resources"]["LocalDepsLayer"]
         assert local["Condition"] == "IsSamLocal"
@@ -73,7 +73,7 @@ def test_a_rule_sends_exactly_what_its_consumer_consumes(name: str) -> None:
     if name == "ReportingLake":
         assert pattern == {"source": [{"prefix": "zebros."}]}, "the lake takes every event"
     elif isinstance(module.handler, Projection):
-        # By record type: sequences run over all events of a subject and all their types.
+        # By record type, because a subject's sequence counts events of all types.
         prefixes = {one["prefix"] for one in pattern["detail"]["subject"]}
         assert prefixes == {f"{name}/" for name in module.handler.record_types}
         assert set(pattern) == {"source", "detail"}
@@ -105,7 +105,7 @@ PROJECTIONS = {
 
 @pytest.mark.parametrize("name", PROJECTIONS)
 def test_a_projection_subscribes_to_every_event_of_its_subjects(name: str) -> None:
-    """A missing type would look like a gap: so rules name record types, and no event types."""
+    """A missing event type would look like a gap, so rules name record types."""
     pattern = resources("AWS::Events::Rule")[f"{name}Rule"]["EventPattern"]
     assert pattern["detail"] == {"subject": PROJECTIONS[name]}
     accepted = pattern["source"]
@@ -113,14 +113,14 @@ def test_a_projection_subscribes_to_every_event_of_its_subjects(name: str) -> No
     assert publishers in ({"zebros."}, {"zebros.opportunities"})
 
 
-def test_what_people_need_is_an_output_and_the_rest_is_found_by_name() -> None:
+def test_only_what_people_need_is_an_output() -> None:
     outputs = load()["Outputs"]
     assert {"ApiUrl", "SocketUrl", "BusName"} <= set(outputs)
     assert len(outputs) <= 12
 
 
 def test_the_gateway_validates_nothing_that_handlers_do_not_validate() -> None:
-    """A request that the gateway refused would get an answer that no rule of ours covers."""
+    """A request that API Gateway refused would get a response in another form."""
     api = resources("AWS::Serverless::Api")["Api"]
     assert not {"Models", "DefinitionUri"} & set(api)
     text = json.dumps(api["DefinitionBody"])
@@ -159,7 +159,7 @@ def test_a_browser_s_preflight_is_answered_for_every_path() -> None:
             assert header in sent
 
 
-def test_what_the_gateway_answers_by_itself_is_a_problem_like_any_other() -> None:
+def test_responses_of_api_gateway_are_problems_like_any_other() -> None:
     listed = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
     body = resources("AWS::Serverless::Api")["Api"]["DefinitionBody"]
     for name, response in body["x-amazon-apigateway-gateway-responses"].items():
@@ -168,7 +168,9 @@ def test_what_the_gateway_answers_by_itself_is_a_problem_like_any_other() -> Non
             for header, value in response["responseParameters"].items()
         }
         assert headers["Content-Type"] == "'application/problem+json'", name
-        assert headers["Access-Control-Allow-Origin"] == "'*'", "or a browser hides the problem"
+        assert headers["Access-Control-Allow-Origin"] == "'*'", (
+            "otherwise a browser hides the problem"
+        )
         assert headers["X-Correlation-Id"] == "context.requestId", "the body's correlation_id"
         assert "X-Correlation-Id" in headers["Access-Control-Expose-Headers"], name
         text = response["responseTemplates"]["application/json"]
@@ -180,7 +182,7 @@ def test_what_the_gateway_answers_by_itself_is_a_problem_like_any_other() -> Non
 
 
 def test_access_logs_are_written_also_in_an_account_without_an_api() -> None:
-    """Logs wait for the role that writes them, and that for an API: a new account refuses it."""
+    """The stage depends on the logging role, and the role on an API, as a new account requires."""
     found = system().stacks["RestApi"].resources
     assert found["ApiLogging"]["DependsOn"] == "Api"
     assert found["ApiAccessLogs"]["DependsOn"] == "ApiLogging"
@@ -206,7 +208,7 @@ def test_every_template_is_part_of_the_system() -> None:
     assert {ROOT / name for name in templates()} == used
 
 
-def test_the_root_template_is_read_in_one_go() -> None:
+def test_the_root_template_is_short() -> None:
     assert len((ROOT / "template.yaml").read_text(encoding="utf-8").splitlines()) < 300
 
 

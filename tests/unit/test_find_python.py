@@ -1,4 +1,4 @@
-"""tools/find-python prints a working Python 3.13, or says what to do when there is none."""
+"""tools/find-python prints a working Python 3.13, or explains what to do when there is none."""
 
 import os
 import shutil
@@ -30,14 +30,14 @@ def find(bare: Path, **more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_any_python_one_sentence_says_what_to_do(bare: Path) -> None:
+def test_without_any_python_a_message_explains_what_to_do(bare: Path) -> None:
     found = find(bare)
     assert (found.returncode, found.stdout) == (1, "")
     assert found.stderr.startswith("Zebros CRM needs Python 3.13 and found none. Install it")
     assert found.stderr.count("\n") == 1
 
 
-def test_the_one_that_was_named_is_taken_if_it_works(bare: Path) -> None:
+def test_the_configured_python_is_used_if_it_works(bare: Path) -> None:
     found = find(bare, PYTHON313=sys.executable)
     assert (found.returncode, found.stdout) == (0, f"{sys.executable}\n")
     found = find(bare, PYTHON313=str(bare / "none"))
@@ -45,7 +45,7 @@ def test_the_one_that_was_named_is_taken_if_it_works(bare: Path) -> None:
     assert found.stderr == f"PYTHON313={bare / 'none'} is not a working Python 3.13.\n"
 
 
-def test_another_python_is_passed_over(bare: Path) -> None:
+def test_another_version_of_python_is_ignored(bare: Path) -> None:
     other = bare / "bin" / "python3"
     other.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
     other.chmod(0o755)

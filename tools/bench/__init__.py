@@ -1,1 +1,1 @@
-"""Ratios against references in one run (docs/budgets.md); `python -m tools.bench` prints all."""
+"""Performance ratios against references (docs/budgets.md); `python -m tools.bench` prints them."""

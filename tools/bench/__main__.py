@@ -1,6 +1,6 @@
-"""`make bench`: every ratio of docs/budgets.md against its reference, on this machine.
+"""`make bench`: measures every ratio of docs/budgets.md on this machine.
 
-Exits with 1 when one is over its budget, with 2 when it cannot be measured.
+Exits with 1 when one exceeds its budget, with 2 when one cannot be measured.
 """
 
 import argparse
@@ -15,12 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> int:
-    """Measure, and print each ratio as it comes."""
+    """Measure and print each ratio."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--build", type=Path, default=ROOT / ".aws-sam" / "build")
     parser.add_argument("--events", type=int, default=reports.EVENTS)
     parser.add_argument("--rows", type=int, default=reports.ROWS)
-    parser.add_argument("--pairs", type=int, default=3, help="of the long ones")
+    parser.add_argument("--pairs", type=int, default=3, help="Pairs of the long measurements.")
     asked = parser.parse_args()
     parts: list[Callable[[], Iterable[Ratio]]] = [
         lambda: start.measure(asked.build),

@@ -1,4 +1,4 @@
-"""An import: from the rows of a CSV file to batch requests, against csv.reader alone."""
+"""The import of a CSV file: mapping rows to batch requests, compared with csv.reader alone."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ _HEADER = ("external_ids.crm", "name", "sector", "website", "employees", "annual
 
 
 def measure(*, count: int = ROWS, pairs: int = 5) -> Ratio:
-    """`count` accounts; both halves read the same file."""
+    """Measure the import of `count` accounts; both programs read the same file."""
     with tempfile.TemporaryDirectory(prefix="zebros-bench-") as folder:
         file = Path(folder) / "accounts.csv"
         with file.open("w", encoding="utf-8", newline="") as out:

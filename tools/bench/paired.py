@@ -1,7 +1,7 @@
-"""Paired measurement: A B A B, CPU time, the median of the paired ratios.
+"""Paired measurement: alternates reference and measured code; the median of the CPU time ratios.
 
-A machine that slows down for a while slows both halves of a pair; a ratio survives what a time in
-milliseconds does not.
+When the machine slows down, both halves of a pair slow down, so ratios stay comparable where times
+in milliseconds do not.
 """
 
 import statistics
@@ -13,26 +13,26 @@ from subprocess import run
 
 PAIRS = 11
 SLACK = 1.15
-"""A ratio may miss its budget by this factor: noise that pairing leaves."""
+"""A ratio may exceed its budget by this factor, because some noise remains."""
 _SMALL_PARENT = """
 import os, sys
 process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
 _, status, usage = os.wait4(process, 0)
 print(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 """
-"""A process begins with its parent's memory, which would count as its own peak: a small parent."""
+"""Starts the measured process from a small parent, whose memory counts as the child's at first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """What was measured: `b` against `a`."""
+    """A measured ratio: `b` / `a`."""
 
     name: str
     ratio: float
     a: float
     """Median CPU seconds of the reference."""
     b: float
-    """Median CPU seconds of what is measured."""
+    """Median CPU seconds of the measured code."""
     budget: float
     a_megabytes: float = 0.0
     b_megabytes: float = 0.0
@@ -40,11 +40,11 @@ class Ratio:
 
     @property
     def over(self) -> bool:
-        """Whether it misses its budget by more than noise."""
+        """Whether it exceeds its budget by more than the slack."""
         return self.ratio > self.budget * self.slack
 
     def line(self) -> str:
-        """One readable line."""
+        """The ratio as a line of text."""
         verdict = "ok" if self.ratio <= self.budget else "OVER" if self.over else "near"
         memory = (
             f"  RSS {self.a_megabytes:.0f} -> {self.b_megabytes:.0f} MB" if self.b_megabytes else ""
@@ -64,7 +64,7 @@ def calls(
     pairs: int = PAIRS,
     seconds: float = 0.05,
 ) -> Ratio:
-    """Compare two functions in this process; each half runs for about `seconds` of CPU."""
+    """Compare two functions in this process; each runs for about `seconds` of CPU per pair."""
     repeat = max(1, int(seconds / max(_cpu(reference, 1), 1e-6)))
     samples = [(_cpu(reference, repeat), _cpu(measured, repeat)) for _ in range(pairs)]
     return _ratio(name, [(a / repeat, b / repeat) for a, b in samples], budget)
@@ -79,7 +79,7 @@ def processes(
     budget: float,
     pairs: int = PAIRS,
 ) -> Ratio:
-    """Compare two programs, user and system CPU of the whole process, and their peak memory."""
+    """Compare two programs by the user and system CPU and the peak memory of their processes."""
     _run(reference, environment), _run(measured, environment)  # warm the file cache
     samples = [(_run(reference, environment), _run(measured, environment)) for _ in range(pairs)]
     found = _ratio(name, [(a[0], b[0]) for a, b in samples], budget)
@@ -95,7 +95,7 @@ def processes(
 
 
 def memory(of: Ratio, most: float) -> Ratio:
-    """The peak memory of what was measured, against a bound in megabytes; a bound has no slack."""
+    """The peak memory of the measured program against a limit in megabytes, without slack."""
     name = f"  its memory ({of.b_megabytes:.0f} of {most:.0f} MB)"
     return Ratio(name, of.b_megabytes / most, of.a, of.b, 1.0, slack=1.0)
 
@@ -120,9 +120,10 @@ def _cpu(function: Callable[[], object], repeat: int) -> float:
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
     """CPU seconds and peak megabytes of one run. Raises RuntimeError when it fails."""
     parent = [sys.executable, "-I", "-S", "-c", _SMALL_PARENT, *command]
-    told = run(parent, env=dict(environment), capture_output=True, text=True, check=True)
-    *said, last = told.stdout.splitlines()
+    done = run(parent, env=dict(environment), capture_output=True, text=True, check=True)
+    *output, last = done.stdout.splitlines()
     status, seconds, megabytes = last.split()
     if int(status):
-        raise RuntimeError(f"{' '.join(command)} failed with status {status}: {said} {told.stderr}")
+        output.append(done.stderr)
+        raise RuntimeError(f"{' '.join(command)} failed with status {status}: {output}")
     return float(seconds), float(megabytes)

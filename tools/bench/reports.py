@@ -1,8 +1,8 @@
-"""Reports against their references: a million events, and a hundred thousand rows of XLSX.
+"""Reports compared with references: a million events, and a hundred thousand rows of XLSX.
 
-`python -m tools.bench.reports [--events N] [--rows N] [--pairs N]`. The reference of a report is
-the same work by orjson and whole numbers, in a throw-away environment, over the same files; that
-of a workbook is `csv.writer` over the same rows. CPU and peak memory is that of the whole process.
+`python -m tools.bench.reports [--events N] [--rows N] [--pairs N]`. The reference of a report does
+the same work with orjson and plain Python, in a temporary environment, with the same files; that of
+a workbook is `csv.writer` with the same rows. CPU and peak memory are those of the whole process.
 """
 
 import argparse
@@ -38,11 +38,11 @@ _STAGES = [
 
 
 def measure(*, events: int = EVENTS, rows: int = ROWS, pairs: int = PAIRS) -> list[Ratio]:
-    """Measure both; takes a minute per pair at the default sizes."""
+    """Measure both; at the default sizes a pair takes a minute."""
     with tempfile.TemporaryDirectory(prefix="zebros-bench-") as name:
         folder, environment = Path(name), dict(os.environ)
         ours = [sys.executable, "-m", "tools.bench.reports", "--do"]
-        # In processes of their own: a child's peak memory counts its parent's at birth.
+        # In separate processes, because a child's peak memory includes its parent's at the start.
         run([*ours, "lake", name, str(events)], check=True)
         python, reference = _reference_python(folder), ["-m", "tools.bench.reports_reference"]
         found = processes(
@@ -81,7 +81,7 @@ def _reference_python(folder: Path) -> str:
 
 
 def make_lake(root: Path, events: int) -> None:
-    """`events` events about a fifth as many deals, 5,000 to a file, as the relay seals them."""
+    """Write `events` events about a fifth as many opportunities, 5,000 to a file."""
     random = Random(7)  # noqa: S311 - the same lake every time
     folder = root / "tenant=acme" / "context=opportunities" / "date=2026-03-01"
     folder.mkdir(parents=True)
@@ -152,7 +152,7 @@ def _ulid(random: Random, number: int) -> str:
 
 
 def make_report(root: Path, out: Path) -> None:
-    """Sales performance by owner, in the reference's shape."""
+    """Write sales performance by owner, in the format of the reference."""
     from reporting.query.compute import compute  # DuckDB: only where it is measured
 
     paths = tuple(sorted(root.rglob("*.jsonl.gz")))
@@ -163,7 +163,7 @@ def make_report(root: Path, out: Path) -> None:
 
 
 class _Rows(Sequence[Row]):
-    """Rows made when asked for, so that memory measured is the writer's."""
+    """Rows made on demand, so that only the writer's memory is measured."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -172,14 +172,14 @@ class _Rows(Sequence[Row]):
         return self._count
 
     def __getitem__(self, index: object) -> Any:
-        raise NotImplementedError  # the writers only go through
+        raise NotImplementedError  # the writers only iterate
 
     def __iter__(self) -> Iterator[Row]:
         return long_table(self._count)
 
 
 def write_xlsx(path: Path, rows: int) -> None:
-    """The same rows through our writer."""
+    """Write the same rows with the CRM's writer."""
     from reporting.render.xlsx_file import render
 
     kinds = {
@@ -210,7 +210,7 @@ def write_xlsx(path: Path, rows: int) -> None:
 
 
 def main() -> None:
-    """Print the ratios; or, as one's own child, do one piece of work."""
+    """Print the ratios; in a child process, do one part of the work."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=EVENTS)
     parser.add_argument("--rows", type=int, default=ROWS)

@@ -1,8 +1,8 @@
-"""What reports are measured against, in processes that import next to nothing.
+"""The references of the report measurements, which import almost nothing.
 
-A report's reference is the same work by a plain loop over orjson and whole numbers: it counts
-every event once, keeps the last of each deal by integer sequence, leaves out archived deals, and
-adds up by owner and currency. A workbook's reference is `csv.writer` over the same rows.
+A report's reference does the same work in a plain loop with orjson: it counts every event once,
+keeps the last one of each opportunity by sequence, omits archived ones, and sums by owner and
+currency. A workbook's reference is `csv.writer` with the same rows.
 """
 
 import csv
@@ -70,7 +70,7 @@ type LongRow = tuple[str, str, str, int, str, int, date, date]
 
 
 def long_table(rows: int) -> Iterator[LongRow]:
-    """Rows of a list of deals: id, owner, stage, minor units, currency, percent, two dates."""
+    """Opportunities as rows: id, owner, stage, minor units, currency, percent, two dates."""
     random, begin = Random(1), date(2024, 1, 1)  # noqa: S311 - the same rows every time
     for n in range(rows):
         first, last = begin + timedelta(n % 700), begin + timedelta(n % 900)

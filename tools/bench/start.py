@@ -1,8 +1,8 @@
-"""The cold start of an API function: what was built and nothing else, against a bare client.
+"""The cold start of a built API function, compared with that of a bare boto3 client.
 
 The function runs from its own package and its layer, as on Lambda, without this environment's
-packages; the reference makes `boto3.client("dynamodb")` and nothing more. CPU is that of the whole
-process, user and system; memory is its peak.
+packages; the reference only makes `boto3.client("dynamodb")`. CPU is the user and system time, and
+memory the peak, of the whole process.
 """
 
 import sys
@@ -21,7 +21,7 @@ _MEASURED = (
 
 
 def measure(build: Path, *, pairs: int = PAIRS) -> list[Ratio]:
-    """The start of OpportunitiesApi. Raises FileNotFoundError when it is not built."""
+    """Measure the start of OpportunitiesApi. Raises FileNotFoundError when it is not built."""
     function = build / "Opportunities" / "OpportunitiesApi"
     layer = build / "Shared" / "DepsLayer" / "python"
     for folder in (function, layer):

@@ -1,4 +1,4 @@
-"""Warm requests: our whole handler against the stock client call, both on a stubbed wire."""
+"""Warm requests: the whole handler compared with the bare boto3 call, both without a network."""
 
 import io
 import json
@@ -40,29 +40,29 @@ OPPORTUNITY = {
 }
 
 
-def _native(value: Any) -> dict[str, Any]:
-    """An attribute the way most applications store it."""
+def _attribute(value: Any) -> dict[str, Any]:
+    """A value as a DynamoDB attribute, as most applications store it."""
     match value:
         case str():
             return {"S": value}
         case int():
             return {"N": str(value)}
         case list():
-            return {"L": [_native(v) for v in value]}
+            return {"L": [_attribute(v) for v in value]}
         case _:
-            return {"M": {k: _native(v) for k, v in value.items()}}
+            return {"M": {k: _attribute(v) for k, v in value.items()}}
 
 
-def _native_item() -> dict[str, Any]:
+def _plain_item() -> dict[str, Any]:
     return {
         "pk": {"S": "T#acme"},
         "sk": {"S": "D#1"},
-        **{k: _native(v) for k, v in OPPORTUNITY.items()},
+        **{k: _attribute(v) for k, v in OPPORTUNITY.items()},
     }
 
 
 def _answers(item: dict[str, Any], shown: dict[str, Any]) -> dict[str, bytes]:
-    """The service's answers about one item, and fifty as an index shows them."""
+    """DynamoDB's responses with one item, and with fifty from an index."""
     page = {"Items": [shown] * 50, "Count": 50, "ScannedCount": 50}
     return {
         "GetItem": json.dumps({"Item": item}).encode(),
@@ -77,7 +77,7 @@ class _Raw(io.BytesIO):
 
 
 def _stub(client: Any, answers: dict[str, bytes]) -> Any:
-    """Answer every call from memory, after signing and serialising, before the network."""
+    """Answer every call from memory, after serialising and signing, before the network."""
 
     def answer(request: Any, **_: Any) -> AWSResponse:
         target = request.headers["X-Amz-Target"]
@@ -114,7 +114,7 @@ def _event(method: str, path: str, body: Any = None, **query: str) -> dict[str, 
 
 
 def measure() -> list[Ratio]:
-    """GET one, LIST 50 and POST of an opportunity."""
+    """Measure GET one, LIST 50 and POST of opportunities."""
     os.environ.update(
         TABLE_NAME="t", POWERTOOLS_LOG_LEVEL="WARNING", AWS_DEFAULT_REGION="us-east-1"
     )
@@ -126,7 +126,7 @@ def measure() -> list[Ratio]:
     from kernel.runtime import aws
     from opportunities.handlers.api import handler
 
-    native = _native_item()
+    native = _plain_item()
     stock = _stub(boto3.session.Session().client("dynamodb"), _answers(native, native))
     # The first opportunity finds no default pipeline, and publishes it.
     answers = {"GetItem": b"{}", "TransactWriteItems": b"{}"}
@@ -146,7 +146,7 @@ def measure() -> list[Ratio]:
         if answer["statusCode"] != status:
             raise RuntimeError(answer["body"])
 
-    # What is read is what was written.
+    # The item that is read is the one that the POST writes.
     written: list[dict[str, Any]] = []
     hook = "before-call.dynamodb.TransactWriteItems", lambda params, **_: written.append(params)
     aws.client("dynamodb").meta.events.register(*hook)

@@ -1,9 +1,8 @@
-"""Amazon's own DynamoDB Local, for a while: the second judge of every expression we write.
+"""Runs Amazon's DynamoDB Local, with which `make judge` checks every DynamoDB expression.
 
-`python -m tools.dynamodb_local COMMAND …` runs a command beside one and says where it is in
-ZEBROS_DYNAMODB (and nothing else changes: who wants it points its client there). It comes from
-Maven Central the first time, keeps everything in memory, and listens on 127.0.0.1 alone, each
-access key with tables of its own.
+`python -m tools.dynamodb_local COMMAND …` runs a command with the URL in ZEBROS_DYNAMODB; tests
+that use it point their client there. It is downloaded from Maven Central the first time, keeps its
+data in memory, listens on 127.0.0.1 only, and has separate tables for each access key.
 """
 
 import contextlib
@@ -28,13 +27,13 @@ _START_SECONDS = 60.0
 
 
 class Missing(Exception):
-    """It cannot be had here: says what is missing."""
+    """DynamoDB Local is not available; the message names what is missing."""
 
 
 @contextlib.contextmanager
 def dynamodb_local() -> Iterator[str]:
-    """One that runs, empty; gives its URL. Raises Missing."""
-    port = ports.any_free()
+    """Start an empty DynamoDB Local until the block ends; yields its URL. Raises Missing."""
+    port = ports.free_port()
     command = ["java", f"-Djava.library.path={LIBRARY}", "-cp", f"{_library()}/*"]
     command += [str(HERE / "Loopback.java"), "-inMemory", "-disableTelemetry", "-port", str(port)]
     with (
@@ -49,12 +48,12 @@ def dynamodb_local() -> Iterator[str]:
 
 
 def _library() -> Path:
-    """The folder with the server and what it needs, fetched when it is not there."""
+    """The folder with the server and its dependencies, downloaded if necessary."""
     absent = [tool for tool in ("java", "javac", "mvn") if shutil.which(tool) is None]
     if absent:
-        raise Missing(f"DynamoDB Local needs {', '.join(absent)} (a JDK from 17 on, and Maven).")
+        raise Missing(f"DynamoDB Local needs {', '.join(absent)} (JDK 17 or newer, and Maven).")
     if not LIBRARY.is_dir():
-        # Fetched beside it: the folder is there only when all of it is.
+        # Downloaded to another folder first, so that this one is always complete.
         part = LIBRARY.with_name(f"{LIBRARY.name}.{os.getpid()}")
         fetch = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
         done = subprocess.run(
@@ -62,7 +61,7 @@ def _library() -> Path:
         )
         if done.returncode:
             shutil.rmtree(part, ignore_errors=True)
-            raise Missing(f"DynamoDB Local cannot be fetched: {done.stdout.strip()[-500:]}")
+            raise Missing(f"DynamoDB Local cannot be downloaded: {done.stdout.strip()[-500:]}")
         part.rename(LIBRARY)
     return LIBRARY
 

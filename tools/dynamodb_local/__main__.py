@@ -1,4 +1,4 @@
-"""Run a command beside a DynamoDB Local. Exits with its status; 69: there is none to be had."""
+"""Runs a command with a DynamoDB Local. Exits with its status, or 69 when it is not available."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from tools.dynamodb_local import VARIABLE, Missing, dynamodb_local
 
 
 def main() -> int:
-    """Start it, run the command, stop it."""
+    """Start DynamoDB Local, run the command, and stop it."""
     try:
         with dynamodb_local() as url:
             return subprocess.run(sys.argv[1:], env={**os.environ, VARIABLE: url}).returncode

@@ -27,7 +27,7 @@ _MODULES = {
 }
 """The module of each command."""
 _BROKEN_PIPE = 141
-"""As a shell reports a process that SIGPIPE has ended."""
+"""The exit status that shells report for a process killed by SIGPIPE."""
 
 
 def root(
@@ -124,7 +124,7 @@ def _run(words: list[str], *, as_json: bool) -> int:
 
 
 def _closed_pipe() -> int:
-    """The reader of our output has exited (`| head`), which is not an error."""
+    """Handle an output pipe that its reader has closed (`| head`), which is not an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return _BROKEN_PIPE
 

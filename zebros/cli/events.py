@@ -31,7 +31,7 @@ _STYLES = {
     "notification": "magenta",
     "lake": "yellow",
 }
-"""Of the parts of a trace."""
+"""The styles of the parts of a trace."""
 
 
 def register(app: typer.Typer) -> None:
@@ -138,7 +138,7 @@ def trace(
     record: Annotated[str, typer.Argument(help="A record's id, TYPE/ID, or an event's id.")],
     last: Annotated[int, typer.Option(min=1, help="How many of its latest events.")] = 5,
 ) -> None:
-    """Print what became of a record's events: request, state, bus, consumers, lake.
+    """Print the path of a record's events: request, state, bus, consumers, lake.
 
     Times are those of the functions' logs; lags are since the commit.
     """
@@ -231,7 +231,7 @@ def redrive(
         str | None, typer.Argument(help="Such as ReportingLake; by default, all are listed.")
     ] = None,
 ) -> None:
-    """Send dead letter messages to their source queue again, after the cause was fixed."""
+    """Send dead-letter messages to their source queue again, after the cause was fixed."""
     connection: Connection = ctx.obj
     deployment = connection.deployment()
     queues = dead_letter_queues(deployment)
@@ -255,7 +255,7 @@ def redrive(
     elif moved:
         out().print(f"{moved:,} sent to {found.name} again.")
     else:
-        out().print(f"{found.name} has no dead letter messages.")
+        out().print(f"{found.name} has no dead-letter messages.")
 
 
 def resend(
@@ -264,7 +264,7 @@ def resend(
         list[str], typer.Argument(metavar="RECORD…", help="Ids, or TYPE/ID, of records.")
     ],
 ) -> None:
-    """Publish the events in the outbox of records (a week) again.
+    """Publish the events in the outbox of records (of the last week) again.
 
     For events that never reached the bus, when their table's stream no longer has them. Consumers
     ignore events that they have processed. The command stops at the first record that fails.

@@ -9,7 +9,7 @@ from zebros.errors import BadInput
 
 
 def parse_json(argument: str, name: str) -> Any:
-    """The parsed argument. Raises BadInput, with `name` for the text of the argument itself."""
+    """The parsed argument. Raises BadInput; `name` names the argument in the message."""
     if argument == "-":
         source, text = "Standard input", sys.stdin.read()
     elif argument.startswith("@"):

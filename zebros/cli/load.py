@@ -30,7 +30,7 @@ from zebros.text import count_of
 SOME_REJECTED = 3
 """The exit code when some rows were rejected and the others loaded."""
 _SHOWN = 10
-"""The rejects that are shown; the rejects file has all."""
+"""How many rejects are printed; the rejects file has all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -162,7 +162,7 @@ def _load(
 def _journal_path(
     connection: Connection, client: Client, mapper: Mapper, map_: Path | None
 ) -> Path:
-    """The journal of this load: another file, map, tenant or API is another load."""
+    """The journal of this load, identified by file, map, tenant and API."""
     digest = hashlib.sha256()
     for part in (
         str(FORMAT),

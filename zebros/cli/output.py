@@ -22,7 +22,7 @@ from rich.text import Text
 from zebros.errors import CliError
 
 _PIPE_WIDTH = 10_000
-"""In a pipe nothing is wrapped or cut."""
+"""Wide enough that nothing is wrapped or cut in a pipe."""
 
 
 def out() -> Console:

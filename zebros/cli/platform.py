@@ -19,15 +19,15 @@ from zebros.client.connection import Connection, LocalIssuer
 from zebros.errors import BadInput, NotReady, Stopped
 from zebros.local.home import Home
 from zebros.local.log_files import LogFile, follow
-from zebros.local.processes import Known, stop
+from zebros.local.processes import KnownProcess, stop
 from zebros.local.supervisor import (
     FAILED,
     Options,
     Supervisor,
+    already_running,
     ignore_signals,
-    obey_signals,
-    plain,
-    second_start,
+    options_as_json,
+    stop_on_signals,
 )
 from zebros.local.users import TENANTS
 
@@ -67,7 +67,7 @@ def up(
         _start_detached(home, options)
         welcome(ctx, connection, empty=empty)
         return
-    obey_signals()
+    stop_on_signals()
     supervisor = Supervisor(home, options, print_step)
     failure: Exception | None = None
     try:
@@ -207,12 +207,12 @@ def _tenants() -> tuple[str, ...]:
 def _start_detached(home: Home, options: Options) -> None:
     """Start a supervisor in the background, and print its progress until it is ready."""
     if home.supervisor() is not None:
-        raise second_start(home)
+        raise already_running(home)
     home.logs.mkdir(parents=True, exist_ok=True)
     log = home.logs / "supervisor.log"
     log_file = LogFile("supervisor", log)
     command = [sys.executable, "-m", "zebros.local.supervisor", "--home", str(home.path)]
-    command += ["--options", json.dumps(plain(options))]
+    command += ["--options", json.dumps(options_as_json(options))]
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -267,7 +267,7 @@ def _show_logs(home: Home) -> None:
     follow(files, show, threading.Event())
 
 
-def _part(known: Known | None) -> dict[str, Any]:
+def _part(known: KnownProcess | None) -> dict[str, Any]:
     return {"pid": known.pid if known else None, "running": bool(known and known.alive)}
 
 

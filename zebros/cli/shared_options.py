@@ -14,7 +14,7 @@ FLAGS = frozenset({"--json"})
 def to_front(command: Any, words: Sequence[str]) -> list[str]:
     """The words of a command line with the shared options first.
 
-    An option that the command itself declares stays where it is: it is the command's.
+    An option that the command itself declares stays where it is.
     """
     own = _options_of(command, words)
     front: list[str] = []
@@ -59,7 +59,7 @@ def command_name(words: Sequence[str]) -> str | None:
 
 
 def home(words: Sequence[str]) -> Path:
-    """The value of --home or ZEBROS_HOME, parsed by itself: it is needed when parsing failed."""
+    """The value of --home or ZEBROS_HOME, which is also needed when parsing has failed."""
     found = os.environ.get("ZEBROS_HOME") or str(DEFAULT_HOME)
     following = iter(words)
     for word in following:

@@ -26,7 +26,7 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "POST"})
 """Methods that can be sent twice; every POST has an Idempotency-Key."""
 _LONGEST_WAIT_S = 20.0
 _TIMEOUT_S = 100.0
-"""For one response. API Gateway stops after 29 s; the local platform may take longer."""
+"""The timeout of one response. API Gateway stops after 29 s; the local platform may take longer."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 

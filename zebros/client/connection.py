@@ -23,7 +23,7 @@ STACK = "zebros"
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed stack: its resources, and the platform's address when that is this machine."""
+    """A deployed stack: its resources, and the platform's address if it is local."""
 
     resources: Resources
     endpoint: str | None
@@ -38,7 +38,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class LocalIssuer:
-    """Tokens of the local issuer, by the password grant it offers to its demo users."""
+    """Tokens of the local issuer, by the password grant of its demo users."""
 
     base: str
     tenant: str
@@ -137,13 +137,12 @@ class Connection:
     def deployment(self) -> Deployment:
         """The stack of the CRM: the local one, or `stack` in AWS.
 
-        Raises BadInput when `api` is a deployed CRM but `stack` is not named: it is not the local
-        stack.
+        Raises BadInput when `api` is a deployed CRM and `stack` is None.
         """
         state = None if self.stack else self.state()
         if self.api and not self.stack and not (state and _is_local(self.api, state)):
             raise BadInput(
-                f"--api {self.api} does not say which stack in AWS is behind it.",
+                f"The stack in AWS of --api {self.api} is not known.",
                 hint="Name the stack: `--stack NAME`, or ZEBROS_STACK in the environment.",
             )
         if state:

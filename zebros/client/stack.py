@@ -1,7 +1,7 @@
 """The resources of a deployed stack and its nested stacks, by logical id.
 
-A resource of a module (infra/modules) gets the name of its function in front: `DeadLetters` in the
-nested stack `CustomersRelayInput` is `CustomersRelayDeadLetters`.
+The name of a resource of a module (infra/modules) is prefixed with its function: `DeadLetters` in
+the nested stack `CustomersRelayInput` is `CustomersRelayDeadLetters`.
 """
 
 from collections.abc import Iterator
@@ -32,10 +32,10 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Resources:
-    """A stack's resources: by kind, the physical id by logical id.
+    """A stack's resources: for each kind, the physical ids by logical id.
 
-    The physical id is what CloudFormation's `Ref` gives: a queue's URL, a state machine's ARN, and
-    the name of everything else. Methods for one resource raise NotReady when the stack has none.
+    The physical id is the value of CloudFormation's `Ref`: a queue's URL, a state machine's ARN,
+    and the name of anything else. Methods for one resource raise NotReady when there is none.
     """
 
     by_kind: dict[str, dict[str, str]]
@@ -57,7 +57,7 @@ class Resources:
 
     @property
     def rules(self) -> dict[str, str]:
-        """Names of rules, without the bus that CloudFormation writes before them."""
+        """Names of rules, without the bus, with which CloudFormation prefixes them."""
         found = self.by_kind.get("rules", {})
         return {logical_id: name.rpartition("|")[2] for logical_id, name in found.items()}
 
@@ -122,7 +122,7 @@ def _prefix(nested: str) -> str:
 
 
 def _summaries(cloudformation: Any, stack: str) -> Iterator[tuple[str, str, str]]:
-    """Type, logical and physical id of what a stack has; not yet made or deleted resources lack."""
+    """Type, logical id and physical id of the existing resources of a stack."""
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
     for page in pages:
         for one in page["StackResourceSummaries"]:

@@ -154,7 +154,7 @@ def slug(name: str) -> str:
 
 
 def phone(number: int) -> str:
-    """A number that is not in use: 555-0100 to 555-0199 are reserved for fiction in all area codes.
+    """A fictitious number: 555-0100 to 555-0199 are reserved for fiction in all area codes.
 
     https://www.nationalnanpa.com (555 line numbers)
     """

@@ -1,4 +1,4 @@
-"""Loading the demo company through the public API, once.
+"""Loads the demo company through the public API, once.
 
 The custom fields of the first account have the day for which the company was generated, and whether
 loading was completed. A load that was interrupted is completed with the same dates; a completed one

@@ -1,5 +1,6 @@
-"""The cloud on a laptop: the pinned emulator, patched in-process where it departs from AWS.
+"""The local cloud: a pinned AWS emulator, patched in-process where it differs from AWS.
 
 `python -m zebros.emulator --port N --home DIR` runs it. The docstring of each patch describes the
-stock fault and the fix, `apply()` patches, and a test shows the emulator as shipped and patched.
+stock fault and the fix, `apply()` applies it, and a test compares the stock with the patched
+emulator.
 """

@@ -1,4 +1,4 @@
-"""`python -m zebros.emulator`: the emulator with our patches, in this process, until TERM."""
+"""`python -m zebros.emulator`: runs the patched emulator until SIGTERM."""
 
 import argparse
 import logging
@@ -9,7 +9,7 @@ from zebros.emulator.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve until TERM. Exits with a sentence when the port is taken."""
+    """Serve until SIGTERM. Exits with a message when the port is in use."""
     options = argparse.ArgumentParser(prog="python -m zebros.emulator", description=__doc__)
     options.add_argument("--port", type=int, required=True, help="The port on 127.0.0.1.")
     options.add_argument("--home", type=Path, required=True, help="The folder of its state.")

@@ -1,24 +1,23 @@
 """`AWS::Events::Archive` in a template.
 
-Stock fault: the emulator archives and replays events through the API, but its CloudFormation
-refuses the resource type ("Unrecognized resource types"), so a template with an archive does
-not deploy.
+Stock fault: the API archives and replays events, but CloudFormation rejects the resource type
+("Unrecognized resource types"), so a template with an archive cannot be deployed.
 
-Mended: a handler that calls the emulator's own CreateArchive, UpdateArchive and DeleteArchive.
+Fix: a handler that calls the emulator's CreateArchive, UpdateArchive and DeleteArchive.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-archive.html
 """
 
 import json
 from typing import Any
 
-from zebros.emulator.seams import module, register
+from zebros.emulator.patching import module, register
 
 _TYPE = "AWS::Events::Archive"
 _NAME_LIMIT = 48
 
 
 def apply() -> None:
-    """Teach CloudFormation the resource type."""
+    """Add the resource type to CloudFormation."""
     events = module("services.eventbridge")
     provisioners = module("services.cloudformation.provisioners")
 
@@ -35,7 +34,7 @@ def apply() -> None:
     def update(
         name: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str
     ) -> tuple[str, dict[str, str]]:
-        # Name and source are create-only: another one is another archive.
+        # Name and source cannot be updated: a change of them replaces the archive.
         moved = any(old.get(key) != new.get(key) for key in ("ArchiveName", "SourceArn"))
         if moved or name not in events._archives:
             if old.get("ArchiveName") == new.get("ArchiveName"):
@@ -70,7 +69,7 @@ def _request(name: str, props: dict[str, Any]) -> dict[str, Any]:
 
 
 def _accepted(answer: tuple[int, dict[str, str], bytes]) -> None:
-    """Raise ValueError, which CloudFormation reports as the resource's failure, for a refusal."""
+    """Raise ValueError, which CloudFormation reports as the resource's failure, for an error."""
     status, _, body = answer
     if status >= 400:
         raise ValueError(f"{_TYPE}: {json.loads(body).get('message', body)}")

@@ -1,9 +1,8 @@
-"""The inside of a function's process: import the handler once, then answer one event a line.
+"""The main module of a function's process: imports the handler once, then handles events.
 
-Run by path under `python -I -S`, so that nothing of the developer's environment can be imported; it
-must not import anything of ours. Standard input is a socket to the platform, one JSON document a
-line in both directions; what the handler prints goes to standard output and error, which are the
-log.
+It runs under `python -I -S`, so that nothing of the developer's environment can be imported, and
+must not import other modules of zebros. Standard input is a socket to the platform, with one JSON
+document per line in both directions. Standard output and error are the function's log.
 """
 
 import importlib
@@ -16,7 +15,7 @@ from typing import Any
 
 
 class Context:
-    """What Lambda passes as the second argument.
+    """The Lambda context object.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     """
@@ -36,7 +35,7 @@ class Context:
 
 
 def main() -> None:
-    """Serve until the platform closes the socket."""
+    """Handle events until the platform closes the socket."""
     calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(0), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
@@ -70,7 +69,7 @@ def main() -> None:
 
 
 def _failure(fault: BaseException, handler: str = "") -> dict[str, Any]:
-    """The error document Lambda answers with; an import that failed is named after its cause."""
+    """The error document of Lambda; a failed import has its own error types."""
     traceback.print_exception(fault)
     kind, message = type(fault).__name__, str(fault)
     if handler and isinstance(fault, ImportError):

@@ -1,11 +1,11 @@
-"""`HeartbeatSeconds` of a `.waitForTaskToken` task, and the token of a task that is tried again.
+"""`HeartbeatSeconds` of a `.waitForTaskToken` task, and the token of a task that is retried.
 
 Stock faults: a task whose worker stopped sending heartbeats waits until TimeoutSeconds (about 28
-hours by default); and each retry of a task hands out the first attempt's token again, so that a
-worker that was given up can answer in the name of its successor.
+hours by default); and each retry of a task uses the first attempt's token again, so that the lost
+worker can end the attempt of its successor.
 
 Fix: a task without a heartbeat for HeartbeatSeconds fails with States.HeartbeatTimeout, and every
-attempt has a token of its own.
+attempt has a new token.
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#wait-token-hearbeat
 """
 
@@ -15,13 +15,13 @@ import time
 import uuid
 from typing import Any
 
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
 
 _POLL_S = 0.1
 
 
 def apply() -> None:
-    """Watch the heartbeats of waiting tasks and renew their tokens."""
+    """Check the heartbeats of waiting tasks and renew the tokens of retries."""
     flows = module("services.stepfunctions")
     used: set[str] = set()
 
@@ -47,7 +47,7 @@ def apply() -> None:
 def _watch(
     tokens: Any, scope: tuple[str, str], token: str, allowed: float, over: threading.Event
 ) -> None:
-    """Fail the task when `allowed` seconds pass without a heartbeat; end when it is over."""
+    """Fail the task after `allowed` seconds without a heartbeat; return when it has ended."""
     last, since = None, time.monotonic()
     while not over.wait(_POLL_S):
         waiting = tokens.get_scoped(*scope, token) or {"heartbeat": last}

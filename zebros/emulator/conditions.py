@@ -1,22 +1,21 @@
 """Conditions that read a pseudo parameter, such as `!Equals [!Ref AWS::AccountId, "000000000000"]`.
 
-Stock fault: the evaluator of conditions knows template parameters alone. `Ref: AWS::AccountId`
-stays that very text, so "are we in the cloud?" is answered yes on a laptop and the cloud-only
-resources of a template are demanded from an emulator that lacks them. Functions such as
-`Fn::FindInMap` are not evaluated inside a condition either.
+Stock fault: conditions know template parameters only. `Ref: AWS::AccountId` is not resolved, so the
+condition IsCloud is true on a laptop, and cloud-only resources are created that the emulator does
+not have. Functions such as `Fn::FindInMap` are not evaluated inside a condition either.
 
-Mended: pseudo parameters are parameters here too, and mappings are looked up.
+Fix: pseudo parameters are resolved like parameters, and mappings are looked up.
 """
 
 from typing import Any
 
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
 
 _LOOKUPS = frozenset({"Fn::FindInMap", "Fn::Join", "Fn::Sub", "Fn::Split"})
 
 
 def apply() -> None:
-    """Let conditions see pseudo parameters and mappings."""
+    """Resolve pseudo parameters and mappings in conditions."""
     engine, scope = module("services.cloudformation.engine"), module("core.responses")
 
     def evaluate(template: dict[str, Any], params: dict[str, Any]) -> dict[str, bool]:

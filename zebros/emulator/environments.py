@@ -1,14 +1,13 @@
-"""Execution environments: one process a function at a time, as Lambda has them.
+"""Execution environments: processes that handle one event of one function at a time, as in Lambda.
 
-Stock faults: a handler that prints nothing costs 50 ms more than it takes (the log is waited for);
-every exception ends the process, so that the next call is a cold start; the error's type is always
+Stock faults: a handler that prints nothing takes 50 ms longer, because its log is waited for; every
+exception ends the process, so that the next call is a cold start; the error's type is always
 `Runtime.HandlerError`; the process inherits the developer's environment and site-packages, so that
-a dependency missing from a package is found nevertheless; every process unpacks code and layers
-again.
+a missing dependency is not noticed; every process unpacks code and layers again.
 
-Fix: the log is a file that is read when the answer is there; exceptions are answered with their
-type and trace; functions see their package, their layers, the standard library and what Lambda's
-runtime brings (boto3), no more; unpacked code is kept per content.
+Fix: the log is a file that is read after the result; exceptions are returned with their type and
+trace; functions can import only their package, their layers, the standard library and the packages
+of Lambda's runtime (boto3); unpacked code is shared by content.
 """
 
 import hashlib
@@ -29,11 +28,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from zebros.emulator import bootstrap
-from zebros.emulator.seams import module
+from zebros.emulator.patching import module
 from zebros.emulator.settings import Settings
 
 _INIT_S = 60.0
-"""Seconds to import a handler; AWS allows 10, on faster machines than a busy laptop."""
+"""Seconds to import a handler; AWS allows 10, but a busy laptop is slower."""
 _EXIT_S = 2.0
 _RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 """https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: the runtime includes the SDK."""
@@ -46,8 +45,8 @@ type Answer = dict[str, Any]
 class Environment:
     """One process with one function's handler.
 
-    The attributes without an underscore, and `_proc`, `_lock` and `_discard_tmpdir`, are those the
-    emulator's pool of workers reads.
+    The emulator's pool of workers uses the public attributes, `_proc`, `_lock` and
+    `_discard_tmpdir`.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Environment:
         self._answers: IO[bytes] = io.BytesIO()
 
     def invoke(self, event: Any, request_id: str, **_: Any) -> Answer:
-        """One event; status "ok" with "result" or "error" with "error_payload", each with "log"."""
+        """Handle one event; the status is "ok" with "result" or "error" with "error_payload"."""
         timeout = float(self.config.get("Timeout", 3))
         call = {
             "event": event,
@@ -90,7 +89,7 @@ class Environment:
             return {**answer, "log": self._take_log()}
 
     def _start(self) -> Answer:
-        """Start a process and have it import the handler."""
+        """Start a process, which imports the handler."""
         code = unpacked(self._settings.scratch, self.code_zip)
         self._channel, theirs = socket.socketpair()
         self._answers = self._channel.makefile("rb")
@@ -124,7 +123,7 @@ class Environment:
         return answer
 
     def _end(self, *, at_once: bool = False) -> str:
-        """Have the process end, killed if it must be; how it ended."""
+        """End the process, killing it if necessary; returns how it ended."""
         self._answers.close()
         if self._channel is not None:
             self._channel.close()
@@ -139,12 +138,12 @@ class Environment:
         return f"signal {-code}" if code < 0 else f"exit status {code}"
 
     def _discard_tmpdir(self) -> None:
-        """What the emulator calls when it has ended the process; unpacked code is shared."""
+        """Clean up; the emulator calls this when it ends the process. Unpacked code stays."""
         self._end()
         self._log.close()
 
     def _take_log(self) -> str:
-        """What was printed by this call; the file, whose position is shared, is empty again."""
+        """The output of this call; empties the log file, whose position the process shares."""
         file = self._log.fileno()
         text = os.pread(file, os.lseek(file, 0, os.SEEK_CUR), 0)
         os.ftruncate(file, 0)
@@ -152,7 +151,7 @@ class Environment:
         return text.decode("utf-8", "replace").rstrip("\n")
 
     def _layers(self) -> list[str]:
-        """The folders of layers for sys.path. A later layer covers an earlier one."""
+        """The folders of layers for sys.path. A later layer overrides an earlier one."""
         functions = module("services.lambda_svc")
         contents = map(functions._resolve_layer_zip, reversed(self.config.get("Layers") or []))
         folders = [unpacked(self._settings.scratch, zipped) for zipped in contents if zipped]
@@ -171,7 +170,7 @@ class Environment:
             "TZ": ":UTC",
             "AWS_ENDPOINT_URL": endpoint,
             **{
-                # The platform stands for an API's address in the cloud.
+                # An API's address in AWS is replaced by the platform's.
                 key: _EXECUTE_API.sub(rf"{endpoint}/_aws/execute-api/\1", str(value))
                 for key, value in own.items()
                 if value or key != "AWS_ENDPOINT_URL"
@@ -184,7 +183,7 @@ class Environment:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.config.get("MemorySize", 128)),
             "AWS_LAMBDA_FUNCTION_VERSION": self.config.get("Version", "$LATEST"),
             "LAMBDA_TASK_ROOT": str(code),
-            # The SDK must not put a host name in front of 127.0.0.1.
+            # Otherwise the SDK would prefix 127.0.0.1 with a host name.
             emulated.HOST_PREFIX_ENV: "true",
         }
 
@@ -203,7 +202,7 @@ def unpacked(scratch: Path, archive: bytes) -> Path:
 
 
 def runtime(scratch: Path) -> Path:
-    """A folder that holds what Lambda's Python runtime brings, and nothing else of ours."""
+    """A folder with only the packages of Lambda's Python runtime."""
     folder = scratch / "runtime"
     with _unpacking:
         if not folder.exists():

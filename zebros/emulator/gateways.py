@@ -1,25 +1,25 @@
-"""What a REST API answers by itself (no token, no such route, a preflight), as the template says.
+"""The responses of a REST API's own, such as a 401 and a preflight, as the template defines them.
 
-Stock fault: what SAM writes into the API's OpenAPI body is dropped at import, save an integration's
-kind and target. So a refused token is answered as plain JSON, and a browser's preflight (OPTIONS, a
-mock integration) without a word of what it may send. (Each call of the API's own works.)
+Stock fault: the import of the API's OpenAPI body drops everything but an integration's type and
+target. So a refused token gets a plain JSON response, and a browser's preflight (OPTIONS, a mock
+integration) one without CORS headers. (The API calls for these settings work.)
 
-Mended: gateway responses are put right after the import, and the responses of an integration with
-it, before the API is deployed.
+Fix: gateway responses and integration responses are put after the import, before the API is
+deployed.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-integration-responses.html
 """
 
 from typing import Any
 
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
 
 _EXTENSION = "x-amazon-apigateway-gateway-responses"
 _INTEGRATION = "x-amazon-apigateway-integration"
 
 
 def apply() -> None:
-    """Read the extensions of a body."""
+    """Apply the extensions of an OpenAPI body."""
     apis = module("services.apigateway_v1")
     stock, stock_operation = apis._import_rest_api, apis._import_operation
 

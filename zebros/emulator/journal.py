@@ -1,8 +1,8 @@
-"""What happened since the last snapshot: item changes and started executions, a line each.
+"""The journal: item changes and started executions since the last snapshot, one per line.
 
-A line is written before the caller gets its answer: a killed platform loses no item. (A power cut
-may lose the last lines, because nothing is flushed to the disk.) Segments are numbered; a snapshot
-names the segment that begins where it ends.
+A line is written before the caller gets its response, so a killed platform loses no item. (A power
+failure may lose the last lines, because nothing is flushed to the disk.) Segments are numbered; a
+snapshot names the segment that follows it.
 """
 
 import io
@@ -14,36 +14,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
 
 _log = logging.getLogger("snapshot")
 
 
 class Journal:
-    """Appends to the current segment; every process of the platform has one."""
+    """Appends to the current segment."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._file: io.FileIO | None = None
-        self._together = threading.local()
+        self._atomic = threading.local()
         self.segment = 0
 
     def open(self, segment: int) -> None:
-        """Go on in this segment."""
+        """Continue in this segment."""
         previous = self._file
         self.segment, self._file = segment, self._path(segment).open("ab", buffering=0)
         if previous is not None:
             previous.close()
 
     def close(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def write(self, kind: str, *content: Any) -> None:
-        """One line; dropped before `open`, because what is being restored is on disk already."""
-        changes: list[Any] | None = getattr(self._together, "changes", None)
+        """Write one line; ignored before `open`, because what is restored is on disk already."""
+        changes: list[Any] | None = getattr(self._atomic, "changes", None)
         if changes is not None:
             changes.append((kind, *content))
         elif self._file is not None:
@@ -51,19 +51,19 @@ class Journal:
             self._file.write(line.encode())
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """What this thread writes inside becomes one line: all of it survives, or nothing."""
+    def atomic(self) -> Iterator[None]:
+        """Combine what this thread writes in the block into one line, which is atomic."""
         changes: list[Any] = []
-        self._together.changes = changes
+        self._atomic.changes = changes
         try:
             yield
         finally:
-            self._together.changes = None
+            self._atomic.changes = None
             if changes:
                 self.write("all", changes)
 
     def read(self, first: int) -> Iterator[list[Any]]:
-        """The lines from this segment on, in order; a line cut off by the end is not one."""
+        """The lines from this segment on, in order; an incomplete last line is omitted."""
         for segment in self.segments():
             if segment < first:
                 continue
@@ -72,13 +72,13 @@ class Journal:
                     try:
                         yield json.loads(line)
                     except ValueError:
-                        _log.warning("A line of journal %d is cut off and left out.", segment)
+                        _log.warning("An incomplete line of journal %d is omitted.", segment)
 
     def segments(self) -> list[int]:
         """The numbers of the segments on disk."""
         return sorted(int(path.stem.partition("-")[2]) for path in self._folder.glob("journal-*"))
 
-    def forget(self, before: int) -> None:
+    def delete_segments(self, before: int) -> None:
         """Delete the segments that a snapshot covers."""
         for segment in self.segments():
             if segment < before:
@@ -88,8 +88,8 @@ class Journal:
         return self._folder / f"journal-{segment:08d}.jsonl"
 
 
-def record(journal: Journal) -> None:
-    """Have the emulator write down item changes and started executions."""
+def record_changes(journal: Journal) -> None:
+    """Record the emulator's item changes and started executions."""
     tables, flows = module("services.dynamodb"), module("services.stepfunctions")
 
     def emit(table: str, event: str, old: Any, new: Any, replicate: bool = True) -> Any:
@@ -104,7 +104,7 @@ def record(journal: Journal) -> None:
         return answer
 
     def transact(data: dict[str, Any]) -> Any:
-        with journal.together():
+        with journal.atomic():
             return stock_transact(data)
 
     stock_emit = replace(tables, "_emit_stream_event", emit)
@@ -112,20 +112,20 @@ def record(journal: Journal) -> None:
     stock_start = replace(flows, "_start_execution", start)
 
 
-def repeat(journal: Journal, first: int) -> int:
-    """Apply the lines of the journal since this segment again; how many there were.
+def apply_again(journal: Journal, first: int) -> int:
+    """Apply the journal's lines from this segment on again; returns their number.
 
-    Applying a line twice does no harm: an item is put as it was, an execution has its name.
+    Applying a line twice changes nothing: an item is put as it was, an execution has a name.
     """
     lines = 0
     for kind, *content in journal.read(first):
         lines += 1
         for change in content[0] if kind == "all" else [(kind, *content)]:
-            _repeat_one(*change)
+            _apply_change(*change)
     return lines
 
 
-def _repeat_one(kind: str, *content: Any) -> None:
+def _apply_change(kind: str, *content: Any) -> None:
     tables = module("services.dynamodb")
     if kind == "execution":
         module("services.stepfunctions")._start_execution(content[0])

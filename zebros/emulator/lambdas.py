@@ -1,13 +1,12 @@
-"""Invoking functions: a bounded pool of environments, real errors, and a bounded log.
+"""Invoking functions: a limited pool of environments, real errors, and a limited log.
 
-Stock faults: a burst starts as many processes as it has calls, which two cores cannot feed; the
-error of a Python function always has the type `Runtime.HandlerError`; and every call opens a log
-stream of its own that is never deleted, so that the state to be saved grows without end.
+Stock faults: a burst starts one process per call, too many for two cores; the error of a Python
+function always has the type `Runtime.HandlerError`; and every call creates a log stream that is
+never deleted, so that the saved state grows without limit.
 
-Fix: a call waits for one of a few environments (see `environments`); the answer of a Python
-function is taken as that of a custom runtime, whose errors keep their type; a function has one log
-stream a day, of which the last lines are kept, and its output is also appended to a file that
-people can read.
+Fix: a call waits for one of a few environments (see `environments`); the result of a Python
+function is handled as that of a custom runtime, whose errors keep their type; a function has one
+log stream per day with its latest lines, and its output is also appended to a file for people.
 """
 
 import atexit
@@ -19,17 +18,17 @@ from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from zebros.emulator.environments import Environment
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import Settings
 
 _KEPT_EVENTS = 5_000
-"""Log events kept for a function in memory (and in snapshots); the file keeps more."""
+"""The most log events of a function in memory and in snapshots; the file has more."""
 _FILE_BYTES = 20_000_000
 _log = logging.getLogger("lambda")
 
 
 def apply(settings: Settings) -> None:
-    """Invoke by our pool and environments, and keep logs small."""
+    """Invoke functions with this pool and these environments, and limit logs."""
     pool, functions = module("core.lambda_runtime"), module("services.lambda_svc")
 
     def environment(config: dict[str, Any]) -> Any:
@@ -38,7 +37,7 @@ def apply(settings: Settings) -> None:
         return lambda name, config, code: Environment(settings, name, config, code)
 
     stock = replace(pool, "_worker_class_for", environment)
-    # Before the interpreter ends, so that a stopped platform leaves no process behind.
+    # Before the interpreter exits, so that no process of a stopped platform keeps running.
     atexit.register(pool.reset)
     bounded = Pool(pool, settings.workers)
     replace(pool, "acquire_worker", bounded.acquire)
@@ -48,10 +47,10 @@ def apply(settings: Settings) -> None:
 
 
 class Pool:
-    """Leases environments; at most `limit` a function, further callers wait their turn.
+    """Leases environments: at most `limit` per function; further callers wait.
 
-    A function that calls itself would wait for its own caller: after half its timeout a caller gets
-    one more environment than the limit allows.
+    A function that calls itself would wait for its own caller; so after half its timeout a caller
+    gets one environment more than the limit.
     """
 
     def __init__(self, pool: Any, limit: int) -> None:
@@ -61,7 +60,7 @@ class Pool:
     def acquire(
         self, name: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST"
     ) -> tuple[Any, str]:
-        """An environment for one call, and whether it is "reused" or to be started ("spawn")."""
+        """An environment for one call, and whether it is "reused" or a new one ("spawn")."""
         patience = time.monotonic() + float(config.get("Timeout", 3)) / 2
         with self._released:
             while (left := patience - time.monotonic()) > 0:
@@ -72,14 +71,14 @@ class Pool:
         return self._acquire(name, config, code, qualifier)  # type: ignore[no-any-return]
 
     def release(self, worker: Any) -> None:
-        """Give an environment back."""
+        """Return an environment."""
         with self._released:
             self._release(worker)
             self._released.notify_all()
 
 
 class Logs:
-    """Writes what functions print to CloudWatch Logs and to a file of ours."""
+    """Writes the output of functions to CloudWatch Logs and to a file."""
 
     def __init__(self, settings: Settings) -> None:
         self._store = module("services.cloudwatch_logs")

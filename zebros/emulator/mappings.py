@@ -1,12 +1,11 @@
-"""Event source mappings: which one gets its turn, and when.
+"""Event source mappings: which are polled, and when.
 
-Stock faults: one thread polls all mappings in turn and runs the functions of table streams
-itself, so that a slow relay delays every queue; MaximumBatchingWindowInSeconds is ignored; a pass
-costs the same whether there is work or not.
+Stock faults: one thread polls all mappings in turn and runs the functions of table streams itself,
+so that a slow relay delays every queue; MaximumBatchingWindowInSeconds is ignored; a pass takes as
+long without work as with it.
 
-Fix: every mapping of a table stream has its own thread (see `streams`); the emulator's own pass
-over queues gets only the mappings whose queue has messages and whose batch is full or whose window
-is over.
+Fix: every mapping of a table stream has its own thread (see `streams`); the emulator's pass over
+queues includes only mappings whose queue has messages and whose batch is full or window over.
 """
 
 import logging
@@ -14,24 +13,24 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from zebros.emulator.queues import visible
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
+from zebros.emulator.queues import count_visible
 from zebros.emulator.server import started
 from zebros.emulator.streams import POLL_S, Stream
 
 _TOGETHER_S = 0.004
-"""Work that arrives within this time is taken together."""
+"""Work that arrives within this time is processed together."""
 running: dict[str, Stream] = {}
-"""The streams that are read, by the mapping's UUID."""
+"""The running streams, by the mapping's UUID."""
 _windows: dict[str, float] = {}
-"""When the batching window of a mapping is over, by its UUID."""
+"""When the batching window of a mapping ends, by its UUID."""
 _log = logging.getLogger("lambda")
 
 type Scoped = tuple[str, str, dict[str, Any]]
 
 
 def apply() -> None:
-    """Poll by our loop, and have the emulator poll only the mappings that have work."""
+    """Replace the polling loop, and let the emulator poll only mappings that have work."""
     functions = module("services.lambda_svc")
 
     def due() -> Iterator[Scoped]:
@@ -49,9 +48,9 @@ def apply() -> None:
             functions._esm_wake.clear()
             worked = False
             try:
-                worked = turn(functions, stock)
+                worked = poll_once(functions, stock)
             except Exception:
-                _log.exception("A pass over the mappings failed.")
+                _log.exception("Polling the mappings failed.")
             time.sleep(_TOGETHER_S)
             if not worked:
                 functions._esm_wake.wait(_until_next_window())
@@ -61,8 +60,8 @@ def apply() -> None:
     replace(functions, "_poll_loop", poll)
 
 
-def turn(functions: Any, mappings: Any) -> bool:
-    """Start and wake the streams that have work and poll everything else; whether it had work."""
+def poll_once(functions: Any, mappings: Any) -> bool:
+    """Start and wake streams that have work, and poll queues; returns whether queues had work."""
     for identifier in [name for name, stream in running.items() if not stream.is_alive()]:
         del running[identifier]
     for account, region, mapping in mappings():
@@ -76,12 +75,12 @@ def turn(functions: Any, mappings: Any) -> bool:
 
 
 def _due(account: str, region: str, mapping: dict[str, Any]) -> bool:
-    """Whether a batch may be taken from the queue of a mapping."""
+    """Whether a batch of a mapping's queue is due."""
     with module("core.responses").request_scope(account, region):
         queue = module("services.sqs")._queue_by_arn(mapping["EventSourceArn"])
     window = float(mapping.get("MaximumBatchingWindowInSeconds") or 0)
     full = int(mapping.get("BatchSize", 10)) if window else 1
-    ready, now = visible(queue, full) if queue else 0, time.monotonic()
+    ready, now = count_visible(queue, full) if queue else 0, time.monotonic()
     if not ready:
         _windows.pop(mapping["UUID"], None)
         return False
@@ -89,6 +88,6 @@ def _due(account: str, region: str, mapping: dict[str, Any]) -> bool:
 
 
 def _until_next_window() -> float:
-    """Seconds until a batching window is over; POLL_S at most."""
+    """Seconds until the next batching window ends, at most POLL_S."""
     now = time.monotonic()
     return min((ends - now for ends in list(_windows.values()) if ends > now), default=POLL_S)

@@ -1,8 +1,8 @@
-"""StartMessageMoveTask and ListMessageMoveTasks: dead letters go back to their queues.
+"""StartMessageMoveTask and ListMessageMoveTasks, which redrive dead-letter queues.
 
-Stock fault: the emulator's SQS does not know these actions ("InvalidAction").
+Stock fault: SQS does not have these actions ("InvalidAction").
 
-Fix: a task moves what is visible in a dead-letter queue, to the queue each message came from or to
+Fix: a task moves the visible messages of a dead-letter queue to their source queues or to
 DestinationArn, before the call returns. Moved messages count as new.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
 """
@@ -12,12 +12,12 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from zebros.emulator.queues import changing, delete_by_handle, take
-from zebros.emulator.seams import module, register
+from zebros.emulator.patching import module, register
+from zebros.emulator.queues import changing, delete_by_handle, receive
 
 
 def apply() -> None:
-    """Register the two actions with SQS."""
+    """Add the two actions to SQS."""
     sqs = module("services.sqs")
     tasks: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
 
@@ -45,7 +45,7 @@ def apply() -> None:
 
 
 def _senders(sqs: Any, arn: str) -> list[str]:
-    """The queues whose dead letters go to this one."""
+    """The queues whose dead-letter queue this is."""
     return [
         queue["attributes"]["QueueArn"]
         for queue in sqs._queues.values()
@@ -55,9 +55,9 @@ def _senders(sqs: Any, arn: str) -> list[str]:
 
 
 def _move(sqs: Any, source: dict[str, Any], target: dict[str, Any] | None, sender: str) -> int:
-    """Move what is visible; how many messages that were."""
+    """Move the visible messages; returns their number."""
     with changing:
-        moved = take(sqs, source, len(source["messages"]), 0)
+        moved = receive(sqs, source, len(source["messages"]), 0)
         for message in moved:
             origin = (message.get("sys") or {}).get("DeadLetterQueueSourceArn") or sender
             now = time.time()

@@ -1,26 +1,26 @@
-"""Nested stacks whose template is a SAM template, and their updates.
+"""Nested stacks with SAM templates, and their updates.
 
-Stock fault: the SAM transform runs for the root template alone; a nested stack with an
+Stock faults: the SAM transform runs only for the root template, so that a nested stack with an
 `AWS::Serverless::Function` fails with "Unsupported resource type". And an update of a nested stack
-drops the attributes of every resource in it that did not change, so that what refers to one fails:
-"Requested attribute Arn does not exist in schema for AWS::IAM::Role".
+drops the attributes of every unchanged resource, so that references to them fail: "Requested
+attribute Arn does not exist in schema for AWS::IAM::Role".
 
-Fixed: a child's template goes through the same transform before it is deployed, and a resource that
-did not change keeps its attributes.
+Fix: a nested template is transformed too before it is deployed, and an unchanged resource keeps its
+attributes.
 """
 
 import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from zebros.emulator.seams import module, register, replace
+from zebros.emulator.patching import module, register, replace
 
 _TYPE = "AWS::CloudFormation::Stack"
 _inside: contextvars.ContextVar[bool] = contextvars.ContextVar("inside_nested_stack", default=False)
 
 
 def apply() -> None:
-    """Transform the templates of nested stacks, and keep attributes through their updates."""
+    """Transform the templates of nested stacks, and keep attributes in updates."""
     engine, stacks = module("services.cloudformation.engine"), module("services.cloudformation")
     provisioners = module("services.cloudformation.provisioners")
     handlers = provisioners._RESOURCE_HANDLERS

@@ -1,15 +1,15 @@
-"""A number that an event source mapping takes from a parameter of its template.
+"""Numbers of an event source mapping that come from template parameters.
 
-Stock fault: a parameter's value stays text, of `Type: Number` too. `MaximumConcurrency` is compared
-with a number, so that such a mapping polls nothing: "'<' not supported between instances of 'int'
-and 'str'". (CloudFormation converts a value to the type of its property.)
+Stock fault: a parameter's value stays text, even of `Type: Number`. `MaximumConcurrency` is
+compared with a number, so that such a mapping polls nothing: "'<' not supported between instances
+of 'int' and 'str'". (CloudFormation converts a value to the type of its property.)
 
-Fixed: the numbers of a mapping are numbers before it is created or updated.
+Fix: the numbers of a mapping are converted before it is created or updated.
 """
 
 from typing import Any
 
-from zebros.emulator.seams import module, register
+from zebros.emulator.patching import module, register
 
 _TYPE = "AWS::Lambda::EventSourceMapping"
 _NUMBERS = frozenset(

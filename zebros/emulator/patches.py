@@ -1,4 +1,4 @@
-"""Every patch of the emulator, in the order in which it is applied."""
+"""All patches of the emulator, in the order in which they are applied."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from zebros.emulator import (
     archives,
     callbacks,
     conditions,
-    gate,
+    endpoints,
     gateways,
     keyconditions,
     lambdas,
@@ -34,4 +34,4 @@ def apply(settings: Settings) -> None:
         patch.apply()
     lambdas.apply(settings)
     snapshots = snapshot.apply(settings)
-    gate.apply(snapshots)
+    endpoints.apply(snapshots)

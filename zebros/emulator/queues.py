@@ -1,13 +1,12 @@
-"""SQS queues under load: what receives, deletes and dead-letters messages.
+"""SQS queues under load: receiving, deleting and dead-lettering of messages.
 
 Stock faults: deleting, expiring and dead-lettering build a new list of messages while other threads
 append to the old one, so that a message sent at that moment is lost; every receive and every delete
-walks the whole queue several times; a mapping gets ten messages at most; deleting a message twice
-is an error, which it is not in SQS; after a start at another port no mapping finds its queue.
+reads the whole queue several times; a mapping gets at most ten messages; deleting a message twice
+is an error, unlike in SQS; after a start with another port no mapping finds its queue.
 
-Fix: messages are removed in place and under one lock, and only the front of the queue is read:
-messages stand in the order of their sending, so what was received already stands in front; a queue
-keeps the URL it was created with.
+Fix: messages are removed in place and under one lock; only the front of the queue is read, because
+messages are in sending order and those received already come first; a queue keeps its first URL.
 """
 
 import threading
@@ -15,19 +14,19 @@ import time
 from itertools import islice, takewhile
 from typing import Any
 
-from zebros.emulator.seams import module, register, replace
+from zebros.emulator.patching import module, register, replace
 
 _PAYLOAD_BYTES = 5_500_000
-"""An invocation carries 6 MB; what a record adds to its body is counted as 600 bytes."""
+"""An invocation may have 6 MB; a record is counted as its body and 600 bytes."""
 _RECORD_BYTES = 600
 changing = threading.RLock()
-"""Taken while messages are received or removed. Appending needs no lock."""
+"""Locked while messages are received or removed. Appending needs no lock."""
 
 type Message = dict[str, Any]
 
 
 def apply() -> None:
-    """Exchange the functions that receive and remove messages."""
+    """Replace the functions that receive and remove messages."""
     sqs = module("services.sqs")
 
     def url_of(name: str) -> str:
@@ -57,7 +56,7 @@ def apply() -> None:
         with changing:
             sqs._expire_retained(queue)
             sqs._dlq_sweep(queue)
-            return take(sqs, queue, most, visibility, _PAYLOAD_BYTES)
+            return receive(sqs, queue, most, visibility, _PAYLOAD_BYTES)
 
     def delete(data: dict[str, Any], url: str) -> dict[str, Any]:
         if not data.get("ReceiptHandle"):
@@ -76,7 +75,7 @@ def apply() -> None:
     url_stock = replace(sqs, "_queue_url", url_of)
     replace(sqs, "_expire_retained", expire)
     sweep_stock = replace(sqs, "_dlq_sweep", sweep)
-    replace(sqs, "_collect_msgs", lambda *given: take(sqs, *given))
+    replace(sqs, "_collect_msgs", lambda *given: receive(sqs, *given))
     replace(sqs, "_receive_messages_for_esm", receive_for_mapping)
     replace(
         sqs, "_delete_messages_for_esm", lambda url, done: delete_by_handle(sqs._get_q(url), done)
@@ -87,10 +86,10 @@ def apply() -> None:
     register(sqs._HANDLERS, "DeleteMessageBatch", delete_batch)
 
 
-def take(
+def receive(
     sqs: Any, queue: dict[str, Any], most: int, visibility: int, size: int | None = None
 ) -> list[Message]:
-    """The first visible messages, now in flight: `most` at most, `size` bytes at most."""
+    """Receive the first visible messages: at most `most`, and at most `size` bytes."""
     taken: list[Message] = []
     room, now = size, time.time()
     with changing:
@@ -126,12 +125,12 @@ def delete_by_handle(queue: dict[str, Any], handles: set[Any]) -> None:
             missing -= message.get("receipt_handle") in doomed
             if missing <= 0:
                 break
-        # Other threads append meanwhile: only the part that was read is replaced.
+        # Only the part that was read is replaced, because other threads append meanwhile.
         messages[:end] = [one for one in messages[:end] if one.get("receipt_handle") not in doomed]
 
 
-def visible(queue: dict[str, Any], most: int) -> int:
-    """How many messages could be received now; counted up to `most`."""
+def count_visible(queue: dict[str, Any], most: int) -> int:
+    """The number of messages that can be received now, counted up to `most`."""
     now = time.time()
     with changing:
         ready = (one for one in queue["messages"] if one.get("visible_at", 0) <= now)

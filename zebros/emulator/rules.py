@@ -1,12 +1,12 @@
-"""Rules of event buses: dead letters of targets, filtered replays.
+"""Rules of event buses: dead-letter queues of targets, filtered replays.
 
-Stock faults: an event whose target queue does not exist is logged and dropped, although the target
-has a DeadLetterConfig; a replay goes to every rule although it was started for some
-(`Destination.FilterArns`); every event ever sent is kept in memory beside the archive.
+Stock faults: an event whose target queue does not exist is logged and dropped, even if the target
+has a DeadLetterConfig; a replay goes to every rule, even if it was started for some
+(`Destination.FilterArns`); all events are kept in memory in addition to the archive.
 
-Fix: undeliverable events go to the target's dead-letter queue with the reason in the attributes
-that EventBridge uses; a replay goes to the rules it names, and its progress is recorded; the latest
-events are kept.
+Fix: undeliverable events go to the target's dead-letter queue, with the reason in the same
+attributes as in EventBridge; a replay goes to the rules it names, and its progress is recorded;
+only the latest events are kept.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 """
 
@@ -15,18 +15,18 @@ from collections import deque
 from contextvars import ContextVar
 from typing import Any
 
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
 
 _KEPT = 1_000
 _log = logging.getLogger("events")
 type Document = dict[str, Any]
 
 _delivering: ContextVar[tuple[Document, Document]] = ContextVar("delivering")
-"""(target, rule) of the delivery this thread is at."""
+"""The target and the rule of this thread's current delivery."""
 
 
 def apply() -> None:
-    """Deliver events our way."""
+    """Replace the delivery of events."""
     events, queues = module("services.eventbridge"), module("services.sqs")
     latest: deque[Any] = deque(maxlen=_KEPT)
 
@@ -51,7 +51,7 @@ def apply() -> None:
 
 
 def _wanted(events: Any, event: Document, rule: Document) -> bool:
-    """Whether a replayed event is meant for this rule; live ones are for all."""
+    """Whether an event goes to this rule; only replayed ones may be limited to some rules."""
     replay = events._replays.get(event["ReplayName"]) if event.get("ReplayName") else None
     if replay is None:
         return True

@@ -1,9 +1,9 @@
 """`GenerateSecretString` of a secret in a template.
 
-Stock fault: of the properties only PasswordLength and ExcludeCharacters are read; a secret that
-should have no punctuation has some.
+Stock fault: only the properties PasswordLength and ExcludeCharacters are used, so that a secret
+with ExcludePunctuation may have punctuation.
 
-Mended: the other exclusions too, with a generator that is meant for secrets.
+Fix: the other exclusions are used too, with a cryptographic random generator.
 """
 
 import json
@@ -11,7 +11,7 @@ import secrets
 import string
 from typing import Any
 
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
 
 _KINDS = {
     "ExcludeLowercase": string.ascii_lowercase,
@@ -22,7 +22,7 @@ _KINDS = {
 
 
 def apply() -> None:
-    """Generate secrets as the template asks."""
+    """Generate secrets as the template defines them."""
     provisioners = module("services.cloudformation.provisioners")
 
     def secret(props: dict[str, Any]) -> str:
@@ -39,7 +39,7 @@ def apply() -> None:
 
 
 def generated(wanted: dict[str, Any]) -> str:
-    """A password with one character of every kind that is not excluded, at least."""
+    """A password with at least one character of every kind that is not excluded."""
     without = set(wanted.get("ExcludeCharacters", ""))
     kinds = [
         [one for one in characters if one not in without]

@@ -1,10 +1,10 @@
-"""Serving the emulator: uvicorn with httptools in place of hypercorn.
+"""Serves the emulator with uvicorn and httptools instead of hypercorn.
 
-Stock cost, not fault: half of the time of a small request goes into a pure-Python HTTP parser, and
-every request is offered to some thirty data planes before the service that its X-Amz-Target names
-is asked. A thousand wins make some twenty thousand requests on two cores.
+Stock fault: half of the time of a small request is spent in a pure-Python HTTP parser, and every
+request is offered to about thirty data planes before the service that its X-Amz-Target names. A
+thousand won opportunities cause about twenty thousand requests on two cores.
 
-Fix: uvicorn parses in C, and a request with an X-Amz-Target goes to its service at once. The
+Fix: uvicorn parses in C, and a request with an X-Amz-Target goes directly to its service. The
 figures are in docs/adr/0010-uvicorn-serves-the-platform.md.
 """
 
@@ -17,15 +17,15 @@ from typing import Any
 
 import uvicorn
 
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import HOST, Settings
 
 _KEEP_ALIVE_S = 75
-"""As stock: longer than the clients keep a connection that is idle."""
+"""As in the stock emulator: longer than clients keep an idle connection."""
 _GRACE_S = 3
-"""How long requests may take to end when the platform stops."""
+"""Seconds for running requests when the platform stops."""
 started = threading.Event()
-"""Set when requests are accepted: a function called earlier would find nobody listening."""
+"""Set when requests are accepted; functions must not be invoked before."""
 
 type Finding = Callable[..., Awaitable[Any]]
 
@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
 
 
 def apply() -> None:
-    """Send requests that name their service straight to it."""
+    """Send requests that name their service directly to it."""
     app = module("app")
 
     def unless_named(stock: Finding) -> Finding:
@@ -59,15 +59,15 @@ def apply() -> None:
 
 
 def run(settings: Settings) -> None:
-    """Serve until TERM or Ctrl-C; exit with a sentence when the port is taken."""
+    """Serve until SIGTERM or Ctrl-C; exit with a message when the port is in use."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises the signal again when it has stopped; the exit handlers must still run.
+        # uvicorn raises the signal again after it has stopped, but the exit handlers must run.
         signal.signal(number, lambda *_: sys.exit())
     _Server(config(module("app").app, settings.port)).run()
 
 
 def config(app: Any, port: int) -> uvicorn.Config:
-    """How the platform is served; the emulator writes all headers itself."""
+    """The configuration of uvicorn; the emulator itself writes all headers."""
     return uvicorn.Config(
         app,
         host=HOST,

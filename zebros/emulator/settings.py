@@ -1,4 +1,4 @@
-"""Where the platform listens and keeps its state, as settings and as the emulator's environment."""
+"""The settings of the platform, and the environment variables of the emulator."""
 
 import os
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Settings:
     port: int
     home: Path
     snapshot_s: float = 3.0
-    """Seconds between snapshots of the state while it changes; 0 writes one at the end only."""
+    """Seconds between snapshots while the state changes; 0 means only one at the end."""
     workers: int = 4
-    """Processes kept at most for one function; further calls wait for a free one."""
+    """The most processes of one function; further calls wait for a free one."""
 
     @property
     def endpoint(self) -> str:
@@ -34,19 +34,19 @@ class Settings:
 
     @property
     def scratch(self) -> Path:
-        """Unpacked functions and layers; may be deleted whenever the platform is down."""
+        """Unpacked functions and layers; may be deleted while the platform does not run."""
         return self.home / "scratch"
 
     @property
     def functions_log(self) -> Path:
-        """What functions print, a line each, after the function's name."""
+        """The output of all functions; each line begins with the function's name."""
         return self.home / "functions.log"
 
     def environment(self) -> dict[str, str]:
-        """What the emulator reads at import. Nothing of it listens beyond 127.0.0.1.
+        """The variables that the emulator reads at import. It listens on 127.0.0.1 only.
 
-        Without MINISTACK_HOST it answers to any name; without DOCKER_HOST it would look for, and
-        remove, containers of other projects.
+        Without MINISTACK_HOST it accepts any host name; without DOCKER_HOST it would remove
+        containers of other projects.
         """
         return {
             "BIND_HOST": HOST,
@@ -68,10 +68,10 @@ class Settings:
         }
 
     def enter(self) -> None:
-        """Make the folders and set the environment; before the emulator is imported."""
+        """Create the folders and set the environment; call it before importing the emulator."""
         for folder in (self.home, self.state, self.objects, self.scratch):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A profile, a proxy or an endpoint of the person's own must not reach the functions.
+        # The user's own profile, proxy or endpoint must not be passed to the functions.
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         os.environ.update(self.environment())

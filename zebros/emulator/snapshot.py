@@ -1,14 +1,14 @@
-"""The platform's state on disk: a snapshot of everything now and then, and a journal in between.
+"""The platform's state on disk: snapshots, and a journal of the changes since the last one.
 
-Stock faults: state is saved only by a graceful stop, so that a killed emulator has lost everything;
-each service has a file of its own, so that files of different moments can be left behind; records
-of table streams are not saved while the positions of their readers are, so that after a restart as
-many new records are skipped as were ever read before; running executions are marked as failed.
+Stock faults: state is saved only by a graceful stop, so that a killed emulator loses everything;
+each service has a separate file, so that files may be of different moments; records of table
+streams are not saved but the positions of their readers are, so that after a restart new records
+are skipped; running executions are marked as failed.
 
-Fix: a forked child writes the state of one moment, between two requests, into one file that takes
-the old one's place only when it is whole; `journal` has what happened since; stream records that
-were not read yet belong to the snapshot; running executions start again (their steps must bear
-that, as they must bear a retry).
+Fix: a forked child writes the state of one moment, between two requests, into one file that
+replaces the old one only when it is complete; `journal` has the changes since; the snapshot
+includes stream records that were not read yet; running executions start again, so their steps must
+be repeatable.
 """
 
 import copy
@@ -25,22 +25,21 @@ import psutil
 
 from zebros.emulator import journal as journals
 from zebros.emulator.journal import Journal
+from zebros.emulator.patching import module, replace
 from zebros.emulator.queues import changing
-from zebros.emulator.seams import module, replace
 from zebros.emulator.server import started
 from zebros.emulator.settings import Settings
 
 _CHILD_S = 120.0
-_REST = 9
-"""A snapshot that took 1 s is followed by at least this many seconds without one: the journal has
-what happens meanwhile."""
+_PAUSE_FACTOR = 9
+"""A snapshot that took 1 s is followed by at least this many seconds without one."""
 _log = logging.getLogger("snapshot")
-# The child of a snapshot runs its one thread, takes no lock of the others and ends itself.
+# The forked child has one thread, takes none of the other threads' locks, and exits by itself.
 warnings.filterwarnings("ignore", "This process .* use of fork", DeprecationWarning)
 
 
 class Snapshots:
-    """Takes snapshots while there are changes, and restores the last one."""
+    """Takes snapshots when the state changes, and restores the last one."""
 
     def __init__(self, settings: Settings) -> None:
         self._interval = settings.snapshot_s
@@ -51,24 +50,24 @@ class Snapshots:
         self._one_at_a_time = threading.Lock()
 
     def touch(self) -> None:
-        """Something may have changed."""
+        """Record that the state may have changed."""
         self._changes += 1
 
-    def keep(self) -> None:
-        """Take snapshots for ever (a thread's work)."""
+    def take_periodically(self) -> None:
+        """Take snapshots periodically; runs in its own thread."""
         pause = self._interval
         while pause:
             time.sleep(pause)
             began = time.monotonic()
             if self._changes != self._saved:
                 self.take()
-            pause = max(self._interval, _REST * (time.monotonic() - began))
+            pause = max(self._interval, _PAUSE_FACTOR * (time.monotonic() - began))
 
     def take(self, *, on_loop: bool = True) -> bool:
-        """Take a snapshot now; whether it is on disk. Not from the server's own thread.
+        """Take a snapshot now; returns whether it is on disk. Not for the server's own thread.
 
-        The state is copied on the server's thread, where no request is half done. `on_loop` is
-        False at the very end, when that thread is the caller.
+        The process forks on the server's thread, between two requests. `on_loop` is False at the
+        end, when that thread is the caller.
         """
         with self._one_at_a_time:
             changes, child = self._changes, Future[int]()
@@ -76,15 +75,15 @@ class Snapshots:
                 module("app")._MAIN_LOOP.call_soon_threadsafe(self._fork, child)
             else:
                 self._fork(child)
-            if not _ended_well(child.result()):
-                _log.error("The state could not be saved; the last snapshot of it stays.")
+            if not _succeeded(child.result()):
+                _log.error("The state could not be saved; the last snapshot stays.")
                 return False
             self._saved = changes
-            self.journal.forget(self.journal.segment)
+            self.journal.delete_segments(self.journal.segment)
             return True
 
     def _fork(self, child: Future[int]) -> None:
-        """Start the process that writes the snapshot. The journal goes on in a new segment."""
+        """Start the process that writes the snapshot. The journal continues in a new segment."""
         try:
             with changing, module("services.lambda_svc")._dynamodb_stream_positions_lock:
                 self.journal.open(self.journal.segment + 1)
@@ -104,7 +103,7 @@ class Snapshots:
             os._exit(code)
 
     def _write(self) -> None:
-        """In the child, whose memory nobody else changes: nothing needs to be copied."""
+        """Write the snapshot; runs in the forked child, whose memory does not change."""
         vars(copy)["deepcopy"] = lambda value, _memo=None: value
         functions = module("services.lambda_svc")
         functions._externalize_code_zip = functions._prune_orphan_code_blobs = lambda *_: None
@@ -116,7 +115,7 @@ class Snapshots:
         part.replace(self._file)
 
     def restore(self) -> None:
-        """Load the last snapshot, repeat what the journal has since, and take the next ones."""
+        """Load the last snapshot, apply the journal, and start taking snapshots."""
         first = 0
         if self._file.exists():
             first, streams, services = self._read()
@@ -129,15 +128,15 @@ class Snapshots:
             for name, (position, records) in streams["tables"].items():
                 tables._stream_records[name], tables._stream_trimmed[name] = records, position
             _restart_executions()
-        lines = journals.repeat(self.journal, first)
+        lines = journals.apply_again(self.journal, first)
         self.journal.open(max([first, *self.journal.segments()]) + 1)
         self._changes += lines
-        threading.Thread(target=self.keep, name="snapshots", daemon=True).start()
+        threading.Thread(target=self.take_periodically, name="snapshots", daemon=True).start()
 
     def _read(self) -> tuple[int, dict[str, Any], dict[str, Any]]:
         try:
             with self._file.open("rb") as file:
-                found: tuple[int, dict[str, Any], dict[str, Any]] = pickle.load(file)  # noqa: S301  # ours, in a folder that only its owner can write
+                found: tuple[int, dict[str, Any], dict[str, Any]] = pickle.load(file)  # noqa: S301  # written by this class, in a folder that only its owner can write
                 return found
         except Exception as fault:
             raise SystemExit(
@@ -147,17 +146,17 @@ class Snapshots:
 
 
 def apply(settings: Settings) -> Snapshots:
-    """Save and restore our way."""
+    """Replace saving and restoring of the state."""
     app = module("app")
     snapshots = Snapshots(settings)
     replace(app, "_load_persisted_state", snapshots.restore)
     replace(app, "save_all", lambda _services: snapshots.take(on_loop=False))
-    journals.record(snapshots.journal)
+    journals.record_changes(snapshots.journal)
     return snapshots
 
 
-def _ended_well(pid: int) -> bool:
-    """Wait for the child; it is killed when it takes too long (a lock it inherited, say)."""
+def _succeeded(pid: int) -> bool:
+    """Wait for the child, and kill it when it takes too long; returns whether it succeeded."""
     child = psutil.Process(pid)
     try:
         return bool(child.wait(_CHILD_S) == 0)
@@ -168,7 +167,7 @@ def _ended_well(pid: int) -> bool:
 
 
 def _streams() -> dict[str, Any]:
-    """For each table: where its stream stands and the records some mapping has still to read."""
+    """For each table: the position of its stream, and the records that are still to be read."""
     tables, functions = module("services.dynamodb"), module("services.lambda_svc")
     positions = functions._dynamodb_stream_positions
     needed: dict[str, list[int]] = {}
@@ -185,9 +184,9 @@ def _streams() -> dict[str, Any]:
 
 
 def _restart_executions() -> None:
-    """Start what was running from its beginning, under its name.
+    """Start the executions that were running again, with the same names.
 
-    Loading has marked these executions failed, with an error that no execution of ours ends in.
+    The emulator marks these executions as failed when it loads them, with a special error.
     """
     flows = module("services.stepfunctions")
     for execution in list(flows._executions.values()):

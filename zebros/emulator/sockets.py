@@ -1,24 +1,23 @@
 """WebSocket APIs: refusals of the $connect authorizer, and @connections without an API in the path.
 
-Stock faults: an authorizer that raises "Unauthorized" makes the handshake fail with 500 in
-place of 401; and a client of the management API that was given no endpoint of its own, and so
-uses AWS_ENDPOINT_URL, reaches nothing.
+Stock faults: when the authorizer raises "Unauthorized", the handshake fails with 500 instead of
+401; and a client of the management API without an explicit endpoint, which uses AWS_ENDPOINT_URL,
+does not reach the API.
 
-Fix: 401; and `/@connections/{id}` at the platform's own address finds the connection by its
-id.
+Fix: 401; and `/@connections/{id}` at the platform's own address finds the connection by its id.
 """
 
 from contextvars import ContextVar
 from typing import Any
 
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
 
 _authorizing: ContextVar[bool] = ContextVar("authorizing", default=False)
 PREFIX = "/@connections/"
 
 
 class _UnauthorizedError(Exception):
-    """What an authorizer raises to refuse a connection."""
+    """The authorizer refused a connection."""
 
 
 def apply() -> None:
@@ -46,7 +45,7 @@ def apply() -> None:
 
 
 async def connection(method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-    """What the management API answers for a connection of whatever API."""
+    """The response of the management API for a connection of any API."""
     sockets = module("services.apigateway")
     identifier = path.removeprefix(PREFIX)
     known = sockets._ws_connections.get(identifier) or {}

@@ -1,13 +1,13 @@
-"""Mappings of table streams: order, partial failures, retries and the destination for what fails.
+"""Mappings of table streams: order, partial failures, retries and the on-failure destination.
 
-Stock faults: `batchItemFailures` in an answer is ignored, so that failed records count as
-processed; BisectBatchOnFunctionError and MaximumRetryAttempts are ignored, so that a record that
-always fails stops its stream for ever; records that a filter drops still use up the batch.
+Stock faults: `batchItemFailures` in a result is ignored, so that failed records count as processed;
+BisectBatchOnFunctionError and MaximumRetryAttempts are ignored, so that a record that always fails
+blocks its stream for ever; records that a filter drops count towards the batch size.
 
-Fix, as AWS describes it: a stream is read in order and never past a record that was not processed.
-A reported failure moves the position up to the first failed record and tries from there; a failed
-batch is halved when the mapping asks for it, and tried again with growing pauses otherwise; when
-the attempts are used up (or the record is too old) it goes to OnFailure and the stream goes on.
+Fix, as AWS documents it: a stream is read in order and never past a record that was not processed.
+A reported failure moves the position to the first failed record and retries from there; a failed
+batch is halved if the mapping is configured so, and otherwise retried after growing pauses; after
+the last attempt, or when a record is too old, it goes to OnFailure and the stream continues.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 
@@ -17,12 +17,12 @@ import threading
 import time
 from typing import Any
 
-from zebros.emulator.seams import module
+from zebros.emulator.patching import module
 
 POLL_S = 1.0
-"""A mapping polls its source at least this often."""
+"""The longest time between two polls of a mapping."""
 _READ_PER_BATCH = 20
-"""Records read for one of a batch at most, when a filter drops the others."""
+"""The most records that are read per record of a batch, as a filter may drop the others."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _log = logging.getLogger("lambda")
 
@@ -30,7 +30,7 @@ type Record = dict[str, Any]
 
 
 class Stream(threading.Thread):
-    """One table's stream, read as one shard until the mapping is deleted."""
+    """Reads one table's stream, as one shard, until the mapping is deleted."""
 
     limit = 0
     """Records in a batch while a failing one is being isolated; 0 when none is."""
@@ -43,7 +43,7 @@ class Stream(threading.Thread):
         self.functions, self.tables = module("services.lambda_svc"), module("services.dynamodb")
 
     def run(self) -> None:
-        """Work while the mapping exists."""
+        """Process batches while the mapping exists."""
         with module("core.responses").request_scope(*self.scope):
             while mapping := self.functions._esms.get(self.mapping["UUID"]):
                 self.wake.clear()
@@ -59,7 +59,7 @@ class Stream(threading.Thread):
                     time.sleep(pause)
 
     def step(self) -> float | None:
-        """Process one batch. Seconds to pause before the next one; None: until there is work."""
+        """Process one batch; returns the pause before the next one in seconds, or None to wait."""
         tables, mapping = self.tables, self.mapping
         table = self._table()
         function, _ = self.functions._get_func_record_for_qualifier(
@@ -74,19 +74,19 @@ class Stream(threading.Thread):
             return None
         batch = self._batch(read, size)
         if not batch:
-            return self._done(position + len(read))
+            return self._continue_from(position + len(read))
         records = [record for _, record in batch]
         answer = self.functions._execute_function(function, {"Records": records})
         after = position + batch[-1][0] + 1
         failed = first_failure(mapping, records, answer)
         if failed is None:
             mapping["LastProcessingResult"] = f"OK - {len(records)} records"
-            return self._done(after)
+            return self._continue_from(after)
         mapping["LastProcessingResult"] = "FAILED"
         _log.warning("%s failed on its stream: %s", mapping["FunctionName"], answer.get("body"))
         if failed > 0:
-            return self._done(position + batch[failed][0])
-        return self._again(function, records, answer, after)
+            return self._continue_from(position + batch[failed][0])
+        return self._retry_or_give_up(function, records, answer, after)
 
     def ready(self) -> bool:
         """Whether there may be work; called from another thread."""
@@ -95,7 +95,7 @@ class Stream(threading.Thread):
             return table is not None and self.tables.stream_end_position(table) > self.position()
 
     def outstanding(self) -> int:
-        """Records that pass the filter and are not processed yet."""
+        """The number of unprocessed records that pass the filter."""
         table = self._table()
         if table is None or not self.mapping.get("Enabled", True):
             return 0
@@ -103,7 +103,7 @@ class Stream(threading.Thread):
         return len(self.functions._apply_filter_criteria(read, self.mapping))
 
     def position(self) -> int:
-        """Where to read on. Records past their 24 hours are gone, position or not."""
+        """The position to continue from, after records that have expired (24 hours)."""
         mapping, functions = self.mapping, self.functions
         start = mapping.get("StartingPosition")
         functions._init_stream_position(mapping["UUID"], mapping["EventSourceArn"], start)
@@ -118,22 +118,22 @@ class Stream(threading.Thread):
         return name if table and table.get("LatestStreamArn") == arn else None
 
     def _batch(self, read: list[Record], size: int) -> list[tuple[int, Record]]:
-        """The first `size` records that pass the filter, with their place in what was read."""
+        """The first `size` records that pass the filter, with their index in `read`."""
         kept = {id(one) for one in self.functions._apply_filter_criteria(read, self.mapping)}
         placed = [(place, one) for place, one in enumerate(read) if id(one) in kept]
         return placed[:size]
 
-    def _done(self, position: int) -> float:
-        """Read on from there."""
+    def _continue_from(self, position: int) -> float:
+        """Continue from this position."""
         with self.functions._dynamodb_stream_positions_lock:
             self.functions._dynamodb_stream_positions[self.mapping["UUID"]] = position
         self.limit = self.attempts = 0
         return 0
 
-    def _again(
+    def _retry_or_give_up(
         self, function: dict[str, Any], records: list[Record], answer: dict[str, Any], after: int
     ) -> float:
-        """What to do with a batch whose first record failed."""
+        """Halve, retry or give up a batch whose first record failed; returns the pause."""
         mapping = self.mapping
         if mapping.get("BisectBatchOnFunctionError") and len(records) > 1:
             self.limit = len(records) // 2  # halving does not count as an attempt
@@ -146,7 +146,7 @@ class Stream(threading.Thread):
             self.functions._send_ddb_stream_failure_record(
                 mapping, function, records, mapping["EventSourceArn"], answer, reason
             )
-            return self._done(after)
+            return self._continue_from(after)
         return min(_FIRST_PAUSE_S * 2.0 ** (self.attempts - 1), _LONGEST_PAUSE_S)
 
     def _too_old(self, record: Record) -> bool:
@@ -158,9 +158,9 @@ class Stream(threading.Thread):
 def first_failure(
     mapping: dict[str, Any], records: list[Record], answer: dict[str, Any]
 ) -> int | None:
-    """The index of the first record that was not processed; None when all were.
+    """The index of the first record that was not processed, or None.
 
-    A report that cannot be understood, or names no record of the batch, fails the batch, as in AWS.
+    An invalid report, or one that names no record of the batch, fails the whole batch, as in AWS.
     """
     if answer.get("error"):
         return 0

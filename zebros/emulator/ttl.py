@@ -1,23 +1,22 @@
 """Time to live, point-in-time recovery and encryption of a table in a template.
 
-Stock fault: CloudFormation creates the table (`Table` or `GlobalTable`) and drops all three, so
-items never expire although the template says so, and DescribeTable shows an unencrypted one.
-(UpdateTimeToLive by API works.)
+Stock fault: CloudFormation creates the table (`Table` or `GlobalTable`) and ignores all three, so
+items never expire, and DescribeTable shows no encryption. (The API call UpdateTimeToLive works.)
 
-Fixed: they are set after create and after update; of a GlobalTable the recovery of its replica in
-this region counts. The emulator looks for expired items once a minute, and as in AWS an expired
-item may be read until it is swept. An expiry writes no stream record.
+Fix: they are set after create and after update; for a GlobalTable, the recovery setting of the
+replica in this region. The emulator deletes expired items once a minute; until then they can be
+read, as in AWS. An expiry writes no stream record.
 """
 
 from typing import Any
 
-from zebros.emulator.seams import module, register
+from zebros.emulator.patching import module, register
 
 _TYPES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
 
 
 def apply() -> None:
-    """Carry these settings from the template to the table."""
+    """Apply these settings of the template to the table."""
     for kind in _TYPES:
         _apply(kind)
 
@@ -28,7 +27,7 @@ def _apply(kind: str) -> None:
     stock = handlers[kind]
 
     def here(props: dict[str, Any]) -> dict[str, Any]:
-        """The properties of the replica in this region; of a Table its own."""
+        """The properties of the replica in this region, or of a Table itself."""
         replicas = props.get("Replicas", [])
         return next((one for one in replicas if one["Region"] == scope.get_region()), props)
 

@@ -18,9 +18,9 @@ FIRST, SECOND = 1, 2
 """The passes: first all rows, then those that refer to later rows of the same file."""
 _ITEM_ATTEMPTS = 4
 _NOT_ALLOWED = frozenset({401, 403})
-"""Statuses of an item whose sender has no right to change this record, or any record."""
+"""Statuses of an item whose sender may not change this record, or any record."""
 _ONE_RECORD = "urn:zebros:problem:forbidden-act"
-"""The sender may change such records, but not this one in this way."""
+"""The problem type for a sender who may change such records, but not this one in this way."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Chunk:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the rows of a chunk."""
+    """The results of a chunk's rows."""
 
     chunk: Chunk
     seconds: float = 0.0
@@ -125,12 +125,12 @@ class BatchSender:
     def _authorized(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
         """The results of a batch. Raises ApiError when the sender may not change such records.
 
-        There is nothing wrong with such rows, so they are not rejected.
+        Such rows are correct, so they are not rejected.
         """
         results = send_batch(self.client, self.record_type.path, items, key)
         if _not_allowed(results) is None:
             return results
-        # It may be the stored answer to an earlier run, before the sender got the right.
+        # It may be the stored answer of an earlier run, from before the sender got the right.
         results = send_batch(self.client, self.record_type.path, items, f"{key}-{ULID()}")
         refused = _not_allowed(results)
         if refused is not None:
@@ -149,8 +149,8 @@ def send_batch(
     except ApiError as error:
         if error.status not in (409, 422):
             raise
-        # The key was used before, and its answer lost or its items different. An upsert may be
-        # repeated with a new key.
+        # The key was used before; its answer was lost, or its items were different. An upsert may
+        # be repeated with a new key.
         answer = client.post(f"{path}/batch", body, key=f"{key}-{ULID()}")
     results: list[dict[str, Any]] = answer["results"]
     if sorted(result["index"] for result in results) != list(range(len(items))):
@@ -167,7 +167,7 @@ def _is_retryable(status: int) -> bool:
 
 
 def _not_allowed(results: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The first result that says that the sender may not change any such record."""
+    """The first result by which the sender may not change any such record."""
     refused = (result for result in results if int(result["status"]) in _NOT_ALLOWED)
     return next((r for r in refused if (r.get("problem") or {}).get("type") != _ONE_RECORD), None)
 
@@ -189,7 +189,7 @@ def _count(result: dict[str, Any], counts: Counts, run: str) -> bool:
 
 
 def _is_newer(record_id: str, run: str) -> bool:
-    """Whether a record was created after the load began: both ids are ULIDs, which have a time."""
+    """Whether a record was created after the load began; both ids are ULIDs with a time."""
     try:
         return ULID.from_str(record_id).timestamp >= ULID.from_str(run).timestamp
     except ValueError:

@@ -1,4 +1,4 @@
-"""Finding out encoding, delimiter and header of a CSV file, by reading it once as bytes."""
+"""Detects encoding, delimiter and header of a CSV file, by reading it once as bytes."""
 
 import codecs
 import csv
@@ -30,7 +30,7 @@ _SAMPLE_CHARS = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """A CSV file and what was found out about it."""
+    """A CSV file and its detected properties."""
 
     path: Path
     size: int
@@ -47,7 +47,7 @@ class CsvFile:
 
     @property
     def max_rows(self) -> int:
-        """The most rows there can be; fewer where values have line breaks or lines are blank."""
+        """The most rows possible; fewer if values have line breaks or lines are blank."""
         return max(0, self.lines - self.skipped_lines - 1)
 
     @property
@@ -110,7 +110,7 @@ def _files_beside(path: Path) -> str:
 
 @dataclass(slots=True)
 class _Scan:
-    """What the bytes of a file show."""
+    """The result of reading the bytes of a file."""
 
     utf16: bool
     digest: Any = field(default_factory=hashlib.sha256)
@@ -133,7 +133,7 @@ class _Scan:
                 scan._check_encoding(decoder, block)
                 scan.lines += _line_ends(block, utf16=utf16)
                 if last.endswith(b"\r") and block.startswith(b"\n"):
-                    scan.lines -= 1  # one line end, counted with both blocks
+                    scan.lines -= 1  # one line end, counted in both blocks
                 last = block
         scan._check_encoding(decoder, b"", final=True)
         if not last.endswith((b"\n", b"\r", b"\n\0", b"\r\0")):  # the last two: UTF-16
@@ -159,7 +159,7 @@ class _Scan:
 def _line_ends(block: bytes, *, utf16: bool = False) -> int:
     """How many lines end in a block: by a line feed, a carriage return or both."""
     feeds, returns = block.count(b"\n"), block.count(b"\r")
-    if utf16:  # there are zeros between them; a file has one kind of line end
+    if utf16:  # there are zero bytes between them; a file has one kind of line end
         return max(feeds, returns)
     return feeds + (returns - block.count(b"\r\n") if returns else 0)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zebros.loading.csv_files import CsvFile
 
 UNDEFINED = "\ufffd"
-"""What decoding makes of bytes that the encoding does not define."""
+"""The replacement for bytes that the encoding does not define."""
 
 
 class Row(NamedTuple):
@@ -33,7 +33,7 @@ class BadRow(NamedTuple):
 def rows(file: CsvFile, wanted: Callable[[int], bool] = lambda _: True) -> Iterator[Row | BadRow]:
     """Every row that is not blank, in order; only those `wanted` by their number."""
     width = len(file.header)
-    # Bytes that Windows-1252 does not define become U+FFFD, for which the row is rejected.
+    # Bytes that Windows-1252 does not define become U+FFFD, and the row is rejected.
     with file.path.open(encoding=file.encoding, errors="replace", newline="") as content:
         for _ in range(file.skipped_lines):
             content.readline()
@@ -55,7 +55,7 @@ def rows(file: CsvFile, wanted: Callable[[int], bool] = lambda _: True) -> Itera
                     reason = _syntax_error(error, lines.number, last)
                     yield BadRow(number, [line.replace("\0", "")], reason)
                 continue
-            # One check of the whole row finds what few rows have: nothing, NULs, bad bytes.
+            # One check of the whole row finds the few that are blank or have NULs or bad bytes.
             text = "".join(raw)
             if not text or text.isspace() or not wanted(number):
                 continue
@@ -100,7 +100,7 @@ class _Lines:
 
 
 def _checked(number: int, raw: list[str], file: CsvFile) -> Row | BadRow:
-    """A suspicious row; in a UTF-8 file U+FFFD may be what its author wrote."""
+    """Check a suspicious row; in a UTF-8 file U+FFFD may be part of the text."""
     width = len(file.header)
     if len(raw) != width:
         values = f"{len(raw)} value{'s' * (len(raw) != 1)}"

@@ -15,14 +15,14 @@ from zebros.loading.self_references import SelfReferences
 from zebros.text import count_of
 
 PLACEHOLDER = "00000000000000000000000000"
-"""In place of the id of a record that does not exist yet."""
+"""Stands for the id of a record that does not exist yet."""
 _MAX_REJECTS = 1000
-"""The rejects that a result lists; further ones are only counted."""
+"""The most rejects that a result lists; further ones are only counted."""
 
 
 @dataclass(slots=True)
 class DryRunResult:
-    """What a load would do."""
+    """The expected result of a load."""
 
     ready: int = 0
     rejects: list[Reject] = field(default_factory=list)

@@ -32,7 +32,7 @@ def columns_of(source: Source) -> list[str]:
 
 
 def text_reader(source: Source, position: Position) -> TextReader:
-    """Reads the field's text, which is all that a reference needs."""
+    """A reader of the field's text, which is sufficient for references."""
     if source.template is not None:
         return _template(source.template, position)
     assert source.column is not None  # a source has a column, a template or a constant
@@ -41,7 +41,7 @@ def text_reader(source: Source, position: Position) -> TextReader:
 
 
 def reader(name: str, source: Source, record_type: RecordType, position: Position) -> Reader:
-    """Reads the field's value."""
+    """A reader of the field's value."""
     field_type = record_type.type_of(name)
     read: Reader
     if source.constant is not None:
@@ -75,7 +75,7 @@ def _parsed(
 
 
 def _parser(field_type: FieldType | None, source: Source) -> Callable[[str], Any] | None:
-    """From text to a value of the type; None for text itself."""
+    """A function from text to a value of the type; None if the value is the text."""
     match field_type:
         case FieldType.INTEGER:
             return values.integer
@@ -115,7 +115,7 @@ def _money_with_currency_column(
 
 
 def _default(value: Any, field_type: FieldType | None, source: Source) -> Any:
-    """A constant or default of the map; a text is parsed as that of a cell is."""
+    """A constant or default of the map; a text is parsed like that of a cell."""
     parse = _parser(field_type, source)
     return parse(value) if parse and isinstance(value, str) else value
 
@@ -147,7 +147,7 @@ def _replaced(at: int, source: Source) -> TextReader:
 
 
 def _template(template: str, position: Position) -> TextReader:
-    """A text with columns in it; empty when every column in it is empty."""
+    """A reader of a template with columns; empty when all its columns are empty."""
     pieces: list[str | tuple[int, str]] = []
     end = 0
     for found in _PLACEHOLDER.finditer(template):

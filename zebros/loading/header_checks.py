@@ -35,7 +35,7 @@ def check_header(map_: Map, file: CsvFile, used: set[str], available: set[str]) 
 
 
 def _check_unnamed_columns(file: CsvFile) -> None:
-    """Raise BadInput when a column without a name has data; spreadsheets often leave empty ones."""
+    """Raise BadInput when a column without a name has data; spreadsheets often add empty ones."""
     unnamed = [at for at, name in enumerate(file.header) if not name]
     if not unnamed:
         return

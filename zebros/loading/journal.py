@@ -1,8 +1,8 @@
-"""What a load has done so far, on disk: a load that was killed continues and loses no row.
+"""The progress of a load on disk, so that a load that was killed continues and loses no row.
 
 There is one SQLite file per load (file, map, tenant, API). The outcome of a chunk is written in one
-transaction after the API answered. A chunk that was in flight at a kill is sent again: upserts by
-external id can be repeated.
+transaction after the API has answered. A chunk that was in flight at a kill is sent again, because
+upserts by external id can be repeated.
 """
 
 import json
@@ -19,7 +19,7 @@ from zebros.errors import BadInput
 FORMAT = 3
 """The version of the tables; a journal of another version is not read."""
 CHUNK = 100
-"""Rows per chunk: the most items that a batch request takes."""
+"""Rows per chunk: the most items that a batch request may have."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS properties (name TEXT PRIMARY KEY, value TEXT NOT NULL);

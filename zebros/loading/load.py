@@ -1,4 +1,4 @@
-"""Loading a file: its rows in chunks through batch requests, with an outcome for every row."""
+"""Loads a file: sends its rows in chunks by batch requests and records an outcome for every row."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ class Load:
     on_progress: Callable[[Counts], None] = lambda _: None
     pause: Callable[[float], None] = time.sleep
     _allowed: int = 1
-    """The requests allowed at the same time just now."""
+    """The number of concurrent requests that is allowed at present."""
     _counts: Counts = field(default_factory=Counts)
 
     def run(self) -> None:
@@ -88,7 +88,7 @@ class Load:
         self.on_progress(self._counts)
 
     def _record_sent(self, waiting: set[Future[Outcome]]) -> None:
-        """Wait for what was sent and record it; what was not sent is left to the next run."""
+        """Wait for the requests that were sent and record them; the next run sends the others."""
         for future in waiting:
             future.cancel()
         for future in waiting:
@@ -104,7 +104,7 @@ class Load:
             self._counts.rejected += len(rejects)
 
     def _chunks(self, pass_: int) -> Iterator[Chunk]:
-        """The chunks without an outcome. The rows of a chunk depend on the file alone."""
+        """The chunks without an outcome. The rows of a chunk depend only on the file."""
         chunk_of = {row: n // CHUNK for n, row in enumerate(self.journal.deferred())}
         wanted = chunk_of.__contains__ if pass_ == SECOND else lambda _row: True
         chunk, skip = Chunk(pass_, -1), True
@@ -131,7 +131,7 @@ class Load:
 
 
 def next_allowed(now: int, most: int, seconds: float) -> int:
-    """How many requests to allow at the same time after one that took `seconds`.
+    """The number of concurrent requests to allow after one that took `seconds`.
 
     More requests help only while the API keeps up; when it is slow, fewer of them time out.
     """

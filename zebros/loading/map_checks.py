@@ -1,4 +1,4 @@
-"""Checks of a map against the record type it is for, before a row is read."""
+"""Checks whether a map fits its record type, before a row is read."""
 
 import re
 

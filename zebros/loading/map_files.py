@@ -13,7 +13,7 @@ from zebros.loading.rejects_file import REJECT_COLUMNS
 
 
 def read_map(path: Path, record_type: RecordType) -> Map:
-    """Read the map file for a record type. Raises BadInput with the place of what is wrong."""
+    """Read the map file for a record type. Raises BadInput, which names the wrong part."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
@@ -53,7 +53,7 @@ def _described(error: ValidationError) -> str:
 def identity_map(header: tuple[str, ...], record_type: RecordType, file: Path) -> Map:
     """The map of a file whose columns have the names of the fields.
 
-    Money columns hold amount and currency (`12.50 USD`); references hold ids of the CRM.
+    Money columns contain amount and currency (`12.50 USD`), references contain ids of the CRM.
     """
     names = [name for name in header if name and name not in REJECT_COLUMNS]
     unknown = [name for name in names if record_type.type_of(name) is None]

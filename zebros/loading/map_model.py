@@ -115,7 +115,7 @@ class Map(_Strict):
 
 
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:
-    """Join the names of nested tables: TOML reads `external_ids.crm = …` without quotes as one."""
+    """Join the names of nested tables, because TOML reads `external_ids.crm = …` as one."""
     flat: dict[str, Any] = {}
     for name, source in fields.items():
         if name in ("external_ids", "custom_fields", "consent") and isinstance(source, dict):

@@ -74,9 +74,9 @@ class Mapper:
     record_type: RecordType
     file: CsvFile
     folders: tuple[Path, ...]
-    """Where joined files are looked for, in order."""
+    """The folders in which joined files are searched, in order."""
     notes: list[str] = field(default_factory=list)
-    """What to tell the user about the file."""
+    """Notes for the user about the file."""
     _positions: dict[str, int] = field(default_factory=dict)
     _joins: list[tuple[int, JoinedFile]] = field(default_factory=list)
     _cleaners: list[tuple[int, Callable[[str], str]]] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Mapper:
         for name in self.map.joins:
             self._add_join(name, used)
         if not_loaded := check_header(self.map, self.file, used, set(self._positions)):
-            self.notes.append(f"Not loaded, as the map says: {', '.join(not_loaded)}.")
+            self.notes.append(f"Not loaded, according to the map: {', '.join(not_loaded)}.")
         self._cleaners = [
             (self._positions[name], _cleaner(column)) for name, column in self.map.columns.items()
         ]
@@ -215,6 +215,6 @@ class Mapper:
 
 
 def _cleaner(column: Column) -> Callable[[str], str]:
-    """Replaces texts of one column."""
+    """A function that replaces texts of one column."""
     empty, replacements = frozenset(column.empty), column.values
     return lambda text: "" if text in empty else replacements.get(text, text)

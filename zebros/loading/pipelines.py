@@ -1,4 +1,4 @@
-"""The pipeline that a map names: found by its name, or created."""
+"""Finds the pipeline that a map names, or creates it."""
 
 import hashlib
 from typing import Any
@@ -9,7 +9,7 @@ from zebros.loading.map_model import Pipeline
 
 
 def ensure_pipeline(client: Client, pipeline: Pipeline) -> str:
-    """The id of the tenant's pipeline of that name, which is created when there is none.
+    """The id of the tenant's pipeline with that name, which is created if necessary.
 
     Raises BadInput when the existing pipeline lacks a stage of the map.
     """
@@ -27,7 +27,7 @@ def _check(existing: dict[str, Any], pipeline: Pipeline) -> None:
     wrong = [stage.key for stage in pipeline.stages if kinds.get(stage.key) != stage.kind]
     if wrong:
         raise BadInput(
-            f"The CRM has a pipeline {pipeline.name!r}, but not as the map says: "
+            f"The CRM has a pipeline {pipeline.name!r}, but it differs from the map: "
             f"{', '.join(wrong)} is missing or of another kind; it has {', '.join(kinds)}.",
             hint="Give the map's pipeline another name, or use the stages of the existing one.",
         )

@@ -38,7 +38,7 @@ class RecordType:
     singular: str
     fields: dict[str, FieldType]
     named_fields: dict[str, FieldType]
-    """Fields that hold values by name, such as `external_ids.crm`."""
+    """Fields that contain values by name, such as `external_ids.crm`."""
     required: frozenset[str]
 
     @property

@@ -1,4 +1,4 @@
-"""Finding the records that rows refer to: each is looked up once in the API."""
+"""Finds the records to which rows refer; each is looked up once in the API."""
 
 from collections import OrderedDict
 from concurrent.futures import Future
@@ -23,7 +23,7 @@ class Reads(Protocol):
 
 @dataclass(slots=True)
 class References:
-    """The ids of referenced records. Threads may share it: one asks the API, the others wait."""
+    """The ids of referenced records. Threads may share it: one calls the API, the others wait."""
 
     client: Reads
     _ids: "OrderedDict[tuple[str, str, str], Future[str | None]]" = field(
@@ -57,7 +57,7 @@ class References:
         return mine.result()
 
     def forget_missing(self) -> None:
-        """Look up again what was not found: it may have been loaded meanwhile."""
+        """Look up records again that were not found, as they may have been loaded meanwhile."""
         with self._lock:
             for key in [key for key, answer in self._ids.items() if answer.result() is None]:
                 del self._ids[key]
@@ -70,7 +70,7 @@ class References:
         return next((str(item["id"]) for item in page["items"]), None)
 
     def _products_by_key(self) -> dict[tuple[str, str], str]:
-        """All products by code and by name, read once: the API cannot look them up by these."""
+        """All products by code and by name, read once, because the API has no such filters."""
         with self._lock:
             if self._products is None:
                 self._products = {}

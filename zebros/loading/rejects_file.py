@@ -25,7 +25,7 @@ def is_formula(text: str) -> bool:
 
 
 def escape_formula(text: str) -> str:
-    """The text with an apostrophe in front when a spreadsheet would evaluate it.
+    """The text, prefixed with an apostrophe if a spreadsheet would evaluate it.
 
     Text that looks escaped gets one more apostrophe, so that `unescape_formula` is exact.
     """
@@ -70,7 +70,7 @@ def _unusable(path: Path, reason: str) -> BadInput:
 
 
 def _part(path: Path) -> Path:
-    """The file's name until it is complete."""
+    """The temporary name of the file until it is complete."""
     return path.with_name(path.name + ".part")
 
 
@@ -84,7 +84,9 @@ def write(path: Path, header: Sequence[str], rejects: Iterable[Reject]) -> int:
         writer.writerow([*(() if again else REJECT_COLUMNS), *map(escape_formula, header)])
         for reject in rejects:
             raw = reject.raw
-            if again:  # a line that cannot be split into values is one cell, without our columns
+            if (
+                again
+            ):  # a line that cannot be split into values is one cell, without the first two columns
                 own = len(REJECT_COLUMNS)
                 raw = [*map(unescape_formula, raw if len(raw) < own else raw[own:])]
             writer.writerow([reject.row, escape_formula(reject.reason), *map(escape_formula, raw)])

@@ -15,7 +15,7 @@ CREATE TABLE unresolved (row INTEGER, external_id TEXT, reason TEXT, raw TEXT);
 
 
 class SelfReferences:
-    """The rows that are ready, and their references to records that the CRM does not have."""
+    """The rows that are ready, and their references to records that are not in the CRM."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)  # a temporary file
@@ -53,7 +53,7 @@ class SelfReferences:
             return int(found.fetchone()[0])
 
     def rejects(self) -> Iterator[Reject]:
-        """The rows with a required reference to a record that is neither in the CRM nor here."""
+        """The rows with a required reference to a record that is not in the CRM and not here."""
         with closing(
             self._db.execute(
                 "SELECT row, reason, raw FROM unresolved WHERE reason IS NOT NULL "

@@ -1,4 +1,4 @@
-"""Parsing text into values, exactly: what would have to be guessed or rounded is refused.
+"""Parses text into exact values; text that would need guessing or rounding is refused.
 
 Money is parsed by Decimal into minor units, never through a float.
 """
@@ -15,7 +15,7 @@ _PLAIN_AMOUNT = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]+))?")
 _INTEGER = re.compile(r"[+-]?[0-9]+(\.0+)?")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _VARIANTS = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}
-"""Programs write a space or an apostrophe between thousands with several characters."""
+"""The characters that programs use as a space or an apostrophe between thousands."""
 _LONGEST_AMOUNT = 20
 ISO_FORMAT = "%Y-%m-%d"
 TRUE = frozenset({"true", "yes", "y", "1"})
@@ -76,7 +76,7 @@ def minor_units(
     if len(text) > _LONGEST_AMOUNT:  # Decimal rounds beyond 28 digits
         raise InvalidValue(f"{text[:_LONGEST_AMOUNT]!r}… is too large an amount")
     if scale == 1 and decimal == "." and not thousands and (plain := _PLAIN_AMOUNT.fullmatch(text)):
-        # The most common form, whose digits are those of its minor units: three times faster.
+        # The most common form, without a Decimal, which is three times faster.
         whole, fraction = plain.groups("")
         if len(fraction) <= places:
             return _checked_size(int(whole + fraction.ljust(places, "0")), text)
@@ -118,7 +118,7 @@ def money_with_currency(text: str) -> dict[str, int | str]:
 
 
 def integer(text: str) -> int:
-    """A whole number; `12.0`, as spreadsheets write it, is one."""
+    """A whole number; also `12.0`, as spreadsheets write it."""
     if not _INTEGER.fullmatch(text) or len(text) > 18:
         raise InvalidValue(f"{text!r} is not a whole number")
     return int(text.partition(".")[0])

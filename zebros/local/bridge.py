@@ -1,8 +1,8 @@
-"""The platform on the Docker bridge, for functions that `sam local invoke` runs in containers.
+"""Forwards the platform's ports on the Docker bridge, for functions in containers.
 
-A container cannot reach 127.0.0.1 of the machine. `zebros up --bridge` forwards the platform's
-ports from the address of docker0, and from no other one, so that nothing is reachable from
-outside.
+A container of `sam local invoke` cannot reach 127.0.0.1 of the machine. `zebros up --bridge`
+forwards the platform's ports from the address of docker0 only, so that they are not reachable from
+other machines.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def address(interface: str = "docker0") -> str:
 
 
 async def forward(host: str, ports: Sequence[int], to: str = "127.0.0.1") -> None:
-    """Pass connections to `host`:port on to `to`:port, for ever."""
+    """Forward connections from `host`:port to `to`:port until cancelled."""
     servers = [await asyncio.start_server(_to(to, port), host, port) for port in ports]
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
@@ -54,7 +54,7 @@ def _to(host: str, port: int) -> Connected:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes, and then that nothing more will come (the other way stays open)."""
+    """Copy data and then the end of the stream; the other direction stays open."""
     with suppress(OSError):
         while chunk := await reader.read(_CHUNK):
             writer.write(chunk)
@@ -64,7 +64,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Forward until stopped."""
+    """Forward connections until stopped."""
     options = argparse.ArgumentParser(prog="python -m zebros.local.bridge", description=__doc__)
     options.add_argument("--host", required=True, help="The address to listen on.")
     options.add_argument("--port", type=int, action="append", required=True)

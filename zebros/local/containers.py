@@ -1,9 +1,9 @@
-"""The settings with which a function in a container acts on the running platform.
+"""The variables with which a function in a container uses the running platform.
 
 `sam local invoke` reads a function's variables from the template, where they are references to
-resources. `--env-vars FILE` replaces them by what the deployed functions have; addresses on
-127.0.0.1 become those of the Docker bridge. SAM passes on only what the template declares,
-AWS_ENDPOINT_URL included.
+resources. `--env-vars FILE` replaces them by those of the deployed functions; addresses on
+127.0.0.1 become those of the Docker bridge. SAM passes only variables that the template declares,
+including AWS_ENDPOINT_URL.
 """
 
 import json
@@ -14,23 +14,25 @@ from typing import Any
 def write(
     file: Path, functions: dict[str, str], client: Any, reached: dict[str, str]
 ) -> dict[str, dict[str, str]]:
-    """Write the file for `--env-vars`; what it says, by logical id.
+    """Write the file for `--env-vars`; returns its content, by logical id.
 
-    `functions` are deployed names by logical id, `client` is one of Lambda, `reached` maps each
-    address on 127.0.0.1 to the one a container reaches.
+    `functions` are deployed names by logical id, `client` is a Lambda client, `reached` maps each
+    address on 127.0.0.1 to the one for containers.
     """
     endpoint = next(iter(reached.values()))
     found: dict[str, dict[str, str]] = {}
     for logical_id, name in sorted(functions.items()):
         deployed = client.get_function_configuration(FunctionName=name)
         variables = deployed.get("Environment", {}).get("Variables", {})
-        found[logical_id] = {key: _moved(value, reached) for key, value in variables.items()}
+        found[logical_id] = {
+            key: _with_addresses(value, reached) for key, value in variables.items()
+        }
         found[logical_id]["AWS_ENDPOINT_URL"] = endpoint
     file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found
 
 
-def _moved(value: str, reached: dict[str, str]) -> str:
+def _with_addresses(value: str, reached: dict[str, str]) -> str:
     for here, there in reached.items():
         value = value.replace(here, there)
     return value

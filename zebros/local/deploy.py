@@ -1,7 +1,6 @@
-"""`sam build` and `sam deploy`, as anybody would run them, with the endpoint variable set.
+"""Runs `sam build` and `sam deploy` with the endpoint of the local platform.
 
-What was built and deployed is remembered by a fingerprint of its source: a second start that
-finds nothing changed leaves both out.
+A fingerprint of the deployed source is stored; a later start with the same source skips both.
 """
 
 import hashlib
@@ -27,24 +26,30 @@ from zebros.errors import CliError, NotReady
 from zebros.local.home import Home
 
 REGION = "us-east-1"
-_UNSEEN = ("tools/pack_function.py", "docs/openapi.json", "docs/asyncapi.json", "layers/layer.mk")
-"""What the builds read beside their folder: SAM's cache does not know of it."""
-_SOURCES = ("template.yaml", "services", "layers", "statemachines", "infra", *_UNSEEN)
+_OTHER_INPUTS = (
+    "tools/pack_function.py",
+    "docs/openapi.json",
+    "docs/asyncapi.json",
+    "layers/layer.mk",
+)
+"""Files outside the functions' folders that builds read, and that SAM's cache ignores."""
+_SOURCES = ("template.yaml", "services", "layers", "statemachines", "infra", *_OTHER_INPUTS)
 _EVENT = re.compile(r"^(CREATE|UPDATE|DELETE)_(\w+)\s+(AWS::\S+)\s+(\S+)")
 _BUILDING = re.compile(r"^Building (?:codeuri: .* functions: (\w+)|layer '(\w+)')")
 _SETTLED = re.compile(r"(CREATE|UPDATE)_COMPLETE")
 _KEPT_LINES = 60
 
-type Say = Callable[[str], None]
+type Report = Callable[[str], None]
+"""Shows a message to the user."""
 
 
 class NotDeployed(CliError):
-    """The build or the deployment failed; the sentence says which resource and why."""
+    """The build or the deployment failed; the message names the resource and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The CRM's stack, as it is to be on the local platform."""
+    """The CRM's stack on the local platform."""
 
     root: Path
     """The repository."""
@@ -53,23 +58,23 @@ class Stack:
     parameters: dict[str, str]
     name: str = STACK
 
-    def deploy(self, say: Say) -> None:
-        """Have the stack as the source describes it. Raises NotDeployed."""
+    def deploy(self, report: Report) -> None:
+        """Build and deploy the stack if the source has changed. Raises NotDeployed."""
         source = fingerprint(self.root)
         wanted = {"source": source, "parameters": self.parameters}
         before = self._before()
         if before != wanted or self._status() is None:
             if before.get("source") != source or not (self.home.build / "template.yaml").exists():
-                say("Building the functions (sam build)")
-                self._sam("build", *self._build_options(), say=say)
-            say("Deploying the stack (sam deploy)")
-            self._sam("deploy", *self._deploy_options(), say=say)
-            # Only what the platform has on disk may be left out at the next start.
+                report("Building the functions (sam build)")
+                self._sam("build", *self._build_options(), report=report)
+            report("Deploying the stack (sam deploy)")
+            self._sam("deploy", *self._deploy_options(), report=report)
+            # The next start may skip the deployment only if the platform has saved it to disk.
             self._save()
             self.home.deployed.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
 
     def resources(self) -> Resources:
-        """What the deployed stack consists of."""
+        """The resources of the deployed stack."""
         return deployed.read(deployed_client("cloudformation", self.endpoint), self.name)
 
     def outputs(self) -> dict[str, str]:
@@ -78,7 +83,7 @@ class Stack:
         return {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
 
     def _build_options(self) -> list[str]:
-        cache = self.root / ".aws-sam" / f"cache-{fingerprint(self.root, _UNSEEN)[:12]}"
+        cache = self.root / ".aws-sam" / f"cache-{fingerprint(self.root, _OTHER_INPUTS)[:12]}"
         for old in cache.parent.glob("cache-*"):
             if old != cache:
                 shutil.rmtree(old, ignore_errors=True)
@@ -119,7 +124,7 @@ class Stack:
         return stack
 
     def _status(self) -> str | None:
-        """The status of a stack that is complete; None when it is not there or not complete."""
+        """The status of the stack; None when it does not exist or is not complete."""
         from botocore.exceptions import ClientError
 
         try:
@@ -132,8 +137,8 @@ class Stack:
         with suppress(httpx.HTTPError):
             httpx.post(f"{self.endpoint}/_zebros/snapshot", timeout=60.0, trust_env=False)
 
-    def _sam(self, command: str, *options: str, say: Say) -> None:
-        """Run one command of the SAM CLI, telling what it does. Raises NotDeployed."""
+    def _sam(self, command: str, *options: str, report: Report) -> None:
+        """Run a command of the SAM CLI and report its progress. Raises NotDeployed."""
         process = subprocess.Popen(
             [sam(), command, *options],
             cwd=self.root,
@@ -148,10 +153,10 @@ class Stack:
         assert process.stdout is not None
         try:
             with process.stdout:
-                lines = list(told(process.stdout, say))
+                lines = list(report_progress(process.stdout, report))
             code = process.wait()
         except BaseException:
-            # Ctrl-C: make and pip run below sam, and must not outlive us.
+            # After Ctrl-C, end also make and pip, which sam has started.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait()
@@ -164,7 +169,7 @@ class Stack:
             )
 
     def _reasons(self) -> str:
-        """What CloudFormation says went wrong: the resources that failed of themselves."""
+        """The reasons of the resources that failed first, according to CloudFormation."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -183,8 +188,8 @@ class Stack:
         return "; ".join(reversed(failed))
 
 
-def told(lines: Iterable[str], say: Say) -> Iterator[str]:
-    """The lines of the SAM CLI, as they come; what a person wants to know of them is said."""
+def report_progress(lines: Iterable[str], report: Report) -> Iterator[str]:
+    """Yield the output lines of the SAM CLI, and report the progress that they show."""
     done = 0
     for raw in lines:
         line = raw.rstrip()
@@ -192,21 +197,21 @@ def told(lines: Iterable[str], say: Say) -> Iterator[str]:
         if event and event[2] == "COMPLETE":
             done += 1
             if done % 20 == 0:
-                say(f"{done} resources are there")
+                report(f"{done} resources are created")
         elif event and event[2] == "FAILED":
-            say(f"{event[4]} failed")
+            report(f"{event[4]} failed")
         elif building := _BUILDING.match(line):
-            say(f"Building {building[1] or building[2]}")
+            report(f"Building {building[1] or building[2]}")
         elif line.startswith(("Build Failed", "Error:")):
-            say(line)
+            report(line)
         if line:
             yield line
 
 
 def last_line(lines: list[str]) -> str:
-    """The line that says what is wrong: the last one that names an error, else the last one."""
+    """The last line that begins with an error, else the last line."""
     named = [line for line in lines if line.lower().startswith(("error", "build failed"))]
-    return (named or lines or ["it said nothing"])[-1]
+    return (named or lines or ["there was no output"])[-1]
 
 
 def fingerprint(root: Path, sources: tuple[str, ...] = _SOURCES) -> str:
@@ -223,7 +228,7 @@ def fingerprint(root: Path, sources: tuple[str, ...] = _SOURCES) -> str:
 
 
 def environment(endpoint: str) -> dict[str, str]:
-    """Ours, without anything of a real AWS account, and with the platform as the endpoint."""
+    """This environment without settings of a real AWS account, and with the platform's endpoint."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return kept | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -241,7 +246,7 @@ def environment(endpoint: str) -> dict[str, str]:
 
 
 def sam() -> str:
-    """The SAM CLI of our environment, or of the machine. Raises NotReady."""
+    """The path of the SAM CLI: of this Python environment, or on the PATH. Raises NotReady."""
     beside = Path(sys.executable).parent / "sam"
     found = str(beside) if beside.exists() else shutil.which("sam")
     if found is None:
@@ -256,7 +261,7 @@ def deployed_client(service: str, endpoint: str) -> Any:
     """A client of one of the platform's services."""
     from zebros.client import aws
 
-    # A real account's credentials must not be sent to, or be needed by, the local platform.
+    # The local platform neither needs nor may get the credentials of a real account.
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")  # noqa: S106
     os.environ.pop("AWS_PROFILE", None)
     os.environ["AWS_DEFAULT_REGION"] = REGION

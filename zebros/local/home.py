@@ -1,11 +1,11 @@
-"""What the local platform writes down in its folder (`.local/`), and the lock on the folder.
+"""The folder of the local platform (`.local/`): its files and its lock.
 
-data.json       the format of the data in platform/; written before that folder is made
-state.json      where everything is; written when the CRM is deployed, removed by `reset`
-status.json     how far the last start got
-processes.json  pid and start of every process of ours; there while they run, or were killed
-lock            locked by the supervisor as long as it lives
-supervisor.json pid and start of the supervisor that has the lock
+data.json       the format of the data in platform/; written before that folder
+state.json      addresses and resource names; written when the CRM is deployed, removed by `reset`
+status.json     the phase of the last start
+processes.json  pid and start time of the running processes, and after a kill of those that ran
+lock            locked by the running supervisor
+supervisor.json pid and start time of the supervisor that has the lock
 """
 
 import json
@@ -19,13 +19,13 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from zebros.errors import BadInput
-from zebros.local.processes import Known, started_at
+from zebros.local.processes import KnownProcess, started_at
 
 FORMAT = 4
-"""Of what the platform keeps: its snapshots and journals, and the records in them as the functions
-store them. To be raised with whatever can no longer read data that is kept already."""
+"""The format of the stored data: snapshots and journals, with the records that functions store in
+them. Increment it with every change that cannot read existing data."""
 
-_HOLDER = "supervisor.json"
+_SUPERVISOR = "supervisor.json"
 _HOME = "`--home` names the folder where the local platform keeps its state."
 
 
@@ -52,21 +52,21 @@ class Home:
 
     @property
     def build(self) -> Path:
-        """What `sam build` made."""
+        """The output of `sam build`."""
         return self.path / "build"
 
     @property
     def deployed(self) -> Path:
-        """What was deployed last, by the fingerprint of its source."""
+        """The file with the fingerprint of the deployed source."""
         return self.path / "deployed.json"
 
     def check_data(self) -> None:
-        """Raise BadInput for data kept in another format; where there is none, ours begins."""
+        """Raise BadInput for data in another format; without data, write the current format."""
         if not self.platform.exists():
             self._write("data.json", {"format": FORMAT})
         elif self._read("data.json").get("format") != FORMAT:
             raise BadInput(
-                f"The data in {self.path} was kept by another version of the CRM, and this one "
+                f"The data in {self.path} was written by another version of the CRM, and this one "
                 "cannot read it: `zebros reset` deletes it.",
                 hint="To keep it, go back to the version that was started here last.",
             )
@@ -76,29 +76,29 @@ class Home:
         return self._read("state.json")
 
     def write_state(self, state: dict[str, Any]) -> None:
-        """Write state.json; readers see the old one or the new one."""
+        """Write state.json atomically."""
         self._write("state.json", state)
 
-    def processes(self) -> list[Known]:
+    def processes(self) -> list[KnownProcess]:
         """The processes that were started here and may still run."""
-        return [Known(**one) for one in self._read("processes.json").get("processes", [])]
+        return [KnownProcess(**one) for one in self._read("processes.json").get("processes", [])]
 
-    def write_processes(self, processes: Iterable[Known]) -> None:
-        """Write down who runs, before anything can kill us."""
+    def write_processes(self, processes: Iterable[KnownProcess]) -> None:
+        """Record the running processes, so that a later start can stop them after a kill."""
         listed = [{"name": p.name, "pid": p.pid, "started": p.started} for p in processes]
         self._write("processes.json", {"processes": listed})
 
     def status(self) -> dict[str, Any]:
-        """How far the last start got: phase (starting, deploying, ready, stopped, failed), at, pid,
-        the options it was started with, and the error of a failed one."""
+        """The last start: its phase (starting, deploying, ready, stopped, failed), time, pid,
+        options, and the error of a failed one."""
         return self._read("status.json")
 
     def write_status(self, phase: str, **more: Any) -> None:
-        """Write down how far the start of this process is."""
+        """Write the phase of this process's start."""
         self._write("status.json", {"phase": phase, "at": time.time(), "pid": os.getpid(), **more})
 
     def lock(self) -> "Lock | None":
-        """Take the folder; None when a running supervisor has it. Raises BadInput for no folder."""
+        """Lock the folder; None when a running supervisor has it. Raises BadInput."""
         file = FileLock(self.path / "lock", mode=0o600, blocking=False, thread_local=False)
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,15 +107,15 @@ class Home:
             return None
         except OSError as fault:
             raise BadInput(
-                f"{self.path} cannot keep the state of a CRM: {fault.strerror}.", hint=_HOME
+                f"{self.path} cannot store the state of a CRM: {fault.strerror}.", hint=_HOME
             ) from fault
-        self._write(_HOLDER, {"pid": os.getpid(), "started": started_at(os.getpid())})
-        return Lock(file, self.path / _HOLDER)
+        self._write(_SUPERVISOR, {"pid": os.getpid(), "started": started_at(os.getpid())})
+        return Lock(file, self.path / _SUPERVISOR)
 
-    def supervisor(self) -> Known | None:
-        """Who holds the folder; None when nobody does."""
-        holder = self._read(_HOLDER)
-        known = Known("supervisor", **holder) if holder else None
+    def supervisor(self) -> KnownProcess | None:
+        """The running supervisor of the folder, or None."""
+        holder = self._read(_SUPERVISOR)
+        known = KnownProcess("supervisor", **holder) if holder else None
         return known if known and known.alive else None
 
     def _read(self, name: str) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Home:
         except FileNotFoundError:
             return {}
         except NotADirectoryError as fault:
-            raise BadInput(f"{self.path} is no folder.", hint=_HOME) from fault
+            raise BadInput(f"{self.path} is not a folder.", hint=_HOME) from fault
         except (OSError, ValueError) as fault:
             raise BadInput(
                 f"{file} cannot be read: {fault}.",
@@ -142,12 +142,12 @@ class Home:
 
 
 class Lock:
-    """The folder is ours until we release it, or end in whatever way."""
+    """The lock on the folder; the system releases it when the process ends."""
 
     def __init__(self, file: BaseFileLock, holder: Path) -> None:
         self._file, self._holder = file, holder
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._holder.unlink(missing_ok=True)
         self._file.release()

@@ -1,9 +1,9 @@
-"""A small OpenID Connect issuer for the local platform, shaped like Keycloak: a realm is a tenant.
+"""A small OpenID Connect issuer for the local platform, like Keycloak: a realm is a tenant.
 
-Each realm has a signing key of its own, made at first use and readable by its owner alone.
-Tokens are what the CRM's authorizer expects: RS256, `iss` = base + tenant, `aud`, `sub`,
-`name`, `team` and `realm_access.roles`. Demo users sign in with their name as the password;
-nothing here is meant to guard anything but made-up data on 127.0.0.1.
+Each realm has its own signing key, created at first use and readable by its owner only. Tokens are
+as the CRM's authorizer expects them: RS256, `iss` = base + tenant, `aud`, `sub`, `name`, `team` and
+`realm_access.roles`. Demo users sign in with their name as the password, so the issuer protects
+only demo data on 127.0.0.1.
 
 `python -m zebros.local.issuer --port N --home DIR` serves it; `Issuer.mint` makes tokens for tests.
 """
@@ -28,7 +28,7 @@ from zebros.local.users import AUDIENCE, TENANTS, User, user_of
 
 HOST = "127.0.0.1"
 LIFETIME_S = 8 * 3600
-"""A working day: nobody should have to sign in again while trying things out."""
+"""A working day, so that nobody has to sign in again."""
 _REALM = re.compile(r"/realms/(?P<tenant>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?P<rest>/.*)?")
 _TOKENS = "/protocol/openid-connect/token"
 _CERTS = "/protocol/openid-connect/certs"
@@ -38,14 +38,14 @@ _LONGEST_FORM = 10_000
 
 @dataclass(frozen=True)
 class Issuer:
-    """Realms whose keys lie in `home`, and whose names begin with `base` (it ends in a slash)."""
+    """Realms with keys in `home` and issuer URLs that begin with `base` (which ends in a slash)."""
 
     home: Path
     base: str
     tenants: tuple[str, ...] = TENANTS
 
     def realm(self, tenant: str) -> Realm:
-        """A tenant's realm. Raises KeyError for a tenant there is not."""
+        """A tenant's realm. Raises KeyError for an unknown tenant."""
         if tenant not in self.tenants:
             raise KeyError(tenant)
         return realm_at(self.home, tenant)
@@ -60,10 +60,10 @@ class Issuer:
         unsigned: bool = False,
         **claims: Any,
     ) -> str:
-        """A token of this issuer, or a forged one: `claims` replace or, being None, remove.
+        """A token of this issuer, or a forged one; `claims` replace claims, None removes one.
 
-        A negative `lifetime_s` makes an expired token; `foreign_key` signs with a key that is not
-        the realm's under the name of one that is; `unsigned` leaves the signature out (alg none).
+        A negative `lifetime_s` makes an expired token; `foreign_key` signs with another key but the
+        realm's key id; `unsigned` omits the signature (alg none).
         """
         realm = realm_at(self.home, tenant)
         found = user if isinstance(user, User) else user_of(tenant, user)
@@ -100,22 +100,22 @@ class Issuer:
         }
 
     def grant(self, tenant: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        """The answer of the token endpoint (RFC 6749, 4.3 and 4.4)."""
+        """The status and body of the token endpoint (RFC 6749, 4.3 and 4.4)."""
         kind = form.get("grant_type")
         if kind == "password":
             name, secret = form.get("username", ""), form.get("password", "")
         elif kind == "client_credentials":
             name, secret = form.get("client_id", ""), form.get("client_secret", "")
         else:
-            said = "grant_type is password or client_credentials"
-            return 400, {"error": "unsupported_grant_type", "error_description": said}
+            description = "grant_type is password or client_credentials"
+            return 400, {"error": "unsupported_grant_type", "error_description": description}
         try:
             user = user_of(tenant, name)
         except KeyError as fault:
             return 400, {"error": "invalid_grant", "error_description": str(fault.args[0])}
         if secret != user.username:
-            said = f"the password of {name} is {name}"
-            return 400, {"error": "invalid_grant", "error_description": said}
+            description = f"the password of {name} is {name}"
+            return 400, {"error": "invalid_grant", "error_description": description}
         return 200, {
             "access_token": self.mint(tenant, user),
             "token_type": "Bearer",
@@ -133,8 +133,8 @@ class _Server(ThreadingHTTPServer):
         self.issuer = issuer
         self._also = also
 
-    def asked_as(self, host: str) -> Issuer:
-        """The issuer under the address it was reached at: 127.0.0.1, or the Docker bridge's."""
+    def issuer_for(self, host: str) -> Issuer:
+        """The issuer for the host of a request: 127.0.0.1, or the Docker bridge's address."""
         if self._also and host.partition(":")[0] == self._also:
             return replace(self.issuer, base=self.issuer.base.replace(HOST, self._also))
         return self.issuer
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Discovery, keys and a sign of life."""
+        """Discovery, keys and the health check."""
         if self._path() == "/health":
             return self._answer(200, {"pid": os.getpid()})
         tenant, rest = self._realm()
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(200, self._issuer().document(tenant))
         if tenant and rest == _CERTS:
             return self._answer(200, {"keys": [self.server.issuer.realm(tenant).public_key()]})
-        return self._nothing(tenant)
+        return self._not_found(tenant)
 
     def do_POST(self) -> None:
         """Tokens."""
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         form = self.rfile.read(min(length, _LONGEST_FORM)).decode("utf-8", "replace")
         if not tenant or rest != _TOKENS:
-            return self._nothing(tenant)
+            return self._not_found(tenant)
         fields = {name: values[-1] for name, values in parse_qs(form).items()}
         status, document = self._issuer().grant(tenant, fields)
         who = fields.get("username") or fields.get("client_id") or "nobody"
@@ -170,11 +170,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(status, document)
 
     def do_OPTIONS(self) -> None:
-        """CORS preflight: a page on another port may ask for tokens."""
+        """CORS preflight: a page on another port may request tokens."""
         self._answer(204, None)
 
     def _issuer(self) -> Issuer:
-        return self.server.asked_as(self.headers.get("Host") or HOST)
+        return self.server.issuer_for(self.headers.get("Host") or HOST)
 
     def _path(self) -> str:
         return urlsplit(self.path).path
@@ -186,10 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
             return "", ""
         return match["tenant"], match["rest"] or ""
 
-    def _nothing(self, tenant: str) -> None:
+    def _not_found(self, tenant: str) -> None:
         known = ", ".join(self.server.issuer.tenants)
-        said = "Not found" if tenant else f"Realm does not exist; there are {known}"
-        self._answer(404, {"error": said, "error_description": said})
+        message = "Not found" if tenant else f"Realm does not exist; there are {known}"
+        self._answer(404, {"error": message, "error_description": message})
 
     def _answer(self, status: int, document: dict[str, Any] | None) -> None:
         body = json.dumps(document).encode() if document is not None else b""
@@ -203,21 +203,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are no news; tokens are told by do_POST."""
+        """Log nothing for requests; do_POST prints every issued token."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve until stopped."""
+    """Serve the issuer until stopped."""
     options = argparse.ArgumentParser(prog="python -m zebros.local.issuer", description=__doc__)
     options.add_argument("--port", type=int, required=True, help="The port on 127.0.0.1.")
     options.add_argument("--home", type=Path, required=True, help="The folder of its keys.")
-    options.add_argument("--tenants", default=",".join(TENANTS), help="The realms, by commas.")
-    options.add_argument("--also", help="Another address it is reached at (the Docker bridge's).")
+    options.add_argument(
+        "--tenants", default=",".join(TENANTS), help="The realms, separated by commas."
+    )
+    options.add_argument("--also", help="Another address for requests (the Docker bridge's).")
     given = options.parse_args(argv)
     tenants = tuple(name for name in given.tenants.split(",") if name)
     issuer = Issuer(given.home, f"http://{HOST}:{given.port}/realms/", tenants)
     for tenant in tenants:
-        issuer.realm(tenant).public_key()  # the keys are there before anybody asks
+        issuer.realm(tenant).public_key()  # creates the key before the first request
     _Server((HOST, given.port), issuer, given.also).serve_forever()
 
 

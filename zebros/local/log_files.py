@@ -1,4 +1,4 @@
-"""Following the log files of the local platform's parts, as readable lines."""
+"""Follows the log files of the local platform's parts, as readable lines."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ type Show = Callable[[str, str], None]
 
 
 class LogFile:
-    """A log file, read from its present end on."""
+    """A log file that is read from its current end on."""
 
     def __init__(self, part: str, file: Path) -> None:
         self._part, self._file = part, file

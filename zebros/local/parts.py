@@ -1,4 +1,4 @@
-"""The processes that make up the local CRM, and where they say that everything is."""
+"""The processes of the local CRM, and the content of state.json."""
 
 import importlib.util
 import os
@@ -20,35 +20,35 @@ from zebros.local.users import AUDIENCE
 
 _WORKER = "worker"
 _SOCKET_STAGE = "live"
-"""Of the WebSocket API (infra/websocket.yaml)."""
+"""The stage of the WebSocket API (infra/websocket.yaml)."""
 
 
 @dataclass
 class Part:
-    """One process of the CRM: how it is started, and how one knows that it answers."""
+    """One process of the CRM: its command and its health check."""
 
     name: str
     command: list[str]
     environment: dict[str, str]
     health: str | None = None
-    """A URL that answers {"pid": …}: another program at this port must not be taken for ours."""
+    """A URL that returns {"pid": …}, which shows that no other program answers at this port."""
     child: Child | None = None
     restarts: list[float] = field(default_factory=list)
 
 
 class PortTaken(NotReady):
-    """A part could not listen where it should."""
+    """Another program uses the port of a part."""
 
 
 def platform(home: Home, port: int) -> Part:
-    """The cloud on a laptop."""
+    """The local AWS emulator."""
     command = [sys.executable, "-m", "zebros.emulator", "--port", str(port)]
     command += ["--home", str(home.platform)]
     return Part("platform", command, base(), f"http://{HOST}:{port}/_zebros/health")
 
 
 def issuer(home: Home, port: int, tenants: tuple[str, ...], docker: str | None) -> Part:
-    """The issuer of tokens; `docker` is the bridge's address when it is to be known there too."""
+    """The issuer of tokens; `docker` is the Docker bridge's address, if it is used."""
     command = [sys.executable, "-m", "zebros.local.issuer", "--port", str(port)]
     command += ["--home", str(home.issuer), "--tenants", ",".join(tenants)]
     if docker:
@@ -57,7 +57,7 @@ def issuer(home: Home, port: int, tenants: tuple[str, ...], docker: str | None) 
 
 
 def docker_bridge(address: str, *forwarded: int) -> Part:
-    """What makes ports reachable on the Docker bridge."""
+    """The process that forwards ports on the Docker bridge."""
     command = [sys.executable, "-m", "zebros.local.bridge", "--host", address]
     for port in forwarded:
         command += ["--port", str(port)]
@@ -65,17 +65,17 @@ def docker_bridge(address: str, *forwarded: int) -> Part:
 
 
 def worker(state: dict[str, Any]) -> Part:
-    """The report worker, as it runs in a container in the cloud."""
+    """The worker, which runs in a container in AWS."""
     return Part("worker", [sys.executable, "-m", _WORKER], base() | worker_variables(state))
 
 
 def has_worker() -> bool:
-    """Whether the report worker is part of this repository."""
+    """Whether this repository has the worker."""
     return importlib.util.find_spec(_WORKER) is not None
 
 
 def pid_at(url: str) -> int | None:
-    """The process that answers there, by its own account."""
+    """The pid that the health check at this URL returns, or None."""
     with suppress(httpx.HTTPError, ValueError, AttributeError):
         answer = httpx.get(url, timeout=2.0, trust_env=False)
         pid = answer.json().get("pid") if answer.is_success else None
@@ -83,10 +83,10 @@ def pid_at(url: str) -> int | None:
     return None
 
 
-def described(
+def state_document(
     resources: Resources, outputs: dict[str, str], endpoint: str, base: str, root: Path
 ) -> dict[str, Any]:
-    """state.json: where everything is."""
+    """The content of state.json: addresses and resource names."""
     api, socket = resources.find("rest_apis", "Api"), resources.find("socket_apis", "Socket")
     host = endpoint.removeprefix("http://")
     return {
@@ -111,13 +111,13 @@ def described(
 
 
 def base() -> dict[str, str]:
-    """The environment of a part: ours, without anything of a real AWS account."""
+    """The environment of a part: this one without settings of a real AWS account."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return kept | {"PYTHONUNBUFFERED": "1"}
 
 
 def worker_variables(state: dict[str, Any]) -> dict[str, str]:
-    """What the report worker reads: the same variables as in the cloud."""
+    """The worker's variables, the same as in AWS."""
     found = {
         "TABLE_NAME": state["tables"].get("ReportingTable"),
         "BUS_NAME": state["bus"],

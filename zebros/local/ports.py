@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1: the ones asked for, the ones we had, or any that is free."""
+"""Chooses ports on 127.0.0.1: those of the options, those of the last start, or free ones."""
 
 import errno
 import socket
@@ -7,20 +7,20 @@ from zebros.errors import BadInput
 
 HOST = "127.0.0.1"
 _OBSTACLES = {
-    errno.EADDRINUSE: "is taken by another program",
-    errno.EACCES: "is for the system's administrator alone",
+    errno.EADDRINUSE: "is used by another program",
+    errno.EACCES: "may be used only by the system's administrator",
 }
 
 
 def is_free(port: int) -> bool:
-    """Whether a server of ours could listen there."""
+    """Whether a server can listen on this port."""
     return not _obstacle(port)
 
 
 def _obstacle(port: int) -> str:
-    """Why no server of ours could listen there; empty when one could."""
+    """Why a server cannot listen on this port; empty when it can."""
     with socket.socket() as probe:
-        # As the servers do: a connection of the last run that still lingers is no obstacle.
+        # The servers set it too, so lingering connections of the last run do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -31,14 +31,14 @@ def _obstacle(port: int) -> str:
         return ""
 
 
-def any_free() -> int:
-    """A port that nobody has at the moment."""
+def free_port() -> int:
+    """A port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
-def chosen(
+def choose_port(
     what: str,
     option: str,
     wanted: int | None,
@@ -47,20 +47,20 @@ def chosen(
     *,
     other: int | None = None,
 ) -> int:
-    """The port for a part: by option, as last time, the usual one, or any; never the `other` one.
+    """The port for a part: by option, of the last start, the default or a free one; never `other`.
 
-    `what` names the part and `option` the option that chooses, for the sentence of the BadInput
-    that is raised when the port someone asked for cannot be had.
+    Raises BadInput when the port of the option cannot be used; `what` names the part in its
+    message, and `option` the option.
     """
     if wanted:
-        why = "is asked for by another part too" if wanted == other else _obstacle(wanted)
+        why = "is requested for another part too" if wanted == other else _obstacle(wanted)
         if not why:
             return wanted
         raise BadInput(
-            f"Port {wanted} on {HOST}, meant for the {what}, {why}.",
-            hint=f"Choose another one with {option}, or leave {option} out to get a free one.",
+            f"Port {wanted} on {HOST}, for the {what}, {why}.",
+            hint=f"Choose another one with {option}, or omit {option} to get a free one.",
         )
     for port in (before, default):
         if port and port != other and is_free(port):
             return port
-    return any_free()
+    return free_port()

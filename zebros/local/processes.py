@@ -1,7 +1,7 @@
-"""Starting, recognising and stopping processes; never one that we did not start.
+"""Starts, identifies and stops processes, and only those that the local platform started.
 
-A pid alone proves nothing, because numbers are used again: a process is known by its pid and the
-moment it started, in seconds after the machine did, so that a clock that is set changes nothing.
+Pids are reused, so a process is identified by its pid and its start time. That is in seconds since
+boot, so that setting the clock does not change it.
 """
 
 import subprocess
@@ -14,13 +14,13 @@ from pathlib import Path
 import psutil
 
 TERM_S = 10.0
-"""How long a process may take to end when asked, before it is killed."""
+"""Seconds between SIGTERM and SIGKILL."""
 _POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A process by pid and start, as it is written down."""
+class KnownProcess:
+    """A process identified by pid and start time, as in processes.json."""
 
     name: str
     pid: int
@@ -28,11 +28,11 @@ class Known:
 
     @property
     def alive(self) -> bool:
-        """Whether this very process still runs (a zombie does not)."""
+        """Whether the process with this pid and start time still runs (a zombie does not)."""
         return started_at(self.pid) == self.started
 
     def end(self, *, at_once: bool = False) -> None:
-        """Ask it, and only it, to end; or kill it."""
+        """Terminate the process, or with `at_once` kill it."""
         if self.alive:
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(self.pid)
@@ -40,7 +40,7 @@ class Known:
 
 
 class Child:
-    """A process of ours, in a session of its own: a Ctrl-C at the terminal is not meant for it."""
+    """A child process in a separate session, so that Ctrl-C at the terminal does not reach it."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path
@@ -56,7 +56,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.known = Known(name, self._process.pid, started_at(self._process.pid) or 0)
+        self.known = KnownProcess(name, self._process.pid, started_at(self._process.pid) or 0)
 
     @property
     def ended(self) -> str | None:
@@ -67,7 +67,7 @@ class Child:
         return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
     def stop(self, patience_s: float = TERM_S) -> None:
-        """Ask it to end, then end it."""
+        """Terminate it, and kill it if it still runs after `patience_s`."""
         if self._process.poll() is None:
             self._process.terminate()
         try:
@@ -76,8 +76,8 @@ class Child:
             self._process.kill()
             self._process.wait()
 
-    def last_words(self, lines: int = 5) -> str:
-        """The end of its log."""
+    def log_end(self, lines: int = 5) -> str:
+        """The last lines of its log."""
         try:
             text = self.log.read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -86,9 +86,9 @@ class Child:
 
 
 def started_at(pid: int) -> float | None:
-    """Seconds from boot to the start of a process; None when there is none, or only a zombie."""
+    """Seconds from boot to the start of a process; None for a zombie or an unknown pid."""
     try:
-        booted = psutil.boot_time()  # first: psutil counts the start from the last answer
+        booted = psutil.boot_time()  # must be called first: psutil computes the start from it
         process = psutil.Process(pid)
         started = round(process.create_time() - booted, 2)
         return None if process.status() == psutil.STATUS_ZOMBIE else started
@@ -96,8 +96,8 @@ def started_at(pid: int) -> float | None:
         return None
 
 
-def stop(processes: Iterable[Known], patience_s: float = TERM_S) -> None:
-    """Ask processes to end, then end what is left; for those that are no children of ours."""
+def stop(processes: Iterable[KnownProcess], patience_s: float = TERM_S) -> None:
+    """Terminate processes, and kill those that still run after `patience_s`; not for children."""
     left = [one for one in processes if one.alive]
     for one in left:
         one.end()

@@ -58,7 +58,7 @@ class Realm:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
             target.write(content)
         try:
-            os.link(part, file)  # of two processes that create one, the first wins
+            os.link(part, file)  # if two processes create one, the first wins
         except FileExistsError:
             pass
         finally:

@@ -1,7 +1,7 @@
 """Starts the parts of the local CRM, keeps them running, and stops them: platform, issuer, worker.
 
-One supervisor a folder: it holds the folder's lock as long as it lives. It writes down what it
-starts before anything else, so that whoever comes after a kill -9 knows what to clear away.
+Each folder has at most one supervisor, which has the folder's lock. It records the processes that
+it starts, so that the next one can stop them after a kill -9.
 """
 
 import argparse
@@ -28,38 +28,39 @@ HOST = ports.HOST
 ROOT = Path(__file__).resolve().parents[2]
 PLATFORM_PORT, ISSUER_PORT = 4566, 4580
 _START_S = 90.0
-_LOOK_S = 0.3
+_CHECK_S = 0.3
 _ATTEMPTS = 3
-"""Starts with other ports, when the ones that were free no longer are."""
+"""Attempts with other ports, when another program took a port meanwhile."""
 _RESTARTS = 3
 """Restarts of one part within _RESTARTS_WITHIN_S, after which the supervisor gives up."""
 _RESTARTS_WITHIN_S = 60.0
 _ESSENTIAL = ("platform", "issuer")
-"""Without the worker there are no reports, but everything else."""
+"""The parts without which the CRM cannot run; without the worker only reports fail."""
 
 FAILED = "failed:"
-"""How the last words of a detached supervisor begin; status.json says the same to programs."""
+"""The beginning of the last log line of a detached supervisor that failed."""
 
-type Say = Callable[[str], None]
+type Report = Callable[[str], None]
+"""Shows a message to the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What can be chosen at a start."""
+    """The options of a start."""
 
     port: int | None = None
     issuer_port: int | None = None
     bridge: bool = False
     root: Path = ROOT
-    """Where template.yaml is."""
+    """The folder of template.yaml."""
     tenants: tuple[str, ...] = TENANTS
 
 
 class Supervisor:
     """The running CRM of one folder."""
 
-    def __init__(self, home: Home, options: Options, say: Say) -> None:
-        self._home, self._options, self._say = home, options, say
+    def __init__(self, home: Home, options: Options, report: Report) -> None:
+        self._home, self._options, self._report = home, options, report
         self._parts: dict[str, Part] = {}
         self._lock: Lock | None = None
         self._stopping = threading.Event()
@@ -68,11 +69,11 @@ class Supervisor:
         self.state: dict[str, Any] = {}
 
     def start(self) -> dict[str, Any]:
-        """Start everything and deploy the stack; what state.json says. Raises CliError."""
+        """Start all parts, deploy the stack, return the content of state.json. Raises CliError."""
         self._lock = self._home.lock()
         if self._lock is None:
-            raise second_start(self._home)
-        self._clear_away()
+            raise already_running(self._home)
+        self._stop_leftovers()
         self._home.check_data()
         before = self._home.state()
         docker = bridge.address() if self._options.bridge else None
@@ -86,7 +87,7 @@ class Supervisor:
                     self._wait_for(part)
                 break
             except parts.PortTaken:
-                # Between our look and our start somebody else was quicker.
+                # Another program took the port after the check.
                 self._stop_parts()
                 if attempt == _ATTEMPTS - 1:
                     raise
@@ -99,15 +100,15 @@ class Supervisor:
             self._options.root,
             self._home,
             endpoint,
-            # Nobody pays for small files here: reports see what happened two seconds ago.
+            # Small lake files cost nothing here, and reports include events of two seconds ago.
             {"IssuerBase": base, "Audience": AUDIENCE, "LakeFlushSeconds": "2"},
         )
-        stack.deploy(self._say)
+        stack.deploy(self._report)
         resources, outputs = stack.resources(), stack.outputs()
-        self.state = parts.described(resources, outputs, endpoint, base, self._options.root)
+        self.state = parts.state_document(resources, outputs, endpoint, base, self._options.root)
         self.state |= {"port": port, "issuer_port": issuer_port}
         if docker:
-            self.state["bridge"] = self._reached(docker, endpoint, base)
+            self.state["bridge"] = self._write_container_settings(docker, endpoint, base)
         self._home.write_state(self.state)
         if self.state["task_queue"] and parts.has_worker():
             self._start(parts.worker(self.state))
@@ -117,18 +118,18 @@ class Supervisor:
         return self.state
 
     def wait(self) -> None:
-        """Until a part cannot be kept running. Raises what says why."""
-        while not self._stopping.wait(_LOOK_S):
+        """Wait until a part cannot be kept running, and raise the reason; return when stopped."""
+        while not self._stopping.wait(_CHECK_S):
             if self.gave_up is not None:
                 raise self.gave_up
 
     def stop(self, failure: Exception | None = None) -> None:
-        """End every part, the worker first, so that it can put its work back."""
+        """Stop every part, the worker first, so that it can requeue its task."""
         self._stopping.set()
         with self._changing:
             self._stop_parts()
             if self._lock is not None:
-                with suppress(OSError):  # a full disk keeps nobody from ending
+                with suppress(OSError):  # stop even if the disk is full
                     self._home.write_processes([])
                     if failure is None:
                         self._phase("stopped", "")
@@ -138,8 +139,8 @@ class Supervisor:
                 self._lock.release()
                 self._lock = None
 
-    def _reached(self, docker: str, endpoint: str, base: str) -> dict[str, str]:
-        """Where containers find everything, and the file that tells `sam local invoke` so."""
+    def _write_container_settings(self, docker: str, endpoint: str, base: str) -> dict[str, str]:
+        """Write the variables for `sam local invoke`; returns the file and the addresses."""
         file = self._home.path / "sam-env.json"
         there = {"endpoint": endpoint, "issuer_base": base}
         there = {name: url.replace(HOST, docker) for name, url in there.items()}
@@ -150,7 +151,7 @@ class Supervisor:
 
     def _ports(self, before: dict[str, Any]) -> tuple[int, int]:
         given = self._options
-        platform = ports.chosen(
+        platform = ports.choose_port(
             "platform",
             "--port",
             given.port,
@@ -158,7 +159,7 @@ class Supervisor:
             PLATFORM_PORT,
             other=given.issuer_port,
         )
-        issuer = ports.chosen(
+        issuer = ports.choose_port(
             "issuer",
             "--issuer-port",
             given.issuer_port,
@@ -168,12 +169,14 @@ class Supervisor:
         )
         return platform, issuer
 
-    def _clear_away(self) -> None:
-        """End what a killed supervisor has left running."""
+    def _stop_leftovers(self) -> None:
+        """Stop processes that a killed supervisor has left running."""
         left = [one for one in self._home.processes() if one.alive]
         if left:
             names = ", ".join(one.name for one in left)
-            self._say(f"The last run was cut off: stopping what it left behind ({names})")
+            self._report(
+                f"The last run was killed; stopping the processes it left running ({names})"
+            )
             stop(left)
         self._home.write_processes([])
 
@@ -200,14 +203,14 @@ class Supervisor:
             self._home.write_state(self.state)
 
     def _wait_for(self, part: Part) -> None:
-        """Until a part answers. Raises NotReady with its last words when it does not."""
+        """Wait until a part answers. Raises NotReady with the end of its log."""
         assert part.child is not None
         ends = time.monotonic() + _START_S
         while time.monotonic() < ends:
             if part.child.ended:
-                words = part.child.last_words() or "It said nothing."
-                kind = parts.PortTaken if "in use" in words else NotReady
-                raise kind(f"The {part.name} {part.child.ended} while starting.", hint=words)
+                output = part.child.log_end() or "It printed nothing."
+                kind = parts.PortTaken if "in use" in output else NotReady
+                raise kind(f"The {part.name} {part.child.ended} while starting.", hint=output)
             if part.health is None or parts.pid_at(part.health) == part.child.known.pid:
                 return
             time.sleep(0.1)
@@ -217,8 +220,8 @@ class Supervisor:
         )
 
     def _watch(self) -> None:
-        """Start again what ended by itself; give up on what keeps ending."""
-        while not self._stopping.wait(_LOOK_S):
+        """Restart parts that ended; give up after too many restarts."""
+        while not self._stopping.wait(_CHECK_S):
             for part in list(self._parts.values()):
                 if part.child is not None and (how := part.child.ended):
                     try:
@@ -232,31 +235,31 @@ class Supervisor:
         part.restarts = [at for at in part.restarts if now - at < _RESTARTS_WITHIN_S]
         assert part.child is not None
         if len(part.restarts) >= _RESTARTS:
-            trouble = NotReady(
+            failure = NotReady(
                 f"The {part.name} {how} again and again.",
-                hint=part.child.last_words() or f"Its log is {part.child.log}.",
+                hint=part.child.log_end() or f"Its log is {part.child.log}.",
             )
             if part.name in _ESSENTIAL:
-                raise trouble
+                raise failure
             self._parts.pop(part.name)
-            self._say(f"{trouble.message} The CRM runs on without it; see {part.child.log}")
+            self._report(f"{failure.message} The CRM runs on without it; see {part.child.log}")
             return
         part.restarts.append(now)
-        kept = " with its saved state" if part.name == "platform" else ""
-        self._say(f"The {part.name} {how}; starting it again{kept}")
+        state = " with its saved state" if part.name == "platform" else ""
+        self._report(f"The {part.name} {how}; starting it again{state}")
         self._start(part)
         if not self._stopping.is_set():
             self._wait_for(part)
 
-    def _phase(self, phase: str, sentence: str) -> None:
-        """Tell people, and other processes, how far things are."""
-        self._home.write_status(phase, options=plain(self._options))
-        if sentence:
-            self._say(sentence)
+    def _phase(self, phase: str, message: str) -> None:
+        """Write the phase to status.json and, if there is a message, report it."""
+        self._home.write_status(phase, options=options_as_json(self._options))
+        if message:
+            self._report(message)
 
 
-def second_start(home: Home) -> CliError:
-    """The sentence for whoever starts a platform that runs."""
+def already_running(home: Home) -> CliError:
+    """The error of a second start."""
     holder = home.supervisor()
     who = f" (process {holder.pid})" if holder else ""
     api = home.state().get("api")
@@ -267,13 +270,13 @@ def second_start(home: Home) -> CliError:
     )
 
 
-def plain(options: Options) -> dict[str, Any]:
-    """The options as JSON holds them."""
+def options_as_json(options: Options) -> dict[str, Any]:
+    """The options as a JSON document."""
     return {**asdict(options), "root": str(options.root)}
 
 
-def obey_signals() -> None:
-    """TERM and HUP end us as Ctrl-C does."""
+def stop_on_signals() -> None:
+    """Handle SIGTERM and SIGHUP like Ctrl-C."""
 
     def interrupted(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
@@ -283,13 +286,13 @@ def obey_signals() -> None:
 
 
 def ignore_signals() -> None:
-    """While stopping: a second Ctrl-C must not leave half of it running."""
+    """Ignore signals while stopping, so that a second Ctrl-C leaves no part running."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m zebros.local.supervisor`: what `zebros up --detach` leaves behind."""
+    """`python -m zebros.local.supervisor`: the background process of `zebros up --detach`."""
     arguments = argparse.ArgumentParser(
         prog="python -m zebros.local.supervisor", description=__doc__
     )
@@ -301,8 +304,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         **{**chosen, "root": Path(chosen["root"]), "tenants": tuple(chosen["tenants"])}
     )
     home = Home(given.home)
-    supervisor = Supervisor(home, options, lambda sentence: print(sentence, flush=True))
-    obey_signals()
+    supervisor = Supervisor(home, options, lambda message: print(message, flush=True))
+    stop_on_signals()
     failure: CliError | None = None
     try:
         supervisor.start()
@@ -311,7 +314,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         pass
     except Exception as fault:
         failure = as_cli_error(fault, home.path)
-    finally:  # whatever it was, nothing is left running
+    finally:  # no process is left running
         ignore_signals()
         supervisor.stop(failure)
     if failure is not None:

@@ -58,7 +58,7 @@ def users(tenant: str) -> dict[str, User]:
 
 
 def user_of(tenant: str, name: str) -> User:
-    """A demo user. Raises KeyError, listing the users, when there is none of this name."""
+    """A demo user by name. Raises KeyError, which lists the users."""
     found = users(tenant)
     if name not in found:
         names = ", ".join(found)

@@ -76,7 +76,7 @@ def _parsed(message: str) -> dict[str, Any] | None:
 
 
 def _time(fields: dict[str, Any], received_ms: int) -> datetime:
-    """When the line was written, else when the log service received it."""
+    """The time in the line, else the time when the log service received it."""
     try:
         at = datetime.fromisoformat(str(fields.get("timestamp")))
     except ValueError:

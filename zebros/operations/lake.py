@@ -13,7 +13,7 @@ from zebros.contract import contract
 from zebros.operations.outbox import Envelope
 
 _MARGIN = timedelta(days=2)
-"""Searched before a record's creation: files are named by the day of their events."""
+"""How long before a record's creation files are searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class LakeFile:
 
     key: str
     written_at: datetime
-    """In whole seconds."""
+    """The time in whole seconds."""
 
 
 def events_of(
@@ -75,7 +75,7 @@ def file_of(deployment: Deployment, event: Envelope) -> LakeFile | None:
     at = datetime.fromisoformat(event["time"])
     day = f"/date={at.astimezone(UTC):%Y-%m-%d}/"
     for file in files(deployment, event["tenantid"], context, at - timedelta(days=1)):
-        # A file that was written before the event cannot have it.
+        # A file that was written before the event cannot contain it.
         if day not in file.key or file.written_at < at - timedelta(seconds=1):
             continue
         if any(found["id"] == event["id"] for found in read(deployment, file.key)):

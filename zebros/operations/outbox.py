@@ -12,7 +12,7 @@ from zebros.errors import BadInput
 Envelope = dict[str, Any]
 """An event: a CloudEvents envelope."""
 Item = dict[str, dict[str, Any]]
-"""An item as DynamoDB's API has it: `{"sk": {"S": "…"}}`."""
+"""An item in the format of DynamoDB's API: `{"sk": {"S": "…"}}`."""
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _WINDOW = -13

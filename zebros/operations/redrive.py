@@ -1,4 +1,4 @@
-"""Redriving dead letter queues: their messages are sent to the source queue again."""
+"""Redrives dead-letter queues: sends their messages to the source queue again."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ from zebros.operations.resend import resend_dead_letters
 
 _SUFFIX = "DeadLetters"
 _UNSUPPORTED = ("InvalidAction", "UnsupportedOperation", "UnknownOperation", "NotImplemented")
-"""How platforms without message move tasks refuse one."""
+"""The error codes of platforms without message move tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
-    """A dead letter queue and its source."""
+    """A dead-letter queue and its source."""
 
     name: str
     """`ReportingLake` for ReportingLakeDeadLetters."""
@@ -30,7 +30,7 @@ class DeadLetterQueue:
 
 
 def dead_letter_queues(deployment: Deployment) -> list[DeadLetterQueue]:
-    """Every dead letter queue of the stack, by name."""
+    """Every dead-letter queue of the stack, by name."""
     sqs = deployment.aws("sqs")
     queues = deployment.resources.queues
     found = []
@@ -49,7 +49,7 @@ def find_queue(queues: list[DeadLetterQueue], name: str) -> DeadLetterQueue:
         if queue.name == short:
             return queue
     known = ", ".join(queue.name for queue in queues) or "none"
-    raise BadInput(f"The stack has no dead letter queue {name}.", hint=f"There are: {known}.")
+    raise BadInput(f"The stack has no dead-letter queue {name}.", hint=f"There are: {known}.")
 
 
 def redrive(
@@ -57,16 +57,16 @@ def redrive(
 ) -> Iterator[int]:
     """Redrive a queue; yields the number of messages so far (for a relay: of events).
 
-    Uses a message move task of SQS. A platform without them gets the messages one by one: each is
-    sent before it is deleted, so none is lost, and consumers ignore one that comes twice.
+    Uses a message move task of SQS. On a platform without them the messages are moved one by one:
+    each is sent before it is deleted, so none is lost, and consumers ignore duplicates.
     """
     if queue.source_url is None:
         yield from resend_dead_letters(deployment, queue.name, queue.url, pause)
         return
     sqs = deployment.aws("sqs")
     try:
-        # The destination is explicit: SQS only knows that of messages that it moved here itself,
-        # not of those that a rule could not deliver.
+        # The destination is explicit, because SQS knows the source only of messages that it moved
+        # itself, not of those that a rule could not deliver.
         task = sqs.start_message_move_task(
             SourceArn=_arn(sqs, queue.url), DestinationArn=_arn(sqs, queue.source_url)
         )["TaskHandle"]
@@ -91,7 +91,7 @@ def redrive(
 
 
 def _move_one_by_one(sqs: Any, queue: DeadLetterQueue, target: str) -> Iterator[int]:
-    """Move as many messages as there were; one that fails again is not moved twice."""
+    """Move as many messages as there were at the start, so that none is moved twice."""
     moved = 0
     while moved < max(queue.depth, 1):
         messages = sqs.receive_message(

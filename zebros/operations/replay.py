@@ -1,4 +1,4 @@
-"""Replaying archived events on the event bus."""
+"""Replays archived events on the event bus."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,9 +22,9 @@ class ReplayProgress:
 
     name: str
     state: str
-    """As EventBridge has it, such as RUNNING."""
+    """The state of EventBridge, such as RUNNING."""
     share: float | None
-    """0 to 1 of the period; None when the platform does not report it."""
+    """The replayed part of the period, 0 to 1; None when the platform does not report it."""
 
 
 def replay(
@@ -86,7 +86,7 @@ def _rule_arn(deployment: Deployment, consumer: str) -> str:
 def _archive_arn(archive: dict[str, Any]) -> str:
     if "ArchiveArn" in archive:
         return str(archive["ArchiveArn"])
-    # The local platform leaves it out. It differs from the bus's ARN in the last part only.
+    # The local platform omits it. It differs from the bus's ARN only in the last part.
     return f"{archive['EventSourceArn'].rpartition(':')[0]}:archive/{archive['ArchiveName']}"
 
 

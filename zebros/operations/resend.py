@@ -1,4 +1,4 @@
-"""Invoking a relay again: for the records of its dead letter messages, or for a record's outbox.
+"""Invokes a relay again: for the records of its dead-letter messages, or for a record's outbox.
 
 The relay publishes every event that it is invoked with. An event may be published twice; consumers
 ignore the second one.
@@ -23,7 +23,7 @@ _VISIBILITY_TIMEOUT_S = 60
 def resend_dead_letters(
     deployment: Deployment, relay: str, url: str, pause: Callable[[float], None] = time.sleep
 ) -> Iterator[int]:
-    """Resend the events of a relay's dead letter messages; yields their number so far.
+    """Resend the events of a relay's dead-letter messages; yields their number so far.
 
     A message is deleted when all its events were published. Raises CliError for a message that
     cannot be processed; it stays in the queue.
@@ -44,7 +44,7 @@ def resend_dead_letters(
             batch_info = json.loads(messages[0]["Body"])["DDBStreamBatchInfo"]
         except (ValueError, KeyError, TypeError) as error:
             raise CliError(
-                f"A dead letter message of {relay} has no DDBStreamBatchInfo."
+                f"A dead-letter message of {relay} has no DDBStreamBatchInfo."
             ) from error
         records = [
             record
@@ -83,7 +83,7 @@ def resend_outbox(
 
 
 def _stream_record(entry: Item) -> dict[str, Any]:
-    """The record in a table's stream that the insertion of an outbox entry caused."""
+    """The stream record that the insertion of an outbox entry causes."""
     image = {name: entry[name] for name in ("pk", "sk", "detail")}
     change = {
         "SequenceNumber": entry["sk"]["S"].removeprefix("EVENT#"),

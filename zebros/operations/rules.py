@@ -9,8 +9,8 @@ from zebros.client.connection import Deployment
 def rules(deployment: Deployment) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every rule with the name of its consumer.
 
-    A rule of the stack has the logical id of its function (`ActivitiesEvents`); a rule that someone
-    else made, such as a partner, has its own name.
+    The name of a rule of the stack is the logical id of its function (`ActivitiesEvents`); other
+    rules, such as a partner's, have their own names.
     """
     consumers = {
         name: logical_id.removesuffix("Rule")

@@ -1,6 +1,6 @@
-"""Reading a range of a table's stream that a function failed to process.
+"""Reads a range of a table's stream that a function failed to process.
 
-Lambda sends the range as `DDBStreamBatchInfo` to the function's dead letter queue
+Lambda sends the range as `DDBStreamBatchInfo` to the function's dead-letter queue
 (https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html). A stream keeps its
 records for a day.
 """
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from zebros.errors import CliError
 
 _MAX_EMPTY_PAGES = 100
-"""Pages without records that are read in a row; an empty page is not the end."""
+"""The most consecutive pages without records; an empty page is not the end."""
 _PAUSE_S = 0.2
 _EXPIRED = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
 
@@ -34,7 +34,7 @@ def read_range(
             raise
         reason = error.response["Error"].get("Message", str(error))
         raise CliError(
-            f"The stream no longer has the records of a dead letter message of {owner}: {reason}",
+            f"The stream no longer has the records of a dead-letter message of {owner}: {reason}",
             hint="A stream keeps records for a day, so the message stays in its queue. Consumers "
             "report missing events (StreamGapDetected); `zebros events resend RECORD` sends those "
             "of the last week.",
@@ -65,7 +65,7 @@ def _records(
         if empty:
             pause(_PAUSE_S)
     raise CliError(
-        f"The stream did not return all records of a dead letter message of {owner}.",
+        f"The stream did not return all records of a dead-letter message of {owner}.",
         hint="The message stays in its queue: run the command again in a minute.",
     )
 

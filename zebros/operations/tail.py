@@ -1,4 +1,4 @@
-"""Following events: with a temporary queue and rule on the event bus."""
+"""Follows events with a temporary queue and rule on the event bus."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _LONG_POLL_S = 1
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events to follow; an empty attribute matches all."""
+    """The events to follow; an empty attribute matches all."""
 
     tenant: str | None = None
     types: Sequence[str] = ()
@@ -28,7 +28,7 @@ class Filter:
     subjects: Sequence[str] = ()
     """`opportunity/<id>`."""
     live_only: bool = False
-    """Leave out replayed events."""
+    """Whether to omit replayed events."""
 
     def pattern(self) -> dict[str, Any]:
         """The filter as an EventBridge event pattern."""

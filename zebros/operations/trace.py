@@ -1,7 +1,7 @@
-"""What became of an event: request, state, event bus, consumers, notifications, event lake.
+"""The path of an event: request, state, event bus, consumers, notifications, event lake.
 
-Nothing is stored for this: the outbox, the logs of the functions, the rules on the bus and the lake
-all have the event's id.
+It is found by the event's id in the outbox, the functions' logs, the rules on the bus and the lake;
+nothing is stored for it.
 """
 
 import json
@@ -20,7 +20,7 @@ from zebros.operations.record_events import events_of_record
 from zebros.operations.rules import rules
 
 _BEFORE = timedelta(minutes=1)
-"""How far before the event logs are searched."""
+"""How long before the event logs are searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _request(deployment: Deployment, event: Envelope) -> Iterator[Step]:
 
 
 def _commit(deployment: Deployment, event: Envelope) -> Iterator[Step]:
-    """State and event, which were written in one transaction."""
+    """The state and the event, which were written in one transaction."""
     location = contract().records.get(event["subject"].partition("/")[0])
     table = location.table if location else ""
     name = deployment.resources.tables.get(table, table)
@@ -132,14 +132,14 @@ def _changed(event: Envelope) -> str:
 
 
 def _bus(deployment: Deployment, event: Envelope) -> Iterator[Step]:
-    """When a relay published the event."""
+    """The publication of the event by a relay."""
     for line in function_logs.find(deployment, event["id"], _time(event) - _BEFORE, "Relay"):
         if line.fields.get("level") == "INFO":
             yield _step(event, line.at, "bus", f"published by {line.function}")
 
 
 def _consumers(deployment: Deployment, event: Envelope) -> Iterator[Step]:
-    """What each consumer did with the event, and where else the rules send it."""
+    """The event's result in each consumer, and the other targets of the rules."""
     since = _time(event) - _BEFORE
     logged: set[str] = set()
     for line in function_logs.find(deployment, event["id"], since, "Events", "Lake"):
@@ -182,7 +182,7 @@ def _matching_rules(deployment: Deployment, event: Envelope) -> dict[str, str]:
             targets = events.list_targets_by_rule(Rule=rule["Name"], EventBusName=bus)["Targets"]
         except ClientError:
             continue  # the platform cannot test patterns; the other steps are complete
-        # The rule of the archive has no target of ours.
+        # The rule of the archive has no function or queue as its target.
         if test["Result"] and targets:
             found[consumer] = str(targets[0]["Arn"])
     return found
@@ -214,5 +214,5 @@ def _lake(deployment: Deployment, event: Envelope) -> Iterator[Step]:
     if file is None:
         yield _step(event, None, "lake", "not in a file yet")
         return
-    # S3 has whole seconds: the file must not seem older than its event.
+    # S3's times are whole seconds, and the file must not seem older than its event.
     yield _step(event, max(file.written_at, _time(event)), "lake", file.key)

@@ -1,11 +1,11 @@
-"""The timeline: every event about a record, on its own timeline and on those of related records."""
+"""The timeline projection: adds events to the timelines of their record and of related records."""
 
 from datetime import datetime
 
 from activities.bootstrap import table
 from activities.events import StreamGapDetected
 from activities.incoming import EventData
-from activities.model import sentence
+from activities.model import timeline_text
 from activities.repository import TimelineEntry, timeline_item
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.positions import Memory
@@ -17,13 +17,13 @@ RECORD_TYPES = tuple(one.name for one in record_types().values() if one.has_time
 
 
 def add_entries(event: CloudEvent, _memory: Memory) -> list[Action]:
-    """One entry for each record the event concerns."""
+    """One entry for the event's own record and one for each related record."""
     data = EventData.model_validate(event.data)
     current = data.current
     entry = TimelineEntry(
         at=datetime.fromisoformat(event.time),
         type=event.type,
-        text=sentence(event.subject_type, event.type, data),
+        text=timeline_text(event.subject_type, event.type, data),
         actor=event.actor,
         subject=event.subject,
         sequence=event.sequence,

@@ -24,7 +24,7 @@ class TaskListStatus(StrEnum):
 
 
 class TaskQuery(ListQuery):
-    """Whose tasks (default: yours), open or closed, due when."""
+    """Filters: the assignee (default: the caller), open or closed, and a period of due dates."""
 
     assignee_id: UserId | None = None
     status: TaskListStatus = TaskListStatus.OPEN

@@ -1,4 +1,4 @@
-"""The account as it is published, and its events: the source of their schemas."""
+"""The events of accounts and the state they carry; the source of their schemas."""
 
 from enum import StrEnum
 
@@ -33,9 +33,9 @@ class AccountFields(Fields):
     employees: int | None = Field(None, strict=True, ge=0, le=10_000_000)
     annual_revenue: Money | None = None
     founded_year: int | None = Field(
-        None, strict=True, ge=1000, le=9999, description="Next year at the latest."
+        None, strict=True, ge=1000, le=9999, description="At most next year."
     )
-    parent_account_id: Id | None = Field(None, description="The company it belongs to.")
+    parent_account_id: Id | None = Field(None, description="The parent company's account.")
 
 
 class AccountState(Snapshot, AccountFields):

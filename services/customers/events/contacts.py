@@ -1,4 +1,4 @@
-"""The contact as it is published, and its events: the source of their schemas."""
+"""The events of contacts and the state they carry; the source of their schemas."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from kernel.domain.ids import Id
 
 
 def _without_repetitions(values: list[str]) -> list[str]:
-    """`Ann@example.com` and `ann@example.com`, already in lower case here, are one address."""
+    """Each value once; addresses are in lower case already, so case makes no difference."""
     return list(dict.fromkeys(values))
 
 

@@ -1,4 +1,4 @@
-"""What accounts are and what may happen to them. No AWS, no clock, no I/O."""
+"""The account aggregate: its rules and transitions. No AWS, no clock, no I/O."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ from kernel.domain.errors import Invalid
 from kernel.domain.events import DomainEvent
 
 MAX_ANCESTORS = 10
-"""The longest chain of parents of an account, and so the most that a change of parent reads."""
+"""The longest chain of parent accounts; a change of parent reads at most this many."""
 
 
 class Account(AccountState, Archivable):
@@ -57,11 +57,11 @@ def ensure_valid_parents(account_id: str, parents: Sequence[Account]) -> None:
     """Raise Invalid unless `parents` (nearest first) may be the parents of an account."""
     if any(parent.id == account_id for parent in parents):
         raise Invalid.field(
-            "parent_account_id", "an account cannot be above itself: that one is below this one"
+            "parent_account_id", "that account has this one among its own parent accounts"
         )
     if len(parents) > MAX_ANCESTORS:
         raise Invalid.field(
-            "parent_account_id", f"there may be {MAX_ANCESTORS} accounts above one, not more"
+            "parent_account_id", f"an account may have at most {MAX_ANCESTORS} accounts above it"
         )
 
 

@@ -1,4 +1,4 @@
-"""What contacts are and what may happen to them. No AWS, no clock, no I/O."""
+"""The contact aggregate: its rules and transitions. No AWS, no clock, no I/O."""
 
 from datetime import datetime
 from typing import ClassVar

@@ -16,10 +16,10 @@ class AccountRepository(CustomerRecords[Account]):
         )
 
     def unchanged(self, account: Account) -> Check:
-        """The condition that an account is still as it was read."""
+        """The transaction condition that an account still has the version that was read."""
         return Check(
             self.key(account.tenant_id, account.id),
             "STATE",
-            Busy("Someone changed an account above this one meanwhile; send the request again."),
+            Busy("Someone changed a parent account meanwhile; send the request again."),
             version=account.version,
         )

@@ -1,7 +1,6 @@
 """Contacts in DynamoDB: keys and mapping, nothing else.
 
-Index keys besides those of records.py, with the tenant in front; a contact's name is last name
-first:
+Index keys besides those of records.py, prefixed with the tenant; names begin with the last name:
   gsi3  ACCOUNT#<account>  <contact id>   an account's contacts, newest first
 """
 

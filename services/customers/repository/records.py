@@ -1,12 +1,11 @@
 """The index keys that accounts and contacts have in common.
 
-Each has the tenant in front; an archived record has none, so that no list shows it:
+Each is prefixed with the tenant; an archived record has no index keys, so no list shows it:
   gsi1  OWNER#<owner>      <id>                     a user's records, newest first
   gsi2  NAME#<first char>  <folded name>#<id>       by name
-Names are folded (no case, no accents), so that `emi` finds Émile. The partition of names is split
-by the folded name's first character, which every prefix has: one partition for all names of a
-tenant would take every write and every look-up of that tenant, and DynamoDB writes 1,000 units a
-second to a partition.
+Names are folded (no case, no accents), so that `emi` finds Émile. A tenant's names have one
+partition per first character: a single one would take every write and look-up of the tenant, and
+DynamoDB limits a partition to 1,000 write units a second.
 """
 
 from customers.model.accounts import Account

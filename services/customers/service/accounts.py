@@ -31,7 +31,7 @@ class AccountService:
         self._accounts, self._now = accounts, now
 
     def create(self, unit: UnitOfWork, fields: AccountFields) -> Account:
-        """Create an account; it belongs to the caller unless another owner is named."""
+        """Create an account; the default owner is the caller."""
         unit.principal.require(Level.WRITE, CUSTOMERS)
         account_id = new_id()
         self._parents(unit.tenant_id, account_id, fields.parent_account_id)
@@ -101,15 +101,15 @@ class AccountService:
         parents: list[Account] = []
         if fields.parent_account_id != before.parent_account_id:
             parents = self._parents(unit.tenant_id, before.id, fields.parent_account_id)
-        # Two accounts put below each other at the same time would make a loop that neither request
-        # sees: the accounts above must still be what they were when this was decided.
+        # Two concurrent requests could each make the other's account a parent, and neither would
+        # see the loop; so the transaction checks that the accounts above are unchanged.
         unchanged = [self._accounts.unchanged(parent) for parent in parents]
         return self._accounts.save(unit, before, before.update(fields, self._now()), *unchanged)
 
     def _parents(self, tenant_id: str, account_id: str, parent_id: str | None) -> list[Account]:
-        """The accounts above an account that is put below `parent_id`, read consistently.
+        """The accounts above an account whose parent is to be `parent_id`, read consistently.
 
-        Raises Invalid when the first does not exist, or they may not be the account's parents.
+        Raises Invalid when the parent does not exist or these accounts may not be above this one.
         """
         parents: list[Account] = []
         next_id = parent_id

@@ -30,7 +30,7 @@ class ContactService:
         self._contacts, self._accounts, self._now = contacts, accounts, now
 
     def create(self, unit: UnitOfWork, fields: ContactFields) -> Contact:
-        """Create a contact; it belongs to the caller unless another owner is named."""
+        """Create a contact; the default owner is the caller."""
         unit.principal.require(Level.WRITE, CUSTOMERS)
         self._check_account(unit.tenant_id, fields.account_id)
         fields = with_owner(fields, unit.principal)

@@ -1,4 +1,4 @@
-"""The prefix of a name, as lists are asked for it."""
+"""The filter `name_prefix` of lists."""
 
 from kernel.domain.errors import Invalid
 from kernel.domain.folding import fold

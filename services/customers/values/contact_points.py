@@ -1,11 +1,10 @@
-"""E-mail addresses, telephone numbers and websites, checked conservatively and in one form.
+"""E-mail addresses, telephone numbers and websites: strict checks and one canonical form.
 
-Every check is one regular expression that the published schema repeats, so that what a schema
-allows is what we take. The checks are syntactic: they refuse what cannot be right, and do not ask
-a mail server or a name server. Everything is ASCII; an international host is written in its xn--
-form (RFC 5891), which is what DNS sees anyway. Addresses with non-ASCII local parts (RFC 6531),
-quoted local parts and IP addresses as hosts are refused: hardly anyone has one, and most of those
-that turn up are typing mistakes.
+Every check is one regular expression that the published schema repeats, so the schema and the code
+accept the same values. The checks are syntactic; no mail server or name server is asked. Everything
+is ASCII; an international host is written in its xn-- form (RFC 5891), as in DNS. Addresses with
+non-ASCII local parts (RFC 6531), quoted local parts and IP addresses as hosts are refused: they are
+rare, and most of them are typing mistakes.
 """
 
 import re
@@ -16,11 +15,11 @@ from pydantic_core import PydanticCustomError
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-# The last label has a letter first (RFC 3696, section 2), so an IPv4 address is no host name.
+# The last label begins with A to Z (RFC 3696, section 2), so an IPv4 address is no host name.
 _HOST = rf"(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])"
 
 EMAIL = rf"^\s*{_ATOM}(?:\.{_ATOM})*@{_HOST}\s*$"
-# People write and paste spaces, dots, parentheses and all sorts of dashes between the digits.
+# People write spaces, dots, parentheses and several kinds of dashes between the digits.
 _SEPARATOR = r"[\s().\u2010-\u2015-]"
 _GAP = rf"{_SEPARATOR}{{0,3}}"
 PHONE = rf"^(?![\s\S]*\(0\)){_GAP}\+{_GAP}[1-9](?:{_GAP}[0-9]){{7,14}}{_GAP}$"
@@ -35,10 +34,10 @@ _SEPARATORS = re.compile(_SEPARATOR)
 
 
 def email(text: str) -> str:
-    """`Ann@Example.com ` as `ann@example.com`; ValueError says what an address looks like.
+    """The canonical form of an address: `Ann@Example.com ` is `ann@example.com`. Raises ValueError.
 
-    Upper and lower case are the same: no mail host of note does, and people would be in
-    twice (RFC 5321, section 2.4, would allow it before the @).
+    Case is ignored: mail hosts ignore it in practice, although RFC 5321, section 2.4, lets them
+    distinguish it before the @; otherwise one person would have two contacts.
     """
     address = text.strip()
     local = address.rpartition("@")[0]
@@ -52,7 +51,7 @@ def email(text: str) -> str:
 
 
 def phone(text: str) -> str:
-    """`+1 (415) 555-0100` as `+14155550100` (ITU-T E.164); ValueError says what would be right.
+    """The E.164 form of a number: `+1 (415) 555-0100` is `+14155550100`. Raises ValueError.
 
     `(0)` is refused: whether its digit is dialled depends on the country.
     """
@@ -67,7 +66,7 @@ def phone(text: str) -> str:
 
 
 def website(text: str) -> str:
-    """An http or https URL with scheme and host in lower case; ValueError says what it takes."""
+    """An http or https URL with scheme and host in lower case. Raises ValueError."""
     address = text.strip()
     if len(address) > _MAX_WEBSITE or not _WEBSITE.fullmatch(address):
         raise PydanticCustomError(

@@ -34,7 +34,7 @@ def _assigned(code: str) -> str:
 Country = Annotated[
     str,
     AfterValidator(_assigned),
-    # What we accept is a closed list; what we publish may gain codes, as ISO 3166 does.
+    # Requests accept today's codes; events may also carry codes that ISO 3166 adds later.
     WithJsonSchema({"type": "string", "enum": sorted(CODES)}, mode="validation"),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"}, mode="serialization"),
 ]

@@ -1,4 +1,4 @@
-"""What every aggregate has besides its published state, and the changes all of them share."""
+"""The base classes of aggregates: tenant, sequence, version check, archiving."""
 
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Self
@@ -9,7 +9,7 @@ from kernel.domain.errors import RecordArchived, RuleViolation, StaleVersion
 from kernel.domain.events import DomainEvent, Fields, Snapshot
 
 Version = int | None
-"""The version that a change is meant for; None is any version (`If-Match: *`)."""
+"""The version that a change expects; None accepts any version (`If-Match: *`)."""
 
 
 class Change[A](NamedTuple):
@@ -17,7 +17,7 @@ class Change[A](NamedTuple):
 
     state: A
     events: tuple[DomainEvent, ...] = ()
-    """Empty when the transition changed nothing that others need to know."""
+    """Empty when there is nothing to publish."""
 
 
 class Aggregate(Snapshot):
@@ -45,7 +45,7 @@ class Aggregate(Snapshot):
         return self
 
     def with_changes(self, **changes: Any) -> Self:
-        """A copy with some attributes changed; the values are trusted."""
+        """A copy with some attributes changed; the values are not validated."""
         return self.model_copy(update=changes)
 
 

@@ -1,4 +1,4 @@
-"""The clock as a value, so that use cases and tests can bring their own."""
+"""The clock as a function, which tests replace."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -72,7 +72,7 @@ class CloudEvent:
 
     @classmethod
     def parse(cls, detail: Envelope, *, replayed: bool = False) -> Self:
-        """Read an envelope. Raises ValueError with the reason when it is none of ours."""
+        """Read an envelope. Raises ValueError when it is not an envelope of Zebros CRM."""
         try:
             event = cls(
                 id=detail["id"],

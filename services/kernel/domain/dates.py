@@ -8,11 +8,11 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 NO_DATE = "9999-12-31"
-"""The day in index keys of records that have none: the last one possible, so they sort last."""
+"""The day in the index keys of records without a date, which therefore sort last."""
 
 
 def key_range(first: date | None, last: date | None) -> tuple[str, str] | None:
-    """The keys `<day>#…` of a period, both days inclusive; None for all, undated ones too."""
+    """The range of keys `<day>#…` from `first` to `last`; None means all, undated ones included."""
     if first is None and last is None:
         return None
     end = f"{last}#~" if last and str(last) < NO_DATE else NO_DATE
@@ -20,7 +20,7 @@ def key_range(first: date | None, last: date | None) -> tuple[str, str] | None:
 
 
 def _plain_date(value: Any) -> Any:
-    """Only `2026-01-31` (or a date): no instants, which belong to another day elsewhere."""
+    """Accept `2026-01-31` or a date, but no instant: its day depends on the time zone."""
     if value is None or type(value) is date:
         return value
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):

@@ -10,9 +10,9 @@ CrmError
   NotFound                 404
   Conflict                 409
     Busy                   409  retryable
-    DuplicateExternalId    409  another request came first
+    DuplicateExternalId    409  lost a race
     IdempotencyKeyInUse    409  retryable
-  StaleVersion             412  another request came first
+  StaleVersion             412  lost a race
   TooLarge                 413
   UnsupportedMediaType     415
   Throttled                429  retryable
@@ -23,7 +23,7 @@ CrmError
     RecordArchived         422
   PreconditionRequired     428
 
-A class docstring says when the problem occurs; docs/problems.md is generated from the classes.
+Each docstring describes when the problem occurs; docs/problems.md is generated from the classes.
 A context adds its own subclasses in its `errors.py`.
 """
 
@@ -33,14 +33,14 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field and what would be right; `field` is a dotted path such as `amount.currency`."""
+    """A wrong field and how to correct it; `field` is a dotted path such as `amount.currency`."""
 
     field: str
     message: str
 
 
 class CrmError(Exception):
-    """Base of all expected failures; `detail` is written for the person who called."""
+    """Base of all expected failures; `detail` is written for the caller."""
 
     status: ClassVar[int]
     title: ClassVar[str]
@@ -48,8 +48,8 @@ class CrmError(Exception):
     """The last part of the problem type, which never changes once it is released."""
     retryable: ClassVar[bool] = False
     """Whether the same request may succeed when it is sent again."""
-    came_second: ClassVar[bool] = False
-    """Whether another request came first; an upsert, which has seen no version, may be repeated."""
+    lost_race: ClassVar[bool] = False
+    """Whether a concurrent request won. An upsert, which names no version, is then repeated."""
     advice: ClassVar[str] = ""
     """What the caller can do about it; shown in docs/problems.md."""
 
@@ -59,7 +59,7 @@ class CrmError(Exception):
 
     @property
     def type(self) -> str:
-        """The problem type as RFC 9457 wants it: a URI."""
+        """The problem type, a URI (RFC 9457)."""
         return f"urn:zebros:problem:{self.slug}"
 
 
@@ -78,7 +78,7 @@ class NotReady(CrmError):
 
 
 class Malformed(CrmError):
-    """The request cannot be read: no JSON, no UTF-8, or nested too deeply."""
+    """The request cannot be read: it is not JSON, not UTF-8, or nested too deeply."""
 
     status, title, slug = 400, "Malformed request", "malformed-request"
     advice = "Correct the body."
@@ -129,7 +129,7 @@ class Busy(Conflict):
 class DuplicateExternalId(Conflict):
     """Another record has this external id."""
 
-    slug, came_second = "duplicate-external-id", True
+    slug, lost_race = "duplicate-external-id", True
     advice = "Use that record."
 
 
@@ -146,7 +146,7 @@ class IdempotencyKeyInUse(Conflict):
 class StaleVersion(CrmError):
     """If-Match names a version that is no longer the current one."""
 
-    status, title, slug, came_second = 412, "Changed meanwhile", "stale-version", True
+    status, title, slug, lost_race = 412, "Changed meanwhile", "stale-version", True
     advice = "Read the record again and repeat the change."
 
 
@@ -165,14 +165,14 @@ class UnsupportedMediaType(CrmError):
 
 
 class Throttled(CrmError):
-    """Too many requests at once, or a quota is used up; the API gateway answers this itself."""
+    """Too many requests at once, or a quota is used up; API Gateway sends this response."""
 
     status, title, slug, retryable = 429, "Too many requests", "throttled", True
     advice = "Send the request again after the seconds in `Retry-After`."
 
 
 class Invalid(CrmError):
-    """Fields are wrong; `errors` names each of them and says what would be right."""
+    """Fields are wrong; `errors` names each of them and how to correct it."""
 
     status, title, slug = 422, "Invalid request", "invalid-request"
     advice = "Correct the fields that `errors` names."
@@ -198,10 +198,10 @@ class IdempotencyKeyReused(Invalid):
 
 
 class RuleViolation(CrmError):
-    """The record is in a state in which this cannot be done."""
+    """The record's state does not allow this."""
 
     status, title, slug = 422, "Not possible in this state", "rule-violation"
-    advice = "Read `detail`, which says what the state allows."
+    advice = "Read `detail`, which explains what the state allows."
 
 
 class RecordArchived(RuleViolation):

@@ -1,4 +1,4 @@
-"""The one base class of every event that leaves a bounded context, and of the state it carries.
+"""The base classes of every published event and of the state it carries.
 
 An event is a pydantic class; its class name is the EventBridge detail-type and the CloudEvents
 type, its context the source. The classes generate events/schemas/ (see tools/schemas.py).
@@ -28,7 +28,7 @@ REGISTRY: dict[str, "type[DomainEvent]"] = {}
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
 """A name for a system, a custom field or a channel."""
 MAX_EXTERNAL_IDS = 10
-"""How many other systems may know one record."""
+"""The most external ids that one record may have."""
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
 MAX_USER_ID = 120
 UserId = Annotated[
@@ -41,7 +41,7 @@ Text = Annotated[str, StringConstraints(max_length=2000)]
 
 
 def _with_one_message(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """One message for a wrong value, instead of one for each type of the union.
+    """Report one message for a wrong value, instead of one for each type of the union.
 
     The bound on numbers applies to requests only; the schema of events has none.
     """
@@ -61,16 +61,16 @@ CustomValue = Annotated[
     StrictBool | StrictInt | Annotated[str, StringConstraints(strict=True, max_length=500)],
     WrapValidator(_with_one_message),
 ]
-"""Custom fields hold text, whole numbers or yes/no; no floats, which JSON readers disagree on."""
+"""Text, a whole number or a boolean; no floats, which JSON parsers read differently."""
 
 
 def empty(value: Any) -> bool:
-    """Whether to leave a collection out: small records cost less (1 KB is one write unit)."""
+    """Whether to omit a collection: smaller records cost fewer write units (1 KB each)."""
     return not value
 
 
 class Fields(BaseModel):
-    """What a caller may set on every kind of record."""
+    """The fields that a caller may set on every type of record."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -92,7 +92,7 @@ class Snapshot(Fields):
     """A record as events publish it and as the API shows it."""
 
     versioned: ClassVar[bool] = True
-    """Whether everything shown changes with `version`, so that it can serve as the ETag."""
+    """Whether every change shown also changes `version`, which can then serve as the ETag."""
 
     id: Id
     version: int = Field(0, ge=0, description="Grows by one with every change; the ETag.")
@@ -131,7 +131,7 @@ class DomainEvent(BaseModel):
 
 
 class StreamState(Snapshot):
-    """A gap in the events of one subject, as one projection sees it."""
+    """A gap in the events of one subject that a projection found."""
 
     projection: str
     subject: str = Field(description="The subject with the gap, such as `opportunity/<id>`.")

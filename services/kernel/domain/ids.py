@@ -7,9 +7,9 @@ from ulid import ULID
 
 PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
 Id = Annotated[str, StringConstraints(pattern=PATTERN)]
-"""An identifier of a record of ours."""
+"""The identifier of a record of this CRM."""
 
 
 def new_id() -> str:
-    """A fresh ULID."""
+    """A new ULID."""
     return str(ULID())

@@ -11,11 +11,11 @@ class RecordType:
 
     name: str
     table: str
-    """The logical id of the table that holds it."""
+    """The logical id of its table."""
     area: Area | None = None
-    """The area whose rights cover it; None: only its owner reads it."""
+    """The area whose rights cover it; None when only its owner may read it."""
     has_timeline: bool = True
-    """Whether what happens to it is shown on its own timeline."""
+    """Whether its records have a timeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Context:
     """A bounded context."""
 
     name: str
-    """The package under services/, the `zebros.<name>` of its events' source."""
+    """The package under services/ and the last part of its events' source, `zebros.<name>`."""
     record_types: tuple[RecordType, ...]
     areas: tuple[Area, ...] = ()
     permissions: tuple[Permission, ...] = ()
@@ -31,5 +31,5 @@ class Context:
     """Glob patterns, below services/, of the modules that only the worker's image has."""
 
     def record_type(self, name: str) -> RecordType | None:
-        """A record type of this context."""
+        """A record type of this context by name, or None."""
         return next((one for one in self.record_types if one.name == name), None)

@@ -1,8 +1,8 @@
-"""Money: a whole number of minor units in one ISO 4217 currency, never a float, never a mixture.
+"""Money: a whole number of minor units in one ISO 4217 currency; floats are never used.
 
 The table is ISO 4217 list one (active codes), https://www.six-group.com/en/products-services/
 financial-information/market-reference-data/data-standards.html, without the codes that have no
-minor unit (precious metals, XDR, XXX, ...): an amount in minor units means nothing for those.
+minor unit (precious metals, XDR, XXX, ...).
 """
 
 from decimal import Decimal
@@ -30,11 +30,12 @@ EXPONENTS = MappingProxyType(
 """How many decimal digits the minor unit of each active currency has: 2 for USD, 0 for JPY."""
 
 LARGEST = 2**53 - 1
-"""The largest count of minor units: what every JSON reader keeps exact (RFC 7493)."""
+"""The largest number of minor units: the largest integer that all JSON parsers read exactly
+(RFC 7493)."""
 
 
 def exponent(currency: str) -> int:
-    """Digits after the decimal point of `currency`; ValueError when it is not an active code."""
+    """The number of decimal digits of `currency`. Raises ValueError for an inactive code."""
     try:
         return EXPONENTS[currency]
     except KeyError:
@@ -42,12 +43,12 @@ def exponent(currency: str) -> int:
 
 
 def decimal_digits(currency: str) -> int:
-    """Digits to write an amount with; two for a code that is no longer active."""
+    """The number of decimal digits to show; two for a code that is no longer active."""
     return EXPONENTS.get(currency, 2)
 
 
 def major(minor_units: int, currency: str) -> Decimal:
-    """An amount or a sum as people write it: 12.50, with exactly the currency's digits.
+    """An amount in major units, with exactly the currency's decimal digits: 12.50.
 
     A code that is no longer active gets two.
     """
@@ -82,7 +83,7 @@ def _whole(value: Any) -> Any:
 Currency = Annotated[
     str,
     AfterValidator(_active),
-    # What we accept is a closed list; what we publish may gain codes, as ISO 4217 does.
+    # Requests accept today's codes; events may also carry codes that ISO 4217 adds later.
     WithJsonSchema({"type": "string", "enum": sorted(EXPONENTS)}, mode="validation"),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}, mode="serialization"),
 ]

@@ -1,7 +1,6 @@
-"""Roles, and what each role may do: levels by area, and permissions for single acts.
+"""Roles and their rights: a level per area, and permissions for single actions.
 
-The areas and permissions themselves are declared by the contexts (`context.py`); use cases check
-them, so that no way into a use case bypasses the check.
+Contexts declare their areas and permissions in `context.py`; the use cases check them.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ class Role(StrEnum):
 
 
 class Level(IntEnum):
-    """How far a role's rights in an area go; each level includes the ones before it."""
+    """A role's level of rights in an area; each level includes the ones before it."""
 
     NONE = 0
     READ = 1
@@ -32,7 +31,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A part of the CRM that rights are granted on, such as `customers`."""
+    """A part of the CRM for which rights are granted, such as `customers`."""
 
     name: str
     levels: Mapping[Role, Level]
@@ -45,7 +44,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A single act that no level grants by itself."""
+    """A single action that no level includes."""
 
     act: str
     """Completes the sentence "To … you need one of these roles"."""

@@ -12,7 +12,7 @@ SYSTEM_USER = "system"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified user of one tenant; the tenant comes from the token and from nowhere else."""
+    """A verified user of one tenant; the tenant always comes from the token."""
 
     tenant_id: str
     user_id: str
@@ -39,7 +39,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Who asks, why, and by which way: every event of the request carries it."""
+    """The principal, the ids and the origin of a request; its events carry them."""
 
     principal: Principal
     correlation_id: str = ""
@@ -54,7 +54,7 @@ class RequestContext:
         return self.principal.tenant_id
 
     def with_origin(self, origin: str) -> Self:
-        """The same request by another way."""
+        """The same request with another origin."""
         return replace(self, origin=origin)
 
 

@@ -1,4 +1,4 @@
-"""What a projection sends to its own queue: checks for gaps, and parked events that failed."""
+"""Messages that a projection sends to its own queue: gap checks and parked events that failed."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from kernel.runtime.settings import ConsumerSettings, read_settings
 
 
 def schedule_gap_check(parked: CloudEvent) -> None:
-    """Ask, after the grace period, whether the events before a parked event have come."""
+    """Send a delayed message: check, after the grace period, what is missing before this event."""
     settings = read_settings(ConsumerSettings)
     if settings.queue_url:
         body = {"gap_check": json.loads(parked.detail)}
@@ -17,7 +17,7 @@ def schedule_gap_check(parked: CloudEvent) -> None:
 
 
 def requeue(parked: CloudEvent) -> bool:
-    """Make a parked event a message of its own again; False where the queue is not known."""
+    """Send a parked event as a message again; returns False where no queue is configured."""
     queue_url = read_settings(ConsumerSettings).queue_url
     if not queue_url:
         return False

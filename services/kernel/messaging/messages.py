@@ -1,4 +1,4 @@
-"""A batch of SQS messages with events in them; each message succeeds or fails on its own."""
+"""A batch of SQS messages with events; each message succeeds or fails independently."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ class Message:
     id: str
     event: CloudEvent
     is_gap_check: bool = False
-    """Whether it asks if the events before a parked event have come."""
+    """Whether it is not an event to apply but a check for gaps before a parked event."""
 
     @classmethod
     def parse(cls, record: dict[str, Any]) -> "Message":
@@ -33,7 +33,7 @@ class Message:
 class MessageBatch:
     """The messages of one invocation.
 
-    A message that fails is delivered again, and ends in the dead-letter queue when it keeps
+    A message that fails is delivered again, and moved to the dead-letter queue when it keeps
     failing; the rest of the batch is not affected.
     """
 
@@ -42,7 +42,7 @@ class MessageBatch:
         self._failed: list[str] = []
 
     def messages(self) -> Iterator[Message]:
-        """The messages that can be read; the others fail."""
+        """The messages that can be parsed; the others are marked as failed."""
         for record in self._records:
             try:
                 yield Message.parse(record)
@@ -58,18 +58,18 @@ class MessageBatch:
             self.fail([message.id for message in messages], error)
 
     def fail(self, message_ids: Iterable[str], error: Exception) -> None:
-        """Have these messages delivered again."""
+        """Mark messages as failed, so that SQS delivers them again."""
         failed = list(message_ids)
         log_failure(self._consumer, failed, error)
         self._failed += failed
 
     def response(self) -> dict[str, Any]:
-        """The partial batch response that SQS event sources understand."""
+        """The partial batch response for SQS."""
         return {"batchItemFailures": [{"itemIdentifier": one} for one in self._failed]}
 
 
 def log_consumed(consumer: str, event: CloudEvent, outcome: str = "applied") -> None:
-    """One log line an event: `zebros events trace` reads it."""
+    """Log a consumed event; `zebros events trace` reads this line."""
     logger().info(
         "event consumed",
         consumer=consumer,

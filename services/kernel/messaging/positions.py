@@ -1,11 +1,11 @@
-"""Where a projection is with each subject, and the events that wait for earlier ones.
+"""A projection's position in the events of each subject, and the events that wait for earlier ones.
 
   TENANT#<t>#POSITION#<projection>#<subject>   POSITION            sequence, memory, gaps reported
-  the same                                     PARKED#<sequence>   an event that came too early
-A position moves in the same transaction as the effect of the events it passes, and only from the
-version that was read: an event is neither applied twice nor skipped, however many workers run.
-Parking also moves the version and counts what is parked: two workers cannot park and pass without
-noticing each other, and where the count is 0 no query for parked events is made.
+  the same                                     PARKED#<sequence>   an event that arrived too early
+A position is written in the same transaction as the effects of the events it passes, on condition
+that its version is unchanged: an event is neither applied twice nor skipped, however many workers
+run. Parking increments the version too, so a worker that parks and one that passes the position
+notice each other. It also counts the parked events; while the count is 0, none are queried.
 """
 
 import json
@@ -22,7 +22,7 @@ Memory = dict[str, Any]
 
 _PARKED = "PARKED#"
 _MAX_SEQUENCE = 10**12 - 1
-"""The largest that fits the digits of a sort key."""
+"""The largest sequence that fits the digits of a sort key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,21 @@ class Position:
 
     pk: str
     version: int = 0
-    """Grows with every write; 0: not stored yet."""
+    """Incremented with every write; 0 when it is not stored yet."""
     sequence: int = 0
     """The sequence of the last event that was applied."""
     memory: Memory = field(default_factory=dict)
     gaps: int = 0
     """Gaps reported so far; the sequence of the last StreamGapDetected."""
     reported: int = 0
-    """The highest missing sequence that was reported; all below it were reported or have come."""
+    """The highest missing sequence reported; every lower one was reported or has arrived."""
     parked: int = 0
-    """How many events wait."""
+    """The number of parked events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """An event that came too early."""
+    """An event that arrived too early."""
 
     key: str
     """Its sort key."""
@@ -53,7 +53,7 @@ class Parked:
 
     @property
     def sequence(self) -> int:
-        """The event's."""
+        """The sequence of the event."""
         return self.event.sequence
 
 
@@ -88,7 +88,7 @@ class PositionStore:
         return replace(position, version=position.version + 1)
 
     def park(self, position: Position, event: CloudEvent) -> Position:
-        """Store an event that came too early, unless it is parked already."""
+        """Store an event that arrived too early, unless it is parked already."""
         item: Item = {
             "pk": position.pk,
             "sk": f"{_PARKED}{event.sequence:012d}",
@@ -104,7 +104,7 @@ class PositionStore:
             return position
 
     def forget(self, position: Position, parked: Parked) -> Position:
-        """Remove a parked event that has nothing to wait for any more."""
+        """Remove a parked event that was applied or sent to the queue again."""
         moved = replace(position, parked=position.parked - 1)
         return self.move(moved, Delete(position.pk, parked.key))
 
@@ -141,5 +141,5 @@ def _put(position: Position) -> Put:
         },
         absent=position.version == 0,
         version=position.version or None,
-        refused=Busy("Another consumer moved this subject on."),
+        refused=Busy("Another consumer changed this subject's position."),
     )

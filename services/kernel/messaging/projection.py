@@ -1,9 +1,9 @@
 """Projections: every event of a subject applied once and in sequence.
 
-An event that comes before an earlier one is parked; the gap is reported (StreamGapDetected) when
-the earlier one does not come within the grace period. Events of one subject that arrive together
-are applied in one transaction, as many as fit: one read and one write. sequencing.py decides,
-positions.py stores.
+An event that arrives before an earlier one is parked; the gap is reported (StreamGapDetected) when
+the earlier event does not arrive within the grace period. Events of one subject that arrive in one
+batch are applied in one transaction, as many as fit: one read and one write. sequencing.py decides
+and positions.py stores.
 """
 
 import json
@@ -26,12 +26,12 @@ from kernel.storage.outbox import outbox_entry
 from kernel.storage.table import TRANSACTION_LIMIT, Action, Add, Delete, Put, Table
 
 Apply = Callable[[CloudEvent, Memory], list[Action]]
-"""The effect of one event; it may change the memory in place."""
+"""Returns the effects of one event; it may change the memory in place."""
 
 _MAX_EVENTS = 20
-"""Events of one subject in one transaction; fewer where their effects are many."""
+"""The most events of one subject in one transaction; fewer when they have many effects."""
 _ATTEMPTS = 4
-"""Attempts to apply one event while other workers move its subject on."""
+"""Attempts to apply one event while other workers change its subject's position."""
 
 
 class Projection:
@@ -64,14 +64,14 @@ class Projection:
         for messages in by_subject.values():
             with batch.isolate(*messages):
                 self._apply_subject(batch, messages)
-        # Last, because the missing event may have been in this very batch.
+        # Gap checks run last, because the missing event may be in the same batch.
         for check in checks:
             with batch.isolate(check):
                 self._check_gap(check.event)
         return batch.response()
 
     def _apply_subject(self, batch: MessageBatch, messages: list[Message]) -> None:
-        """Apply events of one subject. One that fails stops those behind it, which are parked."""
+        """Apply events of one subject; those after one that fails are parked."""
         waiting = sorted(messages, key=lambda message: message.event.sequence)
         position = self._positions.load(waiting[0].event)
         position, waiting = self._apply_together(position, waiting)
@@ -86,13 +86,16 @@ class Projection:
     def _apply_together(
         self, position: Position, waiting: list[Message]
     ) -> tuple[Position, list[Message]]:
-        """Apply what follows without a gap, many events a transaction; also what is left."""
+        """Apply the events that follow without a gap, several per transaction.
+
+        Returns the new position and the messages that were not applied.
+        """
         events = [message.event for message in waiting]
         while len(together := next_events(events, position.sequence, _MAX_EVENTS)) > 1:
             try:
                 moved = self._step(position, together)
             except Exception as error:
-                # Then one by one, which shows the event that fails and applies the others.
+                # One by one, the event that fails is found and the others are applied.
                 log_failure(self.name, [waiting[0].id], error)
                 position = self._positions.load(together[0])
                 break
@@ -116,14 +119,14 @@ class Projection:
                         return self._step(position, [event])
             except Busy:
                 position = self._positions.load(event)
-        raise Busy("Other consumers kept moving this subject on.")
+        raise Busy("Other consumers kept changing this subject's position.")
 
     def _step(
         self, position: Position, events: list[CloudEvent], parked: Parked | None = None
     ) -> Position:
-        """Apply the next events of a subject together with its position: as many as fit.
+        """Apply the next events of a subject and move its position in one transaction.
 
-        `parked` is the entry under which the one event was parked.
+        Applies as many events as fit. `parked` is the parked entry when it is a single one.
         """
         removed = [Delete(position.pk, parked.key)] if parked else []
         room = TRANSACTION_LIMIT - 1 - len(removed)
@@ -148,13 +151,13 @@ class Projection:
 
     def _park(self, position: Position, event: CloudEvent) -> Position:
         position = self._positions.park(position, event)
-        # Also when it was parked before: that worker may have died before it scheduled the check.
+        # Even if it was parked before: that worker may have died before it scheduled the check.
         schedule_gap_check(event)
         log_consumed(self.name, event, "parked")
         return position
 
     def _apply_parked(self, position: Position) -> None:
-        """Apply what was parked and is next now; remove what was parked and applied since."""
+        """Apply the parked events that are next, and remove those that were applied since."""
         while position.parked:
             moved = False
             for parked in self._positions.parked(position):
@@ -174,21 +177,21 @@ class Projection:
                 return
 
     def _requeue(self, position: Position, parked: Parked, error: Exception) -> None:
-        """Make a parked event that fails a message of its own again.
+        """Send a parked event that fails to the queue again, as its own message.
 
-        So it is retried, and in the end dead-lettered, by itself: the message that made it the next
-        one has done its work.
+        SQS then retries and finally dead-letters it separately: the message that made it the next
+        one has succeeded.
         """
         if not requeue(parked.event):
             raise error
         log_failure(self.name, [f"parked {parked.event.id}"], error)
         position = self._positions.forget(position, parked)
-        # It leaves a gap before the events behind it, which no other check would find.
+        # It leaves a gap before the later events, which no other check would find.
         if behind := next(self._positions.parked(position), None):
             schedule_gap_check(behind.event)
 
     def _check_gap(self, waiting: CloudEvent) -> None:
-        """Report what is still missing before a parked event, every gap once."""
+        """Report every gap before a parked event that was not reported yet."""
         self._apply_parked(self._positions.load(waiting))
         position = self._positions.load(waiting)
         parked = [one.event for one in self._positions.parked(position, last=waiting.sequence)]
@@ -196,7 +199,7 @@ class Projection:
             position = self._report(position, gap)
 
     def _report(self, position: Position, gap: Gap[CloudEvent]) -> Position:
-        """Publish that events have not come."""
+        """Publish StreamGapDetected for a gap."""
         now, waiting = self._now(), gap.waiting
         event = self._gap(
             current=StreamState(
@@ -227,7 +230,7 @@ class Projection:
 
 
 def one_action_per_item(actions: Iterable[Action]) -> list[Action]:
-    """The same effect with one action per item, which is all a transaction allows."""
+    """The same effects with at most one action per item, as DynamoDB's transactions require."""
     by_item: dict[tuple[str, str, str], Action] = {}
     for action in actions:
         pk, sk = (

@@ -1,6 +1,6 @@
-"""Reactors: act on single events, each on its own.
+"""Reactors: handle single events, independently of each other.
 
-A reactor's effect must be idempotent by the event's id: events are delivered at least once.
+Events are delivered at least once, so a reactor's effect must be idempotent by the event's id.
 """
 
 from collections.abc import Callable, Iterable

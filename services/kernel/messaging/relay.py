@@ -1,9 +1,9 @@
-"""The relay: outbox entries from a table's stream to the event bus, in order, at least once.
+"""The relay: sends outbox entries from a table's stream to the event bus, in order, at least once.
 
-A record leaves the stream only when EventBridge has accepted its event. Entries that EventBridge
-refused are sent again, with growing pauses, and no later event of the same record overtakes them;
-what is still refused then is reported back, so that the stream mapping retries from the first such
-record, and dead-entries it in the end. Duplicates are possible, lost events are not.
+A stream record is done only when EventBridge has accepted its event. Entries that EventBridge
+refuses are sent again after growing pauses, before any later event of the same subject. Entries
+that are still refused are returned as failures: the event source mapping retries from the first
+one, and finally sends it to the dead-letter queue. Duplicates are possible, lost events are not.
 """
 
 import json
@@ -23,9 +23,9 @@ from kernel.storage.table import from_stream
 
 MAX_ENTRIES = 10
 MAX_BYTES = 256 * 1024
-"""PutEvents limits: ten entries, 256 KB together."""
+"""The limits of PutEvents: ten entries and 256 KB in total."""
 _TRIES = 4
-"""Calls in a row in which something is refused, before it is left to the stream."""
+"""Consecutive calls with refused entries before the retry is left to the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class OutboxEntry:
     record_id: str
     """The stream record's sequence number."""
     subject: str
-    """The record the event is about, with its tenant: events of one subject keep their order."""
+    """The tenant and the record the event is about; events of one subject keep their order."""
     event_id: str
     entry: dict[str, str]
     size: int
@@ -48,7 +48,7 @@ class Relay:
         self._events, self._bus, self._pause = events, bus, pause
 
     def forward(self, records: list[dict[str, Any]]) -> list[str]:
-        """Send the events of stream records; returns the ids of those not taken, in order."""
+        """Send the events of stream records; returns the ids of those not accepted, in order."""
         entries, unreadable = self._entries(records)
         failed = {*unreadable, *(entry.record_id for entry in self._deliver(entries))}
         return [r for r in map(_record_id, records) if r in failed]
@@ -80,7 +80,7 @@ class Relay:
         return OutboxEntry(_record_id(record), subject, str(envelope["id"]), entry, size)
 
     def _deliver(self, waiting: list[OutboxEntry]) -> list[OutboxEntry]:
-        """Send entries, each after those of its subject before it; returns those not taken."""
+        """Send entries, in order within each subject; returns those that were not accepted."""
         given_up: list[OutboxEntry] = []
         refusals = 0
         while waiting:
@@ -93,7 +93,7 @@ class Relay:
             elif (refusals := refusals + 1) < _TRIES:
                 self._pause(random.uniform(0, 0.1 * 4**refusals))  # noqa: S311
             elif len(refused) == len(batch) > 1:
-                return given_up + waiting  # The bus takes nothing now.
+                return given_up + waiting  # The bus accepts nothing now.
             else:
                 stuck = {entry.subject for entry in refused}
                 given_up += [entry for entry in waiting if entry.subject in stuck]
@@ -125,7 +125,7 @@ def _record_id(record: dict[str, Any]) -> str:
 def _next_batch(waiting: list[OutboxEntry]) -> list[OutboxEntry]:
     """The next entries that fit into one call, at most one of each subject.
 
-    Two events of one subject in one call could be torn apart: the later one taken, the earlier one
+    Of two events of one subject in one call, the later one could be accepted and the earlier one
     refused.
     """
     batch: list[OutboxEntry] = []

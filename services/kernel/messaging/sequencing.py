@@ -1,6 +1,6 @@
-"""The order of events of one subject: what to do with one that arrives, and what is missing.
+"""The order of the events of one subject: whether one can be applied, and which are missing.
 
-Pure: no I/O and no clock. Sequences count from 1 without a gap (docs/architecture.md).
+Pure functions: no I/O and no clock. Sequences count from 1 without a gap (docs/architecture.md).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,11 +10,11 @@ from typing import Protocol
 
 
 class Sequenced(Protocol):
-    """What has a sequence among the events of its subject."""
+    """Anything with a sequence among the events of its subject."""
 
     @property
     def sequence(self) -> int:
-        """From 1."""
+        """The sequence, from 1."""
 
 
 class Decision(Enum):
@@ -23,7 +23,7 @@ class Decision(Enum):
     APPLY = "apply"
     """It is the next one."""
     PARK = "park"
-    """An earlier one is missing: store it until that one comes."""
+    """An earlier one is missing; store this one until that one arrives."""
     SKIP = "skip"
     """It was applied before."""
 
@@ -49,7 +49,7 @@ def next_events[E: Sequenced](events: Sequence[E], position: int, limit: int) ->
 
 @dataclass(frozen=True, slots=True)
 class Gap[E: Sequenced]:
-    """Events that have not come: from `first` to just before `waiting`."""
+    """A range of missing events: from `first` to the one before `waiting`."""
 
     first: int
     waiting: E
@@ -57,7 +57,7 @@ class Gap[E: Sequenced]:
 
 
 def gaps[E: Sequenced](position: int, parked: Iterable[E], reported: int) -> Iterator[Gap[E]]:
-    """What is missing before each parked event (ordered), without what was reported before.
+    """The gaps before the parked events (ordered by sequence) that were not reported yet.
 
     `reported` is the highest missing sequence that was reported.
     """

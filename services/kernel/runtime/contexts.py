@@ -13,7 +13,7 @@ _SERVICES = Path(__file__).resolve().parents[2]
 def contexts() -> dict[str, Context]:
     """The manifest of every context by name, in alphabetical order.
 
-    A deployed function holds all manifests, but the code of its own context only.
+    A deployed function contains all manifests, but only the code of its own context.
     """
     names = sorted(path.parent.name for path in _SERVICES.glob("*/context.py*"))
     return {name: import_module(f"{name}.context").CONTEXT for name in dict.fromkeys(names)}

@@ -1,7 +1,7 @@
-"""The environment of a function as typed, frozen dataclasses; the only reader of `os.environ`.
+"""A function's environment variables as typed, frozen dataclasses; only here is `os.environ` read.
 
 A field `table_name` is the variable TABLE_NAME; a field without a default must be set. Each context
-declares what its functions read in its own `settings.py`.
+declares the settings of its functions in its own `settings.py`.
 """
 
 import os
@@ -14,7 +14,7 @@ class SettingsError(RuntimeError):
 
 
 def read_settings[S](model: type[S]) -> S:
-    """The settings a dataclass describes. Raises SettingsError."""
+    """Read the variables that a dataclass declares. Raises SettingsError."""
     values: dict[str, Any] = {}
     for field in fields(model):  # type: ignore[arg-type]
         variable = field.name.upper()
@@ -28,7 +28,7 @@ def read_settings[S](model: type[S]) -> S:
 
 
 def missing_variables(*models: type) -> list[str]:
-    """The variables that these settings require and the environment lacks, each once, in order."""
+    """The required variables that are not set, each once, in order."""
     required = [
         field.name.upper()
         for model in models
@@ -48,7 +48,7 @@ def _number(variable: str, text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PlatformSettings:
-    """What AWS, or the emulator on one machine, sets."""
+    """The variables that AWS or the local emulator sets."""
 
     aws_endpoint_url: str = ""
     """Empty on AWS."""
@@ -70,7 +70,7 @@ class ConsumerSettings:
     queue_url: str = ""
     """The consumer's own queue; empty where gaps need not be checked."""
     gap_grace_seconds: int = 60
-    """How long an event may wait for an earlier one before the gap is reported: queues reorder."""
+    """How long an event may wait for an earlier one before the gap is reported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
-"""Opaque list cursors: where the next page begins, signed for one tenant and one list.
+"""Opaque list cursors: the key where the next page begins, signed for one tenant and one list.
 
-A cursor that was changed, or comes from another tenant, list or filter, is refused: it neither
-reveals a key nor reads another partition.
+A cursor that was changed, or that comes from another tenant, list or filter, is refused.
 """
 
 import base64
@@ -20,7 +19,7 @@ _SIGNATURE_BYTES = 16
 
 @cache
 def _secret() -> bytes:
-    """The signing secret, read from Secrets Manager at the first cursor of a process."""
+    """The signing secret, read from Secrets Manager once per process."""
     arn = read_settings(CursorSettings).cursor_secret_arn
     return str(client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]).encode()
 

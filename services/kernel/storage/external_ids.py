@@ -1,4 +1,4 @@
-"""External ids: how other systems name our records, and upserts by them."""
+"""External ids, by which other systems identify records, and upserts by them."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ ExternalRef = Annotated[
 
 
 def page_by_external_id[A: Aggregate](store: RecordStore[A], tenant_id: str, ref: str) -> Page[A]:
-    """The record that has an external id, as a page of one; empty without one or if archived."""
+    """The active record that has an external id, as a page of one or none."""
     system, _, value = ref.partition(":")
     record_id = store.id_of(tenant_id, system, value.strip())  # stored without spaces around it
     record = store.find(tenant_id, record_id) if record_id else None
@@ -26,9 +26,9 @@ def page_by_external_id[A: Aggregate](store: RecordStore[A], tenant_id: str, ref
 def find_by_external_ids[A: Aggregate](
     store: RecordStore[A], tenant_id: str, external_ids: dict[str, str]
 ) -> str | None:
-    """The id of the record that has one of these external ids, or None.
+    """The id of the record that has any of these external ids, or None.
 
-    Raises Invalid when there is none to look up, Conflict when different records have them.
+    Raises Invalid for an empty dictionary, Conflict when different records have them.
     """
     if not external_ids:
         raise Invalid.field("external_ids", "needs at least one entry to upsert by")
@@ -42,7 +42,7 @@ def find_by_external_ids[A: Aggregate](
 
 
 def upserted_fields[F: Fields](before: Snapshot, fields: F) -> F:
-    """The fields after an upsert: what it does not mention stays, external ids are added.
+    """The fields after an upsert: fields that were not sent stay, external ids are added.
 
     Raises Invalid when the record would have more external ids than allowed.
     """

@@ -1,13 +1,13 @@
-"""Idempotency-Key: a POST sent twice is carried out once and answered twice.
+"""Idempotency-Key: a POST that is sent again takes effect once and gets the same answer.
 
 (draft-ietf-httpapi-idempotency-key-header.) The key's item is written in the same transaction as
-the first change of the request, so a crash at any moment leaves both or neither: a retry never does
-the work a second time. A batch makes many changes, each on its own: its key is claimed before the
-first, and released after the last if an item failed that may succeed later; the batch can then be
-sent again with the same key.
+the first change of the request, so a crash leaves both or neither, and a retry never repeats the
+change. A batch makes many independent changes: its key is claimed before the first one, and
+released at the end if an item failed that may succeed later; the batch can then be sent again with
+the same key.
 
-The answer is added to the item right afterwards; a retry that comes in between (or after a crash in
-between, or when adding it failed) gets IdempotencyKeyInUse.
+The answer is added to the item afterwards; a retry that finds no answer yet, because the request
+still runs or its process died, gets IdempotencyKeyInUse.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from kernel.storage.table import Put, Table
 TTL_SECONDS = 24 * 3600
 """How long a key is stored."""
 _MAX_ANSWER_BYTES = 390_000
-"""Packed: an item may have 400 KB. The answer with one record is smaller, as its event is."""
+"""The largest packed answer, because an item may have 400 KB. Only batches come near it."""
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 
 
@@ -48,14 +48,14 @@ class Answer:
 
 @dataclass(slots=True)
 class IdempotentRequest:
-    """One POST with an Idempotency-Key: it must take effect at most once."""
+    """One POST with an Idempotency-Key, which must take effect at most once."""
 
     table: Table
     pk: str
     fingerprint: str
     """A hash of method, path and body."""
     roles: frozenset[str] = frozenset()
-    """The principal's: the answer was given under their rights."""
+    """The principal's roles, which the stored answer requires."""
     committed: bool = field(default=False)
     """Whether the key is stored."""
 
@@ -87,12 +87,12 @@ class IdempotentRequest:
             )
         if not self.roles.issuperset(str(found["roles"]).split()):
             raise Forbidden(
-                "This request was carried out when you had other roles; with those you have now "
-                "its answer is not shown again. Read the record instead."
+                "This request was carried out when you had other roles, so its answer is not shown "
+                "again. Read the record instead."
             )
         if "answer" not in found:
             raise IdempotencyKeyInUse(
-                "This request was carried out already, but its answer is not known (yet). Do not "
+                "This request was carried out already, but its answer is not stored yet. Do not "
                 "send it with another key; read the record instead, or try again shortly."
             )
         status, headers, body = json.loads(unpack(found["answer"]))
@@ -105,7 +105,7 @@ class IdempotentRequest:
     def claim(self) -> None:
         """Store the key before a request that makes many changes. Raises IdempotencyKeyInUse.
 
-        If the process dies half-way the key stays stored: it is not known which changes were made.
+        If the process dies, the key stays stored: it is unknown which changes were made.
         """
         self.table.transact([self._put("done")])
         self.committed = True
@@ -113,7 +113,7 @@ class IdempotentRequest:
     def store_answer(self, answer: Answer) -> None:
         """Store the answer, for the same request sent again.
 
-        A failure is only logged: the request was carried out, and its caller gets the answer.
+        A failure is only logged, because the request was carried out and is answered anyway.
         """
         try:
             self._store_answer(answer)
@@ -123,7 +123,7 @@ class IdempotentRequest:
     def release(self) -> None:
         """Delete the key, so that the same request is carried out again.
 
-        A failure is only logged: the key stays stored, and the caller gets the results anyway.
+        A failure is only logged: the key stays stored, and the request is answered anyway.
         """
         try:
             self.table.delete(self.pk, "IDEMPOTENCY")
@@ -140,8 +140,8 @@ class IdempotentRequest:
         if self.committed:
             self.table.put({**self._item(), "state": "answered", "answer": packed})
             return
-        # The request changed nothing, so no transaction decided which copy of it was first: the
-        # one whose answer is stored is.
+        # The request changed nothing, so no transaction stored the key; of several copies of the
+        # request, the first to store its answer wins.
         with suppress(Conflict):
             self.table.transact([self._put("answered", answer=packed)])
 

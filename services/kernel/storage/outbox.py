@@ -1,4 +1,4 @@
-"""The outbox: events in the table of the record they are about, until the Relay publishes them.
+"""The outbox: events wait in the table of the record they are about until the relay publishes them.
 
 `TENANT#<t>#<KIND>#<id>`, `EVENT#<sequence>`. The relay reads the table's stream.
 """
@@ -12,23 +12,23 @@ from kernel.storage.table import Put
 
 PREFIX = "EVENT#"
 TTL_SECONDS = 7 * 24 * 3600
-"""A published event stays readable here for a week; the lake keeps it for good."""
+"""Events stay here for a week after publication; the lake keeps them permanently."""
 MAX_EVENT_BYTES = 240_000
-"""EventBridge takes 256 KB, including what it adds itself. No record is larger than its event, so
-none comes near DynamoDB's 400 KB an item either."""
+"""EventBridge accepts 256 KB, including what it adds. A record is never larger than its event, so
+it also stays below DynamoDB's 400 KB per item."""
 
 
 def outbox_entry(pk: str, sequence: int, envelope: Envelope) -> Put:
-    """The outbox item of an event; `absent` makes a repeated sequence impossible.
+    """The write of an event's outbox item; it fails if the sequence is used already.
 
-    Raises TooLarge for an event that EventBridge would never take.
+    Raises TooLarge for an event that EventBridge would not accept.
     """
     detail = to_json(envelope)
     if (size := len(detail.encode())) > MAX_EVENT_BYTES:
         raise TooLarge(
             f"The event of this change would have {size:,} bytes; it may have "
-            f"{MAX_EVENT_BYTES:,}. Shorten the record's longest texts (the values in "
-            "custom_fields, as a rule), or change fewer of them at once."
+            f"{MAX_EVENT_BYTES:,}. Shorten the record's longest texts, usually in "
+            "custom_fields, or change fewer of them at once."
         )
     return Put(
         {

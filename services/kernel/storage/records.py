@@ -27,14 +27,14 @@ from kernel.storage.table import Action, Delete, Item, Put, Table
 from kernel.storage.unit_of_work import UnitOfWork
 
 _IN_THE_KEY = {"tenant_id", "id"}
-"""What a record's stored text leaves out, because its item's key has it."""
+"""Attributes that the stored document omits, because the item's key has them."""
 
-# Frozen, so covariant: a page of opportunities is a page of what they publish.
+# Pages are frozen, so covariant: a Page[Opportunity] is a Page[OpportunityState].
 T_co = TypeVar("T_co", covariant=True)
 
 
 class Page(BaseModel, Generic[T_co]):  # noqa: UP046
-    """One page of a list, and the cursor to ask for the next one with."""
+    """One page of a list, and the cursor of the next page."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,7 +43,7 @@ class Page(BaseModel, Generic[T_co]):  # noqa: UP046
 
 
 class RecordStore[A: Aggregate]:
-    """All aggregates of one type (`opportunity`); a repository adds its keys and indexes."""
+    """Stores all aggregates of one type (`opportunity`); a repository adds keys and indexes."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class RecordStore[A: Aggregate]:
         return f"TENANT#{tenant_id}#{self._type.upper()}#{record_id}"
 
     def find(self, tenant_id: str, record_id: str, *, consistent: bool = True) -> A | None:
-        """A record, or None. Decisions read consistently, views need not."""
+        """A record, or None. Reads for decisions must be consistent."""
         item = self.table.get(self.key(tenant_id, record_id), "STATE", consistent=consistent)
         return self.from_item(item) if item else None
 
@@ -114,9 +114,10 @@ class RecordStore[A: Aggregate]:
     def save(self, unit: UnitOfWork, before: A | None, change: Change[A], *also: Action) -> A:
         """Commit a changed record with its events, or nothing; returns the record as stored.
 
-        A change that changes nothing is not written. Raises StaleVersion when someone changed the
-        record since `before` was read, Conflict when a new one exists already, DuplicateExternalId
-        when another record has one of its external ids, TooLarge when an event would be.
+        A change without a difference is not written. Raises StaleVersion when the record was
+        changed since `before` was read, Conflict when a new record exists already,
+        DuplicateExternalId when another record has one of its external ids, TooLarge when an event
+        would be too large.
         """
         if before is not None and not change.events and change.state == before:
             return before
@@ -142,15 +143,15 @@ class RecordStore[A: Aggregate]:
     def new_record_actions(
         self, request: RequestContext, change: Change[A], exists: CrmError
     ) -> list[Action]:
-        """What adds a record, as it is, to another record's transaction.
+        """The actions that create a record within another record's transaction.
 
-        `exists` is raised by that transaction when the record is there already.
+        That transaction raises `exists` when the record exists already.
         """
         put = replace(self._put(None, change.state), refused=exists)
         return [put, *self._outbox(request, change, self._now())]
 
     def _outbox(self, request: RequestContext, change: Change[A], at: datetime) -> list[Action]:
-        """The events of a change, up to the sequence that its state has afterwards."""
+        """The outbox entries of a change; the last has the sequence of the state afterwards."""
         after = change.state
         pk, subject = self.key(after.tenant_id, after.id), f"{self._type}/{after.id}"
         entries: list[Action] = []
@@ -161,7 +162,7 @@ class RecordStore[A: Aggregate]:
         return entries
 
     def _put(self, before: A | None, after: A) -> Put:
-        """The record's item, written only over the version that was read."""
+        """The write of the record's item, on condition that it has the version that was read."""
         refused = (
             StaleVersion("Someone changed this record meanwhile; read it again.")
             if before
@@ -185,7 +186,7 @@ class RecordStore[A: Aggregate]:
         return f"TENANT#{tenant_id}#EXTERNAL#{self._type.upper()}#{system}#{value}"
 
     def _unique_keys(self, before: A | None, after: A) -> list[Action]:
-        """One item for each external id that is new, and none any more for those removed."""
+        """Writes of items for new external ids, and deletes of items for removed ones."""
         earlier = set(before.external_ids.items()) if before else set()
         now = set(after.external_ids.items())
         tenant = after.tenant_id

@@ -1,8 +1,7 @@
 """The only module that writes DynamoDB expressions and knows the wire format.
 
-Items hold text, whole numbers and bytes only: a record's state travels as one packed JSON document
-(`doc`) next to its key attributes, so reading fifty of them costs fifty JSON parses and not fifty
-attribute walks (docs/adr/0003, 0008).
+Attributes are text, whole numbers or bytes. A record's state is one packed JSON document (`doc`)
+beside its key attributes, which is faster to read than many attributes (docs/adr/0003, 0008).
 """
 
 import base64
@@ -26,7 +25,7 @@ TRANSACTION_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write a whole item; with `absent` or `version` only if that still holds, else `refused`."""
+    """Write a whole item; raises `refused` when `absent` or `version` is set and does not match."""
 
     item: Item
     absent: bool = False
@@ -59,7 +58,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Refuse the transaction unless the item exists (with `version`: unchanged)."""
+    """A condition: the item must exist and, with `version`, be unchanged; else raises `refused`."""
 
     pk: str
     sk: str
@@ -73,14 +72,14 @@ Action = Put | Add | Delete | Check
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of a Query: the items, and the key to continue after when there are more."""
+    """One page of a Query: the items and, if there are more, the key to continue after."""
 
     items: list[Item]
     last_key: Item | None
 
 
 class Table:
-    """One DynamoDB table. Every method is one call to the service, except for retries."""
+    """One DynamoDB table. Every method is one call to the service, apart from retries."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client, self.name = client, name
@@ -143,10 +142,10 @@ class Table:
         self._alone(self._client.delete_item, Key=_wire({"pk": pk, "sk": sk}))
 
     def transact(self, actions: Sequence[Action]) -> None:
-        """All actions or none (one TransactWriteItems).
+        """Carry out all actions or none (one TransactWriteItems).
 
-        Raises the `refused` error of the first action whose condition failed; Busy when other
-        writers kept getting in the way. Nothing else is swallowed.
+        Raises the `refused` error of the first action whose condition failed, Busy when conflicts
+        with other writers continue, and every other error unchanged.
         """
         items = [self._action(action) for action in actions]
         for _ in _attempts():
@@ -180,7 +179,7 @@ class Table:
                     "ConditionCheck": {
                         "TableName": table,
                         "Key": _wire({"pk": action.pk, "sk": action.sk}),
-                        **(_at_version(action.version) or _THERE),
+                        **(_at_version(action.version) or _EXISTS),
                     }
                 }
             case Add():
@@ -197,14 +196,14 @@ class Table:
                 write(TableName=self.name, **arguments)
                 return
             except ClientError as fault:
-                # The one retryable refusal that the client does not retry by itself.
+                # The only retryable error that botocore does not retry itself.
                 if fault.response["Error"]["Code"] != "TransactionConflictException":
                     raise
 
 
 _ATTEMPTS = 6
 _RETRYABLE = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-_THERE: dict[str, Any] = {"ConditionExpression": "attribute_exists(pk)"}
+_EXISTS: dict[str, Any] = {"ConditionExpression": "attribute_exists(pk)"}
 
 
 def _attempts() -> Iterator[None]:
@@ -269,7 +268,7 @@ def _item(wire: Wire) -> Item:
         elif "N" in value:
             item[name] = int(value["N"])
         else:
-            # The service's client gives bytes; a stream record in a Lambda event has base64 text.
+            # botocore returns bytes; a stream record in a Lambda event has base64 text.
             raw = value["B"]
             item[name] = raw if isinstance(raw, bytes) else base64.b64decode(raw)
     return item

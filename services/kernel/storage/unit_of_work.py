@@ -1,4 +1,4 @@
-"""What one request commits: records, their events and its idempotency key, all or nothing."""
+"""The unit of work: commits a request's records, events and idempotency key atomically."""
 
 from collections.abc import Sequence
 
@@ -21,16 +21,16 @@ class UnitOfWork:
 
     @property
     def principal(self) -> Principal:
-        """Who asks."""
+        """The principal of the request."""
         return self.request.principal
 
     @property
     def tenant_id(self) -> str:
-        """The tenant of the one who asks."""
+        """The principal's tenant."""
         return self.request.tenant_id
 
     def for_import(self) -> "UnitOfWork":
-        """For one record of a batch: the key of the whole batch is claimed beforehand."""
+        """The unit of work of one record in a batch, whose own key was claimed beforehand."""
         return UnitOfWork(self.request.with_origin("import"))
 
     def commit(self, table: Table, actions: Sequence[Action]) -> None:

@@ -1,8 +1,8 @@
-"""Why tasks fail: from the error that programs raise to a sentence for the person who asked.
+"""Why tasks fail: maps error names to codes for programs and to messages for people.
 
-The state machine passes on an error name and a cause. Names are ours (below, and those a context
-adds), Step Functions' (`States.…`, `SQS.…`), or the class of an exception that a step raised. An
-error that is not in the catalogue has the code `unknown`, and its cause stays in the logs.
+The state machine passes an error name and a cause. A name is one of those below or of a context,
+one of Step Functions' (`States.…`, `SQS.…`), or the class of an exception that a step raised. An
+error that is not in the catalogue has the code `unknown`; its cause is only logged.
 """
 
 import json
@@ -12,14 +12,14 @@ from enum import StrEnum
 from types import MappingProxyType
 
 BAD_PARAMETERS = "BadParameters"
-"""The parameters of the run are not valid (any more); the cause names the fields."""
+"""The parameters of the run are not valid; the cause names the fields."""
 CANCELLED = "Cancelled"
 """The run was cancelled: the execution ends, and nothing failed."""
 NO_WORKER = "NoWorker"
 OUT_OF_MEMORY = "OutOfMemory"
 TIMED_OUT = "TimedOut"
 UNEXPECTED = "Unexpected"
-"""A job failed in a way it did not foresee."""
+"""A job raised an unexpected error."""
 WORKER_LOST = "WorkerLost"
 WORKER_UNAVAILABLE = "WorkerUnavailable"
 """A service that the worker needs did not answer."""
@@ -28,7 +28,7 @@ _MAX_CAUSE = 500
 
 
 class TaskFailureCode(StrEnum):
-    """Why a task failed, for programs; a context's own enumeration has these members, too."""
+    """Why a task failed, for programs; a context's own enumeration includes these members."""
 
     BAD_PARAMETERS = "bad_parameters"
     NO_WORKER = "no_worker"
@@ -41,20 +41,20 @@ class TaskFailureCode(StrEnum):
 class BadParameters(Exception):
     """The parameters of a run are not valid; the message names the fields.
 
-    In the state machine the error has the name of this class, BAD_PARAMETERS.
+    The name of this class, BAD_PARAMETERS, is the error name in the state machine.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong, for the engine, for programs and for people."""
+    """A failure: its error for the engine, its code for programs, its message for people."""
 
     error: str
-    """The name of the error, as the state machine knows it."""
+    """The error name in the state machine."""
     cause: str
     code: StrEnum
     """For programs."""
-    sentence: str
+    message: str
     """For people."""
     retryable: bool
     """Whether another attempt may succeed."""
@@ -62,44 +62,44 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FailureKind:
-    """What the catalogue says about an error."""
+    """The catalogue's entry for an error."""
 
     code: str
     retryable: bool = False
 
 
 class FailureCatalogue:
-    """Errors by name, and a sentence for each code.
+    """Error names and their codes, and a message for each code.
 
-    A name that ends with a dot stands for all errors that begin with it. `{cause}` in a sentence
-    is replaced by the message of the cause.
+    A name that ends with a dot matches all errors that begin with it. `{cause}` in a message is
+    replaced by the message of the cause.
     """
 
     def __init__(
         self,
         codes: type[StrEnum],
         errors: Mapping[str, FailureKind],
-        sentences: Mapping[str, str],
+        messages: Mapping[str, str],
     ) -> None:
-        self._codes, self._errors, self._sentences = codes, errors, sentences
+        self._codes, self._errors, self._messages = codes, errors, messages
 
     def extended(
         self,
         codes: type[StrEnum],
         errors: Mapping[str, FailureKind],
-        sentences: Mapping[str, str],
+        messages: Mapping[str, str],
     ) -> "FailureCatalogue":
-        """This catalogue with a context's codes and errors, and its own sentences for any code."""
-        return FailureCatalogue(codes, {**self._errors, **errors}, {**self._sentences, **sentences})
+        """This catalogue with a context's own codes, errors and messages added."""
+        return FailureCatalogue(codes, {**self._errors, **errors}, {**self._messages, **messages})
 
     def failure(self, error: str, cause: str = "") -> Failure:
-        """What an error with this cause means."""
+        """The failure for an error name and a cause."""
         kind = self._kind(error)
-        sentence = self._sentences[kind.code]
-        if "{cause}" in sentence:
+        text = self._messages[kind.code]
+        if "{cause}" in text:
             message = _message(cause)[:_MAX_CAUSE].rstrip(".")
-            sentence = sentence.replace("{cause}", message)
-        return Failure(error, cause, self._codes(kind.code), sentence, kind.retryable)
+            text = text.replace("{cause}", message)
+        return Failure(error, cause, self._codes(kind.code), text, kind.retryable)
 
     def _kind(self, error: str) -> FailureKind:
         family = f"{error.partition('.')[0]}."
@@ -107,7 +107,7 @@ class FailureCatalogue:
 
 
 def _message(cause: str) -> str:
-    """The message of a cause; that of a step's exception is JSON with a stack trace beside it."""
+    """The message of a cause; a step's exception is JSON with the message and a stack trace."""
     try:
         parsed = json.loads(cause)
     except ValueError:
@@ -120,18 +120,18 @@ ERRORS: Mapping[str, FailureKind] = MappingProxyType(
     {
         BAD_PARAMETERS: FailureKind(TaskFailureCode.BAD_PARAMETERS),
         NO_WORKER: FailureKind(TaskFailureCode.NO_WORKER),
-        # The task did not reach the queue: as if no worker had taken it.
+        # The task did not reach the queue, which is the same as no worker receiving it.
         "SQS.": FailureKind(TaskFailureCode.NO_WORKER, retryable=True),
         WORKER_LOST: FailureKind(TaskFailureCode.WORKER_LOST, retryable=True),
         WORKER_UNAVAILABLE: FailureKind(TaskFailureCode.WORKER_LOST, retryable=True),
         "States.HeartbeatTimeout": FailureKind(TaskFailureCode.WORKER_LOST, retryable=True),
         TIMED_OUT: FailureKind(TaskFailureCode.TIMED_OUT, retryable=True),
-        # In Step Functions a missed heartbeat may have this name, too.
+        # Step Functions may also use this name for a missed heartbeat.
         "States.Timeout": FailureKind(TaskFailureCode.TIMED_OUT, retryable=True),
         OUT_OF_MEMORY: FailureKind(TaskFailureCode.OUT_OF_MEMORY),
     }
 )
-SENTENCES: Mapping[str, str] = MappingProxyType(
+MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         TaskFailureCode.BAD_PARAMETERS: "The parameters are not valid: {cause}.",
         TaskFailureCode.NO_WORKER: "No worker was free for an hour. Try again later.",
@@ -142,5 +142,5 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "Try again; if that does not help, give your administrator the id.",
     }
 )
-STANDARD = FailureCatalogue(TaskFailureCode, ERRORS, SENTENCES)
-"""The failures of every kind of task."""
+STANDARD = FailureCatalogue(TaskFailureCode, ERRORS, MESSAGES)
+"""The failures that every kind of task has."""

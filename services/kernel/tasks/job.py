@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from kernel.tasks.progress import Interrupted, Progress
 
-_TOKEN = "task_token"  # noqa: S105 - the name of a member, no secret
+_TOKEN = "task_token"  # noqa: S105 - the name of a field, not a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Task:
     """The Step Functions task token; whoever has it can end the task."""
     receipt: str
     receives: int
-    """How often the queue has delivered it, this time included."""
+    """How often the queue has delivered it, including this time."""
 
     def loggable(self) -> dict[str, Any]:
         """The body without the token, which must not get into logs."""
@@ -39,7 +39,7 @@ class Interruption(StrEnum):
 
 
 class JobFailed(Exception):
-    """A task that cannot be carried out. `error` is a name for programs, `cause` explains it."""
+    """A task cannot be carried out; `error` is the error name, `cause` explains it."""
 
     def __init__(self, error: str, cause: str = "") -> None:
         super().__init__(f"{error}: {cause}")
@@ -55,39 +55,39 @@ class JobControl:
 
     @property
     def interruption(self) -> Interruption | None:
-        """Why the job is to stop; None while it may go on."""
+        """Why the job must stop; None while it may continue."""
         return self._interruption
 
     def step(self, fraction: float, text: str) -> None:
-        """Record how far the job is; cheap. Raises Interrupted when the job is to stop."""
+        """Record the progress, without I/O. Raises Interrupted when the job must stop."""
         if self._interruption is not None:
             raise Interrupted(self._interruption)
         self._latest = (min(max(fraction, 0.0), 1.0), text)
 
     def interrupt(self, reason: Interruption) -> None:
-        """Ask the job to stop; the first reason stays."""
+        """Ask the job to stop; only the first reason counts."""
         self._interruption = self._interruption or reason
 
     def take_progress(self) -> tuple[float, str] | None:
-        """The latest step since the last call."""
+        """The latest step since the last call, or None."""
         latest, self._latest = self._latest, None
         return latest
 
 
 class Job(Protocol):
-    """Carries out tasks of one kind. Only `run` may fail a task; faults of the others are logged.
+    """Carries out tasks of one kind. Only `run` can fail a task; other errors are logged.
 
     A task may be delivered more than once, so `run` must be safe to repeat.
     """
 
     def run(self, task: Task, progress: Progress) -> dict[str, Any]:
-        """Carry out the task; returns its outcome. Raises JobFailed or Interrupted."""
+        """Carry out the task and return its outcome. Raises JobFailed or Interrupted."""
 
     def record_progress(self, task: Task, fraction: float, text: str) -> None:
-        """Store how far the task is."""
+        """Store the progress of the task."""
 
     def is_active(self, task: Task) -> bool:
         """Whether the task's run has neither been cancelled nor ended otherwise."""
 
     def requeue(self, task: Task) -> None:
-        """The worker stops before the task is done; another one will carry it out."""
+        """Prepare the run for another worker, because this one stops before the task is done."""

@@ -1,4 +1,4 @@
-"""How long work says how far it is, and learns that it is to stop: one protocol for both."""
+"""The protocol by which long work records progress and is asked to stop."""
 
 from typing import Protocol
 
@@ -8,17 +8,17 @@ class Interrupted(Exception):
 
 
 class Progress(Protocol):
-    """What work calls between its steps, about once a second."""
+    """Called by the work between its steps, about once a second."""
 
     def step(self, fraction: float, text: str) -> None:
-        """Record how far the work is: 0..1, and a few words for people.
+        """Record the progress: a fraction (0..1) and a short text for people.
 
-        Raises Interrupted when the work is to stop.
+        Raises Interrupted when the work must stop.
         """
 
 
 class NoProgress:
-    """Progress that nobody follows; the work is never interrupted."""
+    """Progress that is not recorded; the work is never interrupted."""
 
     def step(self, fraction: float, text: str) -> None:
         """Do nothing."""
@@ -31,6 +31,6 @@ class PartialProgress:
         self._whole, self._start, self._end = whole, start, end
 
     def step(self, fraction: float, text: str) -> None:
-        """Record how far the part is. Raises Interrupted."""
+        """Record the progress of the part. Raises Interrupted."""
         within = min(max(fraction, 0.0), 1.0)
         self._whole.step(self._start + within * (self._end - self._start), text)

@@ -1,4 +1,4 @@
-"""The jobs that contexts bring: a worker finds them without a list of contexts."""
+"""Discovers the jobs that contexts declare."""
 
 import importlib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class WorkerDisk:
 
     folder: Path
     cache_bytes: int | None = None
-    """How much a job may keep there between two tasks; None: the job's own default."""
+    """Bytes that a job may keep there between two tasks; None means the job's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class JobDefinition:
     """One kind of task: its name, the settings its job reads, and how the job is made."""
 
     name: str
-    """The member `job` of its tasks."""
+    """The value of the field `job` in its tasks."""
     settings: tuple[type, ...]
-    """What the job reads of the environment (kernel.runtime.settings)."""
+    """The settings the job reads (kernel.runtime.settings)."""
     make: Callable[[WorkerDisk], Job]
 
 

@@ -1,7 +1,7 @@
-"""Task runs in a context's table: changes that need no version from the caller, and progress.
+"""Task runs in a context's table: changes without an expected version, and progress.
 
-<KIND>#<run id>  PROGRESS    how far the worker is: no part of the record, without a version or an
-                             event, and expires after a week
+<KIND>#<run id>  PROGRESS    the worker's progress: not part of the record, without a version or
+                             events, expires after a week
 """
 
 import time
@@ -24,7 +24,7 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class RecordedProgress:
-    """How far a worker is."""
+    """The progress of a worker."""
 
     percent: int
     text: str
@@ -44,10 +44,10 @@ class TaskRunRepository[R: TaskRun]:
         decide: Callable[[R], Change[R]],
         by: UnitOfWork | None = None,
     ) -> R:
-        """Read, decide, commit; again from the start when another writer was faster.
+        """Read, decide and commit; repeat when another writer was faster.
 
-        Nobody sends a version here: the states of a run guard it. Without `by` it is the CRM itself
-        that acts, on behalf of the request. Raises NotFound.
+        No version is expected, because the states of a run guard its transitions. Without `by` the
+        CRM itself acts on behalf of the request. Raises NotFound, or Busy after many repetitions.
         """
         for _ in range(_ATTEMPTS):
             before = self.runs.get(tenant_id, run_id)
@@ -59,7 +59,7 @@ class TaskRunRepository[R: TaskRun]:
         raise Busy(f"Too many changes to the same {self._name} at once; send the request again.")
 
     def with_progress(self, tenant_id: str, run_id: str) -> tuple[R, RecordedProgress | None]:
-        """A run and how far it is: one Query. Raises NotFound."""
+        """A run and its progress, in one Query. Raises NotFound."""
         found = self._table.query(
             self.runs.key(tenant_id, run_id), between=("PROGRESS", "STATE"), limit=2
         )
@@ -74,7 +74,7 @@ class TaskRunRepository[R: TaskRun]:
         return run, RecordedProgress(int(recorded["percent"]), str(recorded["text"]), at)
 
     def record_progress(self, tenant_id: str, run_id: str, progress: RecordedProgress) -> None:
-        """Store how far a worker is: one small write."""
+        """Store the progress of a worker in one small write."""
         self._table.put(
             {
                 "pk": self.runs.key(tenant_id, run_id),

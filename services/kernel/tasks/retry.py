@@ -1,4 +1,4 @@
-"""What follows when no worker completed a task: a pure decision from the run and its failure."""
+"""Decides what happens when no worker completed a task. Pure functions."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from kernel.tasks.run import TaskRun
 from kernel.tasks.state import WAITING
 
 _CLOCK_MARGIN = 0.95
-"""Step Functions began to count a little earlier than the run's timestamps."""
+"""Allows for Step Functions' timers, which start a little before the run's timestamps."""
 
 
 class Next(StrEnum):
@@ -23,40 +23,40 @@ class Next(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long a task is tried."""
+    """How often and for how long a task is attempted."""
 
     max_attempts: int = 4
-    """How many workers may be lost over one run."""
+    """How many workers may be lost during one run."""
     max_seconds: int = 3600
     """How long a run may wait for a worker, and how long a worker may take."""
     first_pause_seconds: int = 2
-    """Before the second attempt; doubled with every further one."""
+    """The pause before the second attempt; it doubles with every further attempt."""
     max_pause_seconds: int = 60
     waiting_pause_seconds: int = 5
-    """Before a task that no worker took is queued again."""
+    """The pause before a task that no worker received is queued again."""
 
     def pause(self, attempts: int) -> int:
-        """Seconds to wait after so many lost workers."""
+        """Seconds to wait after this many lost workers."""
         doubled = self.first_pause_seconds * 2 ** max(0, attempts - 1)
         return int(min(self.max_pause_seconds, doubled))
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What is to follow, why, and after how many seconds."""
+    """The next step of the state machine, the reason, and the pause before it."""
 
     next: Next
     error: str
     cause: str
     seconds: int = 0
     worker_lost: bool = False
-    """Whether the run's worker is given up: the run waits for another one."""
+    """Whether the run's worker is considered lost, so that the run waits for another one."""
 
 
 def recover(run: TaskRun | None, failure: Failure, policy: RetryPolicy, now: datetime) -> Recovery:
-    """Queue the task again, fail the run, or end because the run has ended.
+    """Decide whether to queue the task again, fail the run, or end because it has ended.
 
-    Heartbeats are missed by workers that are lost, and by tasks that still wait for one.
+    A heartbeat is missed when the worker is lost, but also while the task waits for a worker.
     """
     if run is None or run.ended:
         return Recovery(Next.END, failure.error, failure.cause)

@@ -1,11 +1,11 @@
-"""What may happen to a task run. No AWS, no clock, no I/O.
+"""The task run aggregate: its states and transitions. No AWS, no clock, no I/O.
 
     pending -> processing -> completed | failed
-       processing -> retry_pending -> processing   the worker was lost, or it stopped
+       processing -> retry_pending -> processing   the worker was lost or stopped
        every state that is not final -> cancelled | failed
 
-What the engine does may be repeated (queues deliver again, steps are retried), so these transitions
-return the same run and no event when there is nothing left to do; what people do raises
+The engine may repeat a transition (messages are delivered again, steps are retried), so its
+transitions return the same run without events when they do not apply. A user's `cancel` raises
 RuleViolation instead.
 """
 
@@ -24,7 +24,7 @@ from kernel.tasks.state import FINAL, TaskRunState, TaskRunStatus
 
 @dataclass(frozen=True, slots=True)
 class TaskKind:
-    """What one kind of task run is called, the events that publish its transitions, its errors."""
+    """One kind of task run: its name, the events of its transitions, and its error."""
 
     name: str
     started: type[DomainEvent]
@@ -32,7 +32,7 @@ class TaskKind:
     failed: type[DomainEvent]
     cancelled: type[DomainEvent]
     has_ended: type[RuleViolation]
-    """Raised when a run that has ended is to be cancelled."""
+    """Raised by `cancel` when the run has ended."""
 
 
 class TaskRun(TaskRunState, Aggregate):
@@ -41,15 +41,15 @@ class TaskRun(TaskRunState, Aggregate):
     kind: ClassVar[TaskKind]
 
     correlation_id: str = ""
-    """Of the request; everything done for this run carries it."""
+    """The correlation id of the request, which all events of this run carry."""
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will happen any more."""
+        """Whether the status is final."""
         return self.status in FINAL
 
     def start(self, at: datetime) -> Change[Self]:
-        """A worker begins; also one that replaces a worker whose loss was not noticed."""
+        """A worker starts, possibly in place of one whose loss was not noticed."""
         if self.ended:
             return Change(self)
         after = self.with_changes(
@@ -58,9 +58,9 @@ class TaskRun(TaskRunState, Aggregate):
         return Change(after, () if self.started_at else (self.kind.started(current=after),))
 
     def requeue(self, attempt: int) -> Change[Self]:
-        """The worker of this attempt stops: another one begins anew; the attempt is not counted.
+        """The worker of this attempt stops, and another one starts again; this one is not counted.
 
-        Nothing changes when another attempt has begun since.
+        Changes nothing when another attempt has started since.
         """
         if self.status is not TaskRunStatus.PROCESSING or self.attempts != attempt:
             return Change(self)
@@ -68,32 +68,32 @@ class TaskRun(TaskRunState, Aggregate):
         return Change(self.with_changes(status=TaskRunStatus.RETRY_PENDING, attempts=attempts))
 
     def lose_worker(self) -> Change[Self]:
-        """The worker was lost: another one begins anew."""
+        """The worker was lost, so another one starts again."""
         if self.status is not TaskRunStatus.PROCESSING:
             return Change(self)
         return Change(self.with_changes(status=TaskRunStatus.RETRY_PENDING))
 
     def complete(self, outcome: BaseModel, at: datetime) -> Change[Self]:
-        """The work is done."""
+        """Mark as completed."""
         if self.ended:
             return Change(self)
         after = self.with_changes(status=TaskRunStatus.COMPLETED, ended_at=at, outcome=outcome)
         return Change(after, (self.kind.completed(current=after),))
 
     def fail(self, failure: Failure, at: datetime) -> Change[Self]:
-        """The work will not be done."""
+        """Mark as failed."""
         if self.ended:
             return Change(self)
         after = self.with_changes(
             status=TaskRunStatus.FAILED,
             ended_at=at,
             failure=failure.code,
-            reason=failure.sentence,
+            reason=failure.message,
         )
         return Change(after, (self.kind.failed(current=after),))
 
     def cancel(self, by: str, at: datetime) -> Change[Self]:
-        """A person cancels the run. Raises the kind's `has_ended` when it has ended."""
+        """Cancel the run for a user. Raises the kind's `has_ended` when it has ended."""
         if self.ended:
             raise self.kind.has_ended(
                 f"This {self.kind.name} has ended already: it is {self.status}."

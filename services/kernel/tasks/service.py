@@ -1,4 +1,4 @@
-"""What the state machine's steps and the workers do with a run; each use case may be repeated."""
+"""The use cases of the state machine's steps and of the workers; each may be repeated."""
 
 from pydantic import BaseModel
 
@@ -10,7 +10,7 @@ from kernel.tasks.retry import Next, Recovery, RetryPolicy, recover
 from kernel.tasks.run import TaskRun
 
 _MAX_PERCENT = 99
-"""A run has 100 % when it is completed, and not before."""
+"""A run shows 100 % only once it is completed."""
 
 
 class TaskRunService[R: TaskRun]:
@@ -27,10 +27,10 @@ class TaskRunService[R: TaskRun]:
         self.policy = policy or RetryPolicy()
 
     def check(self, run: R) -> None:
-        """Raise BadParameters when the run cannot be carried out; contexts override it."""
+        """Raise BadParameters when the parameters of the run are wrong; contexts override it."""
 
     def validate(self, tenant_id: str, run_id: str) -> Next:
-        """Whether a run is to be carried out. Raises BadParameters."""
+        """Decide whether to queue a run or to end because it has ended. Raises BadParameters."""
         run = self._repo.runs.find(tenant_id, run_id)
         if run is None or run.ended:
             return Next.END
@@ -38,36 +38,36 @@ class TaskRunService[R: TaskRun]:
         return Next.QUEUE
 
     def start(self, tenant_id: str, run_id: str) -> R:
-        """A worker starts a run; one that has ended is returned as it is. Raises NotFound."""
+        """Start a run, unless it has ended. Raises NotFound."""
         return self._repo.change(tenant_id, run_id, lambda run: run.start(self._now()))
 
     def record_progress(self, tenant_id: str, run_id: str, fraction: float, text: str) -> None:
-        """Store how far the worker is: 0..1, and a few words for people."""
+        """Store the progress: a fraction (0..1) and a short text for people."""
         percent = min(_MAX_PERCENT, max(0, int(fraction * 100)))
         self._repo.record_progress(tenant_id, run_id, RecordedProgress(percent, text, self._now()))
 
     def is_active(self, tenant_id: str, run_id: str) -> bool:
         """Whether a run has neither been cancelled nor ended otherwise."""
         run = self._repo.runs.find(tenant_id, run_id, consistent=False)
-        # An eventually consistent read may not find a run that is there.
+        # An eventually consistent read may not find a new run yet.
         return run is None or not run.ended
 
     def requeue(self, tenant_id: str, run_id: str, attempt: int) -> R:
-        """The worker of an attempt stops, and leaves the run to another one."""
+        """Return a run to the queue, because the worker of this attempt stops."""
         return self._repo.change(tenant_id, run_id, lambda run: run.requeue(attempt))
 
     def complete(self, tenant_id: str, run_id: str, outcome: BaseModel) -> R:
-        """The work of a run is done."""
+        """Mark a run as completed."""
         return self._repo.change(tenant_id, run_id, lambda run: run.complete(outcome, self._now()))
 
     def fail(self, tenant_id: str, run_id: str, error: str, cause: str = "") -> R:
-        """The work of a run will not be done."""
+        """Mark a run as failed."""
         logger().warning("task failed", tenant=tenant_id, run_id=run_id, error=error, cause=cause)
         failure = self._failures.failure(error, cause)
         return self._repo.change(tenant_id, run_id, lambda run: run.fail(failure, self._now()))
 
     def recover(self, tenant_id: str, run_id: str, error: str, cause: str = "") -> Recovery:
-        """What follows when no worker completed the task."""
+        """Decide what happens when no worker completed the task, and record a lost worker."""
         run = self._repo.runs.find(tenant_id, run_id)
         failure = self._failures.failure(error, cause)
         recovery = recover(run, failure, self.policy, self._now())

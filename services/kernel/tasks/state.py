@@ -20,13 +20,13 @@ class TaskRunStatus(StrEnum):
 
 FINAL = frozenset({TaskRunStatus.COMPLETED, TaskRunStatus.FAILED, TaskRunStatus.CANCELLED})
 WAITING = frozenset({TaskRunStatus.PENDING, TaskRunStatus.RETRY_PENDING})
-"""Waiting for a worker."""
+"""The statuses of a run that waits for a worker."""
 
 
 class TaskRunState(Snapshot):
     """One request for background work and its result; `owner_id` is the user who requested it.
 
-    A context adds its parameters, and narrows `failure` and `outcome` to types of its own.
+    A context adds its parameters and narrows `failure` and `outcome` to its own types.
     """
 
     status: TaskRunStatus = TaskRunStatus.PENDING

@@ -1,8 +1,8 @@
 """The Lambda steps of a task's state machine: validate, recover, complete, fail.
 
-A step is called with {"step", "tenant_id", "run_id", ...} and answers {"next": ...}. Each may be
-repeated; BadParameters is the one exception that is intended, all others are retried and lead to
-the step `fail`.
+A step is called with {"step", "tenant_id", "run_id", ...} and returns {"next": ...}. Each may be
+repeated. The state machine handles BadParameters; any other exception is retried and finally leads
+to the step `fail`.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class TaskSteps[R: TaskRun]:
         }
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
-        """Carry out the step that the state machine asks for."""
+        """Carry out the step that the state machine names."""
         logger().info(
             "step",
             step=event["step"],
@@ -40,13 +40,13 @@ class TaskSteps[R: TaskRun]:
         return self.steps[event["step"]](**{k: v for k, v in event.items() if k != "step"})
 
     def _validate(self, tenant_id: str, run_id: str, **_: Any) -> dict[str, Any]:
-        """Whether there is something to do: the run may have been cancelled."""
+        """Decide whether to queue the task; the run may have been cancelled."""
         return {"next": self._runs().validate(tenant_id, run_id)}
 
     def _recover(
         self, tenant_id: str, run_id: str, failure: dict[str, Any], **_: Any
     ) -> dict[str, Any]:
-        """No worker answered, or one could not continue: queue again after a pause, fail or end."""
+        """No worker completed the task: queue it again after a pause, fail or end."""
         recovery = self._runs().recover(tenant_id, run_id, *_error_and_cause(failure))
         return {
             "next": recovery.next,
@@ -58,18 +58,18 @@ class TaskSteps[R: TaskRun]:
     def _complete(
         self, tenant_id: str, run_id: str, outcome: dict[str, Any], **_: Any
     ) -> dict[str, Any]:
-        """A worker did the work."""
+        """A worker completed the task."""
         self._runs().complete(tenant_id, run_id, self._outcome.model_validate(outcome))
         return {"next": Next.END}
 
     def _fail(
         self, tenant_id: str, run_id: str, failure: dict[str, Any], **_: Any
     ) -> dict[str, Any]:
-        """The work will not be done; the run gets a reason that a user understands."""
+        """Mark the run as failed, with a reason that a user understands."""
         self._runs().fail(tenant_id, run_id, *_error_and_cause(failure))
         return {"next": Next.END}
 
 
 def _error_and_cause(failure: dict[str, Any]) -> tuple[str, str]:
-    """What a Catch passes on: an error's name and usually, not for timeouts, its cause."""
+    """The error name and the cause that a Catch passes on; a timeout has no cause."""
     return str(failure["Error"]), str(failure.get("Cause") or "")

@@ -1,12 +1,11 @@
-"""HTTP the same way in every context: routes with typed parameters, problem details, ETags.
+"""The HTTP API of a context: routes with typed parameters, problem details, ETags.
 
-A route is a function whose parameters are filled by name:
+A route is a function whose arguments are found by name:
   request   the RequestContext of a read             body   a pydantic model read from JSON
   unit      the UnitOfWork of a change               query  a pydantic model read from the query
-  if_match  the Version that If-Match names          patch  the RFC 7396 merge patch, a dict
-  (None: `*`); its absence is a 428                  anything else is a part of the path
-Only what its return annotation names is shown: a model becomes JSON, a record gets its version as
-ETag.
+  if_match  the Version in If-Match, None for `*`;   patch  the RFC 7396 merge patch, a dict
+            a request without it gets a 428          any other name is a part of the path
+The response contains only the fields of the return annotation; a record's ETag is its version.
 """
 
 import re
@@ -90,7 +89,7 @@ class Api:
     def _serve(self, route: Route, event: Event, parts: dict[str, str]) -> Response[str]:
         headers = headers_of(event)
         if any(len(part) > MAX_PATH_PART for part in parts.values()):
-            raise NotFound("There is nothing under this path.")
+            raise NotFound("This path does not exist.")
         body = ""
         if route.method in ("POST", "PATCH"):
             body = body_text(event, allow_replaced_bytes=route.makes_many_changes)
@@ -119,7 +118,7 @@ class Api:
         return problem_response(problem_of(error), correlation)
 
     def _no_route(self, _error: Exception) -> Response[str]:
-        return self._problem(NotFound("There is nothing under this path."))
+        return self._problem(NotFound("This path does not exist."))
 
 
 def _arguments(
@@ -130,7 +129,7 @@ def _arguments(
     body: str,
     idempotent: IdempotentRequest | None,
 ) -> dict[str, Any]:
-    """The route's arguments. Raises what is wrong with the request, as a problem."""
+    """The route's arguments. Raises a CrmError when the request is wrong."""
     read: dict[str, Callable[[], Any]] = {
         "request": lambda: request_context(event),
         "unit": lambda: UnitOfWork(request_context(event), idempotent),
@@ -158,8 +157,8 @@ def _serve_once(
         value = _call(route, arguments)
         answer = response(route, value, headers)
     except CrmError:
-        # The same request, sent twice, may have been carried out meanwhile: its answer is then the
-        # answer, and not that somebody changed the record.
+        # Another copy of this request may have succeeded meanwhile; return its answer then, instead
+        # of reporting that someone changed the record.
         if not idempotent.committed and (stored := idempotent.stored_answer()):
             return stored_response(stored)
         raise

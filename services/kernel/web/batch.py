@@ -1,7 +1,7 @@
-"""Batch upserts: up to 100 items, each on its own; one bad item does not affect the others.
+"""Batch upserts: up to 100 independent items; an item that fails does not affect the others.
 
-An item that failed and may succeed later can be sent again, alone or with the whole batch, under
-the same Idempotency-Key too: the answer of such a batch is not stored.
+When an item failed that may succeed later, the batch's answer is not stored, so the batch can be
+sent again with the same Idempotency-Key.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ _THREADS = 8
 
 
 class Batch(Body):
-    """Records to create or change by external id; each is checked on its own."""
+    """Records to create or change by external id; each is validated separately."""
 
     items: list[object] = Field(min_length=1, max_length=LIMIT)
 
@@ -38,7 +38,7 @@ class BatchProblem(BaseModel):
 
     @classmethod
     def of(cls, problem: CrmError) -> "BatchProblem":
-        """A problem as a member of a batch's answer."""
+        """A problem as part of a batch's answer."""
         return cls(
             type=problem.type,
             title=problem.title,
@@ -60,16 +60,16 @@ class BatchResult(BaseModel):
 
     @classmethod
     def failed(cls, index: int, problem: CrmError) -> "BatchResult":
-        """The result of an item that was refused, or failed."""
+        """The result of an item that failed."""
         result = cls(index=index, status=problem.status, problem=BatchProblem.of(problem))
         result._may_be_sent_again = (
-            problem.retryable or problem.came_second or isinstance(problem, InternalError)
+            problem.retryable or problem.lost_race or isinstance(problem, InternalError)
         )
         return result
 
     @property
     def may_be_sent_again(self) -> bool:
-        """Whether the item failed, and may succeed when it is sent again as it is."""
+        """Whether the item failed but may succeed when it is sent again unchanged."""
         return self._may_be_sent_again
 
 
@@ -87,10 +87,10 @@ class BatchResults(MultiStatus):
 def upsert_each[M: BaseModel](
     items: Sequence[object], model: type[M], upsert: Callable[[M], tuple[Aggregate, bool]]
 ) -> BatchResults:
-    """Validate and upsert every item on its own, several at a time.
+    """Validate and upsert every item independently, several at the same time.
 
-    Items about the same record must not run at the same time: those that have an external id in
-    common, directly or through others, run one after the other, in their order.
+    Items about the same record must not run concurrently: those that share an external id, directly
+    or through other items, run one after the other in their order.
     """
 
     def one(index: int) -> BatchResult:
@@ -118,7 +118,7 @@ def _groups(items: Sequence[object]) -> list[list[int]]:
         names = _names(item)
         met = {group_of[name] for name in names if name in group_of}
         groups[index] = sorted([one for group in met for one in groups.pop(group)] + [index])
-        if met:  # groups that were separate until now are about one record, as this item shows
+        if met:  # this item shows that these groups are about the same record
             group_of = {name: index if group in met else group for name, group in group_of.items()}
         group_of |= dict.fromkeys(names, index)
     return list(groups.values())
@@ -127,6 +127,6 @@ def _groups(items: Sequence[object]) -> list[list[int]]:
 def _names(item: object) -> list[tuple[str, str]]:
     """The external ids in an item that is not validated yet."""
     external: Any = item.get("external_ids") if isinstance(item, dict) else None
-    if not isinstance(external, dict) or len(external) > MAX_EXTERNAL_IDS:  # it will be refused
+    if not isinstance(external, dict) or len(external) > MAX_EXTERNAL_IDS:  # refused later
         return []
     return [(system, str(value).strip()) for system, value in external.items()]

@@ -1,4 +1,4 @@
-"""The id that finds one request in every log: the caller's own, or a new one."""
+"""The correlation id, by which a request is found in every log: the caller's or a new one."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ _USABLE = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def correlation_id(event: dict[str, Any]) -> str:
-    """The X-Correlation-Id of an API Gateway event, if it is fit for logs, else a new one."""
+    """The X-Correlation-Id of an API Gateway event if it is safe to log, else a new id."""
     for name, value in (event.get("headers") or {}).items():
         if name.lower() == HEADER.lower() and value and _USABLE.fullmatch(value):
             return str(value)

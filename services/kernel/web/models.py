@@ -1,4 +1,4 @@
-"""Base models of bodies, query strings and answers."""
+"""Base models of request bodies, query strings and responses."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -6,17 +6,17 @@ from kernel.domain.errors import FieldError, Invalid, UnindexedFilter
 
 
 class Body(BaseModel):
-    """Base of request bodies: an unknown member is refused."""
+    """Base of request bodies: an unknown field is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class MultiStatus(BaseModel):
-    """Base of the answer of a route that makes many changes, each on its own."""
+    """Base of the response of a route that makes many independent changes."""
 
     @property
     def unfinished(self) -> bool:
-        """Whether a change failed that may succeed when the same request is sent again."""
+        """Whether a change failed that may succeed when the request is sent again."""
         raise NotImplementedError
 
 
@@ -53,6 +53,6 @@ class ListQuery(Query):
     )
 
     def finds_one(self, name: str) -> None:
-        """Raise Invalid for a cursor next to a filter that finds one record at most."""
+        """Raise Invalid for a cursor together with a filter that finds at most one record."""
         if getattr(self, name) is not None and self.cursor is not None:
-            raise Invalid.field("cursor", f"must be left out: {name} finds one record, on one page")
+            raise Invalid.field("cursor", f"must be left out: {name} finds at most one record")

@@ -1,7 +1,7 @@
 """Conditional requests (RFC 9110, section 13): If-Match for changes, If-None-Match for reads.
 
-A record's ETag is its version in quotes. A proxy that compresses the answer may have made it weak
-(`W/"3"`), so both forms are accepted for both purposes: a version is exact anyway.
+A record's ETag is its version in quotes. Both headers also accept the weak form (`W/"3"`), because
+proxies that compress responses send it.
 """
 
 import random
@@ -20,11 +20,11 @@ _FIRST_PAUSE_SECONDS = 0.02
 def read_if_match(if_match: str | None) -> Version:
     """The version that If-Match names.
 
-    Raises PreconditionRequired without the header, Invalid for what is no single ETag of this API.
+    Raises PreconditionRequired without the header, Invalid when it is not one ETag of this API.
     """
     if if_match is None:
         raise PreconditionRequired(
-            "Send If-Match with the ETag of the version you saw (or * to change whatever is there)."
+            "Send If-Match with the ETag of the version you saw, or * to change any version."
         )
     if if_match.strip() == "*":
         return None
@@ -35,15 +35,15 @@ def read_if_match(if_match: str | None) -> Version:
 
 
 def matches_etag(if_none_match: str | None, etag: str) -> bool:
-    """Whether If-None-Match names this version, so that the caller has it already."""
+    """Whether If-None-Match names this version, so that the answer is 304."""
     listed = [one.strip() for one in (if_none_match or "").split(",")]
     return "*" in listed or etag in (one.removeprefix("W/") for one in listed)
 
 
 def retry_when_stale[T](change: Callable[[], T]) -> T:
-    """Carry out a change that is meant for any version, again when another change came first.
+    """Carry out a change that accepts any version; repeat it when another change came first.
 
-    Raises Busy when others come first every time.
+    Raises Busy when every attempt fails.
     """
     for attempt in range(_ATTEMPTS):
         if attempt:

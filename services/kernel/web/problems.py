@@ -1,13 +1,13 @@
-"""Any failure as a problem: 503 when the request may be sent again, 500 when the CRM is at fault.
+"""Maps any exception to a problem: 503 when a retry may succeed, 500 when the CRM has an error.
 
-A service that throttles or is down accepts the same request later. One that calls the request wrong
-(a ValidationException, an AccessDenied, a missing table) never does.
+A service that throttles or is unavailable may accept the same request later; a ValidationException,
+an AccessDenied or a missing table stays an error.
 """
 
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError,  # botocore's own: a service that cannot be reached
+    ConnectionError,  # botocore's class: the service cannot be reached
     HTTPClientError,
 )
 
@@ -37,7 +37,7 @@ _SERVER_ERROR = 500
 
 
 def problem_of(error: Exception) -> CrmError:
-    """The problem to answer with; an unexpected failure is logged."""
+    """The problem for an exception; an unexpected one is logged."""
     if isinstance(error, CrmError):
         return error
     code = _error_code(error)

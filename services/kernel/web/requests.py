@@ -21,7 +21,7 @@ from kernel.domain.validation import invalid_fields
 
 MAX_BODY_BYTES = 1_000_000
 _REPLACEMENT = "\ufffd"
-"""What the gateway puts in place of bytes that are no UTF-8."""
+"""API Gateway's replacement for bytes that are not UTF-8."""
 
 Event = dict[str, Any]
 Headers = dict[str, str]
@@ -40,12 +40,12 @@ def claims_of(event: Event) -> dict[str, Any]:
 
 
 def request_context(event: Event) -> RequestContext:
-    """Who calls. Raises Unauthenticated, or Forbidden for claims that no record could hold."""
+    """The context of a request. Raises Unauthenticated, or Forbidden for invalid claims."""
     claims = claims_of(event)
     if not claims.get("tenant") or not claims.get("user"):
         raise Unauthenticated("Send a bearer token of your tenant's identity provider.")
     for claim, value in (("sub", claims["user"]), ("team", claims.get("team") or "-")):
-        # Both are stored as a UserId, which would be shortened or refused far from here.
+        # Both are stored as a UserId, whose validation would fail later with a worse message.
         if value != value.strip() or len(value) > MAX_USER_ID:
             raise Forbidden(
                 f"The claim {claim} of your token must have 1 to {MAX_USER_ID} characters and no "
@@ -64,9 +64,9 @@ def request_context(event: Event) -> RequestContext:
 
 
 def body_text(event: Event, *, allow_replaced_bytes: bool) -> str:
-    """The body. Raises Malformed when it is no UTF-8, TooLarge when it is too large.
+    """The body. Raises Malformed when it is not UTF-8, TooLarge when it is too large.
 
-    With `allow_replaced_bytes`, bytes that are no UTF-8 spoil only the item of a batch they are in.
+    With `allow_replaced_bytes`, bytes that are not UTF-8 affect only their own item of a batch.
     """
     text = event.get("body") or ""
     if event.get("isBase64Encoded"):

@@ -1,4 +1,4 @@
-"""Writes answers: records with their ETag, stored answers, and problem details (RFC 9457)."""
+"""Builds responses: records with their ETag, stored answers, and problem details (RFC 9457)."""
 
 import json
 from typing import Any
@@ -19,14 +19,14 @@ _RETRY_AFTER_SECONDS = "1"
 
 
 def response(route: Route, value: Any, headers: Headers) -> Response[str]:
-    """The answer of a route: what its return annotation names, and nothing beyond."""
+    """The response of a route, with only the fields that its return annotation names."""
     if isinstance(value, Response):
         return value
     if route.returns is None or value is None:
         return Response(204 if route.status == 200 else route.status, body="")
     model: type[BaseModel] = route.returns
     if isinstance(value, Page):
-        # The page holds whole aggregates; the annotation names their public part.
+        # The page contains whole aggregates; the annotation names their public fields.
         value = model.model_construct(items=value.items, next_cursor=value.next_cursor)
     out: dict[str, str | list[str]] = {}
     if isinstance(value, Snapshot):
@@ -46,7 +46,7 @@ def stored_response(answer: Answer) -> Response[str]:
 
 
 def problem_response(problem: CrmError, correlation_id: str) -> Response[str]:
-    """A failure as problem details."""
+    """A problem as an RFC 9457 response."""
     headers = {}
     if problem.retryable:
         headers["Retry-After"] = _RETRY_AFTER_SECONDS

@@ -1,4 +1,4 @@
-"""What a route is: read from a function's signature, once, when it is declared."""
+"""Routes, declared by decorated functions and their signatures."""
 
 import inspect
 from collections.abc import Callable
@@ -12,7 +12,7 @@ type Function = Callable[..., Any]
 type Declare = Callable[[Function], Function]
 
 MULTI_STATUS = 207
-"""The status of a route that makes many changes, each on its own (RFC 4918)."""
+"""The status of a route that makes many independent changes (RFC 4918)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Route:
 
     method: str
     path: str
-    """With `{name}` parts, as API Gateway and OpenAPI write it."""
+    """In the syntax of API Gateway and OpenAPI, with `{name}` parts."""
     function: Function
     status: int
     parameters: dict[str, Any]
@@ -52,12 +52,12 @@ class Route:
 
     @property
     def makes_many_changes(self) -> bool:
-        """Whether it is a batch, whose items succeed or fail each on its own."""
+        """Whether it is a batch, whose items succeed or fail independently."""
         return self.status == MULTI_STATUS
 
 
 class Routes:
-    """Routes as they are declared, one list for each aggregate."""
+    """The declared routes of one aggregate."""
 
     def __init__(self) -> None:
         self.declared: list[Route] = []

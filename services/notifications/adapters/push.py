@@ -15,7 +15,7 @@ _GONE = ("GoneException", "410")
 class WebSocketPush:
     """Posts a notification to every connection of its recipient; removes those that are gone.
 
-    A push that fails is only logged: the notification is in the inbox anyway.
+    A push that fails is only logged, because the notification is in the inbox.
     """
 
     def __init__(self, connections: ConnectionRepository, management_api: Any) -> None:
@@ -34,7 +34,7 @@ class WebSocketPush:
             logger().warning("push failed", notification=notification.id, fault=repr(fault))
 
     def pong(self, connection_id: str) -> None:
-        """Answer a message from a window, which shows that the connection is alive."""
+        """Answer a message from a window, to show that the connection is alive."""
         self._post(connection_id, b'{"type":"pong"}')
 
     def _post(self, connection_id: str, data: bytes) -> bool:
@@ -46,13 +46,13 @@ class WebSocketPush:
                 return False
             logger().warning("post failed", connection=connection_id, fault=repr(fault))
         except (BotoCoreError, ValueError) as fault:
-            # ValueError: botocore raises it for an endpoint that is no URL.
+            # botocore raises ValueError for an endpoint that is not a URL.
             logger().warning("post failed", connection=connection_id, fault=repr(fault))
         return True
 
 
 class NoPush:
-    """Where no WebSocket API is deployed."""
+    """Pushes nothing, where no WebSocket API is deployed."""
 
     def push(self, notification: Notification) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""The inbox: notifies users of events that concern them, once, and pushes to open windows."""
+"""The inbox reactor: notifies users of events that concern them, and pushes to open windows."""
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.reactor import Reactor

@@ -14,7 +14,7 @@ routes = Routes()
 
 
 class NotificationQuery(ListQuery):
-    """The inbox, or only what is unread."""
+    """All notifications, or only the unread ones."""
 
     unread: bool = Field(False, description="Only unread notifications.")
 

@@ -14,12 +14,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     route, connection_id = request["routeKey"], request["connectionId"]
     logger().info("socket", route=route, connection=connection_id, tenant=tenant_id)
     if route == "$default":
-        # Posted, because API Gateway hands on what is returned only over a route response.
+        # Posted, because API Gateway ignores a returned body without a route response.
         connections().pong(connection_id)
         return {"statusCode": 200}
     if not tenant_id or not user_id:
-        # On $disconnect some platforms leave the context out; the item goes by TTL, or at the
-        # first push that finds the connection gone.
+        # Some platforms omit the context on $disconnect; the item is then removed by its TTL, or by
+        # the first push that finds the connection gone.
         return {"statusCode": 200 if route == "$disconnect" else 401}
     if route == "$connect":
         connections().connect(tenant_id, user_id, connection_id)

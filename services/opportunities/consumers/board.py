@@ -1,4 +1,4 @@
-"""The board: opportunities counted and summed per pipeline stage and currency."""
+"""The board projection: counts and sums opportunities per pipeline stage and currency."""
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.positions import Memory
@@ -11,7 +11,7 @@ from opportunities.repository.boards import count_change
 
 
 def count(event: CloudEvent, memory: Memory) -> list[Action]:
-    """Take an opportunity out of the column that counts it, and count it where it is now."""
+    """Subtract an opportunity from its previous column and add it to its current one."""
     opportunity = BoardOpportunity.model_validate(event.data["current"])
     now: Memory = {}
     if opportunity.archived_at is None:

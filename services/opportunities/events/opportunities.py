@@ -1,4 +1,4 @@
-"""The opportunity as it is published, and its events: the source of their schemas."""
+"""The events of opportunities and the state they carry; the source of their schemas."""
 
 from pydantic import AwareDatetime, Field
 
@@ -10,21 +10,21 @@ from opportunities.events.pipelines import ForecastCategory, PipelineId, StageKe
 
 
 class OpportunityFields(Fields):
-    """What a caller may set on an opportunity; the stage is changed by routes of its own."""
+    """What a caller may set on an opportunity; the stage has its own routes."""
 
     name: Name
     account_id: Id | None = None
     contact_id: Id | None = None
-    amount: Money | None = Field(None, description="What we expect to earn, or earned.")
+    amount: Money | None = Field(None, description="The expected or final value of the deal.")
     product_id: Id | None = None
     expected_close_on: PlainDate | None = None
-    opened_on: PlainDate | None = Field(None, description="When we began to work on it.")
+    opened_on: PlainDate | None = Field(None, description="When the work on it began.")
     region: Name | None = None
     description: Text | None = None
 
 
 class OpportunityState(Snapshot, OpportunityFields):
-    """A sale we may make."""
+    """A possible sale."""
 
     pipeline_id: PipelineId
     stage: StageKey
@@ -89,7 +89,7 @@ class OpportunityWon(OpportunityEvent, context="opportunities"):
 
 
 class OpportunityLost(OpportunityEvent, context="opportunities"):
-    """An opportunity was lost; `current.lost_reason` says why."""
+    """An opportunity was lost; `current.lost_reason` is the reason."""
 
     from_stage: StageKey
     seconds_in_stage: int = Field(ge=0)

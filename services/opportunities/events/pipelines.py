@@ -1,4 +1,4 @@
-"""The pipeline as it is published, and its events: the source of their schemas."""
+"""The events of pipelines and the state they carry; the source of their schemas."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +13,7 @@ DEFAULT_PIPELINE = "default"
 
 
 class StageKind(StrEnum):
-    """What a stage means for the opportunity in it."""
+    """Whether opportunities in a stage are open, won or lost."""
 
     OPEN = "open"
     WON = "won"
@@ -21,7 +21,7 @@ class StageKind(StrEnum):
 
 
 class ForecastCategory(StrEnum):
-    """How an opportunity counts in a forecast; omitted ones never do."""
+    """How an opportunity counts in a forecast; omitted ones do not count."""
 
     PIPELINE = "pipeline"
     BEST_CASE = "best_case"
@@ -52,7 +52,7 @@ class PipelineFields(Fields):
     def _complete(self) -> "PipelineFields":
         keys = [stage.key for stage in self.stages]
         if len(set(keys)) != len(keys):
-            raise ValueError("stages: every key must be there once")
+            raise ValueError("stages: every key must be unique")
         kinds = [stage.kind for stage in self.stages]
         if kinds.count(StageKind.WON) != 1 or kinds.count(StageKind.LOST) != 1:
             raise ValueError("stages: exactly one must be of kind won and one of kind lost")

@@ -1,4 +1,4 @@
-"""The product as it is published, and its events: the source of their schemas."""
+"""The events of products and the state they carry; the source of their schemas."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ class ProductFields(Fields):
 
 
 class ProductState(Snapshot, ProductFields):
-    """Something we sell."""
+    """A product or service in the catalogue."""
 
 
 class ProductCreated(DomainEvent, context="opportunities"):

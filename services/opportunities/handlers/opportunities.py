@@ -23,7 +23,7 @@ routes = Routes()
 
 
 class NewOpportunity(OpportunityFields):
-    """An opportunity to create, or to import as another system has it."""
+    """An opportunity to create or to import."""
 
     pipeline_id: PipelineId = DEFAULT_PIPELINE
     stage: StageKey | None = Field(None, description="Default: the pipeline's first stage.")
@@ -31,14 +31,14 @@ class NewOpportunity(OpportunityFields):
     lost_reason: Name | None = Field(None, description="Required for a stage of kind lost.")
 
     def fields(self) -> OpportunityFields:
-        """The fields alone, remembering which were given."""
+        """The opportunity's own fields, still with the set of those that were sent."""
         names = OpportunityFields.model_fields.keys()
         return OpportunityFields.model_construct(
             _fields_set=self.model_fields_set & names, **{n: getattr(self, n) for n in names}
         )
 
     def placement(self) -> Placement:
-        """Where it is to be; a pipeline that was not named is none, not the default one."""
+        """The requested pipeline, stage and closing details; None for those that were not sent."""
         pipeline_id = self.pipeline_id if "pipeline_id" in self.model_fields_set else None
         return Placement(pipeline_id, self.stage, CloseDetails(self.closed_on, self.lost_reason))
 

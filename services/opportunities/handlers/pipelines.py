@@ -36,7 +36,7 @@ class BoardColumn(BaseModel):
 
 
 class Board(BaseModel):
-    """Count and sum per stage; it follows changes within seconds."""
+    """Count and sum of opportunities per stage, updated within seconds of a change."""
 
     pipeline_id: str
     name: str

@@ -1,4 +1,4 @@
-"""What opportunities are and what may happen to them. No AWS, no clock, no I/O."""
+"""The opportunity aggregate: its rules and transitions. No AWS, no clock, no I/O."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -26,13 +26,13 @@ _OWNER_FIELDS = frozenset({"owner_id", "team_id"})
 
 @dataclass(frozen=True, slots=True)
 class CloseDetails:
-    """When and why an imported opportunity was closed; None is not known."""
+    """When and why an imported opportunity was closed; None means unknown."""
 
     closed_on: date | None = None
     lost_reason: str | None = None
 
     def check(self, kind: StageKind) -> None:
-        """Raise Invalid for what an opportunity in a stage of this kind does not have."""
+        """Raise Invalid for a detail that does not fit a stage of this kind."""
         if self.closed_on is not None and kind is StageKind.OPEN:
             raise Invalid.field("closed_on", "is for a stage of kind won or lost; this one is open")
         if self.lost_reason is not None and kind is not StageKind.LOST:
@@ -54,7 +54,7 @@ class Opportunity(OpportunityState, Aggregate):
         at: datetime,
         close_details: CloseDetails | None = None,
     ) -> Change["Opportunity"]:
-        """A new opportunity; in a closed stage it is created open and closed by a second event."""
+        """A new opportunity; in a closed stage, events for creating and for closing it."""
         start = stage if stage.kind is StageKind.OPEN else pipeline.first_stage(StageKind.OPEN)
         opened = cls(
             **new_record(tenant_id, opportunity_id, by, at),
@@ -69,9 +69,9 @@ class Opportunity(OpportunityState, Aggregate):
     def update(
         self, fields: OpportunityFields, close_details: CloseDetails | None = None
     ) -> Change["Opportunity"]:
-        """Change fields and, where given, the closing details of a closed opportunity.
+        """Change fields and, if given, the closing details of a closed opportunity.
 
-        Another amount and another owner are events of their own; none when nothing differs.
+        Changes of amount and of owner are published as their own events.
         """
         close_details = close_details or CloseDetails()
         close_details.check(self.status)
@@ -99,7 +99,7 @@ class Opportunity(OpportunityState, Aggregate):
         close_details: CloseDetails,
         at: datetime,
     ) -> Change["Opportunity"]:
-        """Take the fields, the stage (None: unchanged) and the closing details of the source."""
+        """Apply the fields, the stage (None: unchanged) and the closing details of an import."""
         if stage is None or stage.key == self.stage:
             return self.update(fields, close_details)
         updated = self.update(fields)
@@ -107,7 +107,7 @@ class Opportunity(OpportunityState, Aggregate):
         return Change(moved.state, updated.events + moved.events)
 
     def move(self, stage: Stage, at: datetime) -> Change["Opportunity"]:
-        """To another open stage; winning and losing ask for more."""
+        """Move to another open stage."""
         self._ensure_open("moved")
         if stage.kind is not StageKind.OPEN:
             verb = "won" if stage.kind is StageKind.WON else "lost"
@@ -148,7 +148,7 @@ class Opportunity(OpportunityState, Aggregate):
         return Change(after, (event,))
 
     def reopen(self, stage: Stage, at: datetime) -> Change["Opportunity"]:
-        """Back to an open stage."""
+        """Reopen in an open stage."""
         if self.status is StageKind.OPEN:
             raise RuleViolation("The opportunity is open already.")
         if stage.kind is not StageKind.OPEN:
@@ -159,7 +159,7 @@ class Opportunity(OpportunityState, Aggregate):
         return Change(after, (OpportunityReopened(current=after, from_stage=self.stage),))
 
     def reassign(self, owner_id: str, team_id: str | None) -> Change["Opportunity"]:
-        """To another owner or team; no event when nothing differs."""
+        """Change owner and team; no event when nothing differs."""
         if (owner_id, team_id) == (self.owner_id, self.team_id):
             return Change(self)
         after = self.with_changes(owner_id=owner_id, team_id=team_id)
@@ -173,7 +173,7 @@ class Opportunity(OpportunityState, Aggregate):
     def _import_stage(
         self, stage: Stage, close_details: CloseDetails, at: datetime
     ) -> Change["Opportunity"]:
-        """To the stage the source has it in; an import does not reopen."""
+        """Move to the stage of the imported system; an import never reopens."""
         close_details.check(stage.kind)
         if self.status is not StageKind.OPEN:
             detail = (
@@ -212,7 +212,7 @@ class Opportunity(OpportunityState, Aggregate):
         return max(0, int((at - self.stage_entered_at).total_seconds()))
 
     def _check_days(self, given: str) -> None:
-        """Raise Invalid naming `given` (opened_on or closed_on) when it ends before it begins."""
+        """Raise Invalid, naming the field `given`, when closed_on is before opened_on."""
         if self.opened_on and self.closed_on and self.closed_on < self.opened_on:
             if given == "opened_on":
                 raise Invalid.field("opened_on", f"is after closed_on ({self.closed_on})")

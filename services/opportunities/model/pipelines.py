@@ -1,4 +1,4 @@
-"""What pipelines are. No AWS, no clock, no I/O."""
+"""The pipeline aggregate and its stages. No AWS, no clock, no I/O."""
 
 from datetime import datetime
 from typing import Any
@@ -54,7 +54,7 @@ class Pipeline(PipelineState, Aggregate):
 
     @classmethod
     def default(cls, tenant_id: str) -> "Pipeline":
-        """The pipeline every tenant has without creating one; stored once it is used."""
+        """The pipeline that every tenant has from the start; it is stored on first use."""
         return cls(
             **new_record(tenant_id, DEFAULT_PIPELINE, SYSTEM_USER, _EPOCH),
             version=1,
@@ -65,7 +65,7 @@ class Pipeline(PipelineState, Aggregate):
 
     @classmethod
     def publish_default(cls, tenant_id: str) -> Change["Pipeline"]:
-        """The default pipeline, as the tenant's first opportunity in it publishes it."""
+        """The default pipeline and its PipelineCreated event."""
         pipeline = cls.default(tenant_id)
         return Change(pipeline, (PipelineCreated(current=pipeline),))
 
@@ -78,7 +78,7 @@ class Pipeline(PipelineState, Aggregate):
         return Change(pipeline, (PipelineCreated(current=pipeline),))
 
     def stage(self, key: str) -> Stage:
-        """A stage by key. Raises Invalid naming the stages there are."""
+        """A stage by key. Raises Invalid, which lists the known stages."""
         for stage in self.stages:
             if stage.key == key:
                 return stage
@@ -91,7 +91,7 @@ class Pipeline(PipelineState, Aggregate):
 
 
 def stage_attributes(stage: Stage) -> dict[str, Any]:
-    """The attributes an opportunity takes from the stage it is in."""
+    """The attributes that an opportunity gets from its stage."""
     return {
         "stage": stage.key,
         "stage_name": stage.name,

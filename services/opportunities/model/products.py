@@ -1,4 +1,4 @@
-"""What products are and what may happen to them. No AWS, no clock, no I/O."""
+"""The product aggregate: its transitions. No AWS, no clock, no I/O."""
 
 from datetime import datetime
 

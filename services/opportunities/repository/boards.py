@@ -1,6 +1,6 @@
 """Boards in DynamoDB: count and sum of the opportunities in each stage, by currency.
 
-BOARD#<pipeline>   STAGE#<stage>#<currency>    (with the tenant in front)
+BOARD#<pipeline>   STAGE#<stage>#<currency>    (prefixed with the tenant)
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class BoardRepository:
         self._table = table
 
     def columns(self, tenant_id: str, pipeline_id: str) -> list[BoardColumn]:
-        """Count and sum per stage and currency: one Query, however many opportunities there are."""
+        """Count and sum per stage and currency, in one Query of stored totals."""
         found, after = [], None
         while True:
             page = self._table.query(

@@ -1,6 +1,6 @@
 """Opportunities in DynamoDB: keys and mapping, nothing else.
 
-Index keys, each with the tenant in front:
+Index keys, each prefixed with the tenant:
   gsi1  OWNER#<owner>              <opportunity id>     a user's opportunities, newest first
   gsi2  ACCOUNT#<account>          <opportunity id>     an account's opportunities, newest first
   gsi3  STAGE#<pipeline>#<stage>   <close date>#<id>    a stage's opportunities in closing order
@@ -76,7 +76,7 @@ class OpportunityRepository(RecordStore[Opportunity]):
     ) -> Page[Opportunity]:
         """A stage's opportunities in order of the (expected) close date.
 
-        `closing` is the first and the last day; with either of them undated ones are left out.
+        `closing` is the first and the last day; with either of them undated ones are omitted.
         """
         return self.page(
             tenant_id,

@@ -1,6 +1,6 @@
 """Pipelines in DynamoDB: keys and mapping, nothing else.
 
-Index keys, with the tenant in front:
+Index keys, prefixed with the tenant:
   gsi1  PIPELINES  <folded name>#<id>   the tenant's pipelines, by name
 """
 
@@ -19,7 +19,7 @@ from opportunities.model.pipelines import Pipeline
 
 def _index(pipeline: Pipeline) -> Item:
     if pipeline.id == DEFAULT_PIPELINE:
-        return {}  # lists begin with it, whether it is stored or not
+        return {}  # the list adds it in front, whether it is stored or not
     return {
         "gsi1pk": f"TENANT#{pipeline.tenant_id}#PIPELINES",
         "gsi1sk": f"{fold(pipeline.name)}#{pipeline.id}",
@@ -27,10 +27,10 @@ def _index(pipeline: Pipeline) -> Item:
 
 
 class SaveWith[R](Protocol):
-    """Saves a record, and further actions in the same transaction."""
+    """Saves a record and carries out further actions in the same transaction."""
 
     def __call__(self, *also: Action) -> R:
-        """The record as stored."""
+        """Save; returns the record as stored."""
 
 
 class PipelineRepository(RecordStore[Pipeline]):
@@ -42,7 +42,7 @@ class PipelineRepository(RecordStore[Pipeline]):
         """Tenants whose default pipeline is known to be stored."""
 
     def publish_with[R](self, request: RequestContext, pipeline_id: str, save: SaveWith[R]) -> R:
-        """Save a record of a pipeline; a tenant's first of the default one publishes that, too.
+        """Save a record in a pipeline; the first in a default pipeline also publishes the pipeline.
 
         Both in one transaction (docs/adr/0011). Raises what `save` raises.
         """
@@ -63,15 +63,15 @@ class PipelineRepository(RecordStore[Pipeline]):
         return saved
 
     def _has_default(self, tenant_id: str) -> bool:
-        """Whether the default pipeline is stored; looked up until it is, once per process."""
+        """Whether the default pipeline is stored; once it is, the process remembers it."""
         if tenant_id not in self._default_stored:
             if self.find(tenant_id, DEFAULT_PIPELINE, consistent=False) is None:
                 return False
             self._default_stored.add(tenant_id)
         return True
 
-    def named(self, tenant_id: str, pipeline_id: str) -> Pipeline:
-        """A pipeline; the default one is never read, as all have the same. Raises NotFound."""
+    def by_id(self, tenant_id: str, pipeline_id: str) -> Pipeline:
+        """A pipeline; the default one needs no read. Raises NotFound."""
         if pipeline_id == DEFAULT_PIPELINE:
             return Pipeline.default(tenant_id)
         return self.get(tenant_id, pipeline_id)

@@ -1,6 +1,6 @@
 """Products in DynamoDB: keys and mapping, nothing else.
 
-Index keys, with the tenant in front:
+Index keys, prefixed with the tenant:
   gsi1  PRODUCTS  <folded name>#<id>   the catalogue, by name
 """
 

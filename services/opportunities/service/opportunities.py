@@ -28,7 +28,7 @@ from opportunities.repository.products import ProductRepository
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The pipeline, stage and closing details that a request names; None is not named."""
+    """The pipeline, stage and closing details in a request; None for those that were not sent."""
 
     pipeline_id: str | None = None
     stage: str | None = None
@@ -51,7 +51,7 @@ class OpportunityService:
     def create(
         self, unit: UnitOfWork, fields: OpportunityFields, placement: Placement
     ) -> Opportunity:
-        """Create an opportunity: by default the caller's, in its pipeline's first stage."""
+        """Create an opportunity; by default the caller owns it and it is in the first stage."""
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
         fields = with_owner(fields, unit.principal)
         self._check_product(unit.tenant_id, fields, None)
@@ -161,7 +161,7 @@ class OpportunityService:
     def reopen(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, stage: str | None
     ) -> Opportunity:
-        """Reopen a closed opportunity (a permission of its own)."""
+        """Reopen a closed opportunity; needs the permission to do so."""
         before = self._load(unit, opportunity_id, if_match)
         unit.principal.require_permission(REOPEN_OPPORTUNITY)
         pipeline = self._pipeline_of(before)
@@ -178,7 +178,7 @@ class OpportunityService:
         *,
         same_team: bool,
     ) -> Opportunity:
-        """Give an opportunity to another owner: one's own, or anyone's with the permission."""
+        """Assign an opportunity to another owner; for another user's it needs the permission."""
         before = self._load(unit, opportunity_id, if_match)
         ensure_may_reassign(unit.principal, before)
         change = before.reassign(owner_id, before.team_id if same_team else team_id)
@@ -187,9 +187,9 @@ class OpportunityService:
     def upsert(
         self, unit: UnitOfWork, fields: OpportunityFields, placement: Placement
     ) -> tuple[Opportunity, bool]:
-        """Create or change by external id, and move to the stage its source has it in.
+        """Create or change by external id, and move to the imported stage.
 
-        Closing details are corrected; it is neither reopened nor put into another pipeline.
+        Also updates closing details; never reopens, and never moves to another pipeline.
         """
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
         found = find_by_external_ids(self._opportunities, unit.tenant_id, fields.external_ids)
@@ -215,14 +215,14 @@ class OpportunityService:
         return found.ensure_version(if_match).ensure_active()
 
     def _pipeline(self, tenant_id: str, pipeline_id: str) -> Pipeline:
-        """The pipeline a request names in a field: an unknown one is a wrong field, no 404."""
+        """The pipeline that a request's field names. Raises Invalid for an unknown one."""
         try:
-            return self._pipelines.named(tenant_id, pipeline_id)
+            return self._pipelines.by_id(tenant_id, pipeline_id)
         except NotFound as error:
             raise Invalid.field("pipeline_id", f"there is no pipeline {pipeline_id}") from error
 
     def _pipeline_of(self, opportunity: Opportunity) -> Pipeline:
-        return self._pipelines.named(opportunity.tenant_id, opportunity.pipeline_id)
+        return self._pipelines.by_id(opportunity.tenant_id, opportunity.pipeline_id)
 
     def _check_product(
         self, tenant_id: str, fields: OpportunityFields, before: Opportunity | None
@@ -231,7 +231,7 @@ class OpportunityService:
         product_id = fields.product_id
         if product_id is None or (before is not None and before.product_id == product_id):
             return
-        # Most exist; one that does not seem to may have been created a moment ago.
+        # Read consistently only when the product is not found: it may be new.
         find = partial(self._products.find, tenant_id, product_id)
         if find(consistent=False) is None and find() is None:
             raise Invalid.field("product_id", f"there is no product {product_id}")

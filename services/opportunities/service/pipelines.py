@@ -22,7 +22,7 @@ class PipelineService:
         self._pipelines, self._boards, self._now = pipelines, boards, now
 
     def create(self, unit: UnitOfWork, fields: PipelineFields) -> Pipeline:
-        """Create a pipeline (settings: full)."""
+        """Create a pipeline; needs full rights on settings."""
         unit.principal.require(Level.FULL, SETTINGS)
         change = Pipeline.create(
             unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now()
@@ -32,7 +32,7 @@ class PipelineService:
     def get(self, request: RequestContext, pipeline_id: str) -> Pipeline:
         """A pipeline."""
         request.principal.require(Level.READ, OPPORTUNITIES)
-        return self._pipelines.named(request.tenant_id, pipeline_id)
+        return self._pipelines.by_id(request.tenant_id, pipeline_id)
 
     def list(self, request: RequestContext, limit: int, cursor: str | None) -> Page[Pipeline]:
         """The tenant's pipelines by name, the default one first."""

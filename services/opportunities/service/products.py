@@ -24,7 +24,7 @@ class ProductService:
         self._products, self._now = products, now
 
     def create(self, unit: UnitOfWork, fields: ProductFields) -> Product:
-        """Add a product to the catalogue (settings: limited)."""
+        """Add a product to the catalogue; needs limited rights on settings."""
         unit.principal.require(Level.LIMITED, SETTINGS)
         change = Product.create(
             unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now()
@@ -49,7 +49,7 @@ class ProductService:
     def update(
         self, unit: UnitOfWork, product_id: str, if_match: Version, patch: dict[str, Any]
     ) -> Product:
-        """Change a product (settings: limited)."""
+        """Change a product; needs limited rights on settings."""
         unit.principal.require(Level.LIMITED, SETTINGS)
         before = self._products.get(unit.tenant_id, product_id).ensure_version(if_match)
         change = before.update(patched_fields(before, patch, ProductFields))

@@ -1,7 +1,7 @@
-"""Finished reports in object storage: the first file of a run stays, and links to it.
+"""Finished reports in object storage, and links to them; the first file of a run stays.
 
-A report may be made twice: a worker that seemed lost may finish after all. The first file stored
-stays, with its outcome as metadata, so that the second worker can answer with the same outcome.
+A report may be created twice, because a worker that seemed lost may still finish. The first stored
+file stays, with its outcome as metadata, so that the second worker returns the same outcome.
 """
 
 import json
@@ -22,25 +22,25 @@ _ATTEMPTS = 3
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _OUTCOME = "outcome"
-"""The metadata entry; S3 takes 2 KB of metadata, ReportResult's limit on totals keeps below."""
+"""The metadata entry; the limit on totals in ReportResult keeps it below S3's 2 KB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An address anyone can fetch the file from until it expires."""
+    """A URL from which the file can be downloaded without a token until it expires."""
 
     url: str
     expires_at: datetime
 
 
 class ReportFiles:
-    """The files bucket, as far as it is about reports."""
+    """The report files in the files bucket."""
 
     def __init__(self, s3: Any, bucket: str, clock: Clock) -> None:
         self._s3, self._bucket, self._now = s3, bucket, clock
 
     def stored(self, run: ReportRun) -> ReportResult | None:
-        """What was stored for a run; None when nothing was."""
+        """The outcome of a run's stored file, or None without one."""
         try:
             found = self._s3.head_object(Bucket=self._bucket, Key=key(run, run.file_name))
         except ClientError as fault:
@@ -50,7 +50,7 @@ class ReportFiles:
         return ReportResult.model_validate_json(found["Metadata"][_OUTCOME])
 
     def store(self, run: ReportRun, path: Path, outcome: ReportResult) -> ReportResult:
-        """Store a run's file unless there is one; returns the outcome of the file that is there."""
+        """Store a run's file unless one exists; returns the outcome of the stored file."""
         for _ in range(_ATTEMPTS):
             try:
                 with path.open("rb") as body:
@@ -60,7 +60,7 @@ class ReportFiles:
                         Body=body,
                         IfNoneMatch="*",
                         ContentType=outcome.media_type,
-                        # Metadata is a header: ASCII, which json.dumps keeps to.
+                        # Metadata is sent as a header and must be ASCII, as json.dumps writes it.
                         Metadata={_OUTCOME: json.dumps(outcome.model_dump(mode="json"))},
                     )
                 return outcome
@@ -69,11 +69,11 @@ class ReportFiles:
                     raise
                 if first := self.stored(run):
                     return first
-                # A conflict with an upload that has not ended: it may yet fail.
-        raise Busy("Someone else is storing this report; try again.")
+                # It may be a conflict with an unfinished upload, which may still fail.
+        raise Busy("Another worker is storing this report; try again.")
 
     def link(self, run: ReportRun, outcome: ReportResult) -> Link:
-        """A link to a run's file; made here, without asking the service."""
+        """A presigned link to a run's file, made without a call to S3."""
         url = self._s3.generate_presigned_url(
             "get_object",
             Params={
@@ -88,5 +88,5 @@ class ReportFiles:
 
 
 def key(run: ReportRun, file_name: str) -> str:
-    """Where a run's file is: the same place however often it is made."""
+    """The object key of a run's file."""
     return f"tenants/{run.tenant_id}/reports/{run.id}/{file_name}"

@@ -13,7 +13,7 @@ class ReportWorkflow:
         self._states, self._arn = states, arn
 
     def start(self, tenant_id: str, run_id: str, correlation_id: str) -> None:
-        """Start the execution of a run, or leave it as it is: its name is taken for 90 days."""
+        """Start the execution of a run unless it was started; names are unique for 90 days."""
         try:
             self._states.start_execution(
                 stateMachineArn=self._arn,

@@ -1,4 +1,4 @@
-"""The lake writer: every event of every context, from a queue into the event lake."""
+"""The lake writer: stores every event of every context in the event lake."""
 
 from reporting.bootstrap import lake
 from reporting.lake.writer import LakeWriter

@@ -7,11 +7,10 @@ from reporting.incoming import RequestedReport
 
 
 def start(event: CloudEvent) -> None:
-    """Start it once, however often the event is delivered; a replayed event starts nothing.
+    """Start the execution of a requested report, once; a replayed event starts nothing.
 
-    Cancelling needs no consumer. A run is cancelled as soon as its transaction commits: the state
-    machine's first step, the worker that takes or makes it, and the step after a missed heartbeat
-    all read the run and end the execution.
+    Cancelling needs no consumer: the state machine's first step, the worker, and the step after a
+    missed heartbeat read the run and end the execution of a cancelled one.
     """
     if event.replayed:
         return

@@ -25,7 +25,7 @@ _WAITING_TEXTS = {
 
 
 class ReportQuery(ListQuery):
-    """Your own runs by default."""
+    """The caller's own runs by default."""
 
     all: bool = Field(False, description="Everyone's runs; needs the right to write reports.")
 
@@ -33,7 +33,7 @@ class ReportQuery(ListQuery):
 class ReportRunView(ReportRunState):
     """A run with its progress and, when it is completed, a link to its file."""
 
-    # Progress moves and links expire without a new version.
+    # Progress and links change without a new version.
     versioned: ClassVar[bool] = False
 
     progress: int | None = Field(None, ge=0, le=100, description="In percent.")
@@ -46,7 +46,7 @@ class ReportRunView(ReportRunState):
 
     @classmethod
     def of(cls, details: ReportDetails) -> "ReportRunView":
-        """What is shown of a run."""
+        """The public view of a run."""
         run, progress, link = details.run, details.progress, details.link
         shown = {name: getattr(run, name) for name in ReportRunState.model_fields}
         if progress:
@@ -66,7 +66,7 @@ class ReportRunView(ReportRunState):
 
 @routes.post("/reports", status=202)
 def request_report(unit: UnitOfWork, body: ReportParameters) -> ReportRunState:
-    """Request a report; Location is its progress and result."""
+    """Request a report; Location links to its progress."""
     return service().request(unit, body)
 
 

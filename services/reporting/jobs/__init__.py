@@ -1,4 +1,4 @@
-"""The jobs of reporting: what only workers run, and no function loads."""
+"""The jobs of reporting; only workers load this package."""
 
 from kernel.runtime.aws import client
 from kernel.tasks.job import Job

@@ -1,4 +1,4 @@
-"""The job behind a report: events from the lake, through a query, into one stored file."""
+"""The job that creates a report: reads events from the lake, runs a query, stores one file."""
 
 import errno
 import hashlib
@@ -28,18 +28,18 @@ from reporting.report import Kind, Report
 from reporting.service import ReportRunService, checked_parameters
 
 MAX_TOTALS = 5
-"""Currencies whose totals are in the outcome; the file has all of them."""
+"""The most currencies with totals in the outcome; the file has all of them."""
 
 
 class ReportJob:
-    """Makes the report of a run (kernel.tasks.job.Job): one file a task, safe to repeat."""
+    """Creates the report of a run (kernel.tasks.job.Job): one file per task, safe to repeat."""
 
     def __init__(self, runs: ReportRunService, files: ReportFiles, lake: LakeCache) -> None:
         self._runs, self._files, self._lake = runs, files, lake
         self._started: ReportRun | None = None
 
     def run(self, task: Task, progress: Progress) -> dict[str, Any]:
-        """Make the report, unless it is there or its run has ended; returns its outcome."""
+        """Create the report, unless it exists or its run has ended; returns its outcome."""
         with _as_job_failures():
             run = self._started = self._runs.start(*_run_of(task))
             if run.outcome:
@@ -55,7 +55,7 @@ class ReportJob:
             return outcome.model_dump(mode="json")
 
     def record_progress(self, task: Task, fraction: float, text: str) -> None:
-        """Store how far the report is, beside its run."""
+        """Store the progress of the report."""
         self._runs.record_progress(*_run_of(task), fraction, text)
 
     def is_active(self, task: Task) -> bool:
@@ -63,7 +63,7 @@ class ReportJob:
         return self._runs.is_active(*_run_of(task))
 
     def requeue(self, task: Task) -> None:
-        """The run waits for another worker, if this one had started it."""
+        """Mark the run as waiting for another worker, if this one had started it."""
         started = self._started
         if started and (started.tenant_id, started.id) == _run_of(task):
             self._runs.requeue(*_run_of(task), started.attempts)
@@ -87,7 +87,7 @@ class ReportJob:
 
 
 def summarize(report: Report, path: Path, media_type: str) -> ReportResult:
-    """The outcome: the finished file at a glance."""
+    """The outcome: a summary of the finished file."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     position = report.position
@@ -105,7 +105,7 @@ def summarize(report: Report, path: Path, media_type: str) -> ReportResult:
 
 
 def _totals(report: Report) -> list[dict[str, int | str]]:
-    """Every total that has a value, without the labels, which only read "Total"."""
+    """Every total that has a value, without its label "Total"."""
     shown = [
         (place, column.key)
         for place, column in enumerate(report.columns)
@@ -126,7 +126,7 @@ def _totals(report: Report) -> list[dict[str, int | str]]:
 
 @contextmanager
 def _as_job_failures() -> Iterator[None]:
-    """What can go wrong, under the names of the failure catalogue (failures.py)."""
+    """Raise expected errors as JobFailed, with the names of the failure catalogue (failures.py)."""
     try:
         yield
     except BadParameters as fault:
@@ -150,5 +150,5 @@ def _as_job_failures() -> Iterator[None]:
 
 
 def _run_of(task: Task) -> tuple[str, str]:
-    """Tenant and id of the task's run."""
+    """The tenant and the id of the task's run."""
     return str(task.body["tenant_id"]), str(task.body["run_id"])

@@ -1,11 +1,11 @@
-"""A worker's local copy of lake files: fetched once, within a size limit, one folder per tenant.
+"""A worker's local cache of lake files: within a size limit, one folder per tenant.
 
-The files have the names of the lake (layout.py). They never change, so a file that is there with
-the right size need not be fetched again.
+The files have the same names as in the lake (layout.py). They never change, so a file with the
+right size is not downloaded again.
 
-Several processes may share a cache. One lock lets one process at a time fetch and evict; each
+Several processes may share a cache. One lock lets one process at a time download and evict; each
 tenant's folder has a lock that its readers share, and nothing is evicted from a folder being read.
-Both are flock(2) locks, which end with the process that has them, however it ends.
+Both are flock(2) locks, which the system releases when their process ends.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ from reporting.lake.storage import LakeReader
 CACHE_BYTES = 4 * 1024**3
 """The default limit: about 40 million events, a fifth of a Fargate task's free disk."""
 THREADS = 8
-"""Fetches at once: small files cost round trips, not bandwidth."""
+"""Concurrent downloads: for small files round trips take longer than the transfer."""
 _POLL_SECONDS = 0.1
 
 
@@ -40,7 +40,7 @@ class LakeFiles:
 
 
 class LakeCache:
-    """Brings a tenant's files to `root` and keeps all tenants' files there under `limit_bytes`."""
+    """Downloads a tenant's files to `root`, where all files together stay under `limit_bytes`."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class LakeCache:
         self._limit, self._threads = limit_bytes, threads
 
     def folder(self, tenant: str) -> Path:
-        """The tenant's folder; ReportError when the name could be anything but one folder."""
+        """The tenant's folder. Raises ReportError when the name is not a valid folder name."""
         if not layout.TENANT.fullmatch(tenant):
             raise ReportError(f"{tenant[:80]!r} is not the name of a tenant.")
         return self._root / layout.tenant_folder(tenant)
@@ -68,10 +68,10 @@ class LakeCache:
         as_of: datetime | None = None,
         progress: Progress | None = None,
     ) -> Iterator[LakeFiles]:
-        """The tenant's files of these contexts, protected until the block ends.
+        """The tenant's files of these contexts, protected from eviction until the block ends.
 
-        With `as_of`, the files of later days are left out. Raises LakeTooLarge when they exceed
-        the cache's limit, LakeUnreadable when one cannot be fetched, Interrupted when cancelled.
+        With `as_of`, the files of later days are omitted. Raises LakeTooLarge when the files exceed
+        the limit, LakeUnreadable when a download fails, Interrupted when the work must stop.
         """
         progress = progress or NoProgress()
         folder = self.folder(tenant)
@@ -93,7 +93,7 @@ class LakeCache:
                 fcntl.flock(reading, fcntl.LOCK_SH)
             for path in listed:
                 os.utime(path)
-            progress.step(1.0, f"{len(listed):,} files at hand")
+            progress.step(1.0, f"{len(listed):,} files available")
             yield LakeFiles(tenant, folder, tuple(sorted(listed)))
         finally:
             reading.close()
@@ -109,7 +109,7 @@ class LakeCache:
             prefix = layout.context_prefix(tenant, context)
             for item in self._reader.list(prefix):
                 name = layout.FILE.fullmatch(item.key.removeprefix(prefix))
-                # Anything else under the prefix is no lake file, and its name must not be trusted.
+                # Anything else under the prefix is not a lake file and is ignored.
                 if name and name[1] <= last:
                     listed[self._root / item.key] = item.size
         return listed
@@ -123,7 +123,7 @@ class LakeCache:
             yield
 
     def _free_space(self, listed: dict[Path, int], coming: int, progress: Progress) -> None:
-        """Evict the longest unused files that nobody reads, until `coming` bytes fit."""
+        """Evict the least recently used files that nobody reads, until `coming` bytes fit."""
         while True:
             used, idle = self._used(listed)
             for path, size in idle:
@@ -137,10 +137,10 @@ class LakeCache:
             time.sleep(_POLL_SECONDS)
 
     def _used(self, listed: dict[Path, int]) -> tuple[int, list[tuple[Path, int]]]:
-        """Bytes in the cache, and the files that may go, longest unused first."""
+        """Bytes in the cache, and the files that may be evicted, least recently used first."""
         used, idle = 0, []
         for path in self._root.glob("tenant=*/context=*/date=*/*"):
-            if path.suffix == ".part":  # of a process that was killed: no other one is here
+            if path.suffix == ".part":  # of a killed process: this one has the lock
                 path.unlink()
                 continue
             status = path.stat()

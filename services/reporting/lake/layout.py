@@ -1,9 +1,9 @@
-"""Where an event is in the lake: one folder a tenant, context and day.
+"""The layout of the event lake: one folder per tenant, context and day.
 
     tenant=<t>/context=<c>/date=<YYYY-MM-DD of time>/<name>.jsonl.gz
 
-A file's name is made of the ids of its events, so that a batch that is delivered again rewrites the
-same file with the same bytes. Names begin with the last id, so that they sort by time.
+A file's name is derived from the ids of its events, so a batch that is delivered again rewrites the
+same file with the same bytes. Names begin with the last id, so they sort by time.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from kernel.domain.ids import PATTERN
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 CONTEXT = re.compile(r"[a-z]{1,40}")
 FILE = re.compile(r"date=(\d{4}-\d{2}-\d{2})/[A-Za-z0-9][A-Za-z0-9._-]{0,199}\.jsonl\.gz")
-"""Day and name, below the folder of a context; group 1 is the day."""
+"""The path below a context's folder; group 1 is the day."""
 _ID = re.compile(PATTERN)
 _DIGEST_DIGITS = 16
 
@@ -33,7 +33,7 @@ class Folder:
 
     @classmethod
     def of(cls, event: CloudEvent) -> "Folder":
-        """Raises ValueError for an envelope whose parts would not be one folder each."""
+        """The folder of an event. Raises ValueError when a part is not a valid folder name."""
         at = datetime.fromisoformat(event.time)
         if at.tzinfo is None:
             raise ValueError(f"time {event.time!r} has no zone")
@@ -60,5 +60,5 @@ def tenant_folder(tenant: str) -> str:
 
 
 def context_prefix(tenant: str, context: str) -> str:
-    """What the keys of a context's files begin with."""
+    """The common prefix of the keys of a context's files."""
     return f"{tenant_folder(tenant)}/context={context}/"

@@ -1,4 +1,4 @@
-"""The lake's objects, as far as readers need them of an object store."""
+"""Reading the lake's objects from an object store."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,20 +27,20 @@ class LakeReader(Protocol):
 
 
 class S3LakeReader:
-    """A LakeReader over an S3 client and one bucket."""
+    """A LakeReader for one S3 bucket."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client, self._bucket = client, bucket
 
     def list(self, prefix: str) -> Iterator[LakeObject]:
-        """1,000 objects per request."""
+        """Every object whose key starts with `prefix`; one request per 1,000 objects."""
         pages = self._client.get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
             for item in page.get("Contents", ()):
                 yield LakeObject(item["Key"], item["Size"])
 
     def download(self, key: str, path: Path) -> None:
-        """One request; the body is streamed."""
+        """Stream the object's bytes to `path` in one request."""
         body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
         with body, path.open("wb") as file:
             for chunk in body.iter_chunks(_CHUNK_BYTES):

@@ -1,7 +1,7 @@
 """Writes the event lake: every event, in immutable files of gzipped JSON lines (layout.py).
 
-A batch that is delivered again rewrites its file with the same bytes. Events that are delivered
-again in another batch are in two files: readers count each id once.
+A batch that is delivered again rewrites its file with the same bytes. An event that is delivered
+again in another batch is in two files; readers count each id once.
 """
 
 import gzip
@@ -20,14 +20,14 @@ class LakeBucket:
         self._s3, self._bucket = s3, bucket
 
     def write(self, folder: Folder, events: dict[str, CloudEvent]) -> None:
-        """One file with these events, by id."""
+        """Write one file with these events (by id)."""
         ordered = [events[one] for one in sorted(events)]
         lines = "".join(f"{event.detail}\n" for event in ordered)
         times = sorted(event.time for event in ordered)
         self._s3.put_object(
             Bucket=self._bucket,
             Key=folder.key(events),
-            # Without a time stamp in it, the same events are the same bytes.
+            # Without a timestamp, the same events give the same bytes.
             Body=gzip.compress(lines.encode(), mtime=0),
             ContentType="application/x-ndjson",
             ContentEncoding="gzip",
@@ -42,12 +42,12 @@ class LakeWriter:
         self._bucket = bucket
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
-        """One file per tenant, context and day; what cannot be read or written fails alone."""
+        """Write one file per tenant, context and day; unreadable events fail separately."""
         batch = MessageBatch("lake", event)
         folders: dict[Folder, list[Message]] = {}
         for message in batch.messages():
             with batch.isolate(message):
-                # What a file or its metadata cannot contain fails here, alone.
+                # An event that cannot be written fails without affecting the others.
                 message.event.detail.encode()
                 message.event.time.encode("ascii")
                 folders.setdefault(Folder.of(message.event), []).append(message)

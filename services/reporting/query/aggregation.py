@@ -1,14 +1,14 @@
-"""The aggregation behind every report: opportunities by group and currency, in their last state.
+"""The aggregation of every report: opportunities in their latest state, by group and currency.
 
-An opportunity's state is its last event by sequence; archived ones are left out. Its date is the
-day it closed or, while it is open, the day it is expected to close. Its amount has one currency, or
-it has no amount.
+An opportunity's state is that of its last event by sequence; archived ones are omitted. Its date is
+the close date or, while it is open, the expected close date. Its amount has one currency, or it has
+no amount.
 
-Open opportunities with the forecast category `omitted` are left out everywhere, and lost ones never
-add to an amount. The weighted amount is rounded for each opportunity (amount x probability / 100,
-half away from zero), so that every sum equals the sum of its parts, however they are grouped.
+Open opportunities with the forecast category `omitted` are not counted, and lost ones never add to
+an amount. The weighted amount is rounded for each opportunity (amount x probability / 100, half
+away from zero), so that totals are the same for every grouping.
 
-Pipelines, products and accounts are named by their own last events; one without an event (yet) is
+The names of pipelines, products and accounts come from their own last events; one without events is
 shown by its id.
 """
 
@@ -21,7 +21,7 @@ from reporting.report import NONE_LABEL
 
 
 def _latest(kind: int) -> str:
-    """The last event of each record of a kind; copies of an event are equal, so either will do."""
+    """SQL: the last event of each record of a kind; any copy of an event, as copies are equal."""
     return f"""
     SELECT * FROM event WHERE kind = {kind} AND rowid IN (
         SELECT arg_max(rowid, sequence) FROM event WHERE kind = {kind} GROUP BY subject)"""  # noqa: S608 - constants
@@ -33,7 +33,7 @@ _NAMES: dict[Grouping, str] = {
     "product": "coalesce(label.label, opportunity.key)",
     "sector": "label.label",
 }
-"""SQL of the value to group by, where it is not just the opportunity's key."""
+"""SQL of the value to group by, where it is not the opportunity's key."""
 
 _WEIGHTED = (
     "sign(opportunity.minor_units) * ((abs(opportunity.minor_units) "
@@ -92,9 +92,9 @@ class Group:
     """The opportunities that share a value, with amounts in one currency (None: no amount)."""
 
     labels: tuple[str, ...]
-    """What the row is called: one text, or pipeline and stage."""
+    """The label of the row: one text, or pipeline and stage."""
     order: tuple[int, int, str]
-    """Its place where groups have an order of their own; those without a value come last."""
+    """The sort key where groups have a natural order; those without a value come last."""
     currency: str | None
     figures: Figures
 
@@ -103,7 +103,7 @@ class Group:
 class _Pipeline:
     name: str
     stages: dict[str, tuple[int, str]]
-    """Place and name of each stage by its key."""
+    """The position and the name of each stage, by key."""
 
 
 def groups(events: Events, parameters: ReportParameters, progress: Progress) -> list[Group]:
@@ -135,7 +135,7 @@ def _label(
         case "stage":
             title = name or NONE_LABEL
             pipeline = pipelines.get(title, _Pipeline(title, {}))
-            # Opportunities can be in a stage that the pipeline no longer has: after the others.
+            # A stage that the pipeline no longer has comes after the others.
             place, stage_title = pipeline.stages.get(
                 stage or "", (len(pipeline.stages), stage_name or stage or NONE_LABEL)
             )

@@ -1,4 +1,4 @@
-"""What to draw: the bars that answer a report's question, at most a dozen to a chart."""
+"""The charts of a report, with at most twelve bars each."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,7 +10,7 @@ from reporting.report import Chart, Kind, Series
 
 MOST_BARS = 12
 MOST_CHARTS = 4
-"""Currencies drawn; the table has them all."""
+"""The most currencies with a chart; the table has all of them."""
 
 type _Bars = tuple[tuple[str, Callable[[Figures], int | Decimal]], ...]
 
@@ -35,7 +35,7 @@ _COUNTS: dict[ReportName, tuple[str, _Bars]] = {
 def charts(report: ReportName, by: Grouping, groups: list[Group]) -> tuple[Chart, ...]:
     """One chart per currency, the groups in the order of the table."""
     drawn = []
-    # One pipeline's stages are known by their names; those of several need the pipeline's too.
+    # With several pipelines, a stage's label includes the pipeline's name.
     shown = -1 if len({group.labels[0] for group in groups}) == 1 else 0
     for currency, block in groupby(groups, key=lambda group: group.currency):
         bars = [(": ".join(group.labels[shown:]), group.figures) for group in block]
@@ -58,7 +58,7 @@ def _chart(
         unit = Kind.INT
         counted, measures = _COUNTS[report]
         title = counted if by == "none" else f"{counted} by {by}"
-    shown, rest = _few(bars, by)
+    shown, rest = _first_bars(bars, by)
     return Chart(
         title,
         tuple(label for label, _ in shown),
@@ -74,14 +74,14 @@ def _rate(figures: Figures) -> Decimal:
     return Decimal(figures.won) / (figures.won + figures.lost)
 
 
-def _few(
+def _first_bars(
     bars: list[tuple[str, Figures]], by: Grouping
 ) -> tuple[list[tuple[str, Figures]], tuple[str, Figures] | None]:
-    """At most MOST_BARS, and the figures of all the others together."""
+    """The first MOST_BARS groups, and the sum of all others."""
     if len(bars) <= MOST_BARS:
         return bars, None
     shown, others, name = bars[:MOST_BARS], bars[MOST_BARS:], "others"
-    if by == "month":  # the latest matter most
+    if by == "month":  # show the latest months
         shown, others, name = bars[-MOST_BARS:], bars[:-MOST_BARS], "earlier"
     together = sum((figures for _, figures in others), Figures())
     return shown, (f"{len(others):,} {name}", together)

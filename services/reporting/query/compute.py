@@ -1,4 +1,4 @@
-"""Compute a report: read the events, add up the opportunities, lay out the table."""
+"""Compute a report: read the events, aggregate the opportunities, build the table."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from reporting.report import Report
 
 
 def contexts_for(parameters: ReportParameters) -> tuple[str, ...]:
-    """The contexts whose events the report reads; the others need not be fetched."""
+    """The contexts whose events the report reads."""
     return event_table.SOURCES[parameters.grouping].contexts
 
 
@@ -23,7 +23,7 @@ def compute(
     as_of: datetime | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """The report over these files, up to `as_of` (an aware instant; inclusive) if given.
+    """The report from these files, optionally up to `as_of` (inclusive, with a time zone).
 
     Raises LakeUnreadable, TooComplex or Interrupted.
     """

@@ -1,12 +1,12 @@
-"""The lake files of one tenant as a DuckDB table of events, in a database of its own.
+"""Loads the lake files of one tenant into a DuckDB table of events, in a separate database.
 
 Each line of a file is an envelope (CloudEvents attributes and `data.current`, the record after the
-change). Lines are read with an explicit schema, without sampling, and only the columns a report
-needs are stored: the event's identity (to count every event once, however often it was delivered),
-its subject and sequence (to find the last one of each record), and the members to compute with.
+change). Lines are read with an explicit schema, without sampling. Only the columns that a report
+needs are stored: the event's id (to ignore repeated deliveries), its subject and sequence (to find
+the last event of each record), and the fields to compute with.
 
-Untrusted text: values are bound, never formatted into SQL; the database may open files in the
-tenant's folder and nothing else, loads no extensions, and its settings are locked.
+The text is not trusted: values are bound, never formatted into SQL; the database may open files in
+the tenant's folder only, loads no extensions, and its settings are locked.
 """
 
 import tempfile
@@ -26,23 +26,23 @@ from reporting.parameters import Grouping
 from reporting.report import Position
 
 MEMORY_LIMIT = "208MB"
-"""DuckDB's own bound; with interpreter and libraries the process then stays within 256 MB."""
+"""DuckDB's limit; with the interpreter and libraries the process stays below 256 MB."""
 TEMP_LIMIT = "4GB"
 _BATCH_BYTES, _BATCH_FILES = 32_000_000, 500
-"""One step of reading, between two calls of the progress: about a second."""
+"""What is read between two calls of the progress, in about a second."""
 
 OPPORTUNITY, LABEL = 1, 2
 """The kinds of records in the event table: opportunities, and the records that name groups."""
 OPEN, WON, LOST = 1, 2, 3
-"""The states of an opportunity in the event table; null: not in any report."""
+"""The states of an opportunity in the event table; null means that no report counts it."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventColumn:
-    """A column of the event table: name, type, and the SQL over an envelope that fills it.
+    """A column of the event table: name, type, and the SQL that computes it from an envelope.
 
-    The SQL may use id, subject, time, sequence, kind (OPPORTUNITY, LABEL or null) and the named
-    members of `data.current`.
+    The SQL may use id, subject, time, sequence, kind (OPPORTUNITY, LABEL or null) and the `members`
+    of `data.current`.
     """
 
     name: str
@@ -53,11 +53,11 @@ class EventColumn:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a grouping needs of the events, beyond what every report needs."""
+    """What a grouping needs from the events in addition to the common columns."""
 
     columns: tuple[EventColumn, ...] = ()
     labels: str | None = None
-    """The kind of record that the key names: its events say what the group is called."""
+    """The type of record whose id is the key; the group's label comes from its events."""
     contexts: tuple[str, ...] = ("opportunities",)
 
 
@@ -66,7 +66,7 @@ def _key(member: str) -> EventColumn:
 
 
 def _labels(kind: str, member: str) -> tuple[EventColumn, EventColumn]:
-    """The records of one kind, with a member of theirs as label."""
+    """The columns of the records that label groups: their id, and the field used as the label."""
     start = len(kind) + 2  # after the slash
     return (
         EventColumn(
@@ -111,10 +111,10 @@ _MEMBERS = {
     "archived_at": "VARCHAR",
     "stages": "STRUCT(key VARCHAR, name VARCHAR)[]",
 }
-"""Members of `data.current` that are not simply text."""
+"""Types of the members of `data.current` that are not text."""
 
-# A subject is stored as its MD5, 16 bytes in place of 38: two of a billion records share one with a
-# chance of 1 in 10^21. An event's id is stored as 64 bits, only to count events.
+# A subject is stored as its MD5, 16 bytes instead of 38: among a billion records, the chance that
+# two have the same one is 1 in 10^21. An event's id is stored as 64 bits, only to count events.
 _COMMON_COLUMNS = (
     EventColumn("id_hash", "UBIGINT", "hash(id)"),
     EventColumn("subject", "UHUGEINT", "md5_number(subject)"),
@@ -143,7 +143,7 @@ _COMMON_COLUMNS = (
 
 
 class Events:
-    """The events of one tenant, up to an instant if one is given, prepared for one grouping."""
+    """The events of one tenant, optionally up to an instant, prepared for one grouping."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, source: Source, paths: Sequence[Path]
@@ -157,16 +157,16 @@ class Events:
         return _run(self._connection, sql, parameters)
 
     def position(self) -> Position:
-        """Where in the event stream these events end."""
+        """The number of events, and the last of them."""
         [(events, last_time)] = self.query("SELECT count(DISTINCT id_hash), max(time) FROM event")
         if not events:
             return Position()
         return Position(events, last_time.replace(tzinfo=UTC), self._last_id(last_time))
 
     def _last_id(self, last_time: datetime) -> str | None:
-        """The last event's id. Ids are not stored: they take 26 bytes an event, and one is needed.
+        """The last event's id, read from the files: storing 26 bytes per event would waste memory.
 
-        Names of files sort by time, so it is in the newest file or in one of those next to it.
+        File names sort by time, so it is in the newest file or in one of the files before it.
         """
         lines = _read({"id": "VARCHAR", "time": "TIMESTAMP"})
         sql = f"SELECT max(id) FROM {lines} WHERE time = $last"  # noqa: S608 - constants
@@ -181,7 +181,7 @@ class Events:
 def load(
     files: LakeFiles, grouping: Grouping, *, as_of: datetime | None = None, progress: Progress
 ) -> Iterator[Events]:
-    """Read the files; the database and its temporary files are gone when the block ends."""
+    """Read the files; the database and its temporary files are removed when the block ends."""
     source = SOURCES[grouping]
     until = as_of.astimezone(UTC).replace(tzinfo=None) if as_of else None
     with (
@@ -221,7 +221,7 @@ def _connect(folder: Path, temporary: Path) -> duckdb.DuckDBPyConnection:
 def _read(columns: dict[str, str]) -> str:
     """The table function over a bound list of files."""
     schema = ", ".join(f"{name}: '{kind}'" for name, kind in columns.items())
-    # `records` is set: with a single column DuckDB would load every file into memory to find out.
+    # Without `records`, DuckDB would load whole files into memory to detect the format.
     reading = "format = 'newline_delimited', compression = 'gzip', records = true"
     return f"read_json($files, {reading}, columns = {{{schema}}}, auto_detect = false)"
 
@@ -247,7 +247,7 @@ FROM (
 
 
 def _batches(paths: Sequence[Path]) -> Iterator[tuple[list[Path], float]]:
-    """The files in batches, each with the fraction of all bytes that came before it."""
+    """The files in batches, each with the fraction of all bytes before it."""
     sizes = [path.stat().st_size for path in paths]
     total, before, size = sum(sizes) or 1, 0, 0
     batch: list[Path] = []
@@ -273,7 +273,7 @@ def _run(
             f"The report needs more than {MEMORY_LIMIT} of memory and {TEMP_LIMIT} of disk."
         ) from fault
     except (duckdb.InvalidInputException, duckdb.DataError, duckdb.IOException) as fault:
-        # The text names the file on this machine; a person needs its place in the lake.
+        # DuckDB's message names the local file; the user needs its key in the lake.
         text = str(fault)
         start, end = text.find("context="), text.find(".jsonl.gz")
         where = text[start : end + 9] if 0 <= start < end else "one of the files"

@@ -1,9 +1,9 @@
-"""From groups of opportunities to a table: the columns of each report, and the order of its rows.
+"""Builds the table of a report from groups of opportunities: columns, rows and their order.
 
-Amounts of different currencies are never added: each row is about one currency and names it.
-Opportunities without an amount count once: where the report has a single currency they are in its
-rows with an amount of 0; where it has several they are in rows of their own, without a currency.
-Win rates count opportunities and have no currency.
+Amounts of different currencies are never added: each row has one currency. Opportunities without an
+amount are counted in that row with an amount of 0 if the report has a single currency, and in
+separate rows without a currency if it has several. Win rates count opportunities and have no
+currency.
 """
 
 from collections.abc import Callable
@@ -39,15 +39,15 @@ _GROUP_TITLES: dict[Grouping, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What one report shows of the figures."""
+    """The columns and the row order of one report."""
 
     title: str
     date_meaning: str
     measures: tuple[tuple[Column, Callable[[Figures], Cell]], ...]
     count: Callable[[Figures], int]
-    """How many opportunities of the group are in this report."""
+    """The number of opportunities of a group that the report counts."""
     rank: Callable[[Figures], tuple[int, ...]]
-    """Greatest first, where groups have no order of their own."""
+    """The sort key, largest first, where groups have no natural order."""
     in_money: bool
     notes: tuple[str, ...] = ()
 
@@ -112,7 +112,7 @@ LAYOUTS: dict[ReportName, Layout] = {
 
 
 def average(amount: int, count: int) -> int:
-    """Minor units per opportunity, half away from zero; 0 where there is none."""
+    """Minor units per opportunity, rounded half away from zero; 0 without opportunities."""
     if not count:
         return 0
     whole = (2 * abs(amount) + count) // (2 * count)
@@ -120,7 +120,7 @@ def average(amount: int, count: int) -> int:
 
 
 def ratio(part: int, whole: int) -> Decimal | None:
-    """part / whole with four digits, half up; None where there is nothing to divide by."""
+    """part / whole with four decimals, rounded half up; None when `whole` is 0."""
     return Decimal((20_000 * part + whole) // (2 * whole)).scaleb(-4) if whole else None
 
 
@@ -171,7 +171,7 @@ def lay_out(
 
 
 def _merge(layout: Layout, groups: list[Group]) -> tuple[list[Group], int]:
-    """One group per row, by the rule on currencies above; how many opportunities lack an amount."""
+    """One group per row by the currency rule above; also the number without an amount."""
     groups = [group for group in groups if layout.count(group.figures)]
     without = sum(layout.count(g.figures) for g in groups if g.currency is None)
     currencies = {group.currency for group in groups} - {None}
@@ -186,7 +186,7 @@ def _merge(layout: Layout, groups: list[Group]) -> tuple[list[Group], int]:
 
 
 def _place(layout: Layout, by: Grouping, group: Group) -> tuple[object, ...]:
-    """Currency by currency; groups without a value last; then in order, or greatest first."""
+    """The sort key: by currency; groups without a value last; natural order or largest first."""
     block = (group.currency is None, group.currency or "", group.order[0])
     names = (*(label.casefold() for label in group.labels), *group.labels)
     if by == "stage":

@@ -1,4 +1,4 @@
-"""Cells as text or numbers, the same in every file format."""
+"""Formats cells as text or numbers, the same in every file format."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,12 +17,12 @@ def is_formula(text: str) -> bool:
 
 
 def escape_formula(text: str) -> str:
-    """The text, with an apostrophe in front where a spreadsheet would evaluate it."""
+    """The text, prefixed with an apostrophe if a spreadsheet would evaluate it."""
     return f"'{text}" if is_formula(text) else text
 
 
 def currency_reader(report: Report) -> Callable[[Row], str | None]:
-    """A function from a row to the currency of its amounts; made once, as tables may be long."""
+    """A function from a row to the currency of its amounts, made once per table."""
     index = report.currency_index()
     if index is None:
         return lambda _row: None
@@ -42,7 +42,7 @@ def amount_of(cell: Cell, currency: str | None) -> Decimal:
 
 
 def for_machines(cell: Cell, column: Column, currency: str | None) -> str:
-    """Plain text: `10005534.00`, `63.15`, `2026-01-31`; empty where there is nothing."""
+    """Plain text: `10005534.00`, `63.15`, `2026-01-31`; empty without a value."""
     if cell is None:
         return ""
     match column.kind:
@@ -57,7 +57,7 @@ def for_machines(cell: Cell, column: Column, currency: str | None) -> str:
 
 
 def for_people(cell: Cell, column: Column, currency: str | None) -> str:
-    """Grouped text: `10,005,534.00`, `63.15 %`; a dash where there is nothing."""
+    """Text with digits grouped: `10,005,534.00`, `63.15 %`; a dash without a value."""
     if cell is None:
         return "\u2013"
     match column.kind:
@@ -72,5 +72,5 @@ def for_people(cell: Cell, column: Column, currency: str | None) -> str:
 
 
 def heading(column: Column) -> str:
-    """The column's title with its unit where the cells do not carry one."""
+    """The column's title, with the unit if the cells have none."""
     return f"{column.title} (%)" if column.kind is Kind.PERCENT else column.title

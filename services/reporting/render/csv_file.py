@@ -1,8 +1,8 @@
 """A report as CSV (RFC 4180): header, rows, then a totals line per currency.
 
-CRLF line ends, as the RFC says; UTF-8 with a byte order mark, without which Excel reads the file
-in the machine's code page and shows every name beyond ASCII wrongly. Programs that read reports use
-JSON, or decode as `utf-8-sig`. Amounts are in major units with the currency's digits.
+Lines end with CRLF. The encoding is UTF-8 with a byte order mark, without which Excel shows names
+beyond ASCII wrongly; programs decode it as `utf-8-sig`, or use JSON. Amounts are in major units
+with the currency's decimal digits.
 """
 
 import csv

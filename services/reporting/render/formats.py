@@ -11,7 +11,7 @@ from reporting.report import Report
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """A format as HTTP and file systems name it."""
+    """The file extension and the media type of a format."""
 
     extension: str
     content_type: str

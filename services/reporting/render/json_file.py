@@ -1,4 +1,4 @@
-"""A report as JSON, for programs: rows as objects by column key, amounts as exact minor units."""
+"""A report as JSON, for programs: rows are objects by column key, amounts are minor units."""
 
 import json
 from collections.abc import Iterable
@@ -63,5 +63,5 @@ def _value(cell: Cell, column: Column, currency: str | None) -> Any:
     if column.kind is Kind.MONEY:
         return {"minor_units": cell, "currency": currency} if currency else None
     if column.kind is Kind.PERCENT:
-        return float(str(cell))  # four digits: exact to print and to compare
+        return float(str(cell))  # four decimals, which a float prints exactly
     return str(cell)

@@ -1,7 +1,7 @@
-"""Charts for the PDF: bars along a quiet axis, each with its own value beside it.
+"""Charts for the PDF: bar charts, each bar with its value.
 
-Groups that have an order of their own (stages, months) stand from left to right; all others lie
-below one another, greatest on top, where a long name has room.
+Groups with a natural order (stages, months) are vertical bars from left to right. All others are
+horizontal bars, the largest on top, with more room for long names.
 """
 
 from decimal import Decimal
@@ -21,27 +21,27 @@ COLOURS = (HexColor("#1D5FA8"), HexColor("#9DBEE3"), HexColor("#C9CED6"))
 _LABEL_SIZE, _VALUE_SIZE = 8, 7.5
 _TITLE_HEIGHT, _REST_HEIGHT = 32.0, 14.0
 _NAMES_SHARE = 0.3
-"""How much of the width the names of lying bars may take."""
+"""The part of the width that the names of horizontal bars may take."""
 
 
 _LONGEST_NAME = 200
 
 
 def drawing(chart: Chart, width: float) -> Drawing:
-    """The chart, `width` points wide and as high as its bars need. Fonts must be registered."""
+    """Draw the chart, `width` points wide and as high as needed. Fonts must be registered."""
     values = [[_plotted(value, chart) for value in series.values] for series in chart.series]
     colours = COLOURS[: len(values)]
     if chart.in_order:
-        bars = _standing(chart, width)
-    else:  # reportlab draws the first of everything at the bottom
-        bars = _lying(chart, width)
+        bars = _vertical_bars(chart, width)
+    else:  # reportlab draws the first bar and series at the bottom
+        bars = _horizontal_bars(chart, width)
         values, colours = [series[::-1] for series in values[::-1]], colours[::-1]
     if chart.rest:
         bars.y += _REST_HEIGHT
     height = bars.y + bars.height + _TITLE_HEIGHT
     picture = Drawing(width, height)
     _title(picture, chart, width, height)
-    _dress(bars, chart.unit, values, colours)
+    _format_bars(bars, chart.unit, values, colours)
     picture.add(bars)
     if chart.rest:
         label, rest = chart.rest
@@ -79,8 +79,8 @@ def _title(picture: Drawing, chart: Chart, width: float, height: float) -> None:
         right -= 12
 
 
-def _lying(chart: Chart, width: float) -> HorizontalBarChart:
-    """Bars below one another; the first label on top."""
+def _horizontal_bars(chart: Chart, width: float) -> HorizontalBarChart:
+    """Horizontal bars; the first label on top."""
     names = [_shortened(label, width * _NAMES_SHARE) for label in reversed(chart.labels)]
     bars = HorizontalBarChart()
     bars.x = max((_width(name) for name in names), default=0) + 8
@@ -95,8 +95,8 @@ def _lying(chart: Chart, width: float) -> HorizontalBarChart:
     return bars
 
 
-def _standing(chart: Chart, width: float) -> VerticalBarChart:
-    """Bars side by side; the first label on the left."""
+def _vertical_bars(chart: Chart, width: float) -> VerticalBarChart:
+    """Vertical bars; the first label on the left."""
     room = min(width / max(len(chart.labels), 1), 110.0)
     names = [_shortened(label, max(room, 44) - 6) for label in chart.labels]
     tilted = any(_width(name) > room - 4 for name in names)
@@ -113,8 +113,10 @@ def _standing(chart: Chart, width: float) -> VerticalBarChart:
     return bars
 
 
-def _dress(bars: Any, unit: Kind, values: list[list[float]], colours: tuple[Color, ...]) -> None:
-    """The same quiet look for both."""
+def _format_bars(
+    bars: Any, unit: Kind, values: list[list[float]], colours: tuple[Color, ...]
+) -> None:
+    """Apply the common style to both kinds of bars."""
     every = [value for series in values for value in series]
     bars.data = values
     bars.valueAxis.valueMin = min(0.0, *every, 0.0)
@@ -141,14 +143,12 @@ def _dress(bars: Any, unit: Kind, values: list[list[float]], colours: tuple[Colo
     if isinstance(bars, VerticalBarChart) and len(values) > 1:
         room = bars.width / max(len(values[0]), 1) / len(values)
         widest = max((_width(text) for series in texts for text in series), default=0)
-        if (
-            widest > 0.7 * room
-        ):  # the texts would run into the neighbours: only the first series has them
+        if widest > 0.7 * room:  # texts would overlap, so only the first series has them
             bars.barLabelFormat = ["values"] + [None] * (len(values) - 1)
 
 
 def compact(value: float, unit: Kind) -> str:
-    """`63.2 %`, `1.24M`, `950`: the exact figure is in the table."""
+    """A rounded value: `63.2 %`, `1.24M`, `950`; the table has the exact one."""
     if unit is Kind.PERCENT:
         return f"{value:.1f} %"
     for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "K")):
@@ -163,7 +163,7 @@ def _width(name: str) -> float:
 
 
 def _shortened(label: str, room: float) -> str:
-    """The label, cut to the room it has."""
+    """The label, cut to the available width."""
     name = printable(label[:_LONGEST_NAME])
     if _width(name) <= room:
         return name

@@ -1,6 +1,6 @@
-"""A report as a PDF to hand out: what it is, its charts, its table, page by page.
+"""A report as a PDF: title and parameters, charts, and the table on numbered pages.
 
-The table stops after MOST_ROWS: nobody reads on, and the other formats have every row.
+The table stops after MOST_ROWS; the other formats have every row.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,9 +36,9 @@ _INK, _GREY, _ACCENT = HexColor("#1F2A37"), HexColor("#6B7684"), HexColor("#1D5F
 _LINE, _PALE, _WHITE = HexColor("#D8DEE6"), HexColor("#F4F7FB"), HexColor("#FFFFFF")
 _SIZE, _LEADING, _PADDING = 8.5, 11.5, 5.0
 _LONGEST_TEXT = 300
-"""A cell must fit on a page; names of ours have 200 characters at most."""
+"""The most characters of a cell, which must fit on a page; names in the CRM have at most 200."""
 _NAME_WIDTH = 150.0
-"""Where a name may be wrapped to keep the page upright."""
+"""Names wider than this are wrapped if the page then stays in portrait format."""
 _MARGIN = 15 * mm
 
 
@@ -105,7 +105,7 @@ def _notes(report: Report) -> Iterator[str]:
 
 
 class _Lines:
-    """The table's texts and how much room they need."""
+    """The table's texts and the widths they need."""
 
     def __init__(self, report: Report) -> None:
         self._columns = report.columns
@@ -123,13 +123,14 @@ class _Lines:
         return column.kind is Kind.TEXT and column.key != "currency"
 
     def fits(self, width: float) -> bool:
-        """Whether this is room enough, names being wrapped if they are very long."""
+        """Whether the table fits into this width when very long names are wrapped."""
         sizes = enumerate(self._needed)
         return sum(min(s, _NAME_WIDTH) if self._is_name(i) else s for i, s in sizes) <= width
 
     def _widths(self, width: float) -> list[float]:
-        """Each column gets what its longest text needs, and names what is left; where that is too
-        much, names are wrapped, for a number must never be broken.
+        """The column widths: those of the longest texts, and narrower names if that is too wide.
+
+        Only names are wrapped, because a number must stay on one line.
         """
         needed = self._needed
         names = [index for index in range(len(needed)) if self._is_name(index)]
@@ -137,7 +138,7 @@ class _Lines:
         room = max(width - others, 0.25 * width)
         shrink = min((width - room) / others, 1.0) if others else 1.0
         spare = room - sum(needed[i] for i in names)
-        airy = min(max(spare / len(needed), 0.0), 22.0)  # some air for every column
+        airy = min(max(spare / len(needed), 0.0), 22.0)  # some padding for every column
         room -= airy * (len(needed) - len(names))
         share = room / sum(needed[i] for i in names) if names else 1.0
         return [
@@ -145,7 +146,7 @@ class _Lines:
         ]
 
     def table(self, width: float) -> LongTable:
-        """The table; its header stands on every page."""
+        """The table, with its header on every page."""
         widths, first_total = self._widths(width), self._first_total
         body = [_line([column.title for column in self._columns], widths, BOLD, _WHITE)]
         for number, row in enumerate(self._texts, 1):
@@ -189,7 +190,7 @@ def _line(texts: list[str], widths: list[float], font: str, colour: Color) -> li
 
 
 def _cell(text: str, room: float, font: str, colour: Color) -> str | Paragraph:
-    """Plain text where it fits, which is drawn quickly; a paragraph where it must be wrapped."""
+    """Plain text if it fits, which is faster to draw; else a paragraph, which wraps."""
     if is_plain(text) and stringWidth(text, font, _SIZE) <= room - 2 * _PADDING:
         return text
     return Paragraph(markup(text), _style(fontName=font, textColor=colour))
@@ -208,7 +209,7 @@ class _NumberedCanvas(Canvas):  # type: ignore[misc] # reportlab is untyped
         self._pages: list[dict[str, Any]] = []
 
     def showPage(self) -> None:  # noqa: N802 - reportlab's name
-        """Keep the page for later."""
+        """Store the page until the number of pages is known."""
         self._pages.append(dict(self.__dict__))
         self._startPage()
 

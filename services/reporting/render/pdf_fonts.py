@@ -1,10 +1,9 @@
-"""The type of the PDF reports: Noto Sans, and where it ends.
+"""The fonts of PDF reports: Noto Sans, and fonts for the scripts it does not cover.
 
-Noto Sans (SIL Open Font License, shipped by the package pymupdf-fonts) is embedded and covers
-Latin with all its accents, Vietnamese, Greek and Cyrillic. Chinese, Japanese and Korean are set in
-the standard fonts that PDF readers bring (Adobe's CID fonts, not embedded). Scripts that need
-shaping (Arabic, Hebrew, Thai, Devanagari, ...) and emoji are shown as U+FFFD; CSV, XLSX and JSON
-have every character.
+Noto Sans (SIL Open Font License, from the package pymupdf-fonts) is embedded and covers Latin with
+all its accents, Vietnamese, Greek and Cyrillic. Chinese, Japanese and Korean use the standard fonts
+of PDF readers (Adobe's CID fonts, not embedded). Scripts that need shaping (Arabic, Hebrew, Thai,
+Devanagari, ...) and emoji are shown as U+FFFD; CSV, XLSX and JSON have every character.
 """
 
 import io
@@ -24,7 +23,7 @@ _CHINESE, _JAPANESE, _KOREAN = "STSong-Light", "HeiseiKakuGo-W5", "HYGothic-Medi
 
 @cache
 def register() -> None:
-    """Make the fonts known to reportlab, once per process (about 50 ms)."""
+    """Register the fonts with reportlab, once per process (about 50 ms)."""
     for name, module in ((REGULAR, "NotoSans_Regular"), (BOLD, "NotoSans_Bold")):
         data: bytes = import_module(f"pymupdf_fonts.{module}").fontbuffer
         registerFont(TTFont(name, io.BytesIO(data)))
@@ -36,18 +35,18 @@ def register() -> None:
 
 
 def printable(text: str) -> str:
-    """The text on one line, with U+FFFD for what none of the fonts can show."""
+    """The text on one line, with U+FFFD for characters that no font covers."""
     text = " ".join(text.split())
     return "".join(c if _covered(c) or _is_east_asian(c) else "\ufffd" for c in text)
 
 
 def is_plain(text: str) -> bool:
-    """Whether the usual font alone sets this text as it is."""
+    """Whether the regular font covers the whole text."""
     return all(_covered(c) and c >= " " for c in text)
 
 
 def markup(text: str) -> str:
-    """Any text as a paragraph's markup: escaped, with a font for every run."""
+    """A text as paragraph markup: escaped, with a font for each part."""
     runs = groupby(printable(text), key=_is_east_asian)
     return "".join(
         f'<font name="{_east_asian_font(text)}">{escape("".join(run))}</font>'
@@ -58,7 +57,7 @@ def markup(text: str) -> str:
 
 
 def one_font(text: str, usual: str) -> str:
-    """The font for a text that can have only one: a chart's label."""
+    """The font of a text that can have only one font, such as a chart's label."""
     return _east_asian_font(text) if any(map(_is_east_asian, text)) else usual
 
 
@@ -78,7 +77,7 @@ def _is_east_asian(character: str) -> bool:
 
 
 def _east_asian_font(text: str) -> str:
-    """Ideographs are shared; the script around them says whose they are."""
+    """The font for ideographs, chosen by the other characters of the text."""
     if any("\uac00" <= c <= "\ud7a3" for c in text):
         return _KOREAN
     if any("\u3040" <= c <= "\u30ff" for c in text):

@@ -1,4 +1,4 @@
-"""What a reader must know to trust the figures: whose, of when, out of which events."""
+"""The provenance of a report's figures: tenant, period, and the events they include."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ from reporting.report import Report
 
 
 def provenance(report: Report) -> list[tuple[str, str]]:
-    """Label and text, in the order to be read."""
+    """Labels and texts, in order."""
     lines = [("Company", report.tenant), ("Period", period(report))]
     if report.currency:
         lines.append(("Currency", f"only deals priced in {report.currency}"))
@@ -23,7 +23,7 @@ def period(report: Report) -> str:
 
 
 def reflects(report: Report) -> str:
-    """Where in the event stream the report stands."""
+    """The events that the report includes, as text."""
     position = report.position
     if position.last_time is None:
         return "no events yet"

@@ -1,7 +1,7 @@
-"""A report as an Excel workbook: the table with real numbers, native charts, and what it is about.
+"""A report as an Excel workbook: the table with numbers, native charts, and the provenance.
 
-Written in constant memory: each row leaves for the disk once the next begins. Excel keeps 15
-digits of a number; an amount with more is exact in CSV and JSON only.
+Written in constant memory, row by row. Excel stores 15 digits of a number; an amount with more
+digits is exact in CSV and JSON only.
 """
 
 from datetime import date
@@ -19,9 +19,9 @@ from reporting.report import Chart, Column, Kind, Report
 
 _INK, _ACCENT, _PALE = "#1F2A37", "#1D5FA8", "#EAF1F9"
 _EXCEL_DAY_0 = date(1899, 12, 30).toordinal()
-"""Excel counts days from here (right from March 1900 on)."""
+"""The day before Excel's day 1, correct from March 1900 on."""
 _CELL_TEXT = 32_767
-"""What a cell holds at most."""
+"""The most characters in a cell."""
 
 
 def render(report: Report, path: Path) -> None:
@@ -37,7 +37,7 @@ def render(report: Report, path: Path) -> None:
 
 
 class _Styles:
-    """Cell formats, each made once: a workbook keeps every format it is given."""
+    """Cell formats, each made once, because a workbook stores every format it is given."""
 
     def __init__(self, book: Any) -> None:
         self._book = book
@@ -50,19 +50,19 @@ class _Styles:
         self.wrapped = book.add_format({"text_wrap": True, "valign": "top"})
 
     def number(self, pattern: str, total: bool) -> Any:
-        """A number format, in the totals' dress if `total`."""
+        """A number format, in the style of totals if `total`."""
         return self._make(pattern, total, {"num_format": pattern})
 
     def text(self, cell: str, total: bool) -> Any:
-        """Text that looks like a formula gets Excel's own text mark (the leading apostrophe)."""
+        """A text format; text like a formula gets Excel's quote prefix (the leading apostrophe)."""
         if is_formula(cell):
             return self._make("'", total, {"quote_prefix": True})
         return self._make("", total, {}) if total else None
 
     def _make(self, key: str, total: bool, look: dict[str, Any]) -> Any:
         if (key, total) not in self._made:
-            dress = {"bold": True, "bg_color": _PALE, "top": 1} if total else {}
-            self._made[key, total] = self._book.add_format({**look, **dress})
+            style = {"bold": True, "bg_color": _PALE, "top": 1} if total else {}
+            self._made[key, total] = self._book.add_format({**look, **style})
         return self._made[key, total]
 
 
@@ -87,7 +87,7 @@ def _table(sheet: Any, report: Report, styles: _Styles) -> None:
 
 
 def _rows(sheet: Any, report: Report, styles: _Styles) -> None:
-    """The hot loop: what a cell needs is worked out once for each currency and kind of row."""
+    """Write the rows; formats are computed once per currency and kind of row, for speed."""
     currency_of = currency_reader(report)
     plans: dict[tuple[str | None, bool], list[tuple[Kind, Any, int]]] = {}
     for number, row in enumerate(chain(report.rows, report.totals), 1):
@@ -95,7 +95,7 @@ def _rows(sheet: Any, report: Report, styles: _Styles) -> None:
         currency = currency_of(row)
         plan = plans.get((currency, total))
         if plan is None:
-            plan = [_plan(column, currency, styles, total) for column in report.columns]
+            plan = [_column_format(column, currency, styles, total) for column in report.columns]
             plans[currency, total] = plan
         for index, cell in enumerate(row):
             kind, style, unit = plan[index]
@@ -106,18 +106,18 @@ def _rows(sheet: Any, report: Report, styles: _Styles) -> None:
                 marked = styles.text(text, total) if is_formula(text) else style
                 sheet.write_string(number, index, text, marked)
             elif isinstance(cell, date):
-                days = cell.toordinal() - _EXCEL_DAY_0  # as write_datetime would, in a third of
-                sheet.write_number(number, index, days, style)  # the time
+                days = cell.toordinal() - _EXCEL_DAY_0  # a third of write_datetime's time
+                sheet.write_number(number, index, days, style)
             elif isinstance(cell, int | Decimal):
                 sheet.write_number(number, index, float(cell / unit), style)
-            else:  # a word where a figure or a date should be
+            else:  # text in a column of numbers or dates, such as "(none)"
                 sheet.write_string(number, index, str(cell), style)
 
 
-def _plan(
+def _column_format(
     column: Column, currency: str | None, styles: _Styles, total: bool
 ) -> tuple[Kind, Any, int]:
-    """The kind of the column's cells, their format, and how many minor units make one."""
+    """The kind of the column's cells, their format, and the minor units per major unit."""
     if column.kind is Kind.TEXT:
         return column.kind, styles.text("", total), 1
     unit = 10 ** decimal_digits(currency) if currency and column.kind is Kind.MONEY else 1
@@ -125,7 +125,7 @@ def _plan(
 
 
 def _charts(book: Any, report: Report, styles: _Styles) -> None:
-    """The bars' own numbers on a sheet, with a native chart beside each block of them."""
+    """A sheet with the numbers of each chart and a native chart beside them."""
     sheet = book.add_worksheet("Charts")
     sheet.set_column(0, 0, 28)
     sheet.set_column(1, 3, 16)
@@ -141,12 +141,12 @@ def _charts(book: Any, report: Report, styles: _Styles) -> None:
             for column, series in enumerate(chart.series, 1):
                 value = _plotted(series.values[index], chart)
                 sheet.write_number(top + 1 + index, column, value, style)
-        if chart.rest:  # said below, outside what is drawn
+        if chart.rest:  # written below the numbers, outside the chart's range
             label, together = chart.rest
             sheet.write_string(bottom + 1, 0, label)
             for column, figure in enumerate(together, 1):
                 sheet.write_number(bottom + 1, column, _plotted(figure, chart), style)
-        sheet.insert_chart(top, 5, _native(book, chart, top + 1, bottom))
+        sheet.insert_chart(top, 5, _native_chart(book, chart, top + 1, bottom))
         top = max(bottom + 1, top + 20) + 2
 
 
@@ -154,7 +154,7 @@ def _plotted(value: Any, chart: Chart) -> float:
     return float(amount_of(value, chart.currency) if chart.unit is Kind.MONEY else value)
 
 
-def _native(book: Any, chart: Chart, first: int, last: int) -> Any:
+def _native_chart(book: Any, chart: Chart, first: int, last: int) -> Any:
     native = book.add_chart({"type": "column" if chart.in_order else "bar"})
     for column, series in enumerate(chart.series, 1):
         native.add_series(
@@ -172,7 +172,7 @@ def _native(book: Any, chart: Chart, first: int, last: int) -> Any:
     values = {"num_format": pattern, "major_gridlines": {"visible": True, "line": {"color": _PALE}}}
     if chart.in_order:
         native.set_y_axis(values)
-    else:  # Excel draws bars from below; the table has the greatest on top
+    else:  # Excel draws bars from the bottom; the table has the largest on top
         native.set_y_axis({"reverse": True})
         native.set_x_axis({**values, "label_position": "high"})
     native.set_legend({"none": True} if len(chart.series) == 1 else {"position": "bottom"})

@@ -110,7 +110,7 @@ def test_a_key_used_twice_makes_one_task(api: ApiClient, cloud: Any) -> None:
     assert api("POST", "/tasks", {"title": "y"}, key).status == 422
 
 
-def test_undated_tasks_are_due_on_no_day(api: ApiClient) -> None:
+def test_a_period_of_due_dates_excludes_undated_tasks(api: ApiClient) -> None:
     api("POST", "/tasks", {"title": "some day"})
     api("POST", "/tasks", {"title": "then", "due_on": "2026-12-01"})
     titles = {

@@ -103,7 +103,7 @@ def test_a_foreign_cursor_is_refused(api: ApiClient) -> None:
 
 
 def test_a_task_is_assigned_by_its_owner_its_assignee_or_a_manager(api: ApiClient) -> None:
-    """`ann` owns it, `bob` is to do it, `cid` has nothing to do with it."""
+    """`ann` owns the task, `bob` is its assignee, `cid` is neither."""
     for user, roles, status in (
         ("cid", "sales-representative", 403),
         ("cid", "support-agent", 403),

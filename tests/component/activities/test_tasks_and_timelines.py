@@ -38,7 +38,7 @@ def test_a_task_is_assigned_to_its_creator_by_default(api: ApiClient, cloud: Any
     assert [f["type"] for f in published(cloud)] == ["TaskAssigned", "TaskAssigned"]
 
 
-def test_my_tasks_come_in_due_order_undated_ones_last(api: ApiClient) -> None:
+def test_my_tasks_are_listed_by_due_date_undated_ones_last(api: ApiClient) -> None:
     for day in (None, "2026-12-24", "2026-12-01", "2027-01-15"):
         a_task(api, **({"due_on": day} if day else {}))
     listed = api("GET", "/tasks").json["items"]
@@ -48,7 +48,7 @@ def test_my_tasks_come_in_due_order_undated_ones_last(api: ApiClient) -> None:
     assert api("GET", "/tasks?assignee_id=bob").json["items"] == []
 
 
-def test_a_task_is_done_once_and_can_be_opened_again(api: ApiClient, cloud: Any) -> None:
+def test_a_task_is_completed_once_and_can_be_reopened(api: ApiClient, cloud: Any) -> None:
     task = a_task(api)
     path = f"/tasks/{task.json['id']}"
     done = api("POST", f"{path}/complete", None, task.etag)
@@ -67,7 +67,7 @@ def test_a_task_is_done_once_and_can_be_opened_again(api: ApiClient, cloud: Any)
     ]
 
 
-def test_assigning_a_task_publishes_an_event_of_its_own(api: ApiClient, cloud: Any) -> None:
+def test_assigning_a_task_publishes_its_own_event(api: ApiClient, cloud: Any) -> None:
     task = a_task(api)
     patch = {"assignee_id": "bob", "title": "Call them"}
     changed = api("PATCH", f"/tasks/{task.json['id']}", patch, task.etag)
@@ -133,7 +133,7 @@ def event(subject: str, sequence: int, type_: str, **data: Any) -> dict[str, Any
     }
 
 
-def story() -> list[dict[str, Any]]:
+def history() -> list[dict[str, Any]]:
     opportunity = {
         "id": OPPORTUNITY,
         "name": "Big one",
@@ -156,7 +156,7 @@ def texts(api: ApiClient, record: str) -> list[str]:
 
 
 def test_a_timeline_shows_the_events_of_a_record_newest_first(api: ApiClient) -> None:
-    delivered(story())
+    delivered(history())
     sentences = [
         "Won: Big one, USD 1,054.00",
         "Big one: amount none → USD 1,054.00",
@@ -167,11 +167,11 @@ def test_a_timeline_shows_the_events_of_a_record_newest_first(api: ApiClient) ->
 
 
 def test_duplicates_and_disorder_give_the_same_timeline(api: ApiClient) -> None:
-    one, two, three = story()
+    one, two, three = history()
     delivered([three, one])
     delivered([one, three])
     assert texts(api, f"opportunity/{OPPORTUNITY}") == ["New opportunity: Big one"], (
-        "three waits for two"
+        "event 3 waits for event 2"
     )
     delivered([two])
     delivered(story_again := [one, two, three])
@@ -181,7 +181,7 @@ def test_duplicates_and_disorder_give_the_same_timeline(api: ApiClient) -> None:
 def test_a_timeline_needs_the_right_of_its_record_and_shows_no_other_tenant(
     api: ApiClient,
 ) -> None:
-    delivered(story())
+    delivered(history())
     assert api.as_(tenant="globex")("GET", f"/timeline/opportunity/{OPPORTUNITY}").status == 404
     assert api.as_(roles="")("GET", f"/timeline/account/{ACCOUNT}").status == 403
     unknown = api("GET", f"/timeline/car/{OPPORTUNITY}")
@@ -189,8 +189,8 @@ def test_a_timeline_needs_the_right_of_its_record_and_shows_no_other_tenant(
     assert "opportunity" in unknown.json["detail"]
 
 
-def test_a_timeline_pages(api: ApiClient) -> None:
-    delivered(story())
+def test_a_timeline_is_read_page_by_page(api: ApiClient) -> None:
+    delivered(history())
     path = f"/timeline/opportunity/{OPPORTUNITY}?limit=2"
     first = api("GET", path).json
     rest = api("GET", f"{path}&cursor={first['next_cursor']}").json

@@ -1,4 +1,4 @@
-"""Timelines fed with the events that the other contexts really publish."""
+"""Timelines of the events that the other contexts publish."""
 
 import json
 import random
@@ -37,7 +37,7 @@ def people(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> ApiClient:
 
 
 def delivered(envelopes: list[dict[str, Any]], **event: Any) -> list[str]:
-    """Hand events to the consumer as SQS does; the ids of the messages that failed."""
+    """Deliver events to the consumer as SQS does; returns the ids of failed messages."""
     from activities.consumers.timeline import handler
 
     records = [
@@ -95,9 +95,7 @@ def test_events_of_a_task_are_on_the_timelines_of_its_related_records(
         assert texts(api, *record) == ["Done: Call", "Task for ann: Call"]
 
 
-def test_an_entry_says_what_happened_who_did_it_and_where_it_came_from(
-    api: ApiClient, cloud: Any
-) -> None:
+def test_an_entry_shows_the_event_its_user_and_its_source(api: ApiClient, cloud: Any) -> None:
     made(api("POST", "/tasks", {"title": "Call"}, {"x-correlation-id": "c-7"}))
     (event,) = published(cloud)
     delivered([event])
@@ -123,15 +121,15 @@ def test_events_of_one_commit_keep_their_order(
     created, won, pipeline = published(cloud)
     assert pipeline["type"] == "PipelineCreated"
     assert created["time"] == won["time"]
-    # Ids made within one millisecond need not be in order.
+    # Ids of one millisecond need not be in order.
     created["id"], won["id"] = max(created["id"], won["id"]), min(created["id"], won["id"])
     delivered([created, won])
     assert texts(api, "opportunity", results[0]["id"]) == ["Won: Big", "New opportunity: Big"]
 
 
 @pytest.fixture
-def story(api: ApiClient, deals: ApiClient, cloud: Any) -> list[dict[str, Any]]:
-    """The events of a deal's and a task's life, about one account."""
+def history(api: ApiClient, deals: ApiClient, cloud: Any) -> list[dict[str, Any]]:
+    """All events of an opportunity and of a task of one account."""
     account = new_id()
     opportunity = made(deals("POST", "/opportunities", {"name": "Big", "account_id": account}))
     path = f"/opportunities/{opportunity}"
@@ -159,13 +157,13 @@ def timeline_items(cloud: Any) -> list[Any]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_wiped_and_replayed_timeline_is_the_same(
-    story: list[dict[str, Any]], cloud: Any, seed: int
+    history: list[dict[str, Any]], cloud: Any, seed: int
 ) -> None:
-    delivered(story)
+    delivered(history)
     before = timeline_items(cloud)
-    assert len(before) == 2 * len(story)
+    assert len(before) == 2 * len(history)
     chance = random.Random(seed)
-    again = chance.sample(story, len(story)) + chance.sample(story, 4)
+    again = chance.sample(history, len(history)) + chance.sample(history, 4)
     assert delivered(again, **{"replay-name": "r"}) == []
     assert timeline_items(cloud) == before
     for item in cloud.scan(TableName="table")["Items"]:
@@ -184,12 +182,12 @@ def test_a_wiped_and_replayed_timeline_is_the_same(
         lambda event: event.update(time="yesterday"),
     ],
 )
-def test_an_event_without_a_sentence_fails_alone(
-    api: ApiClient, story: list[dict[str, Any]], spoil: Callable[[dict[str, Any]], Any]
+def test_an_event_without_a_timeline_text_does_not_affect_the_others(
+    api: ApiClient, history: list[dict[str, Any]], spoil: Callable[[dict[str, Any]], Any]
 ) -> None:
-    spoil(story[1])
-    assert delivered(story) == ["1"]
-    account = story[0]["data"]["current"]["account_id"]
+    spoil(history[1])
+    assert delivered(history) == ["1"]
+    account = history[0]["data"]["current"]["account_id"]
     assert texts(api, "account", account) == [
         "Done: Call",
         "Task for ann: Call",
@@ -198,25 +196,24 @@ def test_an_event_without_a_sentence_fails_alone(
 
 
 def test_a_timeline_is_visible_to_its_tenant_only(
-    api: ApiClient, story: list[dict[str, Any]]
+    api: ApiClient, history: list[dict[str, Any]]
 ) -> None:
-    account = story[0]["data"]["current"]["account_id"]
-    delivered([{**event, "tenantid": "globex"} for event in story])
+    account = history[0]["data"]["current"]["account_id"]
+    delivered([{**event, "tenantid": "globex"} for event in history])
     assert api("GET", f"/timeline/account/{account}").status == 404
-    delivered(story)
-    assert len(texts(api, "account", account)) == len(story)
-    assert len(texts(api.as_(tenant="globex"), "account", account)) == len(story)
+    delivered(history)
+    assert len(texts(api, "account", account)) == len(history)
+    assert len(texts(api.as_(tenant="globex"), "account", account)) == len(history)
 
 
 @pytest.mark.parametrize("kind", ["account", "contact", "opportunity", "pipeline", "product"])
 def test_a_record_without_events_has_an_empty_timeline(api: ApiClient, kind: str) -> None:
-    """Unknown, foreign or too new: one answer, which says that events take seconds."""
+    """An unknown record, one of another tenant and a new one get the same answer."""
     record = new_id()
     answer = api("GET", f"/timeline/{kind}/{record}")
     assert (answer.status, answer.json["type"]) == (404, "urn:zebros:problem:not-found")
     assert answer.json["detail"] == (
-        f"There is nothing on the timeline of {kind} {record}; what has just happened is there "
-        "within seconds."
+        f"The timeline of {kind} {record} is empty; new events appear within seconds."
     )
 
 
@@ -229,10 +226,10 @@ def test_a_new_task_has_a_timeline_once_its_event_is_delivered(api: ApiClient, c
 
 
 def test_a_long_timeline_pages_through_every_entry_once(
-    api: ApiClient, story: list[dict[str, Any]]
+    api: ApiClient, history: list[dict[str, Any]]
 ) -> None:
-    delivered(story)
-    path = f"/timeline/account/{story[0]['data']['current']['account_id']}?limit=2"
+    delivered(history)
+    path = f"/timeline/account/{history[0]['data']['current']['account_id']}?limit=2"
     seen, cursor = [], ""
     while True:
         page = api("GET", path + cursor).json
@@ -240,7 +237,7 @@ def test_a_long_timeline_pages_through_every_entry_once(
         if "next_cursor" not in page:
             break
         cursor = f"&cursor={page['next_cursor']}"
-    newest_first = sorted(story, key=lambda f: (f["time"], int(f["sequence"])), reverse=True)
-    assert len(seen) == len(story)
+    newest_first = sorted(history, key=lambda f: (f["time"], int(f["sequence"])), reverse=True)
+    assert len(seen) == len(history)
     assert set(seen) == {event["id"] for event in newest_first}
     assert api("GET", path.replace("?", "?cursor=x&")).status == 422

@@ -29,7 +29,7 @@ def a_contact(api: ApiClient, last_name: str = "Lovelace", **fields: Any) -> Ans
 
 
 def path_of(answer: Answer) -> str:
-    """The path of a record that was just made."""
+    """The path of the record in a response to a POST."""
     return answer.headers["location"].removeprefix("/v1")
 
 
@@ -47,7 +47,7 @@ def pages(api: ApiClient, path: str) -> list[Any]:
 
 
 def problem(answer: Answer) -> str:
-    """The slug of a problem, which every refusal has."""
+    """The slug of a problem response."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     assert answer.json["status"] == answer.status
     assert answer.json["detail"]
@@ -56,5 +56,5 @@ def problem(answer: Answer) -> str:
 
 
 def wrong_fields(answer: Answer) -> set[str]:
-    """The fields a refusal names."""
+    """The fields that a problem names."""
     return {error["field"] for error in answer.json["errors"]}

@@ -98,7 +98,7 @@ def stored(cloud: Any) -> list[Any]:
 
 
 def named(part: Any) -> str:
-    """A test's name is the same in every process, though the order of a set differs."""
+    """A test id that does not depend on the order of a set."""
     return str(sorted(part) if isinstance(part, set) else part)
 
 
@@ -127,7 +127,7 @@ def test_a_wrong_field_is_named_and_nothing_is_stored(
 
 
 @pytest.mark.parametrize("kind", ["accounts", "contacts"])
-def test_a_custom_field_keeps_the_type_it_came_with(api: ApiClient, kind: str) -> None:
+def test_a_custom_field_keeps_its_type(api: ApiClient, kind: str) -> None:
     given = {"yes": True, "one": 1, "zero": 0, "no": False, "text": "1", "most": 2**53 - 1}
     good = ACCOUNT if kind == "accounts" else CONTACT
     created = api("POST", f"/{kind}", {**good, "custom_fields": given})
@@ -149,7 +149,7 @@ def test_a_custom_field_keeps_the_type_it_came_with(api: ApiClient, kind: str) -
 def test_a_change_too_large_for_an_event_is_refused(api: ApiClient, cloud: Any) -> None:
     large = {f"f{i}": "\x01" * 500 for i in range(50)}
     account = an_account(api, custom_fields=large, external_ids={"crm": "1"})
-    # What is new and what it replaces are published together.
+    # The event has the new and the previous values.
     change = {"name": "A", "custom_fields": dict.fromkeys(large, "\x02" * 500)}
     patched = api("PATCH", path_of(account), change, ANY)
     assert (patched.status, problem(patched)) == (413, "too-large")
@@ -204,7 +204,7 @@ def test_a_patch_that_cannot_be_read_is_refused(
     answer = api("PATCH", path_of(record), body, ANY)
     assert (answer.status, answer.text[:1]) == (status, "{")
     deep = '{"custom_fields": ' + '{"a":' * 3000 + "1" + "}" * 3001
-    # Reading refuses it, or validation does where the interpreter reads as deep as that.
+    # Parsing refuses it, or validation if the interpreter can parse this depth.
     assert api("PATCH", path_of(record), deep, ANY).status in (400, 422)
     assert count_events(cloud) == 1
 
@@ -233,7 +233,7 @@ def test_an_id_of_the_other_kind_is_not_found(api: ApiClient) -> None:
     assert (answer.status, wrong_fields(answer)) == (422, {"account_id"})
 
 
-def test_a_contact_cannot_be_put_at_an_archived_account(api: ApiClient, cloud: Any) -> None:
+def test_a_contact_cannot_be_linked_to_an_archived_account(api: ApiClient, cloud: Any) -> None:
     account = an_account(api)
     api("POST", path_of(account) + "/archive", None, ANY)
     answer = api("POST", "/contacts", {"last_name": "A", "account_id": account.json["id"]})
@@ -244,7 +244,7 @@ def test_a_contact_cannot_be_put_at_an_archived_account(api: ApiClient, cloud: A
     assert (moved.status, wrong_fields(moved)) == (422, {"account_id"})
 
 
-def test_next_year_is_the_latest_to_be_founded_in(api: ApiClient) -> None:
+def test_the_founded_year_is_at_most_next_year(api: ApiClient) -> None:
     year = int(an_account(api).json["created_at"][:4])
     assert an_account(api, founded_year=year + 1).json["founded_year"] == year + 1
     late = api("POST", "/accounts", {"name": "A", "founded_year": year + 2})
@@ -254,7 +254,7 @@ def test_next_year_is_the_latest_to_be_founded_in(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "multipart/form-data"])
-def test_what_is_not_json_is_refused(api: ApiClient, media_type: str) -> None:
+def test_a_body_that_is_not_json_is_refused(api: ApiClient, media_type: str) -> None:
     for method, path in (("POST", "/accounts"), ("PATCH", path_of(an_account(api)))):
         answer = api(method, path, json.dumps(ACCOUNT), {"content-type": media_type, **ANY})
         assert (answer.status, problem(answer)) == (415, "unsupported-media-type")
@@ -283,7 +283,7 @@ def test_a_number_out_of_range_is_refused(api: ApiClient) -> None:
     assert "sys." not in answer.text
 
 
-def test_an_external_id_is_found_however_it_is_written(api: ApiClient) -> None:
+def test_an_external_id_is_found_with_or_without_surrounding_spaces(api: ApiClient) -> None:
     made = an_account(api, external_ids={"crm": " a\nb "}).json
     for ref in ("crm:a\nb", "crm: a\nb"):
         assert [one["id"] for one in api("GET", f"/accounts?external_id={ref}").json["items"]] == [

@@ -1,4 +1,4 @@
-"""Accounts above accounts: real ones, of the same tenant, no loops, not too many."""
+"""Parent accounts: they exist in the same tenant, form no loop, and are at most ten."""
 
 from typing import Any
 
@@ -21,12 +21,12 @@ ANY = {"if-match": "*"}
 UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
-def put_below(api: ApiClient, child: str, parent: str | None) -> Answer:
+def set_parent(api: ApiClient, child: str, parent: str | None) -> Answer:
     return api("PATCH", f"/accounts/{child}", {"parent_account_id": parent}, ANY)
 
 
 def chain(api: ApiClient, length: int) -> list[str]:
-    """Accounts, each below the one before."""
+    """Accounts, each with the previous one as its parent."""
     ids: list[str] = []
     for i in range(length):
         more = {"parent_account_id": ids[-1]} if ids else {}
@@ -40,21 +40,21 @@ def refused(answer: Answer, message: str) -> None:
     assert message in answer.json["detail"]
 
 
-def test_an_account_belongs_to_another_and_leaves_it_again(api: ApiClient) -> None:
+def test_the_parent_of_an_account_is_set_and_removed(api: ApiClient) -> None:
     parent, child = chain(api, 2)
     assert api("GET", f"/accounts/{child}").json["parent_account_id"] == parent
-    assert "parent_account_id" not in put_below(api, child, None).json
+    assert "parent_account_id" not in set_parent(api, child, None).json
 
 
-def test_a_parent_must_be_there(api: ApiClient, cloud: Any) -> None:
+def test_a_parent_must_exist(api: ApiClient, cloud: Any) -> None:
     answer = api("POST", "/accounts", {"name": "A", "parent_account_id": UNKNOWN_ID})
     refused(answer, f"there is no account {UNKNOWN_ID}")
     account = an_account(api)
-    refused(put_below(api, account.json["id"], UNKNOWN_ID), "there is no account")
+    refused(set_parent(api, account.json["id"], UNKNOWN_ID), "there is no account")
     assert len(published(cloud)) == 1
 
 
-def test_a_parent_of_another_tenant_is_not_there(api: ApiClient) -> None:
+def test_a_parent_of_another_tenant_does_not_exist(api: ApiClient) -> None:
     foreign = an_account(api.as_(tenant="globex")).json["id"]
     answer = api("POST", "/accounts", {"name": "A", "parent_account_id": foreign})
     refused(answer, "there is no account")
@@ -69,45 +69,47 @@ def test_an_archived_account_gets_no_new_child_and_keeps_its_children(api: ApiCl
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, MAX_ANCESTORS])
-def test_an_account_is_never_above_itself(api: ApiClient, cloud: Any, length: int) -> None:
+def test_an_account_is_never_its_own_ancestor(api: ApiClient, cloud: Any, length: int) -> None:
     ids = chain(api, length)
     before = len(published(cloud))
-    refused(put_below(api, ids[0], ids[-1]), "cannot be above itself")
+    refused(set_parent(api, ids[0], ids[-1]), "among its own parent accounts")
     assert len(published(cloud)) == before
     assert "parent_account_id" not in api("GET", f"/accounts/{ids[0]}").json
 
 
-def test_there_are_at_most_ten_accounts_above_one(api: ApiClient) -> None:
+def test_an_account_has_at_most_ten_ancestors(api: ApiClient) -> None:
     ids = chain(api, MAX_ANCESTORS + 1)
     answer = api("POST", "/accounts", {"name": "A", "parent_account_id": ids[-1]})
     refused(answer, f"{MAX_ANCESTORS} accounts above")
     assert an_account(api, "A", parent_account_id=ids[-2]).status == 201
 
 
-def test_two_accounts_put_below_each_other_at_once_end_without_a_loop(api: ApiClient) -> None:
+def test_concurrent_changes_of_parents_make_no_loop(api: ApiClient) -> None:
     a, b = (an_account(api, name) for name in "ab")
     inner: list[Answer] = []
 
     def meanwhile(**_: Any) -> None:
-        """The other change, after this one decided and before it commits."""
+        """Make the other change after this one has decided and before it commits."""
         if not inner:
             inner.append(a)
-            inner[0] = put_below(api, b.json["id"], a.json["id"])
+            inner[0] = set_parent(api, b.json["id"], a.json["id"])
 
     events = aws.client("dynamodb").meta.events
     events.register("before-call.dynamodb.TransactWriteItems", meanwhile)
-    outer = put_below(api, a.json["id"], b.json["id"])
+    outer = set_parent(api, a.json["id"], b.json["id"])
     events.unregister("before-call.dynamodb.TransactWriteItems", meanwhile)
     assert inner[0].status == 200
     assert (outer.status, problem(outer)) == (409, "busy")
     assert outer.headers["retry-after"] == "1"
     assert "parent_account_id" not in api("GET", path_of(a)).json
-    refused(put_below(api, a.json["id"], b.json["id"]), "cannot be above itself")
+    refused(set_parent(api, a.json["id"], b.json["id"]), "among its own parent accounts")
 
 
 @examples(8)
 @given(moves=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=4, max_size=10))
-def test_no_sequence_of_moves_makes_a_loop(api: ApiClient, moves: list[tuple[int, int]]) -> None:
+def test_no_sequence_of_parent_changes_makes_a_loop(
+    api: ApiClient, moves: list[tuple[int, int]]
+) -> None:
     ids = [an_account(api, f"a{i}").json["id"] for i in range(5)]
     above: dict[str, str] = {}
     for child, parent in ((ids[c], ids[p]) for c, p in moves):
@@ -115,7 +117,7 @@ def test_no_sequence_of_moves_makes_a_loop(api: ApiClient, moves: list[tuple[int
         while top in above:
             top = above[top]
             line.append(top)
-        answer = put_below(api, child, parent)
+        answer = set_parent(api, child, parent)
         assert answer.status == (422 if child in line else 200)
         if answer.status == 200:
             above[child] = parent
@@ -124,15 +126,15 @@ def test_no_sequence_of_moves_makes_a_loop(api: ApiClient, moves: list[tuple[int
         assert shown.get("parent_account_id") == above.get(account)
 
 
-def test_only_a_change_of_parent_reads_the_accounts_above(api: ApiClient) -> None:
+def test_only_a_change_of_parent_reads_the_ancestors(api: ApiClient) -> None:
     ids = chain(api, 4)
     reads: list[Any] = []
     events = aws.client("dynamodb").meta.events
     events.register("before-call.dynamodb.GetItem", lambda **_: reads.append(1))
     api("PATCH", f"/accounts/{ids[3]}", {"sector": "food"}, ANY)
     assert len(reads) == 1
-    put_below(api, ids[3], ids[1])
-    assert len(reads) == 1 + 3, "the account, its new parent, and the one above that"
+    set_parent(api, ids[3], ids[1])
+    assert len(reads) == 1 + 3, "the account, its new parent, and the parent of that"
 
 
 def answered(code: str, status: int = 400) -> ClientError:
@@ -149,7 +151,7 @@ def answered(code: str, status: int = 400) -> ClientError:
         (answered("SomethingNew", 502), 503, "not-ready"),
         (EndpointConnectionError(endpoint_url="x"), 503, "not-ready"),
         (ReadTimeoutError(endpoint_url="x"), 503, "not-ready"),
-        # Sent again they would fail again: these are our mistakes.
+        # A retry would fail again: these are errors of the CRM.
         (answered("ValidationException"), 500, "internal"),
         (answered("AccessDeniedException"), 500, "internal"),
         (answered("ResourceNotFoundException"), 500, "internal"),

@@ -1,4 +1,4 @@
-"""Lists of accounts and contacts: whose, in which order, page by page, and at what cost."""
+"""Lists of accounts and contacts: filters, order, pages and cost."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def names(api: ApiClient, path: str) -> list[str]:
     return [item.get("name") or item["last_name"] for item in pages(api, path)]
 
 
-def test_the_default_is_ones_own_newest_first(api: ApiClient) -> None:
+def test_a_list_shows_the_callers_own_records_newest_first(api: ApiClient) -> None:
     ids = [an_account(api, f"a{i}").json["id"] for i in range(3)]
     an_account(api, "bob's", owner_id="bob")
     assert [item["id"] for item in api("GET", "/accounts").json["items"]] == ids[::-1]
@@ -34,7 +34,9 @@ def test_a_name_is_found_by_its_prefix_ignoring_case_and_accents(api: ApiClient)
     assert names(api, "/accounts?name_prefix=strasse") == ["Straße 7"]
     assert names(api, "/accounts?name_prefix=東") == ["東京"]
     assert names(api, "/accounts?name_prefix=nobody") == []
-    assert names(api, "/accounts?name_prefix= Emirates ") == ["Emirates"], "as it is typed on"
+    assert names(api, "/accounts?name_prefix= Emirates ") == ["Emirates"], (
+        "surrounding spaces do not count"
+    )
 
 
 def test_a_contact_is_found_by_last_name_first(api: ApiClient) -> None:

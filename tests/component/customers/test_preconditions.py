@@ -1,4 +1,4 @@
-"""If-Match and If-None-Match: which version a change is for, and which one the caller has."""
+"""If-Match for changes, and If-None-Match for reads."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ from tests.component.customers.conftest import an_account, path_of
 
 @pytest.fixture
 def fails() -> Callable[[int], Callable[[], str]]:
-    """A change that another is quicker than, so many times."""
+    """Makes a change that fails so many times because of a concurrent one."""
 
     def made(times: int) -> Callable[[], str]:
         left = [times]
@@ -33,7 +33,7 @@ def fails() -> Callable[[int], Callable[[], str]]:
     return made
 
 
-def test_a_change_for_any_version_is_carried_out_once_more(fails: Any) -> None:
+def test_a_change_for_any_version_is_retried_after_a_conflict(fails: Any) -> None:
     assert retry_when_stale(fails(0)) == "done"
     assert retry_when_stale(fails(5)) == "done"
     with pytest.raises(Busy, match="send the request again"):
@@ -53,11 +53,11 @@ def test_a_change_for_any_version_is_carried_out_once_more(fails: Any) -> None:
         ("*", True),
     ],
 )
-def test_if_match_accepts_a_version_in_any_listed_form(header: str | None, same: bool) -> None:
+def test_if_none_match_accepts_a_version_in_any_listed_form(header: str | None, same: bool) -> None:
     assert matches_etag(header, '"3"') is same
 
 
-def test_a_read_is_not_answered_again(api: ApiClient) -> None:
+def test_an_unchanged_record_is_not_sent_again(api: ApiClient) -> None:
     path = path_of(an_account(api))
     for header in ('"1"', 'W/"1"', '"7", "1"', "*"):
         answer = api("GET", path, headers={"if-none-match": header})
@@ -65,7 +65,7 @@ def test_a_read_is_not_answered_again(api: ApiClient) -> None:
     assert api("GET", path, headers={"if-none-match": '"2"'}).status == 200
 
 
-def test_a_change_for_any_version_takes_effect_when_another_came_first(api: ApiClient) -> None:
+def test_a_change_for_any_version_takes_effect_after_a_concurrent_change(api: ApiClient) -> None:
     made = an_account(api)
     others = list[dict[str, str]]()
 

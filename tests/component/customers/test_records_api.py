@@ -78,7 +78,7 @@ def test_a_new_contact_is_stored_published_and_shown_in_normal_form(
     assert event["data"]["current"] == shown
 
 
-def test_what_is_not_given_is_absent_and_not_null(api: ApiClient) -> None:
+def test_a_field_that_is_not_set_is_absent_and_not_null(api: ApiClient) -> None:
     assert an_account(api).json.keys() == {
         *("owner_id", "team_id", "name", "kind", "id", "version"),
         *("created_at", "created_by", "updated_at", "updated_by"),
@@ -132,7 +132,7 @@ def test_a_null_removes_a_field_and_an_entry(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_change_needs_the_version_that_was_seen(api: ApiClient, cloud: Any, kind: str) -> None:
+def test_a_change_needs_the_version_the_caller_read(api: ApiClient, cloud: Any, kind: str) -> None:
     path = path_of(made(api, kind))
     for method, verb in (("PATCH", ""), ("POST", "/archive"), ("POST", "/restore")):
         body = {"tags": ["x"]} if method == "PATCH" else None
@@ -204,7 +204,7 @@ NAMED = {"name": "X"}
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_record_that_is_there_cannot_be_restored(api: ApiClient, cloud: Any, kind: str) -> None:
+def test_an_active_record_cannot_be_restored(api: ApiClient, cloud: Any, kind: str) -> None:
     record = made(api, kind)
     answer = api("POST", path_of(record) + "/restore", None, record.etag)
     assert (answer.status, problem(answer)) == (422, "rule-violation")

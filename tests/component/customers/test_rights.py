@@ -77,7 +77,7 @@ def test_a_batch_reveals_nothing_to_a_caller_without_write_permission(
     assert refused.json["results"][0]["problem"]["type"] == "urn:zebros:problem:forbidden"
 
 
-def test_support_and_readers_are_where_the_strategy_puts_them() -> None:
+def test_support_and_read_only_roles_have_the_levels_of_the_strategy() -> None:
     levels = {role: CUSTOMERS.levels[role] for role in Role}
     assert levels[Role.SUPPORT_AGENT] is Level.WRITE
     assert levels[Role.READ_ONLY] is Level.READ
@@ -131,7 +131,9 @@ def test_another_users_record_is_changed_by_anyone_who_may_write(api: ApiClient,
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_record_without_an_owner_may_be_taken_by_anyone(api: ApiClient, kind: str) -> None:
+def test_a_record_without_an_owner_may_be_assigned_by_anyone_who_may_write(
+    api: ApiClient, kind: str
+) -> None:
     record = a_record(api, kind)
     api("PATCH", path_of(record), {"owner_id": None, "team_id": None}, ANY)
     rep = api.as_(roles="sales-representative", user="bob")
@@ -156,13 +158,13 @@ def test_another_tenant_sees_and_changes_nothing(api: ApiClient, cloud: Any, kin
         assert (answer.status, problem(answer)) == (404, "not-found"), path
     assert len(published(cloud, TABLES[kind])) == before
     assert api("GET", path_of(record)).json == record.json
-    # The same external id is another record's there.
+    # In the other tenant, this external id belongs to another record.
     made = other("POST", f"/{kind}/batch", a_body(kind, "/batch"))
     assert made.json["results"][0]["status"] == 201
     assert api("GET", f"/{kind}?external_id=crm:1").json["items"] == [record.json]
 
 
-def test_a_contact_cannot_be_put_at_another_tenants_account(api: ApiClient, cloud: Any) -> None:
+def test_a_contact_cannot_be_linked_to_another_tenants_account(api: ApiClient, cloud: Any) -> None:
     foreign = an_account(api.as_(tenant="globex")).json["id"]
     answer = api("POST", "/contacts", {"last_name": "A", "account_id": foreign})
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, "account_id")

@@ -1,4 +1,4 @@
-"""The authorizer against a real issuer on loopback: good tokens in, every forgery out."""
+"""The authorizer with a real issuer on loopback: valid tokens, and forged ones."""
 
 import io
 import json
@@ -51,7 +51,7 @@ def test_a_good_token_allows_the_stage_and_names_the_caller(ask: Any, issuer: Is
     assert answer["context"]["roles"] == "sales-manager"
     (statement,) = answer["policyDocument"]["Statement"]
     assert statement["Effect"] == "Allow"
-    # Cached per token: a policy for one method would refuse the next.
+    # API Gateway caches the policy per token, so it must allow every method.
     assert statement["Resource"].endswith(":api/v1/*")
 
 

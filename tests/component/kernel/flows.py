@@ -1,4 +1,4 @@
-"""State machines carried out in process (moto's interpreter), with our functions as their tasks."""
+"""Runs state machines in process (moto's interpreter), with the CRM's functions as their tasks."""
 
 import json
 import time
@@ -31,7 +31,7 @@ ROLE = "arn:aws:iam::123456789012:role/flow"
 
 @contextmanager
 def carried_out(**functions: Function) -> Iterator[None]:
-    """Executions really run; Lambda functions are these, by name, and fail as Lambda reports it."""
+    """Run executions with these functions, by name; their errors are reported as by Lambda."""
 
     def invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> dict[str, Any]:
         name = parameters["FunctionName"].rpartition(":")[2]
@@ -52,7 +52,7 @@ def carried_out(**functions: Function) -> Iterator[None]:
         stock_leave(endpoint)
 
     def begun(backend: StepFunctionsParserBackend, status: Any = None) -> list[Any]:
-        """Where a token is looked for: moto fails at an execution that begins just now."""
+        """The executions in which a token is searched; moto fails on one that has just started."""
         found = stock_executions(backend, status)
         return [one for one in found if one.exec_worker and one.exec_worker.env]
 
@@ -70,8 +70,8 @@ def carried_out(**functions: Function) -> Iterator[None]:
         yield
 
 
-# moto's own take a heartbeat or an answer that comes at once for none at all, and go on to accept
-# the token of a state that missed a heartbeat.
+# moto's versions miss a heartbeat or a result that arrives immediately, and still accept the token
+# of a state that missed a heartbeat.
 _heard: dict[str, float] = {}
 
 
@@ -113,15 +113,15 @@ class Machine:
         return str(self._described(name)["status"])
 
     def output(self, name: str) -> Any:
-        """What a succeeded execution ended with."""
+        """The output of a succeeded execution."""
         return json.loads(self._described(name)["output"])
 
     def error(self, name: str) -> str:
-        """The error a failed execution ended with (moto forgets the cause that came with it)."""
+        """The error of a failed execution (moto does not store its cause)."""
         return str(self._described(name)["error"])
 
     def end(self, name: str, seconds: float = 30) -> str:
-        """Wait for the end of an execution; its status."""
+        """Wait for the end of an execution; returns its status."""
         until(lambda: self.status(name) != "RUNNING", seconds)
         return self.status(name)
 
@@ -140,7 +140,7 @@ class Machine:
 
 
 def waiting_for_a_worker(queue_url: str, heartbeat_seconds: int = 30) -> dict[str, Any]:
-    """The smallest definition that gives a worker something to do."""
+    """A minimal state machine with one task for a worker."""
     return {
         "StartAt": "Queue",
         "States": {
@@ -171,12 +171,12 @@ def until(true: Callable[[], object], seconds: float = 30) -> None:
 
 
 def task_queue(name: str = "tasks") -> str:
-    """An SQS queue for tasks; its URL."""
+    """Create an SQS queue for tasks; returns its URL."""
     return str(aws.client("sqs").create_queue(QueueName=name)["QueueUrl"])
 
 
 def left(queue_url: str) -> int:
-    """Messages in a queue, visible or not."""
+    """The number of messages in a queue, visible or not."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = aws.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
     return sum(int(found["Attributes"][name]) for name in names)

@@ -1,7 +1,7 @@
-"""Runs workers against one table, one table call at a time, in an order a test decides.
+"""Runs concurrent workers with one table, in an order of table calls that the test decides.
 
-A race between Lambdas is an order of their calls to DynamoDB. Here every call waits for its turn:
-the order is the test's, and the same the next time.
+A race between functions is an order of their calls to DynamoDB. Here every call waits for its turn,
+so the order is deterministic.
 """
 
 import threading
@@ -14,7 +14,7 @@ _PATIENCE_SECONDS = 20
 
 
 class Killed(BaseException):
-    """The worker died: nothing after this point happened."""
+    """The worker was killed."""
 
 
 class Worker(threading.Thread):
@@ -49,7 +49,7 @@ class Worker(threading.Thread):
         self._calls += 1
 
     def turn(self) -> None:
-        """Called by the test: let the worker go on to its next table call, or to its end."""
+        """Called by the test: let the worker continue to its next table call, or to its end."""
         self._stopped.clear()
         self._go.set()
         assert self._stopped.wait(_PATIENCE_SECONDS)
@@ -70,7 +70,7 @@ class StepTable(Table):
 def interleave(
     works: list[Callable[[], object]], turns: Iterator[int], dies_before: list[int | None]
 ) -> list[object]:
-    """Run all works to their end, who goes next decided by `turns`; what each returned."""
+    """Run all works to their end, in the order of `turns`; returns their results."""
     workers = [Worker(work, dies) for work, dies in zip(works, dies_before, strict=True)]
     for worker in workers:
         worker.start()

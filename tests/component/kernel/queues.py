@@ -1,4 +1,4 @@
-"""A consumer's queue as Lambda serves it, with a dead-letter queue; and events to put on it."""
+"""A consumer's queue with a dead-letter queue, polled as by Lambda, and events for it."""
 
 import itertools
 import json
@@ -32,7 +32,7 @@ def event(tenant: str, subject: str, sequence: int, **data: Any) -> dict[str, An
 
 
 def body(envelope: dict[str, Any], replayed: bool = False) -> str:
-    """What EventBridge puts on a queue for an event."""
+    """The message body that EventBridge sends for an event."""
     event: dict[str, Any] = {"detail-type": envelope["type"], "detail": envelope}
     if replayed:
         event["replay-name"] = "again"
@@ -43,12 +43,12 @@ _message_ids = itertools.count(1)
 
 
 def lambda_event(bodies: Iterable[str]) -> dict[str, Any]:
-    """A batch as the event source mapping hands it to a function."""
+    """A batch as the event source mapping passes it to a function."""
     return {"Records": [{"messageId": f"m{next(_message_ids)}", "body": text} for text in bodies]}
 
 
 class Queue:
-    """An SQS queue with a dead-letter queue behind it."""
+    """An SQS queue with a dead-letter queue."""
 
     def __init__(self) -> None:
         self.sqs = aws.client("sqs")
@@ -69,7 +69,7 @@ class Queue:
             self.sqs.send_message(QueueUrl=self.url, MessageBody=text)
 
     def drain(self, handler: Handler, size: int = 10) -> None:
-        """Let a function consume all; what keeps failing goes to the dead-letter queue."""
+        """Let a function consume all messages; those that keep failing are dead-lettered."""
         while messages := self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=size, WaitTimeSeconds=0
         ).get("Messages", []):
@@ -83,7 +83,7 @@ class Queue:
                     )
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        """Take what is in the dead-letter queue."""
+        """Receive the messages of the dead-letter queue."""
         found = []
         while messages := self.sqs.receive_message(
             QueueUrl=self.dead_url, MaxNumberOfMessages=10, WaitTimeSeconds=0

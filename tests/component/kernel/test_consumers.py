@@ -36,7 +36,7 @@ PROPERTY = settings(
 
 
 class Poisoned(Exception):
-    """What the toy consumer raises for an event it cannot handle."""
+    """Raised by the toy consumer for an event that it cannot handle."""
 
 
 class Chain:
@@ -62,7 +62,7 @@ class Chain:
         return [Add(f"TENANT#{event.tenant_id}#SUM", event.subject, {"events": 1, "sum": value})]
 
     def state(self, tenant: str) -> dict[str, Any]:
-        """What the projection holds for a tenant, per subject: count, sum, chain, position."""
+        """The projection's state of a tenant by subject: count, sum, chain, position."""
         found: dict[str, Any] = {}
         for item in self.table.query(f"TENANT#{tenant}#SUM", limit=100).items:
             pk = f"TENANT#{tenant}#POSITION#chain#{item['sk']}"
@@ -77,7 +77,7 @@ class Chain:
         return found
 
     def parked(self, tenant: str, subject: str) -> list[str]:
-        """What still waits."""
+        """The keys of the parked events."""
         pk = f"TENANT#{tenant}#POSITION#chain#{subject}"
         return [str(i["sk"]) for i in self.table.query(pk, prefix="PARKED#", limit=100).items]
 
@@ -98,7 +98,7 @@ def expected(history: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def missing_runs(history: list[dict[str, Any]], withheld: set[int]) -> set[tuple[str, int, int]]:
-    """Each unbroken run of events not delivered that has a delivered one behind it.
+    """Each range of missing events before a delivered one.
 
     As (subject, first missing sequence, the sequence that waits).
     """
@@ -130,7 +130,7 @@ def reported(cloud: Any, tenant: str) -> list[tuple[str, int, int]]:
 
 
 def batches[T](things: list[T], sizes: list[int]) -> Iterator[list[T]]:
-    """Things in groups of the given sizes, again and again."""
+    """Things in groups of these sizes, which are repeated."""
     sizes_for_ever = itertools.cycle(sizes)
     rest = things
     while rest:
@@ -139,12 +139,12 @@ def batches[T](things: list[T], sizes: list[int]) -> Iterator[list[T]]:
         rest = rest[size:]
 
 
-Stage = Callable[[], tuple[Chain, Queue]]
+Prepare = Callable[[], tuple[Chain, Queue]]
 
 
 @st.composite
 def histories(draw: st.DrawFn, subjects: int = 2, most: int = 6) -> list[dict[str, Any]]:
-    """All events of a few records of a tenant of their own, in true order."""
+    """All events of a few records of a new tenant, in their order."""
     tenant = f"t{new_id().lower()}"
     return [
         event(tenant, f"opportunity/{name}", sequence, value=draw(st.integers(1, 1000)))
@@ -169,13 +169,13 @@ SIZES = st.lists(st.integers(1, 10), min_size=1, max_size=4)
 
 
 @pytest.fixture
-def stage(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[Chain, Queue]]:
-    """Sets the stage for one example: an empty table and an empty queue."""
-    # Gap checks come when the queue is drained: after all events that were delivered by then.
+def prepare(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[Chain, Queue]]:
+    """Prepares one example: an empty table and an empty queue."""
+    # Gap checks arrive when the queue is drained, after all events that were delivered by then.
     monkeypatch.setenv("GAP_GRACE_SECONDS", "0")
 
     def fresh() -> tuple[Chain, Queue]:
-        # moto copies every table for every transaction: only small ones keep that quick.
+        # moto copies tables for every transaction, so they must be small.
         cloud.delete_table(TableName="table")
         create_table(cloud, "table")
         queue = Queue()
@@ -188,9 +188,9 @@ def stage(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[Cha
 @PROPERTY
 @given(st.data())
 def test_any_order_with_duplicates_ends_in_the_same_state(
-    stage: Stage, cloud: Any, data: st.DataObject
+    prepare: Prepare, cloud: Any, data: st.DataObject
 ) -> None:
-    chain, queue = stage()
+    chain, queue = prepare()
     history = data.draw(histories())
     tenant = history[0]["tenantid"]
     order = data.draw(deliveries(len(history)))
@@ -205,10 +205,10 @@ def test_any_order_with_duplicates_ends_in_the_same_state(
 
 @PROPERTY
 @given(st.data())
-def test_every_gap_is_reported_once_and_closes_when_the_missing_events_come(
-    stage: Stage, cloud: Any, data: st.DataObject
+def test_every_gap_is_reported_once_and_closes_when_the_missing_events_arrive(
+    prepare: Prepare, cloud: Any, data: st.DataObject
 ) -> None:
-    chain, queue = stage()
+    chain, queue = prepare()
     history = data.draw(histories(most=7))
     tenant = history[0]["tenantid"]
     withheld = data.draw(st.sets(st.integers(0, len(history) - 1), max_size=5))
@@ -220,7 +220,7 @@ def test_every_gap_is_reported_once_and_closes_when_the_missing_events_come(
     gaps = reported(cloud, tenant)
     assert set(gaps) == missing_runs(history, withheld)
     assert len(gaps) == len(set(gaps))
-    # In order and a check after each batch: a gap that closes bit by bit is no new gap.
+    # In order, with a check after each batch: a gap that closes gradually is not a new gap.
     bit_by_bit = data.draw(st.booleans())
     late = sorted(withheld) if bit_by_bit else data.draw(st.permutations(sorted(withheld)))
     for batch in batches([body(history[i]) for i in late], sizes):
@@ -237,9 +237,9 @@ def test_every_gap_is_reported_once_and_closes_when_the_missing_events_come(
 @PROPERTY
 @given(st.data())
 def test_a_full_replay_changes_nothing_and_rebuilds_a_wiped_projection(
-    stage: Stage, cloud: Any, data: st.DataObject
+    prepare: Prepare, cloud: Any, data: st.DataObject
 ) -> None:
-    chain, queue = stage()
+    chain, queue = prepare()
     history = data.draw(histories())
     tenant = history[0]["tenantid"]
     chain.projection(lambda_event(map(body, history)), None)
@@ -260,8 +260,10 @@ def test_a_full_replay_changes_nothing_and_rebuilds_a_wiped_projection(
 
 @PROPERTY
 @given(st.data())
-def test_workers_that_race_or_die_apply_every_event_once(stage: Stage, data: st.DataObject) -> None:
-    chain, queue = stage()
+def test_workers_that_race_or_die_apply_every_event_once(
+    prepare: Prepare, data: st.DataObject
+) -> None:
+    chain, queue = prepare()
     history = data.draw(histories(subjects=1))
     tenant = history[0]["tenantid"]
     order = data.draw(deliveries(len(history)))
@@ -276,7 +278,7 @@ def test_workers_that_race_or_die_apply_every_event_once(stage: Stage, data: st.
         list(deaths)[: len(events)],
     )
     for sent, answer in zip(events, answers, strict=True):
-        # What a worker did not acknowledge becomes visible in the queue again.
+        # Messages that a worker did not acknowledge become visible again.
         failed = (
             {f["itemIdentifier"] for f in answer["batchItemFailures"]}
             if isinstance(answer, dict)
@@ -289,10 +291,10 @@ def test_workers_that_race_or_die_apply_every_event_once(stage: Stage, data: st.
     assert queue.dead_letters() == []
 
 
-def test_workers_that_meet_leave_nothing_waiting_for_a_gap_check(stage: Stage) -> None:
-    """The second of three events waits; one worker brings the first, another the third."""
+def test_concurrent_workers_leave_no_event_parked(prepare: Prepare) -> None:
+    """The second of three events is parked; one worker receives the first, another the third."""
     for before, between in itertools.product(range(9), range(7)):
-        chain, _ = stage()
+        chain, _ = prepare()
         first, second, third = history = [
             event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)
         ]
@@ -306,10 +308,10 @@ def test_workers_that_meet_leave_nothing_waiting_for_a_gap_check(stage: Stage) -
 
 @PROPERTY
 @given(st.data())
-def test_a_gap_check_that_races_the_missing_event_loses_neither(
-    stage: Stage, cloud: Any, data: st.DataObject
+def test_a_gap_check_concurrent_with_the_missing_event_loses_no_event(
+    prepare: Prepare, cloud: Any, data: st.DataObject
 ) -> None:
-    chain, queue = stage()
+    chain, queue = prepare()
     tenant = f"t{new_id().lower()}"
     history = [event(tenant, "opportunity/a", n, value=n) for n in range(1, 6)]
     first, second, third, _, fifth = history
@@ -335,10 +337,10 @@ def test_a_gap_check_that_races_the_missing_event_loses_neither(
 
 
 @pytest.mark.parametrize("check_first", [True, False])
-def test_an_event_that_comes_with_the_check_for_it_is_no_gap(
-    stage: Stage, cloud: Any, check_first: bool
+def test_an_event_in_the_same_batch_as_its_gap_check_is_not_reported(
+    prepare: Prepare, cloud: Any, check_first: bool
 ) -> None:
-    chain, _ = stage()
+    chain, _ = prepare()
     first, second, third = history = [event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)]
     chain.projection(lambda_event([body(first), body(third)]), None)
     batch = [body(second), json.dumps({"gap_check": third})]
@@ -347,9 +349,9 @@ def test_an_event_that_comes_with_the_check_for_it_is_no_gap(
 
 
 def test_the_gap_that_a_parked_poison_event_leaves_is_reported_too(
-    stage: Stage, cloud: Any
+    prepare: Prepare, cloud: Any
 ) -> None:
-    chain, queue = stage()
+    chain, queue = prepare()
     history = [event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3, 4)]
     history[2]["data"]["poison"] = True
     for bodies in ([history[0]], history[2:], [history[1]]):
@@ -360,8 +362,8 @@ def test_the_gap_that_a_parked_poison_event_leaves_is_reported_too(
     assert reported(cloud, "acme") == [("opportunity/a", 2, 3), ("opportunity/a", 3, 4)]
 
 
-def test_a_replayed_event_is_one_when_it_was_parked_meanwhile(stage: Stage) -> None:
-    chain, queue = stage()
+def test_a_replayed_event_that_was_parked_is_applied_once(prepare: Prepare) -> None:
+    chain, queue = prepare()
     first, second, third = (event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3))
     third["data"]["poison"] = True
     for one in (first, third, second):
@@ -375,11 +377,11 @@ def test_a_replayed_event_is_one_when_it_was_parked_meanwhile(stage: Stage) -> N
     assert seen == [(3, True)]
 
 
-def test_an_event_whose_gap_check_was_lost_is_asked_about_when_it_comes_again(
-    stage: Stage, cloud: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_repeated_event_schedules_its_lost_gap_check_again(
+    prepare: Prepare, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker parked the event and died before it could send the check."""
-    chain, queue = stage()
+    chain, queue = prepare()
     first, second, third = history = [event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)]
     monkeypatch.setenv("QUEUE_URL", queue.url + "-that-does-not-exist")
     invocation = lambda_event([body(third)])
@@ -398,10 +400,10 @@ def test_an_event_whose_gap_check_was_lost_is_asked_about_when_it_comes_again(
 
 @PROPERTY
 @given(st.data())
-def test_a_poison_event_fails_alone_and_is_applied_after_a_redrive(
-    stage: Stage, data: st.DataObject
+def test_a_poison_event_affects_no_other_and_is_applied_after_a_redrive(
+    prepare: Prepare, data: st.DataObject
 ) -> None:
-    chain, queue = stage()
+    chain, queue = prepare()
     history = data.draw(histories())
     tenant = history[0]["tenantid"]
     poison = data.draw(st.sampled_from(history))
@@ -431,15 +433,15 @@ class Notes(Chain):
     """The toy with the effects of a timeline: five entries for each event."""
 
     def apply(self, event: CloudEvent, memory: Memory) -> list[Action]:
-        """What the chain does, and the entries."""
+        """The effects of the chain, and the entries."""
         entries = (Put({"pk": f"NOTES#{n}", "sk": event.id, "text": "x"}) for n in range(5))
         return [*super().apply(event, memory), *entries]
 
 
-def test_events_with_more_effects_than_a_transaction_takes_are_split(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+def test_events_with_more_effects_than_a_transaction_allows_are_split(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain = Notes(stage()[0].table)
+    chain = Notes(prepare()[0].table)
     history = [event("acme", "opportunity/a", n, value=n) for n in range(1, 25)]
     sizes: list[int] = []
     aws.client("dynamodb").meta.events.register(
@@ -453,12 +455,12 @@ def test_events_with_more_effects_than_a_transaction_takes_are_split(
     answer = chain.projection(lambda_event(map(body, history)), None)
     assert (answer, failures) == ({"batchItemFailures": []}, [])
     assert chain.state("acme") == expected(history)
-    # The position, the sum, and as many times five entries as fit; the rest follows.
+    # A transaction has the position, the sum, and as many groups of five entries as fit.
     assert sizes == [2 + 19 * 5, 2 + 5 * 5]
 
 
-def test_events_that_come_together_are_applied_in_one_transaction(stage: Stage) -> None:
-    chain, _ = stage()
+def test_events_of_one_batch_are_applied_in_one_transaction(prepare: Prepare) -> None:
+    chain, _ = prepare()
     history = [event("acme", "opportunity/a", n, value=n) for n in range(1, 7)]
     calls: list[str] = []
     aws.client("dynamodb").meta.events.register(
@@ -474,8 +476,10 @@ def test_events_that_come_together_are_applied_in_one_transaction(stage: Stage) 
     "text",
     ["no json", "[]", "{}", '{"detail": {}}', '{"detail": null}', '{"gap_check": {"id": "x"}}'],
 )
-def test_a_message_that_is_not_an_event_fails_alone(stage: Stage, text: str) -> None:
-    chain, _ = stage()
+def test_a_message_that_is_not_an_event_does_not_affect_the_others(
+    prepare: Prepare, text: str
+) -> None:
+    chain, _ = prepare()
     good = event("acme", "opportunity/a", 1, value=5)
     invocation = lambda_event([text, body(good)])
     answer = chain.projection(invocation, None)
@@ -485,8 +489,8 @@ def test_a_message_that_is_not_an_event_fails_alone(stage: Stage, text: str) -> 
     assert chain.state("acme") == expected([good])
 
 
-def test_equal_subjects_of_two_tenants_are_two_subjects(stage: Stage) -> None:
-    chain, _ = stage()
+def test_equal_subjects_of_two_tenants_are_two_subjects(prepare: Prepare) -> None:
+    chain, _ = prepare()
     acme = event("acme", "opportunity/a", 1, value=5)
     globex = event("globex", "opportunity/a", 1, value=9)
     chain.projection(lambda_event([body(acme), body(globex)]), None)
@@ -495,14 +499,14 @@ def test_equal_subjects_of_two_tenants_are_two_subjects(stage: Stage) -> None:
 
 
 class Diary:
-    """A toy reactor: writes down what it saw, under the event's id."""
+    """A toy reactor that stores every event under its id."""
 
     def __init__(self, table: Table, *types: str) -> None:
         self.table = table
         self.reactor = Reactor("diary", types=types, react=self.react)
 
     def react(self, event: CloudEvent) -> None:
-        """Idempotent, as every reactor has to be: a repeated event is refused by the table."""
+        """Store the event; idempotent, because the table refuses a repeated one."""
         if event.data.get("poison"):
             raise Poisoned
         item = {
@@ -516,15 +520,17 @@ class Diary:
             return
 
     def pages(self, tenant: str) -> dict[str, int]:
-        """What was written, by event id."""
+        """The stored values, by event id."""
         found = self.table.query(f"TENANT#{tenant}#DIARY", limit=100)
         return {item["sk"]: item["value"] for item in found.items}
 
 
 @PROPERTY
 @given(st.data())
-def test_a_reactor_acts_once_on_every_event_in_any_order(stage: Stage, data: st.DataObject) -> None:
-    _, queue = stage()
+def test_a_reactor_acts_once_on_every_event_in_any_order(
+    prepare: Prepare, data: st.DataObject
+) -> None:
+    _, queue = prepare()
     history = data.draw(histories())
     poison = data.draw(st.sets(st.integers(0, len(history) - 1), max_size=2))
     for number in poison:

@@ -1,4 +1,4 @@
-"""Cursors: they lead on in the list that gave them out, and nowhere else."""
+"""Cursors are valid only for the list that returned them."""
 
 import base64
 import json
@@ -30,12 +30,12 @@ def refused(tenant: str, scope: str, text: str) -> None:
     with pytest.raises(Invalid) as fault:
         cursor.decode(tenant, scope, text)
     assert [e.field for e in fault.value.errors] == ["cursor"]
-    assert text not in fault.value.detail or len(text) < 8, "a refusal repeats nothing it was given"
+    assert text not in fault.value.detail or len(text) < 8, "the problem does not repeat the input"
 
 
 @OFTEN
 @given(keys)
-def test_a_cursor_leads_on_where_the_page_ended(cloud: Any, key: Item) -> None:
+def test_a_cursor_continues_where_the_page_ended(cloud: Any, key: Item) -> None:
     assert cursor.decode("acme", SCOPE, made(key)) == key
 
 
@@ -56,7 +56,7 @@ def test_a_cursor_with_one_changed_character_is_refused(
     def meant(given: str) -> bytes:
         return base64.urlsafe_b64decode(given + "=" * (-len(given) % 4))
 
-    if meant(changed) == meant(text):  # the last character has bits that mean nothing
+    if meant(changed) == meant(text):  # the last character has unused bits
         assert cursor.decode("acme", SCOPE, changed) == KEY
     else:
         refused("acme", SCOPE, changed)

@@ -1,4 +1,4 @@
-"""Idempotency-Key: however often and however close together, one effect and one answer."""
+"""Idempotency-Key: repeated and concurrent requests have one effect and one answer."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +37,7 @@ def slug(answer: Answer) -> str:
 
 @contextmanager
 def once_at(event: str, act: Callable[[], Any], nth: int = 1) -> Iterator[None]:
-    """Do something at the next (or nth) such call to DynamoDB, and at none after it."""
+    """Call `act` at the next (or nth) such call to DynamoDB, and only then."""
     calls: list[int] = []
 
     def hook(**_: Any) -> None:
@@ -51,7 +51,7 @@ def once_at(event: str, act: Callable[[], Any], nth: int = 1) -> Iterator[None]:
         yield
     finally:
         events.unregister(event, hook)
-    assert calls, "the moment came"
+    assert calls, "the call happened"
 
 
 def lost() -> None:
@@ -59,7 +59,7 @@ def lost() -> None:
 
 
 class Died(BaseException):
-    """The end of the process, which nothing in it can catch."""
+    """The process was killed."""
 
 
 def died() -> None:
@@ -67,11 +67,11 @@ def died() -> None:
 
 
 def collided() -> None:
-    """The error of a write while a transaction holds its item."""
+    """The error of a write while a transaction has locked the item."""
     raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "x")
 
 
-def test_two_racing_requests_have_one_effect(api: ApiClient, cloud: Any) -> None:
+def test_two_concurrent_requests_with_one_key_have_one_effect(api: ApiClient, cloud: Any) -> None:
     inner: list[Answer] = []
     # The second request runs from beginning to end while the first one is about to commit.
     with once_at("before-call.dynamodb.TransactWriteItems", lambda: inner.append(create(api))):
@@ -82,7 +82,7 @@ def test_two_racing_requests_have_one_effect(api: ApiClient, cloud: Any) -> None
     assert len(opportunity_events(cloud)) == 1
 
 
-def test_the_loser_of_a_race_is_asked_to_retry_while_the_answer_is_unknown(
+def test_a_concurrent_request_is_asked_to_retry_until_the_answer_is_stored(
     api: ApiClient, cloud: Any
 ) -> None:
     def unanswered() -> None:
@@ -99,9 +99,9 @@ def test_the_loser_of_a_race_is_asked_to_retry_while_the_answer_is_unknown(
 @pytest.mark.parametrize(
     ("moment", "nth"),
     [("before-call.dynamodb.TransactWriteItems", 1), ("before-call.dynamodb.GetItem", 2)],
-    ids=["both saw the same version", "one saw what the other had made"],
+    ids=["both saw the same version", "one saw the change of the other"],
 )
-def test_two_racing_verbs_do_not_get_a_version_conflict(
+def test_two_concurrent_transitions_with_one_key_get_no_version_conflict(
     api: ApiClient, cloud: Any, moment: str, nth: int
 ) -> None:
     opportunity = create(api)
@@ -127,7 +127,7 @@ def batch(api: ApiClient, *names: str) -> Answer:
 @pytest.mark.parametrize(
     ("second", "status"), [(("c", "d"), 422), (("a", "b"), 207)], ids=["another", "the same"]
 )
-def test_two_racing_batches_under_one_key_have_one_effect(
+def test_two_concurrent_batches_with_one_key_have_one_effect(
     api: ApiClient, cloud: Any, second: tuple[str, ...], status: int
 ) -> None:
     inner: list[Answer] = []
@@ -138,7 +138,7 @@ def test_two_racing_batches_under_one_key_have_one_effect(
     assert (inner[0].status, outer.status) == (207, status)
     assert len(opportunity_events(cloud)) == 2
     again = batch(api, "a", "b")
-    assert (again.status, again.text) == (207, inner[0].text), "the first answer was kept"
+    assert (again.status, again.text) == (207, inner[0].text), "the first answer was stored"
 
 
 def test_a_batch_that_crashed_half_way_is_not_repeated(api: ApiClient, cloud: Any) -> None:
@@ -190,13 +190,13 @@ def test_many_simultaneous_requests_have_one_effect(api: ApiClient, cloud: Any) 
     [
         ("before-call.dynamodb.GetItem", 0, 201),
         ("before-call.dynamodb.TransactWriteItems", 0, 201),
-        # Carried out, but the caller got no answer: the retry gets the stored one.
+        # The request was carried out, but its answer was lost: the retry gets the stored one.
         ("after-call.dynamodb.TransactWriteItems", 1, 409),
         ("before-call.dynamodb.PutItem", 1, 409),
         ("after-call.dynamodb.PutItem", 1, 201),
     ],
 )
-def test_a_crash_at_any_moment_leaves_both_or_neither(
+def test_a_crash_leaves_the_record_and_its_key_or_neither(
     api: ApiClient, cloud: Any, moment: str, effects: int, retried: int
 ) -> None:
     with once_at(moment, died), pytest.raises(Died):
@@ -210,7 +210,7 @@ def test_a_crash_at_any_moment_leaves_both_or_neither(
     assert len(opportunity_events(cloud)) == 1
 
 
-def test_a_response_that_collides_with_another_transaction_is_stored(
+def test_a_response_that_conflicts_with_another_transaction_is_stored(
     api: ApiClient, cloud: Any
 ) -> None:
     with once_at("before-call.dynamodb.PutItem", collided):
@@ -272,7 +272,7 @@ def test_a_caller_that_retries_until_it_gets_an_answer_makes_one_record(
 def test_a_refused_request_may_be_fixed_and_sent_again(api: ApiClient, cloud: Any) -> None:
     wrong = create(api, body={"name": ""})
     assert wrong.status == 422
-    assert create(api).status == 201, "what had no effect keeps no key"
+    assert create(api).status == 201, "a request without effect stores no key"
     assert len(opportunity_events(cloud)) == 1
 
 
@@ -285,7 +285,7 @@ def test_a_key_belongs_to_one_user(api: ApiClient, who: dict[str, str], status: 
     assert create(api.as_(**who), body={"name": "Other"}).status == status
 
 
-def test_a_key_is_good_for_one_request_only(api: ApiClient, cloud: Any) -> None:
+def test_a_key_is_valid_for_one_request_only(api: ApiClient, cloud: Any) -> None:
     opportunity = create(api)
     path = f"/opportunities/{opportunity.json['id']}"
     for other in (
@@ -297,7 +297,7 @@ def test_a_key_is_good_for_one_request_only(api: ApiClient, cloud: Any) -> None:
     assert len(opportunity_events(cloud)) == 1
 
 
-def test_a_verb_with_a_key_happens_once(api: ApiClient, cloud: Any) -> None:
+def test_a_transition_with_a_key_happens_once(api: ApiClient, cloud: Any) -> None:
     opportunity = create(api)
     path, headers = (
         f"/opportunities/{opportunity.json['id']}/won",

@@ -1,4 +1,4 @@
-"""The RecordStore: a record and its events commit together or not at all, once, in order."""
+"""The RecordStore: a record and its events are committed atomically, once, in order."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -39,13 +39,13 @@ ANN = UnitOfWork(RequestContext(Principal("acme", "ann", ADMINISTRATOR), correla
 
 
 class Thing(Aggregate):
-    """A record of no context."""
+    """A record that belongs to no context."""
 
     name: str
 
 
 class ThingHappened(DomainEvent):
-    """An event of no context, so that it is in no list of published ones."""
+    """An event that belongs to no context, so that it has no schema."""
 
     context: ClassVar[str] = "tests"
     version: ClassVar[int] = 1
@@ -84,7 +84,7 @@ def event(thing: Thing, what: str = "") -> ThingHappened:
 
 
 def stored(cloud: Any) -> list[str]:
-    """Everything in the table, in one order."""
+    """All items of the table, sorted."""
     return sorted(json.dumps(i, default=str) for i in cloud.scan(TableName="table")["Items"])
 
 
@@ -92,7 +92,7 @@ def stored(cloud: Any) -> list[str]:
 def hooked(
     event: str, act: Callable[[int], Any], operation: str = "TransactWriteItems"
 ) -> Iterator[list[int]]:
-    """Call `act` with 1, 2, … at every commit; `before-call` can answer, both can raise."""
+    """Call `act` with 1, 2, … at every commit; at `before-call` it may return a response."""
     calls: list[int] = []
 
     def hook(**_: Any) -> Any:
@@ -108,7 +108,7 @@ def hooked(
 
 
 def cancelled(*codes: str) -> tuple[Any, dict[str, Any]]:
-    """DynamoDB's answer to a transaction it did not carry out."""
+    """DynamoDB's response to a transaction that it cancels."""
 
     class Http:
         status_code = 400
@@ -118,11 +118,11 @@ def cancelled(*codes: str) -> tuple[Any, dict[str, Any]]:
 
 
 def refused(code: str) -> ClientError:
-    """DynamoDB's answer to a write outside a transaction."""
+    """The error of a write outside a transaction."""
     return ClientError({"Error": {"Code": code, "Message": ""}}, "x")
 
 
-def test_a_record_comes_back_as_it_was_saved(store: RecordStore[Thing], cloud: Any) -> None:
+def test_a_saved_record_is_read_unchanged(store: RecordStore[Thing], cloud: Any) -> None:
     thing = a_thing(external_ids={"crm": "1"})
     saved = save(store, ANN, None, thing, event(thing, "a"), event(thing, "b"))
     assert (saved.version, saved.sequence, saved.updated_by) == (1, 2, "ann")
@@ -140,7 +140,7 @@ def test_a_record_comes_back_as_it_was_saved(store: RecordStore[Thing], cloud: A
 def obstacles(
     store: RecordStore[Thing], thing: Thing
 ) -> dict[str, tuple[dict[str, Any], Any, Any]]:
-    """What can be in the way of each action of one transaction, and what it is refused with."""
+    """By action of one transaction: the item that makes it fail, and the error."""
     pk = store.key("acme", thing.id)
     return {
         "state": ({"pk": pk, "sk": "STATE"}, Conflict, "conflict"),
@@ -208,7 +208,7 @@ def test_when_one_action_is_refused_a_record_stays_as_it_was(
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_a_service_that_fails_is_not_mistaken_for_a_refusal(
+def test_an_error_of_the_service_is_not_reported_as_a_conflict(
     store: RecordStore[Thing], cloud: Any, fault: Exception
 ) -> None:
     def fail(_: int) -> None:
@@ -220,7 +220,7 @@ def test_a_service_that_fails_is_not_mistaken_for_a_refusal(
     assert stored(cloud) == []
 
 
-def test_a_collision_is_tried_again_and_committed_once(
+def test_a_transaction_conflict_is_retried_and_committed_once(
     store: RecordStore[Thing], cloud: Any
 ) -> None:
     def collide_twice(number: int) -> Any:
@@ -234,7 +234,9 @@ def test_a_collision_is_tried_again_and_committed_once(
     assert [f["sequence"] for f in published(cloud)] == ["1"]
 
 
-def test_endless_collisions_are_reported_as_busy(store: RecordStore[Thing], cloud: Any) -> None:
+def test_continuing_transaction_conflicts_are_reported_as_busy(
+    store: RecordStore[Thing], cloud: Any
+) -> None:
     thing = a_thing()
     always = hooked("before-call", lambda _: cancelled("TransactionConflict", "None"))
     with always as calls, pytest.raises(Busy):
@@ -251,7 +253,7 @@ WRITES: dict[str, Callable[[Table], None]] = {
 
 
 @pytest.mark.parametrize("operation", WRITES)
-def test_a_write_that_meets_a_transaction_is_tried_again(
+def test_a_write_that_conflicts_with_a_transaction_is_retried(
     store: RecordStore[Thing], cloud: Any, operation: str
 ) -> None:
     def collide_twice(number: int) -> None:
@@ -264,7 +266,7 @@ def test_a_write_that_meets_a_transaction_is_tried_again(
     assert len(stored(cloud)) == (operation != "DeleteItem")
 
 
-def test_a_write_that_always_meets_transactions_is_reported_as_busy(
+def test_a_write_that_always_conflicts_is_reported_as_busy(
     store: RecordStore[Thing],
 ) -> None:
     def collide(_: int) -> None:
@@ -276,7 +278,7 @@ def test_a_write_that_always_meets_transactions_is_reported_as_busy(
     assert len(calls) == 6
 
 
-def test_a_write_that_is_refused_otherwise_is_not_tried_again(store: RecordStore[Thing]) -> None:
+def test_a_write_with_another_error_is_not_retried(store: RecordStore[Thing]) -> None:
     def refuse(_: int) -> None:
         raise refused("ValidationException")
 
@@ -286,7 +288,7 @@ def test_a_write_that_is_refused_otherwise_is_not_tried_again(store: RecordStore
     assert len(calls) == 1
 
 
-def test_an_unexpected_cancellation_is_not_swallowed(store: RecordStore[Thing], cloud: Any) -> None:
+def test_an_unexpected_cancellation_is_raised(store: RecordStore[Thing], cloud: Any) -> None:
     thing = a_thing()
     unforeseen = hooked("before-call", lambda _: cancelled("ValidationError", "None"))
     with unforeseen as calls, pytest.raises(ClientError, match="TransactionCanceled"):
@@ -296,7 +298,7 @@ def test_an_unexpected_cancellation_is_not_swallowed(store: RecordStore[Thing], 
 
 
 def check_history(cloud: Any, store: RecordStore[Thing], thing_id: str, subject: str) -> int:
-    """Events are numbered 1, 2, … and the last one has the state; returns how many."""
+    """Check that events are numbered from 1 and the last has the state; returns their number."""
     announced = [f for f in published(cloud) if f["subject"] == subject]
     assert [int(f["sequence"]) for f in announced] == list(range(1, len(announced) + 1))
     assert len({f["id"] for f in announced}) == len(announced)
@@ -357,7 +359,7 @@ def test_every_change_is_published_once_under_any_failure(
             assert before is older is not seen
             succeeded = False
         except ReadTimeoutError:
-            succeeded = mishap == "fails after"  # it was committed; the caller cannot know
+            succeeded = mishap == "fails after"  # it was committed, but the caller gets an error
         if succeeded:
             committed, announced = committed + 1, announced + count
             older, seen = seen, store.get("acme", thing.id)
@@ -379,7 +381,7 @@ def test_of_two_changes_to_the_same_version_one_is_stored(
     assert len(published(cloud)) == 1 + count
 
 
-def test_many_who_write_at_once_lose_no_change(store: RecordStore[Thing], cloud: Any) -> None:
+def test_concurrent_changes_are_not_lost(store: RecordStore[Thing], cloud: Any) -> None:
     thing = a_thing(name="-")
     save(store, ANN, None, thing, event(thing))
 
@@ -400,7 +402,7 @@ def test_many_who_write_at_once_lose_no_change(store: RecordStore[Thing], cloud:
     assert check_history(cloud, store, thing.id, f"thing/{thing.id}") == 9
 
 
-def test_a_record_is_made_once(store: RecordStore[Thing], cloud: Any) -> None:
+def test_a_record_is_created_once(store: RecordStore[Thing], cloud: Any) -> None:
     thing = a_thing()
     save(store, ANN, None, thing, event(thing))
     with pytest.raises(Conflict):
@@ -408,7 +410,7 @@ def test_a_record_is_made_once(store: RecordStore[Thing], cloud: Any) -> None:
     assert store.get("acme", thing.id).name == "one"
 
 
-def test_an_external_id_taken_at_the_same_moment_goes_to_one(
+def test_two_concurrent_records_cannot_get_the_same_external_id(
     store: RecordStore[Thing], cloud: Any
 ) -> None:
     first, second = (a_thing(external_ids={"crm": "1"}) for _ in range(2))
@@ -459,7 +461,7 @@ def test_an_external_id_names_at_most_one_record_at_any_time(
                 assert store.id_of(tenant, system, value) == holders.get((system, value))
 
 
-def test_a_record_of_another_tenant_is_not_there(store: RecordStore[Thing]) -> None:
+def test_a_record_of_another_tenant_is_not_found(store: RecordStore[Thing]) -> None:
     thing = save(store, ANN, None, a_thing(external_ids={"crm": "1"}))
     assert store.find("globex", thing.id) is None
     assert store.id_of("globex", "crm", "1") is None
@@ -469,7 +471,7 @@ def test_a_record_of_another_tenant_is_not_there(store: RecordStore[Thing]) -> N
         store.get("globex", thing.id)
 
 
-def test_a_transaction_over_two_tables_is_one(store: RecordStore[Thing], cloud: Any) -> None:
+def test_a_transaction_over_two_tables_is_atomic(store: RecordStore[Thing], cloud: Any) -> None:
     create_table(cloud, "other")
     thing = a_thing()
     there = Check("a", "b", RuleViolation("gone"), table="other")
@@ -482,7 +484,7 @@ def test_a_transaction_over_two_tables_is_one(store: RecordStore[Thing], cloud: 
 
 
 @pytest.mark.parametrize(("version", "holds"), [(None, True), (3, True), (2, False), (4, False)])
-def test_a_check_holds_while_the_item_is_at_its_version(
+def test_a_check_succeeds_while_the_item_has_the_version(
     store: RecordStore[Thing], cloud: Any, version: int | None, holds: bool
 ) -> None:
     store.table.put({"pk": "a", "sk": "b", "version": 3})
@@ -500,7 +502,7 @@ def test_an_event_too_large_for_the_bus_is_refused_and_nothing_is_stored(
     store: RecordStore[Thing], cloud: Any
 ) -> None:
     thing = a_thing()
-    # Two bytes each, and six: what counts is the text that is sent.
+    # Two and six bytes per character: the size of the JSON text counts.
     for character, size in (("ä", 2), ("\x01", 6)):
         fits = character * ((MAX_EVENT_BYTES - 2000) // size)
         save(store, ANN, None, a_thing(), event(thing, fits))

@@ -37,8 +37,8 @@ class Crash(BaseException):
 class FaultyEventBus:
     """A real EventBridge client that fails as planned: one item of the plan per call, then never.
 
-    ok; throttle: refuses the whole call; offline: cannot be reached; crash: takes everything, and
-    the caller dies before it hears so; a set: refuses the entries at these places alone.
+    ok; throttle: refuses the whole call; offline: cannot be reached; crash: accepts everything, but
+    the caller is killed before the response; a set: refuses only the entries at these indexes.
     """
 
     def __init__(self, plan: list[str | set[int]]) -> None:
@@ -74,7 +74,7 @@ class FaultyEventBus:
 
 
 class Bus:
-    """The bus with a rule that keeps everything it was given, in order."""
+    """The bus, with a rule that stores all events in order."""
 
     def __init__(self) -> None:
         events, self.sqs = boto3.client("events"), boto3.client("sqs")
@@ -107,7 +107,7 @@ _numbers = itertools.count(1)
 
 
 def record(envelope: dict[str, Any]) -> dict[str, Any]:
-    """A stream record of an outbox item, as a Lambda is given it."""
+    """The stream record of an outbox item in a Lambda event."""
     item = outbox_entry("TENANT#acme#OPPORTUNITY#a", int(envelope["sequence"]), envelope).item
     return {
         "eventName": "INSERT",
@@ -128,7 +128,7 @@ def stream_mapping(
     invoke: Callable[[list[dict[str, Any]]], list[str]],
     attempts: int = 100,
 ) -> list[dict[str, Any]]:
-    """Lambda's stream mapping: in order, going on behind what was taken; what it gave up on."""
+    """Lambda's stream mapping: retries from the first failure; returns the records it gave up."""
     given_up = []
     place = tries = 0
     while place < len(records):
@@ -180,7 +180,7 @@ PLANS = st.lists(
 
 @PROPERTY
 @given(histories(), PLANS, st.integers(1, 30))
-def test_nothing_is_lost_and_first_deliveries_keep_each_records_order(
+def test_no_event_is_lost_and_first_deliveries_are_in_order(
     bus: Bus, history: list[dict[str, Any]], plan: list[str | set[int]], batch: int
 ) -> None:
     relay = Relay(FaultyEventBus(plan), "bus", pause=lambda _: None)
@@ -261,7 +261,9 @@ def test_calls_stay_below_the_bus_limit_of_bytes(bus: Bus) -> None:
         {"detail": {"B": base64.b64encode(b"not packed").decode()}},
     ],
 )
-def test_an_outbox_item_that_cannot_be_read_fails_alone(bus: Bus, image: dict[str, Any]) -> None:
+def test_an_outbox_item_that_cannot_be_read_does_not_affect_the_others(
+    bus: Bus, image: dict[str, Any]
+) -> None:
     good = [event("acme", "opportunity/a", n) for n in (1, 2)]
     bad = {"dynamodb": {"SequenceNumber": "bad", "NewImage": image}}
     records = [record(good[0]), bad, record(good[1])]

@@ -36,7 +36,7 @@ QUICK = WorkerTiming(
 
 
 class Toy:
-    """A job that does what its task says."""
+    """A job whose behaviour is in its task."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -67,11 +67,11 @@ class Toy:
         return {"what": what, "receives": task.receives}
 
     def record_progress(self, task: Task, fraction: float, text: str) -> None:
-        """Remember when it was recorded."""
+        """Record the time."""
         self.recorded.append((time.monotonic(), fraction, text))
 
     def is_active(self, task: Task) -> bool:
-        """Unless a test says otherwise."""
+        """Whether it is active; tests may change it."""
         return task.body["what"] not in self.cancelled
 
     def requeue(self, task: Task) -> None:
@@ -80,7 +80,7 @@ class Toy:
 
 
 class Faulty:
-    """A client whose named calls fail as long as `broken` says how; it remembers what was asked."""
+    """A client that records its calls; those in `broken` fail."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -102,7 +102,7 @@ class Faulty:
         return call
 
     def given(self, name: str) -> dict[str, Any]:
-        """What the only call of this name was given."""
+        """The arguments of the only call of this name."""
         (found,) = [given for called, given in self.calls if called == name]
         return found
 
@@ -120,7 +120,7 @@ class Bench:
     def worker(
         self, timing: WorkerTiming = QUICK, job: Toy | None = None
     ) -> Iterator[tuple[Worker, Callable[[], bool]]]:
-        """A worker at work; the second value stops it and says whether its job had ended."""
+        """A running worker; the second value stops it and returns whether its job had ended."""
         worker = Worker(
             {"toy": job or self.job}, self.queue, sqs=self.sqs, states=self.states, timing=timing
         )
@@ -148,7 +148,7 @@ def bench(cloud: Any) -> Iterator[Bench]:
         yield Bench()
 
 
-def test_a_task_is_carried_out_answered_and_deleted(bench: Bench) -> None:
+def test_a_task_is_carried_out_its_result_sent_and_its_message_deleted(bench: Bench) -> None:
     bench.machine.start("a", what="done")
     with bench.worker():
         assert bench.machine.end("a") == "SUCCEEDED"
@@ -165,7 +165,7 @@ def test_a_job_that_cannot_be_done_fails_the_task_with_its_reason(bench: Bench) 
     assert bench.states.given("send_task_failure")["cause"] == "It does not fit."
 
 
-def test_a_job_that_breaks_fails_its_task_and_the_worker_goes_on(bench: Bench) -> None:
+def test_an_unexpected_error_fails_the_task_and_the_worker_continues(bench: Bench) -> None:
     bench.machine.start("a", what="breaks")
     bench.machine.start("b", what="done")
     with bench.worker():
@@ -182,10 +182,10 @@ def test_a_task_that_takes_longer_than_its_visibility_is_done_once(bench: Bench)
         time.sleep(QUICK.visibility_timeout * 1.5)
         bench.job.finish.set()
         assert bench.machine.end("a") == "SUCCEEDED"
-    assert bench.job.begun == ["long"], "neither delivered again nor taken for lost"
+    assert bench.job.begun == ["long"], "neither delivered again nor considered lost"
 
 
-def test_progress_is_passed_on_but_not_faster_than_allowed(bench: Bench) -> None:
+def test_progress_is_recorded_at_most_as_often_as_configured(bench: Bench) -> None:
     bench.machine.start("a", what="long")
     with bench.worker():
         until(lambda: len(bench.job.recorded) >= 5)
@@ -196,7 +196,7 @@ def test_progress_is_passed_on_but_not_faster_than_allowed(bench: Bench) -> None
     assert bench.job.recorded[-1][2].startswith("step ")
 
 
-def test_a_cancelled_task_is_stopped_and_answered(bench: Bench) -> None:
+def test_a_cancelled_task_is_stopped_and_its_state_ended(bench: Bench) -> None:
     bench.machine.start("a", what="long")
     with bench.worker():
         until(lambda: bench.job.begun)
@@ -253,7 +253,7 @@ def test_a_task_received_while_stopping_is_requeued_untouched(bench: Bench) -> N
         assert bench.machine.end("a", 2) == "SUCCEEDED"
 
 
-def test_an_expired_task_is_dropped_without_work(bench: Bench) -> None:
+def test_an_expired_task_is_deleted_without_running_its_job(bench: Bench) -> None:
     bench.machine = Machine(waiting_for_a_worker(bench.queue, heartbeat_seconds=1))
     bench.machine.start("a", what="done")
     assert bench.machine.end("a") == "FAILED"
@@ -299,9 +299,7 @@ def test_a_result_that_cannot_be_sent_requeues_the_task(
 @pytest.mark.parametrize(
     "fault", ["ThrottlingException", EndpointConnectionError(endpoint_url="http://nowhere")]
 )
-def test_heartbeats_that_fail_for_other_reasons_stop_nothing(
-    bench: Bench, fault: str | Exception
-) -> None:
+def test_a_failed_heartbeat_does_not_stop_the_job(bench: Bench, fault: str | Exception) -> None:
     bench.states.broken["send_task_heartbeat"] = fault
     bench.machine.start("a", what="long")
     with bench.worker():
@@ -310,7 +308,7 @@ def test_heartbeats_that_fail_for_other_reasons_stop_nothing(
         assert bench.machine.end("a") == "SUCCEEDED"
 
 
-def test_a_job_whose_progress_cannot_be_recorded_goes_on(
+def test_a_job_whose_progress_cannot_be_recorded_continues(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
@@ -346,7 +344,7 @@ def test_a_message_that_is_not_a_task_of_this_worker_goes_to_the_dead_letter_que
     assert bench.job.begun == ["done"]
 
 
-def test_a_queue_that_does_not_answer_is_asked_again_and_stopping_still_works(
+def test_a_worker_retries_an_unavailable_queue_and_can_be_stopped(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[int] = []
@@ -380,7 +378,7 @@ def test_a_worker_takes_one_task_at_a_time(bench: Bench) -> None:
         assert {bench.machine.end("a"), bench.machine.end("b")} == {"SUCCEEDED"}
 
 
-def test_a_worker_without_a_task_ends_within_its_poll(bench: Bench) -> None:
+def test_an_idle_worker_stops_within_one_poll(bench: Bench) -> None:
     with bench.worker() as (_, stop):
         started = time.monotonic()
         assert stop()
@@ -392,13 +390,13 @@ def test_tokens_are_not_in_logs() -> None:
     assert task.loggable() == {"run_id": "r"}
 
 
-def test_pauses_between_faults_grow_have_an_end_and_differ() -> None:
+def test_pauses_after_errors_grow_to_a_limit_with_jitter() -> None:
     assert 0.25 <= backoff(1) <= 0.5
     assert 10 <= backoff(50) <= 20
     assert len({backoff(50) for _ in range(20)}) > 10
 
 
-def test_the_first_reason_to_stop_stays() -> None:
+def test_the_first_reason_to_stop_counts() -> None:
     control = JobControl()
     control.interrupt(Interruption.CANCELLED)
     control.interrupt(Interruption.STOPPING)

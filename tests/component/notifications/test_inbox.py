@@ -18,7 +18,7 @@ def api(cloud: Any) -> ApiClient:
 
 
 def delivered(*envelopes: dict[str, Any]) -> list[str]:
-    """Hand events to the consumer as SQS does; the ids of those that failed."""
+    """Deliver events to the consumer as SQS does; returns the ids of failed messages."""
     from notifications.consumers.inbox import handler
 
     records = [
@@ -116,7 +116,7 @@ def test_the_requester_of_a_report_is_notified_of_its_outcome(
     assert api("GET", "/notifications").json["items"][0]["text"] == text
 
 
-def test_reading_counts_once_however_often_it_is_done(api: ApiClient, cloud: Any) -> None:
+def test_marking_as_read_twice_changes_the_count_once(api: ApiClient, cloud: Any) -> None:
     delivered(won(), won())
     first, second = api("GET", "/notifications").json["items"]
     for _ in range(3):
@@ -136,7 +136,7 @@ def test_another_users_inbox_cannot_be_seen_or_read(api: ApiClient) -> None:
     assert api("GET", "/notifications/unread-count").json == {"unread": 1}
 
 
-def test_a_message_that_is_not_an_event_fails_alone(api: ApiClient) -> None:
+def test_a_message_that_is_not_an_event_does_not_affect_the_others(api: ApiClient) -> None:
     assert delivered({"id": "x"}, won()) == ["0"]
     assert len(api("GET", "/notifications").json["items"]) == 1
 
@@ -184,10 +184,10 @@ def test_a_notification_is_pushed_to_open_windows_and_closed_ones_are_removed(
     assert "tenant_id" not in sockets.posted["a"]["notification"]
     sockets.gone.clear()
     delivered(won())
-    assert sockets.posted.keys() == {"a"}, "the one that was gone is forgotten"
+    assert sockets.posted.keys() == {"a"}, "the closed connection is removed"
 
 
-def test_the_oldest_window_goes_when_there_are_too_many(api: ApiClient) -> None:
+def test_the_oldest_connection_is_removed_when_there_are_too_many(api: ApiClient) -> None:
     from notifications.bootstrap import connections
 
     for number in range(12):

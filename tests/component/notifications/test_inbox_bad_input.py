@@ -1,4 +1,4 @@
-"""What the inbox refuses, and whom it serves."""
+"""Bad input to the inbox, and the roles that have one."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ def test_the_inbox_is_newest_first_by_the_events_time(api: ApiClient) -> None:
     assert [n["id"] for n in api("GET", "/notifications").json["items"]] == sorted(made)[::-1]
 
 
-def test_a_key_used_twice_reads_once(api: ApiClient, cloud: Any) -> None:
+def test_a_repeated_key_marks_as_read_once(api: ApiClient, cloud: Any) -> None:
     (notification,) = notify()
     path, key = f"/notifications/{notification}/read", {"idempotency-key": "k"}
     first = api("POST", path, None, key)

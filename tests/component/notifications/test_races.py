@@ -25,7 +25,7 @@ from tests.component.kernel.interleaving import StepTable, interleave
 
 
 class Pushed(list[str]):
-    """Keeps what would be pushed."""
+    """Records what would be pushed."""
 
     def push(self, notification: Notification) -> None:
         self.append(notification.id)
@@ -104,7 +104,7 @@ def test_the_unread_count_is_exact_and_nothing_is_sent_or_read_twice(
 ) -> None:
     service, pushed = fresh()
     wins = [a_win() for _ in range(3)]
-    service.notify(wins[0])  # is there, and may be sent again
+    service.notify(wins[0])  # exists already, and may be delivered again
 
     def doing(acts: list[tuple[str, int]]) -> Callable[[], None]:
         def work() -> None:

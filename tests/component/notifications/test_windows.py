@@ -1,4 +1,4 @@
-"""Windows on the WebSocket API: who is connected, what they are sent, what cannot go wrong."""
+"""Windows on the WebSocket API: connections, pushed notifications, failures."""
 
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def socket(route: str, connection_id: str = "c1", **who: str) -> int:
 
 
 def won(owner: str = "ann", tenant: str = "acme") -> list[str]:
-    """Win a deal; the ids of the messages the inbox failed on."""
+    """Deliver a won opportunity to the inbox; returns the ids of failed messages."""
     from notifications.consumers.inbox import handler
 
     envelope = {
@@ -81,7 +81,7 @@ def inbox(tenant: str = "acme", user: str = "ann") -> list[Any]:
     return list(api("GET", "/notifications").json["items"])
 
 
-def test_a_window_is_sent_what_the_inbox_has(connections: Connections) -> None:
+def test_a_window_gets_the_notifications_of_the_inbox(connections: Connections) -> None:
     assert socket("$connect", tenant="acme", user="ann") == 200
     assert won() == []
     (posted,) = connections.posted
@@ -97,7 +97,7 @@ def test_nothing_is_sent_to_another_tenant_or_user(connections: Connections) -> 
     assert [connection for connection, _ in connections.posted] == ["theirs"]
 
 
-def test_an_event_that_comes_again_is_not_sent_again(connections: Connections) -> None:
+def test_a_repeated_event_is_not_pushed_again(connections: Connections) -> None:
     from notifications.consumers.inbox import handler
 
     socket("$connect", tenant="acme", user="ann")
@@ -137,7 +137,7 @@ def test_an_event_that_comes_again_is_not_sent_again(connections: Connections) -
         ValueError("Invalid endpoint: nowhere"),
     ],
 )
-def test_a_failed_push_fails_no_inbox_and_removes_no_window(
+def test_a_failed_push_keeps_the_notification_and_the_connection(
     connections: Connections, fault: Exception
 ) -> None:
     socket("$connect", tenant="acme", user="ann")

@@ -1,4 +1,4 @@
-"""The opportunities API, and what several of its tests ask with."""
+"""The opportunities API, and common test data."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ STAGES = [
     {"key": "won", "name": "Won", "probability": 100, "kind": "won"},
     {"key": "lost", "name": "Lost", "probability": 0, "kind": "lost"},
 ]
-"""Of a pipeline beside the default one."""
+"""The stages of a pipeline other than the default one."""
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ WRONG_PRODUCTS = [
     ({"active": 1}, {"active"}),
     ({"stock": 7}, {"stock"}),
 ]
-# Only where a deal is new, or imported: a change has no such fields.
+# Only for new or imported opportunities; a change has no such fields.
 WRONG_PLACES = [
     ({"pipeline_id": "sales"}, "pipeline_id"),
     ({"pipeline_id": UNKNOWN_ID}, "pipeline_id"),
@@ -116,7 +116,7 @@ def stored(cloud: Any) -> Any:
 
 
 def named(part: Any) -> str:
-    """A test's name is the same in every process, though the order of a set differs."""
+    """A test id that does not depend on the order of a set."""
     return str(sorted(part) if isinstance(part, set) else part)[:60]
 
 
@@ -140,7 +140,7 @@ def test_a_wrong_field_is_named_and_nothing_is_stored(
 
 
 @pytest.mark.parametrize(("fields", "wrong"), WRONG_PLACES, ids=named)
-def test_a_wrong_place_is_named_and_nothing_is_stored(
+def test_a_wrong_pipeline_or_stage_is_named_and_nothing_is_stored(
     api: ApiClient, cloud: Any, fields: dict[str, Any], wrong: str
 ) -> None:
     created = api("POST", "/opportunities", {"name": "A", **fields})
@@ -162,7 +162,7 @@ def test_a_wrong_stage_is_named_and_nothing_is_stored(
 
 
 @pytest.mark.parametrize(("verb", "body", "wrong"), WRONG_VERBS, ids=named)
-def test_a_verb_with_a_wrong_body_names_the_field_and_changes_nothing(
+def test_a_transition_with_a_wrong_body_names_the_field_and_changes_nothing(
     api: ApiClient, cloud: Any, verb: str, body: dict[str, Any], wrong: str
 ) -> None:
     opportunity = api("POST", "/opportunities", {"name": "A", "opened_on": "2026-01-01"})
@@ -172,7 +172,7 @@ def test_a_verb_with_a_wrong_body_names_the_field_and_changes_nothing(
 
 
 @pytest.mark.parametrize("value", ["86400", "2026-01-31T00:00:00Z", "soon", ""])
-def test_a_wrong_day_to_list_by_is_named(api: ApiClient, value: str) -> None:
+def test_a_wrong_date_filter_is_named(api: ApiClient, value: str) -> None:
     for name in ("close_from", "close_to"):
         answer = api("GET", f"/opportunities?stage=lead&{name}={value}")
         assert (answer.status, wrong_fields(answer)) == (422, {name})

@@ -1,4 +1,4 @@
-"""The board: deals counted and summed per stage and currency, as their events come."""
+"""The board: opportunities counted and summed per stage and currency by their events."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from tests.component.opportunities.conftest import ANY
 
 
 def counted(envelopes: list[dict[str, Any]]) -> None:
-    """Hand events to the board's consumer as SQS does."""
+    """Deliver events to the board's consumer as SQS does."""
     from opportunities.consumers.board import handler
 
     records = [
@@ -29,7 +29,7 @@ def usd(units: int) -> dict[str, Any]:
 
 
 def board(api: ApiClient) -> dict[str, dict[str, tuple[int, int]]]:
-    """Count and sum by stage and currency, of the stages with deals."""
+    """Count and sum by stage and currency, of the stages with opportunities."""
     columns = api("GET", "/pipelines/default/board").json["columns"]
     for column in columns:
         assert column["count"] == sum(a["count"] for a in column["amounts"])

@@ -34,7 +34,7 @@ def pipeline_events(cloud: Any, tenant: str = "acme") -> list[dict[str, Any]]:
 
 
 def new_process() -> None:
-    """What a function knows in its memory is gone."""
+    """Clear what a function has cached in memory."""
     opportunities.cache_clear()
 
 
@@ -51,12 +51,14 @@ def test_the_first_opportunity_publishes_the_default_pipeline(api: ApiClient, cl
     assert stages == ["Lead", "Qualified", "Proposal", "Negotiation", "Won", "Lost"]
 
 
-def test_later_ones_cost_no_more_than_one_transaction(api: ApiClient, cloud: Any) -> None:
+def test_later_opportunities_cost_one_transaction(api: ApiClient, cloud: Any) -> None:
     meter = Meter()
     api("POST", "/opportunities", OPPORTUNITY)
     assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1}
     assert not next(r for r in meter.requests if "Key" in r)["ConsistentRead"]
-    assert len(meter.requests[-1]["TransactItems"]) == 4, "the deal, the pipeline, their events"
+    assert len(meter.requests[-1]["TransactItems"]) == 4, (
+        "the opportunity, the pipeline, their events"
+    )
     for _ in range(2):
         api("POST", "/opportunities", OPPORTUNITY)
         assert meter.taken() == {"TransactWriteItems": 1}
@@ -64,7 +66,7 @@ def test_later_ones_cost_no_more_than_one_transaction(api: ApiClient, cloud: Any
     assert len(pipeline_events(cloud)) == 1
 
 
-def test_another_process_looks_it_up_once(api: ApiClient, cloud: Any) -> None:
+def test_another_process_reads_the_default_pipeline_once(api: ApiClient, cloud: Any) -> None:
     api("POST", "/opportunities", OPPORTUNITY)
     new_process()
     meter = Meter()
@@ -75,7 +77,7 @@ def test_another_process_looks_it_up_once(api: ApiClient, cloud: Any) -> None:
     assert len(pipeline_events(cloud)) == 1
 
 
-def test_a_read_that_lags_behind_publishes_nothing_twice(
+def test_a_stale_read_does_not_publish_the_pipeline_twice(
     api: ApiClient, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api("POST", "/opportunities", OPPORTUNITY)
@@ -100,27 +102,27 @@ def test_an_opportunity_in_another_pipeline_publishes_no_default_one(
     assert len(pipeline_events(cloud)) == 2
 
 
-def test_a_batch_publishes_it_once(api: ApiClient, cloud: Any) -> None:
+def test_a_batch_publishes_the_default_pipeline_once(api: ApiClient, cloud: Any) -> None:
     items = [{**OPPORTUNITY, "external_ids": {"erp": str(n)}} for n in range(5)]
     answer = api("POST", "/opportunities/batch", {"items": items})
     assert {result["status"] for result in answer.json["results"]} == {201}
     assert (len(pipeline_events(cloud)), len(opportunity_events(cloud))) == (1, 5)
 
 
-def test_what_is_refused_publishes_nothing(api: ApiClient, cloud: Any) -> None:
+def test_a_refused_request_publishes_nothing(api: ApiClient, cloud: Any) -> None:
     own = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json["id"]
     existing = {**OPPORTUNITY, "external_ids": {"erp": "4711"}}
     assert api("POST", "/opportunities", {**existing, "pipeline_id": own}).status == 201
     meter = Meter()
     refused = api("POST", "/opportunities", existing)
-    assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1}, "not tried without"
+    assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1}, "there is no second attempt"
     assert refused.json["type"] == "urn:zebros:problem:duplicate-external-id"
     assert len(pipeline_events(cloud)) == 1
     assert api("POST", "/opportunities", OPPORTUNITY).status == 201
     assert len(pipeline_events(cloud)) == 2
 
 
-def test_every_tenant_has_its_own(api: ApiClient, cloud: Any) -> None:
+def test_every_tenant_publishes_its_own_default_pipeline(api: ApiClient, cloud: Any) -> None:
     for tenant in ("acme", "globex", "acme"):
         api.as_(tenant=tenant)("POST", "/opportunities", OPPORTUNITY)
     assert [len(pipeline_events(cloud, tenant)) for tenant in ("acme", "globex")] == [1, 1]
@@ -141,7 +143,7 @@ def test_the_stored_default_pipeline_is_in_lists_once_and_first(api: ApiClient) 
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.integers(0, 2), max_size=12))
-def test_of_requests_at_the_same_time_exactly_one_publishes_it(
+def test_exactly_one_of_several_concurrent_requests_publishes_the_pipeline(
     cloud: Any, turns: list[int]
 ) -> None:
     tenant = f"t-{new_id().lower()}"

@@ -1,4 +1,4 @@
-"""Lists of deals: of an account, and of a stage by close date."""
+"""Lists of opportunities: of an account, and of a stage by close date."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def an_opportunity(api: ApiClient, name: str, **fields: Any) -> str:
 
 
 def names(api: ApiClient, query: str) -> list[str]:
-    """Names in the list's order, the same whatever the size of its pages."""
+    """Names in the list's order, which is the same for every page size."""
     one, many = (pages(api, f"/opportunities?{query}&limit={limit}") for limit in (1, 200))
     assert one == many
     return [opportunity["name"] for opportunity in many]
@@ -80,7 +80,7 @@ def test_an_opportunity_is_listed_in_its_current_stage(api: ApiClient) -> None:
     assert (names(api, "stage=won"), names(api, "stage=lead")) == ([], ["d"])
 
 
-def test_a_stage_is_one_of_the_named_pipeline(api: ApiClient) -> None:
+def test_a_stage_filter_names_a_stage_of_the_pipeline(api: ApiClient) -> None:
     stages = [
         {"key": "lead", "name": "Lead", "probability": 50},
         {"key": "won", "name": "Won", "probability": 100, "kind": "won"},

@@ -23,7 +23,7 @@ LISTS = (
     "/pipelines/default",
     "/pipelines/default/board",
 )
-# In an order in which each is possible after those before it.
+# In an order in which each transition is possible.
 VERBS = (
     ("PATCH", "", {"tags": ["x"]}),
     ("POST", "/stage", {"stage": "proposal"}),
@@ -80,7 +80,9 @@ def test_a_role_may_change_opportunities_as_the_matrix_grants(
         if not allowed:
             assert problem(answer) == ("forbidden-act" if may else "forbidden")
             assert len(published(cloud)) == before
-            api(method, path_of(opportunity) + verb, sent, ANY)  # by one who may, for the next verb
+            api(
+                method, path_of(opportunity) + verb, sent, ANY
+            )  # by an administrator, for the next transition
 
 
 @pytest.mark.parametrize("role", [*Role, ""])
@@ -102,7 +104,7 @@ def test_the_catalogue_needs_limited_and_a_pipeline_full_settings_rights(
     assert len(published(cloud)) == 1 + expected
 
 
-def test_the_roles_are_where_the_strategy_puts_them() -> None:
+def test_the_roles_have_the_levels_of_the_strategy() -> None:
     levels = {role: (OPPORTUNITIES.levels[role], SETTINGS.levels[role]) for role in Role}
     assert levels == {
         Role.ADMINISTRATOR: (Level.FULL, Level.FULL),
@@ -130,7 +132,7 @@ def test_a_closed_opportunity_is_reopened_by_managers_only(
     if status == 403:
         assert "reopen an opportunity" in answer.json["detail"]
         assert len(published(cloud)) == before
-    # Nor is an import a way around it, for anyone.
+    # An import cannot reopen it either.
     a_row = {**ROW, "stage": "lead"}
     imported = api.as_(roles=role)("POST", "/opportunities/batch", {"items": [a_row]})
     assert first_status(imported) == (422 if status == 403 else 200)
@@ -203,7 +205,7 @@ def test_another_tenant_sees_and_changes_nothing(api: ApiClient, cloud: Any) -> 
     for field, record in (("pipeline_id", pipeline), ("product_id", product)):
         refused = other("POST", "/opportunities", {"name": "B", field: record.json["id"]})
         assert refused.json["errors"][0]["field"] == field
-    # The same external id is another record's there.
+    # In the other tenant, this external id belongs to another record.
     made = other("POST", "/opportunities/batch", {"items": [ROW]})
     assert first_status(made) == 201
     assert api("GET", path_of(opportunity)).json == opportunity.json

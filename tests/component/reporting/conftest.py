@@ -1,4 +1,4 @@
-"""Report runs and a lake in process; a deal or two in it."""
+"""Report runs and a lake with opportunities, in process."""
 
 import gzip
 import json
@@ -23,7 +23,7 @@ FILES, LAKE = "files", "lake"
 
 @pytest.fixture
 def buckets(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The two buckets of reporting; gives the S3 client."""
+    """The two buckets of reporting; yields the S3 client."""
     s3 = boto3.client("s3")
     for variable, name in (("FILES_BUCKET", FILES), ("LAKE_BUCKET", LAKE)):
         s3.create_bucket(Bucket=name)
@@ -41,7 +41,7 @@ def api(cloud: Any, buckets: Any) -> ApiClient:
 
 @pytest.fixture
 def ask(api: ApiClient) -> Callable[..., dict[str, Any]]:
-    """Ask for a report: by default how many deals were won, as JSON."""
+    """Request a report; by default the win rate as JSON."""
 
     def ask(**parameters: Any) -> dict[str, Any]:
         answer = api("POST", "/reports", {"report": "win_rate", "format": "json", **parameters})
@@ -56,7 +56,7 @@ def ask(api: ApiClient) -> Callable[..., dict[str, Any]]:
 def running(
     cloud: Any, buckets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator["Running"]:
-    """The machinery of reports; a worker is started by `with running.worker()`."""
+    """Everything that runs reports; `with running.worker()` starts a worker."""
     from reporting.bootstrap import runs
     from reporting.handlers.steps import handler
     from tests.component.reporting.running import Running
@@ -94,7 +94,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 
 def opportunity(status: str, tenant: str = "acme", **current: Any) -> dict[str, Any]:
-    """The last event about a deal that is open, won or lost."""
+    """The last event about an opportunity that is open, won or lost."""
     record = new_id()
     return {
         "specversion": "1.0",
@@ -130,7 +130,7 @@ def opportunity(status: str, tenant: str = "acme", **current: Any) -> dict[str, 
 
 
 def into_lake(*envelopes: dict[str, Any]) -> None:
-    """Events as the lake writer files them."""
+    """Write events to the lake with the lake writer."""
     s3 = boto3.client("s3")
     for envelope in envelopes:
         context = envelope["source"].removeprefix("zebros.")

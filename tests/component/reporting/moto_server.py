@@ -12,8 +12,8 @@ from moto.core.models import botocore_stubber
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
 
 
-class _Door(BaseHTTPRequestHandler):
-    """Hands a request to moto as if botocore had sent it to AWS."""
+class _Handler(BaseHTTPRequestHandler):
+    """Passes requests to moto as if botocore had sent them to AWS."""
 
     protocol_version = "HTTP/1.1"
 
@@ -36,7 +36,7 @@ class _Door(BaseHTTPRequestHandler):
         for name, value in answer_headers.items():
             if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                 self.send_header(name, str(value))
-        # The answer to a HEAD speaks of a body that does not come.
+        # The response to a HEAD has the length of a body that is not sent.
         length = answer_headers.get("content-length") if self.command == "HEAD" else None
         self.send_header("Content-Length", str(length or len(content)))
         self.end_headers()
@@ -51,8 +51,8 @@ class _Door(BaseHTTPRequestHandler):
 
 @contextmanager
 def moto_server() -> Iterator[str]:
-    """The endpoint URL, as long as the block lasts."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Door)
+    """Serve moto until the block ends; yields the endpoint URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

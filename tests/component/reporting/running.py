@@ -1,4 +1,4 @@
-"""The machinery behind reports in process: relay and reactor, the real state machine, a worker."""
+"""Everything that runs reports, in process: relay, reactor, the real state machine, a worker."""
 
 import json
 import threading
@@ -37,7 +37,7 @@ QUICK = WorkerTiming(
 
 
 def definition(queue_url: str, heartbeat_seconds: int) -> dict[str, Any]:
-    """The state machine as it is deployed, but for how long it waits for a heartbeat."""
+    """The deployed state machine, with another heartbeat timeout."""
     text = ASL.read_text(encoding="utf-8")
     text = text.replace("${TaskQueueUrl}", queue_url).replace("${StepsFunctionArn}", "steps")
     found: dict[str, Any] = json.loads(text)
@@ -51,7 +51,7 @@ def definition(queue_url: str, heartbeat_seconds: int) -> dict[str, Any]:
 
 
 class Running:
-    """What a deployment has besides the API."""
+    """The parts of a deployment other than the API."""
 
     def __init__(self, cloud: Any, folder: Path, heartbeat_seconds: int = 20) -> None:
         self.cloud, self.folder = cloud, folder
@@ -60,14 +60,14 @@ class Running:
         self._relayed: set[str] = set()
 
     def job(self) -> ReportJob:
-        """A worker's job with a lake cache of its own."""
+        """A worker's job with its own lake cache."""
         cache = self.folder / "lake"
         cache.mkdir(parents=True, exist_ok=True)
         reader = S3LakeReader(boto3.client("s3"), LAKE)
         return ReportJob(runs(), files(), LakeCache(reader, cache))
 
     def relay(self) -> None:
-        """New events from the outbox to the reactor."""
+        """Deliver new events from the outbox to the reactor."""
         from reporting.consumers.workflow import handler
 
         new = [event for event in published(self.cloud) if event["id"] not in self._relayed]
@@ -78,7 +78,7 @@ class Running:
 
     @contextmanager
     def worker(self, job: Any = None) -> Iterator[Worker]:
-        """A worker at work."""
+        """A running worker."""
         worker = Worker(
             {"report": job or self.job()},
             self.queue,
@@ -120,13 +120,13 @@ def content(run: dict[str, Any]) -> bytes:
 
 
 def a_task(run: dict[str, Any]) -> Task:
-    """A run as a worker gets it."""
+    """A run's task, as a worker receives it."""
     body = {"job": "report", "tenant_id": "acme", "run_id": run["id"]}
     return Task("report", body, "token", "receipt", 1)
 
 
 def with_parameters(**unchecked: Any) -> Callable[[ReportRun], Change[ReportRun]]:
-    """A change of a stored run to parameters that no request could have, not even by now."""
+    """A change of a stored run to parameters that are not valid."""
     return lambda run: Change(
         run.with_changes(parameters=run.parameters.model_copy(update=unchecked))
     )

@@ -1,4 +1,4 @@
-"""What may go wrong while a report is made: workers that are lost, data that is broken, twins."""
+"""Failures while a report is created: lost workers, damaged data, two workers for one run."""
 
 import hashlib
 import threading
@@ -26,7 +26,7 @@ Ask = Callable[..., dict[str, Any]]
 MAX_ATTEMPTS = RetryPolicy().max_attempts
 
 
-def test_a_run_that_no_worker_takes_waits_and_completes_in_the_end(
+def test_a_run_without_a_free_worker_waits_and_completes(
     api: ApiClient, ask: Ask, impatient: Running
 ) -> None:
     run = ask()
@@ -36,7 +36,7 @@ def test_a_run_that_no_worker_takes_waits_and_completes_in_the_end(
     with impatient.worker():
         assert impatient.machine.end(run["id"]) == "SUCCEEDED"
         until(lambda: left(impatient.queue) == 0)
-    assert seen(api, run)["attempts"] == 1, "waiting was no attempt"
+    assert seen(api, run)["attempts"] == 1, "waiting is not an attempt"
 
 
 def test_a_lost_worker_is_replaced_and_the_report_completed_once(
@@ -46,16 +46,18 @@ def test_a_lost_worker_is_replaced_and_the_report_completed_once(
     impatient.relay()
     until(lambda: left(impatient.queue))
     aws.client("sqs").receive_message(QueueUrl=impatient.queue, VisibilityTimeout=5)
-    runs().start("acme", run["id"])  # ... and then its worker is struck by lightning
+    runs().start("acme", run["id"])  # ... and then its worker is killed
     until(lambda: seen(api, run)["status"] == "retry_pending")
     with impatient.worker():
         assert impatient.machine.end(run["id"]) == "SUCCEEDED"
-        until(lambda: left(impatient.queue) == 0, 10)  # the first message comes back in vain
+        until(
+            lambda: left(impatient.queue) == 0, 10
+        )  # the first message is delivered again without effect
     assert impatient.published(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCompleted"]
     assert seen(api, run)["attempts"] == 2
 
 
-def test_events_that_cannot_be_read_are_tried_again_and_then_fail_in_plain_words(
+def test_unreadable_events_are_retried_and_then_fail_with_a_plain_reason(
     api: ApiClient, ask: Ask, running: Running
 ) -> None:
     key = "tenant=acme/context=opportunities/date=2026-02-03/x.jsonl.gz"
@@ -110,7 +112,7 @@ def test_a_temporary_failure_is_retried(
         (TooComplex("needs 300MB"), "out_of_memory"),
         (MemoryError(), "out_of_memory"),
         (OSError(28, "No space left on device"), "too_much_data"),
-        (ZeroDivisionError("a mistake of ours"), "unknown"),
+        (ZeroDivisionError("internal detail"), "unknown"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value,
 )
@@ -167,21 +169,21 @@ def test_a_failing_step_is_repeated(
     assert (len(calls), seen(api, run)["status"]) == (2, "completed")
 
 
-def test_a_report_made_twice_has_the_outcome_of_the_first(ask: Ask, running: Running) -> None:
+def test_a_report_created_twice_has_the_outcome_of_the_first(ask: Ask, running: Running) -> None:
     into_lake(opportunity("won"))
     run, job = ask(), running.job()
     first = job.run(a_task(run), JobControl())
     file = content(run)
-    into_lake(opportunity("won"))  # the second one would see more
+    into_lake(opportunity("won"))  # the second report would include more events
     assert job.run(a_task(run), JobControl()) == first
     assert content(run) == file
     assert first["totals"][0]["won"] == 1
 
 
-def test_two_workers_that_finish_at_once_agree(
+def test_two_workers_that_finish_at_the_same_time_have_one_outcome(
     ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One was given up for lost and ends after all: neither knows of the other's file."""
+    """One was considered lost but finishes: neither knows of the other's file."""
     into_lake(opportunity("won"))
     run, job = ask(), running.job()
     stock, both = reporting.jobs.report.render, threading.Barrier(2, timeout=20)
@@ -212,7 +214,7 @@ def computed_again(*_: Any, **__: Any) -> None:
     pytest.fail("computed again")
 
 
-def test_an_existing_file_is_not_made_again(
+def test_an_existing_file_is_not_created_again(
     ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its worker died after storing it, or could not report it."""
@@ -239,7 +241,7 @@ def test_a_task_of_a_completed_run_is_answered_with_its_outcome(
     assert len(running.published(run["id"])) == 3
 
 
-def test_a_report_that_keeps_killing_its_workers_is_refused(ask: Ask, running: Running) -> None:
+def test_a_report_that_keeps_killing_its_workers_fails(ask: Ask, running: Running) -> None:
     run = ask()
     for _ in range(MAX_ATTEMPTS):
         runs().start("acme", run["id"])
@@ -247,7 +249,7 @@ def test_a_report_that_keeps_killing_its_workers_is_refused(ask: Ask, running: R
         running.job().run(a_task(run), JobControl())
 
 
-def test_nothing_temporary_is_left(ask: Ask, running: Running, tmp_path: Path) -> None:
+def test_no_temporary_file_is_left(ask: Ask, running: Running, tmp_path: Path) -> None:
     import tempfile
 
     into_lake(opportunity("won"))

@@ -28,7 +28,7 @@ def write(*envelopes: dict[str, Any], replayed: bool = False) -> Any:
     return handler(lambda_event([body(one, replayed) for one in envelopes]), None)
 
 
-def test_events_are_filed_by_tenant_context_and_day(buckets: Any) -> None:
+def test_events_are_stored_by_tenant_context_and_day(buckets: Any) -> None:
     deals = [event("acme", "opportunity/a", n, value=n) for n in (1, 2)]
     foreign = event("globex", "opportunity/b", 1)
     account = {**event("acme", "account/c", 1), "source": "zebros.customers"}
@@ -42,10 +42,10 @@ def test_events_are_filed_by_tenant_context_and_day(buckets: Any) -> None:
         "tenant=acme/context=customers/date=2026-01-31",
     }
     acme = lines(buckets, folders["tenant=acme/context=opportunities/date=2026-01-31"])
-    assert acme == [*deals, early], "whole envelopes, unchanged, in the order of their ids"
+    assert acme == [*deals, early], "complete, unchanged envelopes in the order of their ids"
 
 
-def test_a_file_says_what_is_in_it(buckets: Any) -> None:
+def test_the_metadata_of_a_file_describes_its_events(buckets: Any) -> None:
     first = {**event("acme", "opportunity/a", 1), "time": "2026-01-31T09:30:00.000Z"}
     last = {**event("acme", "opportunity/a", 2), "time": "2026-01-31T11:00:00.000Z"}
     write(last, first)
@@ -60,7 +60,7 @@ def test_a_file_says_what_is_in_it(buckets: Any) -> None:
     }
 
 
-def test_a_batch_that_comes_again_rewrites_the_same_file(
+def test_a_repeated_batch_rewrites_the_same_file(
     buckets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = [event("acme", "opportunity/a", n) for n in range(1, 6)]
@@ -73,10 +73,10 @@ def test_a_batch_that_comes_again_rewrites_the_same_file(
     assert buckets.head_object(Bucket=LAKE, Key=key)["ETag"] == before, "byte for byte"
     assert lines(buckets, key) == batch, "a duplicate is written once"
     write(*batch[:2])
-    assert len(keys(buckets)) == 2, "other company, other file; readers count each id once"
+    assert len(keys(buckets)) == 2, "another tenant has another file; readers count each id once"
 
 
-def test_names_sort_by_time_and_are_names_the_cache_reads(buckets: Any, tmp_path: Any) -> None:
+def test_file_names_sort_by_time_and_are_valid_for_the_cache(buckets: Any, tmp_path: Any) -> None:
     for n in (1, 2, 3):
         write(event("acme", "opportunity/a", n))
     assert [lines(buckets, key)[0]["sequence"] for key in keys(buckets)] == ["1", "2", "3"]
@@ -84,7 +84,7 @@ def test_names_sort_by_time_and_are_names_the_cache_reads(buckets: Any, tmp_path
     with cache.files("acme", ("opportunities",)) as files:
         assert len(files.paths) == 3
         for path in files.paths:
-            assert gzip.decompress(path.read_bytes()), "what is fetched is what was written"
+            assert gzip.decompress(path.read_bytes()), "the cache returns the written file"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_names_sort_by_time_and_are_names_the_cache_reads(buckets: Any, tmp_path
     ],
     ids=str,
 )
-def test_a_poison_event_fails_alone(buckets: Any, wrong: dict[str, Any]) -> None:
+def test_a_poison_event_does_not_affect_the_others(buckets: Any, wrong: dict[str, Any]) -> None:
     good = event("acme", "opportunity/a", 1)
     poison = {**event("acme", "opportunity/b", 1), **wrong}
     invocation = lambda_event([body(poison), body(good)])
@@ -115,7 +115,7 @@ def test_a_poison_event_fails_alone(buckets: Any, wrong: dict[str, Any]) -> None
     assert lines(buckets, key) == [good]
 
 
-def test_a_malformed_message_fails_alone(buckets: Any) -> None:
+def test_a_malformed_message_does_not_affect_the_others(buckets: Any) -> None:
     good = event("acme", "opportunity/a", 1)
     invocation = lambda_event(["{", "[]", '"x"', "{}", body(good)])
     answer = handler(invocation, None)
@@ -123,7 +123,7 @@ def test_a_malformed_message_fails_alone(buckets: Any) -> None:
     assert len(keys(buckets)) == 1
 
 
-def test_only_the_events_of_a_file_that_cannot_be_written_come_again(
+def test_only_the_events_of_a_file_that_cannot_be_written_are_delivered_again(
     buckets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from reporting.bootstrap import lake
@@ -149,7 +149,7 @@ def test_replayed_events_are_stored_too(buckets: Any) -> None:
     assert len(keys(buckets)) == 1
 
 
-def test_it_consumes_everything(buckets: Any) -> None:
+def test_the_lake_writer_consumes_every_event(buckets: Any) -> None:
     unknown = {**event("acme", "invoice/a", 1), "type": "InvoicePaid", "source": "zebros.invoices"}
     write(unknown)
     (key,) = keys(buckets)

@@ -18,7 +18,7 @@ from tests.component.reporting.running import Running, a_task, content, seen, st
 Ask = Callable[..., dict[str, Any]]
 
 
-def test_a_report_that_is_asked_for_is_made(api: ApiClient, ask: Ask, running: Running) -> None:
+def test_a_requested_report_is_created(api: ApiClient, ask: Ask, running: Running) -> None:
     into_lake(*(opportunity("won") for _ in range(3)), opportunity("lost"), opportunity("open"))
     run = ask()
     running.relay()
@@ -49,7 +49,7 @@ def test_a_report_that_is_asked_for_is_made(api: ApiClient, ask: Ask, running: R
         ("json", "application/json", b"{"),
     ],
 )
-def test_every_format_is_stored_as_what_it_is(
+def test_every_format_is_stored_with_its_media_type(
     ask: Ask, running: Running, format_: str, media_type: str, begins: bytes
 ) -> None:
     into_lake(
@@ -68,7 +68,7 @@ def test_every_format_is_stored_as_what_it_is(
     assert sum(len(k) + len(v) for k, v in head["Metadata"].items()) < 2048
 
 
-def test_the_outcome_of_many_currencies_stays_small_enough_to_travel_with_the_file(
+def test_the_outcome_of_many_currencies_fits_into_the_files_metadata(
     api: ApiClient, ask: Ask, running: Running
 ) -> None:
     currencies = ("USD", "EUR", "GBP", "JPY", "CHF", "SEK", "NOK")
@@ -91,7 +91,9 @@ def test_the_outcome_of_many_currencies_stays_small_enough_to_travel_with_the_fi
     assert sum(len(k) + len(v) for k, v in head["Metadata"].items()) < 2048
 
 
-def test_an_empty_report_is_a_report(api: ApiClient, ask: Ask, running: Running) -> None:
+def test_a_report_without_opportunities_is_created(
+    api: ApiClient, ask: Ask, running: Running
+) -> None:
     made = [ask(by=by, format=f) for by, f in (("none", "json"), ("owner", "pdf"))]
     running.relay()
     with running.worker():
@@ -120,7 +122,7 @@ def test_a_report_covers_its_own_tenant_only(api: ApiClient, ask: Ask, running: 
     assert not stored(theirs.json, "acme")
 
 
-def test_progress_is_seen_while_a_report_is_made(
+def test_progress_is_shown_while_a_report_is_created(
     api: ApiClient, ask: Ask, running: Running, slow: threading.Event
 ) -> None:
     run = ask()
@@ -134,7 +136,7 @@ def test_progress_is_seen_while_a_report_is_made(
     assert 0 < making["progress"] < 100
 
 
-def test_a_run_cancelled_while_it_is_made_stops_and_leaves_no_file(
+def test_a_run_cancelled_while_it_is_processing_stops_and_leaves_no_file(
     api: ApiClient, ask: Ask, running: Running, slow: threading.Event
 ) -> None:
     run = ask()
@@ -142,13 +144,13 @@ def test_a_run_cancelled_while_it_is_made_stops_and_leaves_no_file(
     with running.worker():
         until(lambda: seen(api, run)["status"] == "processing")
         assert api("POST", f"/reports/{run['id']}/cancel").status == 200
-        assert running.machine.end(run["id"], 10) == "SUCCEEDED", "cancelling is no failure"
+        assert running.machine.end(run["id"], 10) == "SUCCEEDED", "cancelling is not a failure"
         until(lambda: left(running.queue) == 0)
     assert running.published(run["id"]) == ["ReportRequested", "ReportStarted", "ReportCancelled"]
     assert stored(run) == []
 
 
-def test_a_run_cancelled_while_it_waits_ends_when_a_worker_takes_it(
+def test_a_run_cancelled_while_it_waits_ends_when_a_worker_receives_it(
     api: ApiClient, ask: Ask, running: Running
 ) -> None:
     run = ask()
@@ -159,7 +161,7 @@ def test_a_run_cancelled_while_it_waits_ends_when_a_worker_takes_it(
         assert running.machine.end(run["id"], 10) == "SUCCEEDED"
     assert running.published(run["id"]) == ["ReportRequested", "ReportCancelled"]
     assert seen(api, run)["attempts"] == 0
-    assert stored(run) == [], "no worker did needless work"
+    assert stored(run) == [], "no worker created a file"
     assert running.machine.entered(run["id"])[-2:] == ["Queue", "Ended"]
 
 

@@ -52,7 +52,7 @@ def test_a_report_request_is_accepted_stored_and_published(api: ApiClient, cloud
     assert not {"tenant_id", "correlation_id", "sequence"} & run.keys()
 
 
-def test_two_requests_with_one_key_make_one_run(api: ApiClient, cloud: Any) -> None:
+def test_two_requests_with_one_key_create_one_run(api: ApiClient, cloud: Any) -> None:
     key = {"idempotency-key": "k-1"}
     first = api("POST", "/reports", {"report": "win_rate"}, key)
     again = api("POST", "/reports", {"report": "win_rate"}, key)
@@ -96,7 +96,9 @@ def test_invalid_parameters_name_the_field_and_the_accepted_values(
 
 
 @pytest.mark.parametrize(("body", "status"), [("{", 400), ("[]", 422), ('"x"', 422)])
-def test_a_body_that_is_no_request_is_refused(api: ApiClient, body: str, status: int) -> None:
+def test_a_body_that_is_not_a_report_request_is_refused(
+    api: ApiClient, body: str, status: int
+) -> None:
     assert api("POST", "/reports", body).status == status
 
 
@@ -113,9 +115,9 @@ def test_a_run_shows_its_progress_and_then_its_file(api: ApiClient, ask: Ask, bu
     making = api("GET", path)
     assert (making.json["progress"], making.json["progress_text"]) == (42, "Reading 7 files")
     assert "progress_at" in making.json
-    assert "etag" not in making.headers, "progress moves without a new version"
+    assert "etag" not in making.headers, "progress changes without a new version"
     runs().record_progress("acme", run["id"], 1.0, "Stored")
-    assert api("GET", path).json["progress"] == 99, "the file is not there yet"
+    assert api("GET", path).json["progress"] == 99, "the file does not exist yet"
     runs().complete("acme", run["id"], OUTCOME)
     done = api("GET", path).json
     assert (done["status"], done["progress"]) == ("completed", 100)
@@ -123,7 +125,7 @@ def test_a_run_shows_its_progress_and_then_its_file(api: ApiClient, ask: Ask, bu
     assert "progress_text" not in done
 
 
-def test_the_link_names_the_file_and_ends_after_a_quarter_of_an_hour(
+def test_the_link_names_the_file_and_expires_after_fifteen_minutes(
     api: ApiClient, ask: Ask
 ) -> None:
     run = ask()
@@ -140,7 +142,7 @@ def test_the_link_names_the_file_and_ends_after_a_quarter_of_an_hour(
     assert done["download_expires_at"] > done["ended_at"]
 
 
-def test_a_failed_run_says_why(api: ApiClient, ask: Ask) -> None:
+def test_a_failed_run_shows_the_reason(api: ApiClient, ask: Ask) -> None:
     run = ask()
     runs().start("acme", run["id"])
     runs().fail("acme", run["id"], "OutOfMemory", "Traceback (most recent call last)")
@@ -151,7 +153,7 @@ def test_a_failed_run_says_why(api: ApiClient, ask: Ask) -> None:
     assert not {"download_url", "progress"} & seen.keys()
 
 
-def test_lists_are_ones_own_newest_first_and_managers_may_see_all(api: ApiClient) -> None:
+def test_a_list_shows_the_callers_own_runs_and_managers_may_see_all(api: ApiClient) -> None:
     rep = api.as_(user="rosa", roles="sales-representative")
     manager = api.as_(user="max", roles="sales-manager")
     made = [caller("POST", "/reports", {"report": "win_rate"}).json["id"] for caller in 3 * [rep]]
@@ -179,7 +181,7 @@ def test_cancelling_ends_a_run_once(api: ApiClient, ask: Ask, cloud: Any) -> Non
     assert "cancelled" in again.json["detail"]
     assert [f["type"] for f in published(cloud)] == ["ReportRequested", "ReportCancelled"]
     runs().complete("acme", run["id"], OUTCOME)
-    assert api("GET", path).json["status"] == "cancelled", "what comes late changes nothing"
+    assert api("GET", path).json["status"] == "cancelled", "a late result changes nothing"
 
 
 def test_cancelling_a_finished_run_is_a_problem(api: ApiClient, ask: Ask) -> None:
@@ -190,7 +192,7 @@ def test_cancelling_a_finished_run_is_a_problem(api: ApiClient, ask: Ask) -> Non
     assert (answer.status, answer.json["type"]) == (422, "urn:zebros:problem:report-ended")
 
 
-def test_cancelling_survives_a_worker_that_changes_the_run_meanwhile(
+def test_a_run_is_cancelled_despite_a_concurrent_change_by_its_worker(
     api: ApiClient, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = ask()
@@ -222,7 +224,7 @@ def test_cancelling_survives_a_worker_that_changes_the_run_meanwhile(
         ("", 403, 403, 403),
     ],
 )
-def test_what_each_role_may(
+def test_each_role_has_its_rights_on_reports(
     api: ApiClient, ask: Ask, role: str, asks: int, sees: int, cancels_others: int
 ) -> None:
     run = ask()
@@ -258,7 +260,7 @@ def test_each_request_is_one_call_to_the_table(api: ApiClient, ask: Ask) -> None
     ask()
     assert meter.taken() == {"TransactWriteItems": 1}
     api("GET", f"/reports/{run['id']}")
-    assert meter.taken() == {"Query": 1}, "the run and its progress at once"
+    assert meter.taken() == {"Query": 1}, "the run and its progress together"
     api("GET", "/reports")
     assert meter.taken() == {"Query": 1}
     runs().record_progress("acme", run["id"], 0.6, "More")
@@ -269,7 +271,7 @@ def test_each_request_is_one_call_to_the_table(api: ApiClient, ask: Ask) -> None
     "module", ["handlers.api", "consumers.workflow", "handlers.steps", "consumers.lake"]
 )
 def test_functions_do_not_load_what_only_workers_need(module: str) -> None:
-    """Only the worker computes and draws; a function must start fast."""
+    """Only the worker computes and renders; functions must start fast."""
     heavy = (*HEAVY, "reporting.jobs", "reporting.query", "reporting.render", "kernel.tasks.worker")
     loaded = f"[m for m in {heavy!r} if m in sys.modules]"
     program = f"import sys, reporting.{module}; print({loaded})"

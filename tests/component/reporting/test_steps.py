@@ -1,4 +1,4 @@
-"""The steps of the state machine, each alone and more than once; and what starts it."""
+"""The steps of the state machine, also repeated, and the start of executions."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +21,7 @@ from tests.component.reporting.test_reports_api import OUTCOME
 
 Ask = Callable[..., dict[str, Any]]
 MAX_ATTEMPTS, MAX_SECONDS = RetryPolicy().max_attempts, RetryPolicy().max_seconds
-SILENCE = {"Error": "States.HeartbeatTimeout"}
+MISSED_HEARTBEAT = {"Error": "States.HeartbeatTimeout"}
 
 
 def step(name: str, run: dict[str, Any], tenant: str = "acme", **given: Any) -> Any:
@@ -38,7 +38,7 @@ def types_published(cloud: Any) -> list[str]:
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let so many seconds pass for the steps."""
+    """Move the clock of the steps by this many seconds."""
 
     def pass_(seconds: float) -> None:
         now = lambda: utc_now() + timedelta(seconds=seconds)  # noqa: E731
@@ -48,13 +48,13 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return pass_
 
 
-def test_what_waits_is_queued(ask: Ask) -> None:
+def test_a_waiting_run_is_queued(ask: Ask) -> None:
     run = ask()
     assert step("validate", run) == {"next": "queue"}
     assert step("validate", run) == {"next": "queue"}
 
 
-def test_what_is_cancelled_before_it_began_ends_without_failing(
+def test_a_run_cancelled_before_its_start_ends_without_failing(
     api: ApiClient, ask: Ask, cloud: Any
 ) -> None:
     run = ask()
@@ -90,7 +90,7 @@ def test_completing_twice_publishes_one_event(api: ApiClient, ask: Ask, cloud: A
     completed = published(cloud)[-1]
     assert completed["data"]["current"]["outcome"]["sha256"] == "a" * 64
     assert completed["data"]["current"]["outcome"]["position"] == {"events": 7}
-    assert completed["data"]["current"]["owner_id"] == "ann", "whom to notify"
+    assert completed["data"]["current"]["owner_id"] == "ann", "the user to notify"
     assert completed["actor"] == "system"
 
 
@@ -101,7 +101,7 @@ def test_all_events_of_a_run_carry_the_requests_correlation_id(api: ApiClient, c
     assert [event["correlationid"] for event in published(cloud)] == ["corr-1"] * 3
 
 
-def test_failing_twice_publishes_one_event_in_plain_words(
+def test_failing_twice_publishes_one_event_with_a_plain_reason(
     api: ApiClient, ask: Ask, cloud: Any
 ) -> None:
     run = ask()
@@ -129,7 +129,7 @@ def test_a_lost_worker_is_recorded_and_replaced_after_a_growing_pause(
     pauses = []
     for _ in range(3):
         runs().start("acme", run["id"])
-        after = step("recover", run, failure=SILENCE)
+        after = step("recover", run, failure=MISSED_HEARTBEAT)
         assert after["next"] == "queue"
         pauses.append(after["seconds"])
         seen = state(api, run)
@@ -137,15 +137,15 @@ def test_a_lost_worker_is_recorded_and_replaced_after_a_growing_pause(
         assert seen["progress_text"] == "The worker was lost; waiting for another"
     assert pauses == [2, 4, 8]
     assert types_published(cloud) == ["ReportRequested", "ReportStarted"], (
-        "started once, for those who watch"
+        "ReportStarted is published once"
     )
 
 
-def test_after_so_many_lost_workers_the_report_fails(api: ApiClient, ask: Ask) -> None:
+def test_a_report_fails_after_the_allowed_number_of_lost_workers(api: ApiClient, ask: Ask) -> None:
     run = ask()
     for _ in range(MAX_ATTEMPTS):
         runs().start("acme", run["id"])
-        after = step("recover", run, failure=SILENCE)
+        after = step("recover", run, failure=MISSED_HEARTBEAT)
     assert after["next"] == "fail"
     step("fail", run, failure={"Error": after["error"], "Cause": after["cause"]})
     assert state(api, run)["failure"] == "worker_lost"
@@ -155,7 +155,7 @@ def test_the_step_that_recovers_may_be_repeated(api: ApiClient, ask: Ask) -> Non
     run = ask()
     runs().start("acme", run["id"])
     for _ in range(3):
-        assert step("recover", run, failure=SILENCE)["next"] == "queue"
+        assert step("recover", run, failure=MISSED_HEARTBEAT)["next"] == "queue"
     assert state(api, run)["attempts"] == 1
 
 
@@ -165,15 +165,15 @@ def test_waiting_for_a_worker_does_not_count_as_a_lost_worker(
     run = ask()
     later(1800)
     for _ in range(MAX_ATTEMPTS + 1):
-        after = step("recover", run, failure=SILENCE)
+        after = step("recover", run, failure=MISSED_HEARTBEAT)
         assert (after["next"], after["seconds"]) == ("queue", 5)
     assert (state(api, run)["status"], state(api, run)["attempts"]) == ("pending", 0)
     later(MAX_SECONDS)
-    after = step("recover", run, failure=SILENCE)
+    after = step("recover", run, failure=MISSED_HEARTBEAT)
     assert (after["next"], after["error"]) == ("fail", "NoWorker")
 
 
-def test_a_queue_that_does_not_answer_is_tried_again_for_an_hour(
+def test_an_unavailable_queue_is_retried_for_an_hour(
     ask: Ask, later: Callable[[float], None]
 ) -> None:
     run, failure = ask(), {"Error": "SQS.SdkClientException", "Cause": "Service Unavailable"}
@@ -184,7 +184,7 @@ def test_a_queue_that_does_not_answer_is_tried_again_for_an_hour(
     assert (after["next"], after["error"]) == ("fail", "NoWorker")
 
 
-def test_a_timeout_is_a_lost_worker_until_the_time_is_really_up(
+def test_a_timeout_is_a_lost_worker_until_the_time_limit_is_reached(
     ask: Ask, later: Callable[[float], None]
 ) -> None:
     """Step Functions reports a missed heartbeat as States.Timeout too."""
@@ -210,12 +210,12 @@ def test_an_ended_run_is_not_recovered(api: ApiClient, ask: Ask) -> None:
     run = ask()
     runs().start("acme", run["id"])
     api("POST", f"/reports/{run['id']}/cancel")
-    assert step("recover", run, failure=SILENCE)["next"] == "end"
+    assert step("recover", run, failure=MISSED_HEARTBEAT)["next"] == "end"
 
 
 @pytest.fixture
 def executions(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """The names of executions, of a state machine that the reactor starts."""
+    """The names of the executions that the reactor starts."""
     states = boto3.client("stepfunctions")
     arn = states.create_state_machine(
         name="reports",
@@ -266,7 +266,7 @@ def test_a_replay_starts_nothing(ask: Ask, cloud: Any, executions: Callable[[], 
     assert executions() == []
 
 
-def test_other_events_start_nothing_and_a_broken_one_fails_alone(
+def test_other_events_start_nothing_and_an_invalid_one_affects_no_other(
     ask: Ask, cloud: Any, executions: Callable[[], list[str]]
 ) -> None:
     from reporting.consumers.workflow import handler as consume

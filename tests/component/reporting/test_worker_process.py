@@ -1,4 +1,4 @@
-"""The worker as a process of its own: signals, sudden death, what it leaves behind."""
+"""The worker as a separate process: signals, kills, temporary files."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ Ask = Callable[..., dict[str, Any]]
 MADE = ["ReportRequested", "ReportStarted", "ReportCompleted"]
 IMPORT_PATH = os.pathsep.join([str(ROOT), str(ROOT / "services")])
 
-# The worker as it is, but for one report that takes until a file says that it may go on.
+# The real worker, except that computing a report waits until a file exists.
 SLOW = """
 import sys, time
 from pathlib import Path
@@ -41,7 +41,7 @@ sys.exit(main())
 
 
 class Deployment(Running):
-    """The machinery, reachable for processes."""
+    """The same, reachable from other processes."""
 
     def __init__(self, cloud: Any, folder: Path, endpoint: str) -> None:
         super().__init__(cloud, folder)
@@ -101,7 +101,7 @@ def status(api: ApiClient, run: dict[str, Any]) -> str:
     return str(api("GET", f"/reports/{run['id']}").json["status"])
 
 
-def test_a_worker_process_makes_reports(api: ApiClient, ask: Ask, deployment: Deployment) -> None:
+def test_a_worker_process_creates_reports(api: ApiClient, ask: Ask, deployment: Deployment) -> None:
     into_lake(opportunity("won"), opportunity("lost"))
     run = ask(format="pdf")
     deployment.relay()
@@ -115,7 +115,7 @@ def test_a_worker_process_makes_reports(api: ApiClient, ask: Ask, deployment: De
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_worker_asked_to_stop_requeues_its_report_and_another_makes_it(
+def test_a_worker_asked_to_stop_requeues_its_report_for_another_one(
     api: ApiClient, ask: Ask, deployment: Deployment, number: signal.Signals
 ) -> None:
     run = ask()
@@ -137,7 +137,9 @@ def test_a_worker_asked_to_stop_requeues_its_report_and_another_makes_it(
         "ReportStarted",
         "ReportCompleted",
     ]
-    assert api("GET", f"/reports/{run['id']}").json["attempts"] == 1, "stopping is no attempt"
+    assert api("GET", f"/reports/{run['id']}").json["attempts"] == 1, (
+        "stopping is not counted as an attempt"
+    )
 
 
 def test_a_worker_that_is_killed_is_replaced_and_the_report_completed_once(
@@ -149,13 +151,13 @@ def test_a_worker_that_is_killed_is_replaced_and_the_report_completed_once(
         until(lambda: status(api, run) == "processing")
         process.kill()
         process.wait()
-    assert len(deployment.temporary()) == 2, "the dead one's folder and lock"
+    assert len(deployment.temporary()) == 2, "the folder and the lock of the killed one"
     assert status(api, run) == "processing"
     deployment.go.touch()
     with deployment.process():
         assert deployment.machine.end(run["id"]) == "SUCCEEDED"
         until(lambda: left(deployment.queue) == 0)
-        assert len(deployment.temporary()) == 2, "its own; the dead one's are gone"
+        assert len(deployment.temporary()) == 2, "its own; those of the killed one are removed"
     assert deployment.published(run["id"]) == [
         "ReportRequested",
         "ReportStarted",
@@ -165,13 +167,13 @@ def test_a_worker_that_is_killed_is_replaced_and_the_report_completed_once(
     assert (done["status"], done["attempts"]) == ("completed", 2)
 
 
-def test_a_worker_without_work_ends_within_seconds(deployment: Deployment) -> None:
+def test_an_idle_worker_stops_within_seconds(deployment: Deployment) -> None:
     with deployment.process() as process:
         process.terminate()
         assert process.wait(8) == 0
 
 
-def test_a_worker_names_what_it_lacks(tmp_path: Path) -> None:
+def test_a_worker_names_missing_variables(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "worker"],
         env={"PYTHONPATH": IMPORT_PATH, "TABLE_NAME": "t", "LAKE_BUCKET": "l"},

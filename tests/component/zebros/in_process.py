@@ -29,17 +29,17 @@ CLAIMS = {
 
 
 def create_tables(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table of its own for each context, as the stack has them."""
+    """Create a table for each context, as in the stack."""
     monkeypatch.setenv("CONTACTS_TABLE_NAME", "contacts")
     for name in ("customers", "contacts", "opportunities", "activities"):
         create_table(cloud, name)
 
 
 def answer(request: httpx.Request) -> httpx.Response:
-    """What API Gateway would answer."""
+    """The response of API Gateway."""
     context = CONTEXTS[request.url.path.split("/")[1]]
     module = f"{context}.handlers.api" if context else "edge.documents"
-    # Read when a context is wired, at its first call; the `cloud` fixture puts it back.
+    # Read when a context is wired, at its first call; the `cloud` fixture restores it.
     os.environ["TABLE_NAME"] = context
     handler: Any = importlib.import_module(module).handler
     query: dict[str, list[str]] = {}

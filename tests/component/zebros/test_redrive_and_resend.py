@@ -1,4 +1,4 @@
-"""Dead letter messages are sent to their queue or relay again, and none is lost."""
+"""Dead-letter messages are sent to their queue or relay again, and none is lost."""
 
 import io
 import json
@@ -30,7 +30,7 @@ TEMPLATE = {
 
 @pytest.fixture
 def dead_letters(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    """A stack with dead letter queues, on a platform without message move tasks."""
+    """A stack with dead-letter queues, on a platform without message move tasks."""
     boto3.client("cloudformation").create_stack(
         StackName="zebros", TemplateBody=json.dumps(TEMPLATE)
     )
@@ -128,7 +128,7 @@ class Relay:
 def relayed(
     dead_letters: Deployment, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Deployment, Relay]:
-    """Five events in a table's stream, three of them in a dead letter message of the relay."""
+    """Five events in a table's stream, three of them in a dead-letter message of the relay."""
     for number in range(1, 6):
         for kind in ("EVENT", "STATE"):
             detail = pack(to_json(event(number, source="zebros.customers")))
@@ -233,7 +233,7 @@ def test_a_message_remains_until_its_whole_range_was_read(
     monkeypatch.setattr(streams, "get_records", Pages(streams, 1_000_000).get_records)
     queue = redrive.find_queue(redrive.dead_letter_queues(deployment), "CustomersRelay")
     with pytest.raises(
-        CliError, match="did not return all records of a dead letter message of CustomersRelay"
+        CliError, match="did not return all records of a dead-letter message of CustomersRelay"
     ):
         list(redrive.redrive(deployment, queue, lambda _: None))
     assert (lambda_service.records, invisible(deployment)) == ([], "1")

@@ -1,4 +1,4 @@
-"""What a deployed stack consists of is read from CloudFormation, however deep it is nested."""
+"""The resources of a deployed stack and its nested stacks are read from CloudFormation."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ QUEUE = {"Type": "AWS::SQS::Queue"}
 
 
 def nested(name: str, resources: dict[str, Any]) -> dict[str, Any]:
-    """A nested stack's resource; its template goes into a bucket."""
+    """A nested stack's resource; its template is put into a bucket."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="templates")
     s3.put_object(Bucket="templates", Key=name, Body=json.dumps({"Resources": resources}))
@@ -50,11 +50,11 @@ def test_resources_of_nested_stacks_are_found_by_their_logical_ids(deployed: Res
     assert deployed.bucket("OrdersBucket").startswith("zebros-orders-")
 
 
-def test_a_resource_of_a_module_is_called_after_what_it_stands_before(deployed: Resources) -> None:
+def test_a_module_resource_is_named_after_its_function(deployed: Resources) -> None:
     assert set(deployed.queues) == {"OrdersQueue", "OrdersRelayDeadLetters"}
 
 
-def test_only_what_commands_look_for_is_kept(deployed: Resources) -> None:
+def test_only_kinds_that_commands_use_are_returned(deployed: Resources) -> None:
     assert set(deployed.by_kind) == {"queues", "buckets"}
 
 

@@ -1,6 +1,6 @@
 """The launcher with real processes and a real deployment of a very small stack.
 
-Starting costs seconds, so the tests share one launcher, and stand in the order of an afternoon.
+Starting takes seconds, so the tests share one supervisor and depend on their order.
 """
 
 import json
@@ -22,7 +22,7 @@ from zebros.cli import platform
 from zebros.errors import BadInput, CliError
 from zebros.local.deploy import NotDeployed, Stack
 from zebros.local.home import Home
-from zebros.local.processes import Known, stop
+from zebros.local.processes import KnownProcess, stop
 from zebros.local.supervisor import Options, Supervisor
 
 ROOT = Path("tests/fixtures/small_stack").resolve()
@@ -32,8 +32,8 @@ PARTS = {"platform", "issuer"}
 def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
-        if said := condition():
-            return said
+        if result := condition():
+            return result
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s")
 
@@ -51,7 +51,7 @@ def hello(state: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A folder whose processes do not outlive the tests."""
+    """A folder whose processes are stopped after the tests."""
     made = Home(tmp_path_factory.mktemp("crm") / ".local")
     yield made
     left = [one for one in (*made.processes(), made.supervisor()) if one is not None]
@@ -59,33 +59,33 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 @pytest.fixture(scope="module")
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture(scope="module")
-def running(home: Home, said: list[str]) -> Iterator[Supervisor]:
-    supervisor = Supervisor(home, Options(root=ROOT), said.append)
+def running(home: Home, messages: list[str]) -> Iterator[Supervisor]:
+    supervisor = Supervisor(home, Options(root=ROOT), messages.append)
     supervisor.start()
     yield supervisor
     supervisor.stop()
 
 
-def test_a_start_deploys_the_stack_and_writes_down_where_everything_is(
-    running: Supervisor, home: Home, said: list[str]
+def test_a_start_deploys_the_stack_and_writes_the_state(
+    running: Supervisor, home: Home, messages: list[str]
 ) -> None:
     state = home.state()
-    assert hello(state) == {"says": "hello", "issuer_base": state["issuer_base"]}
+    assert hello(state) == {"greeting": "hello", "issuer_base": state["issuer_base"]}
     assert state["tables"]["HelloTable"]
     assert state["functions"]["HelloApi"]
     assert set(state["pids"]) == PARTS
     found = httpx.get(f"{state['issuer_base']}acme/.well-known/openid-configuration")
     assert found.json()["issuer"] == f"{state['issuer_base']}acme"
-    assert any("sam build" in line for line in said)
+    assert any("sam build" in line for line in messages)
     assert home.status()["phase"] == "ready"
 
 
-def test_everything_listens_on_127_0_0_1_alone(running: Supervisor, home: Home) -> None:
+def test_everything_listens_on_127_0_0_1_only(running: Supervisor, home: Home) -> None:
     state = home.state()
     addresses = set()
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -96,35 +96,35 @@ def test_everything_listens_on_127_0_0_1_alone(running: Supervisor, home: Home) 
     assert addresses == {"0100007F"}
 
 
-def test_a_second_start_gets_one_sentence(running: Supervisor, home: Home) -> None:
+def test_a_second_start_is_refused_with_one_message(running: Supervisor, home: Home) -> None:
     with pytest.raises(CliError, match=f"runs already.*{os.getpid()}") as caught:
         Supervisor(home, Options(root=ROOT), lambda _: None).start()
     assert "zebros down" in caught.value.hint
-    assert hello(home.state())["says"] == "hello", "and the first one is left in peace"
+    assert hello(home.state())["greeting"] == "hello", "the first one still runs"
 
 
-def test_a_template_that_cannot_be_deployed_says_which_resource_and_why(
+def test_a_failed_deployment_names_the_resource_and_the_reason(
     running: Supervisor, home: Home, tmp_path: Path
 ) -> None:
     (tmp_path / "template.yaml").write_text(
-        "Resources:\n  Letters: {Type: AWS::SQS::Queue, Properties: {DelaySeconds: 100000}}\n"
+        "Resources:\n  DeadLetters: {Type: AWS::SQS::Queue, Properties: {DelaySeconds: 100000}}\n"
     )
     stack = Stack(tmp_path, Home(tmp_path / ".local"), home.state()["endpoint"], {}, "broken")
     stack.home.path.mkdir()
-    with pytest.raises(NotDeployed, match=r"`sam deploy` failed: Letters.*DelaySeconds"):
+    with pytest.raises(NotDeployed, match=r"`sam deploy` failed: DeadLetters.*DelaySeconds"):
         stack.deploy(lambda _: None)
 
 
 def test_a_killed_platform_is_started_again_with_its_data(
-    running: Supervisor, home: Home, said: list[str]
+    running: Supervisor, home: Home, messages: list[str]
 ) -> None:
     state = home.state()
     hello(state)
     (platform,) = [one for one in home.processes() if one.name == "platform"]
     os.kill(platform.pid, signal.SIGKILL)
-    until(lambda: any("killed by signal 9" in line for line in said))
+    until(lambda: any("killed by signal 9" in line for line in messages))
     until(lambda: listening(state["port"]))
-    assert until(lambda: _answers(state))["says"] == "hello"
+    assert until(lambda: _answers(state))["greeting"] == "hello"
     assert home.state()["pids"]["platform"] != platform.pid
 
 
@@ -145,7 +145,7 @@ def test_a_stop_leaves_no_process_and_no_open_port(running: Supervisor, home: Ho
     assert home.supervisor() is None
 
 
-def test_after_a_killed_supervisor_the_next_start_clears_away_what_is_left(home: Home) -> None:
+def test_a_start_after_a_killed_supervisor_stops_its_processes(home: Home) -> None:
     before = home.state()
     first = detached(home)
     until(lambda: home.status().get("pid") == first.pid and home.status()["phase"] == "ready")
@@ -156,21 +156,21 @@ def test_after_a_killed_supervisor_the_next_start_clears_away_what_is_left(home:
     left = home.processes()
     first.kill()
     first.wait()
-    assert all(one.alive for one in left), "a killed supervisor stops nobody"
+    assert all(one.alive for one in left), "a killed supervisor stops no process"
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    home.write_processes([*left, Known("stranger", stranger.pid, 1)])
+    home.write_processes([*left, KnownProcess("stranger", stranger.pid, 1)])
     second = detached(home)
     until(lambda: home.status().get("pid") == second.pid and home.status()["phase"] == "ready")
     assert not any(one.alive for one in left)
-    assert stranger.poll() is None, "a process that only has the number is left alone"
+    assert stranger.poll() is None, "a process that only has the same pid is not stopped"
     stranger.kill()
     stranger.wait()
-    assert hello(home.state())["says"] == "hello"
+    assert hello(home.state())["greeting"] == "hello"
     second.terminate()
     assert second.wait(30) == 0
     assert not listening(home.state()["port"])
     log = (home.logs / "supervisor.log").read_text()
-    assert "The last run was cut off" in log
+    assert "The last run was killed" in log
     assert "sam deploy" not in log.rpartition("The last run")[2], "nothing has changed"
 
 
@@ -187,12 +187,12 @@ def detached(home: Home) -> subprocess.Popen[bytes]:
         )
 
 
-def test_a_taken_port_is_one_sentence_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_used_port_is_refused_with_one_message_and_leaves_nothing_running(tmp_path: Path) -> None:
     other = Home(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         supervisor = Supervisor(other, Options(port=port, root=ROOT), lambda _: None)
-        with pytest.raises(BadInput, match=f"Port {port}.*taken"):
+        with pytest.raises(BadInput, match=f"Port {port}.*used"):
             supervisor.start()
         supervisor.stop()
     assert other.processes() == []
@@ -208,23 +208,23 @@ def test_an_unexpected_error_at_the_start_leaves_nothing_running(
     code: int,
 ) -> None:
     other = Home(tmp_path / "home")
-    (other.logs / "platform.log").mkdir(parents=True)  # the issuer has started when this is met
-    monkeypatch.setattr(platform, "obey_signals", lambda: None)
+    (other.logs / "platform.log").mkdir(parents=True)  # found after the issuer has started
+    monkeypatch.setattr(platform, "stop_on_signals", lambda: None)
     monkeypatch.setattr(platform, "ignore_signals", lambda: None)
-    started: list[Known] = []
+    started: list[KnownProcess] = []
     write = Home.write_processes
 
-    def written_down(home: Home, processes: Iterable[Known]) -> None:
+    def written_down(home: Home, processes: Iterable[KnownProcess]) -> None:
         started.extend(processes := list(processes))
         write(home, processes)
 
     monkeypatch.setattr(Home, "write_processes", written_down)
     monkeypatch.chdir(tmp_path)
     got = cli.main(["--home", str(other.path), "up", "--empty", *words])
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert got == code
-    assert "zebros: An unexpected error occurred (IsADirectoryError" in said
-    assert "Traceback" not in said
+    assert "zebros: An unexpected error occurred (IsADirectoryError" in output
+    assert "Traceback" not in output
     assert other.processes() == []
     assert other.supervisor() is None
     assert other.status()["phase"] == "failed"

@@ -203,7 +203,7 @@ def test_a_record_without_outbox_is_traced_by_the_lake(stack: Deployment) -> Non
         ("01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "has no events about"),
     ],
 )
-def test_an_unknown_record_is_a_message(stack: Deployment, target: str, message: str) -> None:
+def test_an_unknown_record_is_reported(stack: Deployment, target: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         events_of_record(stack, "acme", target)
 

@@ -1,4 +1,4 @@
-"""What may happen to a task, and its events."""
+"""The transitions of a task, and their events."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ def fields_of(task: Task, **changes: Any) -> TaskFields:
     return TaskFields.model_validate({**kept, **changes})
 
 
-def test_a_new_task_is_assigned_by_its_first_event_which_carries_it_whole() -> None:
+def test_the_first_event_of_a_task_is_its_assignment_with_the_whole_task() -> None:
     created = Task.create(
         "acme",
         new_id(),
@@ -44,7 +44,7 @@ def test_a_new_task_is_assigned_by_its_first_event_which_carries_it_whole() -> N
     assert event.previous_assignee_id is None
 
 
-def test_a_task_without_an_assignee_is_its_creators() -> None:
+def test_a_task_without_an_assignee_is_assigned_to_its_creator() -> None:
     assert a_task().assignee_id == "ann"
 
 
@@ -72,7 +72,7 @@ def test_a_completed_task_cannot_be_completed_nor_an_open_one_reopened() -> None
         task.complete("bob", LATER).state.complete("bob", LATER)
 
 
-def test_a_change_names_what_changed_and_how_it_was() -> None:
+def test_the_event_of_a_change_has_the_changed_fields_and_previous_values() -> None:
     task = a_task(due_on=date(2026, 12, 1))
     change = task.update(fields_of(task, title="Write", due_on=None))
     after, (event,) = change.state, change.events
@@ -93,7 +93,7 @@ def test_assigning_a_task_publishes_an_assignment_only() -> None:
     assert after.assignee_id == "bob"
 
 
-def test_a_change_of_nothing_is_no_event() -> None:
+def test_a_change_without_a_difference_publishes_no_event() -> None:
     task = a_task()
     assert task.update(fields_of(task)) == Change(task)
 

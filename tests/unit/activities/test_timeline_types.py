@@ -1,4 +1,4 @@
-"""The timeline consumes whole histories: an event left out would be a gap that never closes."""
+"""The timeline consumes every event of its record types; a missing one would be a gap."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""E-mails, phones and websites: what is taken, in which form, and what is refused."""
+"""E-mail addresses, phone numbers and websites: accepted values, canonical form, refused values."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def test_an_invalid_address_is_refused(text: str) -> None:
 
 
 @given(st.from_regex(r"[1-9][0-9]{7,14}", fullmatch=True), st.data())
-def test_a_number_keeps_its_digits_and_loses_everything_else(digits: str, data: Any) -> None:
+def test_a_phone_number_is_reduced_to_its_digits(digits: str, data: Any) -> None:
     written = data.draw(spaces) + "+" + "".join(data.draw(gaps) + d for d in digits)
     if "(0)" not in written and len(written) <= 40:
         assert PHONE.validate_python(written + data.draw(spaces)[: 40 - len(written)]) == (
@@ -113,7 +113,7 @@ def test_an_invalid_phone_number_is_refused_with_the_expected_form(text: str) ->
         ("https://xn--mnchen-3ya.de/%C3%BCber", "https://xn--mnchen-3ya.de/%C3%BCber"),
     ],
 )
-def test_a_website_keeps_its_path_and_loses_the_case_of_its_host(text: str, kept: str) -> None:
+def test_a_websites_host_is_in_lower_case_and_its_path_unchanged(text: str, kept: str) -> None:
     assert WEBSITE.validate_python(text) == kept
 
 
@@ -164,6 +164,6 @@ def test_the_request_schema_allows_no_value_that_is_refused(data: Any, kind: str
     adapter = {"email": EMAIL, "phone": PHONE, "website": WEBSITE}[kind]
     schema = adapter.json_schema()
     text = data.draw(st.from_regex(schema["pattern"]).filter(lambda t: "\n" not in t))
-    # The one thing a pattern without look-ahead cannot say: an e-mail's local part has 64 at most.
+    # The only rule that the pattern cannot express: an e-mail's local part has at most 64.
     if len(text) <= schema["maxLength"] and len(text.rpartition("@")[0]) <= 64:
         assert taken(adapter, text), text

@@ -1,4 +1,4 @@
-"""Accounts and contacts as values: what may happen to them, and what the events say about it."""
+"""The transitions of accounts and contacts, and their events."""
 
 import json
 from datetime import UTC, datetime
@@ -65,13 +65,13 @@ def a_contact(fields: ContactFields) -> Contact:
 
 
 @given(account_fields, account_fields)
-def test_a_change_says_what_differs_and_what_it_was(
+def test_the_event_of_a_change_has_the_changed_fields_and_previous_values(
     first: AccountFields, second: AccountFields
 ) -> None:
     before = an_account(first)
     change = before.update(second, NOW)
     after = change.state
-    # By their text: `true` is not 1, though it equals it in Python.
+    # Compared as JSON, because `true` equals 1 in Python.
     one, other = (json.loads(f.model_dump_json(), parse_int=str) for f in (first, second))
     differing = {n for n in AccountFields.model_fields if one.get(n) != other.get(n)}
     if not differing:
@@ -85,7 +85,7 @@ def test_a_change_says_what_differs_and_what_it_was(
     assert AccountFields.model_validate(dict(first)) == AccountFields.model_validate(
         {n: getattr(back, n) for n in AccountFields.model_fields}
     )
-    # What only the system sets stays.
+    # Fields that only the system sets are unchanged.
     assert (after.id, after.tenant_id, after.created_at) == (
         *(before.id, before.tenant_id, before.created_at),
     )
@@ -101,13 +101,13 @@ def test_a_contact_has_every_address_and_number_once_and_in_one_form(fields: Con
 
 
 @given(account_fields)
-def test_an_account_read_back_is_the_same(fields: AccountFields) -> None:
+def test_a_stored_account_is_read_unchanged(fields: AccountFields) -> None:
     account = an_account(fields)
     assert Account.model_validate_json(account.model_dump_json(exclude_none=True)) == account
 
 
 @given(contact_fields)
-def test_a_contact_read_back_is_the_same(fields: ContactFields) -> None:
+def test_a_stored_contact_is_read_unchanged(fields: ContactFields) -> None:
     contact = a_contact(fields)
     assert Contact.model_validate_json(contact.model_dump_json(exclude_none=True)) == contact
 
@@ -154,7 +154,7 @@ def test_an_archived_record_can_only_be_restored_and_an_active_one_only_archived
 
 
 @pytest.mark.parametrize(("year", "allowed"), [(2026, True), (2027, True), (2028, False)])
-def test_next_year_is_the_latest_to_be_founded_in(year: int, allowed: bool) -> None:
+def test_the_founded_year_is_at_most_next_year(year: int, allowed: bool) -> None:
     fields = AccountFields(name="Acme", founded_year=year)
     if allowed:
         assert an_account(fields).update(fields, NOW).events == ()
@@ -178,7 +178,7 @@ def test_a_link_needs_an_existing_account() -> None:
 
 
 @given(st.integers(0, MAX_ANCESTORS + 3), st.data())
-def test_an_account_may_be_below_others_but_never_below_itself(count: int, data: Any) -> None:
+def test_an_account_may_have_ancestors_but_is_never_its_own(count: int, data: Any) -> None:
     parents = [an_account() for _ in range(count)]
     account_id = data.draw(st.sampled_from([new_id(), *(p.id for p in parents)]))
     if account_id in {p.id for p in parents} or count > MAX_ANCESTORS:

@@ -1,4 +1,4 @@
-"""The public paths: documents, health, and nothing else."""
+"""The public paths: documents and health."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ def get(path: str, **headers: str) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/asyncapi.json", "/health", "/v1/health"])
-def test_what_is_public_is_answered(path: str) -> None:
+def test_public_paths_are_answered(path: str) -> None:
     answer = get(path)
     assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (200, "application/json")
     assert json.loads(answer["body"])
@@ -28,7 +28,7 @@ def test_any_other_path_is_not_found() -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/openapi.json", "/secrets"])
-def test_every_answer_has_the_callers_correlation_id_or_one_of_ours(path: str) -> None:
+def test_every_answer_has_the_callers_correlation_id_or_a_new_one(path: str) -> None:
     assert get(path, **{"x-correlation-id": "mine"})["headers"]["X-Correlation-Id"] == "mine"
     for unusable in ("a b", "x" * 129, "", "a\n"):
         found = get(path, **{"X-Correlation-Id": unusable})["headers"]["X-Correlation-Id"]

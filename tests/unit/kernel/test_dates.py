@@ -1,4 +1,4 @@
-"""Plain dates: what is taken for a day, and what is not."""
+"""Plain dates: accepted and refused values."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from kernel.domain.dates import NO_DATE, PlainDate, key_range
 DAY = TypeAdapter(PlainDate)
 
 
-def test_a_day_is_written_as_iso_8601_has_it() -> None:
+def test_a_day_is_written_in_iso_8601() -> None:
     for day in ("2026-01-31", date(2026, 1, 31)):
         assert DAY.validate_python(day) == date(2026, 1, 31)
     assert DAY.validate_json('"2024-02-29"') == date(2024, 2, 29)
@@ -27,12 +27,12 @@ def test_a_day_is_written_as_iso_8601_has_it() -> None:
     ],
     ids=str,
 )
-def test_nothing_else_is_a_day(value: Any) -> None:
+def test_other_values_are_not_a_day(value: Any) -> None:
     with pytest.raises(ValidationError, match="write it as YYYY-MM-DD, such as 2026-01-31"):
         DAY.validate_python(value)
 
 
-def test_keys_of_a_period_have_no_undated_records() -> None:
+def test_the_keys_of_a_period_exclude_undated_records() -> None:
     keys = ["2026-01-31#a", "2026-02-01#b", f"{NO_DATE}#c"]
 
     def within(first: date | None, last: date | None) -> list[str]:
@@ -43,10 +43,12 @@ def test_keys_of_a_period_have_no_undated_records() -> None:
     assert within(date(2026, 2, 1), None) == ["b"]
     assert within(None, date(2026, 1, 31)) == ["a"]
     assert within(date(2026, 1, 31), date(2026, 2, 1)) == ["a", "b"]
-    assert within(date(2026, 2, 1), date(9999, 12, 31)) == ["b"], "which is how some say: no end"
+    assert within(date(2026, 2, 1), date(9999, 12, 31)) == ["b"], (
+        "a common way to write a period without an end"
+    )
 
 
-def test_it_is_published_as_a_date_and_may_be_absent() -> None:
+def test_a_plain_date_is_published_as_a_date_and_may_be_absent() -> None:
     class Task(BaseModel):
         due_on: PlainDate | None = None
 

@@ -1,4 +1,4 @@
-"""Folding: what people type finds what is written, in any case and with any accents."""
+"""Folding: names are found in any case, with or without accents."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
         ("Ørsted & Æther", "orsted & aether"),
         ("Møller-Mærsk", "moller-maersk"),
         ("ﬁnance", "finance"),
-        ("ＡＣＭＥ", "acme"),  # noqa: RUF001 (full-width letters)
+        ("ＡＣＭＥ", "acme"),  # noqa: RUF001 (full-width characters)
         ("Ångström", "angstrom"),
         ("ÅNGSTRÖM", "angstrom"),
         ("Ελλάς", "ελλασ"),
@@ -39,7 +39,7 @@ def test_folding_twice_changes_nothing(text: str) -> None:
 
 @given(texts)
 def test_case_does_not_count(text: str) -> None:
-    # Unicode's own definition of a caseless match; .upper() is no inverse of it for every letter.
+    # Unicode's definition of a caseless match; .upper() is not its inverse for every character.
     assert fold(text.casefold()) == fold(text)
 
 
@@ -48,7 +48,7 @@ def test_the_beginning_of_a_name_finds_the_name(text: str, length: int) -> None:
     assert fold(text).startswith(fold(text[:length]))
 
 
-@pytest.mark.parametrize("letter", ["a", "\u1e9e", "\ufdfa", "\U0001d400", "\U00010330"])
-def test_a_folded_name_fits_into_an_index_key(letter: str) -> None:
-    assert 0 < len(fold(letter * 200).encode()) <= MAX_KEY_BYTES
-    assert fold(letter * 200).startswith(fold(letter * 40))
+@pytest.mark.parametrize("character", ["a", "\u1e9e", "\ufdfa", "\U0001d400", "\U00010330"])
+def test_a_folded_name_fits_into_an_index_key(character: str) -> None:
+    assert 0 < len(fold(character * 200).encode()) <= MAX_KEY_BYTES
+    assert fold(character * 200).startswith(fold(character * 40))

@@ -33,7 +33,7 @@ APPENDIX_A = """
 
 
 @pytest.mark.parametrize("line", APPENDIX_A.strip().splitlines())
-def test_a_patch_does_what_the_rfc_says(line: str) -> None:
+def test_a_patch_has_the_result_of_the_rfc(line: str) -> None:
     original, patch, result = (json.loads(cell) for cell in line.split("|"))
     assert merge_patch(original, patch) == result
 
@@ -53,7 +53,7 @@ def test_neither_the_target_nor_the_patch_is_changed_in_place(target: Any, patch
 
 
 @given(values, values)
-def test_patching_twice_is_patching_once(target: Any, patch: Any) -> None:
+def test_patching_twice_has_the_effect_of_once(target: Any, patch: Any) -> None:
     once = merge_patch(target, patch)
     assert merge_patch(once, patch) == once
 
@@ -78,20 +78,20 @@ def record() -> Snapshot:
     )
 
 
-def test_a_record_keeps_what_its_patch_does_not_name() -> None:
+def test_a_record_keeps_fields_that_its_patch_does_not_name() -> None:
     fields = patched_fields(record(), {"custom_fields": {"colour": "red", "size": None}}, Fields)
     assert fields.custom_fields == {"colour": "red"}
     assert (fields.owner_id, fields.tags) == ("ann", ["a"])
 
 
 @pytest.mark.parametrize("name", ["id", "version", "created_by", "archived_at", "tenant_id"])
-def test_a_patch_cannot_name_what_only_the_system_sets(name: str) -> None:
+def test_a_patch_cannot_name_fields_that_only_the_system_sets(name: str) -> None:
     with pytest.raises(Invalid) as fault:
         patched_fields(record(), {name: "x"}, Fields)
     assert [e.field for e in fault.value.errors] == [name]
 
 
-def test_a_patch_nested_beyond_reading_is_malformed() -> None:
+def test_a_patch_nested_too_deeply_is_malformed() -> None:
     deep: dict[str, Any] = {}
     for _ in range(5000):
         deep = {"a": deep}

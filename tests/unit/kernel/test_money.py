@@ -87,7 +87,7 @@ def test_the_request_schema_lists_the_currencies_and_the_published_schema_stays_
         (500, "DEM", "DEM 5.00"),
     ],
 )
-def test_an_amount_reads_with_thousands_and_its_currencys_digits(
+def test_an_amount_is_shown_with_thousands_and_its_currencys_digits(
     minor_units: int, currency: str, text: str
 ) -> None:
     assert format_money(minor_units, currency) == text

@@ -1,4 +1,4 @@
-"""Packed text: it comes back, it is small, and a dictionary that was used stays as it is."""
+"""Packed text is unpacked unchanged, is small, and released dictionaries never change."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ json_values = st.recursive(
 
 
 @given(json_values.map(json.dumps) | st.text())
-def test_what_was_packed_comes_back(text: str) -> None:
+def test_packed_text_is_unpacked_unchanged(text: str) -> None:
     assert unpack(pack(text)) == text
 
 
-def test_a_long_text_comes_back() -> None:
+def test_a_long_text_is_unpacked_unchanged() -> None:
     """Longer than the window, so that the dictionary is out of reach at its end."""
     text = json.dumps([{**OPPORTUNITY, "id": str(number)} for number in range(100)])
     assert unpack(pack(text)) == text
@@ -36,19 +36,19 @@ def test_a_packed_opportunity_takes_a_third_of_its_text() -> None:
 @pytest.mark.parametrize(
     "packed", [b"", b"\x00", b"not packed", b"\xff" + pack("{}")[1:], pack('{"name": 1}')[:-3]]
 )
-def test_unpacked_data_is_reported_as_such(packed: bytes) -> None:
+def test_data_that_is_not_packed_is_reported(packed: bytes) -> None:
     with pytest.raises(ValueError, match="not packed text"):
         unpack(packed)
 
 
-def test_no_dictionary_was_ever_edited() -> None:
-    """What was packed with one can be read with nothing else; a better one is added behind."""
+def test_released_dictionaries_are_unchanged() -> None:
+    """Packed text needs the dictionary it was packed with; a better one gets the next number."""
     known = ["15149f4a435e4517"]
     assert [hashlib.sha256(one).hexdigest()[:16] for one in DICTIONARIES] == known
 
 
 def test_every_example_record_takes_less_than_half_of_its_text() -> None:
-    """The examples are what the dictionary is trained from: it helps every kind of record."""
+    """The dictionary is trained from the examples, and must help every type of record."""
     texts = [text for text in documents() if len(text) > 200]
     assert len(texts) > 30
     assert all(len(pack(text)) * 2 < len(text) for text in texts)

@@ -1,4 +1,4 @@
-"""The role matrix against the scaling strategy's table, row by row."""
+"""The role matrix compared with the scaling strategy's table, row by row."""
 
 import pytest
 
@@ -28,7 +28,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize("line", STRATEGY.strip().splitlines())
-def test_a_role_may_what_the_strategy_says(line: str) -> None:
+def test_a_role_has_the_levels_of_the_strategy(line: str) -> None:
     role, *words = (cell.strip() for cell in line.split("|"))
     granted = [AREAS[name].levels[Role(role)] for name in COLUMNS]
     assert granted == [WORDS[word] for word in words]
@@ -53,13 +53,13 @@ def test_the_highest_of_several_roles_counts() -> None:
     assert level(AREAS["reports"], *both) is Level.READ
 
 
-def test_a_principal_without_a_role_may_nothing() -> None:
+def test_a_principal_without_a_role_has_no_rights() -> None:
     for area in AREAS.values():
         with pytest.raises(Forbidden):
             principal().require(Level.READ, area)
 
 
-def test_the_refusal_says_what_was_needed() -> None:
+def test_the_refusal_names_the_missing_right() -> None:
     with pytest.raises(Forbidden, match="write rights on opportunities; your role \\(read-only\\)"):
         principal(Role.READ_ONLY).require(Level.WRITE, AREAS["opportunities"])
 

@@ -1,4 +1,4 @@
-"""The order of events of one subject, decided without any table or queue."""
+"""The order of events of one subject, without a table or a queue."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from kernel.messaging.sequencing import Decision, Gap, decide, gaps, next_events
 
 @dataclass(frozen=True)
 class Event:
-    """As much of an event as its order takes."""
+    """The part of an event that ordering needs."""
 
     sequence: int
 
@@ -28,7 +28,7 @@ def test_an_event_is_skipped_applied_or_parked(position: int, sequence: int) -> 
 
 @given(st.lists(st.integers(1, 12), max_size=30))
 def test_any_delivery_applies_each_event_once_and_in_order(deliveries: list[int]) -> None:
-    """A projection in memory: it parks, and looks at what is parked after every event."""
+    """Simulates a projection in memory, which checks its parked events after every event."""
     position, applied, parked = 0, list[int](), set[int]()
     for sequence in deliveries:
         match decide(position, sequence):
@@ -42,7 +42,7 @@ def test_any_delivery_applies_each_event_once_and_in_order(deliveries: list[int]
             parked.remove(position)
             applied.append(position)
     assert applied == list(range(1, position + 1))
-    assert position + 1 not in set(deliveries), "what could be applied was applied"
+    assert position + 1 not in set(deliveries), "every event that could be applied was applied"
     assert all(waiting > position + 1 for waiting in parked)
 
 
@@ -58,7 +58,7 @@ def test_the_next_events_follow_without_a_gap_each_once(
 
 
 @given(st.integers(0, 10), st.sets(st.integers(2, 30)), st.integers(0, 30))
-def test_every_missing_run_before_a_parked_event_is_reported_once(
+def test_every_gap_before_a_parked_event_is_reported_once(
     position: int, parked: set[int], reported: int
 ) -> None:
     waiting = sorted(one for one in parked if one > position)
@@ -67,11 +67,11 @@ def test_every_missing_run_before_a_parked_event_is_reported_once(
     covered = [n for gap in found for n in range(gap.first, gap.waiting.sequence)]
     assert len(covered) == len(set(covered)), "no number is reported twice"
     assert set(covered) <= missing
-    # What is missing above the highest number reported before is reported now.
+    # Everything missing above the highest number reported before is reported now.
     assert {number for number in missing if number > reported} <= set(covered)
 
 
-def test_gaps_name_what_waits() -> None:
+def test_a_gap_names_the_event_that_waits() -> None:
     assert list(gaps(1, events(3, 4, 7), 0)) == [Gap(2, Event(3)), Gap(5, Event(7))]
     assert list(gaps(1, events(3, 4, 7), 2)) == [Gap(5, Event(7))]
     assert list(gaps(1, events(3, 4, 7), 6)) == []

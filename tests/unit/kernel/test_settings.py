@@ -9,7 +9,7 @@ from kernel.runtime.settings import SettingsError, read_settings
 
 @dataclass(frozen=True)
 class Settings:
-    """Two that are needed, two that are not."""
+    """Two required and two optional settings."""
 
     table_name: str
     batch_size: int
@@ -36,7 +36,7 @@ def test_a_missing_or_empty_variable_is_named(monkeypatch: pytest.MonkeyPatch) -
             read_settings(Settings)
 
 
-def test_a_number_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_is_not_a_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TABLE_NAME", "table")
     monkeypatch.setenv("BATCH_SIZE", "ten")
     with pytest.raises(SettingsError, match="BATCH_SIZE must be a whole number, not 'ten'"):

@@ -1,4 +1,4 @@
-"""A notification's id follows from the event and the recipient."""
+"""A notification's id is derived from the event and the recipient."""
 
 import re
 
@@ -10,7 +10,9 @@ from notifications.model import derived_id
 
 
 @given(st.text(min_size=1, max_size=50), st.text(min_size=1, max_size=50))
-def test_it_is_a_ulid_of_the_event_s_time_and_differs_by_recipient(one: str, other: str) -> None:
+def test_a_notification_id_is_a_ulid_of_the_event_s_time_and_differs_by_recipient(
+    one: str, other: str
+) -> None:
     event_id = new_id()
     made = derived_id(event_id, one)
     assert re.match(PATTERN, made)

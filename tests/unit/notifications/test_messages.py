@@ -1,4 +1,4 @@
-"""Who is notified of an event, and with which sentence."""
+"""Who is notified of an event, and the text."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -97,7 +97,7 @@ def test_the_owner_is_notified_of_their_own_win() -> None:
     assert message_for(event("OpportunityWon", OPPORTUNITY, actor="ann")) is not None
 
 
-def test_a_long_sentence_is_cut() -> None:
+def test_a_long_text_is_cut() -> None:
     message = message_for(event("ReportFailed", {**RUN, "reason": "x" * 2000}))
     assert isinstance(message, Message)
     notification, _ = Notification.create("acme", message, new_id(), datetime.now(UTC))

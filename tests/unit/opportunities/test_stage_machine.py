@@ -64,8 +64,8 @@ def carry_out(opportunity: Opportunity, verb: tuple[Any, ...], at: datetime) -> 
     raise AssertionError(verb)
 
 
-def makes_sense(opportunity: Opportunity) -> None:
-    """What is true of every deal at every moment."""
+def ensure_consistent(opportunity: Opportunity) -> None:
+    """Check the invariants of an opportunity."""
     stage = PIPELINE.stage(opportunity.stage)
     assert (
         opportunity.stage_name,
@@ -94,20 +94,20 @@ def opened(wanted: OpportunityFields, stage: str = "lead", **closing: Any) -> Ou
 
 
 @given(fields, st.lists(verbs, max_size=15))
-def test_an_opportunity_is_consistent_after_any_sequence_of_verbs(
+def test_an_opportunity_is_consistent_after_any_sequence_of_transitions(
     wanted: OpportunityFields, sequence: list[tuple[Any, ...]]
 ) -> None:
     opportunity, _ = opened(wanted)
-    makes_sense(opportunity)
+    ensure_consistent(opportunity)
     for number, verb in enumerate(sequence):
         at = NOW + timedelta(minutes=number)
         try:
             after, events = carry_out(opportunity, verb, at)
         except (RuleViolation, Invalid):
-            continue  # refused: the deal is what it was
-        makes_sense(after)
+            continue  # refused: the opportunity is unchanged
+        ensure_consistent(after)
         assert (after == opportunity) == (not events), (
-            "something changed exactly when an event says so"
+            "the state changed exactly when an event was published"
         )
         if events:
             assert events[-1].current == after, "the last event has the state"
@@ -118,7 +118,7 @@ def test_an_opportunity_is_consistent_after_any_sequence_of_verbs(
 
 
 @given(fields, st.lists(verbs, max_size=15))
-def test_only_closing_verbs_close_and_only_reopening_opens(
+def test_only_winning_and_losing_close_and_only_reopening_opens(
     wanted: OpportunityFields, sequence: list[tuple[Any, ...]]
 ) -> None:
     opportunity, _ = opened(wanted)
@@ -153,7 +153,7 @@ def test_an_opportunity_imported_as_closed_publishes_its_creation_and_its_closin
     if stage in OPEN:
         closed_on = None
     opportunity, events = opened(wanted, stage, closed_on=closed_on, lost_reason=why)
-    makes_sense(opportunity)
+    ensure_consistent(opportunity)
     ends = {"won": ["OpportunityWon"], "lost": ["OpportunityLost"]}.get(stage, [])
     assert [type(event).__name__ for event in events] == ["OpportunityCreated", *ends]
     assert opportunity.stage == stage
@@ -162,7 +162,7 @@ def test_an_opportunity_imported_as_closed_publishes_its_creation_and_its_closin
 
 
 @given(fields, fields)
-def test_another_amount_and_another_owner_are_events_of_their_own(
+def test_changes_of_amount_and_owner_have_their_own_events(
     first: OpportunityFields, second: OpportunityFields
 ) -> None:
     opportunity, _ = opened(first)
@@ -211,7 +211,7 @@ def test_a_closed_opportunity_imported_again_is_corrected(
     closed_on: date | None,
     reason: str | None,
 ) -> None:
-    """Days in any order: the new ones are compared with each other, not with those before."""
+    """Days in any order: the new ones are compared with each other, not with previous ones."""
     reason = reason if stage == "lost" else None
     opportunity, _ = opened(
         first, stage, closed_on=None, lost_reason="price" if stage == "lost" else None
@@ -222,7 +222,7 @@ def test_a_closed_opportunity_imported_again_is_corrected(
             opportunity.apply_import(second, None, closing, NOW)
         return
     after, events = opportunity.apply_import(second, PIPELINE.stage(stage), closing, NOW)
-    makes_sense(after)
+    ensure_consistent(after)
     assert after.closed_on == (closed_on or opportunity.closed_on)
     assert after.lost_reason == (reason or opportunity.lost_reason)
     assert (after == opportunity) == (not events)
@@ -329,7 +329,7 @@ def stage_list(*kinds: str) -> list[dict[str, Any]]:
         (("open", *(["open"] * 18), "won", "lost"), "at most 20"),
     ],
 )
-def test_a_pipeline_has_one_way_to_win_and_one_to_lose(kinds: Any, message: str) -> None:
+def test_a_pipeline_has_one_stage_for_won_and_one_for_lost(kinds: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PipelineFields.model_validate({"name": "p", "stages": stage_list(*kinds)})
 
@@ -337,5 +337,5 @@ def test_a_pipeline_has_one_way_to_win_and_one_to_lose(kinds: Any, message: str)
 def test_a_pipeline_has_every_key_once() -> None:
     listed = stage_list("open", "won", "lost")
     listed[1]["key"] = "s0"
-    with pytest.raises(ValueError, match="every key must be there once"):
+    with pytest.raises(ValueError, match="every key must be unique"):
         PipelineFields.model_validate({"name": "p", "stages": listed})

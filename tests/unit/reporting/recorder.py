@@ -1,4 +1,4 @@
-"""A Progress (kernel.tasks.progress) that remembers its steps, and interrupts on request."""
+"""A Progress (kernel.tasks.progress) that records its steps, and interrupts on request."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ class Recorder:
         self._stop = stop
 
     def step(self, fraction: float, text: str) -> None:
-        """Remember the step."""
+        """Record the step."""
         if self._stop(self.steps):
             raise Interrupted
         self.steps.append((fraction, text))

@@ -1,4 +1,4 @@
-"""Why reports fail: every failure has a code and a sentence about reports."""
+"""Why reports fail: every failure has a code and a message about reports."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_reports_have_a_code_for_every_failure_of_the_engine() -> None:
 
 
 @pytest.mark.parametrize("error", [*ERRORS, "Unexpected"])
-def test_the_sentences_of_the_engine_are_replaced_by_ones_about_reports(error: str) -> None:
-    assert "report" in FAILURES.failure(error).sentence
-    assert FAILURES.failure(error).sentence != STANDARD.failure(error).sentence
+def test_messages_of_the_engine_are_replaced_by_ones_about_reports(error: str) -> None:
+    assert "report" in FAILURES.failure(error).message
+    assert FAILURES.failure(error).message != STANDARD.failure(error).message
     assert FAILURES.failure(error).retryable == STANDARD.failure(error).retryable

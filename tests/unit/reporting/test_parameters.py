@@ -1,4 +1,4 @@
-"""Report parameters: what is asked for, and errors that say what would be right."""
+"""Report parameters: valid values, and errors that explain how to correct them."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""A report run's life: what follows what, and what may be repeated without harm."""
+"""The transitions of a report run, also repeated."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -66,7 +66,7 @@ def test_starting_publishes_one_event_however_many_workers_it_takes() -> None:
     assert (unnoticed.attempts, none) == (3, ())
 
 
-def test_a_lost_worker_leaves_the_run_to_the_next() -> None:
+def test_after_a_lost_worker_the_run_waits_for_another() -> None:
     run, _ = started().lose_worker()
     assert (run.status, run.attempts) == (TaskRunStatus.RETRY_PENDING, 1)
     assert run.lose_worker() == (run, ())
@@ -80,7 +80,7 @@ def test_a_worker_asked_to_stop_does_not_count_as_an_attempt() -> None:
 
 def test_a_worker_that_was_considered_lost_requeues_nothing() -> None:
     again, _ = started().lose_worker().state.start(LATER)
-    assert again.requeue(1) == (again, ()), "it is the second worker's"
+    assert again.requeue(1) == (again, ()), "it belongs to the second worker"
     assert again.requeue(2).state.status is TaskRunStatus.RETRY_PENDING
 
 
@@ -123,7 +123,7 @@ def test_a_run_that_has_not_ended_can_be_cancelled(run: ReportRun) -> None:
         ({"report": "pipeline_by_stage", "format": "csv"}, "pipeline-by-stage.csv"),
     ],
 )
-def test_a_file_is_called_what_it_shows(parameters: dict[str, Any], name: str) -> None:
+def test_the_file_name_describes_the_report(parameters: dict[str, Any], name: str) -> None:
     assert asked(**parameters).file_name == name
 
 
@@ -145,25 +145,25 @@ def test_a_stored_request_that_is_no_longer_valid_names_the_field() -> None:
     parameters = run.parameters.model_copy(update={"by": "moon"})
     text = run.with_changes(parameters=parameters).model_dump_json(exclude_none=True)
     stored = ReportRun.model_validate_json(text)
-    assert stored.model_dump_json(exclude_none=True) == text, "it stays readable as it is"
+    assert stored.model_dump_json(exclude_none=True) == text, "it stays readable unchanged"
     with pytest.raises(BadParameters, match=r"by .*moon.*allowed are"):
         checked_parameters(stored)
 
 
-def test_every_failure_has_a_sentence_without_anything_technical() -> None:
+def test_every_failure_has_a_message_without_technical_details() -> None:
     trace = '{"errorMessage": "by: no", "errorType": "X", "stackTrace": ["File \\"x.py\\""]}'
     errors = [
         *("BadParameters", "NoWorker", "WorkerLost", "States.HeartbeatTimeout", "States.Timeout"),
         *("OutOfMemory", "TooMuchData", "UnreadableData", "KeyError", "SQS.SdkClientException"),
     ]
     for error in errors:
-        sentence = FAILURES.failure(error, trace).sentence
-        assert sentence.endswith(".")
-        assert len(sentence) > 40
-        assert not any(word in sentence for word in ("File", "States", "Error", "{", "x.py"))
+        message = FAILURES.failure(error, trace).message
+        assert message.endswith(".")
+        assert len(message) > 40
+        assert not any(word in message for word in ("File", "States", "Error", "{", "x.py"))
     assert FAILURES.failure("KeyError", trace).code is FailureCode.UNKNOWN
-    assert "by: no." in FAILURES.failure("BadParameters", trace).sentence
-    assert "by: no." in FAILURES.failure("BadParameters", "by: no").sentence
+    assert "by: no." in FAILURES.failure("BadParameters", trace).message
+    assert "by: no." in FAILURES.failure("BadParameters", "by: no").message
 
 
 def test_only_temporary_failures_are_retried() -> None:
@@ -175,5 +175,5 @@ def test_only_temporary_failures_are_retried() -> None:
         assert not FAILURES.failure(final).retryable
 
 
-def test_pauses_grow_and_have_an_end() -> None:
+def test_pauses_grow_to_a_limit() -> None:
     assert [RetryPolicy().pause(n) for n in (0, 1, 2, 3, 4, 20)] == [2, 2, 4, 8, 16, 60]

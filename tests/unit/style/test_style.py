@@ -19,6 +19,15 @@ IMPERATIVES = {
     *("Reopen", "Request", "Restore"),
 }
 OPENAPI = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+PRIVATE = re.compile(
+    r"(?<![a-z])(told|said|born|held|shelf|kin|facts?|(?<!dead[-_])letters?)(?![a-z])"
+)
+"""Words that only the authors would understand; `dead-letter queue` is a term of AWS."""
+ALLOWED = {
+    "services/kernel/domain/folding.py": {"letter", "letters"},  # of the Latin alphabet
+    "services/customers/service/names.py": {"letter"},  # a letter or a digit
+    "zebros/emulator/moves.py": {"letter"},  # a message of AWS: "a Dead Letter Queue"
+}
 
 
 def modules(*folders: str) -> list[Path]:
@@ -44,6 +53,36 @@ def test_only_settings_read_the_environment(path: Path) -> None:
 @pytest.mark.parametrize("path", modules("services", "zebros", "tools", "worker"), ids=name)
 def test_a_module_is_short_enough_to_be_read(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def texts() -> Iterator[Path]:
+    """Code, templates and documents; packing dictionaries are data."""
+    for folder in ("services", "zebros", "tools"):
+        files = (path for path in (ROOT / folder).rglob("*") if path.is_file())
+        yield from (path for path in files if path.suffix not in (".pyc", ".txt"))
+    yield from (ROOT / "docs").rglob("*.md")
+    yield from (ROOT / "docs" / file for file in ("openapi.json", "asyncapi.json"))
+
+
+def private_words(text: str) -> set[str]:
+    """The private words in a text, also as parts of names: `OutboxLetter`, `is_told`."""
+    words = re.sub(r"([a-z])([A-Z])", r"\1_\2", text).lower()
+    return {found[1] for found in PRIVATE.finditer(words)}
+
+
+def test_no_private_word_is_used() -> None:
+    found = {name(path): private_words(path.read_text(encoding="utf-8")) for path in texts()}
+    wrong = {file: words - ALLOWED.get(file, set()) for file, words in found.items()}
+    assert {file: words for file, words in wrong.items() if words} == {}
+
+
+def test_private_words_are_found_in_prose_and_in_names() -> None:
+    text = "An event is told; OutboxLetter, is_held, a dead letter. A fact."
+    assert private_words(text) == {"told", "letter", "held", "fact"}
+    assert (
+        private_words("dead-letter queue, DeadLetters, dead_letters, an artefact, withheld")
+        == set()
+    )
 
 
 def test_problems_are_distinguished_by_class_and_not_by_slug() -> None:

@@ -12,10 +12,10 @@ import pytest
 from zebros.errors import NotReady
 from zebros.local import bridge, containers
 
-BRIDGE = "127.0.0.2"  # stands for docker0's address: another one than the platform's
+BRIDGE = "127.0.0.2"  # in place of docker0's address, which differs from the platform's
 
 
-def test_without_docker_the_sentence_says_so() -> None:
+def test_without_docker_the_missing_bridge_is_reported() -> None:
     with pytest.raises(NotReady, match="no Docker bridge") as caught:
         bridge.address("nosuch0")
     assert "--bridge" in caught.value.hint
@@ -61,7 +61,7 @@ async def through_the_bridge() -> tuple[bytes, bytes]:
     return first, second
 
 
-def test_connections_are_passed_on_in_both_directions() -> None:
+def test_connections_are_forwarded_in_both_directions() -> None:
     first, second = asyncio.run(through_the_bridge())
     assert (first, second) == (b"ONE", b"TWO" * 100_000)
 

@@ -1,4 +1,4 @@
-"""The client retries requests, and never has them carried out twice."""
+"""The client retries requests without having them carried out twice."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The local issuer: its tokens, its keys, its answers."""
+"""The local issuer: its tokens, keys and responses."""
 
 import json
 import stat
@@ -61,8 +61,8 @@ def test_the_command_line_prints_a_token_of_the_chosen_user(
     Home(tmp_path).write_state({"issuer_base": issuer.base})
     for words in (["token", "--tenant", "globex", "--user", "rep"], ["token"]):
         assert cli.main(["--home", str(tmp_path), *words]) == 0
-        said = capsys.readouterr().out.splitlines()  # the issuer here tells what it was asked
-        (printed,) = [line for line in said if line.startswith("ey")]
+        output = capsys.readouterr().out.splitlines()  # the issuer in this process logs requests
+        (printed,) = [line for line in output if line.startswith("ey")]
         claims = jwt.decode(printed, options={"verify_signature": False})
         who = (claims["iss"].rpartition("/")[2], claims["sub"])
         assert who == (("globex", "rep") if len(words) > 1 else ("acme", "admin"))
@@ -91,7 +91,7 @@ def test_a_service_signs_in_by_client_credentials(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "error", "said"),
+    ("form", "error", "description"),
     [
         ({"grant_type": "password", "username": "nobody"}, "invalid_grant", "there are admin"),
         ({"grant_type": "password", "username": "rep", "password": "x"}, "invalid_grant", "rep"),
@@ -99,12 +99,12 @@ def test_a_service_signs_in_by_client_credentials(issuer: Issuer) -> None:
         ({}, "unsupported_grant_type", "password"),
     ],
 )
-def test_a_grant_that_cannot_be_given_says_why(
-    issuer: Issuer, form: dict[str, str], error: str, said: str
+def test_a_refused_grant_has_a_reason(
+    issuer: Issuer, form: dict[str, str], error: str, description: str
 ) -> None:
     status, answer = token(issuer, "acme", form)
     assert (status, answer["error"]) == (400, error)
-    assert said in answer["error_description"]
+    assert description in answer["error_description"]
 
 
 def test_discovery_leads_to_the_keys(issuer: Issuer) -> None:
@@ -113,16 +113,16 @@ def test_discovery_leads_to_the_keys(issuer: Issuer) -> None:
     assert (status, found["issuer"]) == (200, base)
     _, keys = ask(found["jwks_uri"])
     assert [(key["alg"], key["use"]) for key in keys["keys"]] == [("RS256", "sig")]
-    assert "d" not in keys["keys"][0], "the public half alone"
+    assert "d" not in keys["keys"][0], "only the public part"
 
 
-def test_there_is_no_realm_for_a_tenant_there_is_not(issuer: Issuer) -> None:
+def test_an_unknown_tenant_has_no_realm(issuer: Issuer) -> None:
     for path in ("acne/.well-known/openid-configuration", "acme/nothing", "../acme"):
         assert ask(issuer.base + path)[0] == 404
     assert token(issuer, "acne", {"grant_type": "password"})[0] == 404
 
 
-def test_at_the_docker_bridge_the_issuer_goes_by_that_address(issuer: Issuer) -> None:
+def test_requests_to_the_docker_bridge_get_its_address_as_the_issuer(issuer: Issuer) -> None:
     port = issuer.base.split(":")[2].split("/")[0]
     url = f"{issuer.base}acme/.well-known/openid-configuration"
     _, found = ask(url, Host=f"127.0.0.2:{port}")
@@ -150,13 +150,13 @@ def test_a_forged_token_is_refused(issuer: Issuer, forged: dict[str, Any]) -> No
         verify(issuer.mint("acme", "admin", **forged), issuer.base, AUDIENCE)
 
 
-def test_one_tenants_key_signs_no_token_of_another(issuer: Issuer) -> None:
+def test_the_key_of_one_tenant_signs_no_token_of_another(issuer: Issuer) -> None:
     crossed = issuer.mint("acme", "admin", iss=f"{issuer.base}globex")
     with pytest.raises(Refused):
         verify(crossed, issuer.base, AUDIENCE)
 
 
-def test_keys_are_made_once_and_are_their_owners_alone(tmp_path: Path) -> None:
+def test_keys_are_created_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
     first = Issuer(tmp_path / "keys", "http://x/").mint("acme", "admin")
     file = tmp_path / "keys" / "acme.pem"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -1,4 +1,4 @@
-"""The small parts of the launcher: ports, processes, state, logs, and what SAM says."""
+"""The parts of the launcher: ports, processes, state, logs, and the output of SAM."""
 
 import json
 import os
@@ -21,9 +21,9 @@ from zebros.errors import BadInput, NotReady
 from zebros.local import deploy, log_files, parts, ports
 from zebros.local import supervisor as supervising
 from zebros.local.home import Home
-from zebros.local.parts import described, worker_variables
-from zebros.local.processes import Child, Known, started_at, stop
-from zebros.local.supervisor import second_start
+from zebros.local.parts import state_document, worker_variables
+from zebros.local.processes import Child, KnownProcess, started_at, stop
+from zebros.local.supervisor import already_running
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
@@ -39,48 +39,48 @@ def taken() -> tuple[socket.socket, int]:
     return server, server.getsockname()[1]
 
 
-def test_a_port_someone_asked_for_and_that_is_taken_is_refused_in_one_sentence() -> None:
+def test_a_requested_port_that_is_in_use_is_refused() -> None:
     server, port = taken()
-    with server, pytest.raises(BadInput, match=f"Port {port} on 127.0.0.1.*taken") as caught:
-        ports.chosen("platform", "--port", port, None, 4566)
+    with server, pytest.raises(BadInput, match=f"Port {port} on 127.0.0.1.*used") as caught:
+        ports.choose_port("platform", "--port", port, None, 4566)
     assert "--port" in caught.value.hint
 
 
-def test_two_parts_never_get_one_port() -> None:
+def test_two_parts_never_get_the_same_port() -> None:
     server, port = taken()
     server.close()
-    with pytest.raises(BadInput, match=f"Port {port} .* by another part too"):
-        ports.chosen("platform", "--port", port, None, 4566, other=port)
-    assert ports.chosen("platform", "--port", None, port, port, other=port) != port
+    with pytest.raises(BadInput, match=f"Port {port} .* for another part too"):
+        ports.choose_port("platform", "--port", port, None, 4566, other=port)
+    assert ports.choose_port("platform", "--port", None, port, port, other=port) != port
 
 
-def test_the_port_of_last_time_comes_before_the_usual_one_and_any() -> None:
+def test_the_port_of_the_last_start_is_preferred() -> None:
     server, port = taken()
     with server:
         other, free = taken()
         other.close()
-        assert ports.chosen("platform", "--port", None, free, port) == free
-        assert ports.chosen("platform", "--port", None, port, free) == free
-        anything = ports.chosen("platform", "--port", None, port, port)
+        assert ports.choose_port("platform", "--port", None, free, port) == free
+        assert ports.choose_port("platform", "--port", None, port, free) == free
+        anything = ports.choose_port("platform", "--port", None, port, port)
         assert anything != port
         assert ports.is_free(anything)
 
 
-def test_a_process_is_known_by_its_start_and_not_by_its_number_alone(tmp_path: Path) -> None:
+def test_a_process_is_identified_by_pid_and_start_time(tmp_path: Path) -> None:
     child = Child("sleeper", SLEEP, os.environ, tmp_path / "log")
     pid = child.known.pid
     assert child.known.alive
-    another = Known("other", pid, child.known.started + 1)
+    another = KnownProcess("other", pid, child.known.started + 1)
     stop([another])
-    assert child.known.alive, "a number used again is not the process we started"
+    assert child.known.alive, "a reused pid is not the process that was started"
     stop([child.known])
     assert child.ended == "was killed by signal 15"
     assert started_at(pid) is None
 
 
-def test_a_process_that_will_not_end_is_ended(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     child = Child("stubborn", STUBBORN, os.environ, tmp_path / "log")
-    while "up" not in child.last_words():
+    while "up" not in child.log_end():
         time.sleep(0.02)
     began = time.monotonic()
     child.stop(patience_s=0.3)
@@ -88,7 +88,7 @@ def test_a_process_that_will_not_end_is_ended(tmp_path: Path) -> None:
     assert child.ended == "was killed by signal 9"
 
 
-def test_another_program_at_the_port_is_not_taken_for_ours(
+def test_another_program_at_the_port_is_not_mistaken_for_a_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervising, "_START_S", 0.5)
@@ -102,7 +102,7 @@ def test_another_program_at_the_port_is_not_taken_for_ours(
         part.child.stop()
     with serving({"pid": None}) as url:
         assert parts.pid_at(url) is None
-    assert parts.pid_at(url) is None, "nobody there any more"
+    assert parts.pid_at(url) is None, "no process answers any more"
 
 
 @contextmanager
@@ -143,9 +143,9 @@ def test_a_folder_has_one_supervisor(tmp_path: Path) -> None:
     assert holder is not None
     assert holder.pid == os.getpid()
     home.write_state({"api": "http://127.0.0.1:1/x"})
-    said = second_start(home)
-    assert f"process {os.getpid()}" in said.message
-    assert "http://127.0.0.1:1/x" in said.message
+    error = already_running(home)
+    assert f"process {os.getpid()}" in error.message
+    assert "http://127.0.0.1:1/x" in error.message
     lock.release()
     assert home.supervisor() is None
     again = home.lock()
@@ -153,10 +153,10 @@ def test_a_folder_has_one_supervisor(tmp_path: Path) -> None:
     again.release()
 
 
-def test_a_killed_supervisor_holds_nothing(tmp_path: Path) -> None:
+def test_a_killed_supervisor_has_no_lock(tmp_path: Path) -> None:
     source = (
         "import sys, time; from pathlib import Path; from zebros.local.home import Home;"
-        " lock = Home(Path(sys.argv[1])).lock(); print('held', flush=True); time.sleep(60)"
+        " lock = Home(Path(sys.argv[1])).lock(); print('locked', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", source, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
@@ -170,14 +170,14 @@ def test_a_killed_supervisor_holds_nothing(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_state_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
+def test_an_unreadable_state_file_is_reported_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("{")
     with pytest.raises(BadInput, match="cannot be read") as caught:
         Home(tmp_path).state()
     assert "zebros reset" in caught.value.hint
 
 
-def test_state_says_where_everything_is(tmp_path: Path) -> None:
+def test_the_state_has_all_addresses_and_names(tmp_path: Path) -> None:
     resources = Resources(
         {
             "rest_apis": {"Api": "a1"},
@@ -193,7 +193,7 @@ def test_state_says_where_everything_is(tmp_path: Path) -> None:
     )
     outputs = {"BusName": "bus"}
     issuer = "http://127.0.0.1:2/realms/"
-    state = described(resources, outputs, "http://127.0.0.1:1", issuer, tmp_path)
+    state = state_document(resources, outputs, "http://127.0.0.1:1", issuer, tmp_path)
     assert state["api"] == "http://127.0.0.1:1/restapis/a1/v1/_user_request_"
     assert state["websocket"] == "ws://127.0.0.1:1/_aws/execute-api/s1/live"
     assert state["tables"] == {"CustomersTable": "t-1"}
@@ -208,10 +208,10 @@ def test_state_says_where_everything_is(tmp_path: Path) -> None:
     given = worker_variables(state)
     assert given["TASK_QUEUE_URL"].endswith("/tasks")
     assert given["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
-    assert "TABLE_NAME" not in given, "what the stack does not have is not set"
+    assert "TABLE_NAME" not in given, "variables of missing resources are not set"
 
 
-def test_parts_inherit_nothing_of_a_real_account(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_inherit_no_settings_of_a_real_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
     given = deploy.environment("http://127.0.0.1:1")
@@ -221,7 +221,9 @@ def test_parts_inherit_nothing_of_a_real_account(monkeypatch: pytest.MonkeyPatch
     assert given["SAM_CLI_TELEMETRY"] == "0"
 
 
-def test_a_missing_sam_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_sam_cli_is_reported_with_a_hint(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotReady, match="SAM CLI is missing") as caught:
@@ -229,7 +231,7 @@ def test_a_missing_sam_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "aws-sam-cli" in caught.value.hint
 
 
-def test_the_fingerprint_follows_the_source_and_nothing_else(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_only_on_the_source(tmp_path: Path) -> None:
     (tmp_path / "services" / "kernel").mkdir(parents=True)
     source = tmp_path / "services" / "kernel" / "a.py"
     source.write_text("one")
@@ -244,7 +246,7 @@ def test_the_fingerprint_follows_the_source_and_nothing_else(tmp_path: Path) -> 
     assert deploy.fingerprint(tmp_path) != first
 
 
-def test_of_what_sam_says_people_are_told_what_matters() -> None:
+def test_the_progress_and_the_errors_of_sam_are_reported() -> None:
     lines = [
         "Building codeuri: /x runtime: python3.13 functions: CustomersApi",
         "",
@@ -253,22 +255,22 @@ def test_of_what_sam_says_people_are_told_what_matters() -> None:
         "CREATE_FAILED   AWS::Lambda::Function   CustomersApi   No such layer",
         "Error: Failed to create the stack",
     ]
-    said: list[str] = []
-    kept = list(deploy.told((line + "\n" for line in lines), said.append))
-    assert said == [
+    messages: list[str] = []
+    kept = list(deploy.report_progress((line + "\n" for line in lines), messages.append))
+    assert messages == [
         "Building CustomersApi",
-        "20 resources are there",
+        "20 resources are created",
         "CustomersApi failed",
         lines[-1],
     ]
     assert deploy.last_line(kept) == lines[-1]
 
 
-def line(**said: Any) -> str:
-    return json.dumps({"level": "INFO", "location": "x:1", "service": "s", **said})
+def line(**fields: Any) -> str:
+    return json.dumps({"level": "INFO", "location": "x:1", "service": "s", **fields})
 
 
-def test_logs_read_as_words(tmp_path: Path) -> None:
+def test_log_lines_are_readable(tmp_path: Path) -> None:
     assert log_files.readable(line(message="won", opportunity="O1")) == "won opportunity=O1"
     assert log_files.readable(line(message="bad", level="ERROR")) == "ERROR bad"
     assert log_files.readable("plain") == "plain"

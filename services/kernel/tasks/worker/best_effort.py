@@ -1,4 +1,4 @@
-"""Actions that a task does not depend on."""
+"""Actions whose failure must not fail a task."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from kernel.runtime.log import logger
 
 
 def best_effort[T](action: str, call: Callable[[], T]) -> T | None:
-    """The result of the call, or None when it failed; the fault is logged."""
+    """The result of the call, or None when it failed; the error is logged."""
     try:
         return call()
     except Exception as fault:

@@ -1,4 +1,4 @@
-"""Heartbeats and answers to the Step Functions state that waits with a task's token."""
+"""Heartbeats and results for the Step Functions state that waits with a task's token."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from kernel.tasks.job import JobFailed, Task
 
 _MAX_CAUSE = 4_000
 _NOBODY_WAITS = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
-"""The state timed out, was stopped, or has been answered already."""
+"""The state timed out, was stopped, or has its result already."""
 
 
 class TaskCallback:
@@ -20,7 +20,7 @@ class TaskCallback:
         self._states = states
 
     def heartbeat(self, task: Task) -> bool:
-        """Whether the state still waits; True also when the service does not answer."""
+        """Send a heartbeat; returns False only when the state no longer waits."""
         try:
             self._states.send_task_heartbeat(taskToken=task.token)
         except (ClientError, BotoCoreError) as fault:

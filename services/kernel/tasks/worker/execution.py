@@ -1,4 +1,4 @@
-"""One task being carried out by its job, on a thread of its own."""
+"""One task that its job carries out on a separate thread."""
 
 import threading
 from typing import Any
@@ -10,7 +10,7 @@ from kernel.tasks.progress import Interrupted
 
 
 class Execution:
-    """A job at work on a task; once `ended` is set, exactly one of the three results is there."""
+    """A running job and its task; once `ended` is set, exactly one of the three results is set."""
 
     def __init__(self, job: Job, task: Task) -> None:
         self.job, self.task, self.control = job, task, JobControl()

@@ -1,14 +1,14 @@
-"""The loop of a worker: it takes one task at a time from a queue and loses none.
+"""The loop of a worker: receives one task at a time from a queue and carries it out.
 
 A task is an SQS message with the token of a Step Functions state that waits for its outcome
 (https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html#connect-wait-token):
-{"job": …, "task_token": …, …}. While its job runs on a thread of its own, the worker extends the
-message's visibility timeout, sends heartbeats, passes progress on, and checks whether the run was
-cancelled (supervision.py). Then it answers the state machine, and only after that it deletes the
-message (outcome.py): the task of a worker that dies at any moment is delivered again, so a job must
-be safe to run twice.
+{"job": …, "task_token": …, …}. While the job runs on a separate thread, the worker extends the
+message's visibility timeout, sends heartbeats, records progress, and checks whether the run was
+cancelled (supervision.py). Then it sends the result to the state machine, and only after that
+deletes the message (outcome.py). If a worker dies, its task is delivered again, so a job must be
+safe to run twice.
 
-A worker takes a task only when it is idle, so that no task waits behind a long one.
+A worker receives a task only when it is idle, so that no task waits behind a long one.
 """
 
 import threading
@@ -81,7 +81,7 @@ class Worker:
             task = parse_task(message)
             job = self._jobs[task.job]
         except (ValueError, KeyError, TypeError) as fault:
-            # It is delivered again, and ends in the dead-letter queue.
+            # SQS delivers it again and finally moves it to the dead-letter queue.
             logger().error("task cannot be read", fault=repr(fault), id=message.get("MessageId"))
             return True
         if self._stopping.is_set():

@@ -1,4 +1,4 @@
-"""How a task ends: answered and deleted, or requeued for another worker."""
+"""The end of a task: its result is sent and its message deleted, or it is requeued."""
 
 import time
 
@@ -17,15 +17,15 @@ _ATTEMPTS = 4
 
 
 class OutcomeSender:
-    """Answers the state machine; deletes a task only when it was answered or nobody waits."""
+    """Sends results; deletes a message only when its result was accepted or no longer expected."""
 
     def __init__(self, queue: TaskQueue, callback: TaskCallback) -> None:
         self._queue, self._callback = queue, callback
 
     def send(self, execution: Execution, ended: bool) -> str:
-        """End the task of an execution; returns what became of it, for the log.
+        """End the task of an execution; returns how it ended, for the log.
 
-        `ended` is False when its job did not stop in time and still runs.
+        `ended` is False when the job did not stop in time and still runs.
         """
         task, reason = execution.task, execution.control.interruption
         if not ended or (execution.interrupted and reason is Interruption.STOPPING):
@@ -37,13 +37,13 @@ class OutcomeSender:
             return "abandoned"
         answered = self._answer(execution)
         if answered is None:
-            # The queue delivers the task again, and the next worker finds that it is done.
+            # The queue delivers the task again, and the next worker finds it done.
             return "not answered"
         self._queue.delete(task)
         return answered
 
     def _answer(self, execution: Execution) -> str | None:
-        """Answer the state machine; None when it cannot be reached."""
+        """Send the result to the state machine; returns None when it cannot be reached."""
         failure = execution.failure or JobFailed(CANCELLED, "The run was cancelled.")
         result = "succeeded" if execution.outcome is not None else failure.error
         for attempt in range(1, _ATTEMPTS + 1):

@@ -1,4 +1,4 @@
-"""The SQS queue that workers take their tasks from."""
+"""The SQS queue from which workers receive their tasks."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from kernel.tasks.worker.best_effort import best_effort
 
 
 class TaskQueue:
-    """One queue. Only `receive` raises; after other faults the visibility timeout takes over."""
+    """One queue. Only `receive` raises; other errors are logged, and the message reappears."""
 
     def __init__(self, sqs: Any, url: str, visibility_timeout: int) -> None:
         self._sqs, self._url = sqs, url
@@ -35,7 +35,7 @@ class TaskQueue:
         self._change_visibility(task, 0)
 
     def delete(self, task: Task) -> None:
-        """Remove the task: it has ended."""
+        """Remove a task that has ended."""
         best_effort(
             "delete",
             lambda: self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=task.receipt),
@@ -51,7 +51,7 @@ class TaskQueue:
 
 
 def parse_task(message: dict[str, Any]) -> Task:
-    """An SQS message as a task. Raises ValueError, KeyError or TypeError when it is none."""
+    """An SQS message as a task. Raises ValueError, KeyError or TypeError when it is not one."""
     body = json.loads(message["Body"])
     return Task(
         job=str(body["job"]),

@@ -1,4 +1,4 @@
-"""What a worker does while a job runs: heartbeats, visibility, progress, cancellation, stopping."""
+"""Supervises a running job: heartbeats, visibility, progress, cancellation and stopping."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ _MAX_TICK_SECONDS = 0.5
 
 
 class _Every:
-    """An interval; `due` is True once in each of them."""
+    """A repeating interval; `restart` begins the next one."""
 
     def __init__(self, seconds: float, first: float | None = None) -> None:
         self._seconds = seconds
@@ -31,7 +31,7 @@ class _Every:
 
 
 class Supervisor:
-    """Keeps the task this worker's own until its job ends."""
+    """Keeps a task reserved for this worker until its job ends."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Supervisor:
         self._timing, self._stopping = timing, stopping
 
     def supervise(self, execution: Execution) -> bool:
-        """Wait for the end of the job; False when it was asked to stop and did not in time."""
+        """Wait for the end of the job; returns False when it did not stop in time."""
         timing = self._timing
         heartbeat = _Every(timing.heartbeat_interval)
         cancel_poll = _Every(timing.cancel_poll_interval)
@@ -73,7 +73,7 @@ class Supervisor:
         return True
 
     def _record_progress(self, execution: Execution) -> bool:
-        """Pass on the latest step, if there is a new one."""
+        """Record the latest step, if there is a new one."""
         latest = execution.control.take_progress()
         if latest is None:
             return False

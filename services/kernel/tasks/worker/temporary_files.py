@@ -1,4 +1,4 @@
-"""Temporary files that are removed when their process ends, however it ends."""
+"""Temporary files that are removed after their process ends, even if it is killed."""
 
 import fcntl
 import os
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def temporary_files(root: Path) -> Iterator[Path]:
-    """A folder of this process alone, below `root`; libraries create theirs in it, too.
+    """A folder below `root` for the temporary files of this process and its libraries.
 
-    A process that is killed leaves its folder behind: the next process removes it. The lock of a
-    folder, flock(2), shows whether its process is alive, because it ends with the process.
+    The folder of a killed process is removed by the next process. Each folder has a lock, flock(2),
+    which the system releases when its process ends.
     """
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as exclusive:
@@ -39,7 +39,7 @@ def temporary_files(root: Path) -> Iterator[Path]:
 def _remove_if_dead(lock: Path) -> None:
     try:
         file = lock.open("r")
-    except FileNotFoundError:  # its process has just ended and removed it
+    except FileNotFoundError:  # its process has just removed it
         return
     with file:
         try:

@@ -1,4 +1,4 @@
-"""The intervals of a worker's loop, and the pauses after faults."""
+"""The intervals of a worker's loop, and the pauses after errors."""
 
 import random
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ _MAX_PAUSE_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerTiming:
-    """All in seconds."""
+    """The intervals, in seconds."""
 
     poll_wait: int = 5
-    """How long a poll waits for a task; an idle worker stops within this time."""
+    """How long a poll waits for a task; an idle worker takes at most this long to stop."""
     visibility_timeout: int = 45
-    """When the queue delivers a task again after its worker died: before a missed heartbeat."""
+    """When the queue delivers a dead worker's task again: before a heartbeat is missed."""
     heartbeat_interval: float = 15.0
-    """Between two heartbeats, and between two extensions of the visibility timeout."""
+    """The time between two heartbeats, and between two extensions of the visibility timeout."""
     cancel_poll_interval: float = 2.0
-    """Between two checks whether the run was cancelled."""
+    """The time between two checks whether the run was cancelled."""
     progress_interval: float = 1.0
     """The shortest time between two records of progress."""
     grace_period: float = 90.0
@@ -25,6 +25,6 @@ class WorkerTiming:
 
 
 def backoff(faults: int) -> float:
-    """Seconds to wait after so many faults in a row, with jitter so that workers spread out."""
+    """Seconds to wait after this many consecutive errors, with jitter to spread the workers."""
     longest = min(_MAX_PAUSE_SECONDS, 0.25 * 2**faults)
     return round(random.uniform(longest / 2, longest), 2)  # noqa: S311

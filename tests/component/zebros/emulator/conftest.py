@@ -1,4 +1,4 @@
-"""Emulator processes on free ports: one as shipped, one mended; each started once."""
+"""Emulator processes on free ports: one as shipped, one patched; each started once."""
 
 import os
 import signal
@@ -22,9 +22,9 @@ from zebros.local import ports
 class Emulator:
     """One emulator process and clients for it."""
 
-    def __init__(self, home: Path, *, mended: bool, snapshot_s: float = 0.5) -> None:
-        self.settings = Settings(port=ports.any_free(), home=home, snapshot_s=snapshot_s)
-        self.mended = mended
+    def __init__(self, home: Path, *, patched: bool, snapshot_s: float = 0.5) -> None:
+        self.settings = Settings(port=ports.free_port(), home=home, snapshot_s=snapshot_s)
+        self.patched = patched
         self._process: subprocess.Popen[bytes] | None = None
         self._session = botocore.session.Session()
 
@@ -35,7 +35,7 @@ class Emulator:
     def start(self) -> None:
         environment = {key: value for key, value in os.environ.items() if key[:4] != "AWS_"}
         command = [sys.executable, "-m", "ministack"]
-        if self.mended:
+        if self.patched:
             command = [sys.executable, "-m", "zebros.emulator"]
             command += ["--port", str(self.settings.port), "--home", str(self.settings.home)]
             command += ["--snapshot", str(self.settings.snapshot_s)]
@@ -76,7 +76,7 @@ class Emulator:
         )
 
     def deploy(self, name: str, template: str) -> dict[str, str]:
-        """Create a stack; its outputs. Fails with the reasons when it cannot be made."""
+        """Create a stack; returns its outputs. Fails with the reasons."""
         formation = self.client("cloudformation")
         formation.create_stack(
             StackName=name,
@@ -102,11 +102,11 @@ class Emulator:
 
     @staticmethod
     def until(condition: Callable[[], Any], seconds: float = 45) -> Any:
-        """What the condition says once it says something."""
+        """The first true result of the condition."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            if said := condition():
-                return said
+            if result := condition():
+                return result
             time.sleep(0.05)
         raise AssertionError(f"not within {seconds} s")
 
@@ -118,7 +118,7 @@ def _signature(service: str) -> str | None:
 @pytest.fixture(scope="session")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """The emulator as shipped."""
-    made = Emulator(tmp_path_factory.mktemp("stock") / "home", mended=False)
+    made = Emulator(tmp_path_factory.mktemp("stock") / "home", patched=False)
     made.start()
     yield made
     made.end(signal.SIGKILL)
@@ -126,8 +126,8 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """The emulator as we run it."""
-    made = Emulator(tmp_path_factory.mktemp("platform") / "home", mended=True)
+    """The patched emulator."""
+    made = Emulator(tmp_path_factory.mktemp("platform") / "home", patched=True)
     made.start()
     yield made
     made.end(signal.SIGTERM)
@@ -138,8 +138,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Emul
     """Makes an emulator to be killed."""
     made: list[Emulator] = []
 
-    def make(*, mended: bool) -> Emulator:
-        one = Emulator(tmp_path_factory.mktemp("own") / "home", mended=mended)
+    def make(*, patched: bool) -> Emulator:
+        one = Emulator(tmp_path_factory.mktemp("own") / "home", patched=patched)
         one.start()
         made.append(one)
         return one

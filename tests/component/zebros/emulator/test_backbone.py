@@ -1,4 +1,4 @@
-"""From a table to a consumer on the platform, and what a kill leaves of it."""
+"""From a table to a consumer on the platform, also after a kill."""
 
 import json
 import signal
@@ -26,7 +26,7 @@ def write(emulator: Any, table: str, *names: str) -> None:
 
 
 def seen(emulator: Any, table: str) -> dict[str, int]:
-    """What the consumer saw, each with the size of its batch."""
+    """The records that the consumer received, each with the size of its batch."""
     items = emulator.client("dynamodb").query(
         TableName=table,
         KeyConditionExpression="pk = :seen",
@@ -48,7 +48,7 @@ def test_a_queue_gives_ten_messages_at_most_as_shipped(stock: Any, backbone: str
     assert max(found.values()) <= 10
 
 
-def test_events_reach_their_consumer_in_the_batches_it_asked_for(
+def test_events_reach_their_consumer_in_the_configured_batches(
     platform: Any, backbone: str
 ) -> None:
     outputs = platform.deploy("batches", backbone)
@@ -59,13 +59,13 @@ def test_events_reach_their_consumer_in_the_batches_it_asked_for(
     platform.until(lambda: settled(platform))
 
 
-def test_the_backlog_counts_what_is_on_its_way(platform: Any, backbone: str) -> None:
+def test_the_backlog_counts_unprocessed_events(platform: Any, backbone: str) -> None:
     outputs = platform.deploy("backlog", backbone)
     queue = outputs["Tasks"].rpartition("/")[2]
     sqs = platform.client("sqs")
     sqs.send_message(QueueUrl=outputs["Tasks"], MessageBody="later", DelaySeconds=900)
     assert platform.backlog()["delayed"][queue] == 1
-    assert queue not in platform.backlog()["queues"], "it waits on purpose"
+    assert queue not in platform.backlog()["queues"], "delayed messages are not part of the backlog"
     sqs.send_message(QueueUrl=outputs["Tasks"], MessageBody="now")
     assert platform.backlog()["queues"][queue] == 1
     assert sqs.receive_message(QueueUrl=outputs["Tasks"])["Messages"]
@@ -82,7 +82,7 @@ def _all(found: dict[str, int], names: list[str]) -> dict[str, int] | None:
 @pytest.fixture(scope="module")
 def killed_stock(own: Any) -> Any:
     """An emulator as shipped that had a queue and was killed and started again."""
-    emulator = own(mended=False)
+    emulator = own(patched=False)
     emulator.client("sqs").create_queue(QueueName="work")
     emulator.end(signal.SIGKILL)
     emulator.start()
@@ -95,21 +95,21 @@ def test_a_kill_loses_everything_as_shipped(killed_stock: Any) -> None:
 
 @dataclass
 class Life:
-    """What was seen of a platform that was killed, started, stopped and started again."""
+    """Observations of a platform that was killed, started, stopped and started again."""
 
     kept: int
-    """Items that were there after the kill, of 30."""
+    """The number of items after the kill, of 30."""
     delivered_after_kill: set[str]
     output: dict[str, Any]
-    """What the execution that was running ended with."""
+    """The output of the execution that was running."""
     delivered_after_stop: set[str]
     left_running: list[int]
-    """Processes of functions that outlived the stop."""
+    """Processes of functions that still ran after the stop."""
 
 
 @pytest.fixture(scope="module")
 def life(own: Any, backbone: str) -> Life:
-    emulator = own(mended=True)
+    emulator = own(patched=True)
     outputs = emulator.deploy("lives", backbone)
     table = outputs["Table"]
     saved = httpx.post(f"{emulator.endpoint}/_zebros/snapshot", trust_env=False, timeout=60)
@@ -127,7 +127,7 @@ def life(own: Any, backbone: str) -> Life:
     after_kill = emulator.until(lambda: _all(seen(emulator, table), [*names, "b1"]), 90)
     described = emulator.until(lambda: finished(emulator, outputs["Tasks"], arn), 90)
     started = processes(emulator.pid)
-    assert started, "functions run in processes of their own"
+    assert started, "functions run in separate processes"
     emulator.end(signal.SIGTERM)
     left = [pid for pid in started if Path(f"/proc/{pid}").exists()]
     emulator.start()
@@ -140,7 +140,7 @@ def finished(emulator: Any, tasks: str, arn: str) -> Any:
     """The execution's description once it has succeeded; its tasks are answered meanwhile."""
     flows, queue = emulator.client("stepfunctions"), emulator.client("sqs")
     for message in queue.receive_message(QueueUrl=tasks).get("Messages", []):
-        # A token of before the kill is of no use any more.
+        # Tokens from before the kill are not valid any more.
         with suppress(flows.exceptions.TaskDoesNotExist):
             token = json.loads(message["Body"])["task_token"]
             flows.send_task_success(taskToken=token, output='{"rows": 1}')
@@ -167,7 +167,7 @@ def test_an_execution_that_ran_at_a_kill_is_finished_after_it(life: Life) -> Non
 
 
 def test_a_stop_and_a_start_skip_no_event(life: Life) -> None:
-    """As shipped the position in the stream is kept and the stream is not, so 31 are skipped."""
+    """As shipped the position in the stream is saved but not the stream, so 31 are skipped."""
     assert "c1" in life.delivered_after_stop
 
 

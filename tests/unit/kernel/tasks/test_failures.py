@@ -1,4 +1,4 @@
-"""The failure catalogue: from an error's name to a code, a sentence, and whether to try again."""
+"""The failure catalogue: from an error's name to a code, a message, and whether to try again."""
 
 from enum import StrEnum
 
@@ -8,14 +8,14 @@ from kernel.tasks.failures import STANDARD, FailureKind, TaskFailureCode
 
 
 class Code(StrEnum):
-    """The codes of a context: those of the kernel, and one of its own."""
+    """The codes of a context: those of the kernel, and an additional one."""
 
     BAD_PARAMETERS = "bad_parameters"
     UNKNOWN = "unknown"
     TOO_LATE = "too_late"
 
 
-MINE = STANDARD.extended(
+EXTENDED = STANDARD.extended(
     Code,
     {"TooLate": FailureKind(Code.TOO_LATE, retryable=True)},
     {Code.TOO_LATE: "It is too late.", Code.UNKNOWN: "Nobody knows."},
@@ -39,7 +39,7 @@ def test_an_error_is_found_by_its_family(error: str) -> None:
 def test_an_error_that_is_not_listed_is_unknown_and_its_cause_is_not_shown(error: str) -> None:
     failure = STANDARD.failure(error, "secret")
     assert (failure.code, failure.retryable) == (TaskFailureCode.UNKNOWN, False)
-    assert "secret" not in failure.sentence
+    assert "secret" not in failure.message
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,14 @@ def test_an_error_that_is_not_listed_is_unknown_and_its_cause_is_not_shown(error
         ("x" * 900, f"{'x' * 500}."),
     ],
 )
-def test_a_sentence_shows_the_message_of_its_cause(cause: str, message: str) -> None:
-    sentence = STANDARD.failure("BadParameters", cause).sentence
-    assert sentence == f"The parameters are not valid: {message}"
+def test_a_message_includes_that_of_its_cause(cause: str, message: str) -> None:
+    text = STANDARD.failure("BadParameters", cause).message
+    assert text == f"The parameters are not valid: {message}"
 
 
-def test_a_context_adds_its_own_errors_and_sentences() -> None:
-    late = MINE.failure("TooLate")
-    assert (late.code, late.sentence, late.retryable) == (Code.TOO_LATE, "It is too late.", True)
-    assert MINE.failure("KeyError").sentence == "Nobody knows."
-    assert MINE.failure("BadParameters", "x").code is Code.BAD_PARAMETERS
+def test_a_context_adds_its_own_errors_and_messages() -> None:
+    late = EXTENDED.failure("TooLate")
+    assert (late.code, late.message, late.retryable) == (Code.TOO_LATE, "It is too late.", True)
+    assert EXTENDED.failure("KeyError").message == "Nobody knows."
+    assert EXTENDED.failure("BadParameters", "x").code is Code.BAD_PARAMETERS
     assert STANDARD.failure("TooLate").code is TaskFailureCode.UNKNOWN, "unchanged"

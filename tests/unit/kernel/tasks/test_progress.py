@@ -1,4 +1,4 @@
-"""Progress: parts of a whole, and the way to stop."""
+"""Progress: parts of the work, and interruption."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_parts_may_have_parts() -> None:
     assert control.take_progress() == (0.5, "Half")
 
 
-def test_a_step_is_taken_once_and_the_latest_counts() -> None:
+def test_the_latest_step_is_returned_once() -> None:
     control = JobControl()
     control.step(0.1, "a")
     control.step(0.2, "b")
@@ -39,5 +39,5 @@ def test_work_stops_at_its_next_step_wherever_it_is(reason: Interruption) -> Non
     assert control.take_progress() == (pytest.approx(0.025), "Reading"), "the last step before"
 
 
-def test_without_anyone_to_follow_nothing_happens() -> None:
+def test_progress_that_nobody_follows_does_nothing() -> None:
     NoProgress().step(0.5, "Reading")

@@ -1,4 +1,4 @@
-"""Jobs are found in the folders of the contexts; the task engine itself knows none of them."""
+"""Jobs are discovered in the folders of the contexts; the task engine itself knows none."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ JOBS = (JobDefinition("bake", (dict,), lambda disk: disk),)
 
 @pytest.fixture
 def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a context that brings a job, and one that does not."""
+    """A folder with a context that declares a job, and one without jobs."""
     for name in ("bakery/jobs", "shop"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "__init__.py").touch()
@@ -28,7 +28,7 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         sys.modules.pop(name, None)
 
 
-def test_a_context_brings_its_jobs_in_a_folder_of_its_own(services: Path) -> None:
+def test_the_jobs_of_a_context_are_discovered_in_its_folder(services: Path) -> None:
     (job,) = discover(services)
     assert (job.name, job.settings) == ("bake", (dict,))
 

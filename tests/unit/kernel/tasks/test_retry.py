@@ -1,4 +1,4 @@
-"""What follows when no worker completed a task: decided from the run, the failure and the time."""
+"""The decision when no worker completed a task, from the run, the failure and the time."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from kernel.tasks.state import FINAL, TaskRunStatus
 from tests.unit.kernel.tasks.toy import AT, toy
 
 POLICY = RetryPolicy()
-SILENCE = "States.HeartbeatTimeout"
+MISSED_HEARTBEAT = "States.HeartbeatTimeout"
 HOUR_OVER = AT + timedelta(seconds=POLICY.max_seconds)
 
 
@@ -24,37 +24,37 @@ def processing(attempts: int = 1) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
-def test_nothing_follows_for_a_run_that_has_ended(status: TaskRunStatus) -> None:
-    assert decide(SILENCE, status=status).next is Next.END
+def test_a_run_that_has_ended_needs_no_recovery(status: TaskRunStatus) -> None:
+    assert decide(MISSED_HEARTBEAT, status=status).next is Next.END
 
 
-def test_nothing_follows_for_a_run_that_does_not_exist() -> None:
-    assert recover(None, STANDARD.failure(SILENCE), POLICY, AT).next is Next.END
+def test_a_run_that_does_not_exist_needs_no_recovery() -> None:
+    assert recover(None, STANDARD.failure(MISSED_HEARTBEAT), POLICY, AT).next is Next.END
 
 
-def test_an_error_that_would_come_again_fails_the_run_with_its_cause() -> None:
+def test_a_permanent_error_fails_the_run_with_its_cause() -> None:
     recovery = decide("OutOfMemory", cause="256 MB", **processing())
     assert recovery == Recovery(Next.FAIL, "OutOfMemory", "256 MB")
 
 
 @pytest.mark.parametrize("status", [TaskRunStatus.PENDING, TaskRunStatus.RETRY_PENDING])
-def test_a_task_that_no_worker_took_is_queued_again_for_an_hour(status: TaskRunStatus) -> None:
-    assert decide(SILENCE, AT + timedelta(minutes=50), status=status) == Recovery(
-        Next.QUEUE, SILENCE, "", POLICY.waiting_pause_seconds
+def test_a_task_that_no_worker_received_is_queued_again_for_an_hour(status: TaskRunStatus) -> None:
+    assert decide(MISSED_HEARTBEAT, AT + timedelta(minutes=50), status=status) == Recovery(
+        Next.QUEUE, MISSED_HEARTBEAT, "", POLICY.waiting_pause_seconds
     )
-    assert decide(SILENCE, HOUR_OVER, status=status) == Recovery(Next.FAIL, "NoWorker", "")
+    assert decide(MISSED_HEARTBEAT, HOUR_OVER, status=status) == Recovery(Next.FAIL, "NoWorker", "")
 
 
 @pytest.mark.parametrize(("attempts", "seconds"), [(1, 2), (2, 4), (3, 8)])
 def test_a_lost_worker_is_replaced_after_a_growing_pause(attempts: int, seconds: int) -> None:
-    assert decide(SILENCE, **processing(attempts)) == Recovery(
-        Next.QUEUE, SILENCE, "", seconds, worker_lost=True
+    assert decide(MISSED_HEARTBEAT, **processing(attempts)) == Recovery(
+        Next.QUEUE, MISSED_HEARTBEAT, "", seconds, worker_lost=True
     )
 
 
 def test_a_run_that_lost_as_many_workers_as_allowed_fails() -> None:
     lost = processing(POLICY.max_attempts)
-    assert decide(SILENCE, **lost) == Recovery(Next.FAIL, SILENCE, "")
+    assert decide(MISSED_HEARTBEAT, **lost) == Recovery(Next.FAIL, MISSED_HEARTBEAT, "")
     assert decide("States.Timeout", **lost) == Recovery(Next.FAIL, "WorkerLost", "")
 
 

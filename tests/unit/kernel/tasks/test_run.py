@@ -56,7 +56,7 @@ def test_only_a_run_that_has_not_ended_can_be_cancelled(status: TaskRunStatus) -
         assert type(event).__name__ == "Cancelled"
 
 
-def test_a_failed_run_has_a_code_and_a_sentence() -> None:
+def test_a_failed_run_has_a_code_and_a_reason() -> None:
     failed, (event,) = toy().fail(STANDARD.failure("OutOfMemory", "killed"), LATER)
     assert (failed.failure, failed.ended_at) == ("out_of_memory", LATER)
     assert failed.reason == "This needs more memory than a worker has."

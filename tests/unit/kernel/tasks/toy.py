@@ -16,13 +16,13 @@ LATER = AT + timedelta(minutes=1)
 
 
 class Outcome(BaseModel):
-    """What a toy run ends with."""
+    """The outcome of a toy run."""
 
     rows: int
 
 
 class Started(DomainEvent):
-    """A worker began."""
+    """A worker started."""
 
     current: TaskRunState
 

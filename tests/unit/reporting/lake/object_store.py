@@ -1,4 +1,4 @@
-"""An object store in a dictionary, and one who reads from it through a cache."""
+"""An object store in a dictionary, and a reader with a cache."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ CONTEXTS = ("opportunities",)
 
 
 class FakeObjectStore:
-    """A LakeReader over a dictionary; it counts what is fetched."""
+    """A LakeReader of a dictionary, which records downloads."""
 
     def __init__(self, objects: dict[str, bytes]) -> None:
         self.objects, self.fetched = objects, Counter[str]()

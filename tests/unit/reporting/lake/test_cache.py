@@ -1,4 +1,4 @@
-"""The local lake: fetched once, bounded, one tenant's folder at a time, shared by processes."""
+"""The lake cache: one download per file, a size limit, separate tenants, shared by processes."""
 
 import multiprocessing
 import os
@@ -56,7 +56,7 @@ def test_a_tenant_sees_its_own_files_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "..", "acme/../globex", "acme/", "Acme", "acme\n", "a" * 64])
-def test_a_tenant_name_that_is_no_single_folder_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_invalid_tenant_name_is_refused(tmp_path: Path, name: str) -> None:
     with (
         pytest.raises(ReportError, match="not the name of a tenant"),
         LakeCache(store_of(), tmp_path).files(name, CONTEXTS),
@@ -64,7 +64,7 @@ def test_a_tenant_name_that_is_no_single_folder_is_refused(tmp_path: Path, name:
         pass
 
 
-def test_keys_that_are_no_lake_files_are_never_written(tmp_path: Path) -> None:
+def test_keys_that_are_not_lake_files_are_never_written(tmp_path: Path) -> None:
     inside = "tenant=acme/context=opportunities"
     store = store_of(
         key(1),
@@ -79,21 +79,21 @@ def test_keys_that_are_no_lake_files_are_never_written(tmp_path: Path) -> None:
     assert sum(store.fetched.values()) == 1
 
 
-def test_as_of_leaves_out_later_days(tmp_path: Path) -> None:
+def test_as_of_excludes_later_days(tmp_path: Path) -> None:
     store = store_of(key(1, day="2026-03-01"), key(2, day="2026-03-02"), key(3, day="2026-03-03"))
     as_of = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
     with LakeCache(store, tmp_path).files("acme", CONTEXTS, as_of=as_of) as files:
         assert [path.name for path in files.paths] == ["0001.jsonl.gz", "0002.jsonl.gz"]
 
 
-def test_the_longest_unused_files_make_room(tmp_path: Path) -> None:
+def test_the_least_recently_used_files_are_evicted(tmp_path: Path) -> None:
     store = store_of(*(key(n, tenant=tenant) for tenant in ("a", "b", "c") for n in range(3)))
     lake = LakeCache(store, tmp_path, limit_bytes=600)
     for age, tenant in enumerate(("b", "a")):
         with lake.files(tenant, CONTEXTS) as files:
             for path in files.paths:
                 os.utime(path, (age, age))
-    with lake.files("b", CONTEXTS):  # used again: now a is the one long unused
+    with lake.files("b", CONTEXTS):  # used again: now a is the least recently used
         pass
     with lake.files("c", CONTEXTS):
         pass
@@ -123,7 +123,7 @@ def test_a_reader_waits_while_every_file_is_in_use_and_can_be_cancelled(tmp_path
     assert progress.steps[-1][1] == "Waiting for disk space that other reports use"
 
 
-def test_more_than_the_bound_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+def test_more_than_the_limit_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
     store = store_of(key(1), key(2))
     lake = LakeCache(store, tmp_path, limit_bytes=199)
     with pytest.raises(LakeTooLarge, match="200 bytes"), lake.files("acme", CONTEXTS):
@@ -189,7 +189,7 @@ def test_fetching_stops_when_cancelled(tmp_path: Path) -> None:
 
 
 def test_processes_can_share_a_cache(tmp_path: Path) -> None:
-    """Four processes, three tenants, room for two: they evict one another's files all the time."""
+    """Four processes, three tenants, space for two: they evict each other's files."""
     objects = store_of(*(key(n, tenant=t) for t in ("a", "b", "c") for n in range(10))).objects
     context = multiprocessing.get_context("spawn")
     wrong = context.Queue()

@@ -1,4 +1,4 @@
-"""What a report must say, worked out the slow and obvious way, sharing no code with the engine."""
+"""The expected figures of a report, computed simply and without code of the engine."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -114,5 +114,5 @@ def _amount(opportunity: dict[str, Any]) -> int:
 
 
 def _round(value: Fraction, step: str = "1") -> Decimal:
-    """Half away from zero; the quotient is cut far behind the digit that decides."""
+    """Rounded half away from zero, from a quotient with many more digits."""
     return (Decimal(value.numerator) / value.denominator).quantize(Decimal(step), ROUND_HALF_UP)

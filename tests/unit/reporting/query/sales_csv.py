@@ -34,7 +34,7 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 def deals() -> list[dict[str, str]]:
-    """The deals with their team's columns; `GTXPro` is the product list's `GTX Pro`."""
+    """The opportunities with their team's columns; `GTXPro` is `GTX Pro` in the product list."""
     teams = {row["sales_agent"]: row for row in rows("sales_teams")}
     sectors = {row["account"]: row["sector"] for row in rows("accounts")}
     found = []
@@ -46,7 +46,7 @@ def deals() -> list[dict[str, str]]:
 
 
 def events() -> Iterator[dict[str, Any]]:
-    """Accounts, products, the pipeline, and every deal as it stands."""
+    """Accounts, products, the pipeline, and every opportunity in its current state."""
     yield pipeline()
     for row in rows("accounts"):
         yield event("account", row["account"], 1, {"name": row["account"], "sector": row["sector"]})

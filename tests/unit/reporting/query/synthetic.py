@@ -1,4 +1,4 @@
-"""A lake made by a test: events as the relay seals them, in files as the lake writer lays them."""
+"""A lake for tests: envelopes as they are published, in files as the lake writer writes them."""
 
 import gzip
 import json
@@ -37,7 +37,7 @@ def instant(moment: datetime) -> str:
 def event(
     kind: str, record: str, sequence: int, current: dict[str, Any], *, at: datetime = BEGIN
 ) -> dict[str, Any]:
-    """An envelope; its id is made of what it is about, so that a copy is a duplicate."""
+    """An envelope; its id is derived from record and sequence, so that a copy is a duplicate."""
     context = CONTEXTS[kind]
     return {
         "specversion": "1.0",
@@ -109,7 +109,7 @@ def lay(
 
 
 def delivered_badly(events: Sequence[dict[str, Any]], random: Random) -> list[dict[str, Any]]:
-    """The same events out of order, some of them several times: at least once, in any order."""
+    """The same events in any order, some of them several times."""
     messy = [*events, *(random.choice(events) for _ in range(len(events) // 3))] if events else []
     random.shuffle(messy)
     return messy
@@ -121,5 +121,5 @@ def hours(count: float) -> datetime:
 
 
 def _present(current: dict[str, Any]) -> dict[str, Any]:
-    """Absent members are left out, as events leave out null."""
+    """The members that are not None, because events omit null."""
     return {name: value for name, value in current.items() if value is not None}

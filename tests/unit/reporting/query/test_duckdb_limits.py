@@ -1,4 +1,4 @@
-"""What the engine may take of a worker with half a core and a gigabyte, and what it may open."""
+"""DuckDB's limits on memory, threads and files."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def setting(events: Events, name: str) -> str:
 
 
 def size(text: str) -> float:
-    """What DuckDB writes as `167.8 MiB`."""
+    """The bytes of a size such as `167.8 MiB`."""
     found = re.fullmatch(r"([\d.]+) (\w+)", text)
     assert found is not None, text
     return float(found[1]) * UNITS[found[2]]
@@ -34,7 +34,7 @@ def test_duckdb_keeps_to_one_thread_and_256_megabytes(tmp_path: Path) -> None:
         assert setting(events, "lock_configuration") == "True"
 
 
-def test_duckdb_opens_no_file_beside_the_tenant_s(tmp_path: Path) -> None:
+def test_duckdb_opens_no_file_outside_the_tenant_s_folder(tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text('{"id": "1"}\n', encoding="utf-8")
     with (

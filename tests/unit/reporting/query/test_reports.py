@@ -1,4 +1,4 @@
-"""What the reports say, in the cases where it takes a decision to say it."""
+"""The figures of reports in special cases."""
 
 import gzip
 from datetime import date, timedelta
@@ -37,7 +37,7 @@ def report_of(root: Path, events: list[dict[str, Any]], name: str, **more: Any) 
     return compute(lay(root, events), asked(name, **more))
 
 
-def test_an_empty_lake_gives_an_empty_report_with_a_total_of_nothing(tmp_path: Path) -> None:
+def test_an_empty_lake_gives_an_empty_report_with_zero_totals(tmp_path: Path) -> None:
     report = report_of(tmp_path, [], "sales_performance")
     assert report.rows == ()
     assert report.totals == (("Total", None, 0, 0, 0, 0, 0, 0),)
@@ -45,7 +45,7 @@ def test_an_empty_lake_gives_an_empty_report_with_a_total_of_nothing(tmp_path: P
     assert (report.position.events, report.position.last_time) == (0, None)
 
 
-def test_stages_come_in_the_order_of_their_pipeline(tmp_path: Path) -> None:
+def test_stages_are_in_the_order_of_their_pipeline(tmp_path: Path) -> None:
     stages = [("negotiation", "Negotiation"), ("lead", "Lead"), ("qualified", "Qualified")]
     events = [pipeline()]
     events += [opportunity(f"d-{key}", stage=key, stage_name=name) for key, name in stages]
@@ -75,7 +75,7 @@ def test_the_default_pipeline_is_named_and_ordered_by_its_event_like_any_other(
         ("default", "Lead"),
         ("default", "Qualified"),
         ("default", "Negotiation"),
-    }, "until it is in the lake: its id, and the stages' names of the deals"
+    }, "until it is in the lake: its id, and the stage names of the opportunities"
 
 
 def test_won_lost_omitted_and_archived_opportunities_are_not_in_the_pipeline(
@@ -138,7 +138,7 @@ def test_opportunities_without_an_amount_share_the_row_of_the_only_currency(tmp_
     assert "2 deals have no amount and count with 0." in report.notes
 
 
-def test_a_single_currency_can_be_asked_for(tmp_path: Path) -> None:
+def test_a_single_currency_can_be_requested(tmp_path: Path) -> None:
     events = [
         opportunity("a", amount=money(100, "EUR")),
         opportunity("b", amount=money(7, "USD")),
@@ -197,7 +197,7 @@ def test_an_opportunity_without_a_date_is_in_no_period(tmp_path: Path) -> None:
     assert dated.totals[0][1] == 1
 
 
-def test_products_and_sectors_go_by_their_latest_names(tmp_path: Path) -> None:
+def test_products_and_sectors_are_shown_by_their_latest_names(tmp_path: Path) -> None:
     events = [
         event("product", "p1", 1, {"name": "Box"}),
         event("product", "p1", 2, {"name": "Crate", "archived_at": "2026-03-01T08:00:00.000Z"}),
@@ -211,7 +211,7 @@ def test_products_and_sectors_go_by_their_latest_names(tmp_path: Path) -> None:
     assert [row[0] for row in by_sector.rows] == ["Mining", "(none)"]
 
 
-def test_the_last_event_is_the_one_with_the_highest_number_not_the_latest_text(
+def test_sequences_are_compared_as_numbers_and_not_as_text(
     tmp_path: Path,
 ) -> None:
     events = [opportunity("a", n, at=hours(n / 60), amount=money(n)) for n in range(1, 12)]
@@ -247,7 +247,9 @@ def test_the_last_event_is_found_in_any_file(tmp_path: Path) -> None:
     assert (latest.last_time, latest.last_id) == (hours(19), "opportunity-d39-000001")
     past = compute(files, asked("win_rate"), as_of=hours(5)).position
     assert (past.events, past.last_time) == (12, hours(5))
-    assert past.last_id == "opportunity-d5-000001", "of two at that instant, that of the newer file"
+    assert past.last_id == "opportunity-d5-000001", (
+        "of two at that instant, the one in the newer file"
+    )
 
 
 def test_only_the_sectors_need_the_customers_events() -> None:
@@ -255,7 +257,7 @@ def test_only_the_sectors_need_the_customers_events() -> None:
     assert contexts_for(asked("win_rate", by="sector")) == ("opportunities", "customers")
 
 
-def test_a_value_that_looks_like_sql_is_only_a_value(tmp_path: Path) -> None:
+def test_a_value_that_looks_like_sql_is_not_executed(tmp_path: Path) -> None:
     nasty = "'; DROP TABLE event; --"
     report = report_of(
         tmp_path, [opportunity("a", owner_id=nasty)], "pipeline_by_stage", by="owner"
@@ -263,7 +265,7 @@ def test_a_value_that_looks_like_sql_is_only_a_value(tmp_path: Path) -> None:
     assert report.rows[0][0] == nasty
 
 
-def test_a_damaged_file_is_named_by_its_place_in_the_lake(tmp_path: Path) -> None:
+def test_a_damaged_file_is_named_by_its_key_in_the_lake(tmp_path: Path) -> None:
     files = lay(tmp_path, [opportunity("a")])
     files.paths[0].write_bytes(gzip.compress(b'{"id": "x", "subject": broken\n'))
     with pytest.raises(LakeUnreadable, match=r"context=opportunities/date=.*0000\.jsonl\.gz"):
@@ -293,7 +295,7 @@ def test_files_outside_the_tenants_folder_cannot_be_read(tmp_path: Path) -> None
         compute(LakeFiles(ours.tenant, ours.folder, theirs.paths), asked("win_rate"))
 
 
-def test_progress_grows_to_the_end_and_says_what_happens(tmp_path: Path) -> None:
+def test_progress_grows_to_the_end_and_names_the_steps(tmp_path: Path) -> None:
     progress = Recorder()
     files = lay(tmp_path, [opportunity(f"d{n}") for n in range(20)])
     compute(files, asked("win_rate"), progress=progress)
@@ -310,7 +312,7 @@ def test_a_cancelled_report_stops_at_the_next_step(tmp_path: Path) -> None:
     assert len(progress.steps) == 1
 
 
-def test_the_greatest_come_first(tmp_path: Path) -> None:
+def test_the_largest_groups_are_first(tmp_path: Path) -> None:
     events = [
         opportunity(f"d{n}", owner_id=f"agent {n}", amount=money(100 * n), **WON) for n in (3, 1, 2)
     ]
@@ -318,7 +320,7 @@ def test_the_greatest_come_first(tmp_path: Path) -> None:
     assert [row[0] for row in report.rows] == ["agent 3", "agent 2", "agent 1"]
 
 
-def test_a_chart_has_a_dozen_bars_and_says_the_rest(tmp_path: Path) -> None:
+def test_a_chart_has_twelve_bars_and_sums_up_the_rest(tmp_path: Path) -> None:
     events = [
         opportunity(f"d{n}", owner_id=f"o{n}", amount=money(100 + n), **WON) for n in range(15)
     ]

@@ -37,7 +37,7 @@ NAMES = st.sampled_from(["a", "b", "c", "Ä", "=1+1"])
 
 @st.composite
 def opportunity_states(draw: st.DrawFn) -> dict[str, Any]:
-    """One state of a deal, with everything that can be absent now and then absent."""
+    """One state of an opportunity, with every optional field sometimes absent."""
     stage = draw(st.sampled_from(STAGES))
     return {
         "stage": stage["key"],
@@ -106,7 +106,7 @@ def test_a_report_equals_the_oracle(report: str, by: str, data: st.DataObject) -
 
 
 def keyed(report: Report, rows: tuple[tuple[Any, ...], ...]) -> Rows:
-    """Rows by their texts; a row must be there once."""
+    """Rows by their texts; every row must be unique."""
     texts = sum(column.kind == "text" for column in report.columns)
     found = {row[:texts]: row[texts:] for row in rows}
     assert len(found) == len(rows)

@@ -1,4 +1,4 @@
-"""The files people get: exact figures, harmless text, nothing lost on the way."""
+"""Report files: exact figures, escaped text, complete rows."""
 
 import csv
 import json
@@ -71,7 +71,7 @@ def test_money_has_the_digits_of_its_currency(currency: str, machines: str, peop
 
 
 def test_a_report_with_a_withdrawn_currency_is_written_with_two_digits(tmp_path: Path) -> None:
-    """Events keep a currency for good; ISO 4217 does not."""
+    """Events may have currencies that ISO 4217 has withdrawn."""
     chart = Chart("Revenue", ("Ann",), (Series("Amount", (123456,)),), Kind.MONEY, "HRK")
     old = report(("Ann", "HRK", 123456, *ANN[3:]), charts=(chart,))
     assert "HRK" not in EXPONENTS
@@ -86,7 +86,7 @@ def test_a_report_with_a_withdrawn_currency_is_written_with_two_digits(tmp_path:
     assert book["Charts"]["B2"].value == 1234.56
 
 
-def test_money_is_exact_beyond_what_a_float_keeps() -> None:
+def test_money_is_exact_beyond_the_precision_of_a_float() -> None:
     assert for_machines(10**17 + 1, REVENUE, "USD") == "1000000000000000.01"
     assert for_machines(-5, REVENUE, "USD") == "-0.05"
     assert for_machines(0, REVENUE, None) == "0"
@@ -123,7 +123,7 @@ def test_negative_amounts_are_numbers_and_not_formulas(tmp_path: Path) -> None:
     assert b"Ann,USD,-5.00,3" in path.read_bytes()
 
 
-def test_json_has_exact_amounts_and_says_what_it_reflects(tmp_path: Path) -> None:
+def test_json_has_exact_amounts_and_the_events_it_includes(tmp_path: Path) -> None:
     without = ("Bo", None, 0, 0, None, None)
     path = written(report(ANN, without), "json", tmp_path)
     found = json.loads(path.read_text(encoding="utf-8"))
@@ -194,7 +194,7 @@ def test_xlsx_text_stays_text(tmp_path: Path, text: str) -> None:
         assert b"<f>" not in parts.read("xl/worksheets/sheet1.xml")
 
 
-def test_an_xlsx_cell_takes_as_much_text_as_excel_does(tmp_path: Path) -> None:
+def test_an_xlsx_cell_has_at_most_as_much_text_as_excel_allows(tmp_path: Path) -> None:
     path = written(report(("x" * 40_000, *ANN[1:])), "xlsx", tmp_path)
     assert len(openpyxl.load_workbook(path)["Report"]["A2"].value) == 32_767
 
@@ -209,7 +209,7 @@ CHART = Chart(
 )
 
 
-def test_xlsx_brings_native_charts_with_their_numbers(tmp_path: Path) -> None:
+def test_xlsx_has_native_charts_with_their_numbers(tmp_path: Path) -> None:
     path = written(report(ANN, charts=(CHART, replace(CHART, in_order=True))), "xlsx", tmp_path)
     book = openpyxl.load_workbook(path)
     assert book.sheetnames == ["Report", "Charts", "About"]
@@ -256,7 +256,7 @@ def test_pdf_repeats_the_header_and_numbers_its_pages(tmp_path: Path) -> None:
         assert f"Page {number} of {len(pages)}" in page
 
 
-def test_pdf_stops_after_so_many_rows_and_says_so(
+def test_pdf_has_a_limited_number_of_rows_and_a_note_about_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pdf_file, "MOST_ROWS", 50)
@@ -300,7 +300,7 @@ def test_markup_in_a_name_too_long_for_its_line_is_only_text(tmp_path: Path) -> 
     assert text.count("</b><i>Sons") == 8
 
 
-def test_a_pdf_without_rows_says_that_there_are_none(tmp_path: Path) -> None:
+def test_a_pdf_without_rows_has_a_note_about_it(tmp_path: Path) -> None:
     assert "There are no deals in this period." in text_of(written(report(), "pdf", tmp_path))
 
 

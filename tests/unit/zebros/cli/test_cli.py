@@ -72,9 +72,9 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (["invoke", "OpportunitiesApi", "{broken"], 65, "The event is not JSON"),
         (["invoke", "OpportunitiesApi", "none.json"], 65, "There is no file none.json."),
         (["invoke", "OpportunitiesApi"], 65, "There is no sample event"),
-        (["up", "--home", "/proc/x"], 65, "/proc/x cannot keep the state of a CRM: No such file"),
-        (["up", "--home", __file__], 65, "cannot keep the state of a CRM: File exists."),
-        (["status", "--home", __file__], 65, "test_cli.py is no folder."),
+        (["up", "--home", "/proc/x"], 65, "/proc/x cannot store the state of a CRM: No such file"),
+        (["up", "--home", __file__], 65, "cannot store the state of a CRM: File exists."),
+        (["status", "--home", __file__], 65, "test_cli.py is not a folder."),
         (["up", "--port", "0"], 2, "'--port': Input should be greater than or equal to 1"),
         (
             ["up", "--issuer-port", "99999"],
@@ -265,7 +265,7 @@ def test_the_local_stack_is_not_used_for_another_api(
         (tmp_path / ".local" / "state.json").write_text(json.dumps(state), encoding="utf-8")
     code, out, err = run(capsys, "--api", "https://crm.test/v1", *words)
     assert (code, out) == (65, "")
-    assert err.startswith("zebros: --api https://crm.test/v1 does not say which stack in AWS")
+    assert err.startswith("zebros: The stack in AWS of --api https://crm.test/v1 is not known")
     assert "--stack NAME" in err
 
 

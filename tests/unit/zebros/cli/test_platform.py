@@ -13,7 +13,7 @@ from zebros.errors import BadInput
 from zebros.local import home as state
 from zebros.local.home import FORMAT, Home
 from zebros.local.parts import Part
-from zebros.local.processes import Known, started_at
+from zebros.local.processes import KnownProcess, started_at
 from zebros.local.supervisor import Supervisor
 
 STATE = {"api": "http://127.0.0.1:1/x", "endpoint": "http://127.0.0.1:1"}
@@ -34,7 +34,9 @@ def running(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     home.write_status("ready")
     me = started_at(os.getpid())
     assert me is not None
-    home.write_processes([Known("platform", os.getpid(), me), Known("worker", os.getpid(), me + 1)])
+    home.write_processes(
+        [KnownProcess("platform", os.getpid(), me), KnownProcess("worker", os.getpid(), me + 1)]
+    )
     monkeypatch.setattr(platform, "backlog", lambda _state: BACKLOG)
     yield home
     lock.release()
@@ -105,12 +107,12 @@ def test_data_of_another_format_is_refused_before_anything_is_started(
         raise AssertionError(part.name)
 
     monkeypatch.setattr(Supervisor, "_start", started)
-    monkeypatch.setattr(platform, "obey_signals", lambda: None)
+    monkeypatch.setattr(platform, "stop_on_signals", lambda: None)
     monkeypatch.setattr(platform, "ignore_signals", lambda: None)
     assert cli.main(["--home", str(home.path), "up", "--empty"]) == 65
-    (sentence, _hint) = capsys.readouterr().err.splitlines()
-    assert f"The data in {home.path} was kept by another version" in sentence
-    assert "`zebros reset`" in sentence
+    (message, _hint) = capsys.readouterr().err.splitlines()
+    assert f"The data in {home.path} was written by another version" in message
+    assert "`zebros reset`" in message
     assert home.supervisor() is None
     assert cli.main(["--home", str(home.path), "reset", "--yes"]) == 0
     home.check_data()

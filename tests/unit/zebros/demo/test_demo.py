@@ -1,4 +1,4 @@
-"""The demo company depends on seed and day alone, and has plausible figures."""
+"""The demo company depends only on seed and day, and has plausible figures."""
 
 import json
 import os

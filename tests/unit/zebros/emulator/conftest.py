@@ -1,4 +1,4 @@
-"""The emulator's modules in this process, as shipped; a test applies the patch it is about."""
+"""The stock emulator's modules in this process; a test applies the patch that it tests."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from zebros.emulator import seams
+from zebros.emulator import patching
 from zebros.emulator.settings import Settings
 
 
@@ -21,7 +21,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="session")
 def emulator(settings: Settings) -> Callable[[str], Any]:
-    """`emulator("services.sqs")` is a module of the emulator, imported with our environment."""
+    """`emulator("services.sqs")` is a module of the emulator, imported with its environment."""
     before = dict(os.environ)
     assert "ministack" not in sys.modules
     for folder in (settings.state, settings.objects, settings.scratch):
@@ -29,16 +29,16 @@ def emulator(settings: Settings) -> Callable[[str], Any]:
     os.environ.update(settings.environment())
     try:
         for name in ("app", "services.cloudformation.provisioners", "services.stepfunctions"):
-            seams.module(name)
+            patching.module(name)
     finally:
         os.environ.clear()
         os.environ.update(before)
-    return seams.module
+    return patching.module
 
 
 @pytest.fixture(autouse=True)
 def empty(emulator: Callable[[str], Any]) -> Iterator[None]:
-    """Nothing of one test is there for the next."""
+    """Clear the emulator's state after each test."""
     yield
     for name in ("sqs", "dynamodb", "eventbridge", "stepfunctions", "secretsmanager"):
         emulator(f"services.{name}").reset()
@@ -49,26 +49,26 @@ def empty(emulator: Callable[[str], Any]) -> Iterator[None]:
 
 @contextmanager
 def applied(*patches: Callable[[], None]) -> Iterator[None]:
-    """The patches in force inside the block, and the emulator as shipped again after it."""
-    mark = len(seams.undo)
+    """Apply patches inside the block, and undo them after it."""
+    mark = len(patching.undo)
     try:
         for patch in patches:
             patch()
         yield
     finally:
-        while len(seams.undo) > mark:
-            seams.undo.pop()()
+        while len(patching.undo) > mark:
+            patching.undo.pop()()
 
 
 @pytest.fixture
-def mended() -> Callable[..., AbstractContextManager[None]]:
-    """`with mended(queues.apply):` the patch is in force inside."""
+def patched() -> Callable[..., AbstractContextManager[None]]:
+    """`with patched(queues.apply):` applies the patch inside the block."""
     return applied
 
 
 @pytest.fixture
 def queue(emulator: Callable[[str], Any]) -> Callable[..., dict[str, Any]]:
-    """Makes a queue; the emulator's own record of it."""
+    """Creates a queue; returns the emulator's record of it."""
     sqs = emulator("services.sqs")
 
     def make(name: str, **attributes: str) -> dict[str, Any]:
@@ -81,5 +81,5 @@ def queue(emulator: Callable[[str], Any]) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def scratch(settings: Settings) -> Path:
-    """Where functions are unpacked."""
+    """The folder in which functions are unpacked."""
     return settings.scratch

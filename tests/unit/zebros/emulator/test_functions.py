@@ -1,4 +1,4 @@
-"""Execution environments: what functions see, what their errors look like, how many run."""
+"""Execution environments: their isolation, their errors, and their number."""
 
 import gc
 import io
@@ -113,7 +113,7 @@ def test_a_function_finds_boto3_and_no_package_that_was_not_packed(environment: 
         assert failed["errorType"] == "ModuleNotFoundError"
 
 
-# What the emulator's own worker leaves open when its process ends.
+# The stock worker leaves pipes open when its process ends.
 leaves_pipes_open = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
 )
@@ -147,7 +147,7 @@ def test_an_error_has_its_type_and_leaves_the_process_warm(environment: Any) -> 
 
 @leaves_pipes_open
 def test_a_quiet_call_waits_for_no_log(environment: Any, emulator: Any) -> None:
-    """As shipped 50 ms are waited for; the fastest call tells, on a busy machine too."""
+    """The stock emulator waits 50 ms for a log; the fastest call shows it on any machine."""
     assert as_shipped(emulator) > 0.045
     gc.collect()
     one = environment(QUIET)
@@ -172,7 +172,7 @@ def fastest(call: Callable[[], object], times: int = 8) -> float:
     return min(spent)
 
 
-def test_a_call_that_takes_too_long_is_ended(environment: Any) -> None:
+def test_a_call_that_takes_too_long_times_out(environment: Any) -> None:
     one = environment(Timeout=0.3)
     failed = one.invoke({"do": "sleep", "seconds": 30}, "r-1")["error_payload"]
     assert failed["errorType"] == "Sandbox.Timedout"
@@ -180,7 +180,7 @@ def test_a_call_that_takes_too_long_is_ended(environment: Any) -> None:
     assert one.invoke({}, "r-2")["result"]["count"] == 1, "begun anew"
 
 
-def test_a_process_that_ends_is_reported_and_begun_anew(environment: Any) -> None:
+def test_a_process_that_exits_is_reported_and_restarted(environment: Any) -> None:
     one = environment()
     failed = one.invoke({"do": "exit"}, "r-1")["error_payload"]
     assert failed["errorType"] == "Runtime.ExitError"
@@ -201,14 +201,14 @@ def test_an_answer_that_is_not_json_is_an_error(environment: Any) -> None:
         ("1 / 0", "probe.handler", "ZeroDivisionError"),
     ],
 )
-def test_a_function_that_cannot_start_says_why(
+def test_a_function_that_cannot_start_has_an_error_type(
     environment: Any, source: str, handler: str, kind: str
 ) -> None:
     answer = environment(source, Handler=handler).invoke({}, "r-1")
     assert answer["error_payload"]["errorType"] == kind
 
 
-def test_addresses_of_apis_in_the_cloud_lead_to_the_platform(environment: Any) -> None:
+def test_addresses_of_apis_in_aws_are_replaced_by_the_platforms(environment: Any) -> None:
     cloud = "https://ab12.execute-api.us-east-1.amazonaws.com/live"
     made = environment(Environment={"Variables": {"SOCKET_ENDPOINT": cloud}})
     seen = made.invoke({}, "r-1")["result"]["env"]["SOCKET_ENDPOINT"]
@@ -217,7 +217,7 @@ def test_addresses_of_apis_in_the_cloud_lead_to_the_platform(environment: Any) -
 
 @pytest.fixture
 def pooled(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], lambdas.Pool]:
-    """Makes a pool whose environments are no processes."""
+    """Makes a pool of environments without processes."""
     runtime = emulator("core.lambda_runtime")
     monkeypatch.setattr(runtime, "_workers", {})
     monkeypatch.setattr(runtime, "_worker_class_for", lambda _config: lambda *_: SimpleNamespace())
@@ -258,14 +258,14 @@ def test_a_function_that_calls_itself_does_not_wait_for_ever(pooled: Any) -> Non
     assert inner is not outer
 
 
-def test_a_function_has_one_bounded_log_stream(emulator: Any, settings: Any) -> None:
+def test_a_function_has_one_log_stream_of_limited_size(emulator: Any, settings: Any) -> None:
     store = emulator("services.cloudwatch_logs")
     logs = lambdas.Logs(settings)
     for number in range(3):
         logs.write({"config": config()}, f"r-{number}", f"line {number}\n", False, 7)
     (stream,) = store._log_groups["/aws/lambda/probe"]["streams"].values()
-    said = [event["message"] for event in stream["events"]]
-    assert [line for line in said if line.startswith("line")] == ["line 0", "line 1", "line 2"]
+    messages = [event["message"] for event in stream["events"]]
+    assert [line for line in messages if line.startswith("line")] == ["line 0", "line 1", "line 2"]
     assert "probe line 2" in settings.functions_log.read_text()
     logs.write({"config": config()}, "r-9", "x\n" * 30_000, False, 7)
     assert len(stream["events"]) == 5_000

@@ -1,4 +1,4 @@
-"""What a REST API answers by itself."""
+"""The responses that a REST API itself sends."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ def apis(emulator: Any) -> Any:
 
 
 def answered(apis: Any, api_id: str) -> tuple[int, str, Any]:
-    """What a request without a token is answered: status, type and body."""
+    """The response to a request without a token: status, type and body."""
     status, headers, body = whole(apis, api_id)
     return status, headers["Content-Type"], json.loads(body)
 
@@ -58,15 +58,15 @@ def test_gateway_responses_of_a_template_are_dropped_as_shipped(apis: Any) -> No
     assert answered(apis, api_id) == (401, "application/json", {"message": "Unauthorized"})
 
 
-def test_gateway_responses_of_a_template_are_given(apis: Any, mended: Any) -> None:
-    with mended(gateways.apply):
+def test_gateway_responses_of_a_template_are_sent(apis: Any, patched: Any) -> None:
+    with patched(gateways.apply):
         api_id = apis._import_rest_api(BODY)
         assert answered(apis, api_id) == (401, "application/problem+json", PROBLEM)
         assert whole(apis, api_id)[1]["X-Correlation-Id"] == "r", "the request's own id"
 
 
-def test_an_api_without_them_answers_as_ever(apis: Any, mended: Any) -> None:
-    with mended(gateways.apply):
+def test_an_api_without_gateway_responses_is_unchanged(apis: Any, patched: Any) -> None:
+    with patched(gateways.apply):
         api_id = apis._import_rest_api({"info": {"title": "two", "version": "1"}, "paths": {}})
         assert answered(apis, api_id)[2] == {"message": "Unauthorized"}
 
@@ -97,7 +97,7 @@ PREFLIGHT: dict[str, Any] = {
 
 
 def preflight(apis: Any) -> tuple[int, dict[str, str], bytes]:
-    """What a mock integration that was imported answers."""
+    """The response of an imported mock integration."""
     api_id = apis._import_rest_api(PREFLIGHT)
     (resource,) = [r for r in apis._resources[api_id].values() if r["path"] == "/accounts"]
     found: tuple[int, dict[str, str], bytes] = apis._invoke_mock_v1(
@@ -106,11 +106,11 @@ def preflight(apis: Any) -> tuple[int, dict[str, str], bytes]:
     return found
 
 
-def test_a_preflight_says_nothing_as_shipped(apis: Any) -> None:
+def test_a_preflight_response_has_no_cors_headers_as_shipped(apis: Any) -> None:
     assert "Access-Control-Allow-Methods" not in preflight(apis)[1]
 
 
-def test_a_preflight_says_what_a_browser_may_send(apis: Any, mended: Any) -> None:
-    with mended(gateways.apply):
+def test_a_preflight_response_has_the_cors_headers_of_the_template(apis: Any, patched: Any) -> None:
+    with patched(gateways.apply):
         status, headers, _ = preflight(apis)
         assert (status, headers["Access-Control-Allow-Methods"]) == (200, "PATCH")

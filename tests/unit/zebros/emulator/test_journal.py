@@ -1,4 +1,4 @@
-"""The journal: what it says again is what happened, and a transaction is whole or not there."""
+"""The journal restores all changes, and transactions atomically."""
 
 import json
 from pathlib import Path
@@ -72,63 +72,63 @@ def write(tables: Any) -> None:
     tables._transact_write_items({"TransactItems": puts})
 
 
-def test_what_is_repeated_is_what_happened(tables: Any, mended: Any, tmp_path: Path) -> None:
+def test_applying_the_journal_restores_all_changes(
+    tables: Any, patched: Any, tmp_path: Path
+) -> None:
     journal = Journal(tmp_path)
     journal.open(1)
-    with mended(lambda: journals.record(journal)):
+    with patched(lambda: journals.record_changes(journal)):
         write(tables)
     before = everything(tables)
     assert len(before["plain"]) == 1
     assert len(before["sorted"]) == 3
     emptied(tables)
     journal.close()
-    assert journals.repeat(journal, 1) == 6
+    assert journals.apply_again(journal, 1) == 6
     assert everything(tables) == before
     keys = [one["dynamodb"]["Keys"]["sk"]["S"] for one in tables._stream_records["sorted"]]
     assert keys == ["1", "STATE", "EVENT#1"], "the stream has the events again"
-    journals.repeat(journal, 1)
-    assert everything(tables) == before, "twice does no harm"
+    journals.apply_again(journal, 1)
+    assert everything(tables) == before, "applying it twice changes nothing"
 
 
-def test_a_transaction_cut_off_by_a_kill_did_not_happen(
-    tables: Any, mended: Any, tmp_path: Path
+def test_a_transaction_interrupted_by_a_kill_is_not_restored(
+    tables: Any, patched: Any, tmp_path: Path
 ) -> None:
     journal = Journal(tmp_path)
     journal.open(1)
-    with mended(lambda: journals.record(journal)):
+    with patched(lambda: journals.record_changes(journal)):
         write(tables)
     journal.close()
     (segment,) = tmp_path.iterdir()
     segment.write_bytes(segment.read_bytes()[:-20])
     emptied(tables)
-    assert journals.repeat(journal, 1) == 5
+    assert journals.apply_again(journal, 1) == 5
     assert [one["pk"]["S"] for one in everything(tables)["sorted"]] == ["c"]
 
 
-def test_segments_a_picture_covers_are_neither_read_nor_kept(
-    tables: Any, mended: Any, tmp_path: Path
+def test_segments_before_a_snapshot_are_neither_read_nor_kept(
+    tables: Any, patched: Any, tmp_path: Path
 ) -> None:
     journal = Journal(tmp_path)
-    with mended(lambda: journals.record(journal)):
+    with patched(lambda: journals.record_changes(journal)):
         for segment, name in ((1, "old"), (2, "new")):
             journal.open(segment)
             tables._put_item({"TableName": "plain", "Item": item(name)})
     journal.close()
     emptied(tables)
-    journals.repeat(journal, 2)
+    journals.apply_again(journal, 2)
     assert [one["pk"]["S"] for one in everything(tables)["plain"]] == ["new"]
-    journal.forget(2)
+    journal.delete_segments(2)
     assert journal.segments() == [2]
 
 
-def test_items_of_a_table_that_is_gone_are_left_out(
-    tables: Any, mended: Any, tmp_path: Path
-) -> None:
+def test_items_of_a_deleted_table_are_ignored(tables: Any, patched: Any, tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.open(1)
-    with mended(lambda: journals.record(journal)):
+    with patched(lambda: journals.record_changes(journal)):
         tables._put_item({"TableName": "plain", "Item": item("a")})
     journal.close()
     tables._delete_table({"TableName": "plain"})
-    journals.repeat(journal, 1)
+    journals.apply_again(journal, 1)
     assert "plain" not in tables._tables

@@ -1,4 +1,4 @@
-"""Key conditions: the same items, without reading the condition for each of them."""
+"""Key conditions: the same items, without parsing the condition for each of them."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ NAMES = {"#k": "sk"}
 
 @given(TEXT, TEXT, TEXT, some.sampled_from(["=", "<", "<=", ">", ">="]))
 @settings(max_examples=60, deadline=None)
-def test_a_comparison_is_what_the_emulator_says(
+def test_a_comparison_has_the_stock_result(
     emulator: Any, pk: str, sk: str, operand: str, sign: str
 ) -> None:
     values = {":p": {"S": "p" + pk}, ":s": {"S": operand}}
@@ -23,7 +23,7 @@ def test_a_comparison_is_what_the_emulator_says(
 
 @given(TEXT, TEXT, TEXT, TEXT)
 @settings(max_examples=60, deadline=None)
-def test_a_range_and_a_prefix_are_what_the_emulator_says(
+def test_a_range_and_a_prefix_have_the_stock_result(
     emulator: Any, pk: str, sk: str, low: str, high: str
 ) -> None:
     low, high = sorted((low, high))
@@ -34,7 +34,7 @@ def test_a_range_and_a_prefix_are_what_the_emulator_says(
 
 
 def same(emulator: Any, expression: str, values: dict[str, Any], pk: str, sk: str) -> None:
-    """Three items, so that one is judged by what was read for another."""
+    """Three items, so that the condition parsed for one is used for another."""
     items = ({"pk": {"S": "other"}}, {"pk": {"S": "p" + pk}, "sk": {"S": sk}}, {"pk": {"S": "p"}})
     slot = "KeyConditionExpression"
 
@@ -47,14 +47,14 @@ def same(emulator: Any, expression: str, values: dict[str, Any], pk: str, sk: st
         assert judged() == expected
 
 
-def test_other_conditions_are_what_the_emulator_says(emulator: Any) -> None:
+def test_other_conditions_have_the_stock_result(emulator: Any) -> None:
     values = {":p": {"S": "p"}, ":n": {"N": "1"}}
     for expression in ("pk = :p AND sk > :p", "pk = :n", "size(pk) > :n", ""):
         same(emulator, expression, values, "", "x")
 
 
 def read(emulator: Any, monkeypatch: Any, expression: str = "pk = :p") -> tuple[int, int]:
-    """(status, how often the condition was read) for a query over 200 items."""
+    """The status and the number of parses of a query over 200 items."""
     tables = emulator("services.dynamodb")
     tables._create_table(
         {
@@ -90,22 +90,20 @@ def read(emulator: Any, monkeypatch: Any, expression: str = "pk = :p") -> tuple[
     return status, count
 
 
-def test_a_query_reads_its_condition_for_every_item_as_shipped(
+def test_a_query_parses_its_condition_for_every_item_as_shipped(
     emulator: Any, monkeypatch: Any
 ) -> None:
     status, count = read(emulator, monkeypatch)
     assert (status, count > 200) == (200, True)
 
 
-def test_a_query_reads_its_condition_once(emulator: Any, mended: Any, monkeypatch: Any) -> None:
-    with mended(keyconditions.apply):
+def test_a_query_parses_its_condition_once(emulator: Any, patched: Any, monkeypatch: Any) -> None:
+    with patched(keyconditions.apply):
         status, count = read(emulator, monkeypatch)
     assert (status, count < 20) == (200, True)
 
 
-def test_a_condition_that_must_be_refused_is_refused(
-    emulator: Any, mended: Any, monkeypatch: Any
-) -> None:
-    with mended(keyconditions.apply):
+def test_an_invalid_condition_is_refused(emulator: Any, patched: Any, monkeypatch: Any) -> None:
+    with patched(keyconditions.apply):
         status, _ = read(emulator, monkeypatch, "pk = :p AND (sk = :p")
     assert status == 400

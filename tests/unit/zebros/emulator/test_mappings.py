@@ -1,4 +1,4 @@
-"""Which mapping gets its turn when, and how a queue's mapping fills its batches."""
+"""When mappings are polled, and how a queue's mapping fills its batches."""
 
 import time
 from collections.abc import Iterator
@@ -49,32 +49,32 @@ class Consumer:
             url = self.sqs._queue_url("work")
             self.sqs._act_send_message({"QueueUrl": url, "MessageBody": body}, "")
 
-    def turn(self) -> bool:
-        return mappings.turn(self.functions, self.functions._iter_all_esms)
+    def poll_once(self) -> bool:
+        return mappings.poll_once(self.functions, self.functions._iter_all_esms)
 
     def work(self, seconds: float = 3) -> list[list[str]]:
-        """Poll until nothing is visible and no batch is at work; the batches."""
+        """Poll until no message is visible and no batch is running; returns the batches."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            if not self.turn() and not self.functions._esm_inflight and not self.visible():
+            if not self.poll_once() and not self.functions._esm_inflight and not self.visible():
                 return self.batches
             time.sleep(0.001)
         raise AssertionError(self.batches)
 
     def visible(self) -> int:
-        return queues.visible(self.queue, 1)
+        return queues.count_visible(self.queue, 1)
 
 
 @pytest.fixture
-def consumer(emulator: Any, queue: Any, mended: Any, monkeypatch: Any) -> Iterator[Any]:
-    """Makes a consumer whose batches are answered with these answers."""
+def consumer(emulator: Any, queue: Any, patched: Any, monkeypatch: Any) -> Iterator[Any]:
+    """Makes a consumer whose batches get these results."""
 
     def make(*answers: dict[str, Any], **mapping: Any) -> Consumer:
         made = Consumer(emulator, queue, *answers, **mapping)
         monkeypatch.setattr(made.functions, "_execute_function", made.execute)
         return made
 
-    with mended(queues.apply, mappings.apply):
+    with patched(queues.apply, mappings.apply):
         yield make
 
 
@@ -89,24 +89,24 @@ def test_a_stream_that_has_work_is_woken_and_no_other(emulator: Any, monkeypatch
             return True
 
     stream = mappings.running["one"] = Watched(("000000000000", "us-east-1"), {"UUID": "one"})
-    mappings.turn(functions, list)
+    mappings.poll_once(functions, list)
     assert not stream.wake.is_set()
     work["one"] = True
-    mappings.turn(functions, list)
+    mappings.poll_once(functions, list)
     assert stream.wake.is_set(), "also while it is at work"
 
 
-def test_a_mapping_takes_no_more_than_it_may_run_at_once(consumer: Any) -> None:
+def test_a_mapping_respects_its_maximum_concurrency(consumer: Any) -> None:
     one = consumer(BatchSize=1, ScalingConfig={"MaximumConcurrency": 2})
-    assert not one.turn()
+    assert not one.poll_once()
     one.send("a")
     one.functions._esm_inflight["mapping"] = 2
-    assert not one.turn(), "the end of a batch wakes the poller"
+    assert not one.poll_once(), "the end of a batch wakes the poller"
     one.functions._esm_inflight.clear()
-    assert one.turn()
+    assert one.poll_once()
 
 
-def test_batches_have_the_size_that_was_asked_for(consumer: Any) -> None:
+def test_batches_have_the_configured_size(consumer: Any) -> None:
     one = consumer(BatchSize=3, ScalingConfig={"MaximumConcurrency": 1})
     one.send(*"abcdefgh")
     assert one.work() == [list("abc"), list("def"), list("gh")]
@@ -117,13 +117,13 @@ def test_a_batch_waits_for_its_window_unless_it_is_full(consumer: Any) -> None:
     one = consumer(BatchSize=100, MaximumBatchingWindowInSeconds=0.4)
     one.send("a")
     began = time.monotonic()
-    assert not one.turn()
+    assert not one.poll_once()
     assert 0 < mappings._until_next_window() <= 0.4
     one.send("b")
     assert one.work() == [["a", "b"]]
     assert time.monotonic() - began >= 0.4
     one.send(*(str(number) for number in range(100)))
-    assert one.turn(), "a full one goes at once"
+    assert one.poll_once(), "a full one goes at once"
 
 
 def at_another_port(one: Consumer) -> list[list[str]]:
@@ -150,7 +150,7 @@ def test_a_queue_of_another_port_keeps_its_consumer(consumer: Any) -> None:
     assert at_another_port(consumer()) == [["a"]]
 
 
-def test_only_what_failed_of_a_batch_comes_again(consumer: Any) -> None:
+def test_only_failed_messages_of_a_batch_are_delivered_again(consumer: Any) -> None:
     one = consumer({"body": {"batchItemFailures": [{"index": 1}]}}, BatchSize=10)
     one.send(*"abc")
     one.work()
@@ -158,7 +158,7 @@ def test_only_what_failed_of_a_batch_comes_again(consumer: Any) -> None:
     assert one.queue["messages"][0]["visible_at"] > time.time(), "after its visibility timeout"
 
 
-def test_a_failed_batch_comes_again_as_a_whole(consumer: Any) -> None:
+def test_a_failed_batch_is_delivered_again_completely(consumer: Any) -> None:
     one = consumer({"error": True, "body": {"errorType": "ValueError"}}, BatchSize=10)
     one.send(*"abc")
     one.work()

@@ -1,4 +1,4 @@
-"""Queues: nothing lost while messages come and go, and the work does not grow with the queue."""
+"""Queues lose no message under concurrency, and their cost does not grow with their length."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def bodies(queue: dict[str, Any]) -> list[str]:
 
 
 class Interrupted(list[Message]):
-    """A queue's list to which another thread appends while somebody walks it."""
+    """A queue's list to which another thread appends while it is read."""
 
     late: Message | None = None
 
@@ -43,7 +43,7 @@ def interrupted_delete(sqs: Any, queue: dict[str, Any]) -> list[str]:
     queue["messages"] = messages
     handle = {"QueueUrl": sqs._queue_url("work"), "ReceiptHandle": taken["receipt_handle"]}
     sqs._HANDLERS["DeleteMessage"](handle, "")
-    if messages.late is not None:  # nobody walked to the end: the other thread appends now
+    if messages.late is not None:  # it was not read to the end: the other thread appends now
         queue["messages"].append(messages.late)
     return bodies(queue)
 
@@ -52,24 +52,24 @@ def test_a_message_sent_during_a_delete_is_lost_as_shipped(emulator: Any, queue:
     assert interrupted_delete(emulator("services.sqs"), queue("work")) == ["two", "three"]
 
 
-def test_a_message_sent_during_a_delete_is_kept(emulator: Any, queue: Any, mended: Any) -> None:
-    with mended(queues.apply):
+def test_a_message_sent_during_a_delete_is_kept(emulator: Any, queue: Any, patched: Any) -> None:
+    with patched(queues.apply):
         found = interrupted_delete(emulator("services.sqs"), queue("work"))
     assert found == ["two", "three", "four"]
 
 
 def test_no_message_is_lost_between_a_sender_and_two_readers(
-    emulator: Any, queue: Any, mended: Any
+    emulator: Any, queue: Any, patched: Any
 ) -> None:
     sqs = emulator("services.sqs")
-    with mended(queues.apply):
+    with patched(queues.apply):
         work = queue("work")
         got: list[str] = []
         sent = threading.Event()
 
         def read() -> None:
             while not sent.is_set() or work["messages"]:
-                taken = queues.take(sqs, work, 10, 30)
+                taken = queues.receive(sqs, work, 10, 30)
                 got.extend(one["body"] for one in taken)
                 queues.delete_by_handle(work, {one["receipt_handle"] for one in taken})
 
@@ -83,8 +83,8 @@ def test_no_message_is_lost_between_a_sender_and_two_readers(
     assert sorted(map(int, got)) == list(range(2_000))
 
 
-def test_deleting_twice_is_an_error_as_shipped_and_none_when_mended(
-    emulator: Any, queue: Any, mended: Any
+def test_deleting_twice_is_an_error_as_shipped_and_none_when_patched(
+    emulator: Any, queue: Any, patched: Any
 ) -> None:
     sqs = emulator("services.sqs")
     work = queue("work")
@@ -94,12 +94,12 @@ def test_deleting_twice_is_an_error_as_shipped_and_none_when_mended(
     sqs._act_delete_message(request, "")
     with pytest.raises(sqs._Err):
         sqs._act_delete_message(request, "")
-    with mended(queues.apply):
+    with patched(queues.apply):
         assert sqs._act_delete_message(request, "") == {}
 
 
-def looks(messages: int, sqs: Any, queue: dict[str, Any]) -> int:
-    """How often messages are looked at to receive one batch of ten."""
+def reads(messages: int, sqs: Any, queue: dict[str, Any]) -> int:
+    """How often messages are read to receive one batch of ten."""
 
     class Counted(dict[str, Any]):
         count = 0
@@ -118,22 +118,24 @@ def looks(messages: int, sqs: Any, queue: dict[str, Any]) -> int:
     return Counted.count
 
 
-def test_receiving_walks_the_whole_queue_as_shipped(emulator: Any, queue: Any) -> None:
-    assert looks(5_000, emulator("services.sqs"), queue("work")) > 5_000
+def test_receiving_reads_the_whole_queue_as_shipped(emulator: Any, queue: Any) -> None:
+    assert reads(5_000, emulator("services.sqs"), queue("work")) > 5_000
 
 
-def test_receiving_looks_at_what_it_takes(emulator: Any, queue: Any, mended: Any) -> None:
-    with mended(queues.apply):
-        assert looks(5_000, emulator("services.sqs"), queue("work")) < 500
+def test_receiving_reads_only_the_received_messages(
+    emulator: Any, queue: Any, patched: Any
+) -> None:
+    with patched(queues.apply):
+        assert reads(5_000, emulator("services.sqs"), queue("work")) < 500
 
 
-def test_messages_received_too_often_become_dead_letters(
-    emulator: Any, queue: Any, mended: Any
+def test_messages_received_too_often_are_moved_to_the_dead_letter_queue(
+    emulator: Any, queue: Any, patched: Any
 ) -> None:
     sqs = emulator("services.sqs")
-    letters = queue("letters")
-    policy = {"deadLetterTargetArn": letters["attributes"]["QueueArn"], "maxReceiveCount": 2}
-    with mended(queues.apply):
+    dead_letters = queue("dead-letters")
+    policy = {"deadLetterTargetArn": dead_letters["attributes"]["QueueArn"], "maxReceiveCount": 2}
+    with patched(queues.apply):
         work = queue("work", RedrivePolicy=json.dumps(policy))
         send(sqs, "work", "poison", "fine")
         for _ in range(2):
@@ -141,14 +143,14 @@ def test_messages_received_too_often_become_dead_letters(
             assert taken["body"] == "poison"
         sqs._dlq_sweep(work)
         assert bodies(work) == ["fine"]
-        assert bodies(letters) == ["poison"]
-        source = letters["messages"][0]["sys"]["DeadLetterQueueSourceArn"]
+        assert bodies(dead_letters) == ["poison"]
+        source = dead_letters["messages"][0]["sys"]["DeadLetterQueueSourceArn"]
         assert source == work["attributes"]["QueueArn"]
 
 
-def test_old_messages_expire_and_young_ones_stay(emulator: Any, queue: Any, mended: Any) -> None:
+def test_old_messages_expire_and_new_ones_stay(emulator: Any, queue: Any, patched: Any) -> None:
     sqs = emulator("services.sqs")
-    with mended(queues.apply):
+    with patched(queues.apply):
         work = queue("work", MessageRetentionPeriod="60")
         send(sqs, "work", "old", "older", "young")
         for one in work["messages"][:2]:
@@ -158,36 +160,38 @@ def test_old_messages_expire_and_young_ones_stay(emulator: Any, queue: Any, mend
 
 
 def test_a_batch_ends_before_the_payload_is_too_large(
-    emulator: Any, queue: Any, mended: Any
+    emulator: Any, queue: Any, patched: Any
 ) -> None:
     sqs = emulator("services.sqs")
-    with mended(queues.apply):
+    with patched(queues.apply):
         work = queue("work")
         send(sqs, "work", *("x" * 100_000 for _ in range(20)))
-        assert len(queues.take(sqs, work, 1_000, 30, 1_000_000)) == 9
-        assert len(queues.take(sqs, work, 1_000, 30, 10)) == 1, "one goes, however large"
+        assert len(queues.receive(sqs, work, 1_000, 30, 1_000_000)) == 9
+        assert len(queues.receive(sqs, work, 1_000, 30, 10)) == 1, (
+            "one is received even if it is too large"
+        )
 
 
 def test_move_tasks_are_unknown_as_shipped(emulator: Any) -> None:
     assert "StartMessageMoveTask" not in emulator("services.sqs")._HANDLERS
 
 
-def test_dead_letters_go_back_to_the_queue_they_came_from(
-    emulator: Any, queue: Any, mended: Any
+def test_dead_letter_messages_are_moved_to_their_source_queue(
+    emulator: Any, queue: Any, patched: Any
 ) -> None:
     sqs = emulator("services.sqs")
-    letters = queue("letters")
-    arn = letters["attributes"]["QueueArn"]
+    dead_letters = queue("dead-letters")
+    arn = dead_letters["attributes"]["QueueArn"]
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
-    with mended(queues.apply, moves.apply):
+    with patched(queues.apply, moves.apply):
         first, second = (queue(name, RedrivePolicy=policy) for name in ("first", "second"))
         for name, source in (("first", first), ("second", second)):
             send(sqs, name, f"from {name}")
             sqs._collect_msgs(source, 1, 0)
             sqs._dlq_sweep(source)
-        assert bodies(letters) == ["from first", "from second"]
+        assert bodies(dead_letters) == ["from first", "from second"]
         asyncio.run(_moved(sqs, arn))
-        assert (bodies(letters), bodies(first), bodies(second)) == (
+        assert (bodies(dead_letters), bodies(first), bodies(second)) == (
             [],
             ["from first"],
             ["from second"],
@@ -199,18 +203,18 @@ async def _moved(sqs: Any, arn: str) -> None:
     started = await sqs._dispatch("StartMessageMoveTask", {"SourceArn": arn}, "")
     assert started["TaskHandle"]
     for _ in range(100):
-        told = await sqs._dispatch("ListMessageMoveTasks", {"SourceArn": arn}, "")
-        if told["Results"][0]["Status"] == "COMPLETED":
-            assert told["Results"][0]["ApproximateNumberOfMessagesMoved"] == 2
+        answer = await sqs._dispatch("ListMessageMoveTasks", {"SourceArn": arn}, "")
+        if answer["Results"][0]["Status"] == "COMPLETED":
+            assert answer["Results"][0]["ApproximateNumberOfMessagesMoved"] == 2
             return
         await asyncio.sleep(0.02)
-    raise AssertionError(told)
+    raise AssertionError(answer)
 
 
-def test_a_queue_that_is_nobodys_dead_letter_queue_cannot_be_moved(
-    emulator: Any, queue: Any, mended: Any
+def test_only_the_messages_of_a_dead_letter_queue_can_be_moved(
+    emulator: Any, queue: Any, patched: Any
 ) -> None:
     sqs = emulator("services.sqs")
     arn = queue("work")["attributes"]["QueueArn"]
-    with mended(queues.apply, moves.apply), pytest.raises(sqs._Err, match="Dead Letter"):
+    with patched(queues.apply, moves.apply), pytest.raises(sqs._Err, match="Dead Letter"):
         sqs._HANDLERS["StartMessageMoveTask"]({"SourceArn": arn}, "")

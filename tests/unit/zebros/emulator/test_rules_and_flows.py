@@ -1,4 +1,4 @@
-"""Rules: dead letters and filtered replays. State machines: heartbeats and tokens."""
+"""Rules: dead-letter queues and filtered replays. State machines: heartbeats and tokens."""
 
 import datetime as dt
 import json
@@ -22,7 +22,7 @@ def events(emulator: Any) -> Any:
 
 
 def rule(events: Any, name: str, arn: str, **target: Any) -> str:
-    """A rule for everything; its ARN."""
+    """A rule for every event; returns its ARN."""
     pattern = json.dumps({"source": ["zebros.x"]})
     made = events._put_rule({"Name": name, "EventBusName": "bus", "EventPattern": pattern})
     events._put_targets(
@@ -37,11 +37,11 @@ def put(events: Any) -> None:
 
 
 def undelivered(events: Any, queue: Any) -> list[dict[str, Any]]:
-    letters = queue("letters")
+    dead_letters = queue("dead-letters")
     gone = "arn:aws:sqs:us-east-1:000000000000:gone"
-    rule(events, "r", gone, DeadLetterConfig={"Arn": letters["attributes"]["QueueArn"]})
+    rule(events, "r", gone, DeadLetterConfig={"Arn": dead_letters["attributes"]["QueueArn"]})
     put(events)
-    found: list[dict[str, Any]] = letters["messages"]
+    found: list[dict[str, Any]] = dead_letters["messages"]
     return found
 
 
@@ -49,20 +49,20 @@ def test_an_event_that_cannot_be_delivered_is_lost_as_shipped(events: Any, queue
     assert undelivered(events, queue) == []
 
 
-def test_an_event_that_cannot_be_delivered_becomes_a_dead_letter(
-    events: Any, queue: Any, mended: Any
+def test_an_event_that_cannot_be_delivered_goes_to_the_dead_letter_queue(
+    events: Any, queue: Any, patched: Any
 ) -> None:
-    with mended(rules.apply):
-        (letter,) = undelivered(events, queue)
-    assert json.loads(letter["body"])["detail"] == {"n": 1}
-    said = {name: one["StringValue"] for name, one in letter["message_attributes"].items()}
-    assert said["ERROR_CODE"] == "NO_RESOURCE"
-    assert said["RULE_ARN"].endswith("rule/bus/r")
-    assert said["TARGET_ARN"].endswith(":gone")
+    with patched(rules.apply):
+        (message,) = undelivered(events, queue)
+    assert json.loads(message["body"])["detail"] == {"n": 1}
+    attributes = {name: one["StringValue"] for name, one in message["message_attributes"].items()}
+    assert attributes["ERROR_CODE"] == "NO_RESOURCE"
+    assert attributes["RULE_ARN"].endswith("rule/bus/r")
+    assert attributes["TARGET_ARN"].endswith(":gone")
 
 
 def replayed(events: Any, queue: Any) -> tuple[int, int]:
-    """How many messages two rules get from a replay that is meant for the first."""
+    """How many messages two rules get from a replay to the first one."""
     events._create_archive({"ArchiveName": "archive", "EventSourceArn": BUS})
     put(events)
     first, second = queue("first"), queue("second")
@@ -91,15 +91,15 @@ def test_a_replay_goes_to_every_rule_as_shipped(events: Any, queue: Any) -> None
     assert replayed(events, queue) == (1, 1)
 
 
-def test_a_replay_goes_to_the_rules_it_names(events: Any, queue: Any, mended: Any) -> None:
-    with mended(rules.apply):
+def test_a_replay_goes_to_the_rules_it_names(events: Any, queue: Any, patched: Any) -> None:
+    with patched(rules.apply):
         assert replayed(events, queue) == (1, 0)
     last = dt.datetime.fromtimestamp(events._replays["again"]["EventLastReplayedTime"], dt.UTC)
     assert abs((dt.datetime.now(dt.UTC) - last).total_seconds()) < 60
 
 
 def waited(emulator: Any, queue: Any, name: str = "tasks", **state: Any) -> Any:
-    """The outcome of a task whose worker is silent."""
+    """The outcome of a task whose worker sends no heartbeat."""
     flows, sqs = emulator("services.stepfunctions"), emulator("services.sqs")
     queue(name)
     given = {"QueueUrl": sqs._queue_url(name), "MessageBody": {"token": "t-1"}}
@@ -108,17 +108,17 @@ def waited(emulator: Any, queue: Any, name: str = "tasks", **state: Any) -> Any:
     return caught.value.error
 
 
-def test_a_silent_worker_is_never_missed_as_shipped(emulator: Any, queue: Any) -> None:
+def test_a_missing_heartbeat_is_ignored_as_shipped(emulator: Any, queue: Any) -> None:
     assert waited(emulator, queue, HeartbeatSeconds=0.2) == "States.Timeout"
 
 
-def test_a_silent_worker_is_given_up(emulator: Any, queue: Any, mended: Any) -> None:
-    with mended(callbacks.apply):
+def test_a_missing_heartbeat_fails_the_task(emulator: Any, queue: Any, patched: Any) -> None:
+    with patched(callbacks.apply):
         assert waited(emulator, queue, HeartbeatSeconds=0.2) == "States.HeartbeatTimeout"
-        assert waited(emulator, queue) == "States.Timeout", "only where heartbeats are asked for"
+        assert waited(emulator, queue) == "States.Timeout", "without HeartbeatSeconds"
 
 
-def test_heartbeats_keep_a_task_waiting(emulator: Any, queue: Any, mended: Any) -> None:
+def test_heartbeats_keep_a_task_waiting(emulator: Any, queue: Any, patched: Any) -> None:
     flows, sqs = emulator("services.stepfunctions"), emulator("services.sqs")
     queue("tasks")
     given = {"QueueUrl": sqs._queue_url("tasks"), "MessageBody": {"token": "t-2"}}
@@ -130,7 +130,7 @@ def test_heartbeats_keep_a_task_waiting(emulator: Any, queue: Any, mended: Any) 
         flows._send_task_success({"taskToken": "t-2", "output": '{"rows": 3}'})
 
     worker = threading.Thread(target=work)
-    with mended(callbacks.apply):
+    with patched(callbacks.apply):
         worker.start()
         outcome = flows._invoke_with_callback(SEND, given, "t-2", {"HeartbeatSeconds": 0.3})
     worker.join()
@@ -138,7 +138,7 @@ def test_heartbeats_keep_a_task_waiting(emulator: Any, queue: Any, mended: Any) 
 
 
 def tokens(emulator: Any, queue: Any) -> list[str]:
-    """The tokens that two attempts of one task hand out."""
+    """The tokens of two attempts of one task."""
     sqs = emulator("services.sqs")
     for _ in range(2):
         waited(emulator, queue, TimeoutSeconds=0.05)
@@ -151,7 +151,7 @@ def test_a_second_attempt_has_the_first_ones_token_as_shipped(emulator: Any, que
     assert first == second
 
 
-def test_every_attempt_has_a_token_of_its_own(emulator: Any, queue: Any, mended: Any) -> None:
-    with mended(callbacks.apply):
+def test_every_attempt_has_its_own_token(emulator: Any, queue: Any, patched: Any) -> None:
+    with patched(callbacks.apply):
         first, second = tokens(emulator, queue)
     assert first == "t-1" != second

@@ -1,4 +1,4 @@
-"""The server in front of the emulator: what arrives at the application, and what a client gets."""
+"""The emulator's server: requests as the application gets them, responses as clients get them."""
 
 import asyncio
 import http.client
@@ -21,10 +21,10 @@ START: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers"
 
 
 class Served:
-    """An application that answers what it is given to answer, served as the emulator is."""
+    """An application with prepared responses, served as the emulator is."""
 
     def __init__(self) -> None:
-        self.port = ports.any_free()
+        self.port = ports.free_port()
         self.scopes: list[Scope] = []
         self.bodies: list[bytes] = []
         self.answer: Answer = [START, {"type": "http.response.body", "body": b"hello"}]
@@ -46,7 +46,7 @@ class Served:
             await send(message)
 
     def raw(self, request: bytes) -> bytes:
-        """Everything that comes back for these bytes."""
+        """The complete response to these bytes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as client:
             client.sendall(request)
             return b"".join(iter(lambda: client.recv(65_536), b""))
@@ -99,7 +99,7 @@ def test_a_body_in_chunks_is_read(served: Served) -> None:
         b"GET / HTTP/1.1\r\nno colon",
     ],
 )
-def test_what_is_no_request_is_refused(served: Served, text: bytes) -> None:
+def test_an_invalid_request_is_refused(served: Served, text: bytes) -> None:
     assert served.raw(text + b"\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     assert served.scopes == []
 
@@ -152,7 +152,7 @@ FINDERS = ("_handle_pre_body_request", "_handle_special_data_plane_request")
 
 @pytest.fixture
 def asked(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Which of the emulator's finders are asked about a request."""
+    """The emulator's finders that are called for a request."""
     app = emulator("app")
     names: list[str] = []
     for name in FINDERS:
@@ -174,16 +174,16 @@ def asked(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[
 TARGET = {"x-amz-target": "DynamoDB_20120810.GetItem"}
 
 
-def test_every_data_plane_is_asked_about_a_request_as_shipped(asked: Any) -> None:
+def test_every_data_plane_is_tried_for_a_request_as_shipped(asked: Any) -> None:
     assert asked("/", TARGET) == list(FINDERS)
 
 
-def test_a_request_that_names_its_service_goes_there_at_once(asked: Any, mended: Any) -> None:
-    with mended(server.apply):
+def test_a_request_that_names_its_service_goes_directly_to_it(asked: Any, patched: Any) -> None:
+    with patched(server.apply):
         assert asked("/", TARGET) == []
 
 
-def test_a_target_in_another_place_names_no_service(asked: Any, mended: Any) -> None:
-    with mended(server.apply):
+def test_a_target_in_another_place_names_no_service(asked: Any, patched: Any) -> None:
+    with patched(server.apply):
         assert asked("/bucket/key", TARGET) == list(FINDERS)
         assert asked("/", {}) == list(FINDERS)

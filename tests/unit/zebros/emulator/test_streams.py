@@ -11,11 +11,11 @@ from zebros.emulator.streams import Stream
 type Answer = dict[str, Any]
 type Answering = Callable[[list[str]], Answer]
 
-FILTER = {"Pattern": json.dumps({"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "FACT"}]}}}})}
+FILTER = {"Pattern": json.dumps({"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "EVENT#"}]}}}})}
 
 
 class Rig:
-    """A table with a stream, a mapping to a function, and what the function was called with."""
+    """A table with a stream, a mapping to a function, and the calls of the function."""
 
     def __init__(
         self, emulator: Callable[[str], Any], answer: Callable[[list[str]], Answer]
@@ -73,13 +73,13 @@ class Rig:
         self.functions._esms["mapping"] = mapping
         return mapping
 
-    def letters(self) -> tuple[str, list[dict[str, Any]]]:
-        self.sqs._act_create_queue({"QueueName": "letters"}, "")
-        queue = self.sqs._queues[self.sqs._queue_url("letters")]
+    def dead_letter_queue(self) -> tuple[str, list[dict[str, Any]]]:
+        self.sqs._act_create_queue({"QueueName": "dead-letters"}, "")
+        queue = self.sqs._queues[self.sqs._queue_url("dead-letters")]
         return queue["attributes"]["QueueArn"], queue["messages"]
 
     def run(self, mapping: dict[str, Any], steps: int = 50) -> int:
-        """Work until there is nothing to do; how many pauses the mapping asked for."""
+        """Process all batches; returns the number of pauses."""
         stream = Stream(("000000000000", "us-east-1"), mapping)
         pauses = 0
         for _ in range(steps):
@@ -101,14 +101,14 @@ def rig(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rig]:
 
 
 def failing(*poison: str) -> Answering:
-    """Reports the poisoned ones of a batch."""
+    """Reports the poison records of a batch."""
     return lambda names: {
         "body": {"batchItemFailures": [{"itemIdentifier": n} for n in names if n in poison]}
     }
 
 
 def raising(*poison: str) -> Answering:
-    """Fails as a whole when one of a batch is poisoned."""
+    """Fails the whole batch when it has a poison record."""
     return lambda names: (
         {"error": True, "body": {"errorType": "ValueError"}}
         if set(names) & set(poison)
@@ -125,7 +125,7 @@ def test_a_reported_failure_counts_as_done_as_shipped(rig: Any) -> None:
     assert made.calls == [["a", "b", "c"]]
 
 
-def test_a_reported_failure_is_tried_again_from_there(rig: Any) -> None:
+def test_processing_is_retried_from_a_reported_failure(rig: Any) -> None:
     attempts = iter([["b"], ["b"], []])
     made = rig(lambda _names: failing(*next(attempts))(_names))
     made.write("a", "b", "c")
@@ -133,7 +133,7 @@ def test_a_reported_failure_is_tried_again_from_there(rig: Any) -> None:
     assert made.calls == [["a", "b", "c"], ["b", "c"], ["b", "c"]]
 
 
-def test_a_poisoned_record_blocks_its_stream_for_ever_as_shipped(rig: Any) -> None:
+def test_a_poison_record_blocks_its_stream_for_ever_as_shipped(rig: Any) -> None:
     made = rig(raising("b"))
     made.mapping(BisectBatchOnFunctionError=True, MaximumRetryAttempts=0)
     made.write("a", "b", "c")
@@ -143,9 +143,9 @@ def test_a_poisoned_record_blocks_its_stream_for_ever_as_shipped(rig: Any) -> No
     assert made.calls == [["a", "b", "c"]] * 5
 
 
-def test_a_poisoned_record_is_cornered_by_halving_and_put_aside(rig: Any) -> None:
+def test_a_poison_record_is_isolated_by_halving_and_dead_lettered(rig: Any) -> None:
     made = rig(raising("e"))
-    target, letters = made.letters()
+    target, messages = made.dead_letter_queue()
     mapping = made.mapping(
         BisectBatchOnFunctionError=True,
         MaximumRetryAttempts=2,
@@ -154,16 +154,16 @@ def test_a_poisoned_record_is_cornered_by_halving_and_put_aside(rig: Any) -> Non
     made.write(*"abcdefgh")
     pauses = made.run(mapping)
     done = [name for call in made.calls if "e" not in call for name in call]
-    assert done == list("abcdfgh"), "in order, each once, none left out"
+    assert done == list("abcdfgh"), "in order, each once, none omitted"
     assert made.calls.count(["e"]) == 3, "one attempt and two more"
     assert pauses == 2
-    (letter,) = letters
-    told = json.loads(letter["body"])
-    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    assert told["DDBStreamBatchInfo"]["batchSize"] == 1
+    (message,) = messages
+    failure = json.loads(message["body"])
+    assert failure["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert failure["DDBStreamBatchInfo"]["batchSize"] == 1
 
 
-def test_without_a_limit_a_failing_batch_is_tried_until_it_works(rig: Any) -> None:
+def test_without_a_limit_a_failing_batch_is_retried_until_it_succeeds(rig: Any) -> None:
     left = iter([True] * 4)
     made = rig(lambda names: raising(*(names if next(left, False) else ()))(names))
     made.write("a", "b")
@@ -171,17 +171,17 @@ def test_without_a_limit_a_failing_batch_is_tried_until_it_works(rig: Any) -> No
     assert made.calls == [["a", "b"]] * 5
 
 
-def test_a_record_that_is_too_old_is_put_aside(rig: Any, monkeypatch: Any) -> None:
+def test_a_record_that_is_too_old_is_dead_lettered(rig: Any, monkeypatch: Any) -> None:
     made = rig(raising("a"))
-    target, letters = made.letters()
+    target, messages = made.dead_letter_queue()
     mapping = made.mapping(
         MaximumRecordAgeInSeconds=60, DestinationConfig={"OnFailure": {"Destination": target}}
     )
     made.write("a")
     made.tables._stream_records["records"][0]["dynamodb"]["ApproximateCreationDateTime"] -= 61
     made.run(mapping)
-    told = json.loads(letters[0]["body"])
-    assert told["requestContext"]["condition"] == "MaxRecordAgeExceeded"
+    failure = json.loads(messages[0]["body"])
+    assert failure["requestContext"]["condition"] == "MaxRecordAgeExceeded"
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_record_that_is_too_old_is_put_aside(rig: Any, monkeypatch: Any) -> No
         {"body": "no json"},
     ],
 )
-def test_a_report_that_makes_no_sense_fails_the_batch(rig: Any, answer: Answer) -> None:
+def test_an_invalid_failure_report_fails_the_batch(rig: Any, answer: Answer) -> None:
     answers = iter([answer])
     made = rig(lambda _names: next(answers, {"body": None}))
     made.write("a", "b")
@@ -203,14 +203,14 @@ def test_a_report_that_makes_no_sense_fails_the_batch(rig: Any, answer: Answer) 
 
 def test_a_batch_is_filled_with_records_that_pass_the_filter(rig: Any) -> None:
     made = rig(failing())
-    made.write(*(f"{kind}{number}" for number in range(4) for kind in ("STATE", "FACT")))
+    made.write(*(f"{kind}{number}" for number in range(4) for kind in ("STATE", "EVENT#")))
     made.run(made.mapping(BatchSize=3, FilterCriteria={"Filters": [FILTER]}))
-    assert made.calls == [["FACT0", "FACT1", "FACT2"], ["FACT3"]]
+    assert made.calls == [["EVENT#0", "EVENT#1", "EVENT#2"], ["EVENT#3"]]
 
 
-def test_what_is_outstanding_is_what_passes_the_filter_and_is_not_done(rig: Any) -> None:
+def test_outstanding_records_are_unprocessed_and_pass_the_filter(rig: Any) -> None:
     made = rig(failing())
-    made.write("FACT1", "STATE1")
+    made.write("EVENT#1", "STATE1")
     mapping = made.mapping(FilterCriteria={"Filters": [FILTER]})
     stream = Stream(("000000000000", "us-east-1"), mapping)
     assert (stream.outstanding(), stream.ready()) == (1, True)

@@ -1,4 +1,4 @@
-"""What CloudFormation makes of our templates: conditions, archives, tables, secrets."""
+"""CloudFormation in the emulator: conditions, archives, tables, secrets."""
 
 import string
 from collections.abc import Callable
@@ -35,13 +35,13 @@ def test_a_condition_on_the_account_is_wrong_as_shipped(emulator: Any) -> None:
     assert engine._evaluate_conditions(IS_CLOUD, {}) == {"IsCloud": True}
 
 
-def test_a_condition_on_the_account_knows_that_this_is_no_cloud(emulator: Any, mended: Any) -> None:
+def test_a_condition_on_the_account_is_evaluated(emulator: Any, patched: Any) -> None:
     engine = emulator("services.cloudformation.engine")
-    with mended(conditions.apply):
+    with patched(conditions.apply):
         assert engine._evaluate_conditions(IS_CLOUD, {}) == {"IsCloud": False}
 
 
-def test_a_condition_may_look_into_a_mapping(emulator: Any, mended: Any) -> None:
+def test_a_condition_may_use_a_mapping(emulator: Any, patched: Any) -> None:
     engine = emulator("services.cloudformation.engine")
     template = {
         "Mappings": {"Phases": {"mvp": {"Cache": "off"}, "grown": {"Cache": "on"}}},
@@ -52,7 +52,7 @@ def test_a_condition_may_look_into_a_mapping(emulator: Any, mended: Any) -> None
             "Lean": {"Fn::Not": [{"Condition": "HasCache"}]},
         },
     }
-    with mended(conditions.apply):
+    with patched(conditions.apply):
         for phase, cached in (("mvp", False), ("grown", True)):
             found = engine._evaluate_conditions(template, {"Phase": {"Value": phase}})
             assert found == {"HasCache": cached, "Lean": not cached}
@@ -63,12 +63,14 @@ def test_archives_are_unknown_to_cloudformation_as_shipped(emulator: Any) -> Non
     assert "AWS::Events::Archive" not in handlers
 
 
-def test_an_archive_is_made_changed_and_deleted_with_its_stack(emulator: Any, mended: Any) -> None:
+def test_an_archive_is_created_changed_and_deleted_with_its_stack(
+    emulator: Any, patched: Any
+) -> None:
     events = emulator("services.eventbridge")
     events._create_event_bus({"Name": "bus"})
     source = "arn:aws:events:us-east-1:000000000000:event-bus/bus"
     props = {"SourceArn": source, "RetentionDays": 30, "EventPattern": {"source": ["zebros.x"]}}
-    with mended(archives.apply):
+    with patched(archives.apply):
         handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
         handler = handlers["AWS::Events::Archive"]
         name, attributes = handler["create"]("EventArchive", props, "zebros")
@@ -90,8 +92,8 @@ def test_an_archive_is_made_changed_and_deleted_with_its_stack(emulator: Any, me
         assert name not in events._archives
 
 
-def test_an_archive_that_cannot_be_made_fails_with_the_reason(emulator: Any, mended: Any) -> None:
-    with mended(archives.apply):
+def test_an_archive_that_cannot_be_made_fails_with_the_reason(emulator: Any, patched: Any) -> None:
+    with patched(archives.apply):
         handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
         bad = {"SourceArn": "arn:x", "EventPattern": {"source": "not a list"}}
         with pytest.raises(ValueError, match=r"AWS::Events::Archive: .*pattern"):
@@ -99,7 +101,7 @@ def test_an_archive_that_cannot_be_made_fails_with_the_reason(emulator: Any, men
 
 
 def table_settings(emulator: Callable[[str], Any], kind: str) -> tuple[Any, Any, Any]:
-    """What a table has that was created, and updated with other settings before."""
+    """The settings of a table that was created, and updated from other settings."""
     tables = emulator("services.dynamodb")
     provisioners = emulator("services.cloudformation.provisioners")
     before = {**TABLES[kind], "TimeToLiveSpecification": {"AttributeName": "x", "Enabled": True}}
@@ -121,9 +123,9 @@ def test_a_table_loses_its_time_to_live_as_shipped(emulator: Any, kind: str) -> 
 
 @pytest.mark.parametrize("kind", TABLES)
 def test_a_table_has_time_to_live_backups_and_encryption(
-    emulator: Any, mended: Any, kind: str
+    emulator: Any, patched: Any, kind: str
 ) -> None:
-    with mended(ttl.apply):
+    with patched(ttl.apply):
         expiry, backups, encryption = table_settings(emulator, kind)
     assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
     assert backups is True
@@ -136,10 +138,10 @@ def test_a_generated_secret_has_punctuation_although_excluded_as_shipped(emulato
     assert set(provisioners._sm_secret_string(wanted)) & set(string.punctuation)
 
 
-def test_a_generated_secret_has_what_the_template_asks_for(emulator: Any, mended: Any) -> None:
+def test_a_generated_secret_has_the_properties_of_the_template(emulator: Any, patched: Any) -> None:
     provisioners = emulator("services.cloudformation.provisioners")
     wanted = {"PasswordLength": 400, "ExcludePunctuation": True, "ExcludeCharacters": "abc"}
-    with mended(secrets.apply):
+    with patched(secrets.apply):
         made = provisioners._sm_secret_string({"GenerateSecretString": wanted})
         again = provisioners._sm_secret_string({"GenerateSecretString": wanted})
         given = provisioners._sm_secret_string({"SecretString": "as it is"})
@@ -150,7 +152,7 @@ def test_a_generated_secret_has_what_the_template_asks_for(emulator: Any, mended
 
 
 def mapped(emulator: Callable[[str], Any]) -> dict[str, Any]:
-    """A mapping whose figures are parameters, which are text."""
+    """A mapping with numbers from parameters, which are text."""
     provisioners = emulator("services.cloudformation.provisioners")
     kind = "AWS::Lambda::EventSourceMapping"
     props: dict[str, Any] = {
@@ -172,7 +174,7 @@ def test_a_mapping_s_concurrency_from_a_parameter_is_text_as_shipped(emulator: A
         assert emulator("services.lambda_svc")._sqs_esm_concurrency(found, {}, {}) > 1
 
 
-def test_a_mapping_s_figures_from_parameters_are_numbers(emulator: Any, mended: Any) -> None:
-    with mended(parameters.apply):
+def test_a_mapping_s_figures_from_parameters_are_numbers(emulator: Any, patched: Any) -> None:
+    with patched(parameters.apply):
         found = mapped(emulator)
     assert (found["ScalingConfig"], found["BatchSize"]) == ({"MaximumConcurrency": 3}, 5)

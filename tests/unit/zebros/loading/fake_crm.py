@@ -19,7 +19,7 @@ Fault = Callable[[httpx.Request, int], httpx.Response | None]
 
 @dataclass
 class FakeCrm:
-    """Holds records by collection and external id."""
+    """Stores records by collection and external id."""
 
     fault: Fault = lambda _request, _number: None
     records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)

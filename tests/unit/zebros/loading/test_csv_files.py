@@ -34,7 +34,7 @@ def faults(file: Path) -> dict[int, str]:
 
 
 @given(table=st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=8))
-def test_what_a_csv_writer_wrote_is_read_unchanged(
+def test_text_of_a_csv_writer_is_read_unchanged(
     tmp_path_factory: pytest.TempPathFactory, table: list[list[str]]
 ) -> None:
     text = io.StringIO()

@@ -42,7 +42,7 @@ def test_the_header_of_another_file_is_not_unescaped(tmp_path: Path) -> None:
 
 
 @given(st.text(st.sampled_from("'=+-@\t\n a")))
-def test_any_text_is_harmless_among_the_rejects_and_read_back_as_it_was(text: str) -> None:
+def test_any_text_is_escaped_in_the_rejects_file_and_read_unchanged(text: str) -> None:
     assert not escape_formula(text).startswith(tuple(FORMULA_START))
     assert unescape_formula(escape_formula(text)) == text
 

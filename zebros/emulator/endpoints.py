@@ -1,8 +1,8 @@
-"""What the platform answers itself, under `/_zebros/`, before the emulator sees the request.
+"""The platform's own endpoints under `/_zebros/`, handled before the emulator's.
 
 GET  /_zebros/health     the process id; answers as soon as requests are accepted
-GET  /_zebros/backlog    the work that is not finished: no streams and no queues means settled
-POST /_zebros/snapshot   save the state now, and answer when it is on disk
+GET  /_zebros/backlog    the unfinished work; without streams and queues everything is processed
+POST /_zebros/snapshot   save the state, and answer when it is on disk
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections import Counter
 from typing import Any
 
 from zebros.emulator import mappings, sockets
-from zebros.emulator.seams import module, replace
+from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import ACCOUNT, REGION
 from zebros.emulator.snapshot import Snapshots
 
@@ -21,7 +21,7 @@ _PREFIX = "/_zebros/"
 
 
 def apply(snapshots: Snapshots) -> None:
-    """Stand in front of the emulator."""
+    """Handle these requests before the emulator."""
     app = module("app")
 
     async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -55,12 +55,12 @@ async def _answer(method: str, path: str, snapshots: Snapshots) -> tuple[int, di
 
 
 def backlog() -> dict[str, Any]:
-    """The work that is not finished.
+    """The unfinished work.
 
-    streams     records that pass the filter of a table stream's mapping and are not processed
-    queues      messages by queue name, visible or in flight; empty queues are left out
-    delayed     messages by queue name sent for later, such as the check whether a gap is closed
-    executions  state machine executions that run
+    streams     unprocessed records that pass the filter of a table stream's mapping
+    queues      messages by queue name, visible or in flight; empty queues are omitted
+    delayed     delayed messages by queue name, such as gap checks
+    executions  running state machine executions
     """
     queues, flows = module("services.sqs"), module("services.stepfunctions")
     with module("core.responses").request_scope(ACCOUNT, REGION):

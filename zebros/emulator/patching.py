@@ -1,7 +1,7 @@
-"""How a patch takes hold of the emulator: one function or method exchanged, everywhere it is known.
+"""How patches replace functions and methods of the emulator, in all modules that import them.
 
-The emulator's modules import one another's functions by name, so that changing the attribute of
-the defining module alone would leave the others calling the old one. `replace` finds them all.
+The emulator's modules import each other's functions by name; if only the defining module were
+changed, the others would still call the old function. `replace` finds them all.
 """
 
 import importlib
@@ -12,22 +12,22 @@ from typing import Any
 
 _PACKAGE = "ministack."
 undo: list[Callable[[], object]] = []
-"""What takes the patches back, the last one last; a test calls it."""
+"""Functions that undo the patches, in the order of the patches; for tests."""
 
 
 def module(name: str) -> Any:
     """A module of the emulator, such as `module("services.sqs")`.
 
-    Typed as Any: the emulator ships no types, and what we touch of it is private anyway.
+    Typed as Any, because the emulator has no types.
     """
     return importlib.import_module(_PACKAGE + name)
 
 
 def replace(owner: Any, name: str, new: Any) -> Any:
-    """Put `new` where `owner.name` was, also in modules that imported it by name; the old value.
+    """Replace `owner.name`, also in modules that imported it by name; returns the old value.
 
-    Raises AttributeError when there is nothing of that name: the pinned emulator has changed, and
-    the patch must be read again before it may be trusted.
+    Raises AttributeError when that name does not exist: the pinned emulator has changed, and the
+    patch must be reviewed.
     """
     old = getattr(owner, name)
     importers = [other for key, other in sys.modules.items() if key.startswith(_PACKAGE)]
@@ -38,7 +38,7 @@ def replace(owner: Any, name: str, new: Any) -> Any:
 
 
 def register(registry: dict[Any, Any], key: Any, value: Any) -> None:
-    """Put `value` under `key` of a table of handlers of the emulator."""
+    """Put `value` under `key` into one of the emulator's tables of handlers."""
     old = registry.get(key)
     registry[key] = value
     undo.append(lambda: registry.pop(key) if old is None else registry.update({key: old}))

@@ -1,4 +1,4 @@
-"""How events read on a timeline."""
+"""The texts of timeline entries."""
 
 import itertools
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from activities.consumers.timeline import RECORD_TYPES
 from activities.incoming import EventData
-from activities.model import sentence
+from activities.model import timeline_text
 
 USD = {"minor_units": 105400, "currency": "USD"}
 OPPORTUNITY = {"id": "d", "name": "Big one", "stage_name": "Proposal", "owner_id": "bob"}
@@ -145,15 +145,15 @@ CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
         ("opportunity", "OpportunityWentStale", {"current": OPPORTUNITY}, "Big one: went stale"),
     ],
 )
-def test_an_event_reads_as_a_sentence(
+def test_an_event_has_a_timeline_text(
     kind: str, type_: str, data: dict[str, Any], text: str
 ) -> None:
-    assert sentence(kind, type_, EventData.model_validate(data)) == text
+    assert timeline_text(kind, type_, EventData.model_validate(data)) == text
 
 
-def test_a_record_without_a_name_is_called_by_its_kind() -> None:
+def test_a_record_without_a_name_is_shown_by_its_type() -> None:
     data = EventData.model_validate({"current": {"id": "x"}})
     for kind, what in itertools.product(RECORD_TYPES, ("Created", "Archived")):
-        text = sentence(kind, f"{kind.capitalize()}{what}", data)
+        text = timeline_text(kind, f"{kind.capitalize()}{what}", data)
         assert kind in text
         assert "None" not in text

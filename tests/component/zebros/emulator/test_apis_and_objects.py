@@ -1,4 +1,4 @@
-"""APIs, sockets and objects through the platform's own front."""
+"""APIs, WebSockets and objects through the platform's server."""
 
 import http.client
 import json
@@ -38,7 +38,7 @@ def get(platform: Any, apis: dict[str, str], path: str, **headers: str) -> httpx
     return httpx.get(url, headers=headers, trust_env=False, timeout=30)
 
 
-def test_an_api_answers_who_may_ask_and_nobody_else(platform: Any, apis: Any) -> None:
+def test_an_api_answers_authorized_callers_only(platform: Any, apis: Any) -> None:
     good = get(platform, apis, "/things/a%20b", Authorization="Bearer good")
     assert (good.status_code, good.headers["ETag"]) == (200, '"1"')
     assert good.json() == {"thing": "a b", "body": None, "tenant": "acme"}
@@ -93,15 +93,15 @@ def test_messages_are_pushed_to_a_connection(platform: Any, apis: Any) -> None:
     platform.until(is_gone)
 
 
-def test_objects_come_back_by_presigned_links_until_they_expire(platform: Any) -> None:
+def test_objects_are_downloaded_by_presigned_links_until_they_expire(platform: Any) -> None:
     objects = platform.client("s3")
     objects.create_bucket(Bucket="files")
-    body = bytes(range(256)) * 5_000  # large enough for the client to ask before it sends
+    body = bytes(range(256)) * 5_000  # large enough for Expect: 100-continue
     objects.put_object(Bucket="files", Key="a b/report.pdf", Body=body)
     asked = {"Bucket": "files", "Key": "a b/report.pdf"}
     link = objects.generate_presigned_url("get_object", Params=asked, ExpiresIn=60)
     assert httpx.get(link, trust_env=False).content == body
-    assert httpx.head(link, trust_env=False).status_code == 403, "signed for GET alone"
+    assert httpx.head(link, trust_env=False).status_code == 403, "signed for GET only"
     assert httpx.get(link[:-4] + "0000", trust_env=False).status_code == 403
     past = objects.generate_presigned_url("get_object", Params=asked, ExpiresIn=1)
     time.sleep(2.1)
@@ -109,7 +109,7 @@ def test_objects_come_back_by_presigned_links_until_they_expire(platform: Any) -
     assert objects.head_object(**asked)["ContentLength"] == len(body)
 
 
-def test_requests_of_every_kind_may_follow_each_other_on_one_connection(platform: Any) -> None:
+def test_one_connection_takes_requests_of_every_kind(platform: Any) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", platform.settings.port, timeout=10)
     bucket = "pieces"
     platform.client("s3").create_bucket(Bucket=bucket)
@@ -127,7 +127,7 @@ def test_requests_of_every_kind_may_follow_each_other_on_one_connection(platform
 CHUNKED = {"Transfer-Encoding": "chunked"}
 
 
-def test_a_request_in_two_pieces_and_two_in_one_are_answered(platform: Any) -> None:
+def test_split_and_pipelined_requests_are_answered(platform: Any) -> None:
     request = b"GET /_zebros/backlog HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.create_connection(("127.0.0.1", platform.settings.port), timeout=10) as raw:
         raw.sendall(request[:20])
@@ -185,17 +185,17 @@ ROLE_AND_PARAMETER: dict[str, Any] = {
 }
 
 
-def test_an_updated_nested_stack_forgets_its_roles_as_shipped(stock: Any) -> None:
+def test_an_updated_nested_stack_loses_its_roles_as_shipped(stock: Any) -> None:
     reasons = nested_update(stock, "forgets", "changed")
     assert any("Requested attribute Arn does not exist" in reason for reason in reasons)
 
 
-def test_a_nested_stack_is_updated_again_and_again(platform: Any) -> None:
+def test_a_nested_stack_can_be_updated_repeatedly(platform: Any) -> None:
     assert nested_update(platform, "updated", "changed", "and again") == []
 
 
 def nested_update(emulator: Any, name: str, *changes: str) -> list[str]:
-    """Deploy a nested stack and change one of its resources; the reasons of failures."""
+    """Deploy a nested stack and change one of its resources; returns the reasons of failures."""
     objects, formation = emulator.client("s3"), emulator.client("cloudformation")
     objects.create_bucket(Bucket=name)
     objects.put_object(Bucket=name, Key="child", Body=json.dumps(ROLE_AND_PARAMETER).encode())
@@ -225,7 +225,7 @@ def in_progress(formation: Any, name: str) -> bool:
     return str(status).endswith("IN_PROGRESS")
 
 
-def test_the_platform_says_when_it_does_not_know_a_question(platform: Any) -> None:
+def test_an_unknown_platform_endpoint_is_reported(platform: Any) -> None:
     answer = httpx.get(f"{platform.endpoint}/_zebros/nothing", trust_env=False)
     assert answer.status_code == 404
 
