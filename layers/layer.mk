@@ -1,4 +1,4 @@
-# How every layer is made. ARTIFACTS_DIR is where `sam build` wants it.
+# How every layer is built; `sam build` sets ARTIFACTS_DIR.
 PYTHON := $(shell ../../tools/find-python)
 SITE = $(ARTIFACTS_DIR)/python
 

@@ -1,13 +1,12 @@
 """A new context is a folder and its stack in the root template: nothing else is edited."""
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.flows.conftest import ROOT
+from tests.flows.tree_copy import TreeCopy
 
 CONTEXT = ROOT / "tests" / "fixtures" / "new_context" / "invoices"
 STACK = (
@@ -23,49 +22,25 @@ AFTER_STACK, AFTER_ARN = "Resources:\n", "        DocsArn: !GetAtt Edge.Outputs.
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
+def copy(tmp_path: Path) -> TreeCopy:
     """The tree as git knows it, with the new context in it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tmp_path / name)
-    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    tree = TreeCopy.make(tmp_path)
     shutil.copytree(CONTEXT, tmp_path / "services" / "invoices")
-    root = tmp_path / "template.yaml"
-    text = root.read_text(encoding="utf-8")
+    text = tree.read("template.yaml")
     assert text.count(AFTER_STACK) == text.count(AFTER_ARN) == 1
     text = text.replace(AFTER_STACK, AFTER_STACK + STACK).replace(AFTER_ARN, AFTER_ARN + ARN)
-    root.write_text(text, encoding="utf-8")
-    return tmp_path
+    (tmp_path / "template.yaml").write_text(text, encoding="utf-8")
+    return tree
 
 
-def test_a_new_context_is_a_folder_and_its_stack(copy: Path) -> None:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{copy}:{copy / 'services'}",
-        "SAM_CLI_TELEMETRY": "0",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-
-    def run(*command: str) -> str:
-        done = subprocess.run(
-            command, cwd=copy, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    python = str(copy / ".venv" / "bin" / "python")
-    run(python, "-m", "tools.gateway")
-    run(python, "-m", "tools.openapi")
-    run("make", "imports", "types", "template")
-    assert "/invoices:" in (copy / "infra" / "api.yaml").read_text(encoding="utf-8")
-    assert '"/invoices"' in (copy / "docs" / "openapi.json").read_text(encoding="utf-8")
-    run(str(copy / ".venv" / "bin" / "sam"), "build", "InvoicesApi")
-    built = copy / ".aws-sam" / "build" / "Invoices" / "InvoicesApi"
+def test_a_new_context_is_a_folder_and_its_stack(copy: TreeCopy) -> None:
+    copy.run(copy.program("python"), "-m", "tools.gateway")
+    copy.run(copy.program("python"), "-m", "tools.openapi")
+    copy.run("make", "imports", "types", "template")
+    assert "/invoices:" in copy.read("infra/api.yaml")
+    assert '"/invoices"' in copy.read("docs/openapi.json")
+    copy.run(copy.program("sam"), "build", "InvoicesApi")
+    built = copy.path / ".aws-sam" / "build" / "Invoices" / "InvoicesApi"
     assert (built / "invoices" / "handlers" / "invoices.py").is_file()
     assert (built / "kernel" / "web" / "api.py").is_file()
     assert sorted(path.name for path in (built / "customers").glob("*.py")) == [

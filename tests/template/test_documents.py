@@ -1,7 +1,9 @@
 """Names in the documents exist: commands and their options, queues, log messages."""
 
+import os
 import re
 import shlex
+import subprocess
 from typing import Any
 
 import pytest
@@ -79,3 +81,19 @@ def test_names_in_the_runbook_exist() -> None:
             assert name in cloud_events | METRICS | set(load()["Parameters"]), name
         elif not name.startswith(("zebros ", "--")) and not (ROOT / name).exists():
             assert f'"{name}"' in code or f"{name}=" in code, name
+
+
+def test_the_diffs_of_the_first_change_apply() -> None:
+    """tests/flows/test_first_change.py applies them in a copy, and runs the tests they add."""
+    diffs = re.findall(r"^```diff\n(.*?)^```$", DOCUMENTS["first-change.md"], re.M | re.S)
+    assert len(diffs) > 5
+    checked = subprocess.run(
+        ["git", "apply", "--check", "-"],
+        cwd=ROOT,
+        # In a folder inside another repository `git apply` skips files without an error.
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(ROOT.parent)},
+        input="".join(diffs),
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stderr

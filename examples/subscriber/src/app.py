@@ -1,4 +1,4 @@
-"""Keeps the big wins of Zebros CRM: each event checked against its schema, written once."""
+"""Stores the big wins of Zebros CRM: each event is validated with its schema and stored once."""
 
 import json
 import os
@@ -15,7 +15,7 @@ SCHEMAS = Path(__file__).parent / "schemas"
 
 @cache
 def _check(dataschema: str) -> Any:
-    """The validator for what `dataschema` names: urn:zebros:schema:<context>/<Event>.v<N>."""
+    """The validator of a schema, urn:zebros:schema:<context>/<Event>.v<N>."""
     file = SCHEMAS / f"{dataschema.removeprefix('urn:zebros:schema:')}.json"
     return fastjsonschema.compile(json.loads(file.read_text(encoding="utf-8")))
 
@@ -26,7 +26,7 @@ def _table() -> Any:
 
 
 def keep(event: dict[str, Any]) -> None:
-    """Write one win; the event id makes a second delivery harmless."""
+    """Store one win under its event id; a second delivery changes nothing."""
     cloud_event = event["detail"]
     _check(cloud_event["dataschema"])(cloud_event["data"])
     deal = cloud_event["data"]["current"]
@@ -37,7 +37,7 @@ def keep(event: dict[str, Any]) -> None:
         "minor_units": {"N": str(deal["amount"]["minor_units"])},
         "currency": {"S": deal["amount"]["currency"]},
         "won_at": {"S": cloud_event["time"]},
-        # EventBridge puts `replay-name` beside `detail` on what comes from the archive.
+        # EventBridge adds `replay-name` beside `detail` to events from the archive.
         "replayed": {"BOOL": "replay-name" in event},
     }
     try:
@@ -54,7 +54,7 @@ def keep(event: dict[str, Any]) -> None:
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """SQS batch in, the messages that failed out."""
+    """Process an SQS batch; the partial batch response names the messages that failed."""
     failed = []
     for record in event["Records"]:
         try:
