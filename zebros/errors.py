@@ -1,6 +1,6 @@
 """The errors of the command line: a message for the user, a hint, and an exit code.
 
-CliError                   every expected failure; `main()` prints it and exits with `exit_code`
+CliError                   every error; `main()` prints it and exits with `exit_code`
   NotReady          69     the CRM does not run, is not reachable, or there is no token
   BadInput          65     a file, a map file or an option cannot be used
   ApiError          1      the API refused the request (an RFC 9457 problem)
@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 
 class CliError(Exception):
-    """An expected failure: `message` describes it, `hint` is what to do next."""
+    """An error for the user: `message` describes it, `hint` is what to do next."""
 
     exit_code: ClassVar[int] = 1
 
@@ -45,7 +45,7 @@ class BadInput(CliError):
 
 
 class Stopped(CliError):
-    """The user pressed Ctrl-C; the message describes what was done until then."""
+    """The user pressed Ctrl-C; the message describes what was done before."""
 
     exit_code = 130
 
@@ -69,14 +69,14 @@ class ApiError(CliError):
 
 _HINTS = {
     401: "Sign in again: `zebros token` prints a token, `--token` or ZEBROS_TOKEN passes one.",
-    403: "Ask as a user who has this right: `--user` names another user of the local issuer.",
+    403: "Use a user who has this right: `--user` names another user of the local issuer.",
     412: "The record was changed meanwhile: read it again, then repeat with the new ETag.",
-    428: 'Name the expected version: `--if-match \'"3"\'`, or `--if-match "*"` for any.',
+    428: 'Pass the expected version: `--if-match \'"3"\'`, or `--if-match "*"` for any.',
 }
 
 
 def describe(status: int, problem: dict[str, Any]) -> str:
-    """A problem document as text: title, detail, then each wrong field.
+    """A problem document as text: title, detail, and each invalid field that these do not mention.
 
     A response without a problem document is described by its status.
     """
@@ -88,9 +88,9 @@ def describe(status: int, problem: dict[str, Any]) -> str:
         for error in problem.get("errors") or []
         if isinstance(error, dict) and error.get("field") and error.get("message")
     ]
-    missing = [field for field in fields if field.split(" ", 1)[1] not in text]
-    if missing:
-        text = f"{text.rstrip('.')}: {'; '.join(missing)}"
+    unmentioned = [field for field in fields if field.split(" ", 1)[1] not in text]
+    if unmentioned:
+        text = f"{text.rstrip('.')}: {'; '.join(unmentioned)}"
     return f"{text.rstrip('.')} ({status})." if status else f"{text.rstrip('.')}."
 
 
@@ -98,7 +98,8 @@ def as_cli_error(error: Exception, home: Path | None = None) -> CliError:
     """Any exception as a CliError; the traceback of an unexpected one goes to `home`/errors."""
     if isinstance(error, CliError):
         return error
-    from botocore.exceptions import BotoCoreError, ClientError  # imported late: it is slow
+    # Not at the top: importing botocore is slow.
+    from botocore.exceptions import BotoCoreError, ClientError
 
     if isinstance(error, ClientError):
         reason = str(error.response["Error"].get("Message") or error).rstrip(".")

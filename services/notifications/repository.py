@@ -1,10 +1,10 @@
-"""Notifications and WebSocket connections in DynamoDB: keys and mapping, nothing else.
+"""Notifications and WebSocket connections in DynamoDB: keys and mapping.
 
 Keys, each prefixed with the tenant:
-  gsi1  INBOX#<user>                   <notification id>   newest first
-  gsi2  UNREAD#<user>                  <notification id>   only what is unread
-  UNREAD#<user> (table itself)         COUNT               how many are unread
-  CONNECTIONS#<user> (table itself)    <connection id>     WebSocket connections, two hours
+  gsi1  INBOX#<user>                   <notification id>   all notifications, newest first
+  gsi2  UNREAD#<user>                  <notification id>   unread notifications
+  UNREAD#<user> (base table)           COUNT               the number of unread notifications
+  CONNECTIONS#<user> (base table)      <connection id>     WebSocket connections, for two hours
 """
 
 from kernel.domain.aggregate import Change
@@ -17,7 +17,7 @@ from notifications.model import Notification
 CONNECTION_TTL_SECONDS = 2 * 3600
 """API Gateway ends a WebSocket connection after two hours."""
 MAX_CONNECTIONS = 10
-"""The most connections of one user; the oldest are removed."""
+"""The maximum number of connections of one user; older ones are removed."""
 
 
 def _index(notification: Notification) -> Item:
@@ -41,7 +41,7 @@ class NotificationRepository(RecordStore[Notification]):
         change: Change[Notification],
         *also: Action,
     ) -> Notification:
-        """Save a notification, its events and the unread count. Raises Conflict when it exists."""
+        """Save a notification, its events and the unread count. Raises Conflict for a duplicate."""
         after = change.state
         difference = (after.read_at is None) - (before is not None and before.read_at is None)
         if difference:

@@ -10,7 +10,7 @@ import pytest
 
 from kernel.domain.cloud_events import CloudEvent
 from opportunities.model.pipelines import Pipeline
-from reporting.consumers.workflow import handler as flow
+from reporting.consumers.workflow import handler as workflow_starter
 from reporting.incoming import ReportedOpportunity, RequestedReport
 from reporting.lake.cache import LakeFiles
 from reporting.lake.layout import Folder
@@ -18,8 +18,8 @@ from reporting.parameters import GROUPINGS, ReportParameters
 from reporting.query.compute import compute
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples"
-DEALS = sorted(EXAMPLES.glob("opportunities/Opportunity*.json"))
-EVERYTHING = sorted(EXAMPLES.glob("*/*.json"))
+OPPORTUNITY_EVENTS = sorted(EXAMPLES.glob("opportunities/Opportunity*.json"))
+ALL_EVENTS = sorted(EXAMPLES.glob("*/*.json"))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def lake_of(envelopes: list[dict[str, Any]], root: Path) -> LakeFiles:
-    """Events as lake files, one file each."""
+    """Write every event to a lake file of its own."""
     paths = []
     for number, envelope in enumerate(envelopes):
         event = CloudEvent.parse(envelope)
@@ -40,28 +40,28 @@ def lake_of(envelopes: list[dict[str, Any]], root: Path) -> LakeFiles:
     return LakeFiles("acme", root / "tenant=acme", tuple(paths))
 
 
-def test_a_report_names_the_default_pipeline_by_its_event(tmp_path: Path) -> None:
-    """The pipeline's event, with the opportunity of the examples while it is open."""
+def test_a_report_takes_the_name_of_the_default_pipeline_from_its_event(tmp_path: Path) -> None:
+    """The lake has the pipeline's event, and the example opportunity before it is won."""
     default, (event,) = Pipeline.publish_default("acme")
     created = read(EXAMPLES / "opportunities" / "PipelineCreated.v1.json") | {
         "subject": f"pipeline/{default.id}",
         "data": event.model_dump(mode="json", exclude_none=True),
     }
-    still_open = [path for path in DEALS if path.stem != "OpportunityWon.v1"]
+    before_won = [path for path in OPPORTUNITY_EVENTS if path.stem != "OpportunityWon.v1"]
     wanted = ReportParameters.model_validate({"report": "pipeline_by_stage"})
-    report = compute(lake_of([created, *map(read, still_open)], tmp_path), wanted)
+    report = compute(lake_of([created, *map(read, before_won)], tmp_path), wanted)
     assert [row[:2] for row in report.rows] == [("Sales", "Negotiation")]
 
 
 def test_the_workflow_starter_reads_a_report_request() -> None:
-    (type_,) = flow.types
+    (type_,) = workflow_starter.types
     (path,) = EXAMPLES.glob(f"reporting/{type_}.v1.json")
     event = CloudEvent.parse(read(path))
     run = RequestedReport.model_validate(event.data["current"])
     assert event.subject == f"report/{run.id}"
 
 
-@pytest.mark.parametrize("path", DEALS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", OPPORTUNITY_EVENTS, ids=lambda p: p.stem)
 def test_reporting_reads_every_event_about_an_opportunity(path: Path) -> None:
     current = read(path)["data"]["current"]
     opportunity = ReportedOpportunity.model_validate(current)
@@ -78,9 +78,9 @@ def test_reporting_reads_every_event_about_an_opportunity(path: Path) -> None:
 
 @pytest.mark.parametrize("by", GROUPINGS["sales_performance"])
 def test_reports_count_the_published_opportunities(by: str, tmp_path: Path) -> None:
-    """With the examples as a lake, every grouping has its values and counts every opportunity."""
+    """In every grouping, the totals equal the opportunities in the example events."""
     last: dict[str, dict[str, Any]] = {}
-    envelopes = [read(path) for path in EVERYTHING]
+    envelopes = [read(path) for path in ALL_EVENTS]
     for event in map(CloudEvent.parse, envelopes):
         seen = last.get(event.subject)
         if event.subject_type == "opportunity" and (seen is None or seen["n"] < event.sequence):
@@ -95,7 +95,7 @@ def test_reports_count_the_published_opportunities(by: str, tmp_path: Path) -> N
     assert sum(counted.values()), "the examples have opportunities"
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", ALL_EVENTS, ids=lambda p: p.stem)
 def test_every_event_is_stored_in_the_lake(path: Path) -> None:
     event = CloudEvent.parse(read(path))
     key = Folder.of(event).key([event.id])

@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--workers", type=int, default=Settings.workers, metavar="N")
     given = options.parse_args(argv)
     settings = Settings(given.port, given.home.resolve(), given.snapshot, given.workers)
-    settings.enter()
+    settings.prepare()
     from zebros.emulator import patches, server  # the emulator reads the environment at import
 
     patches.apply(settings)

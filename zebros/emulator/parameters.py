@@ -1,10 +1,10 @@
-"""Numbers of an event source mapping that come from template parameters.
+"""Numeric properties of an event source mapping whose values come from template parameters.
 
-Stock fault: a parameter's value stays text, even of `Type: Number`. `MaximumConcurrency` is
-compared with a number, so that such a mapping polls nothing: "'<' not supported between instances
-of 'int' and 'str'". (CloudFormation converts a value to the type of its property.)
+Stock fault: the value of a parameter stays text, even with `Type: Number`. Comparing
+`MaximumConcurrency` with a number fails ("'<' not supported between instances of 'int' and 'str'"),
+so the mapping polls nothing. CloudFormation converts a value to the type of its property.
 
-Fix: the numbers of a mapping are converted before it is created or updated.
+Fix: the numeric properties are converted before a mapping is created or updated.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from zebros.emulator.patching import module, register
 
 _TYPE = "AWS::Lambda::EventSourceMapping"
-_NUMBERS = frozenset(
+_NUMERIC = frozenset(
     {
         "BatchSize",
         "MaximumBatchingWindowInSeconds",
@@ -25,7 +25,7 @@ _NUMBERS = frozenset(
 
 
 def apply() -> None:
-    """Convert the numbers of a mapping."""
+    """Convert the numeric properties of a mapping to numbers."""
     handlers = module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
     stock = handlers[_TYPE]
 
@@ -40,5 +40,5 @@ def apply() -> None:
 
 def _converted(props: dict[str, Any]) -> dict[str, Any]:
     scaling = props.get("ScalingConfig")
-    found = {key: int(value) if key in _NUMBERS else value for key, value in props.items()}
-    return {**found, "ScalingConfig": _converted(scaling)} if scaling else found
+    converted = {key: int(value) if key in _NUMERIC else value for key, value in props.items()}
+    return {**converted, "ScalingConfig": _converted(scaling)} if scaling else converted

@@ -11,14 +11,14 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Settings:
-    """One platform process: its port on 127.0.0.1 and its folder (state, objects, scratch)."""
+    """One platform process: its port on 127.0.0.1 and the folder of its files."""
 
     port: int
     home: Path
     snapshot_s: float = 3.0
-    """Seconds between snapshots while the state changes; 0 means only one at the end."""
+    """Seconds between snapshots while the state changes; with 0, the only one is at the end."""
     workers: int = 4
-    """The most processes of one function; further calls wait for a free one."""
+    """The maximum number of processes of one function; further calls wait for a free one."""
 
     @property
     def endpoint(self) -> str:
@@ -43,10 +43,10 @@ class Settings:
         return self.home / "functions.log"
 
     def environment(self) -> dict[str, str]:
-        """The variables that the emulator reads at import. It listens on 127.0.0.1 only.
+        """The variables that the emulator reads at import.
 
-        Without MINISTACK_HOST it accepts any host name; without DOCKER_HOST it would remove
-        containers of other projects.
+        It listens on 127.0.0.1 only. Without MINISTACK_HOST it would accept any host name.
+        DOCKER_HOST names no socket: otherwise it would remove containers of other projects.
         """
         return {
             "BIND_HOST": HOST,
@@ -67,11 +67,11 @@ class Settings:
             "AWS_SECRET_ACCESS_KEY": "test",
         }
 
-    def enter(self) -> None:
-        """Create the folders and set the environment; call it before importing the emulator."""
+    def prepare(self) -> None:
+        """Create the folders and set the environment, before the emulator is imported."""
         for folder in (self.home, self.state, self.objects, self.scratch):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The user's own profile, proxy or endpoint must not be passed to the functions.
+        # Functions must not inherit the user's own AWS profile, credentials or endpoint.
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         os.environ.update(self.environment())

@@ -1,4 +1,4 @@
-"""The order of the events of one subject: whether one can be applied, and which are missing.
+"""The order of the events of one subject: which can be applied, and which are missing.
 
 Pure functions: no I/O and no clock. Sequences count from 1 without a gap (docs/architecture.md).
 """
@@ -21,9 +21,9 @@ class Decision(Enum):
     """What to do with an event that arrives."""
 
     APPLY = "apply"
-    """It is the next one."""
+    """It is the next event."""
     PARK = "park"
-    """An earlier one is missing; store this one until that one arrives."""
+    """An earlier event is missing. Store this event until the missing one arrives."""
     SKIP = "skip"
     """It was applied before."""
 
@@ -36,7 +36,10 @@ def decide(position: int, sequence: int) -> Decision:
 
 
 def next_events[E: Sequenced](events: Sequence[E], position: int, limit: int) -> list[E]:
-    """The events, ordered by sequence, that follow `position` without a gap, each once."""
+    """The first `limit` events after `position` without a gap or a duplicate.
+
+    `events` are ordered by sequence.
+    """
     found: list[E] = []
     for event in events:
         match decide(position + len(found), event.sequence):
@@ -53,13 +56,13 @@ class Gap[E: Sequenced]:
 
     first: int
     waiting: E
-    """The earliest event that waits for them."""
+    """The first event after the gap; it waits for the missing events."""
 
 
 def gaps[E: Sequenced](position: int, parked: Iterable[E], reported: int) -> Iterator[Gap[E]]:
-    """The gaps before the parked events (ordered by sequence) that were not reported yet.
+    """The gaps before parked events, without those that were reported.
 
-    `reported` is the highest missing sequence that was reported.
+    `parked` is ordered by sequence; `reported` is the highest missing sequence reported so far.
     """
     expected = position + 1
     for event in parked:

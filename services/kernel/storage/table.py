@@ -25,10 +25,11 @@ TRANSACTION_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write a whole item; raises `refused` when `absent` or `version` is set and does not match."""
+    """Write a whole item. Raises `refused` when the condition `absent` or `version` fails."""
 
     item: Item
     absent: bool = False
+    """Only if no item has this key."""
     version: int | None = None
     """Only if the stored item has this `version`."""
     refused: CrmError | None = None
@@ -37,13 +38,13 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Add whole numbers to attributes of an item, creating the item if it does not exist."""
+    """Add whole numbers to attributes of an item; creates the item if it does not exist."""
 
     pk: str
     sk: str
     amounts: dict[str, int]
     fixed: Item = field(default_factory=dict)
-    """Attributes to set as well."""
+    """Attributes that are set to these values."""
     table: str = ""
 
 
@@ -58,7 +59,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A condition: the item must exist and, with `version`, be unchanged; else raises `refused`."""
+    """Raises `refused` unless the item exists and has `version`, if one is given."""
 
     pk: str
     sk: str
@@ -71,7 +72,7 @@ Action = Put | Add | Delete | Check
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class QueryPage:
     """One page of a Query: the items and, if there are more, the key to continue after."""
 
     items: list[Item]
@@ -79,7 +80,7 @@ class Found:
 
 
 class Table:
-    """One DynamoDB table. Every method is one call to the service, apart from retries."""
+    """One DynamoDB table. Every method is one call to DynamoDB, and writes are retried."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client, self.name = client, name
@@ -102,10 +103,10 @@ class Table:
         after: Item | None = None,
         newest_first: bool = False,
         consistent: bool = False,
-    ) -> Found:
+    ) -> QueryPage:
         """One page of a partition in sort-key order, narrowed by `prefix` or `between`."""
         if between is not None and between[0] > between[1]:
-            return Found([], None)  # DynamoDB refuses a range whose end is before its start
+            return QueryPage([], None)  # DynamoDB refuses a range whose end is before its start
         name = index or ""
         names, values = {"#p": f"{name}pk"}, {":p": pk}
         condition = "#p = :p"
@@ -131,21 +132,21 @@ class Table:
             arguments["ExclusiveStartKey"] = _wire(after)
         page = self._client.query(**arguments)
         last = page.get("LastEvaluatedKey")
-        return Found([_item(i) for i in page["Items"]], _item(last) if last else None)
+        return QueryPage([_item(i) for i in page["Items"]], _item(last) if last else None)
 
     def put(self, item: Item) -> None:
-        """Write one item on its own, unconditionally."""
-        self._write_alone(self._client.put_item, Item=_wire(item))
+        """Write one item without a condition or transaction."""
+        self._write_one(self._client.put_item, Item=_wire(item))
 
     def delete(self, pk: str, sk: str) -> None:
-        """Remove one item on its own."""
-        self._write_alone(self._client.delete_item, Key=_wire({"pk": pk, "sk": sk}))
+        """Delete one item without a transaction."""
+        self._write_one(self._client.delete_item, Key=_wire({"pk": pk, "sk": sk}))
 
     def transact(self, actions: Sequence[Action]) -> None:
         """Carry out all actions or none (one TransactWriteItems).
 
-        Raises the `refused` error of the first action whose condition failed, Busy when conflicts
-        with other writers continue, and every other error unchanged.
+        Raises the `refused` error of the first action whose condition failed. Raises Busy when
+        the last attempt conflicts with other writers. Other errors are raised unchanged.
         """
         items = [self._action(action) for action in actions]
         for _ in _attempts():
@@ -186,11 +187,11 @@ class Table:
                 return {"Update": {"TableName": table, **_update(action)}}
 
     def add(self, action: Add) -> None:
-        """Carry out one Add on its own."""
-        self._write_alone(self._client.update_item, **_update(action))
+        """Carry out one Add without a transaction."""
+        self._write_one(self._client.update_item, **_update(action))
 
-    def _write_alone(self, write: Callable[..., Any], **arguments: Any) -> None:
-        """One write outside a transaction. Raises Busy when transactions keep the item locked."""
+    def _write_one(self, write: Callable[..., Any], **arguments: Any) -> None:
+        """One write without a transaction. Raises Busy when every attempt conflicts."""
         for _ in _attempts():
             try:
                 write(TableName=self.name, **arguments)
@@ -207,10 +208,10 @@ _EXISTS: dict[str, Any] = {"ConditionExpression": "attribute_exists(pk)"}
 
 
 def _attempts() -> Iterator[None]:
-    """The attempts at a write that may collide with others. Raises Busy after the last."""
+    """Yield once for each attempt at a write, with pauses. Raises Busy after the last."""
     for attempt in range(_ATTEMPTS):
         yield
-        # Full jitter, so that writers that collided do not collide again.
+        # Full jitter: writers that conflicted retry at different times.
         time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
     raise Busy("Too many changes to the same record at once; send the request again.")
 
@@ -280,7 +281,7 @@ def from_stream(image: Wire) -> Item:
 
 
 def in_batches[T](things: Iterable[T], size: int) -> Iterable[list[T]]:
-    """Lists of at most `size`, in order."""
+    """Split things into lists of at most `size`, in order."""
     batch: list[T] = []
     for thing in things:
         batch.append(thing)

@@ -15,7 +15,7 @@ routes = Routes()
 
 
 class ProductQuery(ListQuery):
-    """The catalogue, or one product by external id."""
+    """All products, or one by external id."""
 
     external_id: ExternalRef | None = None
 

@@ -54,7 +54,7 @@ class Opportunity(OpportunityState, Aggregate):
         at: datetime,
         close_details: CloseDetails | None = None,
     ) -> Change["Opportunity"]:
-        """A new opportunity; in a closed stage, events for creating and for closing it."""
+        """A new opportunity. For a closed stage, its creation and its closing are two events."""
         start = stage if stage.kind is StageKind.OPEN else pipeline.first_stage(StageKind.OPEN)
         opened = cls(
             **new_record(tenant_id, opportunity_id, by, at),
@@ -71,7 +71,7 @@ class Opportunity(OpportunityState, Aggregate):
     ) -> Change["Opportunity"]:
         """Change fields and, if given, the closing details of a closed opportunity.
 
-        Changes of amount and of owner are published as their own events.
+        A change of amount and a change of owner or team have their own events.
         """
         close_details = close_details or CloseDetails()
         close_details.check(self.status)
@@ -82,7 +82,7 @@ class Opportunity(OpportunityState, Aggregate):
         )
         changed, previous = changed_fields(self, after, OpportunityState)
         if "opened_on" in changed or "closed_on" in changed:
-            after._check_days("closed_on" if "closed_on" in changed else "opened_on")
+            after._check_dates("closed_on" if "closed_on" in changed else "opened_on")
         events: list[DomainEvent] = []
         if set(changed) - {"amount", *_OWNER_FIELDS}:
             events.append(OpportunityUpdated(current=after, changed=changed, previous=previous))
@@ -99,7 +99,7 @@ class Opportunity(OpportunityState, Aggregate):
         close_details: CloseDetails,
         at: datetime,
     ) -> Change["Opportunity"]:
-        """Apply the fields, the stage (None: unchanged) and the closing details of an import."""
+        """Update from an imported record: fields, stage (None: unchanged) and closing details."""
         if stage is None or stage.key == self.stage:
             return self.update(fields, close_details)
         updated = self.update(fields)
@@ -140,7 +140,7 @@ class Opportunity(OpportunityState, Aggregate):
         """Close as lost. Raises Invalid without a reason."""
         self._ensure_open("lost")
         if not reason.strip():
-            raise Invalid.field("lost_reason", "is required: say why the opportunity was lost")
+            raise Invalid.field("lost_reason", "is required: enter why the opportunity was lost")
         after = self._closed(stage, at, closed_on, reason.strip())
         event = OpportunityLost(
             current=after, from_stage=self.stage, seconds_in_stage=self._seconds_in_stage(at)
@@ -159,7 +159,7 @@ class Opportunity(OpportunityState, Aggregate):
         return Change(after, (OpportunityReopened(current=after, from_stage=self.stage),))
 
     def reassign(self, owner_id: str, team_id: str | None) -> Change["Opportunity"]:
-        """Change owner and team; no event when nothing differs."""
+        """Change owner and team. Without a difference, there is no event."""
         if (owner_id, team_id) == (self.owner_id, self.team_id):
             return Change(self)
         after = self.with_changes(owner_id=owner_id, team_id=team_id)
@@ -173,7 +173,7 @@ class Opportunity(OpportunityState, Aggregate):
     def _import_stage(
         self, stage: Stage, close_details: CloseDetails, at: datetime
     ) -> Change["Opportunity"]:
-        """Move to the stage of the imported system; an import never reopens."""
+        """Move to the stage of the imported record. An import cannot reopen an opportunity."""
         close_details.check(stage.kind)
         if self.status is not StageKind.OPEN:
             detail = (
@@ -198,7 +198,7 @@ class Opportunity(OpportunityState, Aggregate):
             lost_reason=lost_reason,
             **stage_attributes(stage),
         )
-        after._check_days("closed_on")
+        after._check_dates("closed_on")
         return after
 
     def _ensure_open(self, verb: str) -> None:
@@ -211,7 +211,7 @@ class Opportunity(OpportunityState, Aggregate):
     def _seconds_in_stage(self, at: datetime) -> int:
         return max(0, int((at - self.stage_entered_at).total_seconds()))
 
-    def _check_days(self, given: str) -> None:
+    def _check_dates(self, given: str) -> None:
         """Raise Invalid, naming the field `given`, when closed_on is before opened_on."""
         if self.opened_on and self.closed_on and self.closed_on < self.opened_on:
             if given == "opened_on":

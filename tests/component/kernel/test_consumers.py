@@ -30,7 +30,7 @@ PROPERTY = settings(
     max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "8")),
     deadline=None,
     derandomize=True,
-    phases=[Phase.explicit, Phase.generate],  # an example takes half a second: no shrinking
+    phases=[Phase.explicit, Phase.generate],  # without shrinking: an example takes 0.5 s
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
@@ -40,11 +40,11 @@ class Poisoned(Exception):
 
 
 class Chain:
-    """A toy projection whose state shows any event applied twice, out of turn or not at all."""
+    """A toy projection: its state shows if an event was applied twice, out of order or never."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.poisonous = True
+        self.fails_on_poison = True
         self.projection = Projection(
             "chain",
             record_types=["opportunity"],
@@ -54,15 +54,15 @@ class Chain:
         )
 
     def apply(self, event: CloudEvent, memory: Memory) -> list[Action]:
-        """Fold the event's value into the memory, and add it to a sum in the table."""
-        if event.data.get("poison") and self.poisonous:
+        """Combine the event's value with the memory, and add it to a sum in the table."""
+        if event.data.get("poison") and self.fails_on_poison:
             raise Poisoned
         value = event.data["value"]
         memory["chain"] = (memory.get("chain", 7) * 31 + value) % MODULUS
         return [Add(f"TENANT#{event.tenant_id}#SUM", event.subject, {"events": 1, "sum": value})]
 
     def state(self, tenant: str) -> dict[str, Any]:
-        """The projection's state of a tenant by subject: count, sum, chain, position."""
+        """For each subject of a tenant: event count, sum, chain and position."""
         found: dict[str, Any] = {}
         for item in self.table.query(f"TENANT#{tenant}#SUM", limit=100).items:
             pk = f"TENANT#{tenant}#POSITION#chain#{item['sk']}"
@@ -83,7 +83,7 @@ class Chain:
 
 
 def expected(history: list[dict[str, Any]]) -> dict[str, Any]:
-    """What `Chain.state` must be, computed by folding events one by one."""
+    """What `Chain.state` must return after these events."""
     found: dict[str, Any] = {}
     for envelope in sorted(history, key=lambda one: int(one["sequence"])):
         count, total, chain, _ = found.get(envelope["subject"], (0, 0, 7, 0))
@@ -97,12 +97,9 @@ def expected(history: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def missing_runs(history: list[dict[str, Any]], withheld: set[int]) -> set[tuple[str, int, int]]:
-    """Each range of missing events before a delivered one.
-
-    As (subject, first missing sequence, the sequence that waits).
-    """
-    runs = set()
+def missing_ranges(history: list[dict[str, Any]], withheld: set[int]) -> set[tuple[str, int, int]]:
+    """The gaps before delivered events: (subject, first missing sequence, waiting sequence)."""
+    gaps = set()
     by_subject = defaultdict(list)
     for number, envelope in enumerate(history):
         by_subject[envelope["subject"]].append((int(envelope["sequence"]), number in withheld))
@@ -112,13 +109,13 @@ def missing_runs(history: list[dict[str, Any]], withheld: set[int]) -> set[tuple
             if is_missing and start is None:
                 start = sequence
             elif not is_missing and start is not None:
-                runs.add((subject, start, sequence))
+                gaps.add((subject, start, sequence))
                 start = None
-    return runs
+    return gaps
 
 
 def reported(cloud: Any, tenant: str) -> list[tuple[str, int, int]]:
-    """The gaps published for a tenant: (subject, missing, waiting), one entry per event."""
+    """The published gaps of a tenant: (subject, first missing sequence, waiting sequence)."""
     gaps = [f for f in outbox(cloud) if f["tenantid"] == tenant]
     assert {f["type"] for f in gaps} <= {"StreamGapDetected"}
     for subject, group in itertools.groupby(gaps, key=lambda f: f["subject"]):
@@ -130,11 +127,11 @@ def reported(cloud: Any, tenant: str) -> list[tuple[str, int, int]]:
 
 
 def batches[T](things: list[T], sizes: list[int]) -> Iterator[list[T]]:
-    """Things in groups of these sizes, which are repeated."""
-    sizes_for_ever = itertools.cycle(sizes)
+    """Split things into groups; the sizes are repeated as needed."""
+    repeated_sizes = itertools.cycle(sizes)
     rest = things
     while rest:
-        size = next(sizes_for_ever)
+        size = next(repeated_sizes)
         yield rest[:size]
         rest = rest[size:]
 
@@ -143,13 +140,13 @@ Prepare = Callable[[], tuple[Chain, Queue]]
 
 
 @st.composite
-def histories(draw: st.DrawFn, subjects: int = 2, most: int = 6) -> list[dict[str, Any]]:
-    """All events of a few records of a new tenant, in their order."""
+def histories(draw: st.DrawFn, subjects: int = 2, longest: int = 6) -> list[dict[str, Any]]:
+    """The events of one or two records of a new tenant, ordered by sequence."""
     tenant = f"t{new_id().lower()}"
     return [
         event(tenant, f"opportunity/{name}", sequence, value=draw(st.integers(1, 1000)))
         for name in "ab"[:subjects]
-        for sequence in range(1, draw(st.integers(1, most)) + 1)
+        for sequence in range(1, draw(st.integers(1, longest)) + 1)
     ]
 
 
@@ -171,7 +168,7 @@ SIZES = st.lists(st.integers(1, 10), min_size=1, max_size=4)
 @pytest.fixture
 def prepare(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[Chain, Queue]]:
     """Prepares one example: an empty table and an empty queue."""
-    # Gap checks arrive when the queue is drained, after all events that were delivered by then.
+    # Gap checks are in the queue, so they run only when the queue is drained.
     monkeypatch.setenv("GAP_GRACE_SECONDS", "0")
 
     def fresh() -> tuple[Chain, Queue]:
@@ -209,7 +206,7 @@ def test_every_gap_is_reported_once_and_closes_when_the_missing_events_arrive(
     prepare: Prepare, cloud: Any, data: st.DataObject
 ) -> None:
     chain, queue = prepare()
-    history = data.draw(histories(most=7))
+    history = data.draw(histories(longest=7))
     tenant = history[0]["tenantid"]
     withheld = data.draw(st.sets(st.integers(0, len(history) - 1), max_size=5))
     order = [i for i in data.draw(deliveries(len(history))) if i not in withheld]
@@ -218,14 +215,14 @@ def test_every_gap_is_reported_once_and_closes_when_the_missing_events_arrive(
         chain.projection(lambda_event(batch), None)
     queue.drain(chain.projection)
     gaps = reported(cloud, tenant)
-    assert set(gaps) == missing_runs(history, withheld)
+    assert set(gaps) == missing_ranges(history, withheld)
     assert len(gaps) == len(set(gaps))
-    # In order, with a check after each batch: a gap that closes gradually is not a new gap.
-    bit_by_bit = data.draw(st.booleans())
-    late = sorted(withheld) if bit_by_bit else data.draw(st.permutations(sorted(withheld)))
+    # With a gap check after each batch: a gap that becomes smaller is not a new gap.
+    check_each_batch = data.draw(st.booleans())
+    late = sorted(withheld) if check_each_batch else data.draw(st.permutations(sorted(withheld)))
     for batch in batches([body(history[i]) for i in late], sizes):
         chain.projection(lambda_event(batch), None)
-        if bit_by_bit:
+        if check_each_batch:
             queue.drain(chain.projection)
     queue.drain(chain.projection)
     assert chain.state(tenant) == expected(history)
@@ -236,7 +233,7 @@ def test_every_gap_is_reported_once_and_closes_when_the_missing_events_arrive(
 
 @PROPERTY
 @given(st.data())
-def test_a_full_replay_changes_nothing_and_rebuilds_a_wiped_projection(
+def test_a_full_replay_changes_nothing_and_rebuilds_a_deleted_projection(
     prepare: Prepare, cloud: Any, data: st.DataObject
 ) -> None:
     chain, queue = prepare()
@@ -245,8 +242,8 @@ def test_a_full_replay_changes_nothing_and_rebuilds_a_wiped_projection(
     chain.projection(lambda_event(map(body, history)), None)
     before = chain.state(tenant)
     assert before == expected(history)
-    for wiped in (False, True):
-        if wiped:
+    for deleted in (False, True):
+        if deleted:
             for item in cloud.scan(TableName="table")["Items"]:
                 if tenant in item["pk"]["S"]:
                     chain.table.delete(item["pk"]["S"], item["sk"]["S"])
@@ -260,7 +257,7 @@ def test_a_full_replay_changes_nothing_and_rebuilds_a_wiped_projection(
 
 @PROPERTY
 @given(st.data())
-def test_workers_that_race_or_die_apply_every_event_once(
+def test_concurrent_workers_that_may_crash_apply_every_event_once(
     prepare: Prepare, data: st.DataObject
 ) -> None:
     chain, queue = prepare()
@@ -269,13 +266,13 @@ def test_workers_that_race_or_die_apply_every_event_once(
     order = data.draw(deliveries(len(history)))
     shares = [[body(history[i]) for i in order[n::3]] for n in range(3)]
     turns = data.draw(st.lists(st.integers(0, 2), min_size=60, max_size=60))
-    deaths = data.draw(st.tuples(*[st.none() | st.integers(0, 8)] * 3))
+    crashes = data.draw(st.tuples(*[st.none() | st.integers(0, 8)] * 3))
     events = [lambda_event(share) for share in shares if share]
 
     answers = interleave(
         [invocation(chain, event) for event in events],
         itertools.cycle(turns),
-        list(deaths)[: len(events)],
+        list(crashes)[: len(events)],
     )
     for sent, answer in zip(events, answers, strict=True):
         # Messages that a worker did not acknowledge become visible again.
@@ -292,16 +289,16 @@ def test_workers_that_race_or_die_apply_every_event_once(
 
 
 def test_concurrent_workers_leave_no_event_parked(prepare: Prepare) -> None:
-    """The second of three events is parked; one worker receives the first, another the third."""
+    """The second of three events is parked; two workers receive the first and the third."""
     for before, between in itertools.product(range(9), range(7)):
         chain, _ = prepare()
         first, second, third = history = [
             event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)
         ]
         chain.projection(lambda_event([body(second)]), None)
-        works = [invocation(chain, lambda_event([body(one)])) for one in (first, third)]
+        invocations = [invocation(chain, lambda_event([body(one)])) for one in (first, third)]
         turns = itertools.chain([0] * before, [1] * between, itertools.repeat(0))
-        interleave(works, turns, [None, None])
+        interleave(invocations, turns, [None, None])
         assert chain.state("acme") == expected(history), (before, between)
         assert chain.parked("acme", "opportunity/a") == [], (before, between)
 
@@ -324,9 +321,9 @@ def test_a_gap_check_concurrent_with_the_missing_event_loses_no_event(
         itertools.cycle(turns),
         [None, None],
     )
-    for lost, answer in zip((check, missing), answers, strict=True):
+    for sent, answer in zip((check, missing), answers, strict=True):
         if answer["batchItemFailures"]:
-            queue.send(lost["Records"][0]["body"])
+            queue.send(sent["Records"][0]["body"])
     queue.drain(chain.projection)
     assert chain.state(tenant) == expected(history[:3])
     earlier = reported(cloud, tenant)
@@ -348,9 +345,7 @@ def test_an_event_in_the_same_batch_as_its_gap_check_is_not_reported(
     assert (chain.state("acme"), reported(cloud, "acme")) == (expected(history), [])
 
 
-def test_the_gap_that_a_parked_poison_event_leaves_is_reported_too(
-    prepare: Prepare, cloud: Any
-) -> None:
+def test_a_poison_event_that_was_parked_is_reported_as_a_gap(prepare: Prepare, cloud: Any) -> None:
     chain, queue = prepare()
     history = [event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3, 4)]
     history[2]["data"]["poison"] = True
@@ -368,7 +363,7 @@ def test_a_replayed_event_that_was_parked_is_applied_once(prepare: Prepare) -> N
     third["data"]["poison"] = True
     for one in (first, third, second):
         chain.projection(lambda_event([body(one, replayed=True)]), None)
-    chain.poisonous, seen = False, list[tuple[int, bool]]()
+    chain.fails_on_poison, seen = False, list[tuple[int, bool]]()
     apply = chain.projection._apply
     chain.projection._apply = lambda event, memory: (
         seen.append((event.sequence, event.replayed)) or apply(event, memory)
@@ -380,7 +375,7 @@ def test_a_replayed_event_that_was_parked_is_applied_once(prepare: Prepare) -> N
 def test_a_repeated_event_schedules_its_lost_gap_check_again(
     prepare: Prepare, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker parked the event and died before it could send the check."""
+    """The worker parked the event and crashed before it sent the gap check."""
     chain, queue = prepare()
     first, second, third = history = [event("acme", "opportunity/a", n, value=n) for n in (1, 2, 3)]
     monkeypatch.setenv("QUEUE_URL", queue.url + "-that-does-not-exist")
@@ -400,7 +395,7 @@ def test_a_repeated_event_schedules_its_lost_gap_check_again(
 
 @PROPERTY
 @given(st.data())
-def test_a_poison_event_affects_no_other_and_is_applied_after_a_redrive(
+def test_a_poison_event_blocks_only_its_subject_until_a_redrive(
     prepare: Prepare, data: st.DataObject
 ) -> None:
     chain, queue = prepare()
@@ -408,20 +403,19 @@ def test_a_poison_event_affects_no_other_and_is_applied_after_a_redrive(
     tenant = history[0]["tenantid"]
     poison = data.draw(st.sampled_from(history))
     poison["data"]["poison"] = True
-    behind = [
+    blocked = [
         one
         for one in history
         if one["subject"] == poison["subject"] and int(one["sequence"]) >= int(poison["sequence"])
     ]
-    chain.poisonous = True
     queue.send(*(body(history[i]) for i in data.draw(deliveries(len(history)))))
     queue.drain(chain.projection, size=data.draw(st.integers(1, 10)))
-    healthy = [one for one in history if one not in behind]
+    healthy = [one for one in history if one not in blocked]
     assert chain.state(tenant) == expected(healthy)
     dead = queue.dead_letters()
     assert {message["detail"]["id"] for message in dead} == {poison["id"]}
-    assert len(chain.parked(tenant, poison["subject"])) == len(behind) - 1
-    chain.poisonous = False
+    assert len(chain.parked(tenant, poison["subject"])) == len(blocked) - 1
+    chain.fails_on_poison = False
     queue.send(*map(json.dumps, dead))
     queue.drain(chain.projection)
     assert chain.state(tenant) == expected(history)
@@ -430,7 +424,7 @@ def test_a_poison_event_affects_no_other_and_is_applied_after_a_redrive(
 
 
 class Notes(Chain):
-    """The toy with the effects of a timeline: five entries for each event."""
+    """A toy projection that also writes five entries for each event, as a timeline does."""
 
     def apply(self, event: CloudEvent, memory: Memory) -> list[Action]:
         """The effects of the chain, and the entries."""
@@ -438,7 +432,7 @@ class Notes(Chain):
         return [*super().apply(event, memory), *entries]
 
 
-def test_events_with_more_effects_than_a_transaction_allows_are_split(
+def test_effects_that_exceed_one_transaction_are_split(
     prepare: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain = Notes(prepare()[0].table)
@@ -455,7 +449,7 @@ def test_events_with_more_effects_than_a_transaction_allows_are_split(
     answer = chain.projection(lambda_event(map(body, history)), None)
     assert (answer, failures) == ({"batchItemFailures": []}, [])
     assert chain.state("acme") == expected(history)
-    # A transaction has the position, the sum, and as many groups of five entries as fit.
+    # The position, the sum, and five entries for each event that fits into the transaction.
     assert sizes == [2 + 19 * 5, 2 + 5 * 5]
 
 
@@ -489,7 +483,7 @@ def test_a_message_that_is_not_an_event_does_not_affect_the_others(
     assert chain.state("acme") == expected([good])
 
 
-def test_equal_subjects_of_two_tenants_are_two_subjects(prepare: Prepare) -> None:
+def test_equal_subjects_of_two_tenants_are_independent(prepare: Prepare) -> None:
     chain, _ = prepare()
     acme = event("acme", "opportunity/a", 1, value=5)
     globex = event("globex", "opportunity/a", 1, value=9)
@@ -506,7 +500,7 @@ class Diary:
         self.reactor = Reactor("diary", types=types, react=self.react)
 
     def react(self, event: CloudEvent) -> None:
-        """Store the event; idempotent, because the table refuses a repeated one."""
+        """Store the event; a repeated event is refused by the table and ignored."""
         if event.data.get("poison"):
             raise Poisoned
         item = {
@@ -519,7 +513,7 @@ class Diary:
         except Conflict:
             return
 
-    def pages(self, tenant: str) -> dict[str, int]:
+    def stored(self, tenant: str) -> dict[str, int]:
         """The stored values, by event id."""
         found = self.table.query(f"TENANT#{tenant}#DIARY", limit=100)
         return {item["sk"]: item["value"] for item in found.items}
@@ -540,7 +534,7 @@ def test_a_reactor_acts_once_on_every_event_in_any_order(
     queue.drain(diary.reactor, size=data.draw(st.integers(1, 10)))
     healthy = [one for number, one in enumerate(history) if number not in poison]
     seen = {one["id"]: one["data"]["value"] for one in healthy}
-    assert diary.pages(history[0]["tenantid"]) == seen
+    assert diary.stored(history[0]["tenantid"]) == seen
     dead = {message["detail"]["id"] for message in queue.dead_letters()}
     assert dead == {history[n]["id"] for n in poison}
 
@@ -549,4 +543,4 @@ def test_a_reactor_ignores_events_that_it_does_not_consume(cloud: Any) -> None:
     diary = Diary(Table(aws.client("dynamodb"), "table"), "OpportunityWon")
     invocation = lambda_event([body(event("acme", "opportunity/a", 1, value=5))])
     assert diary.reactor(invocation, None) == {"batchItemFailures": []}
-    assert diary.pages("acme") == {}
+    assert diary.stored("acme") == {}

@@ -1,4 +1,4 @@
-"""Windows on the WebSocket API: connections, pushed notifications, failures."""
+"""Windows (a user's WebSocket connections): connecting, pushed notifications, failures."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 class Connections:
-    """API Gateway's connections: records what is posted, or fails on request."""
+    """A fake of API Gateway's connections: records what is posted, or raises `fault`."""
 
     def __init__(self) -> None:
         self.posted: list[tuple[str, Any]] = []
@@ -54,8 +54,8 @@ def socket(route: str, connection_id: str = "c1", **who: str) -> int:
     return int(answer["statusCode"])
 
 
-def won(owner: str = "ann", tenant: str = "acme") -> list[str]:
-    """Deliver a won opportunity to the inbox; returns the ids of failed messages."""
+def deliver_won(owner: str = "ann", tenant: str = "acme") -> list[str]:
+    """Deliver OpportunityWon to the inbox; return the ids of failed messages."""
     from notifications.consumers.inbox import handler
 
     envelope = {
@@ -83,7 +83,7 @@ def inbox(tenant: str = "acme", user: str = "ann") -> list[Any]:
 
 def test_a_window_gets_the_notifications_of_the_inbox(connections: Connections) -> None:
     assert socket("$connect", tenant="acme", user="ann") == 200
-    assert won() == []
+    assert deliver_won() == []
     (posted,) = connections.posted
     assert posted == ("c1", {"type": "notification", "notification": inbox()[0]})
 
@@ -91,9 +91,9 @@ def test_a_window_gets_the_notifications_of_the_inbox(connections: Connections) 
 def test_nothing_is_sent_to_another_tenant_or_user(connections: Connections) -> None:
     socket("$connect", "theirs", tenant="globex", user="ann")
     socket("$connect", "bobs", tenant="acme", user="bob")
-    won()
+    deliver_won()
     assert connections.posted == []
-    won(tenant="globex")
+    deliver_won(tenant="globex")
     assert [connection for connection, _ in connections.posted] == ["theirs"]
 
 
@@ -142,19 +142,19 @@ def test_a_failed_push_keeps_the_notification_and_the_connection(
 ) -> None:
     socket("$connect", tenant="acme", user="ann")
     connections.fault = fault
-    assert won() == []
+    assert deliver_won() == []
     assert len(inbox()) == 1
     connections.fault = None
-    won()
+    deliver_won()
     assert len(connections.posted) == 1
 
 
-def test_a_closed_window_is_removed(connections: Connections) -> None:
+def test_a_connection_that_no_longer_exists_is_removed(connections: Connections) -> None:
     socket("$connect", tenant="acme", user="ann")
     connections.fault = ClientError({"Error": {"Code": "GoneException"}}, "PostToConnection")
-    assert won() == []
+    assert deliver_won() == []
     connections.fault = None
-    won()
+    deliver_won()
     assert connections.posted == []
     assert len(inbox()) == 2
 
@@ -164,14 +164,14 @@ def test_a_message_from_a_window_is_answered_in_that_window(connections: Connect
     assert connections.posted == [("c7", {"type": "pong"})]
 
 
-def test_a_closed_window_gets_no_notification(connections: Connections) -> None:
+def test_a_disconnected_window_gets_no_notification(connections: Connections) -> None:
     socket("$connect", tenant="acme", user="ann")
     assert socket("$disconnect", tenant="acme", user="ann") == 200
-    won()
+    deliver_won()
     assert connections.posted == []
 
 
-def test_a_window_without_a_user_is_not_opened(connections: Connections) -> None:
+def test_a_connection_without_a_user_is_refused(connections: Connections) -> None:
     assert socket("$connect") == 401
     assert socket("$connect", tenant="acme", user="") == 401
     assert socket("$disconnect") == 200
@@ -189,11 +189,11 @@ def test_a_connection_expires_after_two_hours(cloud: Any) -> None:
     assert repository.of_user("acme", "ann") == []
 
 
-def test_the_ten_newest_windows_of_a_user_stay_open(cloud: Any) -> None:
+def test_only_the_ten_newest_connections_of_a_user_are_stored(cloud: Any) -> None:
     now = NOON
     repository = ConnectionRepository(Table(aws.client("dynamodb"), "table"), lambda: now)
     repository.add("acme", "bob", "his")
-    for number in reversed(range(13)):
+    for number in reversed(range(13)):  # c12 is the oldest
         repository.add("acme", "ann", f"c{number:02d}")
         now += timedelta(milliseconds=1)
     assert set(repository.of_user("acme", "ann")) == {f"c{n:02d}" for n in range(10)}

@@ -1,4 +1,4 @@
-"""The API in this process: an httpx transport that hands requests to the contexts' handlers."""
+"""The API without a server: an httpx transport calls the contexts' handlers in this process."""
 
 import importlib
 import os
@@ -29,17 +29,17 @@ CLAIMS = {
 
 
 def create_tables(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Create a table for each context, as in the stack."""
+    """Create the tables of the contexts, as in their stacks."""
     monkeypatch.setenv("CONTACTS_TABLE_NAME", "contacts")
     for name in ("customers", "contacts", "opportunities", "activities"):
         create_table(cloud, name)
 
 
 def answer(request: httpx.Request) -> httpx.Response:
-    """The response of API Gateway."""
+    """Call the handler of a path, as API Gateway does, and return its response."""
     context = CONTEXTS[request.url.path.split("/")[1]]
     module = f"{context}.handlers.api" if context else "edge.documents"
-    # Read when a context is wired, at its first call; the `cloud` fixture restores it.
+    # A context reads it once, at its first request. The `cloud` fixture restores the old value.
     os.environ["TABLE_NAME"] = context
     handler: Any = importlib.import_module(module).handler
     query: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Packed text is unpacked unchanged, is small, and released dictionaries never change."""
+"""Packing of text: unpacking returns the same text, sizes, and released dictionaries."""
 
 import hashlib
 import json
@@ -23,12 +23,12 @@ def test_packed_text_is_unpacked_unchanged(text: str) -> None:
 
 
 def test_a_long_text_is_unpacked_unchanged() -> None:
-    """Longer than the window, so that the dictionary is out of reach at its end."""
+    """The text is longer than the compression window, so its end cannot use the dictionary."""
     text = json.dumps([{**OPPORTUNITY, "id": str(number)} for number in range(100)])
     assert unpack(pack(text)) == text
 
 
-def test_a_packed_opportunity_takes_a_third_of_its_text() -> None:
+def test_a_packed_opportunity_takes_less_than_a_third_of_its_text() -> None:
     text = json.dumps(OPPORTUNITY, separators=(",", ":"))
     assert len(pack(text)) * 3 < len(text)
 
@@ -36,15 +36,15 @@ def test_a_packed_opportunity_takes_a_third_of_its_text() -> None:
 @pytest.mark.parametrize(
     "packed", [b"", b"\x00", b"not packed", b"\xff" + pack("{}")[1:], pack('{"name": 1}')[:-3]]
 )
-def test_data_that_is_not_packed_is_reported(packed: bytes) -> None:
+def test_data_that_is_not_packed_text_raises_an_error(packed: bytes) -> None:
     with pytest.raises(ValueError, match="not packed text"):
         unpack(packed)
 
 
 def test_released_dictionaries_are_unchanged() -> None:
-    """Packed text needs the dictionary it was packed with; a better one gets the next number."""
+    """Stored text needs the dictionary it was packed with; a new dictionary is added at the end."""
     known = ["15149f4a435e4517"]
-    assert [hashlib.sha256(one).hexdigest()[:16] for one in DICTIONARIES] == known
+    assert [hashlib.sha256(data).hexdigest()[:16] for data in DICTIONARIES] == known
 
 
 def test_every_example_record_takes_less_than_half_of_its_text() -> None:

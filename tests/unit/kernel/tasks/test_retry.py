@@ -1,4 +1,4 @@
-"""The decision when no worker completed a task, from the run, the failure and the time."""
+"""The decision when no worker completes a task: queue it again, fail the run, or end."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from tests.unit.kernel.tasks.toy import AT, toy
 
 POLICY = RetryPolicy()
 MISSED_HEARTBEAT = "States.HeartbeatTimeout"
-HOUR_OVER = AT + timedelta(seconds=POLICY.max_seconds)
+TOO_LATE = AT + timedelta(seconds=POLICY.max_seconds)
 
 
 def decide(error: str, at: datetime = AT, cause: str = "", **state: Any) -> Recovery:
@@ -42,25 +42,27 @@ def test_a_task_that_no_worker_received_is_queued_again_for_an_hour(status: Task
     assert decide(MISSED_HEARTBEAT, AT + timedelta(minutes=50), status=status) == Recovery(
         Next.QUEUE, MISSED_HEARTBEAT, "", POLICY.waiting_pause_seconds
     )
-    assert decide(MISSED_HEARTBEAT, HOUR_OVER, status=status) == Recovery(Next.FAIL, "NoWorker", "")
+    assert decide(MISSED_HEARTBEAT, TOO_LATE, status=status) == Recovery(Next.FAIL, "NoWorker", "")
 
 
 @pytest.mark.parametrize(("attempts", "seconds"), [(1, 2), (2, 4), (3, 8)])
-def test_a_lost_worker_is_replaced_after_a_growing_pause(attempts: int, seconds: int) -> None:
+def test_the_task_of_a_lost_worker_is_queued_after_growing_pauses(
+    attempts: int, seconds: int
+) -> None:
     assert decide(MISSED_HEARTBEAT, **processing(attempts)) == Recovery(
         Next.QUEUE, MISSED_HEARTBEAT, "", seconds, worker_lost=True
     )
 
 
-def test_a_run_that_lost_as_many_workers_as_allowed_fails() -> None:
+def test_a_run_fails_after_the_maximum_number_of_lost_workers() -> None:
     lost = processing(POLICY.max_attempts)
     assert decide(MISSED_HEARTBEAT, **lost) == Recovery(Next.FAIL, MISSED_HEARTBEAT, "")
     assert decide("States.Timeout", **lost) == Recovery(Next.FAIL, "WorkerLost", "")
 
 
-def test_a_timeout_is_a_lost_worker_until_the_hour_is_over() -> None:
+def test_a_timeout_counts_as_a_lost_worker_for_an_hour() -> None:
     assert decide("States.Timeout", AT + timedelta(minutes=50), **processing()).worker_lost
-    assert decide("States.Timeout", HOUR_OVER, **processing()).error == "TimedOut"
+    assert decide("States.Timeout", TOO_LATE, **processing()).error == "TimedOut"
 
 
 def test_pauses_double_up_to_a_minute() -> None:

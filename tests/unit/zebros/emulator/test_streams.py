@@ -1,4 +1,4 @@
-"""Mappings of table streams: order, partial failures, halving, attempts, the destination."""
+"""Event source mappings of table streams: order, failures, bisection, retries, OnFailure."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,8 @@ import pytest
 from zebros.emulator.streams import Stream
 
 type Answer = dict[str, Any]
-type Answering = Callable[[list[str]], Answer]
+type Responder = Callable[[list[str]], Answer]
+"""What the function returns for a batch, by the names of its records."""
 
 FILTER = {"Pattern": json.dumps({"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "EVENT#"}]}}}})}
 
@@ -17,9 +18,7 @@ FILTER = {"Pattern": json.dumps({"dynamodb": {"Keys": {"pk": {"S": [{"prefix": "
 class Rig:
     """A table with a stream, a mapping to a function, and the calls of the function."""
 
-    def __init__(
-        self, emulator: Callable[[str], Any], answer: Callable[[list[str]], Answer]
-    ) -> None:
+    def __init__(self, emulator: Callable[[str], Any], answer: Responder) -> None:
         self.tables = emulator("services.dynamodb")
         self.functions = emulator("services.lambda_svc")
         self.sqs = emulator("services.sqs")
@@ -45,6 +44,7 @@ class Rig:
             self.tables._put_item({"TableName": "records", "Item": {"pk": {"S": name}}})
 
     def execute(self, _record: dict[str, Any], event: dict[str, Any]) -> Answer:
+        """Record a call; in its failures, sequence numbers replace the names of records."""
         names = [record["dynamodb"]["Keys"]["pk"]["S"] for record in event["Records"]]
         numbers = {
             record["dynamodb"]["Keys"]["pk"]["S"]: record["dynamodb"]["SequenceNumber"]
@@ -79,7 +79,7 @@ class Rig:
         return queue["attributes"]["QueueArn"], queue["messages"]
 
     def run(self, mapping: dict[str, Any], steps: int = 50) -> int:
-        """Process all batches; returns the number of pauses."""
+        """Process all batches; return the number of pauses before retries."""
         stream = Stream(("000000000000", "us-east-1"), mapping)
         pauses = 0
         for _ in range(steps):
@@ -87,28 +87,28 @@ class Rig:
             if pause is None:
                 return pauses
             pauses += pause > 0
-        raise AssertionError(f"still at work after {steps} steps: {self.calls}")
+        raise AssertionError(f"not finished after {steps} steps: {self.calls}")
 
 
 @pytest.fixture
-def rig(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rig]:
-    def make(answer: Answering) -> Rig:
-        made = Rig(emulator, answer)
-        monkeypatch.setattr(made.functions, "_execute_function", made.execute)
-        return made
+def make_rig(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rig]:
+    def make(answer: Responder) -> Rig:
+        rig = Rig(emulator, answer)
+        monkeypatch.setattr(rig.functions, "_execute_function", rig.execute)
+        return rig
 
     return make
 
 
-def failing(*poison: str) -> Answering:
-    """Reports the poison records of a batch."""
+def failing(*poison: str) -> Responder:
+    """A function that reports the poison records of a batch as failed."""
     return lambda names: {
         "body": {"batchItemFailures": [{"itemIdentifier": n} for n in names if n in poison]}
     }
 
 
-def raising(*poison: str) -> Answering:
-    """Fails the whole batch when it has a poison record."""
+def raising(*poison: str) -> Responder:
+    """A function that raises for a batch with a poison record."""
     return lambda names: (
         {"error": True, "body": {"errorType": "ValueError"}}
         if set(names) & set(poison)
@@ -116,46 +116,46 @@ def raising(*poison: str) -> Answering:
     )
 
 
-def test_a_reported_failure_counts_as_done_as_shipped(rig: Any) -> None:
-    made = rig(failing("b"))
-    made.mapping()
-    made.write("a", "b", "c")
-    made.functions._poll_dynamodb_streams()
-    made.functions._poll_dynamodb_streams()
-    assert made.calls == [["a", "b", "c"]]
+def test_the_unpatched_emulator_ignores_reported_failures(make_rig: Any) -> None:
+    rig = make_rig(failing("b"))
+    rig.mapping()
+    rig.write("a", "b", "c")
+    rig.functions._poll_dynamodb_streams()
+    rig.functions._poll_dynamodb_streams()
+    assert rig.calls == [["a", "b", "c"]]
 
 
-def test_processing_is_retried_from_a_reported_failure(rig: Any) -> None:
-    attempts = iter([["b"], ["b"], []])
-    made = rig(lambda _names: failing(*next(attempts))(_names))
-    made.write("a", "b", "c")
-    made.run(made.mapping())
-    assert made.calls == [["a", "b", "c"], ["b", "c"], ["b", "c"]]
+def test_processing_is_retried_from_a_reported_failure(make_rig: Any) -> None:
+    failures = iter([["b"], ["b"], []])
+    rig = make_rig(lambda names: failing(*next(failures))(names))
+    rig.write("a", "b", "c")
+    rig.run(rig.mapping())
+    assert rig.calls == [["a", "b", "c"], ["b", "c"], ["b", "c"]]
 
 
-def test_a_poison_record_blocks_its_stream_for_ever_as_shipped(rig: Any) -> None:
-    made = rig(raising("b"))
-    made.mapping(BisectBatchOnFunctionError=True, MaximumRetryAttempts=0)
-    made.write("a", "b", "c")
+def test_in_the_unpatched_emulator_a_poison_record_blocks_its_stream(make_rig: Any) -> None:
+    rig = make_rig(raising("b"))
+    rig.mapping(BisectBatchOnFunctionError=True, MaximumRetryAttempts=0)
+    rig.write("a", "b", "c")
     for _ in range(5):
-        made.functions._esm_backoff_until.clear()
-        made.functions._poll_dynamodb_streams()
-    assert made.calls == [["a", "b", "c"]] * 5
+        rig.functions._esm_backoff_until.clear()
+        rig.functions._poll_dynamodb_streams()
+    assert rig.calls == [["a", "b", "c"]] * 5
 
 
-def test_a_poison_record_is_isolated_by_halving_and_dead_lettered(rig: Any) -> None:
-    made = rig(raising("e"))
-    target, messages = made.dead_letter_queue()
-    mapping = made.mapping(
+def test_a_poison_record_is_isolated_by_bisection_and_dead_lettered(make_rig: Any) -> None:
+    rig = make_rig(raising("e"))
+    target, messages = rig.dead_letter_queue()
+    mapping = rig.mapping(
         BisectBatchOnFunctionError=True,
         MaximumRetryAttempts=2,
         DestinationConfig={"OnFailure": {"Destination": target}},
     )
-    made.write(*"abcdefgh")
-    pauses = made.run(mapping)
-    done = [name for call in made.calls if "e" not in call for name in call]
-    assert done == list("abcdfgh"), "in order, each once, none omitted"
-    assert made.calls.count(["e"]) == 3, "one attempt and two more"
+    rig.write(*"abcdefgh")
+    pauses = rig.run(mapping)
+    done = [name for call in rig.calls if "e" not in call for name in call]
+    assert done == list("abcdfgh"), "the others are processed once, in order"
+    assert rig.calls.count(["e"]) == 3, "one attempt and two retries"
     assert pauses == 2
     (message,) = messages
     failure = json.loads(message["body"])
@@ -163,23 +163,23 @@ def test_a_poison_record_is_isolated_by_halving_and_dead_lettered(rig: Any) -> N
     assert failure["DDBStreamBatchInfo"]["batchSize"] == 1
 
 
-def test_without_a_limit_a_failing_batch_is_retried_until_it_succeeds(rig: Any) -> None:
-    left = iter([True] * 4)
-    made = rig(lambda names: raising(*(names if next(left, False) else ()))(names))
-    made.write("a", "b")
-    assert made.run(made.mapping()) == 4
-    assert made.calls == [["a", "b"]] * 5
+def test_without_a_limit_a_failing_batch_is_retried_until_it_succeeds(make_rig: Any) -> None:
+    failures = iter([True] * 4)
+    rig = make_rig(lambda names: raising(*(names if next(failures, False) else ()))(names))
+    rig.write("a", "b")
+    assert rig.run(rig.mapping()) == 4
+    assert rig.calls == [["a", "b"]] * 5
 
 
-def test_a_record_that_is_too_old_is_dead_lettered(rig: Any, monkeypatch: Any) -> None:
-    made = rig(raising("a"))
-    target, messages = made.dead_letter_queue()
-    mapping = made.mapping(
+def test_a_record_that_is_too_old_is_dead_lettered(make_rig: Any, monkeypatch: Any) -> None:
+    rig = make_rig(raising("a"))
+    target, messages = rig.dead_letter_queue()
+    mapping = rig.mapping(
         MaximumRecordAgeInSeconds=60, DestinationConfig={"OnFailure": {"Destination": target}}
     )
-    made.write("a")
-    made.tables._stream_records["records"][0]["dynamodb"]["ApproximateCreationDateTime"] -= 61
-    made.run(mapping)
+    rig.write("a")
+    rig.tables._stream_records["records"][0]["dynamodb"]["ApproximateCreationDateTime"] -= 61
+    rig.run(mapping)
     failure = json.loads(messages[0]["body"])
     assert failure["requestContext"]["condition"] == "MaxRecordAgeExceeded"
 
@@ -193,26 +193,26 @@ def test_a_record_that_is_too_old_is_dead_lettered(rig: Any, monkeypatch: Any) -
         {"body": "no json"},
     ],
 )
-def test_an_invalid_failure_report_fails_the_batch(rig: Any, answer: Answer) -> None:
+def test_an_invalid_failure_report_fails_the_batch(make_rig: Any, answer: Answer) -> None:
     answers = iter([answer])
-    made = rig(lambda _names: next(answers, {"body": None}))
-    made.write("a", "b")
-    assert made.run(made.mapping()) == 1
-    assert made.calls == [["a", "b"], ["a", "b"]]
+    rig = make_rig(lambda _names: next(answers, {"body": None}))
+    rig.write("a", "b")
+    assert rig.run(rig.mapping()) == 1
+    assert rig.calls == [["a", "b"], ["a", "b"]]
 
 
-def test_a_batch_is_filled_with_records_that_pass_the_filter(rig: Any) -> None:
-    made = rig(failing())
-    made.write(*(f"{kind}{number}" for number in range(4) for kind in ("STATE", "EVENT#")))
-    made.run(made.mapping(BatchSize=3, FilterCriteria={"Filters": [FILTER]}))
-    assert made.calls == [["EVENT#0", "EVENT#1", "EVENT#2"], ["EVENT#3"]]
+def test_a_batch_is_filled_with_records_that_pass_the_filter(make_rig: Any) -> None:
+    rig = make_rig(failing())
+    rig.write(*(f"{kind}{number}" for number in range(4) for kind in ("STATE", "EVENT#")))
+    rig.run(rig.mapping(BatchSize=3, FilterCriteria={"Filters": [FILTER]}))
+    assert rig.calls == [["EVENT#0", "EVENT#1", "EVENT#2"], ["EVENT#3"]]
 
 
-def test_outstanding_records_are_unprocessed_and_pass_the_filter(rig: Any) -> None:
-    made = rig(failing())
-    made.write("EVENT#1", "STATE1")
-    mapping = made.mapping(FilterCriteria={"Filters": [FILTER]})
+def test_only_unprocessed_records_that_pass_the_filter_are_outstanding(make_rig: Any) -> None:
+    rig = make_rig(failing())
+    rig.write("EVENT#1", "STATE1")
+    mapping = rig.mapping(FilterCriteria={"Filters": [FILTER]})
     stream = Stream(("000000000000", "us-east-1"), mapping)
     assert (stream.outstanding(), stream.ready()) == (1, True)
-    made.run(mapping)
+    rig.run(mapping)
     assert (stream.outstanding(), stream.ready()) == (0, False)
