@@ -140,7 +140,7 @@ class Opportunity(OpportunityState, Aggregate):
         """Close as lost. Raises Invalid without a reason."""
         self._ensure_open("lost")
         if not reason.strip():
-            raise Invalid.field("lost_reason", "is required: enter why the opportunity was lost")
+            raise Invalid.field("lost_reason", "is required: say why the opportunity was lost")
         after = self._closed(stage, at, closed_on, reason.strip())
         event = OpportunityLost(
             current=after, from_stage=self.stage, seconds_in_stage=self._seconds_in_stage(at)
