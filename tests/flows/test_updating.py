@@ -1,12 +1,9 @@
 """A change is deployed as in README: stock `sam build` and `sam deploy`, from a copy."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
-
-from tests.flows.conftest import ROOT, Crm
+from tests.flows.conftest import Crm
+from tests.flows.tree_copy import TreeCopy
 
 PROBE = "Which handler answers?"
 BEFORE = "    return tasks().get(request, task_id)\n"
@@ -17,21 +14,8 @@ AFTER = f"""    task = tasks().get(request, task_id)
 """
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A copy of the files that git tracks."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tmp_path / name)
-    return tmp_path
-
-
-def test_the_next_deployment_runs_a_changed_handler(crm: Crm, copy: Path) -> None:
+def test_the_next_deployment_runs_a_changed_handler(crm: Crm, tmp_path: Path) -> None:
+    copy = TreeCopy.make(tmp_path).path
     task = crm("POST", "/tasks", {"title": PROBE}).json()
 
     def title() -> str:
