@@ -20,7 +20,7 @@ from reporting.lake.cache import LakeCache
 from reporting.lake.storage import S3LakeReader
 from reporting.model import ReportRun
 from tests.component.conftest import ApiClient, published
-from tests.component.kernel.flows import Machine, task_queue
+from tests.component.kernel.flows import Machine, left, task_queue, until
 from tests.component.kernel.queues import body, lambda_event
 from tests.component.reporting.conftest import FILES, LAKE
 from tests.component.test_budgets import ROOT
@@ -75,6 +75,11 @@ class Running:
         wanted = [body(event) for event in new if event["type"] in handler.types]
         if wanted:
             assert handler(lambda_event(wanted), None) == {"batchItemFailures": []}
+
+    def queue_task(self) -> None:
+        """Deliver new events, and wait until the state machine has queued a task."""
+        self.relay()
+        until(lambda: left(self.queue))
 
     @contextmanager
     def worker(self, job: Any = None) -> Iterator[Worker]:

@@ -43,8 +43,7 @@ def test_a_lost_worker_is_replaced_and_the_report_completed_once(
     api: ApiClient, ask: Ask, impatient: Running
 ) -> None:
     run = ask()
-    impatient.relay()
-    until(lambda: left(impatient.queue))
+    impatient.queue_task()
     aws.client("sqs").receive_message(QueueUrl=impatient.queue, VisibilityTimeout=5)
     runs().start("acme", run["id"])  # ... and then its worker is killed
     until(lambda: seen(api, run)["status"] == "retry_pending")

@@ -154,8 +154,7 @@ def test_a_run_cancelled_while_it_waits_ends_when_a_worker_receives_it(
     api: ApiClient, ask: Ask, running: Running
 ) -> None:
     run = ask()
-    running.relay()
-    until(lambda: left(running.queue))
+    running.queue_task()
     api("POST", f"/reports/{run['id']}/cancel")
     with running.worker():
         assert running.machine.end(run["id"], 10) == "SUCCEEDED"
@@ -169,8 +168,7 @@ def test_a_run_cancelled_while_it_waits_ends_without_any_worker(
     api: ApiClient, ask: Ask, impatient: Running
 ) -> None:
     run = ask()
-    impatient.relay()
-    until(lambda: left(impatient.queue))
+    impatient.queue_task()
     api("POST", f"/reports/{run['id']}/cancel")
     assert impatient.machine.end(run["id"], 10) == "SUCCEEDED"
     assert impatient.machine.entered(run["id"])[-3:] == ["Recover", "ToBeTriedAgain", "Ended"]
