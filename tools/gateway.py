@@ -48,7 +48,7 @@ _ACCESS_LOG = {
     "tenant": "authorizer.tenant",
     "user": "authorizer.user",
     "ip": "identity.sourceIp",
-    "refused_as": "error.responseType",
+    "rejected_as": "error.responseType",
 }
 """The fields of an access log line and their `$context` variables."""
 

@@ -1,6 +1,6 @@
 """Updates events/released/, the schemas of the last release, with which later ones are compared.
 
-`python -m tools.release` copies events/schemas/ there, and refuses incompatible changes
+`python -m tools.release` copies events/schemas/ there, and rejects incompatible changes
 (tools/compatibility.py). Run it when events are released to subscribers; `make contracts` does not,
 because a new field may be renamed before its release.
 """

@@ -3,7 +3,7 @@
 CliError                   every error; `main()` prints it and exits with `exit_code`
   NotReady          69     the CRM does not run, is not reachable, or there is no token
   BadInput          65     a file, a map file or an option cannot be used
-  ApiError          1      the API refused the request (an RFC 9457 problem)
+  ApiError          1      the API rejected the request (an RFC 9457 problem)
   Stopped           130    the user pressed Ctrl-C
   InternalError     70     a bug of the command line
 
@@ -104,7 +104,7 @@ def as_cli_error(error: Exception, home: Path | None = None) -> CliError:
     if isinstance(error, ClientError):
         reason = str(error.response["Error"].get("Message") or error).rstrip(".")
         return NotReady(
-            f"The platform refused {error.operation_name}: {reason}.",
+            f"The platform rejected {error.operation_name}: {reason}.",
             hint="`zebros status` shows what runs; for a stack in AWS, check the credentials.",
         )
     if isinstance(error, BotoCoreError):

@@ -82,15 +82,15 @@ class TimelineRepository:
     ) -> Page[TimelineEntry]:
         """A record's timeline, newest first."""
         scope = f"timeline {record_type} {record_id}"
-        found = self._table.query(
+        page = self._table.query(
             _timeline(tenant_id, record_type, record_id),
             limit=limit,
             after=cursors.decode(tenant_id, scope, cursor),
             newest_first=True,
         )
         return Page(
-            items=[TimelineEntry.model_validate_json(unpack(item["doc"])) for item in found.items],
-            next_cursor=cursors.encode(tenant_id, scope, found.last_key),
+            items=[TimelineEntry.model_validate_json(unpack(item["doc"])) for item in page.items],
+            next_cursor=cursors.encode(tenant_id, scope, page.last_key),
         )
 
 

@@ -86,8 +86,8 @@ class TaskService:
 
     def _load(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
         unit.principal.require(Level.WRITE, ACTIVITIES)
-        found = self._tasks.get(unit.tenant_id, task_id)
-        return found.ensure_version(if_match).ensure_active()
+        task = self._tasks.get(unit.tenant_id, task_id)
+        return task.ensure_version(if_match).ensure_active()
 
 
 class TimelineService:

@@ -26,7 +26,7 @@ _LEEWAY_SECONDS = 5
 _FETCH_SECONDS = 3
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The token is not accepted; the message is for the log, not for the caller."""
 
 
@@ -39,10 +39,10 @@ def _keys(issuer: str) -> jwt.PyJWKClient:
         with urllib.request.urlopen(url, timeout=_FETCH_SECONDS) as answer:  # noqa: S310
             jwks_uri = str(json.load(answer)["jwks_uri"])
     except (OSError, ValueError, KeyError, TypeError) as fault:
-        raise Refused(f"issuer {issuer} cannot be discovered: {fault!r}") from fault
+        raise Rejected(f"issuer {issuer} cannot be discovered: {fault!r}") from fault
     # Keys from another host could sign tokens for this tenant.
     if not jwks_uri.startswith(f"{issuer}/"):
-        raise Refused(f"issuer {issuer} names keys outside itself")
+        raise Rejected(f"issuer {issuer} names keys outside itself")
     return jwt.PyJWKClient(
         jwks_uri,
         lifespan=_KEYS_SECONDS,
@@ -52,30 +52,30 @@ def _keys(issuer: str) -> jwt.PyJWKClient:
 
 
 def _key(issuer: str, token: str) -> jwt.PyJWK:
-    """The key that a token names. Raises Refused or PyJWTError."""
+    """The key that a token names. Raises Rejected or PyJWTError."""
     try:
         return _keys(issuer).get_signing_key_from_jwt(token)
     except (OSError, ValueError) as fault:  # a broken connection, or a response that is not JSON
-        raise Refused(f"the keys of {issuer} cannot be fetched: {fault!r}") from fault
+        raise Rejected(f"the keys of {issuer} cannot be fetched: {fault!r}") from fault
 
 
 def tenant_of(issuer: str, base: str) -> str:
-    """The tenant of an issuer. Raises Refused for an issuer outside ISSUER_BASE."""
+    """The tenant of an issuer. Raises Rejected for an issuer outside ISSUER_BASE."""
     tenant = issuer.removeprefix(base)
     if not issuer.startswith(base) or not TENANT.fullmatch(tenant):
-        raise Refused(f"unknown issuer {issuer[:200]!r}")
+        raise Rejected(f"unknown issuer {issuer[:200]!r}")
     return tenant
 
 
 def verify(token: str, base: str, audience: str) -> dict[str, str]:
-    """Verify a token; returns the caller's identity. Raises Refused."""
+    """Verify a token; returns the caller's identity. Raises Rejected."""
     try:
         claimed = jwt.decode(token, options={"verify_signature": False})
         issuer = str(claimed.get("iss", ""))
         tenant = tenant_of(issuer, base)
         key = _key(issuer, token)
         if key.key_type != "RSA":  # PyJWT would raise a TypeError, which is not a PyJWTError
-            raise Refused(f"key {key.key_id} is {key.key_type}: RS256 needs RSA")
+            raise Rejected(f"key {key.key_id} is {key.key_type}: RS256 needs RSA")
         claims = jwt.decode(
             token,
             key.key,
@@ -86,7 +86,7 @@ def verify(token: str, base: str, audience: str) -> dict[str, str]:
             options={"require": ["exp", "iat", "sub", "aud", "iss"]},
         )
     except jwt.PyJWTError as fault:
-        raise Refused(f"{type(fault).__name__}: {fault}") from fault
+        raise Rejected(f"{type(fault).__name__}: {fault}") from fault
     return {
         "tenant": tenant,
         "user": str(claims["sub"]),
@@ -115,8 +115,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     try:
         settings = read_settings(AuthorizerSettings)
         caller = verify(_token(event), settings.issuer_base, settings.audience)
-    except Refused as why:
-        logger().info("token refused", why=str(why))
+    except Rejected as why:
+        logger().info("token rejected", why=str(why))
         # The one message API Gateway turns into a 401.
         raise Exception("Unauthorized") from None
     # API Gateway caches the policy per token, so it must allow the whole stage.

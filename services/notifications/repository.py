@@ -96,10 +96,10 @@ class ConnectionRepository:
 
     def of_user(self, tenant_id: str, user_id: str) -> list[str]:
         """The ids of a user's connections."""
-        found = self._table.query(_connections(tenant_id, user_id), limit=100, consistent=True)
+        page = self._table.query(_connections(tenant_id, user_id), limit=100, consistent=True)
         # DynamoDB may delete an expired item days later.
         now = self._now().timestamp()
-        return [str(item["sk"]) for item in found.items if int(item["ttl"]) > now]
+        return [str(item["sk"]) for item in page.items if int(item["ttl"]) > now]
 
 
 def _unread(tenant_id: str, user_id: str) -> str:

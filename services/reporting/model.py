@@ -59,12 +59,14 @@ class ReportRun(ReportRunState, TaskRun):
     @property
     def file_name(self) -> str:
         """A descriptive file name: `win-rate-by-region-from-2026-01-01.pdf`."""
-        asked = self.parameters
-        words = [asked.report.replace("_", "-")]
-        if asked.grouping != "none" and not asked.report.endswith(f"_by_{asked.grouping}"):
-            words.append(f"by-{asked.grouping}")
-        if asked.from_:
-            words.append(f"from-{asked.from_}")
-        if asked.to:
-            words.append(f"to-{asked.to}")
-        return f"{'-'.join(words)}.{asked.format}"
+        parameters = self.parameters
+        words = [parameters.report.replace("_", "-")]
+        if parameters.grouping != "none" and not parameters.report.endswith(
+            f"_by_{parameters.grouping}"
+        ):
+            words.append(f"by-{parameters.grouping}")
+        if parameters.from_:
+            words.append(f"from-{parameters.from_}")
+        if parameters.to:
+            words.append(f"to-{parameters.to}")
+        return f"{'-'.join(words)}.{parameters.format}"

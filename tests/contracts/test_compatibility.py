@@ -178,7 +178,7 @@ INCOMPATIBLE: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", INCOMPATIBLE)
-def test_an_incompatible_change_is_refused(name: str) -> None:
+def test_an_incompatible_change_is_rejected(name: str) -> None:
     change, fault = INCOMPATIBLE[name]
     now = event()
     change(now)
@@ -200,7 +200,7 @@ BELOW_A_REFERENCE: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("keyword", BELOW_A_REFERENCE)
-def test_a_change_below_a_reference_is_detected_or_refused(keyword: str) -> None:
+def test_a_change_below_a_reference_is_detected_or_rejected(keyword: str) -> None:
     part, fault = BELOW_A_REFERENCE[keyword]
     released, now = event(), event()
     for schema in (released, now):

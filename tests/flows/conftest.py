@@ -89,7 +89,7 @@ class Crm:
         user: str = "admin",
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """Call the API; a request refused with 429 is repeated."""
+        """Call the API; a request rejected with 429 is repeated."""
         sent = {"authorization": f"Bearer {self.token(tenant, user)}", **(headers or {})}
         for _ in range(50):
             answer = self.http.request(method, self.state["api"] + path, json=body, headers=sent)

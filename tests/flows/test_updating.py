@@ -1,4 +1,4 @@
-"""A change is deployed as in README: stock `sam build` and `sam deploy`, from a copy."""
+"""A change is deployed as in README: plain `sam build` and `sam deploy`, from a copy."""
 
 from pathlib import Path
 

@@ -45,7 +45,7 @@ def test_every_handler_exists(name: str) -> None:
 
 @pytest.mark.parametrize("name", functions())
 def test_a_function_has_each_of_its_layers_once(name: str) -> None:
-    """AWS refuses a layer that is named twice, and SAM adds a function's own to the common ones."""
+    """AWS rejects a layer that is named twice, and SAM adds a function's own to the common ones."""
     layers = [layer["Ref"] for layer in functions()[name]["Layers"]]
     assert layers == (["DepsLayer", "AuthLayer"] if name == "Authorizer" else ["DepsLayer"])
 
@@ -120,7 +120,7 @@ def test_only_what_people_need_is_an_output() -> None:
 
 
 def test_the_gateway_validates_nothing_that_handlers_do_not_validate() -> None:
-    """A request that API Gateway refused would get a response in another form."""
+    """A request that API Gateway rejected would get a response in another form."""
     api = resources("AWS::Serverless::Api")["Api"]
     assert not {"Models", "DefinitionUri"} & set(api)
     text = json.dumps(api["DefinitionBody"])

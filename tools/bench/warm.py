@@ -127,7 +127,7 @@ def measure() -> list[Ratio]:
     from opportunities.handlers.api import handler
 
     native = _plain_item()
-    stock = _stub(boto3.session.Session().client("dynamodb"), _answers(native, native))
+    plain = _stub(boto3.session.Session().client("dynamodb"), _answers(native, native))
     # The first opportunity finds no default pipeline, and publishes it.
     answers = {"GetItem": b"{}", "TransactWriteItems": b"{}"}
     _stub(aws.client("dynamodb"), answers)
@@ -159,13 +159,13 @@ def measure() -> list[Ratio]:
     return [
         calls(
             "GET one, warm",
-            lambda: stock.get_item(TableName="t", Key=key),
+            lambda: plain.get_item(TableName="t", Key=key),
             lambda: ask(get_event, 200),
             budget=1.5,
         ),
         calls(
             "LIST 50, warm",
-            lambda: stock.query(
+            lambda: plain.query(
                 TableName="t",
                 KeyConditionExpression="pk = :p",
                 ExpressionAttributeValues={":p": {"S": "T#acme"}},
@@ -176,7 +176,7 @@ def measure() -> list[Ratio]:
         ),
         calls(
             "POST, warm",
-            lambda: stock.transact_write_items(TransactItems=[put, put]),
+            lambda: plain.transact_write_items(TransactItems=[put, put]),
             lambda: ask(post_event, 201),
             budget=1.3,
         ),

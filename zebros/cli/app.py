@@ -66,7 +66,7 @@ def root(
 ) -> None:
     """Zebros CRM on the command line.
 
-    These options may also stand after the command. Exit codes: 0 success, 1 refused or failed,
+    These options may also stand after the command. Exit codes: 0 success, 1 rejected or failed,
     2 wrong usage, 3 success but some rows were rejected, 65 unusable input, 69 not running,
     130 stopped by Ctrl-C.
     """

@@ -21,7 +21,7 @@ from ulid import ULID
 from zebros.errors import ApiError, BadInput, NotReady
 
 PAGE_SIZE = 200
-"""The most items that one page of a list can have."""
+"""The maximum number of items on one page of a list."""
 _IDEMPOTENT = frozenset({"GET", "HEAD", "POST"})
 """Methods that can be sent twice; every POST has an Idempotency-Key."""
 _LONGEST_WAIT_S = 20.0
@@ -37,7 +37,7 @@ class Tokens(Protocol):
         """A token that is probably valid."""
 
     def renewed(self) -> str | None:
-        """A new token after the current one was refused; None when there is no other."""
+        """A new token after the current one was rejected; None when there is no other."""
 
 
 @dataclass(frozen=True)

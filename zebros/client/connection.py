@@ -77,7 +77,7 @@ class LocalIssuer:
         except ValueError:
             reason = ""
         raise NotReady(
-            f"The local issuer refused a token for {self.user} of tenant {self.tenant}"
+            f"The local issuer rejected a token for {self.user} of tenant {self.tenant}"
             f"{': ' + reason if reason else ''}.",
             hint="`zebros token --help` shows how to choose a tenant and a user.",
         )
@@ -109,7 +109,7 @@ class Connection:
             claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
             return str(claims["iss"]).rstrip("/").rpartition("/")[2]
         except (IndexError, KeyError, TypeError, ValueError):
-            return self.tenant  # not a token of the CRM; the API will refuse it
+            return self.tenant  # not a token of the CRM; the API will reject it
 
     def client(self, *, connections: int = 16) -> Client:
         """An API client for the user."""

@@ -50,7 +50,7 @@ def load(
     seed: int = SEED,
     today: date | None = None,
 ) -> Summary:
-    """Load the demo company into the client's tenant. Raises CliError when a record is refused."""
+    """Load the demo company into the client's tenant. Raises CliError when a record is rejected."""
     started = time.perf_counter()
     page = client.get("/accounts", external_id=f"{SYSTEM}:A001", limit=1)
     first: Record = next(iter(page["items"]), {})
@@ -119,7 +119,7 @@ def _upsert(
                 external_id = batch[result["index"]]["external_ids"][SYSTEM]
                 if "id" not in result:
                     reason = reason_of(result.get("problem") or {}, result["status"])
-                    raise CliError(f"The demo's {collection} {external_id} was refused: {reason}.")
+                    raise CliError(f"The demo's {collection} {external_id} was rejected: {reason}.")
                 ids[external_id] = result["id"]
             on_progress(collection, len(ids), len(items))
     return ids

@@ -1,7 +1,7 @@
 """`AWS::Events::Archive` in a template.
 
-Stock fault: the API archives and replays events, but CloudFormation rejects the resource type
-("Unrecognized resource types"), so a template with an archive cannot be deployed.
+Without this patch: the API archives and replays events, but CloudFormation rejects the resource
+type ("Unrecognized resource types"), so a template with an archive cannot be deployed.
 
 Fix: a handler that calls the emulator's CreateArchive, UpdateArchive and DeleteArchive.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-archive.html

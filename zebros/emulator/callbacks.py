@@ -1,8 +1,8 @@
 """`HeartbeatSeconds` of a `.waitForTaskToken` task, and the token of a task that is retried.
 
-Stock faults: a task whose worker stopped sending heartbeats waits until TimeoutSeconds (about 28
-hours by default); and each retry of a task uses the first attempt's token again, so that the lost
-worker can end the attempt of its successor.
+Without this patch: a task whose worker stopped sending heartbeats waits until TimeoutSeconds (about
+28 hours by default); and each retry of a task uses the first attempt's token again, so that the
+lost worker can end the attempt of its successor.
 
 Fix: a task without a heartbeat for HeartbeatSeconds fails with States.HeartbeatTimeout, and every
 attempt has a new token.
@@ -37,11 +37,11 @@ def apply() -> None:
                 target=_watch, args=(*watched, float(allowed), over), daemon=True
             ).start()
         try:
-            return stock(resource, given, token, state)
+            return original(resource, given, token, state)
         finally:
             over.set()
 
-    stock = replace(flows, "_invoke_with_callback", invoke)
+    original = replace(flows, "_invoke_with_callback", invoke)
 
 
 def _watch(

@@ -1,8 +1,8 @@
 """Conditions that read a pseudo parameter, such as `!Equals [!Ref AWS::AccountId, "000000000000"]`.
 
-Stock fault: conditions know template parameters only. `Ref: AWS::AccountId` is not resolved, so the
-condition IsCloud is true on a laptop, and cloud-only resources are created that the emulator does
-not have. Functions such as `Fn::FindInMap` are not evaluated inside a condition either.
+Without this patch: conditions know template parameters only. `Ref: AWS::AccountId` is not resolved,
+so the condition IsCloud is true on a laptop, and cloud-only resources are created that the emulator
+does not have. Functions such as `Fn::FindInMap` are not evaluated inside a condition either.
 
 Fix: pseudo parameters are resolved like parameters, and mappings are looked up.
 """
@@ -39,6 +39,6 @@ def apply() -> None:
             return {key: looked_up(value) for key, value in node.items()}
 
         read = {**template, "Conditions": looked_up(template.get("Conditions") or {})}
-        return stock(read, known)  # type: ignore[no-any-return]
+        return original(read, known)  # type: ignore[no-any-return]
 
-    stock = replace(engine, "_evaluate_conditions", evaluate)
+    original = replace(engine, "_evaluate_conditions", evaluate)

@@ -29,7 +29,7 @@ def apply(snapshots: Snapshots) -> None:
         if scope["type"] != "http" or not path.startswith((_PREFIX, sockets.PREFIX)):
             if scope["type"] == "http" and not path.startswith("/_ministack/"):
                 snapshots.touch()
-            await stock(scope, receive, send)
+            await original(scope, receive, send)
         elif path.startswith(_PREFIX):
             status, document = await _answer(scope["method"], path, snapshots)
             headers = {"content-type": "application/json"}
@@ -39,7 +39,7 @@ def apply(snapshots: Snapshots) -> None:
             answer = await sockets.connection(scope["method"], path, body)
             await app._send_response(send, *answer)
 
-    stock = replace(app, "app", serve)
+    original = replace(app, "app", serve)
 
 
 async def _answer(method: str, path: str, snapshots: Snapshots) -> tuple[int, dict[str, Any]]:

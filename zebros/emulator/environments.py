@@ -1,7 +1,7 @@
 """Execution environments: processes that handle one event of one function at a time, as in Lambda.
 
-Stock faults: a handler that prints nothing takes 50 ms longer, because its log is waited for; every
-exception ends the process, so that the next call is a cold start; the error's type is always
+Without this patch: a handler that prints nothing takes 50 ms longer, because its log is waited for;
+every exception ends the process, so that the next call is a cold start; the error's type is always
 `Runtime.HandlerError`; the process inherits the developer's environment and site-packages, so that
 a missing dependency is not noticed; every process unpacks code and layers again.
 

@@ -1,8 +1,8 @@
 """The responses of a REST API's own, such as a 401 and a preflight, as the template defines them.
 
-Stock fault: the import of the API's OpenAPI body drops everything but an integration's type and
-target. So a refused token gets a plain JSON response, and a browser's preflight (OPTIONS, a mock
-integration) one without CORS headers. (The API calls for these settings work.)
+Without this patch: the import of the API's OpenAPI body drops everything but an integration's type
+and target. So a rejected token gets a plain JSON response, and a browser's preflight (OPTIONS, a
+mock integration) one without CORS headers. (The API calls for these settings work.)
 
 Fix: gateway responses and integration responses are put after the import, before the API is
 deployed.
@@ -21,10 +21,10 @@ _INTEGRATION = "x-amazon-apigateway-integration"
 def apply() -> None:
     """Apply the extensions of an OpenAPI body."""
     apis = module("services.apigateway_v1")
-    stock, stock_operation = apis._import_rest_api, apis._import_operation
+    original, original_operation = apis._import_rest_api, apis._import_operation
 
     def import_rest_api(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> Any:
-        api_id = stock(spec, base_data)
+        api_id = original(spec, base_data)
         for kind, response in (spec.get(_EXTENSION) or {}).items():
             apis._put_gateway_response(api_id, kind, response)
         return api_id
@@ -32,7 +32,7 @@ def apply() -> None:
     def import_operation(
         api_id: str, resource_id: str, method: str, operation: dict[str, Any] | None, *more: Any
     ) -> None:
-        stock_operation(api_id, resource_id, method, operation, *more)
+        original_operation(api_id, resource_id, method, operation, *more)
         integration = (operation or {}).get(_INTEGRATION) or {}
         for pattern, response in (integration.get("responses") or {}).items():
             selected_by = {} if pattern == "default" else {"selectionPattern": pattern}

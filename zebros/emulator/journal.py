@@ -94,22 +94,22 @@ def record_changes(journal: Journal) -> None:
 
     def emit(table: str, event: str, old: Any, new: Any, replicate: bool = True) -> Any:
         journal.write("item", table, new) if new else journal.write("removed", table, old)
-        return stock_emit(table, event, old, new, replicate)
+        return original_emit(table, event, old, new, replicate)
 
     def start(data: dict[str, Any]) -> Any:
         data = {**data, "name": data.get("name") or flows.new_uuid()}
-        answer = stock_start(data)
+        answer = original_start(data)
         if answer[0] < 400:
             journal.write("execution", data)
         return answer
 
     def transact(data: dict[str, Any]) -> Any:
         with journal.atomic():
-            return stock_transact(data)
+            return original_transact(data)
 
-    stock_emit = replace(tables, "_emit_stream_event", emit)
-    stock_transact = replace(tables, "_transact_write_items", transact)
-    stock_start = replace(flows, "_start_execution", start)
+    original_emit = replace(tables, "_emit_stream_event", emit)
+    original_transact = replace(tables, "_transact_write_items", transact)
+    original_start = replace(flows, "_start_execution", start)
 
 
 def apply_again(journal: Journal, first: int) -> int:

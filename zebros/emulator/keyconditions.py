@@ -1,7 +1,8 @@
 """Key conditions and filters that are parsed once per query.
 
-Stock fault: a Query parses its key condition again (tokens, syntax, reserved words) for every item
-of the partition. For 10,000 items that takes two thirds of a second, nine tenths of it parsing.
+Without this patch: a Query parses its key condition again (tokens, syntax, reserved words) for
+every item of the partition. For 10,000 items that takes two thirds of a second, nine tenths of it
+parsing.
 
 Fix: the parsed condition of the first item is reused for the others.
 """
@@ -27,12 +28,12 @@ def apply() -> None:
     ) -> Any:
         nonlocal last
         if slot == "ConditionExpression" or not expression:
-            return stock(expression, item, values, names, slot)
+            return original(expression, item, values, names, slot)
         *same, tokens = last
         if same[0] is expression and same[1] is values and same[2] is names:
             return tables._ExprEval(tokens, item, values, names).evaluate()
-        found = stock(expression, item, values, names, slot)
+        found = original(expression, item, values, names, slot)
         last = (expression, values, names, tables._tokenize(expression))
         return found
 
-    stock = replace(tables, "_evaluate_condition", evaluate)
+    original = replace(tables, "_evaluate_condition", evaluate)

@@ -1,8 +1,8 @@
 """Invoking functions: a limited pool of environments, real errors, and a limited log.
 
-Stock faults: a burst starts one process per call, too many for two cores; the error of a Python
-function always has the type `Runtime.HandlerError`; and every call creates a log stream that is
-never deleted, so that the saved state grows without limit.
+Without this patch: a burst starts one process per call, too many for two cores; the error of a
+Python function always has the type `Runtime.HandlerError`; and every call creates a log stream that
+is never deleted, so that the saved state grows without limit.
 
 Fix: a call waits for one of a few environments (see `environments`); the result of a Python
 function is handled as that of a custom runtime, whose errors keep their type; a function has one
@@ -22,7 +22,7 @@ from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import Settings
 
 _KEPT_EVENTS = 5_000
-"""The most log events of a function in memory and in snapshots; the file has more."""
+"""The maximum number of log events of a function in memory and in snapshots; the file has more."""
 _FILE_BYTES = 20_000_000
 _log = logging.getLogger("lambda")
 
@@ -33,10 +33,10 @@ def apply(settings: Settings) -> None:
 
     def environment(config: dict[str, Any]) -> Any:
         if not str(config.get("Runtime", "")).startswith("python"):
-            return stock(config)
+            return original(config)
         return lambda name, config, code: Environment(settings, name, config, code)
 
-    stock = replace(pool, "_worker_class_for", environment)
+    original = replace(pool, "_worker_class_for", environment)
     # Before the interpreter exits, so that no process of a stopped platform keeps running.
     atexit.register(pool.reset)
     bounded = Pool(pool, settings.workers)

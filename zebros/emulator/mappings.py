@@ -1,8 +1,8 @@
 """Event source mappings: which are polled, and when.
 
-Stock faults: one thread polls all mappings in turn and runs the functions of table streams itself,
-so that a slow relay delays every queue; MaximumBatchingWindowInSeconds is ignored; a pass takes as
-long without work as with it.
+Without this patch: one thread polls all mappings in turn and runs the functions of table streams
+itself, so that a slow relay delays every queue; MaximumBatchingWindowInSeconds is ignored; a pass
+takes as long without work as with it.
 
 Fix: every mapping of a table stream has its own thread (see `streams`); the emulator's pass over
 queues includes only mappings whose queue has messages and whose batch is full or window over.
@@ -34,13 +34,13 @@ def apply() -> None:
     functions = module("services.lambda_svc")
 
     def due() -> Iterator[Scoped]:
-        for account, region, mapping in stock():
+        for account, region, mapping in original():
             if ":sqs:" not in mapping.get("EventSourceArn", "") or _due(account, region, mapping):
                 yield account, region, mapping
 
     def dispatch(identifier: str, *batch: Any) -> None:
         _windows.pop(identifier, None)
-        stock_dispatch(identifier, *batch)
+        original_dispatch(identifier, *batch)
 
     def poll() -> None:
         started.wait()
@@ -48,15 +48,15 @@ def apply() -> None:
             functions._esm_wake.clear()
             worked = False
             try:
-                worked = poll_once(functions, stock)
+                worked = poll_once(functions, original)
             except Exception:
                 _log.exception("Polling the mappings failed.")
             time.sleep(_TOGETHER_S)
             if not worked:
                 functions._esm_wake.wait(_until_next_window())
 
-    stock = replace(functions, "_iter_all_esms", due)
-    stock_dispatch = replace(functions, "_dispatch_esm_batch", dispatch)
+    original = replace(functions, "_iter_all_esms", due)
+    original_dispatch = replace(functions, "_dispatch_esm_batch", dispatch)
     replace(functions, "_poll_loop", poll)
 
 

@@ -1,6 +1,6 @@
 """StartMessageMoveTask and ListMessageMoveTasks, which redrive dead-letter queues.
 
-Stock fault: SQS does not have these actions ("InvalidAction").
+Without this patch: SQS does not have these actions ("InvalidAction").
 
 Fix: a task moves the visible messages of a dead-letter queue to their source queues or to
 DestinationArn, before the call returns. Moved messages count as new.

@@ -1,8 +1,8 @@
 """Nested stacks with SAM templates, and their updates.
 
-Stock faults: the SAM transform runs only for the root template, so that a nested stack with an
-`AWS::Serverless::Function` fails with "Unsupported resource type". And an update of a nested stack
-drops the attributes of every unchanged resource, so that references to them fail: "Requested
+Without this patch: the SAM transform runs only for the root template, so that a nested stack with
+an `AWS::Serverless::Function` fails with "Unsupported resource type". And an update of a nested
+stack drops the attributes of every unchanged resource, so that references to them fail: "Requested
 attribute Arn does not exist in schema for AWS::IAM::Role".
 
 Fix: a nested template is transformed too before it is deployed, and an unchanged resource keeps its
@@ -24,7 +24,7 @@ def apply() -> None:
     engine, stacks = module("services.cloudformation.engine"), module("services.cloudformation")
     provisioners = module("services.cloudformation.provisioners")
     handlers = provisioners._RESOURCE_HANDLERS
-    stock = handlers[_TYPE]
+    original = handlers[_TYPE]
 
     def parse(body: str) -> Any:
         template = read(body)
@@ -57,12 +57,12 @@ def apply() -> None:
         if attributes is None:
             before = (stacks._stacks.get(stack) or {}).get("_resources", {})
             attributes = before.get(logical_id, {}).get("Attributes")
-        return stock_update(kind, name, old, new, stack, logical_id, attributes)
+        return original_update(kind, name, old, new, stack, logical_id, attributes)
 
-    stock_update = replace(provisioners, "_update_resource", update)
+    original_update = replace(provisioners, "_update_resource", update)
     read = replace(engine, "_parse_template", parse)
     register(
         handlers,
         _TYPE,
-        {**stock, "create": within(stock["create"]), "update": within(stock["update"])},
+        {**original, "create": within(original["create"]), "update": within(original["update"])},
     )

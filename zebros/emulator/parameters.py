@@ -1,6 +1,6 @@
 """Numeric properties of an event source mapping whose values come from template parameters.
 
-Stock fault: the value of a parameter stays text, even with `Type: Number`. Comparing
+Without this patch: the value of a parameter stays text, even with `Type: Number`. Comparing
 `MaximumConcurrency` with a number fails ("'<' not supported between instances of 'int' and 'str'"),
 so the mapping polls nothing. CloudFormation converts a value to the type of its property.
 
@@ -27,15 +27,15 @@ _NUMERIC = frozenset(
 def apply() -> None:
     """Convert the numeric properties of a mapping to numbers."""
     handlers = module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
-    stock = handlers[_TYPE]
+    original = handlers[_TYPE]
 
     def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
-        return stock["create"](logical_id, _converted(props), stack)
+        return original["create"](logical_id, _converted(props), stack)
 
     def update(name: str, old: dict[str, Any], new: dict[str, Any], stack: str) -> Any:
-        return stock["update"](name, _converted(old), _converted(new), stack)
+        return original["update"](name, _converted(old), _converted(new), stack)
 
-    register(handlers, _TYPE, {**stock, "create": create, "update": update})
+    register(handlers, _TYPE, {**original, "create": create, "update": update})
 
 
 def _converted(props: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """SQS queues under load: receiving, deleting and dead-lettering of messages.
 
-Stock faults: deleting, expiring and dead-lettering build a new list of messages while other threads
-append to the old one, so that a message sent at that moment is lost; every receive and every delete
-reads the whole queue several times; a mapping gets at most ten messages; deleting a message twice
-is an error, unlike in SQS; after a start with another port no mapping finds its queue.
+Without this patch: deleting, expiring and dead-lettering build a new list of messages while other
+threads append to the old one, so that a message sent at that moment is lost; every receive and
+every delete reads the whole queue several times; a mapping gets at most ten messages; deleting a
+message twice is an error, unlike in SQS; after a start with another port no mapping finds its
+queue.
 
 Fix: messages are removed in place and under one lock; only the front of the queue is read, because
 messages are in sending order and those received already come first; a queue keeps its first URL.
@@ -30,7 +31,7 @@ def apply() -> None:
     sqs = module("services.sqs")
 
     def url_of(name: str) -> str:
-        return sqs._queue_name_to_url.get(name) or url_stock(name)  # type: ignore[no-any-return]
+        return sqs._queue_name_to_url.get(name) or original_url(name)  # type: ignore[no-any-return]
 
     def expire(queue: dict[str, Any]) -> None:
         oldest = time.time() - int(queue["attributes"].get("MessageRetentionPeriod", "345600"))
@@ -47,20 +48,20 @@ def apply() -> None:
             )
             front = {**queue, "messages": list(received)}
             end = len(front["messages"])
-            sweep_stock(front)
+            original_sweep(front)
             messages[:end] = front["messages"]
 
-    def receive_for_mapping(url: str, most: int) -> list[Message]:
+    def receive_for_mapping(url: str, limit: int) -> list[Message]:
         queue = sqs._get_q(url)
         visibility = int(queue["attributes"].get("VisibilityTimeout", "30"))
         with changing:
             sqs._expire_retained(queue)
             sqs._dlq_sweep(queue)
-            return receive(sqs, queue, most, visibility, _PAYLOAD_BYTES)
+            return receive(sqs, queue, limit, visibility, _PAYLOAD_BYTES)
 
     def delete(data: dict[str, Any], url: str) -> dict[str, Any]:
         if not data.get("ReceiptHandle"):
-            return delete_stock(data, url)  # type: ignore[no-any-return]  # raises
+            return original_delete(data, url)  # type: ignore[no-any-return]  # raises
         queue = sqs._get_q(data.get("QueueUrl", url), "sqs:DeleteMessage")
         delete_by_handle(queue, {data["ReceiptHandle"]})
         return {}
@@ -72,31 +73,31 @@ def apply() -> None:
         delete_by_handle(queue, {one.get("ReceiptHandle") for one in entries})
         return {"Successful": [{"Id": one["Id"]} for one in entries], "Failed": []}
 
-    url_stock = replace(sqs, "_queue_url", url_of)
+    original_url = replace(sqs, "_queue_url", url_of)
     replace(sqs, "_expire_retained", expire)
-    sweep_stock = replace(sqs, "_dlq_sweep", sweep)
+    original_sweep = replace(sqs, "_dlq_sweep", sweep)
     replace(sqs, "_collect_msgs", lambda *given: receive(sqs, *given))
     replace(sqs, "_receive_messages_for_esm", receive_for_mapping)
     replace(
         sqs, "_delete_messages_for_esm", lambda url, done: delete_by_handle(sqs._get_q(url), done)
     )
-    delete_stock = replace(sqs, "_act_delete_message", delete)
+    original_delete = replace(sqs, "_act_delete_message", delete)
     register(sqs._HANDLERS, "DeleteMessage", delete)
     replace(sqs, "_act_delete_message_batch", delete_batch)
     register(sqs._HANDLERS, "DeleteMessageBatch", delete_batch)
 
 
 def receive(
-    sqs: Any, queue: dict[str, Any], most: int, visibility: int, size: int | None = None
+    sqs: Any, queue: dict[str, Any], limit: int, visibility: int, size: int | None = None
 ) -> list[Message]:
-    """Receive the first visible messages: at most `most`, and at most `size` bytes."""
+    """Receive the first visible messages: at most `limit`, and at most `size` bytes."""
     taken: list[Message] = []
     room, now = size, time.time()
     with changing:
         if queue["is_fifo"]:
-            return sqs._collect_fifo(queue, min(most, 10), visibility, now)  # type: ignore[no-any-return]
+            return sqs._collect_fifo(queue, min(limit, 10), visibility, now)  # type: ignore[no-any-return]
         for message in queue["messages"]:
-            if len(taken) >= most:
+            if len(taken) >= limit:
                 break
             if message.get("visible_at", 0) > now:
                 continue
@@ -129,12 +130,12 @@ def delete_by_handle(queue: dict[str, Any], handles: set[Any]) -> None:
         messages[:end] = [one for one in messages[:end] if one.get("receipt_handle") not in doomed]
 
 
-def count_visible(queue: dict[str, Any], most: int) -> int:
-    """The number of messages that can be received now, counted up to `most`."""
+def count_visible(queue: dict[str, Any], limit: int) -> int:
+    """The number of messages that can be received now, counted up to `limit`."""
     now = time.time()
     with changing:
         ready = (one for one in queue["messages"] if one.get("visible_at", 0) <= now)
-        return sum(1 for _ in islice(ready, most))
+        return sum(1 for _ in islice(ready, limit))
 
 
 def _sent(message: Message) -> float:

@@ -1,7 +1,7 @@
 """Rules of event buses: dead-letter queues of targets, filtered replays.
 
-Stock faults: an event whose target queue does not exist is logged and dropped, even if the target
-has a DeadLetterConfig; a replay goes to every rule, even if it was started for some
+Without this patch: an event whose target queue does not exist is logged and dropped, even if the
+target has a DeadLetterConfig; a replay goes to every rule, even if it was started for some
 (`Destination.FilterArns`); all events are kept in memory in addition to the archive.
 
 Fix: undeliverable events go to the target's dead-letter queue, with the reason in the same
@@ -35,7 +35,7 @@ def apply() -> None:
             return
         token = _delivering.set((target, rule))
         try:
-            stock_invoke(target, event, rule, *more)
+            original_invoke(target, event, rule, *more)
         finally:
             _delivering.reset(token)
 
@@ -43,10 +43,10 @@ def apply() -> None:
         if queues._queue_by_arn(str(spec)) is None:
             _undeliverable(queues, payload, f"The queue {spec} does not exist.")
         else:
-            stock_to_queue(spec, payload, parameters)
+            original_to_queue(spec, payload, parameters)
 
-    stock_invoke = replace(events, "_invoke_target", invoke)
-    stock_to_queue = replace(events, "_dispatch_to_sqs", to_queue)
+    original_invoke = replace(events, "_invoke_target", invoke)
+    original_to_queue = replace(events, "_dispatch_to_sqs", to_queue)
     replace(events, "_events_log_list", lambda: latest)
 
 

@@ -1,7 +1,7 @@
 """`GenerateSecretString` of a secret in a template.
 
-Stock fault: only the properties PasswordLength and ExcludeCharacters are used, so that a secret
-with ExcludePunctuation may have punctuation.
+Without this patch: only the properties PasswordLength and ExcludeCharacters are used, so that a
+secret with ExcludePunctuation may have punctuation.
 
 Fix: the other exclusions are used too, with a cryptographic random generator.
 """
@@ -28,14 +28,14 @@ def apply() -> None:
     def secret(props: dict[str, Any]) -> str:
         wanted = props.get("GenerateSecretString")
         if not wanted or props.get("SecretString"):
-            return stock(props)  # type: ignore[no-any-return]
+            return original(props)  # type: ignore[no-any-return]
         password = generate_password(wanted)
         if not wanted.get("SecretStringTemplate"):
             return password
         document = json.loads(wanted["SecretStringTemplate"])
         return json.dumps({**document, wanted.get("GenerateStringKey", "password"): password})
 
-    stock = replace(provisioners, "_sm_secret_string", secret)
+    original = replace(provisioners, "_sm_secret_string", secret)
 
 
 def generate_password(wanted: dict[str, Any]) -> str:

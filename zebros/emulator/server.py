@@ -1,8 +1,8 @@
 """Serves the emulator with uvicorn and httptools instead of hypercorn.
 
-Stock fault: half of the time of a small request is spent in a pure-Python HTTP parser, and every
-request is offered to about thirty data planes before the service that its X-Amz-Target names. A
-thousand won opportunities cause about twenty thousand requests on two cores.
+Without this patch: half of the time of a small request is spent in a pure-Python HTTP parser, and
+every request is offered to about thirty data planes before the service that its X-Amz-Target names.
+A thousand won opportunities cause about twenty thousand requests on two cores.
 
 Fix: uvicorn parses in C, and a request with an X-Amz-Target goes directly to its service. The
 figures are in docs/adr/0010-uvicorn-serves-the-platform.md.
@@ -21,7 +21,7 @@ from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import HOST, Settings
 
 _KEEP_ALIVE_S = 75
-"""As in the stock emulator: longer than clients keep an idle connection."""
+"""As in the unpatched emulator: longer than clients keep an idle connection."""
 _GRACE_S = 3
 """Seconds for running requests when the platform stops."""
 started = threading.Event()
@@ -40,13 +40,13 @@ def apply() -> None:
     """Send requests that name their service directly to it."""
     app = module("app")
 
-    def unless_named(stock: Finding) -> Finding:
+    def unless_named(original: Finding) -> Finding:
         async def find(
             method: str, path: str, headers: dict[str, str], *given: Any, **more: Any
         ) -> Any:
             if path == "/" and "x-amz-target" in headers:
                 return None
-            return await stock(method, path, headers, *given, **more)
+            return await original(method, path, headers, *given, **more)
 
         return find
 

@@ -1,9 +1,9 @@
 """The platform's state on disk: snapshots, and a journal of the changes since the last one.
 
-Stock faults: state is saved only by a graceful stop, so that a killed emulator loses everything;
-each service has a separate file, so that files may be of different moments; records of table
-streams are not saved but the positions of their readers are, so that after a restart new records
-are skipped; running executions are marked as failed.
+Without this patch: state is saved only by a graceful stop, so that a killed emulator loses
+everything; each service has a separate file, so that files may be of different moments; records of
+table streams are not saved but the positions of their readers are, so that after a restart new
+records are skipped; running executions are marked as failed.
 
 Fix: a forked child writes the state of one moment, between two requests, into one file that
 replaces the old one only when it is complete; `journal` has the changes since; the snapshot

@@ -1,8 +1,8 @@
-"""WebSocket APIs: refusals of the $connect authorizer, and @connections without an API in the path.
+"""WebSocket APIs: rejections by the $connect authorizer, and @connections without an API's id.
 
-Stock faults: when the authorizer raises "Unauthorized", the handshake fails with 500 instead of
-401; and a client of the management API without an explicit endpoint, which uses AWS_ENDPOINT_URL,
-does not reach the API.
+Without this patch: when the authorizer raises "Unauthorized", the handshake fails with 500 instead
+of 401; and a client of the management API without an explicit endpoint, which uses
+AWS_ENDPOINT_URL, does not reach the API.
 
 Fix: 401; and `/@connections/{id}` at the platform's own address finds the connection by its id.
 """
@@ -17,31 +17,31 @@ PREFIX = "/@connections/"
 
 
 class _UnauthorizedError(Exception):
-    """The authorizer refused a connection."""
+    """The authorizer rejected a connection."""
 
 
 def apply() -> None:
-    """Refuse handshakes as AWS does."""
+    """Reject handshakes as AWS does."""
     sockets, functions = module("services.apigateway"), module("services.lambda_svc")
 
     async def authorize(*args: Any, **kwargs: Any) -> Any:
         token = _authorizing.set(True)
         try:
-            return await stock_authorize(*args, **kwargs)
+            return await original_authorize(*args, **kwargs)
         except _UnauthorizedError:
             return (401, "Unauthorized"), None
         finally:
             _authorizing.reset(token)
 
     def execute(record: dict[str, Any], event: dict[str, Any]) -> Any:
-        answer = stock_execute(record, event)
+        answer = original_execute(record, event)
         error = answer["body"] if answer.get("error") else {}
         if _authorizing.get() and error.get("errorMessage") == "Unauthorized":
             raise _UnauthorizedError
         return answer
 
-    stock_authorize = replace(sockets, "_authorize_ws_connect", authorize)
-    stock_execute = replace(functions, "_execute_function_with_config_scope", execute)
+    original_authorize = replace(sockets, "_authorize_ws_connect", authorize)
+    original_execute = replace(functions, "_execute_function_with_config_scope", execute)
 
 
 async def connection(method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:

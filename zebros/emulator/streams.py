@@ -1,8 +1,8 @@
 """Mappings of table streams: order, partial failures, retries and the on-failure destination.
 
-Stock faults: `batchItemFailures` in a result is ignored, so that failed records count as processed;
-BisectBatchOnFunctionError and MaximumRetryAttempts are ignored, so that a record that always fails
-blocks its stream for ever; records that a filter drops count towards the batch size.
+Without this patch: `batchItemFailures` in a result is ignored, so that failed records count as
+processed; BisectBatchOnFunctionError and MaximumRetryAttempts are ignored, so that a record that
+always fails blocks its stream for ever; records that a filter drops count towards the batch size.
 
 Fix, as AWS documents it: a stream is read in order and never past a record that was not processed.
 A reported failure moves the position to the first failed record and retries from there; a failed
@@ -22,7 +22,7 @@ from zebros.emulator.patching import module
 POLL_S = 1.0
 """The longest time between two polls of a mapping."""
 _READ_PER_BATCH = 20
-"""The most records that are read per record of a batch, as a filter may drop the others."""
+"""Records that are read per record of a batch, because a filter may drop the others."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _log = logging.getLogger("lambda")
 

@@ -1,7 +1,8 @@
 """Time to live, point-in-time recovery and encryption of a table in a template.
 
-Stock fault: CloudFormation creates the table (`Table` or `GlobalTable`) and ignores all three, so
-items never expire, and DescribeTable shows no encryption. (The API call UpdateTimeToLive works.)
+Without this patch: CloudFormation creates the table (`Table` or `GlobalTable`) and ignores all
+three, so items never expire, and DescribeTable shows no encryption. (The API call UpdateTimeToLive
+works.)
 
 Fix: they are set after create and after update; for a GlobalTable, the recovery setting of the
 replica in this region. The emulator deletes expired items once a minute; until then they can be
@@ -24,7 +25,7 @@ def apply() -> None:
 def _apply(kind: str) -> None:
     tables, scope = module("services.dynamodb"), module("core.responses")
     handlers = module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
-    stock = handlers[kind]
+    original = handlers[kind]
 
     def here(props: dict[str, Any]) -> dict[str, Any]:
         """The properties of the replica in this region, or of a Table itself."""
@@ -52,17 +53,17 @@ def _apply(kind: str) -> None:
             )
 
     def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
-        made = stock["create"](logical_id, props, stack)
+        made = original["create"](logical_id, props, stack)
         settle(made[0], props)
         return made
 
     def update(
         name: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str
     ) -> Any:
-        more = (logical_id,) if stock.get("update_with_logical_id") else ()
-        made = stock["update"](name, old, new, stack, *more)
+        more = (logical_id,) if original.get("update_with_logical_id") else ()
+        made = original["update"](name, old, new, stack, *more)
         settle(made[0], new)
         return made
 
     fixed = {"create": create, "update": update, "update_with_logical_id": True}
-    register(handlers, kind, {**stock, **fixed})
+    register(handlers, kind, {**original, **fixed})

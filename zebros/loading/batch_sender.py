@@ -132,10 +132,12 @@ class BatchSender:
             return results
         # It may be the stored answer of an earlier run, from before the sender got the right.
         results = send_batch(self.client, self.record_type.path, items, f"{key}-{ULID()}")
-        refused = _not_allowed(results)
-        if refused is not None:
+        not_allowed = _not_allowed(results)
+        if not_allowed is not None:
             request = f"POST {self.record_type.path}/batch"
-            raise ApiError(int(refused["status"]), refused.get("problem") or {}, request=request)
+            raise ApiError(
+                int(not_allowed["status"]), not_allowed.get("problem") or {}, request=request
+            )
         return results
 
 
@@ -168,8 +170,10 @@ def _is_retryable(status: int) -> bool:
 
 def _not_allowed(results: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The first result by which the sender may not change any such record."""
-    refused = (result for result in results if int(result["status"]) in _NOT_ALLOWED)
-    return next((r for r in refused if (r.get("problem") or {}).get("type") != _ONE_RECORD), None)
+    not_allowed = (result for result in results if int(result["status"]) in _NOT_ALLOWED)
+    return next(
+        (r for r in not_allowed if (r.get("problem") or {}).get("type") != _ONE_RECORD), None
+    )
 
 
 def _count(result: dict[str, Any], counts: Counts, run: str) -> bool:
@@ -197,7 +201,7 @@ def _is_newer(record_id: str, run: str) -> bool:
 
 
 def reason_of(problem: dict[str, Any], status: int) -> str:
-    """Why the API refused an item: each wrong field, else the problem's detail."""
+    """Why the API rejected an item: each wrong field, else the problem's detail."""
     fields = [
         f"{error.get('field')}: {error.get('message')}"
         for error in problem.get("errors") or []

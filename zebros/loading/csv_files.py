@@ -47,7 +47,7 @@ class CsvFile:
 
     @property
     def max_rows(self) -> int:
-        """The most rows possible; fewer if values have line breaks or lines are blank."""
+        """The maximum number of rows; fewer if values contain line breaks or lines are blank."""
         return max(0, self.lines - self.skipped_lines - 1)
 
     @property

@@ -17,7 +17,7 @@ from zebros.text import count_of
 PLACEHOLDER = "00000000000000000000000000"
 """Stands for the id of a record that does not exist yet."""
 _MAX_REJECTS = 1000
-"""The most rejects that a result lists; further ones are only counted."""
+"""The maximum number of rejects that a result lists; further ones are only counted."""
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class DryRun:
             self_references.add(row, unresolved)
 
     def _schema_errors(self, item: dict[str, Any]) -> str:
-        """The first five reasons why the API would refuse an item; empty when there is none."""
+        """The first five reasons why the API would reject an item; empty when there is none."""
         if self._validator is None:
             return ""
         errors = sorted(

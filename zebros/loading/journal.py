@@ -19,7 +19,7 @@ from zebros.errors import BadInput
 FORMAT = 3
 """The version of the tables; a journal of another version is not read."""
 CHUNK = 100
-"""Rows per chunk: the most items that a batch request may have."""
+"""Rows per chunk: the maximum number of items in a batch request."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS properties (name TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -30,7 +30,7 @@ class Load:
     constants: dict[str, Any] = field(default_factory=dict)
     """Fields that every row gets, such as the pipeline's id."""
     in_flight: int = 4
-    """The most requests at the same time."""
+    """The maximum number of concurrent requests."""
     on_progress: Callable[[Counts], None] = lambda _: None
     pause: Callable[[float], None] = time.sleep
     _allowed: int = 1

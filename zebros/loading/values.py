@@ -1,4 +1,4 @@
-"""Parses text into exact values; text that would need guessing or rounding is refused.
+"""Parses text into exact values; text that would need guessing or rounding is rejected.
 
 Money is parsed by Decimal into minor units, never through a float.
 """
@@ -35,7 +35,7 @@ def decimals(currency: str) -> int:
 
 
 def number(text: str, *, decimal: str = ".", thousands: str = "") -> Decimal:
-    """A plain number. Other separators are refused: `1,234` can mean two things."""
+    """A plain number. Other separators are rejected: `1,234` can mean two things."""
     plain = _without_thousands(text, decimal, thousands) if thousands else text
     if decimal != ".":
         if "." in plain:
@@ -49,7 +49,7 @@ def number(text: str, *, decimal: str = ".", thousands: str = "") -> Decimal:
 def _without_thousands(text: str, decimal: str, thousands: str) -> str:
     """The number without its thousands separators, which must separate groups of three digits.
 
-    With `thousands=","`, `12,50` is refused: its author probably meant 12.50.
+    With `thousands=","`, `12,50` is rejected: its author probably meant 12.50.
     """
     whole, point, fraction = text.partition(decimal)
     separator = next((one for one in _VARIANTS.get(thousands, thousands) if one in whole), "")

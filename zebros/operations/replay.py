@@ -55,7 +55,7 @@ def replay(
             Destination=destination,
         )
     except ClientError as error:
-        raise CliError(f"The replay was refused: {error.response['Error']['Message']}") from error
+        raise CliError(f"The replay was rejected: {error.response['Error']['Message']}") from error
     try:
         while True:
             found = events.describe_replay(ReplayName=name)

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from zebros.errors import CliError
 
 _MAX_EMPTY_PAGES = 100
-"""The most consecutive pages without records; an empty page is not the end."""
+"""The maximum number of consecutive pages without records; an empty page is not the end."""
 _PAUSE_S = 0.2
 _EXPIRED = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
 

@@ -33,7 +33,7 @@ def create_account(unit: UnitOfWork, body: AccountFields) -> AccountState:
 def list_accounts(request: RequestContext, query: AccountQuery) -> Page[AccountState]:
     """List accounts of an owner, or by name or external id."""
     query.one_of("owner_id", "name_prefix", "external_id")
-    query.finds_one("external_id")
+    query.ensure_no_cursor_with("external_id")
     if query.external_id:
         return accounts().find_by_external_id(request, query.external_id)
     if query.name_prefix:

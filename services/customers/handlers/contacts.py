@@ -35,7 +35,7 @@ def create_contact(unit: UnitOfWork, body: ContactFields) -> ContactState:
 def list_contacts(request: RequestContext, query: ContactQuery) -> Page[ContactState]:
     """List contacts of an owner or account, or by name or id."""
     query.one_of("owner_id", "account_id", "name_prefix", "external_id")
-    query.finds_one("external_id")
+    query.ensure_no_cursor_with("external_id")
     if query.external_id:
         return contacts().find_by_external_id(request, query.external_id)
     if query.account_id:

@@ -86,10 +86,10 @@ class AccountService:
     def upsert(self, unit: UnitOfWork, fields: AccountFields) -> tuple[Account, bool]:
         """Create or change by external id; also returns whether it was created."""
         unit.principal.require(Level.WRITE, CUSTOMERS)
-        found = find_by_external_ids(self._accounts, unit.tenant_id, fields.external_ids)
-        if found is None:
+        existing_id = find_by_external_ids(self._accounts, unit.tenant_id, fields.external_ids)
+        if existing_id is None:
             return self.create(unit, fields), True
-        before = self._load(unit, found, None)
+        before = self._load(unit, existing_id, None)
         return self._update(unit, before, upserted_fields(before, fields)), False
 
     def _load(self, unit: UnitOfWork, account_id: str, if_match: Version) -> Account:

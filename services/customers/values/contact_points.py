@@ -4,7 +4,7 @@ Every check is one regular expression that the published schema repeats, so the 
 accept the same values. The checks are syntactic; no mail server or name server is contacted.
 Everything is ASCII; an international host is written in its xn-- form (RFC 5891), as in DNS.
 Addresses with non-ASCII local parts (RFC 6531), quoted local parts and IP addresses as hosts are
-refused: they are rare, and most of them are typing mistakes.
+rejected: they are rare, and most of them are typing mistakes.
 """
 
 import re
@@ -53,7 +53,7 @@ def email(text: str) -> str:
 def phone(text: str) -> str:
     """The E.164 form of a number: `+1 (415) 555-0100` is `+14155550100`. Raises ValueError.
 
-    `(0)` is refused: whether its digit is dialled depends on the country.
+    `(0)` is rejected: whether its digit is dialled depends on the country.
     """
     if len(text) > _MAX_PHONE or not _PHONE.fullmatch(text):
         raise PydanticCustomError(

@@ -23,7 +23,7 @@ def envelope(
     event: DomainEvent, *, subject: str, sequence: int, request: RequestContext, at: datetime
 ) -> Envelope:
     """The CloudEvent of one domain event about `subject` (`opportunity/<id>`)."""
-    found: Envelope = {
+    document: Envelope = {
         "specversion": "1.0",
         "id": new_id(),
         "source": event.source(),
@@ -41,8 +41,8 @@ def envelope(
         "data": event.model_dump(mode="json", exclude_none=True),
     }
     if request.causation_id:
-        found["causationid"] = request.causation_id
-    return found
+        document["causationid"] = request.causation_id
+    return document
 
 
 def to_json(document: Envelope) -> str:

@@ -36,4 +36,4 @@ def _plain_date(value: Any) -> Any:
 
 
 PlainDate = Annotated[date, BeforeValidator(_plain_date)]
-"""A day as `2026-01-31`; numbers and instants, which pydantic would take for days, are refused."""
+"""A day as `2026-01-31`; numbers and instants, which pydantic would take for days, are rejected."""

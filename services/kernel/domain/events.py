@@ -28,7 +28,7 @@ REGISTRY: dict[str, "type[DomainEvent]"] = {}
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
 """A name for a system, a custom field or a channel."""
 MAX_EXTERNAL_IDS = 10
-"""The most external ids that one record may have."""
+"""The maximum number of external ids of a record."""
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
 MAX_USER_ID = 120
 UserId = Annotated[
@@ -46,15 +46,15 @@ def _with_one_message(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
     The bound on numbers applies to requests only; the schema of events has none.
     """
     try:
-        found = check(value)
+        checked = check(value)
     except ValidationError:
-        found = None
-    if found is None or (isinstance(found, int) and abs(found) > LARGEST):
+        checked = None
+    if checked is None or (isinstance(checked, int) and abs(checked) > LARGEST):
         raise ValueError(
             "must be text of at most 500 characters, true or false, or a whole number from "
             f"-{LARGEST} to {LARGEST}; write any other number as text"
         )
-    return found
+    return checked
 
 
 CustomValue = Annotated[

@@ -24,7 +24,7 @@ def patched_fields[F: Fields](record: Snapshot, patch: dict[str, Any], fields: t
     """The record's caller-set fields after a merge patch. Raises Invalid naming wrong fields."""
     target = record.model_dump(mode="json", include=set(fields.model_fields), exclude_none=True)
     try:
-        wanted = merge_patch(target, patch)
+        patched = merge_patch(target, patch)
     except RecursionError as error:
         raise Malformed("The merge patch is nested too deeply.") from error
-    return validate(fields, wanted)
+    return validate(fields, patched)

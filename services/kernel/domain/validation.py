@@ -33,13 +33,13 @@ def validate[M: BaseModel](model: type[M], value: Any) -> M:
 
 def invalid_fields(error: ValidationError) -> Invalid:
     """A pydantic error as a problem with one entry per field."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
+    details = error.errors(include_url=False, include_context=False, include_input=False)
     errors = tuple(
         FieldError(
             ".".join(str(part)[:_MAX_NAME_CHARACTERS] for part in one["loc"]) or "(body)",
             _MESSAGES.get(one["type"], _message(one["msg"])),
         )
-        for one in found[:_MAX_ERRORS]
+        for one in details[:_MAX_ERRORS]
     )
     return Invalid("; ".join(f"{one.field} {one.message}" for one in errors), errors=errors)
 

@@ -95,7 +95,7 @@ class PositionStore:
             "detail": event.detail,
             "replayed": int(event.replayed),
         }
-        entry = Put(item, absent=True, refused=Conflict("It is parked already."))
+        entry = Put(item, absent=True, error=Conflict("It is parked already."))
         try:
             return self.move(replace(position, parked=position.parked + 1), entry)
         except Busy:
@@ -112,17 +112,17 @@ class PositionStore:
         """The parked events up to sequence `last`, in order."""
         after: Item | None = None
         while True:
-            found = self._table().query(
+            page = self._table().query(
                 position.pk,
                 between=(_PARKED, f"{_PARKED}{last:012d}"),
                 after=after,
                 consistent=True,
             )
-            for item in found.items:
+            for item in page.items:
                 detail = json.loads(str(item["detail"]))
                 event = CloudEvent.parse(detail, replayed=bool(item["replayed"]))
                 yield Parked(str(item["sk"]), event)
-            if (after := found.last_key) is None:
+            if (after := page.last_key) is None:
                 return
 
 
@@ -141,5 +141,5 @@ def _put(position: Position) -> Put:
         },
         absent=position.version == 0,
         version=position.version or None,
-        refused=Busy("Another consumer changed this subject's position."),
+        error=Busy("Another consumer changed this subject's position."),
     )

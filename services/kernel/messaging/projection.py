@@ -29,7 +29,7 @@ Apply = Callable[[CloudEvent, Memory], list[Action]]
 """Returns the effects of one event; it may change the memory in place."""
 
 _MAX_EVENTS = 20
-"""The most events of one subject in one transaction; fewer when they have many effects."""
+"""The maximum number of events of a subject in a transaction; fewer if they have many effects."""
 _ATTEMPTS = 4
 """Attempts to apply one event while other workers change its subject's position."""
 

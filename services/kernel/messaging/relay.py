@@ -1,8 +1,8 @@
 """The relay: sends outbox entries from a table's stream to the event bus, in order, at least once.
 
 A stream record is done only when EventBridge has accepted its event. Entries that EventBridge
-refuses are sent again after growing pauses, before any later event of the same subject. Entries
-that are still refused are returned as failures: the event source mapping retries from the first
+rejects are sent again after growing pauses, before any later event of the same subject. Entries
+that are still rejected are returned as failures: the event source mapping retries from the first
 one, and finally sends it to the dead-letter queue. Duplicates are possible, lost events are not.
 """
 
@@ -25,7 +25,7 @@ MAX_ENTRIES = 10
 MAX_BYTES = 256 * 1024
 """The limits of PutEvents: ten entries and 256 KB in total."""
 _TRIES = 4
-"""Consecutive calls with refused entries before the retry is left to the stream."""
+"""Consecutive calls with rejected entries before the retry is left to the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,40 +82,40 @@ class Relay:
     def _deliver(self, waiting: list[OutboxEntry]) -> list[OutboxEntry]:
         """Send entries, in order within each subject; returns those that were not accepted."""
         given_up: list[OutboxEntry] = []
-        refusals = 0
+        rejections = 0
         while waiting:
             batch = _next_batch(waiting)
-            refused = self._send(batch)
-            taken = {entry.record_id for entry in batch} - {one.record_id for one in refused}
+            rejected = self._send(batch)
+            taken = {entry.record_id for entry in batch} - {one.record_id for one in rejected}
             waiting = [entry for entry in waiting if entry.record_id not in taken]
-            if not refused:
-                refusals = 0
-            elif (refusals := refusals + 1) < _TRIES:
-                self._pause(random.uniform(0, 0.1 * 4**refusals))  # noqa: S311
-            elif len(refused) == len(batch) > 1:
+            if not rejected:
+                rejections = 0
+            elif (rejections := rejections + 1) < _TRIES:
+                self._pause(random.uniform(0, 0.1 * 4**rejections))  # noqa: S311
+            elif len(rejected) == len(batch) > 1:
                 return given_up + waiting  # The bus accepts nothing now.
             else:
-                stuck = {entry.subject for entry in refused}
+                stuck = {entry.subject for entry in rejected}
                 given_up += [entry for entry in waiting if entry.subject in stuck]
                 waiting = [entry for entry in waiting if entry.subject not in stuck]
-                refusals = 0
+                rejections = 0
         return given_up
 
     def _send(self, batch: list[OutboxEntry]) -> list[OutboxEntry]:
-        """Send a batch in one call; returns the entries that were refused."""
+        """Send a batch in one call; returns the entries that were rejected."""
         try:
             answer = self._events.put_events(Entries=[entry.entry for entry in batch])
             codes = [result.get("ErrorCode") for result in answer["Entries"]]
         except (ClientError, BotoCoreError) as fault:
             codes = [repr(fault)] * len(batch)
         outcome = list(zip(batch, codes, strict=True))
-        refused = [entry for entry, code in outcome if code]
+        rejected = [entry for entry, code in outcome if code]
         if sent := [entry.event_id for entry, code in outcome if not code]:
             logger().info("events sent", event_ids=sent)
-        if refused:
+        if rejected:
             reasons = sorted({str(code) for code in codes if code})
-            logger().warning("bus refused entries", count=len(refused), reasons=reasons)
-        return refused
+            logger().warning("bus rejected entries", count=len(rejected), reasons=reasons)
+        return rejected
 
 
 def _record_id(record: dict[str, Any]) -> str:
@@ -126,7 +126,7 @@ def _next_batch(waiting: list[OutboxEntry]) -> list[OutboxEntry]:
     """The next entries that fit into one call, at most one of each subject.
 
     Of two events of one subject in one call, the later one could be accepted and the earlier one
-    refused.
+    rejected.
     """
     batch: list[OutboxEntry] = []
     subjects: set[str] = set()

@@ -40,14 +40,14 @@ def next_events[E: Sequenced](events: Sequence[E], position: int, limit: int) ->
 
     `events` are ordered by sequence.
     """
-    found: list[E] = []
+    applicable: list[E] = []
     for event in events:
-        match decide(position + len(found), event.sequence):
+        match decide(position + len(applicable), event.sequence):
             case Decision.APPLY:
-                found.append(event)
+                applicable.append(event)
             case Decision.PARK:
                 break
-    return found[:limit]
+    return applicable[:limit]
 
 
 @dataclass(frozen=True, slots=True)

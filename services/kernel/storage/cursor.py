@@ -1,6 +1,6 @@
 """Opaque list cursors: the key where the next page begins, signed for one tenant and one list.
 
-A cursor that was changed, or that comes from another tenant, list or filter, is refused.
+A cursor that was changed, or that comes from another tenant, list or filter, is rejected.
 """
 
 import base64

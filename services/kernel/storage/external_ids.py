@@ -32,13 +32,12 @@ def find_by_external_ids[A: Aggregate](
     """
     if not external_ids:
         raise Invalid.field("external_ids", "needs at least one entry to upsert by")
-    found = {store.id_of(tenant_id, system, value) for system, value in external_ids.items()}
-    found.discard(None)
-    if len(found) > 1:
-        raise Conflict(
-            f"These external ids belong to different records: {', '.join(sorted(map(str, found)))}."
-        )
-    return found.pop() if found else None
+    record_ids = {store.id_of(tenant_id, system, value) for system, value in external_ids.items()}
+    record_ids.discard(None)
+    if len(record_ids) > 1:
+        listed = ", ".join(sorted(map(str, record_ids)))
+        raise Conflict(f"These external ids belong to different records: {listed}.")
+    return record_ids.pop() if record_ids else None
 
 
 def upserted_fields[F: Fields](before: Snapshot, fields: F) -> F:

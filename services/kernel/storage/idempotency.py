@@ -78,24 +78,24 @@ class IdempotentRequest:
         request was carried out but its answer is not stored, Forbidden when the principal has lost
         a role since.
         """
-        found = self.table.get(self.pk, "IDEMPOTENCY", consistent=True)
-        if found is None:
+        stored = self.table.get(self.pk, "IDEMPOTENCY", consistent=True)
+        if stored is None:
             return None
-        if found["fingerprint"] != self.fingerprint:
+        if stored["fingerprint"] != self.fingerprint:
             raise IdempotencyKeyReused(
                 "This Idempotency-Key was used for a different request; use a new key."
             )
-        if not self.roles.issuperset(str(found["roles"]).split()):
+        if not self.roles.issuperset(str(stored["roles"]).split()):
             raise Forbidden(
                 "This request was carried out when you had other roles, so its answer is not shown "
                 "again. Read the record instead."
             )
-        if "answer" not in found:
+        if "answer" not in stored:
             raise IdempotencyKeyInUse(
                 "This request was carried out already, but its answer is not stored yet. Do not "
                 "send it with another key; read the record instead, or try again shortly."
             )
-        status, headers, body = json.loads(unpack(found["answer"]))
+        status, headers, body = json.loads(unpack(stored["answer"]))
         return Answer(status, {**headers, "Idempotency-Replayed": "true"}, body)
 
     def put(self) -> Put:
@@ -150,7 +150,7 @@ class IdempotentRequest:
             {**self._item(), "state": state, **more},
             absent=True,
             table=self.table.name,
-            refused=IdempotencyKeyInUse(
+            error=IdempotencyKeyInUse(
                 "A request with this Idempotency-Key was just carried out; send it again to get "
                 "its answer."
             ),

@@ -38,5 +38,5 @@ def outbox_entry(pk: str, sequence: int, envelope: Envelope) -> Put:
             "ttl": int(time.time()) + TTL_SECONDS,
         },
         absent=True,
-        refused=StaleVersion("Someone changed this record meanwhile; read it again."),
+        error=StaleVersion("Someone changed this record meanwhile; read it again."),
     )

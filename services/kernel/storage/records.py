@@ -97,7 +97,7 @@ class RecordStore[A: Aggregate]:
     ) -> Page[A]:
         """One page of an index partition (`OWNER#ann`, without the tenant): one Query."""
         scope = f"{self._type} {index} {partition} {prefix} {between} {newest_first}"
-        found = self.table.query(
+        page = self.table.query(
             f"TENANT#{tenant_id}#{partition}",
             index=index,
             prefix=prefix,
@@ -107,8 +107,8 @@ class RecordStore[A: Aggregate]:
             newest_first=newest_first,
         )
         return Page(
-            items=[self.from_item(item) for item in found.items],
-            next_cursor=cursors.encode(tenant_id, scope, found.last_key),
+            items=[self.from_item(item) for item in page.items],
+            next_cursor=cursors.encode(tenant_id, scope, page.last_key),
         )
 
     def save(self, unit: UnitOfWork, before: A | None, change: Change[A], *also: Action) -> A:
@@ -147,7 +147,7 @@ class RecordStore[A: Aggregate]:
 
         That transaction raises `exists` when the record exists already.
         """
-        put = replace(self._put(None, change.state), refused=exists)
+        put = replace(self._put(None, change.state), error=exists)
         return [put, *self._outbox(request, change, self._now())]
 
     def _outbox(self, request: RequestContext, change: Change[A], at: datetime) -> list[Action]:
@@ -163,7 +163,7 @@ class RecordStore[A: Aggregate]:
 
     def _put(self, before: A | None, after: A) -> Put:
         """The write of the record's item, on condition that it has the version that was read."""
-        refused = (
+        error = (
             StaleVersion("Someone changed this record meanwhile; read it again.")
             if before
             else Conflict(f"There is a {self._type} {after.id} already.")
@@ -179,7 +179,7 @@ class RecordStore[A: Aggregate]:
             },
             absent=before is None,
             version=before.version if before else None,
-            refused=refused,
+            error=error,
         )
 
     def _external(self, tenant_id: str, system: str, value: str) -> str:
@@ -198,7 +198,7 @@ class RecordStore[A: Aggregate]:
                     "record_id": after.id,
                 },
                 absent=True,
-                refused=DuplicateExternalId(
+                error=DuplicateExternalId(
                     f"Another {self._type} has the external id {system}:{value}."
                 ),
             )

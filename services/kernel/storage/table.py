@@ -25,14 +25,14 @@ TRANSACTION_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write a whole item. Raises `refused` when the condition `absent` or `version` fails."""
+    """Write a whole item. Raises `error` when the condition `absent` or `version` fails."""
 
     item: Item
     absent: bool = False
     """Only if no item has this key."""
     version: int | None = None
     """Only if the stored item has this `version`."""
-    refused: CrmError | None = None
+    error: CrmError | None = None
     table: str = ""
 
 
@@ -59,11 +59,11 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Raises `refused` unless the item exists and has `version`, if one is given."""
+    """Raises `error` unless the item exists and has `version`, if one is given."""
 
     pk: str
     sk: str
-    refused: CrmError
+    error: CrmError
     version: int | None = None
     table: str = ""
 
@@ -87,10 +87,10 @@ class Table:
 
     def get(self, pk: str, sk: str, *, consistent: bool = False) -> Item | None:
         """One item by key: 0.5 read units per 4 KB, 1 when `consistent`."""
-        found = self._client.get_item(
+        response = self._client.get_item(
             TableName=self.name, Key=_wire({"pk": pk, "sk": sk}), ConsistentRead=consistent
         )
-        return _item(found["Item"]) if "Item" in found else None
+        return _item(response["Item"]) if "Item" in response else None
 
     def query(
         self,
@@ -106,7 +106,7 @@ class Table:
     ) -> QueryPage:
         """One page of a partition in sort-key order, narrowed by `prefix` or `between`."""
         if between is not None and between[0] > between[1]:
-            return QueryPage([], None)  # DynamoDB refuses a range whose end is before its start
+            return QueryPage([], None)  # DynamoDB rejects a range whose end is before its start
         name = index or ""
         names, values = {"#p": f"{name}pk"}, {":p": pk}
         condition = "#p = :p"
@@ -145,7 +145,7 @@ class Table:
     def transact(self, actions: Sequence[Action]) -> None:
         """Carry out all actions or none (one TransactWriteItems).
 
-        Raises the `refused` error of the first action whose condition failed. Raises Busy when
+        Raises the `error` of the first action whose condition failed. Raises Busy when
         the last attempt conflicts with other writers. Other errors are raised unchanged.
         """
         items = [self._action(action) for action in actions]
@@ -158,9 +158,9 @@ class Table:
                     raise
                 reasons = [r.get("Code") for r in fault.response.get("CancellationReasons", [])]
                 for action, reason in zip(actions, reasons, strict=False):
-                    refused = getattr(action, "refused", None)
-                    if reason == "ConditionalCheckFailed" and refused is not None:
-                        raise refused from fault
+                    error = getattr(action, "error", None)
+                    if reason == "ConditionalCheckFailed" and error is not None:
+                        raise error from fault
                 if not _RETRYABLE.issuperset(r for r in reasons if r not in (None, "None")):
                     raise
 

@@ -34,7 +34,7 @@ class UnitOfWork:
         return UnitOfWork(self.request.with_origin("import"))
 
     def commit(self, table: Table, actions: Sequence[Action]) -> None:
-        """Carry out all actions or none. Raises the `refused` error of the action that failed."""
+        """Carry out all actions or none. Raises the `error` of the action that failed."""
         key = self._idempotent_request
         if key is None or key.committed:
             table.transact(actions)

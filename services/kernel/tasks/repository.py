@@ -60,10 +60,10 @@ class TaskRunRepository[R: TaskRun]:
 
     def with_progress(self, tenant_id: str, run_id: str) -> tuple[R, RecordedProgress | None]:
         """A run and its progress, in one Query. Raises NotFound."""
-        found = self._table.query(
+        page = self._table.query(
             self.runs.key(tenant_id, run_id), between=("PROGRESS", "STATE"), limit=2
         )
-        items = {str(item["sk"]): item for item in found.items}
+        items = {str(item["sk"]): item for item in page.items}
         if "STATE" not in items:
             raise NotFound(f"There is no {self._name} {run_id}.")
         run = self.runs.from_item(items["STATE"])

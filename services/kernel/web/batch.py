@@ -28,7 +28,7 @@ class Batch(Body):
 
 
 class BatchProblem(BaseModel):
-    """Why one item was refused (RFC 9457 members)."""
+    """Why one item was rejected (RFC 9457 members)."""
 
     type: str
     title: str
@@ -127,6 +127,6 @@ def _groups(items: Sequence[object]) -> list[list[int]]:
 def _names(item: object) -> list[tuple[str, str]]:
     """The external ids in an item that is not validated yet."""
     external: Any = item.get("external_ids") if isinstance(item, dict) else None
-    if not isinstance(external, dict) or len(external) > MAX_EXTERNAL_IDS:  # refused later
+    if not isinstance(external, dict) or len(external) > MAX_EXTERNAL_IDS:  # rejected later
         return []
     return [(system, str(value).strip()) for system, value in external.items()]

@@ -6,7 +6,7 @@ from kernel.domain.errors import FieldError, Invalid, UnindexedFilter
 
 
 class Body(BaseModel):
-    """Base of request bodies: an unknown field is refused."""
+    """Base of request bodies: an unknown field is rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,7 +21,7 @@ class MultiStatus(BaseModel):
 
 
 class Query(BaseModel):
-    """Base of query strings: an unknown filter is refused, never ignored."""
+    """Base of query strings: an unknown filter is rejected, never ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,7 +52,7 @@ class ListQuery(Query):
         None, max_length=2000, description="`next_cursor` of the previous page."
     )
 
-    def finds_one(self, name: str) -> None:
+    def ensure_no_cursor_with(self, name: str) -> None:
         """Raise Invalid for a cursor together with a filter that finds at most one record."""
         if getattr(self, name) is not None and self.cursor is not None:
             raise Invalid.field("cursor", f"must be left out: {name} finds at most one record")

@@ -99,7 +99,7 @@ def create_opportunity(unit: UnitOfWork, body: NewOpportunity) -> OpportunitySta
 def list_opportunities(request: RequestContext, query: OpportunityQuery) -> Page[OpportunityState]:
     """List opportunities of an owner, account or stage."""
     query.one_of("owner_id", "account_id", "external_id", "stage")
-    query.finds_one("external_id")
+    query.ensure_no_cursor_with("external_id")
     if query.stage:
         return opportunities().list_by_stage(
             request,

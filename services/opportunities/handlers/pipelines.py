@@ -73,18 +73,18 @@ def get_board(request: RequestContext, pipeline_id: str) -> Board:
 
 
 def _column(stage: Stage, columns: Sequence[boards.BoardColumn]) -> BoardColumn:
-    found = [column for column in columns if column.stage == stage.key]
+    of_stage = [column for column in columns if column.stage == stage.key]
     return BoardColumn(
         stage=stage.key,
         name=stage.name,
         kind=stage.kind,
         probability=stage.probability,
-        count=sum(column.count for column in found),
+        count=sum(column.count for column in of_stage),
         amounts=[
             BoardAmount(
                 currency=column.currency, count=column.count, minor_units=column.minor_units
             )
-            for column in found
+            for column in of_stage
             if column.count
         ],
     )

@@ -29,7 +29,7 @@ def create_product(unit: UnitOfWork, body: ProductFields) -> ProductState:
 @routes.get("/products")
 def list_products(request: RequestContext, query: ProductQuery) -> Page[ProductState]:
     """List products by name, or find one by external id."""
-    query.finds_one("external_id")
+    query.ensure_no_cursor_with("external_id")
     if query.external_id:
         return products().find_by_external_id(request, query.external_id)
     return products().list(request, query.limit, query.cursor)

@@ -26,14 +26,14 @@ class BoardRepository:
 
     def columns(self, tenant_id: str, pipeline_id: str) -> list[BoardColumn]:
         """Count and sum per stage and currency, in one Query of stored totals."""
-        found, after = [], None
+        columns, after = [], None
         while True:
             page = self._table.query(
                 _board(tenant_id, pipeline_id), prefix="STAGE#", limit=1000, after=after
             )
-            found += [_column(item) for item in page.items]
+            columns += [_column(item) for item in page.items]
             if (after := page.last_key) is None:
-                return found
+                return columns
 
 
 def count_change(

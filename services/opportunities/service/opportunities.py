@@ -192,10 +192,10 @@ class OpportunityService:
         Also updates closing details; never reopens, and never moves to another pipeline.
         """
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
-        found = find_by_external_ids(self._opportunities, unit.tenant_id, fields.external_ids)
-        if found is None:
+        existing_id = find_by_external_ids(self._opportunities, unit.tenant_id, fields.external_ids)
+        if existing_id is None:
             return self.create(unit, fields, placement), True
-        before = self._load(unit, found, None)
+        before = self._load(unit, existing_id, None)
         fields = upserted_fields(before, fields)
         ensure_may_change_owner(unit.principal, before, fields)
         self._check_product(unit.tenant_id, fields, before)
@@ -211,8 +211,8 @@ class OpportunityService:
 
     def _load(self, unit: UnitOfWork, opportunity_id: str, if_match: Version) -> Opportunity:
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
-        found = self._opportunities.get(unit.tenant_id, opportunity_id)
-        return found.ensure_version(if_match).ensure_active()
+        opportunity = self._opportunities.get(unit.tenant_id, opportunity_id)
+        return opportunity.ensure_version(if_match).ensure_active()
 
     def _pipeline(self, tenant_id: str, pipeline_id: str) -> Pipeline:
         """The pipeline that a request's field names. Raises Invalid for an unknown one."""

@@ -58,9 +58,9 @@ class ProductService:
     def upsert(self, unit: UnitOfWork, fields: ProductFields) -> tuple[Product, bool]:
         """Create or change by external id; also returns whether it was created."""
         unit.principal.require(Level.LIMITED, SETTINGS)
-        found = find_by_external_ids(self._products, unit.tenant_id, fields.external_ids)
-        if found is None:
+        existing_id = find_by_external_ids(self._products, unit.tenant_id, fields.external_ids)
+        if existing_id is None:
             return self.create(unit, fields), True
-        before = self._products.get(unit.tenant_id, found)
+        before = self._products.get(unit.tenant_id, existing_id)
         change = before.update(upserted_fields(before, fields))
         return self._products.save(unit, before, change), False

@@ -42,12 +42,12 @@ class ReportFiles:
     def stored(self, run: ReportRun) -> ReportResult | None:
         """The outcome of a run's stored file, or None without one."""
         try:
-            found = self._s3.head_object(Bucket=self._bucket, Key=key(run, run.file_name))
+            head = self._s3.head_object(Bucket=self._bucket, Key=key(run, run.file_name))
         except ClientError as fault:
             if fault.response["Error"]["Code"] in _ABSENT:
                 return None
             raise
-        return ReportResult.model_validate_json(found["Metadata"][_OUTCOME])
+        return ReportResult.model_validate_json(head["Metadata"][_OUTCOME])
 
     def store(self, run: ReportRun, path: Path, outcome: ReportResult) -> ReportResult:
         """Store a run's file unless one exists; returns the outcome of the stored file."""

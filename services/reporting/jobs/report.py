@@ -28,7 +28,7 @@ from reporting.report import Kind, Report
 from reporting.service import ReportRunService, checked_parameters
 
 MAX_TOTALS = 5
-"""The most currencies with totals in the outcome; the file has all of them."""
+"""The maximum number of currencies with totals in the outcome; the file contains all of them."""
 
 
 class ReportJob:
@@ -111,7 +111,7 @@ def _totals(report: Report) -> list[dict[str, int | str]]:
         for place, column in enumerate(report.columns)
         if column.kind is not Kind.TEXT or column.key == "currency"
     ]
-    found: list[dict[str, int | str]] = []
+    totals: list[dict[str, int | str]] = []
     for row in report.totals[:MAX_TOTALS]:
         total: dict[str, int | str] = {}
         for place, key in shown:
@@ -120,8 +120,8 @@ def _totals(report: Report) -> list[dict[str, int | str]]:
                 total[key] = cell
             elif isinstance(cell, Decimal):
                 total[key] = str(cell)
-        found.append(total)
-    return found
+        totals.append(total)
+    return totals
 
 
 @contextmanager

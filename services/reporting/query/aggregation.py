@@ -115,11 +115,11 @@ def groups(events: Events, parameters: ReportParameters, progress: Progress) -> 
     )
     pipelines = _pipelines(events) if parameters.grouping == "stage" else {}
     progress.step(1.0, "Added up")
-    found = []
+    result = []
     for name, stage, stage_name, currency, *figures in rows:
         labels, order = _label(parameters, pipelines, name, stage, stage_name)
-        found.append(Group(labels, order, currency, Figures(*figures)))
-    return found
+        result.append(Group(labels, order, currency, Figures(*figures)))
+    return result
 
 
 def _label(

@@ -10,7 +10,7 @@ from reporting.report import Chart, Kind, Series
 
 MOST_BARS = 12
 MOST_CHARTS = 4
-"""The most currencies with a chart; the table has all of them."""
+"""The maximum number of currencies with a chart; the table contains all of them."""
 
 type _Bars = tuple[tuple[str, Callable[[Figures], int | Decimal]], ...]
 

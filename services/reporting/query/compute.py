@@ -30,8 +30,8 @@ def compute(
     progress = progress or NoProgress()
     reading = PartialProgress(progress, 0.0, 0.8)
     with event_table.load(files, parameters.grouping, as_of=as_of, progress=reading) as events:
-        found = groups(events, parameters, PartialProgress(progress, 0.8, 0.95))
+        computed = groups(events, parameters, PartialProgress(progress, 0.8, 0.95))
         position = events.position()
-    report = lay_out(parameters, found, tenant=files.tenant, as_of=as_of, position=position)
+    report = lay_out(parameters, computed, tenant=files.tenant, as_of=as_of, position=position)
     progress.step(1.0, f"{report.row_count:,} rows")
     return report

@@ -36,7 +36,8 @@ _INK, _GREY, _ACCENT = HexColor("#1F2A37"), HexColor("#6B7684"), HexColor("#1D5F
 _LINE, _PALE, _WHITE = HexColor("#D8DEE6"), HexColor("#F4F7FB"), HexColor("#FFFFFF")
 _SIZE, _LEADING, _PADDING = 8.5, 11.5, 5.0
 _LONGEST_TEXT = 300
-"""The most characters of a cell, which must fit on a page; names in the CRM have at most 200."""
+"""The maximum length of a cell, which must fit on a page; names in the CRM have at most 200
+characters."""
 _NAME_WIDTH = 150.0
 """Names wider than this are wrapped if the page then stays in portrait format."""
 _MARGIN = 15 * mm

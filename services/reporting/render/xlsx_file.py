@@ -21,7 +21,7 @@ _INK, _ACCENT, _PALE = "#1F2A37", "#1D5FA8", "#EAF1F9"
 _EXCEL_DAY_0 = date(1899, 12, 30).toordinal()
 """The day before Excel's day 1, correct from March 1900 on."""
 _CELL_TEXT = 32_767
-"""The most characters in a cell."""
+"""The maximum number of characters in a cell."""
 
 
 def render(report: Report, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What tasks and timelines refuse, each with the field that is wrong and nothing written."""
+"""What tasks and timelines reject, each with the field that is wrong and nothing written."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def api(cloud: Any) -> ApiClient:
         ({"title": "x", "related": [{**RELATED, "why": "x"}]}, "related.0.why"),
     ],
 )
-def test_a_wrong_new_task_is_refused(api: ApiClient, cloud: Any, body: Any, field: str) -> None:
+def test_a_wrong_new_task_is_rejected(api: ApiClient, cloud: Any, body: Any, field: str) -> None:
     answer = api("POST", "/tasks", body)
     assert answer.status == 422, answer.text
     assert [e["field"] for e in answer.json["errors"]] == [field]
@@ -58,7 +58,7 @@ def test_a_wrong_new_task_is_refused(api: ApiClient, cloud: Any, body: Any, fiel
         ({"related": [RELATED, RELATED]}, "related"),
     ],
 )
-def test_a_wrong_change_is_refused(api: ApiClient, cloud: Any, patch: Any, field: str) -> None:
+def test_a_wrong_change_is_rejected(api: ApiClient, cloud: Any, patch: Any, field: str) -> None:
     task = api("POST", "/tasks", {"title": "x"})
     answer = api("PATCH", f"/tasks/{task.json['id']}", patch, task.etag)
     assert answer.status == 422, answer.text
@@ -80,7 +80,7 @@ def test_a_wrong_change_is_refused(api: ApiClient, cloud: Any, patch: Any, field
         ("/timeline/account/01ARZ3NDEKTSV4RRFFQ69G5FAV?cursor=%00", "cursor"),
     ],
 )
-def test_a_filter_that_cannot_be_served_is_refused(api: ApiClient, path: str, field: str) -> None:
+def test_a_filter_that_cannot_be_served_is_rejected(api: ApiClient, path: str, field: str) -> None:
     answer = api("GET", path)
     assert answer.status == 422, answer.text
     assert answer.json["errors"][0]["field"] == field

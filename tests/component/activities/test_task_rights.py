@@ -85,7 +85,7 @@ def test_another_tenant_finds_and_changes_nothing(api: ApiClient, cloud: Any) ->
     assert published(cloud) == before
 
 
-def test_a_foreign_cursor_is_refused(api: ApiClient) -> None:
+def test_a_foreign_cursor_is_rejected(api: ApiClient) -> None:
     for _ in range(3):
         a_task(api)
     cursor = api("GET", "/tasks?limit=1").json["next_cursor"]

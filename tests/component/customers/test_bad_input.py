@@ -142,11 +142,11 @@ def test_a_custom_field_keeps_its_type(api: ApiClient, kind: str) -> None:
         shown = api("GET", f"/{kind}/{record_id}").json["custom_fields"]
         assert json.dumps(shown, sort_keys=True) == json.dumps(sent, sort_keys=True)
     assert patched.status == 200
-    refused = api("PATCH", path_of(created), {"custom_fields": {"one": 1.0}}, ANY)
-    assert "write any other number as text" in refused.json["errors"][0]["message"]
+    rejected = api("PATCH", path_of(created), {"custom_fields": {"one": 1.0}}, ANY)
+    assert "write any other number as text" in rejected.json["errors"][0]["message"]
 
 
-def test_a_change_too_large_for_an_event_is_refused(api: ApiClient, cloud: Any) -> None:
+def test_a_change_too_large_for_an_event_is_rejected(api: ApiClient, cloud: Any) -> None:
     large = {f"f{i}": "\x01" * 500 for i in range(50)}
     account = an_account(api, custom_fields=large, external_ids={"crm": "1"})
     # The event has the new and the previous values.
@@ -181,7 +181,7 @@ def test_a_change_too_large_for_an_event_is_refused(api: ApiClient, cloud: Any) 
     ],
     ids=lambda value: str(value)[:24],
 )
-def test_a_body_that_cannot_be_read_is_refused(
+def test_a_body_that_cannot_be_read_is_rejected(
     api: ApiClient, cloud: Any, kind: str, body: str, status: int, slug: str
 ) -> None:
     for path in (f"/{kind}", f"/{kind}/batch"):
@@ -197,14 +197,14 @@ def test_a_body_that_cannot_be_read_is_refused(
     ("body", "status"),
     [("", 400), ("{", 400), ("[]", 400), ("null", 400), ('{"custom_fields": [1]}', 422)],
 )
-def test_a_patch_that_cannot_be_read_is_refused(
+def test_a_patch_that_cannot_be_read_is_rejected(
     api: ApiClient, cloud: Any, kind: str, body: str, status: int
 ) -> None:
     record = (an_account if kind == "accounts" else a_contact)(api)
     answer = api("PATCH", path_of(record), body, ANY)
     assert (answer.status, answer.text[:1]) == (status, "{")
     deep = '{"custom_fields": ' + '{"a":' * 3000 + "1" + "}" * 3001
-    # Parsing refuses it, or validation if the interpreter can parse this depth.
+    # Parsing rejects it, or validation if the interpreter can parse this depth.
     assert api("PATCH", path_of(record), deep, ANY).status in (400, 422)
     assert count_events(cloud) == 1
 
@@ -254,7 +254,7 @@ def test_the_founded_year_is_at_most_next_year(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "multipart/form-data"])
-def test_a_body_that_is_not_json_is_refused(api: ApiClient, media_type: str) -> None:
+def test_a_body_that_is_not_json_is_rejected(api: ApiClient, media_type: str) -> None:
     for method, path in (("POST", "/accounts"), ("PATCH", path_of(an_account(api)))):
         answer = api(method, path, json.dumps(ACCOUNT), {"content-type": media_type, **ANY})
         assert (answer.status, problem(answer)) == (415, "unsupported-media-type")
@@ -267,7 +267,7 @@ def test_an_unknown_path_is_not_found(api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_a_body_that_is_not_text_is_refused(api: ApiClient, cloud: Any, method: str) -> None:
+def test_a_body_that_is_not_text_is_rejected(api: ApiClient, cloud: Any, method: str) -> None:
     path = "/accounts" if method == "POST" else path_of(an_account(api))
     before = count_events(cloud)
     answer = api(method, path, '{"name":"\ufffdt\ufffd"}', ANY)
@@ -276,7 +276,7 @@ def test_a_body_that_is_not_text_is_refused(api: ApiClient, cloud: Any, method: 
     assert count_events(cloud) == before
 
 
-def test_a_number_out_of_range_is_refused(api: ApiClient) -> None:
+def test_a_number_out_of_range_is_rejected(api: ApiClient) -> None:
     path = path_of(an_account(api))
     answer = api("PATCH", path, '{"employees": ' + "9" * 5000 + "}", ANY)
     assert (answer.status, problem(answer)) == (400, "malformed-request")

@@ -88,7 +88,7 @@ def test_items_about_one_record_are_applied_in_order(api: ApiClient, kind: str) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_row_that_names_two_records_or_none_is_refused(
+def test_a_row_that_names_two_records_or_none_is_rejected(
     api: ApiClient, cloud: Any, kind: str
 ) -> None:
     name = KINDS[kind][1]
@@ -127,7 +127,7 @@ def test_a_record_cannot_get_more_external_ids_than_allowed(api: ApiClient, kind
         ({"items": [{}], "dry_run": True}, "dry_run"),
     ],
 )
-def test_a_malformed_batch_is_refused_as_a_whole(
+def test_a_malformed_batch_is_rejected_as_a_whole(
     api: ApiClient, kind: str, body: Any, field: str
 ) -> None:
     answer = api("POST", f"/{kind}/batch", body)
@@ -137,7 +137,7 @@ def test_a_malformed_batch_is_refused_as_a_whole(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hundred_and_one_items_are_refused_as_a_whole(
+def test_a_hundred_and_one_items_are_rejected_as_a_whole(
     api: ApiClient, cloud: Any, kind: str
 ) -> None:
     answer = send(api, kind, rows(kind, 101))
@@ -153,7 +153,7 @@ def test_a_hundred_and_one_items_are_refused_as_a_whole(
         (ClientError({"Error": {"Code": "ValidationException"}}, "x"), 500, "internal"),
         (KeyError("internal detail"), 500, "internal"),
     ],
-    ids=["throttled", "refused", "mistaken"],
+    ids=["throttled", "rejected", "mistaken"],
 )
 def test_a_row_that_fails_does_not_fail_the_others(
     api: ApiClient, cloud: Any, fault: Exception, status: int, slug: str
@@ -323,5 +323,5 @@ def test_a_row_may_refer_to_an_account_of_an_earlier_row(api: ApiClient) -> None
         **rows("accounts", 1)[0],
         "parent_account_id": results(send(api, "accounts", [child]))[0]["id"],
     }
-    (refused,) = results(send(api, "accounts", [loop]))
-    assert refused["problem"]["errors"][0]["field"] == "parent_account_id"
+    (rejected,) = results(send(api, "accounts", [loop]))
+    assert rejected["problem"]["errors"][0]["field"] == "parent_account_id"

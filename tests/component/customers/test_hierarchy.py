@@ -34,7 +34,7 @@ def chain(api: ApiClient, length: int) -> list[str]:
     return ids
 
 
-def refused(answer: Answer, message: str) -> None:
+def rejected(answer: Answer, message: str) -> None:
     assert (answer.status, problem(answer)) == (422, "invalid-request")
     assert wrong_fields(answer) == {"parent_account_id"}
     assert message in answer.json["detail"]
@@ -48,23 +48,23 @@ def test_the_parent_of_an_account_is_set_and_removed(api: ApiClient) -> None:
 
 def test_a_parent_must_exist(api: ApiClient, cloud: Any) -> None:
     answer = api("POST", "/accounts", {"name": "A", "parent_account_id": UNKNOWN_ID})
-    refused(answer, f"there is no account {UNKNOWN_ID}")
+    rejected(answer, f"there is no account {UNKNOWN_ID}")
     account = an_account(api)
-    refused(set_parent(api, account.json["id"], UNKNOWN_ID), "there is no account")
+    rejected(set_parent(api, account.json["id"], UNKNOWN_ID), "there is no account")
     assert len(published(cloud)) == 1
 
 
 def test_a_parent_of_another_tenant_does_not_exist(api: ApiClient) -> None:
     foreign = an_account(api.as_(tenant="globex")).json["id"]
     answer = api("POST", "/accounts", {"name": "A", "parent_account_id": foreign})
-    refused(answer, "there is no account")
+    rejected(answer, "there is no account")
 
 
 def test_an_archived_account_gets_no_new_child_and_keeps_its_children(api: ApiClient) -> None:
     parent, child = chain(api, 2)
     api("POST", f"/accounts/{parent}/archive", None, ANY)
     answer = api("POST", "/accounts", {"name": "A", "parent_account_id": parent})
-    refused(answer, "archived")
+    rejected(answer, "archived")
     assert api("PATCH", f"/accounts/{child}", {"sector": "food"}, ANY).status == 200
 
 
@@ -72,7 +72,7 @@ def test_an_archived_account_gets_no_new_child_and_keeps_its_children(api: ApiCl
 def test_an_account_is_never_its_own_ancestor(api: ApiClient, cloud: Any, length: int) -> None:
     ids = chain(api, length)
     before = len(published(cloud))
-    refused(set_parent(api, ids[0], ids[-1]), "among its own parent accounts")
+    rejected(set_parent(api, ids[0], ids[-1]), "among its own parent accounts")
     assert len(published(cloud)) == before
     assert "parent_account_id" not in api("GET", f"/accounts/{ids[0]}").json
 
@@ -80,7 +80,7 @@ def test_an_account_is_never_its_own_ancestor(api: ApiClient, cloud: Any, length
 def test_an_account_has_at_most_ten_ancestors(api: ApiClient) -> None:
     ids = chain(api, MAX_ANCESTORS + 1)
     answer = api("POST", "/accounts", {"name": "A", "parent_account_id": ids[-1]})
-    refused(answer, f"{MAX_ANCESTORS} accounts above")
+    rejected(answer, f"{MAX_ANCESTORS} accounts above")
     assert an_account(api, "A", parent_account_id=ids[-2]).status == 201
 
 
@@ -102,7 +102,7 @@ def test_concurrent_changes_of_parents_make_no_loop(api: ApiClient) -> None:
     assert (outer.status, problem(outer)) == (409, "busy")
     assert outer.headers["retry-after"] == "1"
     assert "parent_account_id" not in api("GET", path_of(a)).json
-    refused(set_parent(api, a.json["id"], b.json["id"]), "among its own parent accounts")
+    rejected(set_parent(api, a.json["id"], b.json["id"]), "among its own parent accounts")
 
 
 @examples(8)
@@ -159,7 +159,7 @@ def answered(code: str, status: int = 400) -> ClientError:
     ],
     ids=str,
 )
-def test_a_failing_service_is_not_reported_as_a_refusal(
+def test_a_failing_service_is_not_reported_as_a_rejection(
     api: ApiClient, fault: Exception, status: int, slug: str
 ) -> None:
     account = an_account(api).json["id"]

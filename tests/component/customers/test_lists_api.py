@@ -87,8 +87,8 @@ def test_a_cursor_is_valid_for_its_own_list_only(api: ApiClient) -> None:
         (api, f"/contacts?name_prefix=p&cursor={cursor}"),
         (api.as_(tenant="globex"), f"/accounts?name_prefix=p&cursor={cursor}"),
     ):
-        refused = caller("GET", path)
-        assert (refused.status, wrong_fields(refused)) == (422, {"cursor"}), path
+        rejected = caller("GET", path)
+        assert (rejected.status, wrong_fields(rejected)) == (422, {"cursor"}), path
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_cursor_is_valid_for_its_own_list_only(api: ApiClient) -> None:
         ("/contacts?owner_id=a&owner_id=b", {"owner_id"}),
     ],
 )
-def test_an_unsupported_list_is_refused_with_the_reason(
+def test_an_unsupported_list_is_rejected_with_the_reason(
     api: ApiClient, path: str, fields: set[str]
 ) -> None:
     answer = api("GET", path)

@@ -1,4 +1,4 @@
-"""Accounts and contacts through their API: what changes, what is published, what is refused."""
+"""Accounts and contacts through their API: what changes, what is published, what is rejected."""
 
 from datetime import datetime
 from typing import Any

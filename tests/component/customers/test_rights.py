@@ -73,8 +73,8 @@ def test_a_batch_reveals_nothing_to_a_caller_without_write_permission(
     a_record(api, kind)
     api("POST", f"/{kind}", {**a_body(kind, ""), "external_ids": {"erp": "2"}})
     two = {**a_body(kind, ""), "external_ids": {"crm": "1", "erp": "2"}}
-    refused = api.as_(roles="")("POST", f"/{kind}/batch", {"items": [two]})
-    assert refused.json["results"][0]["problem"]["type"] == "urn:zebros:problem:forbidden"
+    rejected = api.as_(roles="")("POST", f"/{kind}/batch", {"items": [two]})
+    assert rejected.json["results"][0]["problem"]["type"] == "urn:zebros:problem:forbidden"
 
 
 def test_support_and_read_only_roles_have_the_levels_of_the_strategy() -> None:
@@ -84,7 +84,7 @@ def test_support_and_read_only_roles_have_the_levels_of_the_strategy() -> None:
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_caller_without_tenant_or_name_is_refused(api: ApiClient, kind: str) -> None:
+def test_a_caller_without_tenant_or_name_is_rejected(api: ApiClient, kind: str) -> None:
     for claims in ({"tenant": ""}, {"user": ""}):
         answer = api.as_(**claims)("GET", f"/{kind}")
         assert (answer.status, problem(answer)) == (401, "unauthenticated")
@@ -182,7 +182,7 @@ def test_a_tenant_whose_name_looks_like_a_key_sees_nothing(api: ApiClient, tenan
 
 @pytest.mark.parametrize("claim", ["user", "team"])
 @pytest.mark.parametrize("value", ["x" * 121, " ann", "ann ", "ann\n", " "])
-def test_a_caller_whose_token_has_an_unusable_user_id_is_refused(
+def test_a_caller_whose_token_has_an_unusable_user_id_is_rejected(
     api: ApiClient, cloud: Any, claim: str, value: str
 ) -> None:
     stranger = api.as_(**{claim: value})

@@ -103,26 +103,26 @@ def test_only_an_rsa_key_proves_a_token(
     ],
     ids=str,
 )
-def test_a_forged_token_is_refused(ask: Any, issuer: Issuer, forgery: dict[str, Any]) -> None:
+def test_a_forged_token_is_rejected(ask: Any, issuer: Issuer, forgery: dict[str, Any]) -> None:
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         ask(f"Bearer {issuer.mint('acme', 'admin', **forgery)}")
 
 
-def test_a_token_of_one_tenant_is_refused_for_another(ask: Any, issuer: Issuer) -> None:
+def test_a_token_of_one_tenant_is_rejected_for_another(ask: Any, issuer: Issuer) -> None:
     token = issuer.mint("globex", "admin", iss=f"{issuer.base}acme")
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         ask(f"Bearer {token}")
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer abc", "Basic YTpi", "Bearer a.b.c"])
-def test_a_malformed_token_is_refused(ask: Any, header: str) -> None:
+def test_a_malformed_token_is_rejected(ask: Any, header: str) -> None:
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         ask(header)
 
 
 @pytest.mark.parametrize("tenant", ["acme/../globex", "ACME", "", "-a", "a" * 64, "acme\n"])
-def test_an_issuer_that_names_no_tenant_is_refused(tenant: str) -> None:
-    with pytest.raises(authorizer.Refused):
+def test_an_issuer_that_names_no_tenant_is_rejected(tenant: str) -> None:
+    with pytest.raises(authorizer.Rejected):
         authorizer.tenant_of(f"https://id.example/realms/{tenant}", "https://id.example/realms/")
 
 
@@ -138,12 +138,12 @@ def test_keys_outside_the_issuer_are_not_fetched(
         lambda *_, **__: io.BytesIO(json.dumps(document).encode()),
     )
     authorizer._keys.cache_clear()
-    with pytest.raises(authorizer.Refused, match="names keys outside itself"):
+    with pytest.raises(authorizer.Rejected, match="names keys outside itself"):
         authorizer.verify(token, issuer.base, "zebros-api")
 
 
 @pytest.mark.parametrize("fault", [ConnectionResetError(), ValueError("no JSON")])
-def test_an_issuer_that_drops_the_connection_leads_to_a_refusal(
+def test_an_issuer_that_drops_the_connection_leads_to_a_rejection(
     ask: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     token = issuer.mint("acme", "rep")

@@ -49,15 +49,15 @@ def carried_out(**functions: Function) -> Iterator[None]:
 
     def leave(endpoint: CallbackEndpoint) -> None:
         endpoint.report(CallbackConsumerTimeout())
-        stock_leave(endpoint)
+        original_leave(endpoint)
 
     def begun(backend: StepFunctionsParserBackend, status: Any = None) -> list[Any]:
         """The executions in which a token is searched; moto fails on one that has just started."""
-        found = stock_executions(backend, status)
+        found = original_executions(backend, status)
         return [one for one in found if one.exec_worker and one.exec_worker.env]
 
-    stock_executions = StepFunctionsParserBackend._get_executions
-    stock_leave = CallbackEndpoint.interrupt_all
+    original_executions = StepFunctionsParserBackend._get_executions
+    original_leave = CallbackEndpoint.interrupt_all
     really = {"execute_state_machine": True}
     with (
         patch.dict(default_user_config, {"stepfunctions": really}),

@@ -500,7 +500,7 @@ class Diary:
         self.reactor = Reactor("diary", types=types, react=self.react)
 
     def react(self, event: CloudEvent) -> None:
-        """Store the event; a repeated event is refused by the table and ignored."""
+        """Store the event; a repeated event is rejected by the table and ignored."""
         if event.data.get("poison"):
             raise Poisoned
         item = {
@@ -509,7 +509,7 @@ class Diary:
             "value": event.data["value"],
         }
         try:
-            self.table.transact([Put(item, absent=True, refused=Conflict("seen"))])
+            self.table.transact([Put(item, absent=True, error=Conflict("seen"))])
         except Conflict:
             return
 

@@ -26,7 +26,7 @@ def made(key: Item = KEY, tenant: str = "acme", scope: str = SCOPE) -> str:
     return encoded
 
 
-def refused(tenant: str, scope: str, text: str) -> None:
+def rejected(tenant: str, scope: str, text: str) -> None:
     with pytest.raises(Invalid) as fault:
         cursor.decode(tenant, scope, text)
     assert [e.field for e in fault.value.errors] == ["cursor"]
@@ -46,7 +46,7 @@ def test_the_last_page_and_the_first_have_no_cursor(cloud: Any) -> None:
 
 @OFTEN
 @given(st.data(), st.sampled_from("Aa0-_x"))
-def test_a_cursor_with_one_changed_character_is_refused(
+def test_a_cursor_with_one_changed_character_is_rejected(
     cloud: Any, data: Any, character: str
 ) -> None:
     text = made()
@@ -59,20 +59,20 @@ def test_a_cursor_with_one_changed_character_is_refused(
     if meant(changed) == meant(text):  # the last character has unused bits
         assert cursor.decode("acme", SCOPE, changed) == KEY
     else:
-        refused("acme", SCOPE, changed)
+        rejected("acme", SCOPE, changed)
 
 
 @OFTEN
 @given(st.integers(0, 200))
-def test_a_truncated_cursor_is_refused(cloud: Any, length: int) -> None:
+def test_a_truncated_cursor_is_rejected(cloud: Any, length: int) -> None:
     text = made()
-    refused("acme", SCOPE, text[: min(length, len(text) - 2)])
+    rejected("acme", SCOPE, text[: min(length, len(text) - 2)])
 
 
 @OFTEN
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda b: base64.b64encode(b).decode()))
-def test_text_that_is_not_a_cursor_is_refused(cloud: Any, text: str) -> None:
-    refused("acme", SCOPE, text)
+def test_text_that_is_not_a_cursor_is_rejected(cloud: Any, text: str) -> None:
+    rejected("acme", SCOPE, text)
 
 
 @pytest.mark.parametrize(
@@ -88,25 +88,25 @@ def test_text_that_is_not_a_cursor_is_refused(cloud: Any, text: str) -> None:
         ("acme", ""),
     ],
 )
-def test_a_cursor_of_another_tenant_list_or_filter_is_refused(
+def test_a_cursor_of_another_tenant_list_or_filter_is_rejected(
     cloud: Any, tenant: str, scope: str
 ) -> None:
-    refused(tenant, scope, made())
+    rejected(tenant, scope, made())
     assert cursor.decode("acme", SCOPE, made()) == KEY
 
 
-def test_a_cursor_signed_with_another_secret_is_refused(
+def test_a_cursor_signed_with_another_secret_is_rejected(
     cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forged = {**KEY, "pk": "TENANT#globex#ACCOUNT#1"}
     with monkeypatch.context() as patch:
         patch.setattr(cursor, "_secret", lambda: b"guessed")
         text = made(forged)
-    refused("acme", SCOPE, text)
+    rejected("acme", SCOPE, text)
 
 
-def test_a_forged_key_behind_a_real_signature_is_refused(cloud: Any) -> None:
+def test_a_forged_key_behind_a_real_signature_is_rejected(cloud: Any) -> None:
     raw = base64.urlsafe_b64decode(made() + "==")
     signature = raw[: cursor._SIGNATURE_BYTES]
     payload = json.dumps({**KEY, "gsi1pk": "TENANT#globex#OWNER#ann"}).encode()
-    refused("acme", SCOPE, base64.urlsafe_b64encode(signature + payload).decode())
+    rejected("acme", SCOPE, base64.urlsafe_b64encode(signature + payload).decode())

@@ -269,7 +269,7 @@ def test_a_caller_that_retries_until_it_gets_an_answer_makes_one_record(
     assert len(listed) == len(mine)
 
 
-def test_a_refused_request_may_be_fixed_and_sent_again(api: ApiClient, cloud: Any) -> None:
+def test_a_rejected_request_may_be_fixed_and_sent_again(api: ApiClient, cloud: Any) -> None:
     wrong = create(api, body={"name": ""})
     assert wrong.status == 422
     assert create(api).status == 201, "a request without effect stores no key"
@@ -317,7 +317,7 @@ def test_a_transition_with_a_key_happens_once(api: ApiClient, cloud: Any) -> Non
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ä", "x" * 256, "a\x7f"])
-def test_a_malformed_key_is_refused(api: ApiClient, cloud: Any, key: str) -> None:
+def test_a_malformed_key_is_rejected(api: ApiClient, cloud: Any, key: str) -> None:
     answer = create(api, {"idempotency-key": key})
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, "Idempotency-Key")
     assert published(cloud) == []

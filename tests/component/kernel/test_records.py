@@ -117,7 +117,7 @@ def cancelled(*codes: str) -> tuple[Any, dict[str, Any]]:
     return Http(), {"Error": error, "CancellationReasons": [{"Code": code} for code in codes]}
 
 
-def refused(code: str) -> ClientError:
+def rejected(code: str) -> ClientError:
     """The error of a write outside a transaction."""
     return ClientError({"Error": {"Code": code, "Message": ""}}, "x")
 
@@ -159,17 +159,17 @@ def obstacles(
 @pytest.mark.parametrize(
     "action", ["state", "first event", "last event", "external id", "also", "key"]
 )
-def test_when_one_action_is_refused_nothing_is_stored(
+def test_when_one_action_is_rejected_nothing_is_stored(
     store: RecordStore[Thing], cloud: Any, action: str
 ) -> None:
     thing = a_thing(external_ids={"crm": "1", "erp": "2"})
-    obstacle, refusal, slug = obstacles(store, thing)[action]
+    obstacle, rejection, slug = obstacles(store, thing)[action]
     store.table.put(obstacle)
     before = stored(cloud)
     key = IdempotentRequest(store.table, "key", "fingerprint")
     unit = UnitOfWork(ANN.request, key)
-    also = [Put({"pk": "unrelated", "sk": "x"}, absent=True, refused=refusal(""))]
-    with pytest.raises(refusal) as fault:
+    also = [Put({"pk": "unrelated", "sk": "x"}, absent=True, error=rejection(""))]
+    with pytest.raises(rejection) as fault:
         save(store, unit, None, thing, event(thing), event(thing), also=also)
     assert fault.value.slug == slug
     assert stored(cloud) == before
@@ -182,17 +182,17 @@ def test_when_one_action_is_refused_nothing_is_stored(
 
 
 @pytest.mark.parametrize("action", ["first event", "external id", "also"])
-def test_when_one_action_is_refused_a_record_stays_as_it_was(
+def test_when_one_action_is_rejected_a_record_stays_as_it_was(
     store: RecordStore[Thing], cloud: Any, action: str
 ) -> None:
     thing = a_thing(external_ids={"crm": "1"})
     before = save(store, ANN, None, thing)
-    obstacle, refusal, _ = obstacles(store, thing)[action]
+    obstacle, rejection, _ = obstacles(store, thing)[action]
     store.table.put(obstacle)
     untouched = stored(cloud)
     after = before.with_changes(name="two", external_ids={"erp": "2"})
-    also = [Put({"pk": "unrelated", "sk": "x"}, absent=True, refused=refusal(""))]
-    with pytest.raises(refusal):
+    also = [Put({"pk": "unrelated", "sk": "x"}, absent=True, error=rejection(""))]
+    with pytest.raises(rejection):
         save(store, ANN, before, after, event(after), also=also)
     assert stored(cloud) == untouched
     assert store.id_of("acme", "crm", "1") == thing.id
@@ -258,7 +258,7 @@ def test_a_write_that_conflicts_with_a_transaction_is_retried(
 ) -> None:
     def collide_twice(number: int) -> None:
         if number < 3:
-            raise refused("TransactionConflictException")
+            raise rejected("TransactionConflictException")
 
     with hooked("before-call", collide_twice, operation) as calls:
         WRITES[operation](store.table)
@@ -270,7 +270,7 @@ def test_a_write_that_always_conflicts_is_reported_as_busy(
     store: RecordStore[Thing],
 ) -> None:
     def collide(_: int) -> None:
-        raise refused("TransactionConflictException")
+        raise rejected("TransactionConflictException")
 
     always = hooked("before-call", collide, "PutItem")
     with always as calls, pytest.raises(Busy):
@@ -279,10 +279,10 @@ def test_a_write_that_always_conflicts_is_reported_as_busy(
 
 
 def test_a_write_with_another_error_is_not_retried(store: RecordStore[Thing]) -> None:
-    def refuse(_: int) -> None:
-        raise refused("ValidationException")
+    def reject(_: int) -> None:
+        raise rejected("ValidationException")
 
-    once = hooked("before-call", refuse, "PutItem")
+    once = hooked("before-call", reject, "PutItem")
     with once as calls, pytest.raises(ClientError, match="ValidationException"):
         WRITES["PutItem"](store.table)
     assert len(calls) == 1
@@ -498,7 +498,7 @@ def test_a_check_succeeds_while_the_item_has_the_version(
     assert store.find("acme", thing.id) is None
 
 
-def test_an_event_too_large_for_the_bus_is_refused_and_nothing_is_stored(
+def test_an_event_too_large_for_the_bus_is_rejected_and_nothing_is_stored(
     store: RecordStore[Thing], cloud: Any
 ) -> None:
     thing = a_thing()

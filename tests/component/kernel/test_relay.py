@@ -1,4 +1,4 @@
-"""The Relay between a table's stream and the bus: refusals, throttles, crashes, poison."""
+"""The Relay between a table's stream and the bus: rejections, throttles, crashes, poison."""
 
 import base64
 import itertools
@@ -37,8 +37,8 @@ class Crash(BaseException):
 class FaultyEventBus:
     """A real EventBridge client that fails as planned: one item of the plan per call, then never.
 
-    ok; throttle: refuses the whole call; offline: cannot be reached; crash: accepts everything, but
-    the caller is killed before the response; a set: refuses only the entries at these indexes.
+    ok; throttle: rejects the whole call; offline: cannot be reached; crash: accepts everything, but
+    the caller is killed before the response; a set: rejects only the entries at these indexes.
     """
 
     def __init__(self, plan: list[str | set[int]]) -> None:
@@ -64,11 +64,11 @@ class FaultyEventBus:
         taken = [e for place, e in enumerate(entries) if place not in places]
         if taken:
             self._real.put_events(Entries=taken)
-        refusal = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
+        rejection = {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}
         return {
             "FailedEntryCount": len(entries) - len(taken),
             "Entries": [
-                refusal if place in places else {"EventId": "e"} for place in range(len(entries))
+                rejection if place in places else {"EventId": "e"} for place in range(len(entries))
             ],
         }
 
@@ -205,25 +205,25 @@ def test_without_faults_every_event_is_sent_once_in_batches_of_ten(bus: Bus) -> 
     assert events.calls == 3
 
 
-def test_only_refused_entries_are_sent_again(bus: Bus) -> None:
+def test_only_rejected_entries_are_sent_again(bus: Bus) -> None:
     history = [event("acme", f"opportunity/{n}", 1) for n in range(10)]
     events = FaultyEventBus([{2, 5}])
     pauses: list[float] = []
     assert Relay(events, "bus", pauses.append).forward([record(one) for one in history]) == []
-    refused = [history[2], history[5]]
-    assert ids(bus.delivered()) == ids([h for h in history if h not in refused] + refused)
+    rejected = [history[2], history[5]]
+    assert ids(bus.delivered()) == ids([h for h in history if h not in rejected] + rejected)
     assert (events.calls, len(pauses)) == (2, 1)
 
 
-def test_a_bus_that_refuses_everything_leaves_the_rest_in_the_stream(bus: Bus) -> None:
+def test_a_bus_that_rejects_everything_leaves_the_rest_in_the_stream(bus: Bus) -> None:
     records = [record(event("acme", f"opportunity/{n}", 1)) for n in range(100)]
     events = FaultyEventBus(["throttle"] * 1000)
     failed = Relay(events, "bus", pause=lambda _: None).forward(records)
     assert failed == [r["dynamodb"]["SequenceNumber"] for r in records]
-    assert events.calls <= 5, "a Lambda must not wait through a hundred refusals"
+    assert events.calls <= 5, "a Lambda must not wait through a hundred rejections"
 
 
-def test_an_event_that_is_always_refused_delays_only_its_own_record(bus: Bus) -> None:
+def test_an_event_that_is_always_rejected_delays_only_its_own_record(bus: Bus) -> None:
     poison, behind = event("acme", "opportunity/a", 1), event("acme", "opportunity/a", 2)
     others = [event("acme", f"opportunity/{n}", 1) for n in range(30)]
 

@@ -50,7 +50,7 @@ def test_every_role_has_an_inbox(api: ApiClient, role: str) -> None:
     assert caller("GET", "/notifications/unread-count").json == {"unread": 0}
 
 
-def test_a_caller_without_tenant_or_name_is_refused(api: ApiClient) -> None:
+def test_a_caller_without_tenant_or_name_is_rejected(api: ApiClient) -> None:
     for claims in ({"tenant": ""}, {"user": ""}):
         assert api.as_(**claims)("GET", "/notifications").status == 401
 
@@ -64,7 +64,7 @@ def test_a_caller_without_tenant_or_name_is_refused(api: ApiClient) -> None:
         ("/notifications?cursor=x", "cursor"),
     ],
 )
-def test_a_filter_that_cannot_be_served_is_refused(api: ApiClient, path: str, field: str) -> None:
+def test_a_filter_that_cannot_be_served_is_rejected(api: ApiClient, path: str, field: str) -> None:
     answer = api("GET", path)
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, field)
 

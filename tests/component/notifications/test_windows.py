@@ -171,7 +171,7 @@ def test_a_disconnected_window_gets_no_notification(connections: Connections) ->
     assert connections.posted == []
 
 
-def test_a_connection_without_a_user_is_refused(connections: Connections) -> None:
+def test_a_connection_without_a_user_is_rejected(connections: Connections) -> None:
     assert socket("$connect") == 401
     assert socket("$connect", tenant="acme", user="") == 401
     assert socket("$disconnect") == 200

@@ -109,14 +109,14 @@ def test_a_batch_publishes_the_default_pipeline_once(api: ApiClient, cloud: Any)
     assert (len(pipeline_events(cloud)), len(opportunity_events(cloud))) == (1, 5)
 
 
-def test_a_refused_request_publishes_nothing(api: ApiClient, cloud: Any) -> None:
+def test_a_rejected_request_publishes_nothing(api: ApiClient, cloud: Any) -> None:
     own = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json["id"]
     existing = {**OPPORTUNITY, "external_ids": {"erp": "4711"}}
     assert api("POST", "/opportunities", {**existing, "pipeline_id": own}).status == 201
     meter = Meter()
-    refused = api("POST", "/opportunities", existing)
+    rejected = api("POST", "/opportunities", existing)
     assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1}, "there is no second attempt"
-    assert refused.json["type"] == "urn:zebros:problem:duplicate-external-id"
+    assert rejected.json["type"] == "urn:zebros:problem:duplicate-external-id"
     assert len(pipeline_events(cloud)) == 1
     assert api("POST", "/opportunities", OPPORTUNITY).status == 201
     assert len(pipeline_events(cloud)) == 2

@@ -53,7 +53,7 @@ def test_every_change_is_one_version_and_its_events_have_no_gap(
         assert [int(f["sequence"]) for f in events] == list(range(1, len(events) + 1))
         news = events[count:]
         if answer.status == 422 or seen["version"] == opportunity["version"]:
-            assert (seen, news) == (opportunity, []), "refused, or nothing to change"
+            assert (seen, news) == (opportunity, []), "rejected, or nothing to change"
         else:
             assert seen["version"] == opportunity["version"] + 1
             assert len(news) >= 1

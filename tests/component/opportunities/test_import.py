@@ -93,8 +93,8 @@ def test_an_opportunity_stays_in_its_pipeline(api: ApiClient) -> None:
     assert import_row(api, pipeline_id=pipeline)["status"] == 201
     assert import_row(api, pipeline_id=pipeline, stage="won")["status"] == 200
     assert import_row(api, name="Newer")["status"] == 200, "which names no pipeline"
-    refused = import_row(api, pipeline_id="default")
-    assert refused["problem"]["errors"] == [
+    rejected = import_row(api, pipeline_id="default")
+    assert rejected["problem"]["errors"] == [
         {"field": "pipeline_id", "message": f"cannot change; the opportunity is in {pipeline}"}
     ]
     assert (stored(api)["pipeline_id"], stored(api)["name"]) == (pipeline, "Newer")
@@ -111,7 +111,7 @@ def test_an_opportunity_stays_in_its_pipeline(api: ApiClient) -> None:
         ({"stage": "won", "closed_on": "2026-01-01", "opened_on": "2026-01-02"}, "closed_on"),
     ],
 )
-def test_close_details_that_do_not_fit_the_stage_are_refused(
+def test_close_details_that_do_not_fit_the_stage_are_rejected(
     api: ApiClient, cloud: Any, placed: dict[str, str], field: str
 ) -> None:
     answer = api("POST", "/opportunities", {"name": "New", **placed})
@@ -124,9 +124,9 @@ def test_close_details_that_do_not_fit_the_stage_are_refused(
 def test_a_closed_opportunity_does_not_open_after_its_closing_day(api: ApiClient) -> None:
     import_row(api, **LOST)
     path = f"/opportunities/{stored(api)['id']}"
-    refused = api("PATCH", path, {"opened_on": "2026-03-02"}, {"if-match": "*"})
-    assert refused.status == 422
-    assert refused.json["errors"] == [
+    rejected = api("PATCH", path, {"opened_on": "2026-03-02"}, {"if-match": "*"})
+    assert rejected.status == 422
+    assert rejected.json["errors"] == [
         {"field": "opened_on", "message": "is after closed_on (2026-03-01)"}
     ]
     assert api("PATCH", path, {"opened_on": "2026-03-01"}, {"if-match": "*"}).status == 200

@@ -107,5 +107,5 @@ def test_a_cursor_is_valid_for_its_own_list_only(api: ApiClient) -> None:
     ):
         cursor = api("GET", f"/opportunities?{query}&limit=1").json["next_cursor"]
         assert api("GET", f"/opportunities?{query}&cursor={cursor}").status == 200
-        refused = api("GET", f"/opportunities?{other}&cursor={cursor}")
-        assert (refused.status, refused.json["errors"][0]["field"]) == (422, "cursor"), other
+        rejected = api("GET", f"/opportunities?{other}&cursor={cursor}")
+        assert (rejected.status, rejected.json["errors"][0]["field"]) == (422, "cursor"), other

@@ -130,7 +130,7 @@ def test_a_change_of_owner_name_and_amount_is_three_events(api: ApiClient, cloud
     ]
 
 
-def test_a_repeated_key_replays_the_answer_and_another_body_is_refused(
+def test_a_repeated_key_replays_the_answer_and_another_body_is_rejected(
     api: ApiClient, cloud: Any
 ) -> None:
     key = {"idempotency-key": "k-1"}
@@ -224,7 +224,7 @@ def test_a_batch_stores_the_good_rows_and_names_the_bad_one(api: ApiClient, clou
         ("/pipelines?cursor=abc", "cursor"),
     ],
 )
-def test_a_filter_that_cannot_be_served_is_refused(api: ApiClient, path: str, field: str) -> None:
+def test_a_filter_that_cannot_be_served_is_rejected(api: ApiClient, path: str, field: str) -> None:
     answer = api("GET", path)
     assert answer.status == 422, answer.text
     assert answer.json["errors"][0]["field"] == field

@@ -203,8 +203,8 @@ def test_another_tenant_sees_and_changes_nothing(api: ApiClient, cloud: Any) -> 
         assert (answer.status, problem(answer)) == (404, "not-found"), path
     assert published(cloud) == before
     for field, record in (("pipeline_id", pipeline), ("product_id", product)):
-        refused = other("POST", "/opportunities", {"name": "B", field: record.json["id"]})
-        assert refused.json["errors"][0]["field"] == field
+        rejected = other("POST", "/opportunities", {"name": "B", field: record.json["id"]})
+        assert rejected.json["errors"][0]["field"] == field
     # In the other tenant, this external id belongs to another record.
     made = other("POST", "/opportunities/batch", {"items": [ROW]})
     assert first_status(made) == 201

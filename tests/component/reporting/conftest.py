@@ -82,12 +82,12 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Reports take until the event is set; they check every few milliseconds whether to stop."""
     from reporting.jobs import report
 
-    go_on, stock = threading.Event(), report.compute
+    go_on, original = threading.Event(), report.compute
 
     def compute(files: Any, parameters: Any, *, progress: Any) -> Any:
         while not go_on.wait(0.01):
             progress.step(0.5, "Adding up slowly")
-        return stock(files, parameters, progress=progress)
+        return original(files, parameters, progress=progress)
 
     monkeypatch.setattr(report, "compute", compute)
     return go_on

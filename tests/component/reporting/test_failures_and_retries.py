@@ -89,13 +89,13 @@ def test_a_temporary_failure_is_retried(
     monkeypatch: pytest.MonkeyPatch,
     fault: Exception,
 ) -> None:
-    stock, calls = reporting.jobs.report.compute, []
+    original, calls = reporting.jobs.report.compute, []
 
     def compute(*given: Any, **more: Any) -> Any:
         calls.append(given)
         if len(calls) == 1:
             raise fault
-        return stock(*given, **more)
+        return original(*given, **more)
 
     monkeypatch.setattr(reporting.jobs.report, "compute", compute)
     run = ask()
@@ -185,10 +185,10 @@ def test_two_workers_that_finish_at_the_same_time_have_one_outcome(
     """One was considered lost but finishes: neither knows of the other's file."""
     into_lake(opportunity("won"))
     run, job = ask(), running.job()
-    stock, both = reporting.jobs.report.render, threading.Barrier(2, timeout=20)
+    original, both = reporting.jobs.report.render, threading.Barrier(2, timeout=20)
 
     def render(*given: Any) -> None:
-        stock(*given)
+        original(*given)
         both.wait()
 
     monkeypatch.setattr(reporting.jobs.report, "render", render)

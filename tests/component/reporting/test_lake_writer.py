@@ -128,12 +128,12 @@ def test_only_the_events_of_a_file_that_cannot_be_written_are_delivered_again(
 ) -> None:
     from reporting.bootstrap import lake
 
-    stock = lake()._s3.put_object
+    original = lake()._s3.put_object
 
     def put(**given: Any) -> Any:
         if "tenant=globex" in given["Key"]:
             raise OSError("no answer")
-        return stock(**given)
+        return original(**given)
 
     monkeypatch.setattr(lake()._s3, "put_object", put)
     invocation = lambda_event(

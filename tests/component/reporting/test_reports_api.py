@@ -96,7 +96,7 @@ def test_invalid_parameters_name_the_field_and_the_accepted_values(
 
 
 @pytest.mark.parametrize(("body", "status"), [("{", 400), ("[]", 422), ('"x"', 422)])
-def test_a_body_that_is_not_a_report_request_is_refused(
+def test_a_body_that_is_not_a_report_request_is_rejected(
     api: ApiClient, body: str, status: int
 ) -> None:
     assert api("POST", "/reports", body).status == status

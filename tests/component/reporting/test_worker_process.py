@@ -29,12 +29,12 @@ import sys, time
 from pathlib import Path
 import reporting.jobs.report
 from worker.main import main
-stock = reporting.jobs.report.compute
+original = reporting.jobs.report.compute
 def compute(files, parameters, *, progress):
     while not Path(sys.argv[1]).exists():
         progress.step(0.5, "Adding up slowly")
         time.sleep(0.01)
-    return stock(files, parameters, progress=progress)
+    return original(files, parameters, progress=progress)
 reporting.jobs.report.compute = compute
 sys.exit(main())
 """

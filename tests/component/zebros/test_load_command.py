@@ -144,7 +144,7 @@ def test_a_dry_run_reports_what_a_load_would_do_and_changes_nothing(
         assert [one["name"] for one in client.items("/pipelines")] == ["Sales"]
 
 
-def test_a_pipeline_of_that_name_with_other_stages_is_refused(
+def test_a_pipeline_of_that_name_with_other_stages_is_rejected(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     stages = [

@@ -35,11 +35,11 @@ def dead_letters(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployme
         StackName="zebros", TemplateBody=json.dumps(TEMPLATE)
     )
 
-    def refuse(**_: Any) -> None:
+    def reject(**_: Any) -> None:
         error = {"Error": {"Code": "InvalidAction", "Message": "Unknown action"}}
         raise ClientError(error, "StartMessageMoveTask")  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stack.aws("sqs"), "start_message_move_task", refuse)
+    monkeypatch.setattr(stack.aws("sqs"), "start_message_move_task", reject)
     return with_more(stack, read(boto3.client("cloudformation"), "zebros").by_kind)
 
 
@@ -102,9 +102,9 @@ def test_a_failed_move_has_a_reason(
 
 
 def test_an_unknown_queue_lists_the_known_ones(dead_letters: Deployment) -> None:
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(BadInput) as rejected:
         redrive.find_queue(redrive.dead_letter_queues(dead_letters), "ReportngLake")
-    assert "CustomersRelay, ReportingLake" in refused.value.hint
+    assert "CustomersRelay, ReportingLake" in rejected.value.hint
 
 
 class Relay:
@@ -266,10 +266,10 @@ def test_a_message_remains_when_the_stream_fails_or_has_expired(
 ) -> None:
     deployment, lambda_service = relayed
 
-    def refuse(**_: Any) -> None:
+    def reject(**_: Any) -> None:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetShardIterator")
 
-    monkeypatch.setattr(deployment.aws("dynamodbstreams"), "get_shard_iterator", refuse)
+    monkeypatch.setattr(deployment.aws("dynamodbstreams"), "get_shard_iterator", reject)
     queue = redrive.find_queue(redrive.dead_letter_queues(deployment), "CustomersRelay")
     with pytest.raises(raised, match="no longer has" if raised is CliError else code):
         list(redrive.redrive(deployment, queue, lambda _: None))

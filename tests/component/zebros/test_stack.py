@@ -59,9 +59,9 @@ def test_only_kinds_that_commands_use_are_returned(deployed: Resources) -> None:
 
 
 def test_a_missing_resource_is_reported(deployed: Resources) -> None:
-    with pytest.raises(NotReady, match="no CustomersApi among its functions") as refused:
+    with pytest.raises(NotReady, match="no CustomersApi among its functions") as rejected:
         deployed.function("CustomersApi")
-    assert "deploy it again" in refused.value.hint
+    assert "deploy it again" in rejected.value.hint
     assert deployed.find("functions", "CustomersApi") is None
 
 

@@ -96,7 +96,7 @@ def test_everything_listens_on_127_0_0_1_only(running: Supervisor, home: Home) -
     assert addresses == {"0100007F"}
 
 
-def test_a_second_start_is_refused_with_one_message(running: Supervisor, home: Home) -> None:
+def test_a_second_start_is_rejected_with_one_message(running: Supervisor, home: Home) -> None:
     with pytest.raises(CliError, match=f"runs already.*{os.getpid()}") as caught:
         Supervisor(home, Options(root=ROOT), lambda _: None).start()
     assert "zebros down" in caught.value.hint
@@ -187,7 +187,9 @@ def detached(home: Home) -> subprocess.Popen[bytes]:
         )
 
 
-def test_a_used_port_is_refused_with_one_message_and_leaves_nothing_running(tmp_path: Path) -> None:
+def test_a_used_port_is_rejected_with_one_message_and_leaves_nothing_running(
+    tmp_path: Path,
+) -> None:
     other = Home(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

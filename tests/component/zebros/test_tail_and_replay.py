@@ -154,7 +154,7 @@ def test_a_consumer_is_named_by_its_function(archived: Deployment) -> None:
         list(replay.replay(archived, now - timedelta(hours=1), now, "Timeline"))
 
 
-def test_a_period_that_ends_before_it_begins_is_refused(archived: Deployment) -> None:
+def test_a_period_that_ends_before_it_begins_is_rejected(archived: Deployment) -> None:
     now = datetime.now(UTC)
     with pytest.raises(BadInput, match="before it begins"):
         list(replay.replay(archived, now, now - timedelta(hours=1), None))

@@ -1,4 +1,4 @@
-"""E-mail addresses, phone numbers and websites: accepted values, canonical form, refused values."""
+"""E-mail addresses, phone numbers and websites: accepted and rejected values, canonical form."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_an_address_is_trimmed_and_in_lower_case(address: str, before: str, afte
         f"a@{'bb.' * 90}com",
     ],
 )
-def test_an_invalid_address_is_refused(text: str) -> None:
+def test_an_invalid_address_is_rejected(text: str) -> None:
     with pytest.raises(ValidationError, match=r"such as ann@example\.com"):
         EMAIL.validate_python(text)
 
@@ -98,7 +98,7 @@ def test_a_phone_number_is_reduced_to_its_digits(digits: str, data: Any) -> None
         "+1" + " " * 40 + "4155550100",
     ],
 )
-def test_an_invalid_phone_number_is_refused_with_the_expected_form(text: str) -> None:
+def test_an_invalid_phone_number_is_rejected_with_the_expected_form(text: str) -> None:
     with pytest.raises(ValidationError, match=r"country code.*8 to 15 digits"):
         PHONE.validate_python(text)
 
@@ -141,7 +141,7 @@ def test_a_websites_host_is_in_lower_case_and_its_path_unchanged(text: str, kept
         f"https://example.com/{'a' * 500}",
     ],
 )
-def test_an_invalid_web_address_is_refused(text: str) -> None:
+def test_an_invalid_web_address_is_rejected(text: str) -> None:
     with pytest.raises(ValidationError, match=r"such as https://www\.example\.com"):
         WEBSITE.validate_python(text)
 
@@ -160,7 +160,7 @@ def test_a_normalised_value_is_accepted_unchanged(data: Any, kind: str) -> None:
 
 
 @given(st.data(), st.sampled_from(["email", "phone", "website"]))
-def test_the_request_schema_allows_no_value_that_is_refused(data: Any, kind: str) -> None:
+def test_the_request_schema_allows_no_value_that_is_rejected(data: Any, kind: str) -> None:
     adapter = {"email": EMAIL, "phone": PHONE, "website": WEBSITE}[kind]
     schema = adapter.json_schema()
     text = data.draw(st.from_regex(schema["pattern"]).filter(lambda t: "\n" not in t))

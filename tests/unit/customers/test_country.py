@@ -14,12 +14,12 @@ def test_every_assigned_code_is_known_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("code", ["us", "USA", "UK", "EU", "XX", "AN", "U", "", "United States"])
-def test_an_unassigned_code_is_refused_by_name(code: str) -> None:
+def test_an_unassigned_code_is_rejected_by_name(code: str) -> None:
     with pytest.raises(ValidationError, match="ISO 3166 alpha-2"):
         ADAPTER.validate_python(code)
 
 
-def test_a_lower_case_code_is_refused_with_a_hint_to_use_capitals() -> None:
+def test_a_lower_case_code_is_rejected_with_a_hint_to_use_capitals() -> None:
     with pytest.raises(ValidationError, match="write it in capitals"):
         ADAPTER.validate_python("de")
 

@@ -1,4 +1,4 @@
-"""Plain dates: accepted and refused values."""
+"""Plain dates: accepted and rejected values."""
 
 from datetime import UTC, date, datetime
 from typing import Any

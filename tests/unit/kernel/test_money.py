@@ -43,19 +43,19 @@ def test_major_units_have_exactly_the_digits_of_the_currency(
 
 
 @pytest.mark.parametrize("amount", [1.0, 12.5, "1250", True, None, LARGEST + 1])
-def test_an_amount_that_is_not_a_whole_number_in_range_is_refused(amount: Any) -> None:
+def test_an_amount_that_is_not_a_whole_number_in_range_is_rejected(amount: Any) -> None:
     with pytest.raises(ValidationError) as fault:
         Money(minor_units=amount, currency="USD")
     assert [e["loc"] for e in fault.value.errors()] == [("minor_units",)]
 
 
-def test_a_float_is_refused_with_the_expected_form() -> None:
+def test_a_float_is_rejected_with_the_expected_form() -> None:
     with pytest.raises(ValidationError, match=r"1250 for USD 12\.50"):
         Money.model_validate({"minor_units": 12.5, "currency": "USD"})
 
 
 @pytest.mark.parametrize("code", ["usd", "US", "EURO", "BGN", "HRK", "XXX", "XAU", "", "$"])
-def test_a_currency_that_is_not_active_is_refused_by_name(code: str) -> None:
+def test_a_currency_that_is_not_active_is_rejected_by_name(code: str) -> None:
     with pytest.raises(ValidationError, match="ISO 4217"):
         Money(minor_units=1, currency=code)
     with pytest.raises(ValueError, match="ISO 4217"):

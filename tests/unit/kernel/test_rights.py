@@ -59,7 +59,7 @@ def test_a_principal_without_a_role_has_no_rights() -> None:
             principal().require(Level.READ, area)
 
 
-def test_the_refusal_names_the_missing_right() -> None:
+def test_the_rejection_names_the_missing_right() -> None:
     with pytest.raises(Forbidden, match="write rights on opportunities; your role \\(read-only\\)"):
         principal(Role.READ_ONLY).require(Level.WRITE, AREAS["opportunities"])
 

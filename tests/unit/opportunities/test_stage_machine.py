@@ -104,7 +104,7 @@ def test_an_opportunity_is_consistent_after_any_sequence_of_transitions(
         try:
             after, events = carry_out(opportunity, verb, at)
         except (RuleViolation, Invalid):
-            continue  # refused: the opportunity is unchanged
+            continue  # rejected: the opportunity is unchanged
         ensure_consistent(after)
         assert (after == opportunity) == (not events), (
             "the state changed exactly when an event was published"
@@ -193,7 +193,7 @@ def a_closed(stage: str) -> Opportunity:
         ("won", {"lost_reason": "price"}, "lost_reason"),
     ],
 )
-def test_close_details_that_do_not_fit_the_status_are_refused(
+def test_close_details_that_do_not_fit_the_status_are_rejected(
     stage: str, closing: Any, field: str
 ) -> None:
     with pytest.raises(Invalid, match=rf"^{field}: .*this one is (open|won)"):
@@ -247,11 +247,11 @@ def test_an_import_cannot_move_a_closed_opportunity_to_another_stage(
     stage: str, wanted: str
 ) -> None:
     closing = CloseDetails(lost_reason="price" if wanted == "lost" else None)
-    with pytest.raises(RuleViolation, match="reopen it") as refused:
+    with pytest.raises(RuleViolation, match="reopen it") as rejected:
         a_closed(stage).apply_import(
             OpportunityFields(name="x"), PIPELINE.stage(wanted), closing, NOW
         )
-    assert [error.field for error in refused.value.errors] == ["stage"]
+    assert [error.field for error in rejected.value.errors] == ["stage"]
 
 
 @pytest.mark.parametrize("stage", ["won", "lost"])

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from reporting.parameters import GROUPINGS, ReportName, ReportParameters
 
 
-def refused(**data: Any) -> list[tuple[str, str]]:
+def rejected(**data: Any) -> list[tuple[str, str]]:
     """Field and message of each error."""
     with pytest.raises(ValidationError) as fault:
         ReportParameters.model_validate({"report": "win_rate"} | data)
@@ -34,20 +34,20 @@ def test_the_period_is_read_as_plain_dates_under_the_name_from() -> None:
     assert asked.model_dump(mode="json", by_alias=True)["from"] == "2026-01-01"
 
 
-def test_a_reversed_period_is_refused_with_a_valid_day() -> None:
-    [(field, message)] = refused(**{"from": "2026-02-01", "to": "2026-01-31"})
+def test_a_reversed_period_is_rejected_with_a_valid_day() -> None:
+    [(field, message)] = rejected(**{"from": "2026-02-01", "to": "2026-01-31"})
     assert field == "to"
     assert "to must be 2026-02-01 or later" in message
 
 
-def test_an_unknown_grouping_is_refused_with_the_known_ones() -> None:
-    [(field, message)] = refused(by="colour")
+def test_an_unknown_grouping_is_rejected_with_the_known_ones() -> None:
+    [(field, message)] = rejected(by="colour")
     assert field == "by"
     assert "owner, team, region, product, sector or month" in message
 
 
-def test_a_grouping_of_another_report_is_refused_with_the_groupings_of_this_one() -> None:
-    [(field, message)] = refused(by="stage")
+def test_a_grouping_of_another_report_is_rejected_with_the_groupings_of_this_one() -> None:
+    [(field, message)] = rejected(by="stage")
     assert field == "by"
     assert message == (
         "win_rate cannot be grouped by stage; "
@@ -69,12 +69,12 @@ def test_a_grouping_of_another_report_is_refused_with_the_groupings_of_this_one(
         ("colour", "red", "not permitted"),
     ],
 )
-def test_a_wrong_value_is_refused_by_field_with_a_hint(field: str, value: Any, hint: str) -> None:
-    [(named, message)] = refused(**{field: value})
+def test_a_wrong_value_is_rejected_by_field_with_a_hint(field: str, value: Any, hint: str) -> None:
+    [(named, message)] = rejected(**{field: value})
     assert named == field
     assert hint in message
 
 
 def test_every_wrong_field_is_named_at_once() -> None:
-    fields = {field for field, _ in refused(by="x", format="x", **{"from": "x"})}
+    fields = {field for field, _ in rejected(by="x", format="x", **{"from": "x"})}
     assert fields == {"by", "format", "from"}

@@ -17,7 +17,7 @@ def test_a_function_is_packed_from_the_folder_whose_template_declares_it(name: s
     assert folder_of(name) == context
 
 
-def test_a_function_that_no_template_declares_is_refused(tmp_path: Path) -> None:
+def test_a_function_that_no_template_declares_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "orders").mkdir()
     template = tmp_path / "orders" / "template.yaml"
     template.write_text("Resources:\n  OrdersApi:\n    Type: x\n", encoding="utf-8")

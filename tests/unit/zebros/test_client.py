@@ -121,9 +121,9 @@ def test_a_conflict_without_retry_after_is_final() -> None:
 def test_the_delay_is_that_of_retry_after_and_attempts_are_limited() -> None:
     handler, keys = answers(*[429] * 6, headers={"Retry-After": "3"})
     delays: list[float] = []
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError) as rejected:
         client(handler, delays).post("/accounts", {})
-    assert refused.value.status == 429
+    assert rejected.value.status == 429
     assert delays == [3.0] * 5
     assert len(keys) == 6
 
@@ -138,7 +138,7 @@ def test_a_delay_is_limited(retry_after: str) -> None:
 
 def test_an_api_that_does_not_run_is_reported() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("refused", request=request)
+        raise httpx.ConnectError("rejected", request=request)
 
     with pytest.raises(NotReady, match=r"Nothing answers at crm\.test\.") as silent:
         client(handler).get("/accounts")
@@ -187,10 +187,10 @@ def test_an_expired_token_is_renewed_once() -> None:
     crm = Client("http://crm.test", Tokens(), transport=httpx.MockTransport(handler))
     assert crm.get("/accounts") == {"title": "Not signed in"}
     broken.append(1)
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError) as rejected:
         crm.get("/accounts")
     assert tried == ["Bearer old", "Bearer new"] * 2
-    assert "zebros token" in refused.value.hint
+    assert "zebros token" in rejected.value.hint
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,9 @@ def test_every_error_response_has_a_message(body: object, message: str) -> None:
             return httpx.Response(422, text=body)
         return httpx.Response(422, json=body)
 
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError) as rejected:
         client(handler).post("/accounts", {})
-    assert refused.value.message == message
+    assert rejected.value.message == message
 
 
 def test_a_file_is_downloaded_completely_or_not_at_all(tmp_path: Path) -> None:

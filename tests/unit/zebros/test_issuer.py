@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import jwt
 import pytest
 
-from edge.authorizer import Refused, verify
+from edge.authorizer import Rejected, verify
 from kernel.domain.permissions import Role
 from zebros import cli
 from zebros.local import issuer as issuing
@@ -67,7 +67,7 @@ def test_the_command_line_prints_a_token_of_the_chosen_user(
         who = (claims["iss"].rpartition("/")[2], claims["sub"])
         assert who == (("globex", "rep") if len(words) > 1 else ("acme", "admin"))
     assert cli.main(["--home", str(tmp_path), "token", "--user", "nobody"]) == 69
-    assert "refused a token for nobody of tenant acme" in capsys.readouterr().err
+    assert "rejected a token for nobody of tenant acme" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tenant", TENANTS)
@@ -99,7 +99,7 @@ def test_a_service_signs_in_by_client_credentials(issuer: Issuer) -> None:
         ({}, "unsupported_grant_type", "password"),
     ],
 )
-def test_a_refused_grant_has_a_reason(
+def test_a_rejected_grant_has_a_reason(
     issuer: Issuer, form: dict[str, str], error: str, description: str
 ) -> None:
     status, answer = token(issuer, "acme", form)
@@ -144,15 +144,15 @@ def test_requests_to_the_docker_bridge_get_its_address_as_the_issuer(issuer: Iss
     ],
     ids=str,
 )
-def test_a_forged_token_is_refused(issuer: Issuer, forged: dict[str, Any]) -> None:
+def test_a_forged_token_is_rejected(issuer: Issuer, forged: dict[str, Any]) -> None:
     assert verify(issuer.mint("acme", "admin"), issuer.base, AUDIENCE)["tenant"] == "acme"
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         verify(issuer.mint("acme", "admin", **forged), issuer.base, AUDIENCE)
 
 
 def test_the_key_of_one_tenant_signs_no_token_of_another(issuer: Issuer) -> None:
     crossed = issuer.mint("acme", "admin", iss=f"{issuer.base}globex")
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         verify(crossed, issuer.base, AUDIENCE)
 
 

@@ -39,7 +39,7 @@ def taken() -> tuple[socket.socket, int]:
     return server, server.getsockname()[1]
 
 
-def test_a_requested_port_that_is_in_use_is_refused() -> None:
+def test_a_requested_port_that_is_in_use_is_rejected() -> None:
     server, port = taken()
     with server, pytest.raises(BadInput, match=f"Port {port} on 127.0.0.1.*used") as caught:
         ports.choose_port("platform", "--port", port, None, 4566)

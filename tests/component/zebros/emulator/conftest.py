@@ -116,9 +116,9 @@ def _signature(service: str) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def unpatched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """The emulator as shipped."""
-    made = Emulator(tmp_path_factory.mktemp("stock") / "home", patched=False)
+    made = Emulator(tmp_path_factory.mktemp("unpatched") / "home", patched=False)
     made.start()
     yield made
     made.end(signal.SIGKILL)

@@ -53,7 +53,7 @@ def socket_url(emulator: Any, apis: dict[str, str], token: str) -> str:
     return f"ws://{host}/_aws/execute-api/{apis['Socket']}/live?token={token}"
 
 
-def refused(emulator: Any, apis: dict[str, str]) -> int:
+def rejected(emulator: Any, apis: dict[str, str]) -> int:
     with (
         pytest.raises(InvalidStatus) as caught,
         connect(socket_url(emulator, apis, "bad"), proxy=None),
@@ -62,14 +62,14 @@ def refused(emulator: Any, apis: dict[str, str]) -> int:
     return caught.value.response.status_code
 
 
-def test_a_refused_handshake_is_a_server_error_as_shipped(stock: Any) -> None:
-    # The stock emulator has everything this template needs.
-    apis = stock.deploy("apis", (FIXTURES / "apis.yaml").read_text())
-    assert refused(stock, apis) == 500
+def test_a_rejected_handshake_is_a_server_error_when_unpatched(unpatched: Any) -> None:
+    # The unpatched emulator has everything this template needs.
+    apis = unpatched.deploy("apis", (FIXTURES / "apis.yaml").read_text())
+    assert rejected(unpatched, apis) == 500
 
 
-def test_a_refused_handshake_is_a_401(platform: Any, apis: Any) -> None:
-    assert refused(platform, apis) == 401
+def test_a_rejected_handshake_is_a_401(platform: Any, apis: Any) -> None:
+    assert rejected(platform, apis) == 401
 
 
 def test_messages_are_pushed_to_a_connection(platform: Any, apis: Any) -> None:
@@ -140,9 +140,9 @@ def test_split_and_pipelined_requests_are_answered(platform: Any) -> None:
     assert got.count(b"HTTP/1.1 200 OK") == 3
 
 
-def test_a_nested_sam_template_fails_as_shipped(stock: Any) -> None:
+def test_a_nested_sam_template_fails_when_unpatched(unpatched: Any) -> None:
     with pytest.raises(AssertionError, match="AWS::Serverless::Function"):
-        nested(stock)
+        nested(unpatched)
 
 
 def test_a_nested_sam_template_is_deployed(platform: Any) -> None:
@@ -185,8 +185,8 @@ ROLE_AND_PARAMETER: dict[str, Any] = {
 }
 
 
-def test_an_updated_nested_stack_loses_its_roles_as_shipped(stock: Any) -> None:
-    reasons = nested_update(stock, "forgets", "changed")
+def test_an_updated_nested_stack_loses_its_roles_when_unpatched(unpatched: Any) -> None:
+    reasons = nested_update(unpatched, "forgets", "changed")
     assert any("Requested attribute Arn does not exist" in reason for reason in reasons)
 
 

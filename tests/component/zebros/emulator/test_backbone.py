@@ -40,11 +40,11 @@ def settled(emulator: Any) -> bool:
     return not backlog["streams"] and not any("Events" in name for name in backlog["queues"])
 
 
-def test_a_queue_gives_ten_messages_at_most_as_shipped(stock: Any, backbone: str) -> None:
-    outputs = stock.deploy("ten", backbone)
+def test_a_queue_gives_ten_messages_at_most_when_unpatched(unpatched: Any, backbone: str) -> None:
+    outputs = unpatched.deploy("ten", backbone)
     names = [f"a{number:02}" for number in range(40)]
-    write(stock, outputs["Table"], *names)
-    found = stock.until(lambda: _all(seen(stock, outputs["Table"]), names), 90)
+    write(unpatched, outputs["Table"], *names)
+    found = unpatched.until(lambda: _all(seen(unpatched, outputs["Table"]), names), 90)
     assert max(found.values()) <= 10
 
 
@@ -80,7 +80,7 @@ def _all(found: dict[str, int], names: list[str]) -> dict[str, int] | None:
 
 
 @pytest.fixture(scope="module")
-def killed_stock(own: Any) -> Any:
+def killed_unpatched(own: Any) -> Any:
     """An emulator as shipped that had a queue and was killed and started again."""
     emulator = own(patched=False)
     emulator.client("sqs").create_queue(QueueName="work")
@@ -89,8 +89,8 @@ def killed_stock(own: Any) -> Any:
     return emulator
 
 
-def test_a_kill_loses_everything_as_shipped(killed_stock: Any) -> None:
-    assert not killed_stock.client("sqs").list_queues().get("QueueUrls")
+def test_a_kill_loses_everything_when_unpatched(killed_unpatched: Any) -> None:
+    assert not killed_unpatched.client("sqs").list_queues().get("QueueUrls")
 
 
 @dataclass

@@ -56,7 +56,7 @@ def test_a_tenant_sees_its_own_files_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "..", "acme/../globex", "acme/", "Acme", "acme\n", "a" * 64])
-def test_an_invalid_tenant_name_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_invalid_tenant_name_is_rejected(tmp_path: Path, name: str) -> None:
     with (
         pytest.raises(ReportError, match="not the name of a tenant"),
         LakeCache(store_of(), tmp_path).files(name, CONTEXTS),
@@ -123,7 +123,7 @@ def test_a_reader_waits_while_every_file_is_in_use_and_can_be_cancelled(tmp_path
     assert progress.steps[-1][1] == "Waiting for disk space that other reports use"
 
 
-def test_more_than_the_limit_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+def test_more_than_the_limit_is_rejected_before_anything_is_fetched(tmp_path: Path) -> None:
     store = store_of(key(1), key(2))
     lake = LakeCache(store, tmp_path, limit_bytes=199)
     with pytest.raises(LakeTooLarge, match="200 bytes"), lake.files("acme", CONTEXTS):
@@ -166,7 +166,7 @@ def test_a_failed_fetch_names_the_file_and_leaves_nothing_half_done(tmp_path: Pa
     assert key(2) not in cached(tmp_path)
 
 
-def test_a_body_shorter_than_listed_is_refused(tmp_path: Path) -> None:
+def test_a_body_shorter_than_listed_is_rejected(tmp_path: Path) -> None:
     class Short(FakeObjectStore):
         def download(self, key: str, path: Path) -> None:
             path.write_bytes(self.objects[key][:-1])

@@ -281,7 +281,7 @@ def _message(files: LakeFiles) -> str:
     return ""
 
 
-def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_is_rejected(tmp_path: Path) -> None:
     files = lay(tmp_path, [opportunity(f"d{n}", name="x" * 500 + str(n)) for n in range(40)])
     files.paths[0].write_bytes(files.paths[0].read_bytes()[:-200])
     with pytest.raises(LakeUnreadable):

@@ -162,7 +162,7 @@ def test_the_details_of_an_error_are_written_to_the_chosen_home(
     assert [one.parent for one in tmp_path.rglob("errors")] == [tmp_path / home]
 
 
-REFUSED: Any = {"Error": {"Code": "QueueDoesNotExist", "Message": "There is no such queue."}}
+Rejected: Any = {"Error": {"Code": "QueueDoesNotExist", "Message": "There is no such queue."}}
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,8 @@ REFUSED: Any = {"Error": {"Code": "QueueDoesNotExist", "Message": "There is no s
             'The platform does not answer: Could not connect to the endpoint URL: "http://127.0',
         ),
         (
-            ClientError(REFUSED, "ReceiveMessage"),
-            "The platform refused ReceiveMessage: There is no such queue.\n",
+            ClientError(Rejected, "ReceiveMessage"),
+            "The platform rejected ReceiveMessage: There is no such queue.\n",
         ),
     ],
 )

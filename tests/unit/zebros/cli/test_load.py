@@ -83,7 +83,7 @@ def test_the_rejects_never_replace_a_joined_file(
         (f"{'r' * 255}", "The rejects cannot be written to"),
     ],
 )
-def test_an_unusable_rejects_file_is_refused_before_the_first_row(
+def test_an_unusable_rejects_file_is_rejected_before_the_first_row(
     capsys: pytest.CaptureFixture[str],
     folder: Path,
     target: str,
@@ -99,17 +99,17 @@ def test_an_unusable_rejects_file_is_refused_before_the_first_row(
     assert sorted(folder.iterdir()) == before
 
 
-def test_a_read_only_folder_is_refused_before_the_first_row(
+def test_a_read_only_folder_is_rejected_before_the_first_row(
     capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = Path.open
 
-    def refuse(path: Path, mode: str = "r", *args: Any, **more: Any) -> Any:
+    def reject(path: Path, mode: str = "r", *args: Any, **more: Any) -> Any:
         if "w" in mode:
             raise PermissionError(13, "Permission denied")
         return opened(path, mode, *args, **more)
 
-    monkeypatch.setattr(Path, "open", refuse)  # root is never refused
+    monkeypatch.setattr(Path, "open", reject)  # root is never rejected
     code, message = load(capsys, "a.csv")
     assert code == 65
     assert "The rejects cannot be written to a.csv.rejects.csv: Permission denied" in message

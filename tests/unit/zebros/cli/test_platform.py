@@ -93,7 +93,7 @@ def test_reset_deletes_the_data_but_not_keys_and_builds(
 
 
 @pytest.mark.parametrize("stored", [{}, {"format": FORMAT - 1}, {"format": FORMAT + 1}])
-def test_data_of_another_format_is_refused_before_anything_is_started(
+def test_data_of_another_format_is_rejected_before_anything_is_started(
     home: Home,
     stored: dict[str, int],
     monkeypatch: pytest.MonkeyPatch,

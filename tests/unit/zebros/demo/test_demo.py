@@ -197,13 +197,13 @@ def test_an_interrupted_load_is_completed_with_its_own_day() -> None:
     assert len(crm.tasks) == summary.records["tasks"]
 
 
-def test_a_refused_record_stops_the_load_with_the_reason() -> None:
+def test_a_rejected_record_stops_the_load_with_the_reason() -> None:
     crm = Crm()
-    refused = {"status": 422, "problem": {"detail": "no such field"}}
+    rejected = {"status": 422, "problem": {"detail": "no such field"}}
     crm.batch = lambda _kind, items: httpx.Response(  # type: ignore[method-assign]
-        207, json={"results": [{"index": n, **refused} for n in range(len(items))]}
+        207, json={"results": [{"index": n, **rejected} for n in range(len(items))]}
     )
-    with pytest.raises(CliError, match="The demo's products FG-S was refused: no such field"):
+    with pytest.raises(CliError, match="The demo's products FG-S was rejected: no such field"):
         load(crm.client(), today=TODAY)
 
 

@@ -1,4 +1,4 @@
-"""The stock emulator's modules in this process; a test applies the patch that it tests."""
+"""The unpatched emulator's modules in this process; a test applies the patch that it tests."""
 
 import os
 import sys

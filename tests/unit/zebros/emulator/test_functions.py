@@ -17,7 +17,7 @@ from zebros.emulator.environments import Environment
 SOURCE = """
 import os, sys, time
 
-class Refused(Exception):
+class Rejected(Exception):
     pass
 
 count = 0
@@ -28,7 +28,7 @@ def handler(event, context):
     print("called", count)
     what = event.get("do")
     if what == "raise":
-        raise Refused("not like this")
+        raise Rejected("not like this")
     if what == "sleep":
         time.sleep(event["seconds"])
     if what == "exit":
@@ -113,14 +113,14 @@ def test_a_function_finds_boto3_and_no_package_that_was_not_packed(environment: 
         assert failed["errorType"] == "ModuleNotFoundError"
 
 
-# The stock worker leaves pipes open when its process ends.
+# The unpatched worker leaves pipes open when its process ends.
 leaves_pipes_open = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
 )
 
 
 @leaves_pipes_open
-def test_as_shipped_an_error_has_no_type_and_ends_the_process(emulator: Any) -> None:
+def test_when_unpatched_an_error_has_no_type_and_ends_the_process(emulator: Any) -> None:
     runtime = emulator("core.lambda_runtime")
     worker = runtime.Worker("probe", config(), archive())
     try:
@@ -137,24 +137,24 @@ def test_as_shipped_an_error_has_no_type_and_ends_the_process(emulator: Any) -> 
 def test_an_error_has_its_type_and_leaves_the_process_warm(environment: Any) -> None:
     one = environment()
     answer = one.invoke({"do": "raise"}, "r-1")
-    assert answer["error_payload"]["errorType"] == "Refused"
+    assert answer["error_payload"]["errorType"] == "Rejected"
     assert answer["error_payload"]["errorMessage"] == "not like this"
     assert "probe.py" in answer["error_payload"]["stackTrace"][-1]
     assert "called 1" in answer["log"]
-    assert "Refused: not like this" in answer["log"]
+    assert "Rejected: not like this" in answer["log"]
     assert one.invoke({}, "r-2")["result"]["count"] == 2
 
 
 @leaves_pipes_open
 def test_a_quiet_call_waits_for_no_log(environment: Any, emulator: Any) -> None:
-    """The stock emulator waits 50 ms for a log; the fastest call shows it on any machine."""
-    assert as_shipped(emulator) > 0.045
+    """The unpatched emulator waits 50 ms for a log; the fastest call shows it on any machine."""
+    assert unpatched(emulator) > 0.045
     gc.collect()
     one = environment(QUIET)
     assert fastest(lambda: one.invoke({}, "r")) < 0.025
 
 
-def as_shipped(emulator: Any) -> float:
+def unpatched(emulator: Any) -> float:
     worker = emulator("core.lambda_runtime").Worker("probe", config(), archive(QUIET))
     try:
         return fastest(lambda: worker.invoke({}, "r"))
@@ -228,7 +228,7 @@ def lease(pool: lambdas.Pool, timeout: float = 10) -> Any:
     return pool.acquire("probe", config(Timeout=timeout), b"")[0]
 
 
-def test_a_burst_starts_a_process_for_each_call_as_shipped(emulator: Any) -> None:
+def test_a_burst_starts_a_process_for_each_call_when_unpatched(emulator: Any) -> None:
     runtime = emulator("core.lambda_runtime")
     try:
         leased = [runtime.acquire_worker("probe", config(), b"")[0] for _ in range(20)]

@@ -53,7 +53,7 @@ def whole(apis: Any, api_id: str) -> tuple[int, dict[str, str], bytes]:
     return found
 
 
-def test_gateway_responses_of_a_template_are_dropped_as_shipped(apis: Any) -> None:
+def test_gateway_responses_of_a_template_are_dropped_when_unpatched(apis: Any) -> None:
     api_id = apis._import_rest_api(BODY)
     assert answered(apis, api_id) == (401, "application/json", {"message": "Unauthorized"})
 
@@ -106,7 +106,7 @@ def preflight(apis: Any) -> tuple[int, dict[str, str], bytes]:
     return found
 
 
-def test_a_preflight_response_has_no_cors_headers_as_shipped(apis: Any) -> None:
+def test_a_preflight_response_has_no_cors_headers_when_unpatched(apis: Any) -> None:
     assert "Access-Control-Allow-Methods" not in preflight(apis)[1]
 
 

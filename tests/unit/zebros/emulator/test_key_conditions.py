@@ -14,7 +14,7 @@ NAMES = {"#k": "sk"}
 
 @given(TEXT, TEXT, TEXT, some.sampled_from(["=", "<", "<=", ">", ">="]))
 @settings(max_examples=60, deadline=None)
-def test_a_comparison_has_the_stock_result(
+def test_a_comparison_has_the_unpatched_result(
     emulator: Any, pk: str, sk: str, operand: str, sign: str
 ) -> None:
     values = {":p": {"S": "p" + pk}, ":s": {"S": operand}}
@@ -23,7 +23,7 @@ def test_a_comparison_has_the_stock_result(
 
 @given(TEXT, TEXT, TEXT, TEXT)
 @settings(max_examples=60, deadline=None)
-def test_a_range_and_a_prefix_have_the_stock_result(
+def test_a_range_and_a_prefix_have_the_unpatched_result(
     emulator: Any, pk: str, sk: str, low: str, high: str
 ) -> None:
     low, high = sorted((low, high))
@@ -47,7 +47,7 @@ def same(emulator: Any, expression: str, values: dict[str, Any], pk: str, sk: st
         assert judged() == expected
 
 
-def test_other_conditions_have_the_stock_result(emulator: Any) -> None:
+def test_other_conditions_have_the_unpatched_result(emulator: Any) -> None:
     values = {":p": {"S": "p"}, ":n": {"N": "1"}}
     for expression in ("pk = :p AND sk > :p", "pk = :n", "size(pk) > :n", ""):
         same(emulator, expression, values, "", "x")
@@ -90,7 +90,7 @@ def read(emulator: Any, monkeypatch: Any, expression: str = "pk = :p") -> tuple[
     return status, count
 
 
-def test_a_query_parses_its_condition_for_every_item_as_shipped(
+def test_a_query_parses_its_condition_for_every_item_when_unpatched(
     emulator: Any, monkeypatch: Any
 ) -> None:
     status, count = read(emulator, monkeypatch)
@@ -103,7 +103,7 @@ def test_a_query_parses_its_condition_once(emulator: Any, patched: Any, monkeypa
     assert (status, count < 20) == (200, True)
 
 
-def test_an_invalid_condition_is_refused(emulator: Any, patched: Any, monkeypatch: Any) -> None:
+def test_an_invalid_condition_is_rejected(emulator: Any, patched: Any, monkeypatch: Any) -> None:
     with patched(keyconditions.apply):
         status, _ = read(emulator, monkeypatch, "pk = :p AND (sk = :p")
     assert status == 400

@@ -138,7 +138,7 @@ def at_another_port(one: Consumer) -> list[list[str]]:
     return one.work() if one.functions._esm_inflight or not one.visible() else []
 
 
-def test_a_queue_of_another_port_has_no_consumer_as_shipped(
+def test_a_queue_of_another_port_has_no_consumer_when_unpatched(
     emulator: Any, queue: Any, monkeypatch: Any
 ) -> None:
     one = Consumer(emulator, queue)

@@ -48,7 +48,7 @@ def interrupted_delete(sqs: Any, queue: dict[str, Any]) -> list[str]:
     return bodies(queue)
 
 
-def test_a_message_sent_during_a_delete_is_lost_as_shipped(emulator: Any, queue: Any) -> None:
+def test_a_message_sent_during_a_delete_is_lost_when_unpatched(emulator: Any, queue: Any) -> None:
     assert interrupted_delete(emulator("services.sqs"), queue("work")) == ["two", "three"]
 
 
@@ -83,7 +83,7 @@ def test_no_message_is_lost_between_a_sender_and_two_readers(
     assert sorted(map(int, got)) == list(range(2_000))
 
 
-def test_deleting_twice_is_an_error_as_shipped_and_none_when_patched(
+def test_deleting_twice_is_an_error_when_unpatched_and_none_when_patched(
     emulator: Any, queue: Any, patched: Any
 ) -> None:
     sqs = emulator("services.sqs")
@@ -118,7 +118,7 @@ def reads(messages: int, sqs: Any, queue: dict[str, Any]) -> int:
     return Counted.count
 
 
-def test_receiving_reads_the_whole_queue_as_shipped(emulator: Any, queue: Any) -> None:
+def test_receiving_reads_the_whole_queue_when_unpatched(emulator: Any, queue: Any) -> None:
     assert reads(5_000, emulator("services.sqs"), queue("work")) > 5_000
 
 
@@ -172,7 +172,7 @@ def test_a_batch_ends_before_the_payload_is_too_large(
         )
 
 
-def test_move_tasks_are_unknown_as_shipped(emulator: Any) -> None:
+def test_move_tasks_are_unknown_when_unpatched(emulator: Any) -> None:
     assert "StartMessageMoveTask" not in emulator("services.sqs")._HANDLERS
 
 

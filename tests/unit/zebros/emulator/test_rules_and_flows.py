@@ -45,7 +45,7 @@ def undelivered(events: Any, queue: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_an_event_that_cannot_be_delivered_is_lost_as_shipped(events: Any, queue: Any) -> None:
+def test_an_event_that_cannot_be_delivered_is_lost_when_unpatched(events: Any, queue: Any) -> None:
     assert undelivered(events, queue) == []
 
 
@@ -87,7 +87,7 @@ def replayed(events: Any, queue: Any) -> tuple[int, int]:
     return len(first["messages"]), len(second["messages"])
 
 
-def test_a_replay_goes_to_every_rule_as_shipped(events: Any, queue: Any) -> None:
+def test_a_replay_goes_to_every_rule_when_unpatched(events: Any, queue: Any) -> None:
     assert replayed(events, queue) == (1, 1)
 
 
@@ -108,7 +108,7 @@ def waited(emulator: Any, queue: Any, name: str = "tasks", **state: Any) -> Any:
     return caught.value.error
 
 
-def test_a_missing_heartbeat_is_ignored_as_shipped(emulator: Any, queue: Any) -> None:
+def test_a_missing_heartbeat_is_ignored_when_unpatched(emulator: Any, queue: Any) -> None:
     assert waited(emulator, queue, HeartbeatSeconds=0.2) == "States.Timeout"
 
 
@@ -146,7 +146,9 @@ def tokens(emulator: Any, queue: Any) -> list[str]:
     return [json.loads(one["body"])["token"] for one in messages]
 
 
-def test_a_second_attempt_has_the_first_ones_token_as_shipped(emulator: Any, queue: Any) -> None:
+def test_a_second_attempt_has_the_first_ones_token_when_unpatched(
+    emulator: Any, queue: Any
+) -> None:
     first, second = tokens(emulator, queue)
     assert first == second
 

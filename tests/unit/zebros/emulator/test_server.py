@@ -99,7 +99,7 @@ def test_a_body_in_chunks_is_read(served: Served) -> None:
         b"GET / HTTP/1.1\r\nno colon",
     ],
 )
-def test_an_invalid_request_is_refused(served: Served, text: bytes) -> None:
+def test_an_invalid_request_is_rejected(served: Served, text: bytes) -> None:
     assert served.raw(text + b"\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     assert served.scopes == []
 
@@ -174,7 +174,7 @@ def asked(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[
 TARGET = {"x-amz-target": "DynamoDB_20120810.GetItem"}
 
 
-def test_every_data_plane_is_tried_for_a_request_as_shipped(asked: Any) -> None:
+def test_every_data_plane_is_tried_for_a_request_when_unpatched(asked: Any) -> None:
     assert asked("/", TARGET) == list(FINDERS)
 
 

@@ -30,7 +30,7 @@ TABLES: dict[str, dict[str, Any]] = {
 }
 
 
-def test_a_condition_on_the_account_is_wrong_as_shipped(emulator: Any) -> None:
+def test_a_condition_on_the_account_is_wrong_when_unpatched(emulator: Any) -> None:
     engine = emulator("services.cloudformation.engine")
     assert engine._evaluate_conditions(IS_CLOUD, {}) == {"IsCloud": True}
 
@@ -58,7 +58,7 @@ def test_a_condition_may_use_a_mapping(emulator: Any, patched: Any) -> None:
             assert found == {"HasCache": cached, "Lean": not cached}
 
 
-def test_archives_are_unknown_to_cloudformation_as_shipped(emulator: Any) -> None:
+def test_archives_are_unknown_to_cloudformation_when_unpatched(emulator: Any) -> None:
     handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
     assert "AWS::Events::Archive" not in handlers
 
@@ -117,7 +117,7 @@ def table_settings(emulator: Callable[[str], Any], kind: str) -> tuple[Any, Any,
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_table_loses_its_time_to_live_as_shipped(emulator: Any, kind: str) -> None:
+def test_a_table_loses_its_time_to_live_when_unpatched(emulator: Any, kind: str) -> None:
     assert table_settings(emulator, kind) == (None, None, None)
 
 
@@ -132,7 +132,7 @@ def test_a_table_has_time_to_live_backups_and_encryption(
     assert encryption["Status"] == "ENABLED"
 
 
-def test_a_generated_secret_has_punctuation_although_excluded_as_shipped(emulator: Any) -> None:
+def test_a_generated_secret_has_punctuation_although_excluded_when_unpatched(emulator: Any) -> None:
     provisioners = emulator("services.cloudformation.provisioners")
     wanted = {"GenerateSecretString": {"PasswordLength": 400, "ExcludePunctuation": True}}
     assert set(provisioners._sm_secret_string(wanted)) & set(string.punctuation)
@@ -167,7 +167,7 @@ def mapped(emulator: Callable[[str], Any]) -> dict[str, Any]:
     return found
 
 
-def test_a_mapping_s_concurrency_from_a_parameter_is_text_as_shipped(emulator: Any) -> None:
+def test_a_mapping_s_concurrency_from_a_parameter_is_text_when_unpatched(emulator: Any) -> None:
     found = mapped(emulator)
     assert (found["ScalingConfig"], found["BatchSize"]) == ({"MaximumConcurrency": "3"}, "5")
     with pytest.raises(TypeError, match="not supported between instances"):

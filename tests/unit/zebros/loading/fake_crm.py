@@ -25,8 +25,8 @@ class FakeCrm:
     records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
-    refuse: Callable[[dict[str, Any]], str] = lambda _item: ""
-    """The reason why an item is refused; empty when it is accepted."""
+    reject: Callable[[dict[str, Any]], str] = lambda _item: ""
+    """The reason why an item is rejected; empty when it is accepted."""
     answers: dict[str, tuple[str, httpx.Response]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -73,7 +73,7 @@ class FakeCrm:
         collection = self.records.setdefault(request.url.path.split("/")[1], {})
         results = []
         for index, item in enumerate(json.loads(request.content)["items"]):
-            reason = self.refuse(item)
+            reason = self.reject(item)
             if reason:
                 document = {"title": "Invalid request", "status": 422, "detail": reason}
                 results.append({"index": index, "status": 422, "problem": document})

@@ -239,16 +239,16 @@ def test_a_line_break_within_quotes_is_part_of_the_value(tmp_path: Path) -> None
         (b'name,"city\nAnn,Oslo\n', "The header of .* cannot be read"),
     ],
 )
-def test_a_file_that_is_not_csv_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_not_csv_is_rejected(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(BadInput, match=message.replace("(", r"\(").replace(")", r"\)")):
         inspect(written(tmp_path, content))
 
 
 def test_a_missing_file_lists_the_files_beside_it(tmp_path: Path) -> None:
     written(tmp_path, "a\n", "accounts.csv")
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(BadInput) as rejected:
         inspect(tmp_path / "acounts.csv")
-    assert "accounts.csv" in refused.value.hint
+    assert "accounts.csv" in rejected.value.hint
 
 
 def test_a_folder_cannot_be_read(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_every_row_is_loaded_in_batches_of_a_hundred(tmp_path: Path) -> None:
 
 
 def test_bad_rows_are_rejected_and_the_others_loaded(tmp_path: Path) -> None:
-    crm = FakeCrm(refuse=lambda item: "name is taken" if item["employees"] == 7 else "")
+    crm = FakeCrm(reject=lambda item: "name is taken" if item["employees"] == 7 else "")
     lines = accounts(100)
     lines[41] = "42,Ragged"
     counts, rejects = finish(new_load(tmp_path, crm, csv(tmp_path, lines)))
@@ -115,7 +115,7 @@ def test_a_reference_is_looked_up_once(tmp_path: Path) -> None:
 
 
 def flaky(*numbers: int, status: int = 503) -> Fault:
-    """Refuses the requests with these numbers."""
+    """Rejects the requests with these numbers."""
 
     def fault(_request: httpx.Request, number: int) -> httpx.Response | None:
         return problem(status, "not-ready") if number in numbers else None
@@ -234,7 +234,7 @@ def test_a_batch_too_large_is_halved_until_it_fits(tmp_path: Path) -> None:
     assert counts.created == 100
 
 
-def test_a_refused_request_stops_the_load_and_loaded_rows_remain(tmp_path: Path) -> None:
+def test_a_rejected_request_stops_the_load_and_loaded_rows_remain(tmp_path: Path) -> None:
     def fault(request: httpx.Request, _number: int) -> httpx.Response | None:
         items = json.loads(request.content)["items"]
         expired = any(item["external_ids"]["crm"] == "201" for item in items)
@@ -251,11 +251,11 @@ def test_a_refused_request_stops_the_load_and_loaded_rows_remain(tmp_path: Path)
 def test_a_sender_without_the_right_stops_the_load_and_a_later_one_continues(
     tmp_path: Path, status: int
 ) -> None:
-    refusal = {"title": "Not allowed", "status": status, "detail": "Your role may not."}
+    rejection = {"title": "Not allowed", "status": status, "detail": "Your role may not."}
 
     def fault(request: httpx.Request, _number: int) -> httpx.Response | None:
         items = json.loads(request.content)["items"]
-        results = [{"index": n, "status": status, "problem": refusal} for n in range(len(items))]
+        results = [{"index": n, "status": status, "problem": rejection} for n in range(len(items))]
         answer = httpx.Response(207, json={"results": results})
         # The API stores such an answer under the request's key.
         crm.answers[request.headers["Idempotency-Key"]] = (request.content.decode(), answer)
@@ -264,9 +264,9 @@ def test_a_sender_without_the_right_stops_the_load_and_a_later_one_continues(
     crm = FakeCrm(fault)
     file = csv(tmp_path, accounts(250))
     load = new_load(tmp_path, crm, file, in_flight=1)
-    with pytest.raises(ApiError, match="Your role may not") as refused:
+    with pytest.raises(ApiError, match="Your role may not") as rejected:
         load.run()
-    assert (refused.value.status, refused.value.exit_code) == (status, 1)
+    assert (rejected.value.status, rejected.value.exit_code) == (status, 1)
     assert load.journal.counts() == Counts()
     assert list(load.journal.rejects()) == []
     load.journal.close()
@@ -278,11 +278,11 @@ def test_a_sender_without_the_right_stops_the_load_and_a_later_one_continues(
 
 
 def test_a_record_that_the_sender_may_not_change_is_rejected(tmp_path: Path) -> None:
-    refusal = {"type": "urn:zebros:problem:forbidden-act", "detail": "It is another user's."}
+    rejection = {"type": "urn:zebros:problem:forbidden-act", "detail": "It is another user's."}
     crm = FakeCrm()
 
     def fault(_request: httpx.Request, _number: int) -> httpx.Response | None:
-        result = {"index": 0, "status": 403, "problem": refusal}
+        result = {"index": 0, "status": 403, "problem": rejection}
         return httpx.Response(207, json={"results": [result]})
 
     crm.fault = fault
@@ -298,7 +298,7 @@ def test_every_row_has_one_outcome_although_the_load_is_killed(
     tmp_path_factory: pytest.TempPathFactory, kills: list[int], count: int
 ) -> None:
     tmp_path = tmp_path_factory.mktemp("load")
-    crm = FakeCrm(refuse=lambda item: "odd" if int(item["external_ids"]["crm"]) % 10 == 3 else "")
+    crm = FakeCrm(reject=lambda item: "odd" if int(item["external_ids"]["crm"]) % 10 == 3 else "")
     lines = accounts(count)
     lines[0] = "1,Child of the last,1," + str(count)
     file = csv(tmp_path, lines)
@@ -324,7 +324,7 @@ def test_every_row_has_one_outcome_although_the_load_is_killed(
     }
 
 
-def test_a_second_load_of_the_same_file_at_the_same_time_is_refused(tmp_path: Path) -> None:
+def test_a_second_load_of_the_same_file_at_the_same_time_is_rejected(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     with pytest.raises(BadInput, match="being loaded already"):
         Journal(tmp_path / "journal")
@@ -333,14 +333,14 @@ def test_a_second_load_of_the_same_file_at_the_same_time_is_refused(tmp_path: Pa
 
 def test_a_damaged_journal_is_reported_with_the_option_to_start_again(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(b"this is not a database at all" * 100)
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(BadInput) as rejected:
         Journal(tmp_path / "journal")
-    assert "--fresh" in refused.value.hint
+    assert "--fresh" in rejected.value.hint
 
 
 def test_an_api_that_does_not_answer_stops_the_load(tmp_path: Path) -> None:
     def fault(request: httpx.Request, _number: int) -> httpx.Response | None:
-        raise httpx.ConnectError("refused", request=request)
+        raise httpx.ConnectError("rejected", request=request)
 
     load = new_load(tmp_path, FakeCrm(fault), csv(tmp_path, accounts(10)))
     with pytest.raises(NotReady, match=r"Nothing answers at crm\.test"):

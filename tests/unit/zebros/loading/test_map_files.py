@@ -1,4 +1,4 @@
-"""A map file maps columns to fields; an invalid one is refused with the place of the fault."""
+"""A map file maps columns to fields; an invalid one is rejected with the place of the fault."""
 
 from pathlib import Path
 
@@ -157,18 +157,20 @@ def test_columns_of_a_joined_file_can_be_used(tmp_path: Path) -> None:
         ("agent,boss\nAnn\n", "Row 2"),
     ],
 )
-def test_an_ambiguous_or_invalid_join_is_refused(tmp_path: Path, teams: str, message: str) -> None:
+def test_an_ambiguous_or_invalid_join_is_rejected(tmp_path: Path, teams: str, message: str) -> None:
     (tmp_path / "teams.csv").write_text(teams, encoding="utf-8")
     join = '[joins.team]\nfile = "teams.csv"\ncolumn = "who"\nkey = "agent"\n'
     with pytest.raises(BadInput, match=message):
         mapped(tmp_path, join + LEAST + 'team_id = "team.boss"\n', "id,who\n7,Ann\n")
 
 
-def test_a_wrong_header_is_refused_with_missing_unknown_and_similar_columns(tmp_path: Path) -> None:
-    with pytest.raises(BadInput) as refused:
+def test_a_wrong_header_is_rejected_with_missing_unknown_and_similar_columns(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(BadInput) as rejected:
         mapped(tmp_path, LEAST + 'sector = "sector"\n', "id,who,sektor\n7,Ann,x\n")
-    assert "sector is missing (is it sektor?)" in refused.value.message
-    assert "sektor is unknown to the map" in refused.value.message
+    assert "sector is missing (is it sektor?)" in rejected.value.message
+    assert "sektor is unknown to the map" in rejected.value.message
 
 
 def test_columns_that_the_map_ignores_are_not_loaded(tmp_path: Path) -> None:
@@ -179,12 +181,12 @@ def test_columns_that_the_map_ignores_are_not_loaded(tmp_path: Path) -> None:
         mapped(tmp_path, LEAST, "id,who,notes\n7,Ann,x\n")
 
 
-def test_a_column_with_data_but_without_a_name_is_refused(tmp_path: Path) -> None:
+def test_a_column_with_data_but_without_a_name_is_rejected(tmp_path: Path) -> None:
     data = 'id,who,,\n7,Ann,,\n"8" x\n9,Bo,,secret\n'
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(BadInput) as rejected:
         mapped(tmp_path, LEAST, data)
-    assert "Column 4 of" in refused.value.message
-    assert "has no name, but row 4 has 'secret' in it" in refused.value.message
+    assert "Column 4 of" in rejected.value.message
+    assert "has no name, but row 4 has 'secret' in it" in rejected.value.message
     for ignore in ('[""]', '["*"]'):
         assert len(mapped(tmp_path, f"ignore = {ignore}\n{LEAST}", data)) == 3
     assert len(mapped(tmp_path, LEAST, data.replace("secret", " "))) == 3
@@ -225,14 +227,14 @@ def test_a_column_with_data_but_without_a_name_is_refused(tmp_path: Path) -> Non
         (LEAST + '[pipeline]\nname = "x"\nstages = []\n', "at pipeline.stages"),
     ],
 )
-def test_an_invalid_map_is_refused_with_the_place_of_the_fault(
+def test_an_invalid_map_is_rejected_with_the_place_of_the_fault(
     tmp_path: Path, text: str, message: str
 ) -> None:
     with pytest.raises(BadInput, match=message.replace("(", r"\(")):
         read(tmp_path, text)
 
 
-def test_a_date_format_without_a_year_is_refused(tmp_path: Path) -> None:
+def test_a_date_format_without_a_year_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "map.toml"
     for layout in ('"%d/%m"', '["%Y-%m-%d", "%d.%m."]', '"%%Y %d/%m"'):
         text = f'{LEAST}opened_on = {{ column = "o", format = {layout} }}\n'
@@ -246,20 +248,20 @@ def test_a_date_format_without_a_year_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_field_suggests_a_similar_one(tmp_path: Path) -> None:
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(BadInput) as rejected:
         read(tmp_path, LEAST + 'anual_revenue = { column = "m", currency = "USD" }\n')
-    assert refused.value.hint == "Did you mean annual_revenue?"
+    assert rejected.value.hint == "Did you mean annual_revenue?"
 
 
 def test_without_a_map_the_columns_must_be_named_as_fields(tmp_path: Path) -> None:
     header = ("external_ids.crm", "name", "annual_revenue", "tags")
     identity = map_files.identity_map(header, ACCOUNTS, tmp_path / "a.csv")
     assert set(identity.fields) == set(header)
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(BadInput) as rejected:
         map_files.identity_map(("Name", "sectr"), ACCOUNTS, tmp_path / "a.csv")
-    assert "sectr (did you mean sector?)" in refused.value.message
-    assert "Name (did you mean name?)" in refused.value.message
-    assert "missing: name, external_ids.<system>" in refused.value.message
+    assert "sectr (did you mean sector?)" in rejected.value.message
+    assert "Name (did you mean name?)" in rejected.value.message
+    assert "missing: name, external_ids.<system>" in rejected.value.message
 
 
 def test_without_a_map_cells_are_parsed_by_their_field(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Text is parsed exactly, or refused with the reason."""
+"""Text is parsed exactly, or rejected with the reason."""
 
 from decimal import Decimal
 
@@ -51,12 +51,12 @@ def test_every_text_is_money_or_an_invalid_value(text: str) -> None:
         "$5",
     ],
 )
-def test_a_text_that_is_not_a_plain_number_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_plain_number_is_rejected(text: str) -> None:
     with pytest.raises(InvalidValue):
         values.minor_units(text, "USD")
 
 
-def test_a_tenth_of_a_cent_is_refused_rather_than_rounded() -> None:
+def test_a_tenth_of_a_cent_is_rejected_rather_than_rounded() -> None:
     with pytest.raises(InvalidValue, match="2 decimals"):
         values.minor_units("0.001", "USD")
     assert values.minor_units("0.001", "KWD") == 1
@@ -89,7 +89,7 @@ def test_configured_separators_are_parsed() -> None:
         ("12\u202f50", " "),
     ],
 )
-def test_groups_that_do_not_have_three_digits_are_refused(text: str, thousands: str) -> None:
+def test_groups_that_do_not_have_three_digits_are_rejected(text: str, thousands: str) -> None:
     with pytest.raises(InvalidValue):
         values.minor_units(text, "USD", thousands=thousands)
 
@@ -112,7 +112,7 @@ def test_groups_of_three_digits_are_parsed_with_any_space_or_apostrophe(
     assert values.minor_units(text, "USD", thousands=thousands) == -123_456_789
 
 
-def test_an_amount_that_json_cannot_hold_exactly_is_refused() -> None:
+def test_an_amount_that_json_cannot_hold_exactly_is_rejected() -> None:
     with pytest.raises(InvalidValue, match="too large"):
         values.minor_units(str(LARGEST), "USD")
     with pytest.raises(InvalidValue, match="too large"):
@@ -125,7 +125,7 @@ def test_money_may_name_its_currency(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["12.50", "12.50 usd", "12.50 XXX", "USD EUR", "12.50 USD now"])
-def test_money_without_an_iso_4217_currency_is_refused(text: str) -> None:
+def test_money_without_an_iso_4217_currency_is_rejected(text: str) -> None:
     with pytest.raises(InvalidValue):
         values.money_with_currency(text)
 
