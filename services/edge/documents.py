@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kernel.domain.errors import NotFound
 from kernel.web.correlation import HEADER, correlation_id
 
 _DOCUMENTS = {"/openapi.json": "openapi.json", "/asyncapi.json": "asyncapi.json"}
@@ -33,15 +34,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return _answer(200, _document(name), f"public, max-age={_MAX_AGE_SECONDS}", correlation)
     if path == _HEALTH:
         return _answer(200, json.dumps({"status": "ok"}), "no-store", correlation)
-    problem = {
-        "type": "urn:zebros:problem:not-found",
-        "title": "Not found",
-        "status": 404,
-        "detail": "This path does not exist.",
-        "correlation_id": correlation,
-    }
-    body = json.dumps(problem)
-    return _answer(404, body, "no-store", correlation, "application/problem+json")
+    problem = NotFound("This path does not exist.")
+    body = json.dumps(problem.document(correlation))
+    return _answer(problem.status, body, "no-store", correlation, "application/problem+json")
 
 
 def _answer(

@@ -18,7 +18,7 @@ from reporting.settings import FilesSettings, LakeSettings, TableSettings, Workf
 @cache
 def table() -> Table:
     """The context's table."""
-    return Table(client("dynamodb"), read_settings(TableSettings).table_name)
+    return Table(client("dynamodb"), read_settings(TableSettings).reporting_table_name)
 
 
 @cache

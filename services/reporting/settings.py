@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class TableSettings:
     """For functions and workers that read report runs."""
 
-    table_name: str
+    reporting_table_name: str
+    """The name says the context, because one worker has the tables of all contexts."""
 
 
 @dataclass(frozen=True, slots=True)

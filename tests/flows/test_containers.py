@@ -135,7 +135,7 @@ def test_the_worker_s_image_creates_a_report_in_the_smallest_task(
         "AWS_DEFAULT_REGION": state["region"],
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "TABLE_NAME": state["tables"]["ReportingTable"],
+        "REPORTING_TABLE_NAME": state["tables"]["ReportingTable"],
         "LAKE_BUCKET": state["lake_bucket"],
         "FILES_BUCKET": state["files_bucket"],
         "TASK_QUEUE_URL": state["task_queue"],

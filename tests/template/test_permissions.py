@@ -59,7 +59,7 @@ def needed(code: Reach) -> set[str]:
         action
         for method, action in TABLE_METHODS.items()
         if any(re.search(rf"\b_?table(\(\))?\.{method}$", name) for name in code.dotted)
-        and "TABLE_NAME" in code.needed
+        and any(name.endswith("TABLE_NAME") for name in code.needed)
     }
     actions = {f"dynamodb:{action}" for action in table}
     return actions | {a for call, a in CALLS.items() if call in code.attributes | code.texts}

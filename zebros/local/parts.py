@@ -121,7 +121,7 @@ def base_environment() -> dict[str, str]:
 def worker_variables(state: dict[str, Any]) -> dict[str, str]:
     """The worker's variables, the same as in AWS."""
     found = {
-        "TABLE_NAME": state["tables"].get("ReportingTable"),
+        "REPORTING_TABLE_NAME": state["tables"].get("ReportingTable"),
         "BUS_NAME": state["bus"],
         "LAKE_BUCKET": state["lake_bucket"],
         "FILES_BUCKET": state["files_bucket"],

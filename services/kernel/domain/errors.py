@@ -28,7 +28,7 @@ A context adds its own subclasses in its `errors.py`.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,18 @@ class CrmError(Exception):
     def type(self) -> str:
         """The problem type, a URI (RFC 9457)."""
         return f"urn:zebros:problem:{self.slug}"
+
+    def document(self, correlation_id: str) -> dict[str, Any]:
+        """The problem details document (RFC 9457)."""
+        errors = [{"field": error.field, "message": error.message} for error in self.errors]
+        return {
+            "type": self.type,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **({"errors": errors} if errors else {}),
+            "correlation_id": correlation_id,
+        }
 
 
 class InternalError(CrmError):

@@ -52,18 +52,9 @@ def problem_response(problem: CrmError, correlation_id: str) -> Response[str]:
         headers["Retry-After"] = _RETRY_AFTER_SECONDS
     if isinstance(problem, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    document: dict[str, Any] = {
-        "type": problem.type,
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-    }
-    if problem.errors:
-        document["errors"] = [{"field": e.field, "message": e.message} for e in problem.errors]
-    document["correlation_id"] = correlation_id
     return Response(
         problem.status,
         content_type=PROBLEM_JSON,
-        body=json.dumps(document, ensure_ascii=False),
+        body=json.dumps(problem.document(correlation_id), ensure_ascii=False),
         headers=headers,
     )

@@ -171,4 +171,4 @@ def test_a_run_cancelled_while_it_waits_ends_without_any_worker(
     impatient.queue_task()
     api("POST", f"/reports/{run['id']}/cancel")
     assert impatient.machine.end(run["id"], 10) == "SUCCEEDED"
-    assert impatient.machine.entered(run["id"])[-3:] == ["Recover", "ToBeTriedAgain", "Ended"]
+    assert impatient.machine.entered(run["id"])[-3:] == ["Recover", "NeedsRetry", "Ended"]

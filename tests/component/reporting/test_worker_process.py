@@ -52,7 +52,7 @@ class Deployment(Running):
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "TABLE_NAME": "table",
+            "REPORTING_TABLE_NAME": "table",
             "LAKE_BUCKET": LAKE,
             "FILES_BUCKET": FILES,
             "TASK_QUEUE_URL": self.queue,
@@ -176,7 +176,7 @@ def test_an_idle_worker_stops_within_seconds(deployment: Deployment) -> None:
 def test_a_worker_names_missing_variables(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "worker"],
-        env={"PYTHONPATH": IMPORT_PATH, "TABLE_NAME": "t", "LAKE_BUCKET": "l"},
+        env={"PYTHONPATH": IMPORT_PATH, "REPORTING_TABLE_NAME": "t", "LAKE_BUCKET": "l"},
         capture_output=True,
         text=True,
         check=False,

@@ -208,7 +208,7 @@ def test_the_state_has_all_addresses_and_names(tmp_path: Path) -> None:
     given = worker_variables(state)
     assert given["TASK_QUEUE_URL"].endswith("/tasks")
     assert given["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
-    assert "TABLE_NAME" not in given, "variables of missing resources are not set"
+    assert "REPORTING_TABLE_NAME" not in given, "variables of missing resources are not set"
 
 
 def test_parts_inherit_no_settings_of_a_real_account(monkeypatch: pytest.MonkeyPatch) -> None:
