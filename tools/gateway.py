@@ -253,16 +253,16 @@ def _definition() -> dict[str, Any]:
         },
         "paths": paths,
         "x-amazon-apigateway-gateway-responses": {
-            one.kind: _gateway_response(one) for one in RESPONSES
+            response.kind: _gateway_response(response) for response in RESPONSES
         },
     }
 
 
 def _api() -> dict[str, Any]:
-    shown = {name: f"$context.{variable}" for name, variable in _ACCESS_LOG.items()}
+    fields = {name: f"$context.{variable}" for name, variable in _ACCESS_LOG.items()}
     logged = {
         "DestinationArn": {"Fn::GetAtt": ["ApiAccessLogs", "Arn"]},
-        "Format": json.dumps(shown, separators=(",", ":")),
+        "Format": json.dumps(fields, separators=(",", ":")),
     }
     return {
         "Type": "AWS::Serverless::Api",
@@ -309,7 +309,7 @@ def _logging() -> dict[str, Any]:
     The role is a setting of the account and region, which other APIs may use, so it stays when this
     stack is deleted. It depends on the API, because an account without APIs has no settings.
     """
-    kept = {"Condition": _CLOUD, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    attributes = {"Condition": _CLOUD, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     trust = {
         "Effect": "Allow",
         "Principal": {"Service": "apigateway.amazonaws.com"},
@@ -325,13 +325,13 @@ def _logging() -> dict[str, Any]:
         },
         "ApiLogging": {
             "Type": "AWS::ApiGateway::Account",
-            **kept,
+            **attributes,
             "DependsOn": "Api",
             "Properties": {"CloudWatchRoleArn": {"Fn::GetAtt": ["ApiLoggingRole", "Arn"]}},
         },
         "ApiLoggingRole": {
             "Type": "AWS::IAM::Role",
-            **kept,
+            **attributes,
             "Properties": {
                 "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
                 "ManagedPolicyArns": [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:{policy}"}],

@@ -29,5 +29,5 @@ def read(path: Path) -> frozenset[str]:
 
 
 if __name__ == "__main__":
-    named = read(Path(sys.argv[2])) if len(sys.argv) > 2 else frozenset[str]()
-    trim(Path(sys.argv[1]), named)
+    names = read(Path(sys.argv[2])) if len(sys.argv) > 2 else frozenset[str]()
+    trim(Path(sys.argv[1]), names)

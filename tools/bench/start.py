@@ -34,7 +34,7 @@ def measure(build: Path, *, pairs: int = PAIRS) -> list[Ratio]:
         "TABLE_NAME": "t",
         "POWERTOOLS_SERVICE_NAME": "opportunities",
     }
-    found = processes(
+    ratio = processes(
         "API handler init",
         _python([sysconfig.get_path("purelib")], _REFERENCE),
         _python([str(function), str(layer)], _MEASURED),
@@ -42,8 +42,8 @@ def measure(build: Path, *, pairs: int = PAIRS) -> list[Ratio]:
         budget=INIT_BUDGET,
         pairs=pairs,
     )
-    most = min(found.a_megabytes + SPARE_MEGABYTES, MOST_MEGABYTES)
-    return [found, memory(found, most)]
+    most = min(ratio.a_megabytes + SPARE_MEGABYTES, MOST_MEGABYTES)
+    return [ratio, memory(ratio, most)]
 
 
 def _python(paths: list[str], work: str) -> list[str]:
