@@ -116,8 +116,8 @@ class Logs:
         if stream not in store._log_groups.get(group, {}).get("streams", {}):
             store._create_log_group(target)
             store._create_log_stream(target)
-        kept = store._log_groups[group]["streams"][stream]
-        store._append_log_events(kept, events)
-        if len(kept["events"]) > 2 * _KEPT_EVENTS:
-            del kept["events"][:-_KEPT_EVENTS]
+        log_stream = store._log_groups[group]["streams"][stream]
+        store._append_log_events(log_stream, events)
+        if len(log_stream["events"]) > 2 * _KEPT_EVENTS:
+            del log_stream["events"][:-_KEPT_EVENTS]
         store._fanout_to_subscription_filters(group, stream, events)

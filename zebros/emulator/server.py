@@ -42,11 +42,11 @@ def apply() -> None:
 
     def unless_named(original: Finding) -> Finding:
         async def find(
-            method: str, path: str, headers: dict[str, str], *given: Any, **more: Any
+            method: str, path: str, headers: dict[str, str], *arguments: Any, **more: Any
         ) -> Any:
             if path == "/" and "x-amz-target" in headers:
                 return None
-            return await original(method, path, headers, *given, **more)
+            return await original(method, path, headers, *arguments, **more)
 
         return find
 

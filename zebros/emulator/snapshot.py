@@ -107,8 +107,8 @@ class Snapshots:
         vars(copy)["deepcopy"] = lambda value, _memo=None: value
         functions = module("services.lambda_svc")
         functions._externalize_code_zip = functions._prune_orphan_code_blobs = lambda *_: None
-        found = module("app")._build_persistence_save_dict()
-        services = {name: state() for name, state in found.items()}
+        getters = module("app")._build_persistence_save_dict()
+        services = {name: state() for name, state in getters.items()}
         part = self._file.with_suffix(".part")
         with part.open("wb") as file:
             pickle.dump((self.journal.segment, _streams(), services), file, protocol=5)
@@ -136,8 +136,8 @@ class Snapshots:
     def _read(self) -> tuple[int, dict[str, Any], dict[str, Any]]:
         try:
             with self._file.open("rb") as file:
-                found: tuple[int, dict[str, Any], dict[str, Any]] = pickle.load(file)  # noqa: S301  # written by this class, in a folder that only its owner can write
-                return found
+                content: tuple[int, dict[str, Any], dict[str, Any]] = pickle.load(file)  # noqa: S301  # written by this class, in a folder that only its owner can write
+                return content
         except Exception as fault:
             raise SystemExit(
                 f"The saved state {self._file} cannot be read ({fault}). "
@@ -175,12 +175,12 @@ def _streams() -> dict[str, Any]:
         if mapping["UUID"] in positions:
             name = mapping["EventSourceArn"].split(":table/")[1].split("/")[0]
             needed.setdefault(name, []).append(positions[mapping["UUID"]])
-    found: dict[str, Any] = {}
+    streams: dict[str, Any] = {}
     for name, records in tables._stream_records.items():
         trimmed = tables._stream_trimmed.get(name, 0)
         first = max(trimmed, min(needed.get(name, [trimmed + len(records)])))
-        found[name] = (first, records[first - trimmed :])
-    return {"tables": found, "sequence": tables._stream_seq_counter}
+        streams[name] = (first, records[first - trimmed :])
+    return {"tables": streams, "sequence": tables._stream_seq_counter}
 
 
 def _restart_executions() -> None:

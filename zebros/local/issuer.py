@@ -66,7 +66,7 @@ class Issuer:
         realm's key id; `unsigned` omits the signature (alg none).
         """
         realm = realm_at(self.home, tenant)
-        found = user if isinstance(user, User) else user_of(tenant, user)
+        subject = user if isinstance(user, User) else user_of(tenant, user)
         now = int(time.time())
         issued = now - 1 if lifetime_s >= 0 else now + int(lifetime_s) - 60
         document = {
@@ -76,7 +76,7 @@ class Issuer:
             "exp": now + int(lifetime_s),
             "typ": "Bearer",
             "azp": "zebros-cli",
-            **found.claims(),
+            **subject.claims(),
             **claims,
         }
         present = {name: value for name, value in document.items() if value is not None}
@@ -215,12 +215,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--tenants", default=",".join(TENANTS), help="The realms, separated by commas."
     )
     options.add_argument("--also", help="Another address for requests (the Docker bridge's).")
-    given = options.parse_args(argv)
-    tenants = tuple(name for name in given.tenants.split(",") if name)
-    issuer = Issuer(given.home, f"http://{HOST}:{given.port}/realms/", tenants)
+    arguments = options.parse_args(argv)
+    tenants = tuple(name for name in arguments.tenants.split(",") if name)
+    issuer = Issuer(arguments.home, f"http://{HOST}:{arguments.port}/realms/", tenants)
     for tenant in tenants:
         issuer.realm(tenant).public_key()  # creates the key before the first request
-    _Server((HOST, given.port), issuer, given.also).serve_forever()
+    _Server((HOST, arguments.port), issuer, arguments.also).serve_forever()
 
 
 if __name__ == "__main__":

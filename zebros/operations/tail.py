@@ -58,11 +58,11 @@ class Subscription:
 
     def events(self) -> list[dict[str, Any]]:
         """Events received within a second, oldest first; replayed ones have `replayed`."""
-        got = self.sqs.receive_message(
+        messages = self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=_LONG_POLL_S
         ).get("Messages", [])
         events = []
-        for message in got:
+        for message in messages:
             self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
             body = json.loads(message["Body"])
             replay = body.get("replay-name")
