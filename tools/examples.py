@@ -1,7 +1,7 @@
-"""Generates events/examples/<context>/<Event>.v<N>.json by calling every API. `--check`.
+"""Generates events/examples/<context>/<Event>.v<N>.json by calling every API.
 
 The use cases run against an in-process DynamoDB. Ids and times are replaced by fixed values, so the
-files change only when the events do.
+files change only when the events do. `--check` fails on drift.
 """
 
 import base64
@@ -106,7 +106,7 @@ def event(
 
 
 def caller_of(context: str) -> Callable[..., Any]:
-    """A function that calls a context's API and returns the JSON. It raises RuntimeError."""
+    """A function that calls a context's API; returns the JSON, or raises RuntimeError."""
     import importlib
 
     handler = importlib.import_module(f"{context}.handlers.api").handler

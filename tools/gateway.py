@@ -1,7 +1,8 @@
-"""Generates infra/api.yaml, the stack of the REST API, from the handlers' routes. `--check`.
+"""Generates infra/api.yaml, the stack of the REST API, from the handlers' routes.
 
 API Gateway routes, authorizes, throttles and answers preflight requests. It does not validate
 requests: the handlers do, and answer every error in the same form (docs/problems.md).
+`--check` fails on drift.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""Generates docs/problems.md, every problem type, from the error classes. `--check`."""
+"""Generates docs/problems.md, every problem type, from the error classes.
+
+`--check` fails on drift.
+"""
 
 import importlib
 import importlib.util

@@ -1,7 +1,8 @@
-"""Generates events/requests/<Function>.json, a sample event for every function. `--check`.
+"""Generates events/requests/<Function>.json, a sample event for every function.
 
 They are for `sam local invoke <Function> -e events/requests/<Function>.json` and `zebros invoke`.
-events/requests/expected.json has the expected results, which the flow tests verify.
+events/requests/expected.json contains the expected results, which the flow tests verify.
+`--check` fails on drift.
 """
 
 import base64

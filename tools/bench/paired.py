@@ -1,4 +1,4 @@
-"""Paired measurement: alternates reference and measured code; the median of the CPU time ratios.
+"""Measures in pairs: reference and measured code alternate; the result is the median of the ratios.
 
 When the machine slows down, both halves of a pair slow down, so ratios stay comparable where times
 in milliseconds do not.

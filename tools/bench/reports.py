@@ -153,7 +153,7 @@ def _ulid(random: Random, number: int) -> str:
 
 def make_report(root: Path, out: Path) -> None:
     """Write sales performance by owner, in the format of the reference."""
-    from reporting.query.compute import compute  # DuckDB: only where it is measured
+    from reporting.query.compute import compute  # DuckDB is imported only where it is measured
 
     paths = tuple(sorted(root.rglob("*.jsonl.gz")))
     files = LakeFiles("acme", root.resolve(), paths)

@@ -1,8 +1,8 @@
 """The cold start of a built API function, compared with that of a bare boto3 client.
 
 The function runs from its own package and its layer, as on Lambda, without this environment's
-packages; the reference only makes `boto3.client("dynamodb")`. CPU is the user and system time, and
-memory the peak, of the whole process.
+packages; the reference only makes `boto3.client("dynamodb")`. CPU is the user and system time of
+the whole process, and memory is its peak.
 """
 
 import sys

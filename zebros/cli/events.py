@@ -266,8 +266,9 @@ def resend(
 ) -> None:
     """Publish the events in the outbox of records (of the last week) again.
 
-    For events that never reached the bus, when their table's stream no longer has them. Consumers
-    ignore events that they have processed. The command stops at the first record that fails.
+    Use it for events that never reached the bus and that their table's stream no longer contains.
+    Consumers ignore events that they have processed. The command stops at the first record that
+    fails.
     """
     connection: Connection = ctx.obj
     deployment = connection.deployment()

@@ -30,7 +30,7 @@ from zebros.text import count_of
 SOME_REJECTED = 3
 """The exit code when some rows were rejected and the others loaded."""
 _SHOWN = 10
-"""How many rejects are printed; the rejects file has all."""
+"""How many rejects are printed; the rejects file contains all."""
 
 
 def register(app: typer.Typer) -> None:

@@ -1,8 +1,8 @@
 """Loads the demo company through the public API, once.
 
-The custom fields of the first account have the day for which the company was generated, and whether
-loading was completed. A load that was interrupted is completed with the same dates; a completed one
-is not repeated.
+The custom fields of the first account contain the day for which the company was generated, and
+whether loading was completed. A load that was interrupted is completed with the same dates; a
+completed one is not repeated.
 """
 
 import time

@@ -26,7 +26,7 @@ _SEASON = {
 }
 """New opportunities by month of the year, relative to an average month."""
 _OPEN_STAGES = ((0.25, "lead"), (0.5, "qualified"), (0.8, "proposal"), (9.9, "negotiation"))
-"""The stage of an open opportunity, up to a share of the time it takes."""
+"""The stages of an open opportunity; each lasts until this share of its duration has passed."""
 _LONGEST_DAYS = 150
 _SYSTEM = "demo"
 

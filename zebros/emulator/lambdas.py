@@ -22,7 +22,7 @@ from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import Settings
 
 _KEPT_EVENTS = 5_000
-"""The maximum number of log events of a function in memory and in snapshots; the file has more."""
+"""The maximum number of log events per function in memory and snapshots; the file contains more."""
 _FILE_BYTES = 20_000_000
 _log = logging.getLogger("lambda")
 
@@ -37,7 +37,7 @@ def apply(settings: Settings) -> None:
         return lambda name, config, code: Environment(settings, name, config, code)
 
     original = replace(pool, "_worker_class_for", environment)
-    # Before the interpreter exits, so that no process of a stopped platform keeps running.
+    # At exit the environments are ended, so that no process of a stopped platform keeps running.
     atexit.register(pool.reset)
     bounded = Pool(pool, settings.workers)
     replace(pool, "acquire_worker", bounded.acquire)

@@ -1,7 +1,7 @@
 """`GenerateSecretString` of a secret in a template.
 
 Without this patch: only the properties PasswordLength and ExcludeCharacters are used, so that a
-secret with ExcludePunctuation may have punctuation.
+secret with ExcludePunctuation may contain punctuation.
 
 Fix: the other exclusions are used too, with a cryptographic random generator.
 """

@@ -21,7 +21,7 @@ from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import HOST, Settings
 
 _KEEP_ALIVE_S = 75
-"""As in the unpatched emulator: longer than clients keep an idle connection."""
+"""The value of the unpatched emulator; it is longer than clients keep an idle connection."""
 _GRACE_S = 3
 """Seconds for running requests when the platform stops."""
 started = threading.Event()

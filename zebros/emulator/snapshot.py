@@ -6,7 +6,7 @@ table streams are not saved but the positions of their readers are, so that afte
 records are skipped; running executions are marked as failed.
 
 Fix: a forked child writes the state of one moment, between two requests, into one file that
-replaces the old one only when it is complete; `journal` has the changes since; the snapshot
+replaces the old one only when it is complete; `journal` contains the changes since; the snapshot
 includes stream records that were not read yet; running executions start again, so their steps must
 be repeatable.
 """
@@ -64,10 +64,10 @@ class Snapshots:
             pause = max(self._interval, _PAUSE_FACTOR * (time.monotonic() - began))
 
     def take(self, *, on_loop: bool = True) -> bool:
-        """Take a snapshot now; returns whether it is on disk. Not for the server's own thread.
+        """Take a snapshot now; returns whether it is on disk.
 
-        The process forks on the server's thread, between two requests. `on_loop` is False at the
-        end, when that thread is the caller.
+        The process forks on the server's thread, between two requests, and the caller waits. So the
+        server's own thread calls it only at the end, with `on_loop` False.
         """
         with self._one_at_a_time:
             changes, child = self._changes, Future[int]()

@@ -55,7 +55,7 @@ def rows(file: CsvFile, filter_: Callable[[int], bool] = lambda _: True) -> Iter
                     reason = _syntax_error(error, lines.number, last)
                     yield BadRow(number, [line.replace("\0", "")], reason)
                 continue
-            # One check of the whole row finds the few that are blank or have NULs or bad bytes.
+            # One check of the whole row finds the few that are blank or contain NULs or bad bytes.
             text = "".join(raw)
             if not text or text.isspace() or not filter_(number):
                 continue

@@ -40,7 +40,7 @@ class Load:
     def run(self) -> None:
         """Send every row that has no outcome yet. Raises CliError when the load must stop.
 
-        The journal has the outcomes until then, and the next run continues there.
+        The journal contains the outcomes until then, and the next run continues there.
         """
         self._counts = self.journal.counts()
         self._allowed = self.in_flight

@@ -22,7 +22,7 @@ class Reference(NamedTuple):
 
     field: str
     collection: str
-    """Such as accounts."""
+    """The collection of the other record, such as accounts."""
     by: str
     value: str
     missing: str

@@ -87,7 +87,7 @@ class Issuer:
         return jwt.encode(present, key, algorithm="RS256", headers=headers)
 
     def document(self, tenant: str) -> dict[str, Any]:
-        """OpenID Connect Discovery 1.0."""
+        """The document of OpenID Connect Discovery 1.0."""
         issuer = self.base + tenant
         return {
             "issuer": issuer,
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Discovery, keys and the health check."""
+        """Answer requests for discovery, keys and health."""
         if self._path() == "/health":
             return self._answer(200, {"pid": os.getpid()})
         tenant, rest = self._realm()
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._not_found(tenant)
 
     def do_POST(self) -> None:
-        """Tokens."""
+        """Answer requests for tokens."""
         tenant, rest = self._realm()
         length = int(self.headers.get("Content-Length") or 0)
         form = self.rfile.read(min(length, _LONGEST_FORM)).decode("utf-8", "replace")
@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(status, document)
 
     def do_OPTIONS(self) -> None:
-        """CORS preflight: a page on another port may request tokens."""
+        """Answer a CORS preflight: a page on another port may request tokens."""
         self._answer(204, None)
 
     def _issuer(self) -> Issuer:

@@ -72,7 +72,7 @@ def worker(state: dict[str, Any]) -> Part:
 
 
 def has_worker() -> bool:
-    """Whether this repository has the worker."""
+    """Whether this repository contains the worker."""
     return importlib.util.find_spec(_WORKER) is not None
 
 

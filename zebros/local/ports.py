@@ -47,9 +47,9 @@ def choose_port(
     *,
     other: int | None = None,
 ) -> int:
-    """The port for a part: by option, of the last start, the default or a free one; never `other`.
+    """The port for a part: the `choice`, `before`, the default or a free one; never `other`.
 
-    Raises BadInput when the port of the option cannot be used; `what` names the part in its
+    Raises BadInput when the `choice` of the user cannot be used; `what` names the part in its
     message, and `option` the option.
     """
     if choice:

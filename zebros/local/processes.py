@@ -97,7 +97,7 @@ def started_at(pid: int) -> float | None:
 
 
 def stop(processes: Iterable[KnownProcess], patience_s: float = TERM_S) -> None:
-    """Terminate processes, and kill those that still run after `patience_s`; not for children."""
+    """Terminate processes other than children; kill those that still run after `patience_s`."""
     left = [process for process in processes if process.alive]
     for process in left:
         process.end()

@@ -120,7 +120,7 @@ def _remove(events: Any, sqs: Any, bus: str, name: str, url: str | None) -> None
 
 
 def _remove_abandoned(events: Any, sqs: Any, bus: str) -> None:
-    """Delete queues and rules of `tail` commands that were killed; a ULID has their time."""
+    """Delete queues and rules of `tail` commands that were killed, by the time in their ULID."""
     for rule in events.list_rules(EventBusName=bus, NamePrefix=PREFIX).get("Rules", []):
         with suppress(ValueError):
             began = ULID.from_str(rule["Name"].removeprefix(PREFIX).upper()).datetime
