@@ -25,7 +25,7 @@ def _components() -> dict[str, Any]:
 
     Raises RuntimeError when two different definitions of a context have the same name.
     """
-    found: dict[str, Any] = {}
+    components: dict[str, Any] = {}
     for path, text in schemas.render().items():
         name = path.relative_to(schemas.FOLDER).with_suffix("").as_posix().replace("/", ".")
         context = name.split(".")[0]
@@ -34,9 +34,9 @@ def _components() -> dict[str, Any]:
         own = {keyword: value for keyword, value in schema.items() if keyword not in _FILE_KEYWORDS}
         for key, part in {**parts, name: own}.items():
             moved = _with_references(part, context)
-            if found.setdefault(key, moved) != moved:
+            if components.setdefault(key, moved) != moved:
                 raise RuntimeError(f"{key} has two definitions; rename one of the classes")
-    return found
+    return components
 
 
 def _with_references(schema: Any, context: str) -> Any:

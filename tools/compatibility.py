@@ -100,12 +100,12 @@ class _Comparison:
             many = CHOICES[keyword]
             yield f"{path}: was {many} of {_brief(released)}, is {many} of {_brief(now)}"
             return
-        left = list(now)
+        candidates = list(now)
         for before in released:
-            found = [list(self.compare(path, before, after)) for after in left]
-            nearest = min(range(len(left)), key=lambda number: len(found[number]))
-            yield from found[nearest]
-            del left[nearest]
+            differences = [list(self.compare(path, before, after)) for after in candidates]
+            nearest = min(range(len(candidates)), key=lambda number: len(differences[number]))
+            yield from differences[nearest]
+            del candidates[nearest]
 
 
 def _reference(schema: Schema) -> str:

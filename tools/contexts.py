@@ -17,6 +17,6 @@ def events() -> dict[str, type[DomainEvent]]:
     """Every event class by `<context>/<Event>.v<N>`, sorted."""
     for name in contexts():
         module = importlib.import_module(f"{name}.events")
-        for found in pkgutil.iter_modules(getattr(module, "__path__", ())):
-            importlib.import_module(f"{name}.events.{found.name}")
+        for submodule in pkgutil.iter_modules(getattr(module, "__path__", ())):
+            importlib.import_module(f"{name}.events.{submodule.name}")
     return dict(sorted(REGISTRY.items()))

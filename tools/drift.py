@@ -14,23 +14,23 @@ def as_json(document: Any) -> str:
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def outdated(wanted: Mapping[Path, str]) -> list[str]:
+def outdated(files: Mapping[Path, str]) -> list[str]:
     """The files that are missing or differ, by their path in the repository."""
     return [
         str(path.relative_to(ROOT))
-        for path, text in wanted.items()
+        for path, text in files.items()
         if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]
 
 
-def main(wanted: Mapping[Path, str], command: str, leftovers: list[Path] | None = None) -> None:
-    """Write the `wanted` files and remove `leftovers`; with `--check`, exit if any differ."""
+def main(files: Mapping[Path, str], command: str, leftovers: list[Path] | None = None) -> None:
+    """Write the `files` and remove `leftovers`; with `--check`, exit if any differ."""
     extra = [str(path.relative_to(ROOT)) for path in leftovers or []]
     if "--check" in sys.argv:
-        if differing := [*outdated(wanted), *extra]:
+        if differing := [*outdated(files), *extra]:
             sys.exit(f"not up to date, run `{command}`: {', '.join(differing)}")
         return
-    for path, text in wanted.items():
+    for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     for path in leftovers or []:

@@ -1,7 +1,7 @@
-"""Generates events/examples/<context>/<Event>.v<N>.json by calling every API. `--check`.
+"""Generates events/examples/<context>/<Event>.v<N>.json by calling every API.
 
 The use cases run against an in-process DynamoDB. Ids and times are replaced by fixed values, so the
-files change only when the events do.
+files change only when the events do. `--check` fails on drift.
 """
 
 import base64
@@ -28,7 +28,7 @@ def cloud() -> Iterator[Any]:
     """An empty in-process AWS account, with one table for all contexts."""
     from moto import mock_aws
 
-    wanted = {
+    variables = {
         "AWS_ACCESS_KEY_ID": "x",
         "AWS_SECRET_ACCESS_KEY": "x",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -40,7 +40,7 @@ def cloud() -> Iterator[Any]:
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     }
     before = dict(os.environ)
-    os.environ.update(wanted)
+    os.environ.update(variables)
     os.environ.pop("AWS_ENDPOINT_URL", None)
     try:
         with mock_aws():
@@ -106,7 +106,7 @@ def event(
 
 
 def caller_of(context: str) -> Callable[..., Any]:
-    """A function that calls a context's API and returns the JSON. It raises RuntimeError."""
+    """A function that calls a context's API; returns the JSON, or raises RuntimeError."""
     import importlib
 
     handler = importlib.import_module(f"{context}.handlers.api").handler
@@ -171,12 +171,12 @@ def _reporting() -> None:
     from reporting.events import ReportResult, StreamPosition
 
     api = caller_of("reporting")
-    asked = [
+    ids = [
         api("POST", "/reports", {"report": "win_rate", "by": "region", "format": "pdf"})["id"]
         for _ in range(3)
     ]
-    done, failed, cancelled = asked
-    runs().start("acme", done)
+    completed, failed, cancelled = ids
+    runs().start("acme", completed)
     result = ReportResult(
         file_name="win-rate.pdf",
         media_type="application/pdf",
@@ -187,7 +187,7 @@ def _reporting() -> None:
         totals=[{"won": 4238, "lost": 2473, "win_rate": "0.6315"}],
         position=StreamPosition(events=15511),
     )
-    runs().complete("acme", done, result)
+    runs().complete("acme", completed, result)
     runs().start("acme", failed)
     runs().fail("acme", failed, "OutOfMemory")
     api("POST", f"/reports/{cancelled}/cancel", {})
@@ -223,19 +223,19 @@ def _events(client: Any) -> list[dict[str, Any]]:
 
     items = client.scan(TableName=TABLE)["Items"]
     outbox = [i["detail"]["B"] for i in items if i["sk"]["S"].startswith("EVENT#")]
-    found = [
+    envelopes = [
         json.loads(unpack(raw if isinstance(raw, bytes) else base64.b64decode(raw)))
         for raw in outbox
     ]
-    return sorted(found, key=lambda event: str(event["id"]))
+    return sorted(envelopes, key=lambda event: str(event["id"]))
 
 
 def with_fixed_ids(text: str) -> str:
     """The text with fixed ids, in order of appearance, and one fixed instant."""
     ids: dict[str, str] = {}
 
-    def an_id(found: re.Match[str]) -> str:
-        return ids.setdefault(found[0], f"01JZEBR0S{len(ids):017d}")
+    def an_id(match: re.Match[str]) -> str:
+        return ids.setdefault(match[0], f"01JZEBR0S{len(ids):017d}")
 
     return _INSTANT.sub("2026-06-30T09:00:00.000Z", _ULID.sub(an_id, text))
 
@@ -249,23 +249,23 @@ def real_events() -> dict[str, dict[str, Any]]:
         (won,) = [f for f in _events(client) if f["type"] == "OpportunityWon"]
         _notifications(won)
         _gaps(won)
-        made = _events(client)
-    found: dict[str, dict[str, Any]] = {}
-    for event in made:
+        envelopes = _events(client)
+    examples: dict[str, dict[str, Any]] = {}
+    for event in envelopes:
         name = event["dataschema"].removeprefix("urn:zebros:schema:")
-        found.setdefault(name, json.loads(with_fixed_ids(json.dumps(event))))
-    return found
+        examples.setdefault(name, json.loads(with_fixed_ids(json.dumps(event))))
+    return examples
 
 
 def render() -> dict[Path, str]:
     """Every example file's text. Raises RuntimeError when an event class has no example."""
-    found = real_events()
-    for name in events().keys() - found.keys():
-        found[name] = derived_example(name, found)
-    return {FOLDER / f"{name}.json": as_json(event) for name, event in sorted(found.items())}
+    examples = real_events()
+    for name in events().keys() - examples.keys():
+        examples[name] = derived_example(name, examples)
+    return {FOLDER / f"{name}.json": as_json(event) for name, event in sorted(examples.items())}
 
 
-def derived_example(name: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def derived_example(name: str, examples: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """An example of an event that no API call here publishes.
 
     It is made from an event with the same record, and from the default or the first `examples`
@@ -273,7 +273,7 @@ def derived_example(name: str, found: dict[str, dict[str, Any]]) -> dict[str, An
     """
     event = events()[name]
     record = event.model_fields["current"].annotation
-    alike = [one for key, one in found.items() if _record_of(key) is record]
+    alike = [example for key, example in examples.items() if _record_of(key) is record]
     if not alike:
         raise RuntimeError(f"no other example has a {record}, which {name} needs")
     data = {"current": alike[-1]["data"]["current"]}
@@ -292,8 +292,8 @@ def _record_of(name: str) -> Any:
 
 def leftovers() -> list[Path]:
     """Example files without an event class."""
-    wanted = {FOLDER / f"{name}.json" for name in events()}
-    return sorted(set(FOLDER.rglob("*.json")) - wanted)
+    files = {FOLDER / f"{name}.json" for name in events()}
+    return sorted(set(FOLDER.rglob("*.json")) - files)
 
 
 if __name__ == "__main__":

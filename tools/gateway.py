@@ -1,7 +1,8 @@
-"""Generates infra/api.yaml, the stack of the REST API, from the handlers' routes. `--check`.
+"""Generates infra/api.yaml, the stack of the REST API, from the handlers' routes.
 
 API Gateway routes, authorizes, throttles and answers preflight requests. It does not validate
 requests: the handlers do, and answer every error in the same form (docs/problems.md).
+`--check` fails on drift.
 """
 
 import json
@@ -253,16 +254,16 @@ def _definition() -> dict[str, Any]:
         },
         "paths": paths,
         "x-amazon-apigateway-gateway-responses": {
-            one.kind: _gateway_response(one) for one in RESPONSES
+            response.kind: _gateway_response(response) for response in RESPONSES
         },
     }
 
 
 def _api() -> dict[str, Any]:
-    shown = {name: f"$context.{variable}" for name, variable in _ACCESS_LOG.items()}
+    fields = {name: f"$context.{variable}" for name, variable in _ACCESS_LOG.items()}
     logged = {
         "DestinationArn": {"Fn::GetAtt": ["ApiAccessLogs", "Arn"]},
-        "Format": json.dumps(shown, separators=(",", ":")),
+        "Format": json.dumps(fields, separators=(",", ":")),
     }
     return {
         "Type": "AWS::Serverless::Api",
@@ -309,7 +310,7 @@ def _logging() -> dict[str, Any]:
     The role is a setting of the account and region, which other APIs may use, so it stays when this
     stack is deleted. It depends on the API, because an account without APIs has no settings.
     """
-    kept = {"Condition": _CLOUD, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    attributes = {"Condition": _CLOUD, "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     trust = {
         "Effect": "Allow",
         "Principal": {"Service": "apigateway.amazonaws.com"},
@@ -325,13 +326,13 @@ def _logging() -> dict[str, Any]:
         },
         "ApiLogging": {
             "Type": "AWS::ApiGateway::Account",
-            **kept,
+            **attributes,
             "DependsOn": "Api",
             "Properties": {"CloudWatchRoleArn": {"Fn::GetAtt": ["ApiLoggingRole", "Arn"]}},
         },
         "ApiLoggingRole": {
             "Type": "AWS::IAM::Role",
-            **kept,
+            **attributes,
             "Properties": {
                 "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
                 "ManagedPolicyArns": [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::aws:{policy}"}],

@@ -80,12 +80,12 @@ _STATUS_TEXT = {
 def _models(routes: list[Route]) -> tuple[list[type[BaseModel]], list[type[BaseModel]]]:
     """The models of request bodies and queries, and those of responses."""
 
-    def kept(found: Iterable[Any]) -> list[type[BaseModel]]:
-        models = (m for m in found if inspect.isclass(m) and issubclass(m, BaseModel))
+    def distinct(values: Iterable[Any]) -> list[type[BaseModel]]:
+        models = (m for m in values if inspect.isclass(m) and issubclass(m, BaseModel))
         return list(dict.fromkeys(models))
 
-    bodies = kept(m for r in routes for m in (r.parameters.get("body"), r.patches))
-    return bodies, kept(route.returns for route in routes)
+    bodies = distinct(m for r in routes for m in (r.parameters.get("body"), r.patches))
+    return bodies, distinct(route.returns for route in routes)
 
 
 def _header(name: str, description: str, required: bool, schema: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _header(name: str, description: str, required: bool, schema: dict[str, Any])
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [
+    parameters: list[dict[str, Any]] = [
         {"name": part, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for part in re.findall(r"{(\w+)}", route.path)
     ]
@@ -109,7 +109,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         definitions = schema.get("$defs", {})
         for name, field in schema["properties"].items():
             description = field.pop("description", "")
-            found.append(
+            parameters.append(
                 {
                     "name": name,
                     "in": "query",
@@ -119,7 +119,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
                 }
             )
     if "if_match" in route.parameters:
-        found.append(
+        parameters.append(
             _header(
                 "If-Match",
                 "The ETag of the version you saw, or `*`.",
@@ -128,7 +128,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
             )
         )
     if route.idempotent:
-        found.append(
+        parameters.append(
             _header(
                 "Idempotency-Key",
                 "A request that is sent again with the same key takes effect once.",
@@ -136,7 +136,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
                 {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
             )
         )
-    return found
+    return parameters
 
 
 def _not_null(field: dict[str, Any]) -> dict[str, Any]:
@@ -255,11 +255,11 @@ def render() -> dict[Path, str]:
     by_api = apis()
     routes = [route for api in by_api for route in api.routes]
     bodies, answers = _models(routes)
-    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         *((model, "validation") for model in bodies),
         *((model, "serialization") for model in answers),
     ]
-    keys, definitions = models_json_schema(wanted, ref_template=_REF)
+    keys, definitions = models_json_schema(models, ref_template=_REF)
     inputs = {model: keys[model, "validation"] for model in bodies}
     outputs = {model: keys[model, "serialization"] for model in answers}
     schemas = dict(definitions["$defs"])

@@ -1,4 +1,7 @@
-"""Generates docs/problems.md, every problem type, from the error classes. `--check`."""
+"""Generates docs/problems.md, every problem type, from the error classes.
+
+`--check` fails on drift.
+"""
 
 import importlib
 import importlib.util
@@ -42,25 +45,25 @@ def error_classes() -> list[type[CrmError]]:
 
 
 def _subclasses(base: type[CrmError]) -> Iterator[type[CrmError]]:
-    for one in base.__subclasses__():
-        yield one
-        yield from _subclasses(one)
+    for subclass in base.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
 def render() -> dict[Path, str]:
     """The document's text."""
-    found = error_classes()
-    rows = [_row(one) for one in found]
-    again = [one for one in found if one.retryable or one.lost_race or one.status == 500]
+    classes = error_classes()
+    rows = [_row(one) for one in classes]
+    again = [one for one in classes if one.retryable or one.lost_race or one.status == 500]
     again = [one for one in again if one.slug not in ("throttled", "idempotency-key-in-use")]
     retryable = " or ".join([", ".join(f"`{o.slug}`" for o in again[:-1]), f"`{again[-1].slug}`"])
     return {FILE: _HEAD + "".join(rows) + _FOOT.format(retryable=retryable)}
 
 
-def _row(one: type[CrmError]) -> str:
-    when = " ".join((one.__doc__ or "").split())
-    retry = "yes" if one.retryable else ""
-    return f"| `{one.slug}` | {one.status} | {when} | {one.advice} | {retry} |\n"
+def _row(error: type[CrmError]) -> str:
+    when = " ".join((error.__doc__ or "").split())
+    retry = "yes" if error.retryable else ""
+    return f"| `{error.slug}` | {error.status} | {when} | {error.advice} | {retry} |\n"
 
 
 if __name__ == "__main__":

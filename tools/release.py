@@ -18,16 +18,16 @@ FOLDER = ROOT / "events" / "released"
 
 def incompatible_changes(now: dict[Path, str], released: Path = FOLDER) -> list[str]:
     """The incompatible changes since the last release."""
-    found = []
+    changes = []
     for path in sorted(released.rglob("*.json")):
         name = str(path.relative_to(released))
         text = now.get(schemas.FOLDER / name)
         if text is None:
-            found.append(f"{name}: the released schema does not exist any more")
+            changes.append(f"{name}: the released schema does not exist any more")
             continue
         before = json.loads(path.read_text(encoding="utf-8"))
-        found += [f"{name}: {fault}" for fault in incompatibilities(before, json.loads(text))]
-    return found
+        changes += [f"{name}: {fault}" for fault in incompatibilities(before, json.loads(text))]
+    return changes
 
 
 def release(now: dict[Path, str], released: Path = FOLDER) -> None:

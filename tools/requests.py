@@ -1,7 +1,8 @@
-"""Generates events/requests/<Function>.json, a sample event for every function. `--check`.
+"""Generates events/requests/<Function>.json, a sample event for every function.
 
 They are for `sam local invoke <Function> -e events/requests/<Function>.json` and `zebros invoke`.
-events/requests/expected.json has the expected results, which the flow tests verify.
+events/requests/expected.json contains the expected results, which the flow tests verify.
+`--check` fails on drift.
 """
 
 import base64
@@ -82,18 +83,18 @@ def samples() -> dict[str, tuple[dict[str, Any], Any]]:
     examples = {
         name: {**cloud_event, "tenantid": "sample"} for name, cloud_event in real_events().items()
     }
-    found = dict(_special())
+    by_function = dict(_special())
     for function, handler in handlers().items():
-        if function not in found:
-            found[function] = _sample(function, handler, examples)
-    return found
+        if function not in by_function:
+            by_function[function] = _sample(function, handler, examples)
+    return by_function
 
 
 def handlers() -> dict[str, str]:
     """The handler of every function that the templates declare, by logical id."""
     templates = sorted((ROOT / "services").glob("*/template.yaml"))
-    declared = (_FUNCTION.findall(one.read_text(encoding="utf-8")) for one in templates)
-    return {name: handler for found in declared for name, handler in found}
+    declared = (_FUNCTION.findall(template.read_text(encoding="utf-8")) for template in templates)
+    return {name: handler for pairs in declared for name, handler in pairs}
 
 
 def _special() -> dict[str, tuple[dict[str, Any], Any]]:
@@ -136,9 +137,11 @@ def _sample(
         return event("GET", next(lists)), _OK
     if target is relay_handler:
         context = function.removesuffix("Relay").lower()
-        published = next(one for name, one in examples.items() if name.startswith(f"{context}/"))
+        published = next(
+            example for name, example in examples.items() if name.startswith(f"{context}/")
+        )
         return _stream(published), _NO_FAILURES
-    consumed = next(one for one in examples.values() if _consumes(target, one))
+    consumed = next(example for example in examples.values() if _consumes(target, example))
     # Marked as replayed, so that a sample does not start work.
     return _replayed(_queue(consumed)), _NO_FAILURES
 
@@ -160,9 +163,11 @@ def _replayed(queue: dict[str, Any]) -> dict[str, Any]:
 
 def render() -> dict[Path, str]:
     """The texts of the samples and of their expected results."""
-    made = samples()
-    files = {FOLDER / f"{name}.json": as_json(sample) for name, (sample, _) in made.items()}
-    files[FOLDER / "expected.json"] = as_json({name: wanted for name, (_, wanted) in made.items()})
+    by_function = samples()
+    files = {FOLDER / f"{name}.json": as_json(sample) for name, (sample, _) in by_function.items()}
+    files[FOLDER / "expected.json"] = as_json(
+        {name: expected for name, (_, expected) in by_function.items()}
+    )
     return files
 
 

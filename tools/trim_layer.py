@@ -1,8 +1,8 @@
 """Removes unused files from a layer: models of other AWS services, tests, console scripts.
 
-`python tools/trim_layer.py SITE_PACKAGES [SERVICES]`. botocore has the models of 400 services; only
-those that the file SERVICES names, one per line, remain. It is layers/deps/services.txt, in the
-layer's folder, so that `sam build` rebuilds the layer when it changes. A client of any other
+`python tools/trim_layer.py SITE_PACKAGES [SERVICES]`. botocore contains the models of 400 services;
+only those that the file SERVICES names, one per line, remain. It is layers/deps/services.txt, in
+the layer's folder, so that `sam build` rebuilds the layer when it changes. A client of any other
 service raises UnknownServiceError, which a test of the built layer detects.
 """
 
@@ -29,5 +29,5 @@ def read(path: Path) -> frozenset[str]:
 
 
 if __name__ == "__main__":
-    named = read(Path(sys.argv[2])) if len(sys.argv) > 2 else frozenset[str]()
-    trim(Path(sys.argv[1]), named)
+    names = read(Path(sys.argv[2])) if len(sys.argv) > 2 else frozenset[str]()
+    trim(Path(sys.argv[1]), names)

@@ -21,12 +21,14 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=reports.EVENTS)
     parser.add_argument("--rows", type=int, default=reports.ROWS)
     parser.add_argument("--pairs", type=int, default=3, help="Pairs of the long measurements.")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     parts: list[Callable[[], Iterable[Ratio]]] = [
-        lambda: start.measure(asked.build),
+        lambda: start.measure(arguments.build),
         warm.measure,
-        lambda: [imports.measure(count=asked.rows, pairs=asked.pairs)],
-        lambda: reports.measure(events=asked.events, rows=asked.rows, pairs=asked.pairs),
+        lambda: [imports.measure(count=arguments.rows, pairs=arguments.pairs)],
+        lambda: reports.measure(
+            events=arguments.events, rows=arguments.rows, pairs=arguments.pairs
+        ),
     ]
     over = 0
     try:

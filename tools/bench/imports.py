@@ -45,7 +45,7 @@ def _reference(file: Path) -> None:
 def _measured(file: Path, count: int) -> None:
     kind, shape = RECORD_TYPES["accounts"], inspect(file)
     mapper = Mapper(map_files.identity_map(shape.header, kind, file), kind, shape, (file.parent,))
-    made = 0
+    total = 0
     for batch in batched(rows(shape), CHUNK, strict=False):
         items = []
         for row in batch:
@@ -53,7 +53,7 @@ def _measured(file: Path, count: int) -> None:
             if isinstance(mapped, BadRow):
                 raise RuntimeError(f"row {mapped.number}: {mapped.reason}")
             items.append(mapped.item)
-        made += len(items)
+        total += len(items)
         json.dumps({"items": items}).encode()
-    if made != count:
-        raise RuntimeError(f"{made} of {count} rows were read")
+    if total != count:
+        raise RuntimeError(f"{total} of {count} rows were read")

@@ -1,4 +1,4 @@
-"""Paired measurement: alternates reference and measured code; the median of the CPU time ratios.
+"""Measures in pairs: reference and measured code alternate; the result is the median of the ratios.
 
 When the machine slows down, both halves of a pair slow down, so ratios stay comparable where times
 in milliseconds do not.
@@ -82,13 +82,13 @@ def processes(
     """Compare two programs by the user and system CPU and the peak memory of their processes."""
     _run(reference, environment), _run(measured, environment)  # warm the file cache
     samples = [(_run(reference, environment), _run(measured, environment)) for _ in range(pairs)]
-    found = _ratio(name, [(a[0], b[0]) for a, b in samples], budget)
+    times = _ratio(name, [(a[0], b[0]) for a, b in samples], budget)
     return Ratio(
-        found.name,
-        found.ratio,
-        found.a,
-        found.b,
-        found.budget,
+        times.name,
+        times.ratio,
+        times.a,
+        times.b,
+        times.budget,
         statistics.median(a[1] for a, _ in samples),
         statistics.median(b[1] for _, b in samples),
     )
@@ -120,10 +120,10 @@ def _cpu(function: Callable[[], object], repeat: int) -> float:
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
     """CPU seconds and peak megabytes of one run. Raises RuntimeError when it fails."""
     parent = [sys.executable, "-I", "-S", "-c", _SMALL_PARENT, *command]
-    done = run(parent, env=dict(environment), capture_output=True, text=True, check=True)
-    *output, last = done.stdout.splitlines()
+    completed = run(parent, env=dict(environment), capture_output=True, text=True, check=True)
+    *output, last = completed.stdout.splitlines()
     status, seconds, megabytes = last.split()
     if int(status):
-        output.append(done.stderr)
+        output.append(completed.stderr)
         raise RuntimeError(f"{' '.join(command)} failed with status {status}: {output}")
     return float(seconds), float(megabytes)

@@ -45,7 +45,7 @@ def measure(*, events: int = EVENTS, rows: int = ROWS, pairs: int = PAIRS) -> li
         # In separate processes, because a child's peak memory includes its parent's at the start.
         run([*ours, "lake", name, str(events)], check=True)
         python, reference = _reference_python(folder), ["-m", "tools.bench.reports_reference"]
-        found = processes(
+        report = processes(
             f"report over {events:,} events",
             [python, *reference, "report", name, f"{name}/a"],
             [*ours, "report", name, f"{name}/b"],
@@ -55,7 +55,7 @@ def measure(*, events: int = EVENTS, rows: int = ROWS, pairs: int = PAIRS) -> li
         )
         if json.loads((folder / "a").read_text()) != json.loads((folder / "b").read_text()):
             raise RuntimeError("the report and its reference disagree")
-        written = processes(
+        workbook = processes(
             f"XLSX of {rows:,} rows",
             [python, *reference, "csv", f"{name}/rows.csv", str(rows)],
             [*ours, "xlsx", name, str(rows)],
@@ -64,10 +64,10 @@ def measure(*, events: int = EVENTS, rows: int = ROWS, pairs: int = PAIRS) -> li
             pairs=pairs,
         )
     return [
-        found,
-        memory(found, REPORT_MEGABYTES),
-        written,
-        memory(written, XLSX_MEGABYTES),
+        report,
+        memory(report, REPORT_MEGABYTES),
+        workbook,
+        memory(workbook, XLSX_MEGABYTES),
     ]
 
 
@@ -153,13 +153,13 @@ def _ulid(random: Random, number: int) -> str:
 
 def make_report(root: Path, out: Path) -> None:
     """Write sales performance by owner, in the format of the reference."""
-    from reporting.query.compute import compute  # DuckDB: only where it is measured
+    from reporting.query.compute import compute  # DuckDB is imported only where it is measured
 
     paths = tuple(sorted(root.rglob("*.jsonl.gz")))
     files = LakeFiles("acme", root.resolve(), paths)
     report = compute(files, ReportParameters(report="sales_performance"))
-    found = {f"{r[0]}/{r[1]}": [r[2], r[3], r[5], r[6], r[7]] for r in report.rows}
-    out.write_text(json.dumps(found))
+    totals = {f"{r[0]}/{r[1]}": [r[2], r[3], r[5], r[6], r[7]] for r in report.rows}
+    out.write_text(json.dumps(totals))
 
 
 class _Rows(Sequence[Row]):
@@ -216,8 +216,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--do", nargs=3, metavar=("WHAT", "FOLDER", "ARGUMENT"))
-    asked = parser.parse_args()
-    match asked.do:
+    arguments = parser.parse_args()
+    match arguments.do:
         case ["lake", folder, events]:
             make_lake(Path(folder), int(events))
         case ["report", folder, out]:
@@ -225,7 +225,9 @@ def main() -> None:
         case ["xlsx", folder, rows]:
             write_xlsx(Path(folder) / "rows.xlsx", int(rows))
         case _:
-            for ratio in measure(events=asked.events, rows=asked.rows, pairs=asked.pairs):
+            for ratio in measure(
+                events=arguments.events, rows=arguments.rows, pairs=arguments.pairs
+            ):
                 print(ratio.line(), flush=True)
 
 

@@ -21,16 +21,16 @@ from typing import Any
 def by_owner(folder: Path) -> dict[str, list[int]]:
     """`owner/currency` -> won, revenue, lost, open, open amount."""
     loads = import_module("orjson").loads
-    seen: set[str] = set()
+    ids: set[str] = set()
     last: dict[str, tuple[int, Any]] = {}
     position = ("", "")
     for path in sorted(folder.rglob("*.jsonl.gz")):
         with gzip.GzipFile(path) as packed, io.BufferedReader(packed, 1 << 20) as lines:
             for line in lines:
                 event = loads(line)
-                if event["id"] in seen:
+                if event["id"] in ids:
                     continue
-                seen.add(event["id"])
+                ids.add(event["id"])
                 position = max(position, (event["time"], event["id"]))
                 subject, sequence = event["subject"], int(event["sequence"])
                 if not subject.startswith("opportunity/"):
@@ -50,11 +50,11 @@ def by_owner(folder: Path) -> dict[str, list[int]]:
                             deal.get("forecast_category"),
                         ),
                     )
-    found: dict[str, list[int]] = {}
+    sums: dict[str, list[int]] = {}
     for _, (owner, status, amount, currency, archived, forecast) in last.values():
         if archived or (status == "open" and forecast == "omitted"):
             continue
-        row = found.setdefault(f"{owner}/{currency}", [0, 0, 0, 0, 0])
+        row = sums.setdefault(f"{owner}/{currency}", [0, 0, 0, 0, 0])
         if status == "won":
             row[0] += 1
             row[1] += amount
@@ -63,7 +63,7 @@ def by_owner(folder: Path) -> dict[str, list[int]]:
         else:
             row[3] += 1
             row[4] += amount
-    return found
+    return sums
 
 
 type LongRow = tuple[str, str, str, int, str, int, date, date]

@@ -1,8 +1,8 @@
 """The cold start of a built API function, compared with that of a bare boto3 client.
 
 The function runs from its own package and its layer, as on Lambda, without this environment's
-packages; the reference only makes `boto3.client("dynamodb")`. CPU is the user and system time, and
-memory the peak, of the whole process.
+packages; the reference only makes `boto3.client("dynamodb")`. CPU is the user and system time of
+the whole process, and memory is its peak.
 """
 
 import sys
@@ -34,7 +34,7 @@ def measure(build: Path, *, pairs: int = PAIRS) -> list[Ratio]:
         "TABLE_NAME": "t",
         "POWERTOOLS_SERVICE_NAME": "opportunities",
     }
-    found = processes(
+    ratio = processes(
         "API handler init",
         _python([sysconfig.get_path("purelib")], _REFERENCE),
         _python([str(function), str(layer)], _MEASURED),
@@ -42,8 +42,8 @@ def measure(build: Path, *, pairs: int = PAIRS) -> list[Ratio]:
         budget=INIT_BUDGET,
         pairs=pairs,
     )
-    most = min(found.a_megabytes + SPARE_MEGABYTES, MOST_MEGABYTES)
-    return [found, memory(found, most)]
+    most = min(ratio.a_megabytes + SPARE_MEGABYTES, MOST_MEGABYTES)
+    return [ratio, memory(ratio, most)]
 
 
 def _python(paths: list[str], work: str) -> list[str]:

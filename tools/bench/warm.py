@@ -61,9 +61,9 @@ def _plain_item() -> dict[str, Any]:
     }
 
 
-def _answers(item: dict[str, Any], shown: dict[str, Any]) -> dict[str, bytes]:
+def _answers(item: dict[str, Any], index_item: dict[str, Any]) -> dict[str, bytes]:
     """DynamoDB's responses with one item, and with fifty from an index."""
-    page = {"Items": [shown] * 50, "Count": 50, "ScannedCount": 50}
+    page = {"Items": [index_item] * 50, "Count": 50, "ScannedCount": 50}
     return {
         "GetItem": json.dumps({"Item": item}).encode(),
         "Query": json.dumps(page).encode(),
@@ -153,8 +153,8 @@ def measure() -> list[Ratio]:
     ask(post_event, 201)
     aws.client("dynamodb").meta.events.unregister(*hook)
     ours = json.loads(written[0]["body"])["TransactItems"][0]["Put"]["Item"]
-    shown = {name: ours[name] for name in ("pk", "sk", "gsi1pk", "gsi1sk", "doc")}
-    answers |= _answers(ours, shown)
+    index_item = {name: ours[name] for name in ("pk", "sk", "gsi1pk", "gsi1sk", "doc")}
+    answers |= _answers(ours, index_item)
 
     return [
         calls(

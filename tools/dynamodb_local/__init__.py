@@ -56,12 +56,12 @@ def _library() -> Path:
         # Downloaded to another folder first, so that this one is always complete.
         part = LIBRARY.with_name(f"{LIBRARY.name}.{os.getpid()}")
         fetch = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
-        done = subprocess.run(
+        completed = subprocess.run(
             [*fetch, f"-DoutputDirectory={part}"], capture_output=True, text=True, check=False
         )
-        if done.returncode:
+        if completed.returncode:
             shutil.rmtree(part, ignore_errors=True)
-            raise Missing(f"DynamoDB Local cannot be downloaded: {done.stdout.strip()[-500:]}")
+            raise Missing(f"DynamoDB Local cannot be downloaded: {completed.stdout.strip()[-500:]}")
         part.rename(LIBRARY)
     return LIBRARY
 

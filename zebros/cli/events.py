@@ -78,18 +78,18 @@ def tail(
     tenant = None if all_tenants else connection.realm
     filter_ = Filter(tenant, types or (), contexts or (), records or (), live)
     ends = time.monotonic() + seconds if seconds is not None else None
-    shown = 0
+    total = 0
     try:
         with subscribe(deployment, filter_) as subscription:
             note(f"Following {'every tenant' if all_tenants else tenant}; Ctrl-C ends it.")
-            while (count is None or shown < count) and (ends is None or time.monotonic() < ends):
+            while (count is None or total < count) and (ends is None or time.monotonic() < ends):
                 for event in subscription.events():
                     _print_event(event, as_json=connection.json)
-                    shown += 1
-                    if count is not None and shown >= count:
+                    total += 1
+                    if count is not None and total >= count:
                         break
     except KeyboardInterrupt:
-        note(f"{count_of(shown, 'event', 'events')}.")
+        note(f"{count_of(total, 'event', 'events')}.")
 
 
 def _check_names(contexts: Sequence[str], types: Sequence[str]) -> None:
@@ -143,16 +143,16 @@ def trace(
     Times are those of the functions' logs; lags are since the commit.
     """
     connection: Connection = ctx.obj
-    subject, found = traces(connection.deployment(), connection.realm, record, last)
+    subject, event_traces = traces(connection.deployment(), connection.realm, record, last)
     if connection.json:
-        document({"subject": subject, "traces": [one.document() for one in found]})
+        document({"subject": subject, "traces": [one.document() for one in event_traces]})
         return
-    for one in found:
-        _print_trace(subject, one)
+    for event_trace in event_traces:
+        _print_trace(subject, event_trace)
 
 
-def _print_trace(subject: str, found: Trace) -> None:
-    event = found.event
+def _print_trace(subject: str, event_trace: Trace) -> None:
+    event = event_trace.event
     current = event["data"].get("current", {})
     name = current.get("name") or current.get("title") or subject
     console = out()
@@ -160,7 +160,7 @@ def _print_trace(subject: str, found: Trace) -> None:
         Text.assemble((f"{event['type']} ", "bold"), name, (f"  event {event['id']}", "dim")),
         soft_wrap=True,
     )
-    for step in found.steps:
+    for step in event_trace.steps:
         at = step.at.astimezone(UTC).strftime("%H:%M:%S.%f")[:-3] if step.at else " " * 12
         lag = f"{step.lag.total_seconds() * 1000:+,.0f} ms" if step.lag is not None else ""
         console.print(
@@ -216,13 +216,13 @@ def parse_time(text: str, now: datetime) -> datetime:
     try:
         if text[-1:] in units and text[:-1].isdigit():
             return now - timedelta(**{units[text[-1]]: int(text[:-1])})
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise BadInput(
             f"{text!r} is not a time.",
             hint="Write 2026-01-31, 2026-01-31T09:30Z, or 12h for 12 hours ago.",
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def redrive(
@@ -245,17 +245,17 @@ def redrive(
             right=frozenset({"messages"}),
         )
         return
-    found = find_queue(queues, queue)
+    dead_letter_queue = find_queue(queues, queue)
     moved = 0
-    if found.depth:
-        with err().status(f"Sending {count_of(found.depth, 'message', 'messages')}"):
-            moved = max(redrive_queue(deployment, found), default=0)
+    if dead_letter_queue.depth:
+        with err().status(f"Sending {count_of(dead_letter_queue.depth, 'message', 'messages')}"):
+            moved = max(redrive_queue(deployment, dead_letter_queue), default=0)
     if connection.json:
-        document({"queue": found.name, "redriven": moved})
+        document({"queue": dead_letter_queue.name, "redriven": moved})
     elif moved:
-        out().print(f"{moved:,} sent to {found.name} again.")
+        out().print(f"{moved:,} sent to {dead_letter_queue.name} again.")
     else:
-        out().print(f"{found.name} has no dead-letter messages.")
+        out().print(f"{dead_letter_queue.name} has no dead-letter messages.")
 
 
 def resend(
@@ -266,8 +266,9 @@ def resend(
 ) -> None:
     """Publish the events in the outbox of records (of the last week) again.
 
-    For events that never reached the bus, when their table's stream no longer has them. Consumers
-    ignore events that they have processed. The command stops at the first record that fails.
+    Use it for events that never reached the bus and that their table's stream no longer contains.
+    Consumers ignore events that they have processed. The command stops at the first record that
+    fails.
     """
     connection: Connection = ctx.obj
     deployment = connection.deployment()

@@ -30,7 +30,7 @@ from zebros.text import count_of
 SOME_REJECTED = 3
 """The exit code when some rows were rejected and the others loaded."""
 _SHOWN = 10
-"""How many rejects are printed; the rejects file has all."""
+"""How many rejects are printed; the rejects file contains all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -70,11 +70,11 @@ def load(
         raise BadInput(f"{records} cannot be loaded.", hint=f"Use {', '.join(RECORD_TYPES)}.")
     connection: Connection = ctx.obj
     csv_file = inspect(file)
-    found = (
+    mapping = (
         read_map(map_, record_type) if map_ else identity_map(csv_file.header, record_type, file)
     )
     folders = (file.resolve().parent, *((map_.resolve().parent,) if map_ else ()))
-    mapper = Mapper(found, record_type, csv_file, folders)
+    mapper = Mapper(mapping, record_type, csv_file, folders)
     target = rejects or file.with_name(f"{file.name}.rejects.csv")
     if rejects or not dry:
         sources = [file, *([map_] if map_ else []), *mapper.joined_files]
@@ -130,8 +130,8 @@ def _load(
         except CliError as error:
             rejects_file.write(target, mapper.file.header, journal.rejects())
             if not isinstance(error, Stopped):
-                done = count_of(journal.counts().rows, "row is", "rows are")
-                error.hint += f" {done} done; the same command continues from there."
+                count = count_of(journal.counts().rows, "row is", "rows are")
+                error.hint += f" {count} done; the same command continues from there."
                 error.hint = error.hint.strip()
             raise
     seconds = time.perf_counter() - started

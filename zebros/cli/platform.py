@@ -120,7 +120,7 @@ def status(ctx: typer.Context) -> None:
     home = home_of(connection)
     state, holder, phase = home.state(), home.supervisor(), home.status()
     parts = {one.name: one for one in home.processes()}
-    found = {
+    summary = {
         "running": holder is not None,
         "phase": phase.get("phase", "never started") if holder else "stopped",
         "home": str(home.path),
@@ -133,9 +133,9 @@ def status(ctx: typer.Context) -> None:
         "backlog": backlog(state) if holder else None,
     }
     if connection.json:
-        document(found)
+        document(summary)
     else:
-        _print_status(found)
+        _print_status(summary)
     if holder is None:
         alive = [one.name for one in parts.values() if one.alive]
         if alive:
@@ -147,7 +147,7 @@ def status(ctx: typer.Context) -> None:
             f"No CRM runs in {home.path}.",
             hint="`zebros up` starts one." if not state else "`zebros up` starts it again.",
         )
-    if phase.get("phase") == "ready" and found["backlog"] is None:
+    if phase.get("phase") == "ready" and summary["backlog"] is None:
         raise NotReady(
             "The platform does not answer.",
             hint=f"Its log is {home.logs / 'platform.log'}; `zebros down`, then `zebros up`.",
@@ -267,22 +267,22 @@ def _show_logs(home: Home) -> None:
     follow(files, show, threading.Event())
 
 
-def _part(known: KnownProcess | None) -> dict[str, Any]:
-    return {"pid": known.pid if known else None, "running": bool(known and known.alive)}
+def _part(process: KnownProcess | None) -> dict[str, Any]:
+    return {"pid": process.pid if process else None, "running": bool(process and process.alive)}
 
 
-def _print_status(found: dict[str, Any]) -> None:
+def _print_status(summary: dict[str, Any]) -> None:
     rows = [
         (name, "runs" if part["running"] else "does not run", part["pid"] or "")
-        for name, part in found["parts"].items()
+        for name, part in summary["parts"].items()
     ]
     if rows:
         table(("part", "state", "pid"), rows)
-    if not found["running"]:
+    if not summary["running"]:
         return
     for name in ("phase", "api", "websocket", "issuer_base", "endpoint"):
-        out().print(Text.assemble((f"{name:12}", "bold"), str(found[name])), soft_wrap=True)
-    waiting = found["backlog"]
+        out().print(Text.assemble((f"{name:12}", "bold"), str(summary[name])), soft_wrap=True)
+    waiting = summary["backlog"]
     if waiting is not None:
         queues = ", ".join(f"{name}: {count}" for name, count in waiting["queues"].items())
         text = f"{waiting['streams']} events to relay; {queues or 'all queues are empty'}"

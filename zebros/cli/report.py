@@ -146,8 +146,8 @@ def _progress_text(run: dict[str, Any]) -> str:
 
 def percent(run: dict[str, Any]) -> float:
     """The progress of a run, 0 to 100."""
-    done = run.get("progress") or 0
-    return min(float(done), 100.0)
+    percentage = run.get("progress") or 0
+    return min(float(percentage), 100.0)
 
 
 def _cancelled(client: Client, run: dict[str, Any]) -> CliError:

@@ -60,12 +60,12 @@ def command_name(words: Sequence[str]) -> str | None:
 
 def home(words: Sequence[str]) -> Path:
     """The value of --home or ZEBROS_HOME, which is also needed when parsing has failed."""
-    found = os.environ.get("ZEBROS_HOME") or str(DEFAULT_HOME)
+    folder = os.environ.get("ZEBROS_HOME") or str(DEFAULT_HOME)
     following = iter(words)
     for word in following:
         name, equals, value = word.partition("=")
         if word == "--":
             break
         if name == "--home":
-            found = value if equals else next(following, found)
-    return Path(found)
+            folder = value if equals else next(following, folder)
+    return Path(folder)

@@ -89,16 +89,16 @@ def _load_demo(connection: Connection) -> None:
         with progress() as bar:
             tasks: dict[str, Any] = {}
 
-            def show(what: str, done: int, total: int) -> None:
+            def show(what: str, count: int, total: int) -> None:
                 if what not in tasks:
                     if not sys.stderr.isatty():
                         print_step(f"Loading {total:,} {what}")
                     tasks[what] = bar.add_task(f"Loading {what}", total=total)
-                bar.update(tasks[what], completed=done, total=total)
+                bar.update(tasks[what], completed=count, total=total)
 
             summary = load(client, show)
     counts = ", ".join(f"{count:,} {what}" for what, count in summary.records.items())
-    how = "is loaded" if summary.found else f"was loaded in {summary.seconds:.0f} s"
+    how = "is loaded" if summary.already_loaded else f"was loaded in {summary.seconds:.0f} s"
     print_step(f"The demo company {how}: {counts}")
 
 
@@ -141,10 +141,10 @@ def backlog(state: dict[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         answer = httpx.get(f"{state['endpoint']}/_zebros/backlog", timeout=10.0, trust_env=False)
-        found: dict[str, Any] = answer.raise_for_status().json()
+        counts: dict[str, Any] = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError):
         return None
     known = state.get("resources", {}).get("queues", {})
     names = {url.rpartition("/")[2]: logical_id for logical_id, url in known.items()}
-    queues = {names.get(name, name): count for name, count in found["queues"].items()}
-    return {**found, "queues": queues}
+    queues = {names.get(name, name): count for name, count in counts["queues"].items()}
+    return {**counts, "queues": queues}

@@ -58,8 +58,8 @@ class Resources:
     @property
     def rules(self) -> dict[str, str]:
         """Names of rules, without the bus, with which CloudFormation prefixes them."""
-        found = self.by_kind.get("rules", {})
-        return {logical_id: name.rpartition("|")[2] for logical_id, name in found.items()}
+        names = self.by_kind.get("rules", {})
+        return {logical_id: name.rpartition("|")[2] for logical_id, name in names.items()}
 
     def function(self, name: str) -> str:
         """A function's name."""
@@ -90,18 +90,18 @@ class Resources:
         return self.by_kind.get(kind, {}).get(name)
 
     def _one(self, kind: str, name: str) -> str:
-        found = self.find(kind, name)
-        if found is None:
+        physical_id = self.find(kind, name)
+        if physical_id is None:
             raise NotReady(
                 f"The deployed stack has no {name} among its {kind.replace('_', ' ')}.",
                 hint="It was deployed from an older template: deploy it again (`zebros up`).",
             )
-        return found
+        return physical_id
 
 
 def read(cloudformation: Any, stack: str) -> Resources:
     """The resources of a stack and of all stacks nested in it; `cloudformation` is a client."""
-    found: dict[str, dict[str, str]] = {}
+    by_kind: dict[str, dict[str, str]] = {}
     level = [("", stack)]
     with ThreadPoolExecutor(_AT_ONCE) as several:
         while level:
@@ -112,9 +112,9 @@ def read(cloudformation: Any, stack: str) -> Resources:
                     if kind == _NESTED:
                         below.append((_prefix(logical_id), physical_id))
                     elif kind in _KINDS:
-                        found.setdefault(_KINDS[kind], {})[prefix + logical_id] = physical_id
+                        by_kind.setdefault(_KINDS[kind], {})[prefix + logical_id] = physical_id
             level = below
-    return Resources(found)
+    return Resources(by_kind)
 
 
 def _prefix(nested: str) -> str:
@@ -125,7 +125,7 @@ def _summaries(cloudformation: Any, stack: str) -> Iterator[tuple[str, str, str]
     """Type, logical id and physical id of the existing resources of a stack."""
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
     for page in pages:
-        for one in page["StackResourceSummaries"]:
-            physical_id = one.get("PhysicalResourceId")
-            if physical_id and one["ResourceStatus"] != "DELETE_COMPLETE":
-                yield one["ResourceType"], one["LogicalResourceId"], physical_id
+        for summary in page["StackResourceSummaries"]:
+            physical_id = summary.get("PhysicalResourceId")
+            if physical_id and summary["ResourceStatus"] != "DELETE_COMPLETE":
+                yield summary["ResourceType"], summary["LogicalResourceId"], physical_id

@@ -94,13 +94,13 @@ def _products() -> list[Record]:
 
 def _accounts(rng: random.Random, today: date) -> list[Record]:
     firsts = rng.sample(FIRST_WORDS, ACCOUNTS)
-    found = []
+    records = []
     for number, first in enumerate(firsts, start=1):
         sector = rng.choice(list(SECTORS))
         owner = SELLERS[number % len(SELLERS)]
         employees = max(8, round(rng.lognormvariate(5.4, 1.1)))
         name = f"{first} {rng.choice(SECTORS[sector])}"
-        found.append(
+        records.append(
             {
                 "external_ids": {SYSTEM: f"A{number:03d}"},
                 "name": name,
@@ -117,27 +117,27 @@ def _accounts(rng: random.Random, today: date) -> list[Record]:
                 "team_id": owner.team_id,
             }
         )
-    return found
+    return records
 
 
 def _contacts(rng: random.Random, accounts: list[Record]) -> list[Record]:
     """Every account has a contact, larger ones have more; names are unique."""
-    pairs = [(given, family) for given in GIVEN_NAMES for family in FAMILY_NAMES]
+    pairs = [(first, family) for first in GIVEN_NAMES for family in FAMILY_NAMES]
     names = rng.sample(pairs, CONTACTS)
     weights = [account["employees"] ** 0.5 for account in accounts]
     more = rng.choices(accounts, weights, k=CONTACTS - len(accounts))
-    found = []
-    for number, (account, (given, family)) in enumerate(
+    records = []
+    for number, (account, (first_name, family_name)) in enumerate(
         zip([*accounts, *more], names, strict=True), start=1
     ):
         host = account["website"].removeprefix("https://")
-        found.append(
+        records.append(
             {
                 "external_ids": {SYSTEM: f"C{number:03d}"},
                 "account_id": account["external_ids"][SYSTEM],
-                "first_name": given,
-                "last_name": family,
-                "emails": [f"{slug(given)}.{slug(family)}@{host}"],
+                "first_name": first_name,
+                "last_name": family_name,
+                "emails": [f"{slug(first_name)}.{slug(family_name)}@{host}"],
                 "phones": [phone(100 + number)],
                 "title": rng.choice(TITLES),
                 "consent": {"email": rng.random() < 0.8, "phone": rng.random() < 0.5},
@@ -145,7 +145,7 @@ def _contacts(rng: random.Random, accounts: list[Record]) -> list[Record]:
                 "team_id": account["team_id"],
             }
         )
-    return found
+    return records
 
 
 def slug(name: str) -> str:

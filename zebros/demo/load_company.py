@@ -1,8 +1,8 @@
 """Loads the demo company through the public API, once.
 
-The custom fields of the first account have the day for which the company was generated, and whether
-loading was completed. A load that was interrupted is completed with the same dates; a completed one
-is not repeated.
+The custom fields of the first account contain the day for which the company was generated, and
+whether loading was completed. A load that was interrupted is completed with the same dates; a
+completed one is not repeated.
 """
 
 import time
@@ -39,13 +39,13 @@ class Summary:
     seconds: float
     today: date
     """The day for which the company was generated."""
-    found: bool
+    already_loaded: bool
     """Whether it had been loaded before."""
 
 
 def load(
     client: Client,
-    on_progress: OnProgress = lambda _collection, _done, _all: None,
+    on_progress: OnProgress = lambda _collection, _count, _all: None,
     *,
     seed: int = SEED,
     today: date | None = None,
@@ -57,8 +57,8 @@ def load(
     custom: dict[str, Any] = first.get("custom_fields", {})
     day = date.fromisoformat(custom[_DAY]) if _DAY in custom else today or datetime.now(UTC).date()
     company = generate(seed, day)
-    found = custom.get(_STATE) == "complete"
-    if not found:
+    already_loaded = custom.get(_STATE) == "complete"
+    if not already_loaded:
         company.accounts[0]["custom_fields"] = {_DAY: day.isoformat(), _STATE: "started"}
         _load(client, company, on_progress)
     return Summary(
@@ -71,7 +71,7 @@ def load(
         },
         seconds=time.perf_counter() - started,
         today=day,
-        found=found,
+        already_loaded=already_loaded,
     )
 
 
@@ -96,12 +96,12 @@ def _load(client: Client, company: DemoCompany, on_progress: OnProgress) -> None
 
 def _resolved(record: Record, ids: dict[str, dict[str, str]]) -> Record:
     """The record with ids of the CRM in place of external ids."""
-    found = {
+    references = {
         name: ids[collection][record[name]]
         for name, collection in _REFERENCES.items()
         if name in record
     }
-    return {**record, **found}
+    return {**record, **references}
 
 
 def _upsert(
@@ -148,5 +148,5 @@ def _create_tasks(
             )
 
     with ThreadPoolExecutor(_IN_FLIGHT) as pool:
-        for done, _ in enumerate(pool.map(create, tasks), start=1):
-            on_progress("tasks", done, len(tasks))
+        for count, _ in enumerate(pool.map(create, tasks), start=1):
+            on_progress("tasks", count, len(tasks))

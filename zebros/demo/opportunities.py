@@ -26,7 +26,7 @@ _SEASON = {
 }
 """New opportunities by month of the year, relative to an average month."""
 _OPEN_STAGES = ((0.25, "lead"), (0.5, "qualified"), (0.8, "proposal"), (9.9, "negotiation"))
-"""The stage of an open opportunity, up to a share of the time it takes."""
+"""The stages of an open opportunity; each lasts until this share of its duration has passed."""
 _LONGEST_DAYS = 150
 _SYSTEM = "demo"
 
@@ -49,14 +49,14 @@ def opportunities(
     contacts_of: dict[str, list[Record]] = {}
     for contact in contacts:
         contacts_of.setdefault(contact["account_id"], []).append(contact)
-    found = []
+    records = []
     for number, opened in enumerate(_opening_days(rng, today, count), start=1):
         seller = rng.choices(SELLERS, [one.share for one in SELLERS])[0]
         account = rng.choice(by_region[seller.region])
         external = account["external_ids"][_SYSTEM]
         product = rng.choices(products, _weights(products, account))[0]
         dollars = _amount(rng, product, account)
-        found.append(
+        records.append(
             {
                 "external_ids": {_SYSTEM: f"D{number:04d}"},
                 "name": f"{account['name']}: {product[1]}",
@@ -71,7 +71,7 @@ def opportunities(
                 **_progress(rng, today, opened, seller, dollars),
             }
         )
-    return found
+    return records
 
 
 def _opening_days(rng: random.Random, today: date, count: int) -> list[date]:
@@ -113,8 +113,8 @@ def _progress(
             return {"stage": "won", **closed}
         reasons, weights = zip(*LOST_REASONS, strict=True)
         return {"stage": "lost", "lost_reason": rng.choices(reasons, weights)[0], **closed}
-    done = (today - opened).days / days
-    stage = next(name for share, name in _OPEN_STAGES if done <= share)
+    fraction = (today - opened).days / days
+    stage = next(name for share, name in _OPEN_STAGES if fraction <= share)
     # Expected dates are inaccurate, and a few are in the past.
     expected = _working_day(closes + timedelta(days=rng.randrange(-12, 25)))
     return {"stage": stage, "expected_close_on": max(expected, opened).isoformat()}
@@ -134,19 +134,20 @@ def tasks(
     count: int,
 ) -> list[Record]:
     """Tasks about open opportunities, due around today; most of those due are completed."""
-    account_names = {one["external_ids"][_SYSTEM]: one["name"] for one in accounts}
+    account_names = {account["external_ids"][_SYSTEM]: account["name"] for account in accounts}
     contact_names = {
-        one["external_ids"][_SYSTEM]: f"{one['first_name']} {one['last_name']}" for one in contacts
+        contact["external_ids"][_SYSTEM]: f"{contact['first_name']} {contact['last_name']}"
+        for contact in contacts
     }
     open_ = [one for one in sales if one["stage"] not in ("won", "lost")]
-    found = []
+    records = []
     for number, opportunity in enumerate(rng.sample(open_, min(count, len(open_))), start=1):
         due = _working_day(today + timedelta(days=rng.randrange(-5, 11)))
         names = {
             "account": account_names[opportunity["account_id"]],
             "contact": contact_names[opportunity["contact_id"]],
         }
-        found.append(
+        records.append(
             {
                 "key": f"T{number:02d}",
                 "title": rng.choice(TASKS).format(**names),
@@ -156,4 +157,4 @@ def tasks(
                 "done": due < today and rng.random() < 0.7,
             }
         )
-    return found
+    return records

@@ -40,9 +40,9 @@ def apply() -> None:
             if old.get("ArchiveName") == new.get("ArchiveName"):
                 delete(name, old)
                 return create(logical_id, new, stack)
-            made = create(logical_id, new, stack)
+            replacement = create(logical_id, new, stack)
             delete(name, old)
-            return made
+            return replacement
         _accepted(events._update_archive(_request(name, new)))
         return name, arn(name)
 

@@ -25,10 +25,10 @@ def apply() -> None:
     flows = module("services.stepfunctions")
     used: set[str] = set()
 
-    def invoke(resource: str, given: Any, token: str, state: dict[str, Any]) -> Any:
+    def invoke(resource: str, task_input: Any, token: str, state: dict[str, Any]) -> Any:
         if token in used:
             fresh = str(uuid.uuid4())
-            given, token = json.loads(json.dumps(given).replace(token, fresh)), fresh
+            task_input, token = json.loads(json.dumps(task_input).replace(token, fresh)), fresh
         used.add(token)
         over = threading.Event()
         if allowed := state.get("HeartbeatSeconds"):
@@ -37,7 +37,7 @@ def apply() -> None:
                 target=_watch, args=(*watched, float(allowed), over), daemon=True
             ).start()
         try:
-            return original(resource, given, token, state)
+            return original(resource, task_input, token, state)
         finally:
             over.set()
 

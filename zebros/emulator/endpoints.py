@@ -68,8 +68,8 @@ def backlog() -> dict[str, Any]:
         waiting, delayed = Counter[str](), Counter[str]()
         now = time.time()
         for queue in list(queues._queues.values()):
-            for one in list(queue["messages"]):
-                later = one["visible_at"] > now and one["receive_count"] == 0
+            for message in list(queue["messages"]):
+                later = message["visible_at"] > now and message["receive_count"] == 0
                 (delayed if later else waiting)[queue["name"]] += 1
         running = sum(one.get("status") == "RUNNING" for one in flows._executions.values())
     return {

@@ -32,8 +32,8 @@ def apply() -> None:
         *same, tokens = last
         if same[0] is expression and same[1] is values and same[2] is names:
             return tables._ExprEval(tokens, item, values, names).evaluate()
-        found = original(expression, item, values, names, slot)
+        result = original(expression, item, values, names, slot)
         last = (expression, values, names, tables._tokenize(expression))
-        return found
+        return result
 
     original = replace(tables, "_evaluate_condition", evaluate)

@@ -22,7 +22,7 @@ from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import Settings
 
 _KEPT_EVENTS = 5_000
-"""The maximum number of log events of a function in memory and in snapshots; the file has more."""
+"""The maximum number of log events per function in memory and snapshots; the file contains more."""
 _FILE_BYTES = 20_000_000
 _log = logging.getLogger("lambda")
 
@@ -37,7 +37,7 @@ def apply(settings: Settings) -> None:
         return lambda name, config, code: Environment(settings, name, config, code)
 
     original = replace(pool, "_worker_class_for", environment)
-    # Before the interpreter exits, so that no process of a stopped platform keeps running.
+    # At exit the environments are ended, so that no process of a stopped platform keeps running.
     atexit.register(pool.reset)
     bounded = Pool(pool, settings.workers)
     replace(pool, "acquire_worker", bounded.acquire)
@@ -116,8 +116,8 @@ class Logs:
         if stream not in store._log_groups.get(group, {}).get("streams", {}):
             store._create_log_group(target)
             store._create_log_stream(target)
-        kept = store._log_groups[group]["streams"][stream]
-        store._append_log_events(kept, events)
-        if len(kept["events"]) > 2 * _KEPT_EVENTS:
-            del kept["events"][:-_KEPT_EVENTS]
+        log_stream = store._log_groups[group]["streams"][stream]
+        store._append_log_events(log_stream, events)
+        if len(log_stream["events"]) > 2 * _KEPT_EVENTS:
+            del log_stream["events"][:-_KEPT_EVENTS]
         store._fanout_to_subscription_filters(group, stream, events)

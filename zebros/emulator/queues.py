@@ -37,14 +37,15 @@ def apply() -> None:
         oldest = time.time() - int(queue["attributes"].get("MessageRetentionPeriod", "345600"))
         with changing:
             messages = queue["messages"]
-            expired = sum(1 for _ in takewhile(lambda one: _sent(one) <= oldest, messages))
+            expired = sum(1 for _ in takewhile(lambda message: _sent(message) <= oldest, messages))
             del messages[:expired]
 
     def sweep(queue: dict[str, Any]) -> None:
         with changing:
             messages, now = queue["messages"], time.time()
             received = takewhile(
-                lambda one: one.get("receive_count") or one["visible_at"] > now, messages
+                lambda message: message.get("receive_count") or message["visible_at"] > now,
+                messages,
             )
             front = {**queue, "messages": list(received)}
             end = len(front["messages"])
@@ -76,10 +77,12 @@ def apply() -> None:
     original_url = replace(sqs, "_queue_url", url_of)
     replace(sqs, "_expire_retained", expire)
     original_sweep = replace(sqs, "_dlq_sweep", sweep)
-    replace(sqs, "_collect_msgs", lambda *given: receive(sqs, *given))
+    replace(sqs, "_collect_msgs", lambda *arguments: receive(sqs, *arguments))
     replace(sqs, "_receive_messages_for_esm", receive_for_mapping)
     replace(
-        sqs, "_delete_messages_for_esm", lambda url, done: delete_by_handle(sqs._get_q(url), done)
+        sqs,
+        "_delete_messages_for_esm",
+        lambda url, handles: delete_by_handle(sqs._get_q(url), handles),
     )
     original_delete = replace(sqs, "_act_delete_message", delete)
     register(sqs._HANDLERS, "DeleteMessage", delete)
@@ -91,28 +94,28 @@ def receive(
     sqs: Any, queue: dict[str, Any], limit: int, visibility: int, size: int | None = None
 ) -> list[Message]:
     """Receive the first visible messages: at most `limit`, and at most `size` bytes."""
-    taken: list[Message] = []
+    messages: list[Message] = []
     room, now = size, time.time()
     with changing:
         if queue["is_fifo"]:
             return sqs._collect_fifo(queue, min(limit, 10), visibility, now)  # type: ignore[no-any-return]
         for message in queue["messages"]:
-            if len(taken) >= limit:
+            if len(messages) >= limit:
                 break
             if message.get("visible_at", 0) > now:
                 continue
             sqs._ensure_msg_fields(message)
             if room is not None:
                 room -= len(message["body"]) + _RECORD_BYTES
-                if room < 0 and taken:
+                if room < 0 and messages:
                     break
             message["receipt_handle"] = sqs.new_uuid()
             message["visible_at"] = now + visibility
             message["receive_count"] += 1
             if message.get("first_receive_at") is None:
                 message["first_receive_at"] = now
-            taken.append(message)
-    return taken
+            messages.append(message)
+    return messages
 
 
 def delete_by_handle(queue: dict[str, Any], handles: set[Any]) -> None:

@@ -21,7 +21,7 @@ from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import HOST, Settings
 
 _KEEP_ALIVE_S = 75
-"""As in the unpatched emulator: longer than clients keep an idle connection."""
+"""The value of the unpatched emulator; it is longer than clients keep an idle connection."""
 _GRACE_S = 3
 """Seconds for running requests when the platform stops."""
 started = threading.Event()
@@ -42,11 +42,11 @@ def apply() -> None:
 
     def unless_named(original: Finding) -> Finding:
         async def find(
-            method: str, path: str, headers: dict[str, str], *given: Any, **more: Any
+            method: str, path: str, headers: dict[str, str], *arguments: Any, **more: Any
         ) -> Any:
             if path == "/" and "x-amz-target" in headers:
                 return None
-            return await original(method, path, headers, *given, **more)
+            return await original(method, path, headers, *arguments, **more)
 
         return find
 

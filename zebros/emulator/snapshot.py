@@ -6,7 +6,7 @@ table streams are not saved but the positions of their readers are, so that afte
 records are skipped; running executions are marked as failed.
 
 Fix: a forked child writes the state of one moment, between two requests, into one file that
-replaces the old one only when it is complete; `journal` has the changes since; the snapshot
+replaces the old one only when it is complete; `journal` contains the changes since; the snapshot
 includes stream records that were not read yet; running executions start again, so their steps must
 be repeatable.
 """
@@ -64,10 +64,10 @@ class Snapshots:
             pause = max(self._interval, _PAUSE_FACTOR * (time.monotonic() - began))
 
     def take(self, *, on_loop: bool = True) -> bool:
-        """Take a snapshot now; returns whether it is on disk. Not for the server's own thread.
+        """Take a snapshot now; returns whether it is on disk.
 
-        The process forks on the server's thread, between two requests. `on_loop` is False at the
-        end, when that thread is the caller.
+        The process forks on the server's thread, between two requests, and the caller waits. So the
+        server's own thread calls it only at the end, with `on_loop` False.
         """
         with self._one_at_a_time:
             changes, child = self._changes, Future[int]()
@@ -107,8 +107,8 @@ class Snapshots:
         vars(copy)["deepcopy"] = lambda value, _memo=None: value
         functions = module("services.lambda_svc")
         functions._externalize_code_zip = functions._prune_orphan_code_blobs = lambda *_: None
-        found = module("app")._build_persistence_save_dict()
-        services = {name: state() for name, state in found.items()}
+        getters = module("app")._build_persistence_save_dict()
+        services = {name: state() for name, state in getters.items()}
         part = self._file.with_suffix(".part")
         with part.open("wb") as file:
             pickle.dump((self.journal.segment, _streams(), services), file, protocol=5)
@@ -136,8 +136,8 @@ class Snapshots:
     def _read(self) -> tuple[int, dict[str, Any], dict[str, Any]]:
         try:
             with self._file.open("rb") as file:
-                found: tuple[int, dict[str, Any], dict[str, Any]] = pickle.load(file)  # noqa: S301  # written by this class, in a folder that only its owner can write
-                return found
+                content: tuple[int, dict[str, Any], dict[str, Any]] = pickle.load(file)  # noqa: S301  # written by this class, in a folder that only its owner can write
+                return content
         except Exception as fault:
             raise SystemExit(
                 f"The saved state {self._file} cannot be read ({fault}). "
@@ -175,12 +175,12 @@ def _streams() -> dict[str, Any]:
         if mapping["UUID"] in positions:
             name = mapping["EventSourceArn"].split(":table/")[1].split("/")[0]
             needed.setdefault(name, []).append(positions[mapping["UUID"]])
-    found: dict[str, Any] = {}
+    streams: dict[str, Any] = {}
     for name, records in tables._stream_records.items():
         trimmed = tables._stream_trimmed.get(name, 0)
         first = max(trimmed, min(needed.get(name, [trimmed + len(records)])))
-        found[name] = (first, records[first - trimmed :])
-    return {"tables": found, "sequence": tables._stream_seq_counter}
+        streams[name] = (first, records[first - trimmed :])
+    return {"tables": streams, "sequence": tables._stream_seq_counter}
 
 
 def _restart_executions() -> None:

@@ -119,8 +119,8 @@ class Stream(threading.Thread):
 
     def _batch(self, read: list[Record], size: int) -> list[tuple[int, Record]]:
         """The first `size` records that pass the filter, with their index in `read`."""
-        kept = {id(one) for one in self.functions._apply_filter_criteria(read, self.mapping)}
-        placed = [(place, one) for place, one in enumerate(read) if id(one) in kept]
+        ids = {id(one) for one in self.functions._apply_filter_criteria(read, self.mapping)}
+        placed = [(place, one) for place, one in enumerate(read) if id(one) in ids]
         return placed[:size]
 
     def _continue_from(self, position: int) -> float:
@@ -151,8 +151,8 @@ class Stream(threading.Thread):
 
     def _too_old(self, record: Record) -> bool:
         allowed = int(self.mapping.get("MaximumRecordAgeInSeconds") or -1)
-        made = float(record["dynamodb"].get("ApproximateCreationDateTime") or time.time())
-        return allowed > 0 and time.time() - made > allowed
+        created_at = float(record["dynamodb"].get("ApproximateCreationDateTime") or time.time())
+        return allowed > 0 and time.time() - created_at > allowed
 
 
 def first_failure(

@@ -53,17 +53,17 @@ def _apply(kind: str) -> None:
             )
 
     def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
-        made = original["create"](logical_id, props, stack)
-        settle(made[0], props)
-        return made
+        result = original["create"](logical_id, props, stack)
+        settle(result[0], props)
+        return result
 
     def update(
         name: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str
     ) -> Any:
         more = (logical_id,) if original.get("update_with_logical_id") else ()
-        made = original["update"](name, old, new, stack, *more)
-        settle(made[0], new)
-        return made
+        result = original["update"](name, old, new, stack, *more)
+        settle(result[0], new)
+        return result
 
     fixed = {"create": create, "update": update, "update_with_logical_id": True}
     register(handlers, kind, {**original, **fixed})

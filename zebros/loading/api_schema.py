@@ -41,8 +41,8 @@ def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any
         reference = schema.get("$ref", "")
         if not reference.startswith("#/"):
             return schema
-        found: Any = document
+        target: Any = document
         for part in reference[2:].split("/"):
-            found = found.get(part.replace("~1", "/").replace("~0", "~"), {})
-        schema = found
+            target = target.get(part.replace("~1", "/").replace("~0", "~"), {})
+        schema = target
     return schema

@@ -81,9 +81,9 @@ class BatchSender:
         """The item with the ids of its references; None when the row is rejected."""
         item = {**self.constants, **row.item}
         for reference in row.references:
-            found = self.references.find(reference)
-            if found is not None:
-                item[reference.field] = found
+            record_id = self.references.find(reference)
+            if record_id is not None:
+                item[reference.field] = record_id
                 continue
             same_file = reference.collection == self.record_type.name
             if same_file and outcome.chunk.pass_ == FIRST:

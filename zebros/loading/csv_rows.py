@@ -30,8 +30,8 @@ class BadRow(NamedTuple):
     reason: str
 
 
-def rows(file: CsvFile, wanted: Callable[[int], bool] = lambda _: True) -> Iterator[Row | BadRow]:
-    """Every row that is not blank, in order; only those `wanted` by their number."""
+def rows(file: CsvFile, filter_: Callable[[int], bool] = lambda _: True) -> Iterator[Row | BadRow]:
+    """Every row that is not blank, in order; only those whose number passes `filter_`."""
     width = len(file.header)
     # Bytes that Windows-1252 does not define become U+FFFD, and the row is rejected.
     with file.path.open(encoding=file.encoding, errors="replace", newline="") as content:
@@ -51,13 +51,13 @@ def rows(file: CsvFile, wanted: Callable[[int], bool] = lambda _: True) -> Itera
             except csv.Error as error:
                 last = lines.number
                 line = lines.skip_first_line()
-                if wanted(number):
+                if filter_(number):
                     reason = _syntax_error(error, lines.number, last)
                     yield BadRow(number, [line.replace("\0", "")], reason)
                 continue
-            # One check of the whole row finds the few that are blank or have NULs or bad bytes.
+            # One check of the whole row finds the few that are blank or contain NULs or bad bytes.
             text = "".join(raw)
-            if not text or text.isspace() or not wanted(number):
+            if not text or text.isspace() or not filter_(number):
                 continue
             if len(raw) == width and "\0" not in text and UNDEFINED not in text:
                 yield Row(number, raw)

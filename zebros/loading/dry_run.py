@@ -60,16 +60,16 @@ class DryRun:
         for batch in batched(rows(self.mapper.file), CHUNK, strict=False):
             mapped: list[MappedRow] = []
             for row in batch:
-                found = row if isinstance(row, BadRow) else self.mapper.map_row(row)
-                if isinstance(found, MappedRow):
-                    mapped.append(found)
+                result = row if isinstance(row, BadRow) else self.mapper.map_row(row)
+                if isinstance(result, MappedRow):
+                    mapped.append(result)
                 else:
-                    self._result.reject(Reject(found.number, found.reason, found.raw))
+                    self._result.reject(Reject(result.number, result.reason, result.raw))
             mapped, duplicates = without_duplicates(journal, mapped)
             for duplicate in duplicates:
                 self._result.reject(duplicate)
-            for one in mapped:
-                self._check(one, self_references)
+            for mapped_row in mapped:
+                self._check(mapped_row, self_references)
         self._finish(self_references)
         self_references.close()
         journal.close()
@@ -79,13 +79,13 @@ class DryRun:
         item = {**self.constants, **row.item}
         unresolved: list[Reference] = []
         for reference in row.references:
-            found = self.references.find(reference) if self.references else PLACEHOLDER
-            if found is None and reference.collection == self.mapper.record_type.name:
+            record_id = self.references.find(reference) if self.references else PLACEHOLDER
+            if record_id is None and reference.collection == self.mapper.record_type.name:
                 unresolved.append(reference)
-            elif found is None and reference.missing == "reject":
+            elif record_id is None and reference.missing == "reject":
                 self._result.reject(Reject(row.number, reference.not_found, row.raw))
                 return
-            item[reference.field] = found or PLACEHOLDER
+            item[reference.field] = record_id or PLACEHOLDER
         if reason := self._schema_errors(item):
             self._result.reject(Reject(row.number, reason, row.raw))
         else:

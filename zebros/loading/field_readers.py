@@ -27,7 +27,7 @@ def columns_of(source: Source) -> list[str]:
     columns = [*source.when]
     columns += [name for name in (source.column, source.currency_column) if name is not None]
     if source.template is not None:
-        columns += [found.group(1).strip() for found in _PLACEHOLDER.finditer(source.template)]
+        columns += [match.group(1).strip() for match in _PLACEHOLDER.finditer(source.template)]
     return columns
 
 
@@ -66,10 +66,10 @@ def _parsed(
         return text
 
     def read(cells: Cells) -> Any:
-        found = text(cells)
-        if not found:
+        value = text(cells)
+        if not value:
             return default
-        return parse(found) if parse else found
+        return parse(value) if parse else value
 
     return read
 
@@ -103,13 +103,13 @@ def _money_with_currency_column(
     text: TextReader, currency_at: int, source: Source, default: Any
 ) -> Reader:
     def read(cells: Cells) -> Any:
-        found = text(cells)
-        if not found:
+        value = text(cells)
+        if not value:
             return default
         currency = cells[currency_at].upper()
         if not currency:
             raise InvalidValue(f"{source.currency_column} names no currency")
-        return _money_parser(source, currency)(found)
+        return _money_parser(source, currency)(value)
 
     return read
 
@@ -136,12 +136,12 @@ def _replaced(at: int, source: Source) -> TextReader:
     replacements, other = source.values, source.other
 
     def text(cells: Cells) -> str:
-        found = cells[at]
-        if found in replacements or not found:
-            return replacements.get(found, found)
+        cell = cells[at]
+        if cell in replacements or not cell:
+            return replacements.get(cell, cell)
         if other == "reject":
-            raise InvalidValue(f"{found!r} is none of {', '.join(replacements)}")
-        return found if other == "keep" else ""
+            raise InvalidValue(f"{cell!r} is none of {', '.join(replacements)}")
+        return cell if other == "keep" else ""
 
     return text
 
@@ -150,12 +150,12 @@ def _template(template: str, position: Position) -> TextReader:
     """A reader of a template with columns; empty when all its columns are empty."""
     pieces: list[str | tuple[int, str]] = []
     end = 0
-    for found in _PLACEHOLDER.finditer(template):
+    for match in _PLACEHOLDER.finditer(template):
         pieces += [
-            template[end : found.start()],
-            (position(found.group(1).strip()), found.group(2) or ""),
+            template[end : match.start()],
+            (position(match.group(1).strip()), match.group(2) or ""),
         ]
-        end = found.end()
+        end = match.end()
     pieces.append(template[end:])
     columns = [piece[0] for piece in pieces if not isinstance(piece, str)]
 

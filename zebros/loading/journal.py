@@ -125,8 +125,8 @@ class Journal:
                 "SELECT ifnull(sum(created),0), ifnull(sum(updated),0), ifnull(sum(unchanged),0) "
                 "FROM chunks WHERE pass = 1"
             )
-        ) as found:
-            created, updated, unchanged = found.fetchone()
+        ) as cursor:
+            created, updated, unchanged = cursor.fetchone()
         rejected = self._value("SELECT count(*) FROM rejects WHERE pass = 1")
         return Counts(created, updated, unchanged, int(str(rejected)))
 
@@ -159,20 +159,20 @@ class Journal:
         self._db.executemany("INSERT OR IGNORE INTO external_ids VALUES (?, ?)", rows)
         places = ",".join("?" * len(rows))
         query = f"SELECT external_id, row FROM external_ids WHERE external_id IN ({places})"  # noqa: S608
-        with closing(self._db.execute(query, [external_id for external_id, _ in rows])) as found:
-            return dict(found.fetchall())
+        with closing(self._db.execute(query, [external_id for external_id, _ in rows])) as cursor:
+            return dict(cursor.fetchall())
 
     def deferred(self) -> Iterator[int]:
         """Rows that were loaded without a reference to another row of the file, in order."""
-        with closing(self._db.execute("SELECT row FROM deferred ORDER BY row")) as found:
-            yield from (row for (row,) in found.fetchall())
+        with closing(self._db.execute("SELECT row FROM deferred ORDER BY row")) as cursor:
+            yield from (row for (row,) in cursor.fetchall())
 
     def rejects(self) -> Iterator[Reject]:
         """Every reject, in the order of the file."""
         with closing(
             self._db.execute("SELECT row, reason, raw FROM rejects ORDER BY row")
-        ) as found:
-            for row, reason, raw in found:
+        ) as cursor:
+            for row, reason, raw in cursor:
                 yield Reject(row, reason, json.loads(raw))
 
     def reject_count(self) -> int:
@@ -180,8 +180,8 @@ class Journal:
         return int(str(self._value("SELECT count(*) FROM rejects")))
 
     def _value(self, query: str, *arguments: object) -> object:
-        with closing(self._db.execute(query, arguments)) as found:
-            row = found.fetchone()
+        with closing(self._db.execute(query, arguments)) as cursor:
+            row = cursor.fetchone()
         return row[0] if row else None
 
 

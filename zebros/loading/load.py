@@ -40,7 +40,7 @@ class Load:
     def run(self) -> None:
         """Send every row that has no outcome yet. Raises CliError when the load must stop.
 
-        The journal has the outcomes until then, and the next run continues there.
+        The journal contains the outcomes until then, and the next run continues there.
         """
         self._counts = self.journal.counts()
         self._allowed = self.in_flight
@@ -79,8 +79,8 @@ class Load:
 
     def _record_completed(self, waiting: set[Future[Outcome]]) -> None:
         """Wait until at least one request has ended and record its outcome."""
-        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-        for future in done:
+        completed, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in completed:
             waiting.discard(future)
             outcome = future.result()
             self._record(outcome)
@@ -106,9 +106,9 @@ class Load:
     def _chunks(self, pass_: int) -> Iterator[Chunk]:
         """The chunks without an outcome. The rows of a chunk depend only on the file."""
         chunk_of = {row: n // CHUNK for n, row in enumerate(self.journal.deferred())}
-        wanted = chunk_of.__contains__ if pass_ == SECOND else lambda _row: True
+        filter_ = chunk_of.__contains__ if pass_ == SECOND else lambda _row: True
         chunk, skip = Chunk(pass_, -1), True
-        for row in rows(self.mapper.file, wanted):
+        for row in rows(self.mapper.file, filter_):
             number = chunk_of[row.number] if pass_ == SECOND else (row.number - 2) // CHUNK
             if number != chunk.number:
                 if not skip:

@@ -23,16 +23,16 @@ def read_map(path: Path, record_type: RecordType) -> Map:
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"The map {path} is not TOML: {error}.", hint=SEE_DOCS) from error
     try:
-        found = Map.model_validate(data)
+        map_ = Map.model_validate(data)
     except ValidationError as error:
         raise BadInput(f"The map {path} {_described(error)}.", hint=SEE_DOCS) from error
-    if found.record is not None and found.record != record_type.name:
+    if map_.record is not None and map_.record != record_type.name:
         raise BadInput(
-            f"The map {path} is for {found.record}, not for {record_type.name}.",
-            hint=f"`zebros load {found.record} …` takes it.",
+            f"The map {path} is for {map_.record}, not for {record_type.name}.",
+            hint=f"`zebros load {map_.record} …` takes it.",
         )
-    check_map(found, record_type, f"The map {path}")
-    return found
+    check_map(map_, record_type, f"The map {path}")
+    return map_
 
 
 def _described(error: ValidationError) -> str:

@@ -22,7 +22,7 @@ class Reference(NamedTuple):
 
     field: str
     collection: str
-    """Such as accounts."""
+    """The collection of the other record, such as accounts."""
     by: str
     value: str
     missing: str
@@ -135,7 +135,7 @@ class Mapper:
         return item
 
     def _read_references(self, cells: list[str], faults: list[str]) -> tuple[Reference, ...]:
-        found = []
+        references = []
         for name, by, missing, required, read in self._references:
             try:
                 text = read(cells)
@@ -143,10 +143,10 @@ class Mapper:
                 faults.append(f"{name}: {error}")
                 continue
             if text:
-                found.append(Reference(name, REFERENCES[name].name, by, text, missing))
+                references.append(Reference(name, REFERENCES[name].name, by, text, missing))
             elif required:
                 faults.append(f"{name}: it is missing")
-        return tuple(found)
+        return tuple(references)
 
     def _cells(self, values: list[str], faults: list[str]) -> list[str]:
         """The row's texts, cleaned, followed by those of its joins."""
@@ -158,10 +158,10 @@ class Mapper:
                 cells[at] = clean(cells[at])
         for at, joined in self._joins:
             key = cells[at]
-            found = joined.rows.get(key)
-            if found is None and key and joined.join.missing == "reject":
+            joined_cells = joined.rows.get(key)
+            if joined_cells is None and key and joined.join.missing == "reject":
                 faults.append(f"{joined.join.column}: {key!r} is not in {joined.file.path.name}")
-            cells += found or joined.empty
+            cells += joined_cells or joined.empty
         for at, clean in self._cleaners:
             if at >= own:
                 cells[at] = clean(cells[at])

@@ -56,8 +56,8 @@ class RecordType:
     def closest(self, field: str) -> str | None:
         """The field with the most similar name."""
         names = [*self.fields, *(f"{name}." for name in self.named_fields)]
-        found = get_close_matches(field.casefold().replace(" ", "_"), names, n=1, cutoff=0.6)
-        return found[0] if found else None
+        matches = get_close_matches(field.casefold().replace(" ", "_"), names, n=1, cutoff=0.6)
+        return matches[0] if matches else None
 
 
 ACCOUNTS = RecordType(

@@ -49,8 +49,8 @@ class SelfReferences:
         """The number of references to rows that are ready."""
         with closing(
             self._db.execute("SELECT count(*) FROM unresolved JOIN ready USING (external_id)")
-        ) as found:
-            return int(found.fetchone()[0])
+        ) as cursor:
+            return int(cursor.fetchone()[0])
 
     def rejects(self) -> Iterator[Reject]:
         """The rows with a required reference to a record that is not in the CRM and not here."""
@@ -59,6 +59,6 @@ class SelfReferences:
                 "SELECT row, reason, raw FROM unresolved WHERE reason IS NOT NULL "
                 "AND external_id NOT IN (SELECT external_id FROM ready) ORDER BY row"
             )
-        ) as found:
-            for row, reason, raw in found:
+        ) as cursor:
+            for row, reason, raw in cursor:
                 yield Reject(row, f"{reason}; the row would be loaded without it", json.loads(raw))

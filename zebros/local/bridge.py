@@ -22,9 +22,9 @@ type Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitabl
 
 def address(interface: str = "docker0") -> str:
     """The IPv4 address of Docker's bridge. Raises NotReady when there is none."""
-    for found in psutil.net_if_addrs().get(interface, []):
-        if found.family == socket.AF_INET:
-            return found.address
+    for entry in psutil.net_if_addrs().get(interface, []):
+        if entry.family == socket.AF_INET:
+            return entry.address
     raise NotReady(
         f"There is no Docker bridge ({interface}) on this machine.",
         hint="Start Docker, or leave --bridge out.",
@@ -68,9 +68,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = argparse.ArgumentParser(prog="python -m zebros.local.bridge", description=__doc__)
     options.add_argument("--host", required=True, help="The address to listen on.")
     options.add_argument("--port", type=int, action="append", required=True)
-    given = options.parse_args(argv)
+    arguments = options.parse_args(argv)
     with suppress(KeyboardInterrupt):
-        asyncio.run(forward(given.host, given.port))
+        asyncio.run(forward(arguments.host, arguments.port))
 
 
 if __name__ == "__main__":

@@ -20,16 +20,16 @@ def write(
     address on 127.0.0.1 to the one for containers.
     """
     endpoint = next(iter(reached.values()))
-    found: dict[str, dict[str, str]] = {}
+    content: dict[str, dict[str, str]] = {}
     for logical_id, name in sorted(functions.items()):
         deployed = client.get_function_configuration(FunctionName=name)
         variables = deployed.get("Environment", {}).get("Variables", {})
-        found[logical_id] = {
+        content[logical_id] = {
             key: _with_addresses(value, reached) for key, value in variables.items()
         }
-        found[logical_id]["AWS_ENDPOINT_URL"] = endpoint
-    file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    return found
+        content[logical_id]["AWS_ENDPOINT_URL"] = endpoint
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return content
 
 
 def _with_addresses(value: str, reached: dict[str, str]) -> str:

@@ -61,9 +61,9 @@ class Stack:
     def deploy(self, report: Report) -> None:
         """Build and deploy the stack if the source has changed. Raises NotDeployed."""
         source = fingerprint(self.root)
-        wanted = {"source": source, "parameters": self.parameters}
+        inputs = {"source": source, "parameters": self.parameters}
         before = self._before()
-        if before != wanted or self._status() is None:
+        if before != inputs or self._status() is None:
             if before.get("source") != source or not (self.home.build / "template.yaml").exists():
                 report("Building the functions (sam build)")
                 self._sam("build", *self._build_options(), report=report)
@@ -71,7 +71,7 @@ class Stack:
             self._sam("deploy", *self._deploy_options(), report=report)
             # The next start may skip the deployment only if the platform has saved it to disk.
             self._save()
-            self.home.deployed.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+            self.home.deployed.write_text(json.dumps(inputs, indent=2) + "\n", encoding="utf-8")
 
     def resources(self) -> Resources:
         """The resources of the deployed stack."""
@@ -79,8 +79,8 @@ class Stack:
 
     def outputs(self) -> dict[str, str]:
         """The outputs of the deployed stack."""
-        found = self._described()
-        return {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
+        stack = self._described()
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def _build_options(self) -> list[str]:
         cache = self.root / ".aws-sam" / f"cache-{fingerprint(self.root, _OTHER_INPUTS)[:12]}"
@@ -111,16 +111,16 @@ class Stack:
 
     def _before(self) -> dict[str, Any]:
         try:
-            found = json.loads(self.home.deployed.read_text(encoding="utf-8"))
+            content = json.loads(self.home.deployed.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return content if isinstance(content, dict) else {}
 
     def _described(self) -> dict[str, Any]:
-        found = platform_client("cloudformation", self.endpoint).describe_stacks(
+        stacks = platform_client("cloudformation", self.endpoint).describe_stacks(
             StackName=self.name
         )["Stacks"]
-        stack: dict[str, Any] = found[0]
+        stack: dict[str, Any] = stacks[0]
         return stack
 
     def _status(self) -> str | None:
@@ -179,25 +179,26 @@ class Stack:
         except (ClientError, BotoCoreError):
             return ""
         failed = [
-            f"{one['LogicalResourceId']} ({one['ResourceType']}): {one['ResourceStatusReason']}"
-            for one in events["StackEvents"]
-            if one["ResourceStatus"].endswith("_FAILED")
-            and one.get("ResourceStatusReason")
-            and "cancelled" not in one["ResourceStatusReason"]
+            f"{event['LogicalResourceId']} ({event['ResourceType']}): "
+            f"{event['ResourceStatusReason']}"
+            for event in events["StackEvents"]
+            if event["ResourceStatus"].endswith("_FAILED")
+            and event.get("ResourceStatusReason")
+            and "cancelled" not in event["ResourceStatusReason"]
         ]
         return "; ".join(reversed(failed))
 
 
 def report_progress(lines: Iterable[str], report: Report) -> Iterator[str]:
     """Yield the output lines of the SAM CLI, and report the progress that they show."""
-    done = 0
+    count = 0
     for raw in lines:
         line = raw.rstrip()
         event = _EVENT.match(line)
         if event and event[2] == "COMPLETE":
-            done += 1
-            if done % 20 == 0:
-                report(f"{done} resources are created")
+            count += 1
+            if count % 20 == 0:
+                report(f"{count} resources are created")
         elif event and event[2] == "FAILED":
             report(f"{event[4]} failed")
         elif building := _BUILDING.match(line):
@@ -229,8 +230,8 @@ def fingerprint(root: Path, sources: tuple[str, ...] = _SOURCES) -> str:
 
 def environment(endpoint: str) -> dict[str, str]:
     """This environment without settings of a real AWS account, and with the platform's endpoint."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return kept | {
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return variables | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",
@@ -248,13 +249,13 @@ def environment(endpoint: str) -> dict[str, str]:
 def sam_path() -> str:
     """The path of the SAM CLI: of this Python environment, or on the PATH. Raises NotReady."""
     beside = Path(sys.executable).parent / "sam"
-    found = str(beside) if beside.exists() else shutil.which("sam")
-    if found is None:
+    path = str(beside) if beside.exists() else shutil.which("sam")
+    if path is None:
         raise NotReady(
             "The SAM CLI is missing.",
             hint="`make run` installs it; or `pip install aws-sam-cli` in this environment.",
         )
-    return found
+    return path
 
 
 def platform_client(service: str, endpoint: str) -> Any:

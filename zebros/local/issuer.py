@@ -66,7 +66,7 @@ class Issuer:
         realm's key id; `unsigned` omits the signature (alg none).
         """
         realm = realm_at(self.home, tenant)
-        found = user if isinstance(user, User) else user_of(tenant, user)
+        subject = user if isinstance(user, User) else user_of(tenant, user)
         now = int(time.time())
         issued = now - 1 if lifetime_s >= 0 else now + int(lifetime_s) - 60
         document = {
@@ -76,7 +76,7 @@ class Issuer:
             "exp": now + int(lifetime_s),
             "typ": "Bearer",
             "azp": "zebros-cli",
-            **found.claims(),
+            **subject.claims(),
             **claims,
         }
         present = {name: value for name, value in document.items() if value is not None}
@@ -87,7 +87,7 @@ class Issuer:
         return jwt.encode(present, key, algorithm="RS256", headers=headers)
 
     def document(self, tenant: str) -> dict[str, Any]:
-        """OpenID Connect Discovery 1.0."""
+        """The document of OpenID Connect Discovery 1.0."""
         issuer = self.base + tenant
         return {
             "issuer": issuer,
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Discovery, keys and the health check."""
+        """Answer requests for discovery, keys and health."""
         if self._path() == "/health":
             return self._answer(200, {"pid": os.getpid()})
         tenant, rest = self._realm()
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._not_found(tenant)
 
     def do_POST(self) -> None:
-        """Tokens."""
+        """Answer requests for tokens."""
         tenant, rest = self._realm()
         length = int(self.headers.get("Content-Length") or 0)
         form = self.rfile.read(min(length, _LONGEST_FORM)).decode("utf-8", "replace")
@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(status, document)
 
     def do_OPTIONS(self) -> None:
-        """CORS preflight: a page on another port may request tokens."""
+        """Answer a CORS preflight: a page on another port may request tokens."""
         self._answer(204, None)
 
     def _issuer(self) -> Issuer:
@@ -215,12 +215,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--tenants", default=",".join(TENANTS), help="The realms, separated by commas."
     )
     options.add_argument("--also", help="Another address for requests (the Docker bridge's).")
-    given = options.parse_args(argv)
-    tenants = tuple(name for name in given.tenants.split(",") if name)
-    issuer = Issuer(given.home, f"http://{HOST}:{given.port}/realms/", tenants)
+    arguments = options.parse_args(argv)
+    tenants = tuple(name for name in arguments.tenants.split(",") if name)
+    issuer = Issuer(arguments.home, f"http://{HOST}:{arguments.port}/realms/", tenants)
     for tenant in tenants:
         issuer.realm(tenant).public_key()  # creates the key before the first request
-    _Server((HOST, given.port), issuer, given.also).serve_forever()
+    _Server((HOST, arguments.port), issuer, arguments.also).serve_forever()
 
 
 if __name__ == "__main__":

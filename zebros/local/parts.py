@@ -72,7 +72,7 @@ def worker(state: dict[str, Any]) -> Part:
 
 
 def has_worker() -> bool:
-    """Whether this repository has the worker."""
+    """Whether this repository contains the worker."""
     return importlib.util.find_spec(_WORKER) is not None
 
 
@@ -114,13 +114,13 @@ def state_document(
 
 def base_environment() -> dict[str, str]:
     """The environment of a part: this one without settings of a real AWS account."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return kept | {"PYTHONUNBUFFERED": "1"}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return variables | {"PYTHONUNBUFFERED": "1"}
 
 
 def worker_variables(state: dict[str, Any]) -> dict[str, str]:
     """The worker's variables, the same as in AWS."""
-    found = {
+    variables = {
         "REPORTING_TABLE_NAME": state["tables"].get("ReportingTable"),
         "BUS_NAME": state["bus"],
         "LAKE_BUCKET": state["lake_bucket"],
@@ -134,4 +134,4 @@ def worker_variables(state: dict[str, Any]) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "POWERTOOLS_SERVICE_NAME": "reporting",
     }
-    return {name: str(value) for name, value in found.items() if value}
+    return {name: str(value) for name, value in variables.items() if value}

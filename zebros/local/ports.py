@@ -41,23 +41,23 @@ def free_port() -> int:
 def choose_port(
     what: str,
     option: str,
-    wanted: int | None,
+    choice: int | None,
     before: int | None,
     default: int,
     *,
     other: int | None = None,
 ) -> int:
-    """The port for a part: by option, of the last start, the default or a free one; never `other`.
+    """The port for a part: the `choice`, `before`, the default or a free one; never `other`.
 
-    Raises BadInput when the port of the option cannot be used; `what` names the part in its
+    Raises BadInput when the `choice` of the user cannot be used; `what` names the part in its
     message, and `option` the option.
     """
-    if wanted:
-        why = "is requested for another part too" if wanted == other else _reason_not_free(wanted)
+    if choice:
+        why = "is requested for another part too" if choice == other else _reason_not_free(choice)
         if not why:
-            return wanted
+            return choice
         raise BadInput(
-            f"Port {wanted} on {HOST}, for the {what}, {why}.",
+            f"Port {choice} on {HOST}, for the {what}, {why}.",
             hint=f"Choose another one with {option}, or omit {option} to get a free one.",
         )
     for port in (before, default):

@@ -97,15 +97,15 @@ def started_at(pid: int) -> float | None:
 
 
 def stop(processes: Iterable[KnownProcess], patience_s: float = TERM_S) -> None:
-    """Terminate processes, and kill those that still run after `patience_s`; not for children."""
-    left = [one for one in processes if one.alive]
-    for one in left:
-        one.end()
+    """Terminate processes other than children; kill those that still run after `patience_s`."""
+    left = [process for process in processes if process.alive]
+    for process in left:
+        process.end()
     ends = time.monotonic() + patience_s
     while left and time.monotonic() < ends:
         time.sleep(_POLL_S)
-        left = [one for one in left if one.alive]
-    for one in left:
-        one.end(at_once=True)
-    while any(one.alive for one in left):
+        left = [process for process in left if process.alive]
+    for process in left:
+        process.end(at_once=True)
+    while any(process.alive for process in left):
         time.sleep(_POLL_S)

@@ -30,9 +30,9 @@ class Realm:
         file = self.home / f"{self.tenant}.pem"
         if not file.exists():
             self._create(file)
-        found = serialization.load_pem_private_key(file.read_bytes(), password=None)
-        assert isinstance(found, rsa.RSAPrivateKey)
-        return found
+        key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return key
 
     @cached_property
     def key_id(self) -> str:
@@ -44,8 +44,8 @@ class Realm:
 
     def public_key(self) -> dict[str, Any]:
         """The key as JWKS (RFC 7517) lists it."""
-        found = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
-        return {**found, "kid": self.key_id, "use": "sig", "alg": "RS256"}
+        jwk = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        return {**jwk, "kid": self.key_id, "use": "sig", "alg": "RS256"}
 
     def _create(self, file: Path) -> None:
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)

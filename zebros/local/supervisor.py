@@ -150,19 +150,19 @@ class Supervisor:
         return {**there, "env_vars": str(file)}
 
     def _ports(self, before: dict[str, Any]) -> tuple[int, int]:
-        given = self._options
+        options = self._options
         platform = ports.choose_port(
             "platform",
             "--port",
-            given.port,
+            options.port,
             before.get("port"),
             PLATFORM_PORT,
-            other=given.issuer_port,
+            other=options.issuer_port,
         )
         issuer = ports.choose_port(
             "issuer",
             "--issuer-port",
-            given.issuer_port,
+            options.issuer_port,
             before.get("issuer_port"),
             ISSUER_PORT,
             other=platform,
@@ -171,13 +171,13 @@ class Supervisor:
 
     def _stop_leftovers(self) -> None:
         """Stop processes that a killed supervisor has left running."""
-        left = [one for one in self._home.processes() if one.alive]
-        if left:
-            names = ", ".join(one.name for one in left)
+        leftovers = [one for one in self._home.processes() if one.alive]
+        if leftovers:
+            names = ", ".join(one.name for one in leftovers)
             self._report(
                 f"The last run was killed; stopping the processes it left running ({names})"
             )
-            stop(left)
+            stop(leftovers)
         self._home.write_processes([])
 
     def _start(self, part: Part) -> None:
@@ -293,17 +293,15 @@ def ignore_signals() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m zebros.local.supervisor`: the background process of `zebros up --detach`."""
-    arguments = argparse.ArgumentParser(
-        prog="python -m zebros.local.supervisor", description=__doc__
-    )
-    arguments.add_argument("--home", type=Path, required=True)
-    arguments.add_argument("--options", required=True, help="JSON, as in Options.")
-    given = arguments.parse_args(argv)
-    chosen = json.loads(given.options)
+    parser = argparse.ArgumentParser(prog="python -m zebros.local.supervisor", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--options", required=True, help="JSON, as in Options.")
+    arguments = parser.parse_args(argv)
+    chosen = json.loads(arguments.options)
     options = Options(
         **{**chosen, "root": Path(chosen["root"]), "tenants": tuple(chosen["tenants"])}
     )
-    home = Home(given.home)
+    home = Home(arguments.home)
     supervisor = Supervisor(home, options, lambda message: print(message, flush=True))
     stop_on_signals()
     failure: CliError | None = None

@@ -44,23 +44,23 @@ _OTHER_NAMES = ("Admin", "Manager", "Representative", "Support", "Reader")
 def users(tenant: str) -> dict[str, User]:
     """The demo users of a tenant by name: one of each role, and in acme the demo's sellers."""
     named = zip(_ROLES.items(), _NAMES.get(tenant, _OTHER_NAMES), strict=True)
-    found = {key: User(key, name, role, team) for (key, (role, team)), name in named}
+    by_name = {key: User(key, name, role, team) for (key, (role, team)), name in named}
     if tenant == TENANTS[0]:
         from zebros.demo.sellers import SELLERS
 
-        found |= {
+        by_name |= {
             seller.user_id: User(
                 seller.user_id, seller.name, "sales-representative", seller.team_id
             )
             for seller in SELLERS
         }
-    return found
+    return by_name
 
 
 def user_of(tenant: str, name: str) -> User:
     """A demo user by name. Raises KeyError, which lists the users."""
-    found = users(tenant)
-    if name not in found:
-        names = ", ".join(found)
+    by_name = users(tenant)
+    if name not in by_name:
+        names = ", ".join(by_name)
         raise KeyError(f"{tenant} has no user {name or '(none given)'}; there are {names}")
-    return found[name]
+    return by_name[name]

@@ -57,15 +57,15 @@ def files(deployment: Deployment, tenant: str, context: str, since: datetime) ->
         .paginate(Bucket=bucket, Prefix=prefix, StartAfter=f"{prefix}date={since:%Y-%m-%d}")
     )
     for page in pages:
-        for found in page.get("Contents", []):
-            yield LakeFile(found["Key"], found["LastModified"])
+        for entry in page.get("Contents", []):
+            yield LakeFile(entry["Key"], entry["LastModified"])
 
 
 def read(deployment: Deployment, key: str) -> Iterator[Envelope]:
     """The events in a file."""
     bucket = deployment.resources.bucket("LakeBucket")
-    found = deployment.aws("s3").get_object(Bucket=bucket, Key=key)
-    for line in gzip.decompress(found["Body"].read()).splitlines():
+    response = deployment.aws("s3").get_object(Bucket=bucket, Key=key)
+    for line in gzip.decompress(response["Body"].read()).splitlines():
         yield json.loads(line)
 
 
@@ -78,6 +78,6 @@ def file_of(deployment: Deployment, event: Envelope) -> LakeFile | None:
         # A file that was written before the event cannot contain it.
         if day not in file.key or file.written_at < at - timedelta(seconds=1):
             continue
-        if any(found["id"] == event["id"] for found in read(deployment, file.key)):
+        if any(other["id"] == event["id"] for other in read(deployment, file.key)):
             return file
     return None

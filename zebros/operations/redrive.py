@@ -33,13 +33,13 @@ def dead_letter_queues(deployment: Deployment) -> list[DeadLetterQueue]:
     """Every dead-letter queue of the stack, by name."""
     sqs = deployment.aws("sqs")
     queues = deployment.resources.queues
-    found = []
+    result = []
     for logical_id, url in sorted(queues.items()):
         if logical_id.endswith(_SUFFIX):
             name = logical_id.removesuffix(_SUFFIX)
             source = queues.get(f"{name}Queue")
-            found.append(DeadLetterQueue(name, url, source, _depth(sqs, url)))
-    return found
+            result.append(DeadLetterQueue(name, url, source, _depth(sqs, url)))
+    return result
 
 
 def find_queue(queues: list[DeadLetterQueue], name: str) -> DeadLetterQueue:
@@ -115,8 +115,8 @@ def _move_one_by_one(sqs: Any, queue: DeadLetterQueue, target: str) -> Iterator[
 
 
 def _attribute(sqs: Any, url: str, name: str) -> str:
-    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-    return str(found["Attributes"][name])
+    response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return str(response["Attributes"][name])
 
 
 def _depth(sqs: Any, url: str) -> int:

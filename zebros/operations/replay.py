@@ -58,9 +58,9 @@ def replay(
         raise CliError(f"The replay was rejected: {error.response['Error']['Message']}") from error
     try:
         while True:
-            found = events.describe_replay(ReplayName=name)
-            yield ReplayProgress(name, found["State"], _share(found, start, end))
-            if found["State"] in _ENDED:
+            description = events.describe_replay(ReplayName=name)
+            yield ReplayProgress(name, description["State"], _share(description, start, end))
+            if description["State"] in _ENDED:
                 break
             pause(1.0)
     except KeyboardInterrupt:
@@ -69,9 +69,9 @@ def replay(
             f"Replay {name} was cancelled; events that were replayed before have been delivered.",
             hint="Consumers ignore events that they have processed, so it can be repeated.",
         ) from None
-    if found["State"] != "COMPLETED":
-        reason = found.get("StateReason") or "no reason was given"
-        raise CliError(f"Replay {name} ended as {found['State']}: {reason}.")
+    if description["State"] != "COMPLETED":
+        reason = description.get("StateReason") or "no reason was given"
+        raise CliError(f"Replay {name} ended as {description['State']}: {reason}.")
 
 
 def _rule_arn(deployment: Deployment, consumer: str) -> str:
@@ -90,8 +90,8 @@ def _archive_arn(archive: dict[str, Any]) -> str:
     return f"{archive['EventSourceArn'].rpartition(':')[0]}:archive/{archive['ArchiveName']}"
 
 
-def _share(found: dict[str, Any], start: datetime, end: datetime) -> float | None:
-    last = found.get("EventLastReplayedTime")
+def _share(description: dict[str, Any], start: datetime, end: datetime) -> float | None:
+    last = description.get("EventLastReplayedTime")
     if not isinstance(last, datetime):
         return None
     return max(0.0, min(1.0, (last - start) / (end - start)))

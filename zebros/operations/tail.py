@@ -58,11 +58,11 @@ class Subscription:
 
     def events(self) -> list[dict[str, Any]]:
         """Events received within a second, oldest first; replayed ones have `replayed`."""
-        got = self.sqs.receive_message(
+        messages = self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=_LONG_POLL_S
         ).get("Messages", [])
         events = []
-        for message in got:
+        for message in messages:
             self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
             body = json.loads(message["Body"])
             replay = body.get("replay-name")
@@ -120,7 +120,7 @@ def _remove(events: Any, sqs: Any, bus: str, name: str, url: str | None) -> None
 
 
 def _remove_abandoned(events: Any, sqs: Any, bus: str) -> None:
-    """Delete queues and rules of `tail` commands that were killed; a ULID has their time."""
+    """Delete queues and rules of `tail` commands that were killed, by the time in their ULID."""
     for rule in events.list_rules(EventBusName=bus, NamePrefix=PREFIX).get("Rules", []):
         with suppress(ValueError):
             began = ULID.from_str(rule["Name"].removeprefix(PREFIX).upper()).datetime

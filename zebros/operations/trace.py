@@ -172,7 +172,7 @@ def _matching_rules(deployment: Deployment, event: Envelope) -> dict[str, str]:
         "detail-type": event["type"],
         "detail": event,
     }
-    found: dict[str, str] = {}
+    arns: dict[str, str] = {}
     for consumer, rule in rules(deployment):
         pattern = rule.get("EventPattern")
         if not pattern:
@@ -184,8 +184,8 @@ def _matching_rules(deployment: Deployment, event: Envelope) -> dict[str, str]:
             continue  # the platform cannot test patterns; the other steps are complete
         # The rule of the archive has no function or queue as its target.
         if test["Result"] and targets:
-            found[consumer] = str(targets[0]["Arn"])
-    return found
+            arns[consumer] = str(targets[0]["Arn"])
+    return arns
 
 
 def _notifications(deployment: Deployment, event: Envelope) -> Iterator[Step]:
@@ -199,14 +199,14 @@ def _notifications(deployment: Deployment, event: Envelope) -> Iterator[Step]:
         if str(line.fields.get("subject", "")).startswith("notification/")
     }
     for subject in sorted(subjects):
-        _, sent = events_of_record(deployment, event["tenantid"], subject)
-        for one in sent:
-            if one.get("causationid") == event["id"]:
-                current = one["data"].get("current", {})
+        _, events = events_of_record(deployment, event["tenantid"], subject)
+        for notification in events:
+            if notification.get("causationid") == event["id"]:
+                current = notification["data"].get("current", {})
                 user = current.get("user_id") or current.get("owner_id") or "someone"
                 title = current.get("title") or current.get("text") or ""
-                text = f"{one['type']} to {user}{f': {title}' if title else ''}"
-                yield _step(event, _time(one), "notification", text)
+                text = f"{notification['type']} to {user}{f': {title}' if title else ''}"
+                yield _step(event, _time(notification), "notification", text)
 
 
 def _lake(deployment: Deployment, event: Envelope) -> Iterator[Step]:

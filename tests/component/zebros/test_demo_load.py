@@ -41,6 +41,6 @@ def test_every_record_is_accepted_and_a_second_load_changes_nothing() -> None:
         assert loaded["stage"] == one["stage"]
         assert loaded["amount"] == one["amount"]
         assert loaded.get("closed_on") == one.get("closed_on")
-    assert not summary.found
-    assert again.found
+    assert not summary.already_loaded
+    assert again.already_loaded
     assert opportunities() == first

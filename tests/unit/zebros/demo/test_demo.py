@@ -174,7 +174,7 @@ def test_loading_replaces_references_by_ids_of_the_crm_and_reports_progress() ->
     assert all(task["related"][0]["id"].startswith("opport") for task in crm.tasks.values())
     assert 0 < len(crm.done) < len(crm.tasks)
     assert set(progress) == {"products", "accounts", "contacts", "opportunities", "tasks"}
-    assert not summary.found
+    assert not summary.already_loaded
 
 
 def test_a_complete_demo_company_is_not_loaded_again() -> None:
@@ -182,7 +182,7 @@ def test_a_complete_demo_company_is_not_loaded_again() -> None:
     load(crm.client(), today=TODAY)
     posts = crm.posts
     again = load(crm.client(), today=TODAY + timedelta(days=30))
-    assert (again.found, again.today, crm.posts) == (True, TODAY, posts)
+    assert (again.already_loaded, again.today, crm.posts) == (True, TODAY, posts)
 
 
 def test_an_interrupted_load_is_completed_with_its_own_day() -> None:
@@ -192,7 +192,7 @@ def test_an_interrupted_load_is_completed_with_its_own_day() -> None:
         load(crm.client(), today=TODAY)
     crm.fails_after = None
     summary = load(crm.client(), today=TODAY + timedelta(days=30))
-    assert (summary.found, summary.today) == (False, TODAY)
+    assert (summary.already_loaded, summary.today) == (False, TODAY)
     assert len(crm.records["opportunities"]) == 900
     assert len(crm.tasks) == summary.records["tasks"]
 
