@@ -11,6 +11,8 @@ CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
 # schemathesis takes seconds to import, and only the flows use it.
 pytest = $(BIN)/pytest -p no:schemathesis -n $(TESTERS) --dist
+# Without compiled files every process would compile the SAM CLI and boto3 again: 3.7 s instead of 1.2 s.
+unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 

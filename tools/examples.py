@@ -34,6 +34,7 @@ def cloud() -> Iterator[Any]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "TABLE_NAME": TABLE,
         "CONTACTS_TABLE_NAME": TABLE,
+        "REPORTING_TABLE_NAME": TABLE,
         "FILES_BUCKET": "files",
         "LAKE_BUCKET": "lake",
         "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:report",

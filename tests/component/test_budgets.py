@@ -163,6 +163,7 @@ def test_an_api_function_loads_nothing_it_does_not_need(context: str) -> None:
         env={
             "PYTHONPATH": str(ROOT / "services"),
             "TABLE_NAME": "t",
+            "REPORTING_TABLE_NAME": "t",
             "CONTACTS_TABLE_NAME": "c",
             "FILES_BUCKET": "f",
             "AWS_DEFAULT_REGION": "us-east-1",
