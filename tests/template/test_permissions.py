@@ -12,6 +12,7 @@ OF_THE_TABLE = {"Put": "PutItem", "Add": "UpdateItem", "Delete": "DeleteItem"}
 CHECK = {"Check": "ConditionCheckItem"}
 TABLE_METHODS = {
     "get": "GetItem",
+    "get_many": "BatchGetItem",
     "query": "Query",
     "put": "PutItem",
     "delete": "DeleteItem",

@@ -9,13 +9,13 @@ notice each other. It also counts the parked events; while the count is 0, none 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Busy, Conflict
-from kernel.storage.table import Action, Delete, Item, Put, Table
+from kernel.storage.table import READ_LIMIT, Action, Delete, Item, Put, Table, in_batches
 
 Memory = dict[str, Any]
 """What a projection remembers about a subject between events, as JSON."""
@@ -65,27 +65,34 @@ class PositionStore:
 
     def load(self, event: CloudEvent) -> Position:
         """The position for the event's subject."""
-        pk = f"TENANT#{event.tenant_id}#POSITION#{self._projection}#{event.subject}"
+        pk = self._key(event)
         item = self._table().get(pk, "POSITION", consistent=True)
-        if item is None:
-            return Position(pk)
-        return Position(
-            pk,
-            int(item["version"]),
-            int(item["sequence"]),
-            json.loads(str(item["memory"])),
-            int(item["gaps"]),
-            int(item["reported"]),
-            int(item.get("parked", 0)),
-        )
+        return _position(item) if item else Position(pk)
+
+    def load_all(self, events: Iterable[CloudEvent]) -> list[Position]:
+        """The positions for the subjects of these events, in their order."""
+        keys = [self._key(event) for event in events]
+        stored: dict[str, Position] = {}
+        for some in in_batches(keys, READ_LIMIT):
+            items = self._table().get_many([(pk, "POSITION") for pk in some], consistent=True)
+            stored |= {str(item["pk"]): _position(item) for item in items}
+        return [stored.get(pk) or Position(pk) for pk in keys]
 
     def move(self, position: Position, *effects: Action) -> Position:
         """Store a position with its effects; returns it as stored.
 
         Raises Busy when another worker moved it since it was read.
         """
-        self._table().transact([_put(position), *effects])
-        return replace(position, version=position.version + 1)
+        (moved,) = self.move_all([position], effects)
+        return moved
+
+    def move_all(self, positions: Sequence[Position], effects: Sequence[Action]) -> list[Position]:
+        """Store positions with their effects in one transaction; returns them as stored.
+
+        Raises Busy when another worker moved one of them since it was read.
+        """
+        self._table().transact([*map(_put, positions), *effects])
+        return [replace(position, version=position.version + 1) for position in positions]
 
     def park(self, position: Position, event: CloudEvent) -> Position:
         """Store an event that arrived too early, unless it is parked already."""
@@ -124,6 +131,21 @@ class PositionStore:
                 yield Parked(str(item["sk"]), event)
             if (after := page.last_key) is None:
                 return
+
+    def _key(self, event: CloudEvent) -> str:
+        return f"TENANT#{event.tenant_id}#POSITION#{self._projection}#{event.subject}"
+
+
+def _position(item: Item) -> Position:
+    return Position(
+        str(item["pk"]),
+        int(item["version"]),
+        int(item["sequence"]),
+        json.loads(str(item["memory"])),
+        int(item["gaps"]),
+        int(item["reported"]),
+        int(item.get("parked", 0)),
+    )
 
 
 def _put(position: Position) -> Put:

@@ -1,15 +1,15 @@
 """Projections: every event of a subject applied once and in sequence.
 
 An event that arrives before an earlier one is parked; the gap is reported (StreamGapDetected) when
-the earlier event does not arrive within the grace period. Events of one subject that arrive in one
-batch are applied in one transaction, as many as fit: one read and one write. sequencing.py decides
-and positions.py stores.
+the earlier event does not arrive within the grace period. The events of one batch are applied in
+one transaction if they fit: one read and one write, in which changes of one counter are merged. If
+it fails they are applied one by one. sequencing.py decides and positions.py stores.
 """
 
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kernel.domain.clock import Clock, utc_now
@@ -22,6 +22,7 @@ from kernel.messaging.gap_checks import requeue, schedule_gap_check
 from kernel.messaging.messages import Message, MessageBatch, log_consumed, log_failure
 from kernel.messaging.positions import Memory, Parked, Position, PositionStore
 from kernel.messaging.sequencing import Decision, Gap, decide, gaps, next_events
+from kernel.runtime.log import logger
 from kernel.storage.outbox import outbox_entry
 from kernel.storage.table import TRANSACTION_LIMIT, Action, Add, Delete, Put, Table
 
@@ -32,6 +33,16 @@ _MAX_EVENTS = 20
 """The maximum number of events of a subject in a transaction; fewer if they have many effects."""
 _ATTEMPTS = 4
 """Attempts to apply one event while other workers change its subject's position."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Events of one subject that are applied in one transaction."""
+
+    position: Position
+    """The position after these events."""
+    events: list[CloudEvent]
+    effects: list[Action]
 
 
 class Projection:
@@ -61,7 +72,7 @@ class Projection:
                 checks.append(message)
             else:
                 by_subject[message.event.tenant_id, message.event.subject].append(message)
-        for messages in by_subject.values():
+        for messages in self._apply_together(list(by_subject.values())):
             with batch.isolate(*messages):
                 self._apply_subject(batch, messages)
         # Gap checks run last, because the missing event may be in the same batch.
@@ -70,40 +81,68 @@ class Projection:
                 self._check_gap(check.event)
         return batch.response()
 
+    def _apply_together(self, subjects: list[list[Message]]) -> list[list[Message]]:
+        """Apply the events that follow their subject's position, as many per transaction as fit.
+
+        Returns the messages of each subject that remain to be applied one by one: duplicates, those
+        after a gap, those of a subject with parked events or with an event that fails, and all of a
+        transaction that failed.
+        """
+        remaining = [sorted(messages, key=_sequence) for messages in subjects]
+        positions = self._positions.load_all(messages[0].event for messages in remaining)
+        while steps := self._next_steps(positions, remaining):
+            try:
+                moved = self._positions.move_all(
+                    [step.position for step in steps.values()], _merged(steps.values())
+                )
+            except Exception as error:
+                logger().warning(
+                    "events are applied one by one", consumer=self.name, fault=repr(error)
+                )
+                break
+            for (number, step), position in zip(steps.items(), moved, strict=True):
+                positions[number] = position
+                applied = {event.id for event in step.events}
+                remaining[number] = [
+                    one for one in remaining[number] if one.event.id not in applied
+                ]
+                for event in step.events:
+                    log_consumed(self.name, event)
+        return [messages for messages in remaining if messages]
+
+    def _next_steps(
+        self, positions: list[Position], remaining: list[list[Message]]
+    ) -> dict[int, _Step]:
+        """The next step of every subject that fits into one transaction, by the subject's number.
+
+        Subjects with an event that fails are left out.
+        """
+        steps: dict[int, _Step] = {}
+        for number, (position, messages) in enumerate(zip(positions, remaining, strict=True)):
+            events = [message.event for message in messages]
+            events = next_events(events, position.sequence, _MAX_EVENTS)
+            if not events or position.parked:
+                continue
+            try:
+                step = self._plan(position, events, TRANSACTION_LIMIT - 1)
+            except Exception:  # noqa: S112  # applied one by one, the event that fails is logged
+                continue
+            together = [*steps.values(), step]
+            if len(together) + len(_merged(together)) > TRANSACTION_LIMIT:
+                break
+            steps[number] = step
+        return steps
+
     def _apply_subject(self, batch: MessageBatch, messages: list[Message]) -> None:
-        """Apply events of one subject; those after one that fails are parked."""
-        waiting = sorted(messages, key=lambda message: message.event.sequence)
-        position = self._positions.load(waiting[0].event)
-        position, waiting = self._apply_together(position, waiting)
-        for message in waiting:
+        """Apply events of one subject one by one; those after one that fails are parked."""
+        position = self._positions.load(messages[0].event)
+        for message in messages:
             try:
                 position = self._apply_one(position, message.event)
             except Exception as error:
                 batch.fail([message.id], error)
                 position = self._positions.load(message.event)
         self._apply_parked(position)
-
-    def _apply_together(
-        self, position: Position, waiting: list[Message]
-    ) -> tuple[Position, list[Message]]:
-        """Apply the events that follow without a gap, several per transaction.
-
-        Returns the new position and the messages that were not applied.
-        """
-        events = [message.event for message in waiting]
-        while len(together := next_events(events, position.sequence, _MAX_EVENTS)) > 1:
-            try:
-                moved = self._step(position, together)
-            except Exception as error:
-                # One by one, the event that fails is found and the others are applied.
-                log_failure(self.name, [waiting[0].id], error)
-                position = self._positions.load(together[0])
-                break
-            applied = together[: moved.sequence - position.sequence]
-            waiting = [message for message in waiting if message.event not in applied]
-            events = [message.event for message in waiting]
-            position = moved
-        return position, waiting
 
     def _apply_one(self, position: Position, event: CloudEvent) -> Position:
         """Apply, park or skip an event; returns the position afterwards."""
@@ -116,20 +155,27 @@ class Projection:
                     case Decision.PARK:
                         return self._park(position, event)
                     case Decision.APPLY:
-                        return self._step(position, [event])
+                        return self._step(position, event)
             except Busy:
                 position = self._positions.load(event)
         raise Busy("Other consumers kept changing this subject's position.")
 
     def _step(
-        self, position: Position, events: list[CloudEvent], parked: Parked | None = None
+        self, position: Position, event: CloudEvent, parked: Parked | None = None
     ) -> Position:
-        """Apply the next events of a subject and move its position in one transaction.
+        """Apply the next event and move the position in one transaction.
 
-        Applies as many events as fit. `parked` is the parked entry when it is a single one.
+        `parked` is the event's entry when it was parked.
         """
         removed = [Delete(position.pk, parked.key)] if parked else []
-        room = TRANSACTION_LIMIT - 1 - len(removed)
+        step = self._plan(position, [event], TRANSACTION_LIMIT - 1 - len(removed))
+        moved = replace(step.position, parked=position.parked - len(removed))
+        moved = self._positions.move(moved, *_merged([step]), *removed)
+        log_consumed(self.name, event)
+        return moved
+
+    def _plan(self, position: Position, events: list[CloudEvent], room: int) -> _Step:
+        """The step that applies the next events, as many as have at most `room` effects."""
         memory, effects, applied = position.memory, list[Action](), list[CloudEvent]()
         for event in events:
             next_memory = json.loads(json.dumps(memory))
@@ -138,16 +184,8 @@ class Projection:
                 break
             memory, effects = next_memory, next_effects
             applied.append(event)
-        moved = replace(
-            position,
-            sequence=applied[-1].sequence,
-            memory=memory,
-            parked=position.parked - len(removed),
-        )
-        moved = self._positions.move(moved, *one_action_per_item(effects), *removed)
-        for event in applied:
-            log_consumed(self.name, event)
-        return moved
+        moved = replace(position, sequence=applied[-1].sequence, memory=memory)
+        return _Step(moved, applied, effects)
 
     def _park(self, position: Position, event: CloudEvent) -> Position:
         position = self._positions.park(position, event)
@@ -169,7 +207,7 @@ class Projection:
                     position = self._positions.unpark(position, parked)
                     continue
                 try:
-                    position = self._step(position, [parked.event], parked)
+                    position = self._step(position, parked.event, parked)
                 except Exception as error:
                     self._requeue(position, parked, error)
                     return
@@ -227,6 +265,15 @@ class Projection:
             at=now,
         )
         return self._positions.move(moved, outbox_entry(position.pk, moved.gaps, document))
+
+
+def _sequence(message: Message) -> int:
+    return message.event.sequence
+
+
+def _merged(steps: Iterable[_Step]) -> list[Action]:
+    """The effects of all steps."""
+    return one_action_per_item(effect for step in steps for effect in step.effects)
 
 
 def one_action_per_item(actions: Iterable[Action]) -> list[Action]:

@@ -21,6 +21,8 @@ Wire = dict[str, dict[str, Any]]
 
 TRANSACTION_LIMIT = 100
 """Actions in one TransactWriteItems (DynamoDB's limit)."""
+READ_LIMIT = 100
+"""Keys in one BatchGetItem (DynamoDB's limit)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,25 @@ class Table:
             TableName=self.name, Key=_wire({"pk": pk, "sk": sk}), ConsistentRead=consistent
         )
         return _item(response["Item"]) if "Item" in response else None
+
+    def get_many(self, keys: Sequence[tuple[str, str]], *, consistent: bool = False) -> list[Item]:
+        """The items that exist of at most READ_LIMIT keys, in no order; costs as many single reads.
+
+        Keys that DynamoDB leaves unprocessed, because it throttles, are read one by one.
+        """
+        wires = [_wire({"pk": pk, "sk": sk}) for pk, sk in keys]
+        if not wires:
+            return []
+        response = self._client.batch_get_item(
+            RequestItems={self.name: {"Keys": wires, "ConsistentRead": consistent}}
+        )
+        items = [_item(wire) for wire in response["Responses"].get(self.name, ())]
+        unprocessed = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())
+        for key in map(_item, unprocessed):
+            item = self.get(str(key["pk"]), str(key["sk"]), consistent=consistent)
+            if item is not None:
+                items.append(item)
+        return items
 
     def query(
         self,

@@ -60,7 +60,7 @@ class StepTable(Table):
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
-        if name in ("get", "query", "put", "delete", "transact"):
+        if name in ("get", "get_many", "query", "put", "delete", "transact"):
             worker = threading.current_thread()
             if isinstance(worker, Worker):
                 worker.pause()

@@ -3,7 +3,7 @@
 import itertools
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -423,6 +423,15 @@ def test_a_poison_event_blocks_only_its_subject_until_a_redrive(
     assert queue.dead_letters() == []
 
 
+def count_calls() -> Counter[str]:
+    """Counts the calls to DynamoDB from now on, by their names."""
+    calls = Counter[str]()
+    aws.client("dynamodb").meta.events.register(
+        "provide-client-params.dynamodb.*", lambda model, **_: calls.update([model.name])
+    )
+    return calls
+
+
 class Notes(Chain):
     """A toy projection that also writes five entries for each event, as a timeline does."""
 
@@ -456,14 +465,109 @@ def test_effects_that_exceed_one_transaction_are_split(
 def test_events_of_one_batch_are_applied_in_one_transaction(prepare: Prepare) -> None:
     chain, _ = prepare()
     history = [event("acme", "opportunity/a", n, value=n) for n in range(1, 7)]
-    calls: list[str] = []
-    aws.client("dynamodb").meta.events.register(
-        "provide-client-params.dynamodb.TransactWriteItems",
-        lambda model, **_: calls.append(model.name),
-    )
+    calls = count_calls()
     chain.projection(lambda_event(map(body, [*reversed(history), history[2]])), None)
     assert chain.state("acme") == expected(history)
-    assert len(calls) == 1
+    assert calls["TransactWriteItems"] == 1
+
+
+def test_events_of_many_subjects_cost_one_read_and_one_write(prepare: Prepare) -> None:
+    chain, _ = prepare()
+    history = [event("acme", f"opportunity/{n}", 1, value=n) for n in range(10)]
+    calls = count_calls()
+    answer = chain.projection(lambda_event(map(body, history)), None)
+    assert answer == {"batchItemFailures": []}
+    assert calls == {"BatchGetItem": 1, "TransactWriteItems": 1}
+    assert chain.state("acme") == expected(history)
+
+
+def test_positions_that_a_throttled_read_leaves_out_are_read_again(prepare: Prepare) -> None:
+    chain, _ = prepare()
+    first, second = (
+        [event("acme", f"opportunity/{n}", sequence, value=n) for n in range(3)]
+        for sequence in (1, 2)
+    )
+    chain.projection(lambda_event(map(body, first)), None)
+
+    def throttle(parsed: dict[str, Any], **_: Any) -> None:
+        left_out = parsed["Responses"]["table"].pop()
+        key = {name: left_out[name] for name in ("pk", "sk")}
+        parsed["UnprocessedKeys"] = {"table": {"Keys": [key]}}
+
+    aws.client("dynamodb").meta.events.register("after-call.dynamodb.BatchGetItem", throttle)
+    calls = count_calls()
+    chain.projection(lambda_event(map(body, second)), None)
+    assert calls == {"BatchGetItem": 1, "GetItem": 1, "TransactWriteItems": 1}
+    assert chain.state("acme") == expected([*first, *second])
+
+
+class Board(Chain):
+    """A toy projection in which all subjects change one counter."""
+
+    def apply(self, event: CloudEvent, memory: Memory) -> list[Action]:
+        """Count the event."""
+        super().apply(event, memory)
+        return [Add("TENANT#acme#COUNT", "all", {"events": 1})]
+
+
+def test_changes_of_one_counter_by_many_subjects_are_merged(prepare: Prepare) -> None:
+    chain = Board(prepare()[0].table)
+    history = [event("acme", f"opportunity/{n}", 1, value=n) for n in range(10)]
+    sizes: list[int] = []
+    aws.client("dynamodb").meta.events.register(
+        "provide-client-params.dynamodb.TransactWriteItems",
+        lambda params, **_: sizes.append(len(params["TransactItems"])),
+    )
+    chain.projection(lambda_event(map(body, history)), None)
+    assert sizes == [10 + 1]
+    counter = chain.table.get("TENANT#acme#COUNT", "all")
+    assert counter
+    assert counter["events"] == 10
+
+
+def test_subjects_that_exceed_one_transaction_are_split(prepare: Prepare) -> None:
+    """DynamoDB allows 100 actions in a transaction, and 100 keys in a read."""
+    chain = Board(prepare()[0].table)
+    history = [event("acme", f"opportunity/{n}", 1, value=n) for n in range(101)]
+    sizes: list[int] = []
+    aws.client("dynamodb").meta.events.register(
+        "provide-client-params.dynamodb.TransactWriteItems",
+        lambda params, **_: sizes.append(len(params["TransactItems"])),
+    )
+    calls = count_calls()
+    chain.projection(lambda_event(map(body, history)), None)
+    # A position for each subject, and their counter.
+    assert sizes == [99 + 1, 2 + 1]
+    assert calls == {"BatchGetItem": 2, "TransactWriteItems": 2}
+    counter = chain.table.get("TENANT#acme#COUNT", "all")
+    assert counter
+    assert counter["events"] == 101
+
+
+def test_a_poison_event_does_not_prevent_the_one_transaction_of_the_others(
+    prepare: Prepare,
+) -> None:
+    chain, _ = prepare()
+    history = [event("acme", f"opportunity/{n}", 1, value=n) for n in range(5)]
+    history[2]["data"]["poison"] = True
+    calls = count_calls()
+    answer = chain.projection(lambda_event(map(body, history)), None)
+    assert len(answer["batchItemFailures"]) == 1
+    assert calls["TransactWriteItems"] == 1
+    assert chain.state("acme") == expected([*history[:2], *history[3:]])
+
+
+def test_a_transaction_that_fails_is_applied_one_subject_at_a_time(prepare: Prepare) -> None:
+    """Another worker moves one of the positions after they were read."""
+    for turn in range(4):
+        chain, _ = prepare()
+        history = [event("acme", f"opportunity/{n}", 1, value=n) for n in range(3)]
+        both = invocation(chain, lambda_event(map(body, history)))
+        other = invocation(chain, lambda_event([body(history[1])]))
+        turns = itertools.chain([0] * turn, [1] * 4, itertools.repeat(0))
+        answers = interleave([both, other], turns, [None, None])
+        assert answers == [{"batchItemFailures": []}] * 2, turn
+        assert chain.state("acme") == expected(history), turn
 
 
 @pytest.mark.parametrize(
