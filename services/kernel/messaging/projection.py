@@ -72,21 +72,23 @@ class Projection:
                 checks.append(message)
             else:
                 by_subject[message.event.tenant_id, message.event.subject].append(message)
-        for messages in self._apply_together(list(by_subject.values())):
+        for position, messages in self._apply_together(list(by_subject.values())):
             with batch.isolate(*messages):
-                self._apply_subject(batch, messages)
+                self._apply_subject(batch, position, messages)
         # Gap checks run last, because the missing event may be in the same batch.
         for check in checks:
             with batch.isolate(check):
                 self._check_gap(check.event)
         return batch.response()
 
-    def _apply_together(self, subjects: list[list[Message]]) -> list[list[Message]]:
+    def _apply_together(
+        self, subjects: list[list[Message]]
+    ) -> list[tuple[Position, list[Message]]]:
         """Apply the events that follow their subject's position, as many per transaction as fit.
 
-        Returns the messages of each subject that remain to be applied one by one: duplicates, those
-        after a gap, those of a subject with parked events or with an event that fails, and all of a
-        transaction that failed.
+        Returns the position and the messages of each subject that remain to be applied one by one:
+        duplicates, those after a gap, those of a subject with parked events or with an event that
+        fails, and all of a transaction that failed.
         """
         remaining = [sorted(messages, key=_sequence) for messages in subjects]
         positions = self._positions.load_all(messages[0].event for messages in remaining)
@@ -108,7 +110,7 @@ class Projection:
                 ]
                 for event in step.events:
                     log_consumed(self.name, event)
-        return [messages for messages in remaining if messages]
+        return [one for one in zip(positions, remaining, strict=True) if one[1]]
 
     def _next_steps(
         self, positions: list[Position], remaining: list[list[Message]]
@@ -124,7 +126,7 @@ class Projection:
             if not events or position.parked:
                 continue
             try:
-                step = self._plan(position, events, TRANSACTION_LIMIT - 1)
+                step = self._plan(position, events)
             except Exception:  # noqa: S112  # applied one by one, the event that fails is logged
                 continue
             together = [*steps.values(), step]
@@ -133,9 +135,10 @@ class Projection:
             steps[number] = step
         return steps
 
-    def _apply_subject(self, batch: MessageBatch, messages: list[Message]) -> None:
+    def _apply_subject(
+        self, batch: MessageBatch, position: Position, messages: list[Message]
+    ) -> None:
         """Apply events of one subject one by one; those after one that fails are parked."""
-        position = self._positions.load(messages[0].event)
         for message in messages:
             try:
                 position = self._apply_one(position, message.event)
@@ -168,19 +171,19 @@ class Projection:
         `parked` is the event's entry when it was parked.
         """
         removed = [Delete(position.pk, parked.key)] if parked else []
-        step = self._plan(position, [event], TRANSACTION_LIMIT - 1 - len(removed))
+        step = self._plan(position, [event])
         moved = replace(step.position, parked=position.parked - len(removed))
         moved = self._positions.move(moved, *_merged([step]), *removed)
         log_consumed(self.name, event)
         return moved
 
-    def _plan(self, position: Position, events: list[CloudEvent], room: int) -> _Step:
-        """The step that applies the next events, as many as have at most `room` effects."""
+    def _plan(self, position: Position, events: list[CloudEvent]) -> _Step:
+        """The step that applies the next events, at least one and as many as fit."""
         memory, effects, applied = position.memory, list[Action](), list[CloudEvent]()
         for event in events:
             next_memory = json.loads(json.dumps(memory))
             next_effects = [*effects, *self._apply(event, next_memory)]
-            if applied and len(one_action_per_item(next_effects)) > room:
+            if applied and 1 + len(one_action_per_item(next_effects)) > TRANSACTION_LIMIT:
                 break
             memory, effects = next_memory, next_effects
             applied.append(event)

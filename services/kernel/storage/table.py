@@ -100,8 +100,6 @@ class Table:
         Keys that DynamoDB leaves unprocessed, because it throttles, are read one by one.
         """
         wires = [_wire({"pk": pk, "sk": sk}) for pk, sk in keys]
-        if not wires:
-            return []
         response = self._client.batch_get_item(
             RequestItems={self.name: {"Keys": wires, "ConsistentRead": consistent}}
         )

@@ -432,6 +432,16 @@ def count_calls() -> Counter[str]:
     return calls
 
 
+def transaction_sizes() -> list[int]:
+    """Lists the number of actions of every transaction from now on."""
+    sizes: list[int] = []
+    aws.client("dynamodb").meta.events.register(
+        "provide-client-params.dynamodb.TransactWriteItems",
+        lambda params, **_: sizes.append(len(params["TransactItems"])),
+    )
+    return sizes
+
+
 class Notes(Chain):
     """A toy projection that also writes five entries for each event, as a timeline does."""
 
@@ -446,11 +456,7 @@ def test_effects_that_exceed_one_transaction_are_split(
 ) -> None:
     chain = Notes(prepare()[0].table)
     history = [event("acme", "opportunity/a", n, value=n) for n in range(1, 25)]
-    sizes: list[int] = []
-    aws.client("dynamodb").meta.events.register(
-        "provide-client-params.dynamodb.TransactWriteItems",
-        lambda params, **_: sizes.append(len(params["TransactItems"])),
-    )
+    sizes = transaction_sizes()
     failures: list[Any] = []
     monkeypatch.setattr(
         "kernel.messaging.projection.log_failure", lambda *failure: failures.append(failure)
@@ -504,20 +510,15 @@ def test_positions_that_a_throttled_read_leaves_out_are_read_again(prepare: Prep
 class Board(Chain):
     """A toy projection in which all subjects change one counter."""
 
-    def apply(self, event: CloudEvent, memory: Memory) -> list[Action]:
+    def apply(self, _event: CloudEvent, _memory: Memory) -> list[Action]:
         """Count the event."""
-        super().apply(event, memory)
         return [Add("TENANT#acme#COUNT", "all", {"events": 1})]
 
 
 def test_changes_of_one_counter_by_many_subjects_are_merged(prepare: Prepare) -> None:
     chain = Board(prepare()[0].table)
     history = [event("acme", f"opportunity/{n}", 1, value=n) for n in range(10)]
-    sizes: list[int] = []
-    aws.client("dynamodb").meta.events.register(
-        "provide-client-params.dynamodb.TransactWriteItems",
-        lambda params, **_: sizes.append(len(params["TransactItems"])),
-    )
+    sizes = transaction_sizes()
     chain.projection(lambda_event(map(body, history)), None)
     assert sizes == [10 + 1]
     counter = chain.table.get("TENANT#acme#COUNT", "all")
@@ -525,15 +526,21 @@ def test_changes_of_one_counter_by_many_subjects_are_merged(prepare: Prepare) ->
     assert counter["events"] == 10
 
 
+def test_duplicates_cost_one_read(prepare: Prepare) -> None:
+    chain, _ = prepare()
+    history = [event("acme", f"opportunity/{n}", 1, value=n) for n in range(10)]
+    chain.projection(lambda_event(map(body, history)), None)
+    calls = count_calls()
+    answer = chain.projection(lambda_event(map(body, history)), None)
+    assert answer == {"batchItemFailures": []}
+    assert calls == {"BatchGetItem": 1}
+
+
 def test_subjects_that_exceed_one_transaction_are_split(prepare: Prepare) -> None:
     """DynamoDB allows 100 actions in a transaction, and 100 keys in a read."""
     chain = Board(prepare()[0].table)
     history = [event("acme", f"opportunity/{n}", 1, value=n) for n in range(101)]
-    sizes: list[int] = []
-    aws.client("dynamodb").meta.events.register(
-        "provide-client-params.dynamodb.TransactWriteItems",
-        lambda params, **_: sizes.append(len(params["TransactItems"])),
-    )
+    sizes = transaction_sizes()
     calls = count_calls()
     chain.projection(lambda_event(map(body, history)), None)
     # A position for each subject, and their counter.
