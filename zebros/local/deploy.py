@@ -35,7 +35,7 @@ _OTHER_INPUTS = (
 """Files outside the functions' folders that builds read, and that SAM's cache ignores."""
 _SOURCES = ("template.yaml", "services", "layers", "statemachines", "infra", *_OTHER_INPUTS)
 _EVENT = re.compile(r"^(CREATE|UPDATE|DELETE)_(\w+)\s+(AWS::\S+)\s+(\S+)")
-_BUILDING = re.compile(r"^Building (?:codeuri: .* functions: (\w+)|layer '(\w+)')")
+_BUILDING = re.compile(r"^Building (?:codeuri: .* functions: |layer ')(?:\w+/)*(\w+)")
 _SETTLED = re.compile(r"(CREATE|UPDATE)_COMPLETE")
 _KEPT_LINES = 60
 
@@ -202,7 +202,7 @@ def report_progress(lines: Iterable[str], report: Report) -> Iterator[str]:
         elif event and event[2] == "FAILED":
             report(f"{event[4]} failed")
         elif building := _BUILDING.match(line):
-            report(f"Building {building[1] or building[2]}")
+            report(f"Building {building[1]}")
         elif line.startswith(("Build Failed", "Error:")):
             report(line)
         if line:

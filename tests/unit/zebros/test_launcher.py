@@ -249,6 +249,8 @@ def test_the_fingerprint_depends_only_on_the_source(tmp_path: Path) -> None:
 def test_the_progress_and_the_errors_of_sam_are_reported() -> None:
     lines = [
         "Building codeuri: /x runtime: python3.13 functions: CustomersApi",
+        "Building codeuri: /x runtime: python3.13 functions: Reporting/ReportingApi, Reporting/X",
+        "Building layer 'Dependencies'",
         "",
         "CREATE_IN_PROGRESS    AWS::SQS::Queue    Queue    -",
         *(f"CREATE_COMPLETE   AWS::SQS::Queue   Queue{number}   -" for number in range(20)),
@@ -259,6 +261,8 @@ def test_the_progress_and_the_errors_of_sam_are_reported() -> None:
     kept = list(deploy.report_progress((line + "\n" for line in lines), messages.append))
     assert messages == [
         "Building CustomersApi",
+        "Building ReportingApi",
+        "Building Dependencies",
         "20 resources are created",
         "CustomersApi failed",
         lines[-1],
