@@ -93,7 +93,7 @@ def artefact(name: str, built: Path) -> Path:
 
 def layers_of(name: str, built: Path) -> Sequence[str]:
     listed = functions()[name]["Layers"]
-    return [str(artefact(layer["Ref"], built) / "python") for layer in listed]
+    return [str(artefact(layer, built) / "python") for layer in listed]
 
 
 def loaded(name: str, built: Path) -> dict[str, Any]:

@@ -1,32 +1,34 @@
-"""The templates as data: one by one, or all of them assembled into the whole system."""
+"""The templates as data: one by one, or resolved into the whole system (zebros.cloudformation)."""
 
+import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from tests.template.assembly import ROOT, Assembly, parse
+from zebros.cloudformation import System, resolve
+from zebros.cloudformation.load import load as load_file
 
-__all__ = ["ROOT", "functions", "listed", "load", "resources", "statements", "system", "templates"]
+ROOT = Path(__file__).resolve().parents[2]
+PHASES = ("mvp", "startup", "growth", "enterprise")
+EVERYTHING = {"Phase": "enterprise", "WorkerImage": "worker:1", "ReserveConcurrency": "yes"}
+"""Parameters with which every resource exists."""
+_HASH = re.compile(r"(Layer)[0-9a-f]{10}$")
 
 
 @cache
 def load(name: str = "template.yaml") -> dict[str, Any]:
-    """A template of the repository, by its path."""
-    return parse((ROOT / name).read_text(encoding="utf-8"))
+    """A template of the repository as it is written, by its path."""
+    return load_file(ROOT / name)
 
 
 @cache
-def system() -> Assembly:
-    """Root template and nested stacks as one; a function has the policies that modules give it."""
-    whole = Assembly(ROOT / "template.yaml", {})
-    for policy in whole.resources.values():
-        if policy["Type"] == "AWS::IAM::Policy":
-            for role in policy["Properties"]["Roles"]:
-                function = whole.resources[role["Ref"].removesuffix("Role")]["Properties"]
-                function["Policies"] = [
-                    *function["Policies"],
-                    policy["Properties"]["PolicyDocument"],
-                ]
-    return whole
+def _system(parameters: frozenset[tuple[str, str]]) -> System:
+    return resolve(ROOT / "template.yaml", dict(parameters))
+
+
+def system(**parameters: str) -> System:
+    """The system that the templates describe with EVERYTHING, changed by these parameters."""
+    return _system(frozenset((EVERYTHING | parameters).items()))
 
 
 @cache
@@ -37,20 +39,27 @@ def templates() -> tuple[str, ...]:
     return tuple(str(path.relative_to(ROOT)) for path in found)
 
 
-def resources(kind: str, name: str | None = None) -> dict[str, dict[str, Any]]:
-    """Resources of a type by logical id, with their Properties: of the system, or of a template."""
-    found = system().resources if name is None else load(name)["Resources"]
-    return {k: v.get("Properties", {}) for k, v in found.items() if v["Type"] == kind}
+def resources(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
+    """The properties of all resources of a type, by logical id."""
+    return system(**parameters).of_type(kind)
 
 
-def functions() -> dict[str, dict[str, Any]]:
-    """Every function's properties by logical id."""
-    return resources("AWS::Serverless::Function")
+def functions(**parameters: str) -> dict[str, dict[str, Any]]:
+    """Every function's properties by logical id; layers have their names without SAM's hash."""
+    return {
+        name: {**function, "Layers": [_HASH.sub(r"\1", one["Ref"]) for one in function["Layers"]]}
+        for name, function in resources("AWS::Lambda::Function", **parameters).items()
+    }
 
 
-def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
-    """A function's own policy statements."""
-    return [s for p in properties.get("Policies", []) for s in p["Statement"]]
+def statements(function: str) -> list[dict[str, Any]]:
+    """What a function's role allows, apart from AWS's managed policies."""
+    role = functions()[function]["Role"]["Fn::GetAtt"][0]
+    policies = [
+        *resources("AWS::IAM::Role")[role].get("Policies", []),
+        *(p for p in resources("AWS::IAM::Policy").values() if {"Ref": role} in p["Roles"]),
+    ]
+    return [s for p in policies for s in p["PolicyDocument"]["Statement"]]
 
 
 def listed(value: Any) -> list[Any]:

@@ -132,6 +132,6 @@ def test_a_cancelled_report_is_not_a_failure() -> None:
 
 
 def test_the_template_fills_in_every_placeholder() -> None:
-    flow = system().resources["ReportFlow"]["Properties"]
+    flow = system().resources["ReportFlow"].properties
     assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == set(flow["DefinitionSubstitutions"])
-    assert flow["DefinitionUri"] == "statemachines/report.asl.json"
+    assert flow["DefinitionString"] == json.loads(TEXT)

@@ -1,0 +1,39 @@
+"""Reads a template: YAML with CloudFormation's short tags, as the long forms."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+type Template = dict[str, Any]
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML with CloudFormation's tags."""
+
+
+def _tag(loader: yaml.CSafeLoader, suffix: str, node: yaml.Node) -> Any:
+    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+        return {name: value.split(".", 1) if suffix == "GetAtt" else value}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    assert isinstance(node, yaml.MappingNode)
+    return {name: loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _tag)
+
+
+def parse(text: str) -> Template:
+    """A template as data."""
+    loaded: Template = yaml.load(text, _Loader)  # noqa: S506  # a safe loader
+    return loaded
+
+
+@cache
+def load(path: Path) -> Template:
+    """The template of a file; callers must not change it."""
+    return parse(path.read_text(encoding="utf-8"))

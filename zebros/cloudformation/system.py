@@ -1,0 +1,298 @@
+"""All stacks of the system as one picture: the resources that exist for given parameters."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zebros.cloudformation.errors import TemplateError
+from zebros.cloudformation.intrinsics import evaluate
+from zebros.cloudformation.load import Template, load
+from zebros.cloudformation.parameters import check_rules, values
+from zebros.cloudformation.transform import transformed
+from zebros.cloudformation.usage import Usage
+
+_NESTED = {"AWS::Serverless::Application": "Location", "AWS::CloudFormation::Stack": "TemplateURL"}
+_SAM_LOCAL = "local"
+"""`sam local` gives every stack this name."""
+_MODULES = "modules"
+_MODULE_SUFFIX = "Input"
+_REFERENCE = re.compile(r"\$\{([\w:]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the system is deployed: the values of CloudFormation's pseudo parameters."""
+
+    account_id: str = "123456789012"
+    region: str = "us-east-1"
+    stack_name: str = "zebros"
+    partition: str = "aws"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource as CloudFormation would create it."""
+
+    type: str
+    properties: dict[str, Any]
+    stack: str
+    """The path of its stack: "zebros/Customers"."""
+    template: Path
+    depends_on: tuple[str, ...] = ()
+    deletion_policy: str = "Delete"
+    update_replace_policy: str = "Delete"
+
+
+@dataclass(slots=True)
+class System:
+    """The resources of all stacks by logical id, and the root stack's outputs.
+
+    A resource of a module (infra/modules) has the name of its stack in front: `Queue` of
+    `ReportingEventsInput` is `ReportingEventsQueue`. References name resources in the same way.
+    """
+
+    parameters: dict[str, Any]
+    resources: dict[str, Resource] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    stacks: dict[str, Path] = field(default_factory=dict)
+    """The template of each stack, by the stack's path."""
+
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The properties of all resources of a type, by logical id."""
+        return {n: r.properties for n, r in self.resources.items() if r.type == kind}
+
+    def in_stack(self, stack: str) -> dict[str, Resource]:
+        """The resources of a stack and of those nested in it: "zebros/Reporting"."""
+        return {
+            name: resource
+            for name, resource in self.resources.items()
+            if resource.stack == stack or resource.stack.startswith(f"{stack}/")
+        }
+
+
+def resolve(
+    root: Path,
+    parameters: dict[str, Any] | None = None,
+    *,
+    account: Account | None = None,
+    usage: Usage | None = None,
+    read: Callable[[Path], Template] = load,
+) -> System:
+    """The system that the template `root` describes, with these parameters.
+
+    `usage` collects what was used; `read` replaces the reading of a file. Raises TemplateError
+    for parameters that the templates reject, and for a reference to what does not exist.
+    """
+    where = account or Account()
+    context = _Context(root.resolve().parent, where, usage or Usage(), read)
+    stack = _Stack(context, root.resolve(), where.stack_name, parameters or {}, "")
+    system = System(stack.parameters, stacks=context.stacks)
+    stack.add_to(system.resources)
+    system.outputs = stack.outputs()
+    _check_references(system)
+    return system
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What all stacks of a system have in common."""
+
+    folder: Path
+    account: Account
+    usage: Usage
+    read: Callable[[Path], Template]
+    stacks: dict[str, Path] = field(default_factory=dict)
+
+
+class _Stack:
+    """One stack; the scope of its template's functions."""
+
+    def __init__(
+        self, context: _Context, path: Path, name: str, given: dict[str, Any], prefix: str
+    ) -> None:
+        if not path.is_file():
+            raise TemplateError(f"{name}: there is no template {path}")
+        self._context, self._path, self._name, self._prefix = context, path, name, prefix
+        self._file = str(path.relative_to(context.folder))
+        context.stacks[name] = path
+        raw = context.read(path)
+        context.usage.declare(self._file, raw)
+        self.region = context.account.region
+        self._template = transformed(raw, path)
+        self.parameters = values(self._template, given, self._file)
+        self._conditions: dict[str, bool] = {}
+        for condition in self._template.get("Conditions", {}):
+            self.condition(condition, used=False)
+        check_rules(self._template, self, self._file)
+        self._nested: dict[str, _Stack] = {}
+        self._nesting: list[str] = []
+
+    def add_to(self, resources: dict[str, Resource]) -> None:
+        """Add the stack's resources, and those of its nested stacks."""
+        for name, resource in self._template["Resources"].items():
+            if not self._exists(resource):
+                continue
+            if resource["Type"] in _NESTED:
+                self._child(name).add_to(resources)
+                continue
+            found = self._resource(resource)
+            known = resources.setdefault(self._prefix + name, found)
+            if (known.type, known.properties) != (found.type, found.properties):
+                raise TemplateError(f"{known.stack} and {self._name} differ in their {name}")
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs whose condition is true."""
+        return {
+            name: self._in_output(name, output["Value"])
+            for name, output in self._template.get("Outputs", {}).items()
+            if self._exists(output)
+        }
+
+    def _in_output(self, name: str, value: Any) -> Any:
+        try:
+            return evaluate(value, self)
+        except TemplateError as error:
+            raise TemplateError(f"output {name} of {self._file}: {error}") from error
+
+    def _exists(self, part: dict[str, Any]) -> bool:
+        condition = part.get("Condition")
+        return condition is None or self.condition(condition)
+
+    def _resource(self, resource: dict[str, Any]) -> Resource:
+        named = resource.get("DependsOn", [])
+        return Resource(
+            resource["Type"],
+            _parsed(evaluate(resource.get("Properties", {}), self)),
+            self._name,
+            self._path,
+            tuple(self._prefix + one for one in ([named] if isinstance(named, str) else named)),
+            resource.get("DeletionPolicy", "Delete"),
+            resource.get("UpdateReplacePolicy", "Delete"),
+        )
+
+    def _child(self, name: str) -> "_Stack":
+        if name not in self._nested:
+            if name in self._nesting:
+                circle = " -> ".join([*self._nesting, name])
+                raise TemplateError(f"{self._file}: nested stacks need each other: {circle}")
+            self._nesting.append(name)
+            resource = self._template["Resources"][name]
+            properties = resource["Properties"]
+            path = (self._path.parent / properties[_NESTED[resource["Type"]]]).resolve()
+            module = path.parent.name == _MODULES
+            given = evaluate(properties.get("Parameters", {}), self)
+            prefix = name.removesuffix(_MODULE_SUFFIX) if module else ""
+            self._nested[name] = _Stack(
+                self._context, path, f"{self._name}/{name}", given, self._prefix + prefix
+            )
+            self._nesting.pop()
+        return self._nested[name]
+
+    def ref(self, name: str) -> Any:
+        if name in self.parameters:
+            self._context.usage.use(self._file, "Parameters", name)
+            return self.parameters[name]
+        if name.startswith("AWS::"):
+            return self._pseudo(name)
+        if name not in self._template["Resources"]:
+            raise TemplateError(f"{self._file} has no parameter or resource {name}")
+        return {"Ref": self._prefix + name}
+
+    def _pseudo(self, name: str) -> Any:
+        account = self._context.account
+        known = {
+            "AWS::AccountId": account.account_id,
+            "AWS::Partition": account.partition,
+            "AWS::Region": account.region,
+            "AWS::StackName": self._name.replace("/", "-")
+            if account.stack_name != _SAM_LOCAL
+            else _SAM_LOCAL,
+            "AWS::URLSuffix": "amazonaws.com",
+            "AWS::NoValue": {"Ref": "AWS::NoValue"},
+        }
+        if name not in known:
+            raise TemplateError(f"{self._file}: {name} is not supported")
+        return known[name]
+
+    def attribute(self, name: str, attribute: str) -> Any:
+        resource = self._template["Resources"].get(name)
+        if resource is None:
+            raise TemplateError(f"{self._file} has no resource {name}")
+        if resource["Type"] not in _NESTED:
+            return {"Fn::GetAtt": [self._prefix + name, attribute]}
+        if not self._exists(resource):
+            raise TemplateError(f"{self._file}: {name} does not exist, but {attribute} is needed")
+        output = attribute.removeprefix("Outputs.")
+        child = self._child(name)
+        definition = child._template.get("Outputs", {}).get(output)
+        if definition is None or not child._exists(definition):
+            raise TemplateError(f"{child._file} has no output {output}, which {self._file} needs")
+        return child._in_output(output, definition["Value"])
+
+    def condition(self, name: str, *, used: bool = True) -> bool:
+        key = (self._file, "Conditions", name)
+        if used:
+            self._context.usage.use(*key)
+        if name not in self._conditions:
+            definitions = self._template.get("Conditions", {})
+            if name not in definitions:
+                raise TemplateError(f"{self._file} has no condition {name}")
+            self._conditions[name] = evaluate(definitions[name], self)
+            self._context.usage.decide(key, self._conditions[name])
+        return self._conditions[name]
+
+    def figure(self, mapping: str, key: str, name: str) -> Any:
+        try:
+            value = self._template["Mappings"][mapping][key][name]
+        except KeyError:
+            raise TemplateError(f"{self._file} has no figure {mapping}.{key}.{name}") from None
+        self._context.usage.use(self._file, "Mappings", mapping, key, name)
+        return value
+
+
+def _parsed(properties: dict[str, Any]) -> dict[str, Any]:
+    """The properties, with JSON texts as data: a rule's pattern, a state machine's definition."""
+    match properties:
+        case {"EventPattern": str(pattern)}:
+            return {**properties, "EventPattern": json.loads(pattern)}
+        case {"DefinitionString": str(definition)}:
+            return {**properties, "DefinitionString": json.loads(definition)}
+    return properties
+
+
+def _check_references(system: System) -> None:
+    """Raise TemplateError for a reference to a resource that does not exist."""
+    for name, resource in system.resources.items():
+        for referred in [*_referred(resource.properties), *resource.depends_on]:
+            if referred not in system.resources and not _is_stack(system, resource, referred):
+                raise TemplateError(f"{name} needs {referred}, which does not exist")
+    for name, value in system.outputs.items():
+        for referred in _referred(value):
+            if referred not in system.resources:
+                raise TemplateError(f"output {name} needs {referred}, which does not exist")
+
+
+def _is_stack(system: System, resource: Resource, name: str) -> bool:
+    """Whether a name is that of a nested stack, on which a resource may depend."""
+    return f"{resource.stack}/{name}" in system.stacks
+
+
+def _referred(value: Any) -> Iterator[str]:
+    """The resources that a value names."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _referred(one)
+    elif isinstance(value, dict):
+        match value:
+            case {"Ref": str(name)} if len(value) == 1:
+                yield name
+            case {"Fn::GetAtt": [str(name), *_]}:
+                yield name
+            case {"Fn::Sub": str(text)}:
+                yield from _REFERENCE.findall(text)
+            case _:
+                for one in value.values():
+                    yield from _referred(one)

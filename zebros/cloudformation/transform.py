@@ -1,0 +1,83 @@
+"""The SAM transform, by AWS's own translator (aws-sam-translator)."""
+
+import copy
+import json
+import logging
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from zebros.cloudformation.errors import TemplateError
+from zebros.cloudformation.load import Template
+
+_S3 = "s3://artefacts/"
+_LOCAL_PATHS = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+}
+_TRANSFORM = "AWS::Serverless-2016-10-31"
+_STACK = "AWS::CloudFormation::Stack"
+
+
+def transformed(template: Template, path: Path) -> Template:
+    """The template with SAM's resources replaced by CloudFormation's, as `sam deploy` sends it.
+
+    Local paths of code become objects in S3 (the translator accepts no others). State machines
+    keep their definition, as data.
+    """
+    if template.get("Transform") != _TRANSFORM:
+        return template
+    return _transformed(json.dumps(template), path)
+
+
+@cache
+def _transformed(text: str, path: Path) -> Template:
+    template: Template = json.loads(text)
+    nested = {}
+    for name, resource in list(template["Resources"].items()):
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::Serverless::Application":
+                nested[name] = template["Resources"].pop(name)
+            case "AWS::Serverless::StateMachine":
+                definition = path.parent / properties.pop("DefinitionUri")
+                properties["Definition"] = json.loads(definition.read_text(encoding="utf-8"))
+            case kind if kind in _LOCAL_PATHS:
+                _send_to_s3(properties, _LOCAL_PATHS[kind])
+    _send_to_s3(template.get("Globals", {}).get("Function", {}), "CodeUri")
+    if template["Resources"]:
+        template = _translate(template, path)
+    template["Resources"] |= nested
+    return template
+
+
+def _send_to_s3(properties: dict[str, Any], key: str) -> None:
+    if isinstance(properties.get(key), str):
+        properties[key] = _S3 + (properties[key].strip("./") or "code")
+
+
+def _translate(template: Template, path: Path) -> Template:
+    # Imported here, because they take a second.
+    from samtranslator.model.exceptions import InvalidDocumentException
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
+    logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)  # it publishes none
+    try:
+        translated: Template = Translator(None, Parser(), boto_session=_Session()).translate(
+            sam_template=copy.deepcopy(template), parameter_values={}
+        )
+    except InvalidDocumentException as error:
+        causes = "; ".join(str(cause.message) for cause in error.causes)
+        raise TemplateError(f"{path.name}: the SAM transform failed: {causes}") from error
+    return translated
+
+
+class _Session:
+    """The part of a session of boto3 that the translator uses."""
+
+    region_name = "us-east-1"
+
+    def get_partition_for_region(self, _region: str) -> str:
+        """The partition is filled in later, as all pseudo parameters are."""
+        return "aws"
