@@ -56,9 +56,9 @@ def parse_line(part: str, line: str) -> tuple[str, str]:
 
 
 def short_name(name: str) -> str:
-    """`OpportunitiesApi` of `zebros-OpportunitiesApi-2F31C`."""
+    """`OpportunitiesApi` of `zebros-Opportunities-4135044c-a7b-OpportunitiesApi-2F31C`."""
     pieces = name.split("-")
-    return "-".join(pieces[1:-1]) if len(pieces) > 2 else name
+    return pieces[-2] if len(pieces) > 2 else name
 
 
 def readable(text: str) -> str:

@@ -276,12 +276,16 @@ def options_as_json(options: Options) -> dict[str, Any]:
 
 
 def stop_on_signals() -> None:
-    """Handle SIGTERM and SIGHUP like Ctrl-C."""
+    """Handle SIGTERM and SIGHUP like Ctrl-C, and Ctrl-C also in a script's background.
+
+    A shell without job control starts background commands with SIGINT ignored, and Python keeps
+    that; then `kill -INT` would not stop the CRM.
+    """
 
     def interrupted(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
 
 

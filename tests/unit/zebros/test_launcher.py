@@ -282,7 +282,8 @@ def test_log_lines_are_readable(tmp_path: Path) -> None:
     log.write_text("12:00:00 zebros-OpportunitiesApi-2F31C old\n")
     followed = log_files.LogFile("functions", log)
     with log.open("a") as file:
-        file.write("12:00:01 zebros-OpportunitiesApi-2F31C " + line(message="won") + "\n12:00")
+        function = "zebros-Opportunities-4135044c-a7b-OpportunitiesApi-2F31C"
+        file.write(f"12:00:01 {function} " + line(message="won") + "\n12:00")
     assert followed.new_lines() == [("OpportunitiesApi", "won")]
     log.write_text("12:00:02 zebros-Docs-2F31C anew\n")
     assert followed.new_lines() == [("Docs", "anew")]
