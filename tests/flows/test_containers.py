@@ -18,6 +18,8 @@ import pytest
 from tests.flows.conftest import ROOT, Zebros, environment
 from tests.template.stack import functions
 
+pytestmark = pytest.mark.slow
+
 IMAGE = "zebros/lambda:3.13"
 BASE_IMAGE = "zebros/python:3.13"
 REQUESTS = ROOT / "events" / "requests"

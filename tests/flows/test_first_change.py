@@ -8,6 +8,8 @@ import pytest
 from tests.flows.conftest import ROOT
 from tests.flows.tree_copy import TreeCopy
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = ROOT / "docs" / "first-change.md"
 
 

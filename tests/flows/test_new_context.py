@@ -8,6 +8,8 @@ import pytest
 from tests.flows.conftest import ROOT
 from tests.flows.tree_copy import TreeCopy
 
+pytestmark = pytest.mark.slow
+
 CONTEXT = ROOT / "tests" / "fixtures" / "new_context" / "invoices"
 STACK = (
     "  Invoices: {Type: AWS::Serverless::Application, Properties: "

@@ -17,7 +17,7 @@ from tests.flows.conftest import MAPS, Crm
 from tests.flows.figures import record_figure
 from tests.flows.oracle import NONE, Oracle
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 """The first test loads the data set and waits for its events."""
 
 GROUPS = ("region", "team", "product", "month", "sector", "owner")
