@@ -76,7 +76,7 @@ def up(
             welcome(ctx, connection, empty=empty)
             if not connection.json:
                 note("Ctrl-C stops the CRM.")
-                _show_logs(home)
+                _show_logs(home, supervisor.state["functions"])
             supervisor.wait()
         except KeyboardInterrupt:
             with suppress(OSError):  # the terminal may be closed
@@ -253,10 +253,11 @@ def _wait_until_ready(home: Home, child: subprocess.Popen[bytes], log_file: LogF
         time.sleep(0.1)
 
 
-def _show_logs(home: Home) -> None:
+def _show_logs(home: Home, functions: dict[str, str]) -> None:
     console = err()
-    files = {name: home.logs / f"{name}.log" for name in ("platform", "issuer", "worker")}
-    files["functions"] = home.platform / "functions.log"
+    files = [LogFile(name, home.logs / f"{name}.log") for name in ("platform", "issuer", "worker")]
+    names = {physical: logical_id for logical_id, physical in functions.items()}
+    files.append(LogFile("functions", home.platform / "functions.log", names))
 
     def show(part: str, line: str) -> None:
         stamp = time.strftime("%H:%M:%S")

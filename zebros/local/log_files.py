@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ type Show = Callable[[str, str], None]
 
 
 class LogFile:
-    """A log file that is read from its current end on."""
+    """A log file that is read from its current end on; `names` are logical ids of functions."""
 
-    def __init__(self, part: str, file: Path) -> None:
-        self._part, self._file = part, file
+    def __init__(self, part: str, file: Path, names: Mapping[str, str] | None = None) -> None:
+        self._part, self._file, self._names = part, file, names or {}
         self._position = file.stat().st_size if file.exists() else 0
         self._incomplete = ""
 
@@ -43,22 +43,15 @@ class LogFile:
         self._position += len(read)
         text = self._incomplete + read.decode("utf-8", "replace")
         *lines, self._incomplete = text.split("\n")
-        return [parse_line(self._part, line) for line in lines if line.strip()]
+        return [self._parse(line) for line in lines if line.strip()]
 
-
-def parse_line(part: str, line: str) -> tuple[str, str]:
-    """(part or function, readable text). Functions' lines are `HH:MM:SS <name> <text>`."""
-    if part != "functions":
-        return part, readable(line)
-    _, _, rest = line.partition(" ")
-    name, _, text = rest.partition(" ")
-    return short_name(name), readable(text)
-
-
-def short_name(name: str) -> str:
-    """`OpportunitiesApi` of `zebros-Opportunities-4135044c-a7b-OpportunitiesApi-2F31C`."""
-    pieces = name.split("-")
-    return pieces[-2] if len(pieces) > 2 else name
+    def _parse(self, line: str) -> tuple[str, str]:
+        """A line of a function is `HH:MM:SS <physical name> <text>`."""
+        if self._part != "functions":
+            return self._part, readable(line)
+        _, _, rest = line.partition(" ")
+        name, _, text = rest.partition(" ")
+        return self._names.get(name, name), readable(text)
 
 
 def readable(text: str) -> str:
@@ -79,9 +72,8 @@ def _value(value: Any) -> str:
     return text if len(text) <= _MAX_LENGTH else text[:_MAX_LENGTH] + "…"
 
 
-def follow(files: dict[str, Path], show: Show, until: threading.Event) -> threading.Thread:
+def follow(log_files: Sequence[LogFile], show: Show, until: threading.Event) -> threading.Thread:
     """Show new lines of these files in a thread, until the event is set."""
-    log_files = [LogFile(part, file) for part, file in files.items()]
 
     def run() -> None:
         while not until.is_set():

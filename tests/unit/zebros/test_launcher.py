@@ -279,11 +279,11 @@ def test_log_lines_are_readable(tmp_path: Path) -> None:
     assert log_files.readable(line(message="bad", level="ERROR")) == "ERROR bad"
     assert log_files.readable("plain") == "plain"
     log = tmp_path / "functions.log"
-    log.write_text("12:00:00 zebros-OpportunitiesApi-2F31C old\n")
-    followed = log_files.LogFile("functions", log)
+    function = "zebros-Opportunities-5f77-ac3-OpportunitiesA2F31C"  # truncated to 64 characters
+    log.write_text(f"12:00:00 {function} old\n")
+    followed = log_files.LogFile("functions", log, {function: "OpportunitiesApi"})
     with log.open("a") as file:
-        function = "zebros-Opportunities-4135044c-a7b-OpportunitiesApi-2F31C"
         file.write(f"12:00:01 {function} " + line(message="won") + "\n12:00")
     assert followed.new_lines() == [("OpportunitiesApi", "won")]
     log.write_text("12:00:02 zebros-Docs-2F31C anew\n")
-    assert followed.new_lines() == [("Docs", "anew")]
+    assert followed.new_lines() == [("zebros-Docs-2F31C", "anew")], "deployed meanwhile"
