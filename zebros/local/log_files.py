@@ -62,9 +62,21 @@ def readable(text: str) -> str:
         return text[: _MAX_LENGTH * 2]
     if not isinstance(fields, dict) or "message" not in fields:
         return text[: _MAX_LENGTH * 2]
-    others = " ".join(f"{key}={_value(one)}" for key, one in fields.items() if key not in _HIDDEN)
+    hidden = _HIDDEN | _metrics(fields.get("_aws"))
+    others = " ".join(f"{key}={_value(one)}" for key, one in fields.items() if key not in hidden)
     level = f"{fields['level']} " if fields.get("level") not in (None, "INFO") else ""
     return f"{level}{_value(fields['message'])} {others}".rstrip()
+
+
+def _metrics(metadata: Any) -> frozenset[str]:
+    """The fields of a line that belong to its metrics (Embedded Metric Format)."""
+    if not isinstance(metadata, dict):
+        return frozenset()
+    names = {"_aws"}
+    for definition in metadata["CloudWatchMetrics"]:
+        names |= {name for several in definition["Dimensions"] for name in several}
+        names |= {metric["Name"] for metric in definition["Metrics"]}
+    return frozenset(names)
 
 
 def _value(value: Any) -> str:

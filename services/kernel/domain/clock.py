@@ -12,6 +12,11 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
+def milliseconds_since(instant: str, now: datetime) -> float:
+    """The milliseconds from an RFC 3339 instant to now; 0 when the clocks differ the other way."""
+    return max(0.0, (now - datetime.fromisoformat(instant)).total_seconds() * 1000)
+
+
 def rfc3339(instant: datetime) -> str:
     """`2026-01-31T09:30:00.000Z`: fixed width, so that text order is time order."""
     return (

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from kernel.domain.clock import milliseconds_since, utc_now
 from kernel.domain.cloud_events import CloudEvent
 from kernel.runtime.log import logger
+from kernel.runtime.metrics import EVENT_LAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,9 @@ class MessageBatch:
 
 def log_consumed(consumer: str, event: CloudEvent, outcome: str = "applied") -> None:
     """Log a consumed event; `zebros events trace` reads this line."""
+    lag: dict[str, Any] = {}
+    if outcome == "applied" and not event.replayed:
+        lag = EVENT_LAG.fields(milliseconds_since(event.time, utc_now()), consumer)
     logger().info(
         "event consumed",
         consumer=consumer,
@@ -81,6 +86,7 @@ def log_consumed(consumer: str, event: CloudEvent, outcome: str = "applied") -> 
         tenant=event.tenant_id,
         correlation_id=event.correlation_id,
         replayed=event.replayed,
+        **lag,
     )
 
 

@@ -15,8 +15,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kernel.domain.clock import milliseconds_since, utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.log import logger
+from kernel.runtime.metrics import OUTBOX_AGE
 from kernel.runtime.settings import RelaySettings, read_settings
 from kernel.storage.packing import unpack
 from kernel.storage.table import from_stream
@@ -37,6 +39,8 @@ class OutboxEntry:
     subject: str
     """The tenant and the record the event is about; events of one subject keep their order."""
     event_id: str
+    time: str
+    """When the event was committed, RFC 3339."""
     entry: dict[str, str]
     size: int
 
@@ -77,7 +81,9 @@ class Relay:
         }
         size = sum(len(entry[name].encode()) for name in ("Source", "DetailType", "Detail"))
         subject = f"{envelope['tenantid']} {envelope['subject']}"
-        return OutboxEntry(_record_id(record), subject, str(envelope["id"]), entry, size)
+        return OutboxEntry(
+            _record_id(record), subject, str(envelope["id"]), str(envelope["time"]), entry, size
+        )
 
     def _deliver(self, waiting: list[OutboxEntry]) -> list[OutboxEntry]:
         """Send entries, in order within each subject; returns those that were not accepted."""
@@ -110,8 +116,15 @@ class Relay:
             codes = [repr(fault)] * len(batch)
         outcome = list(zip(batch, codes, strict=True))
         rejected = [entry for entry, code in outcome if code]
-        if sent := [entry.event_id for entry, code in outcome if not code]:
-            logger().info("events sent", event_ids=sent)
+        if sent := [entry for entry, code in outcome if not code]:
+            now = utc_now()
+            ages = [milliseconds_since(entry.time, now) for entry in sent]
+            context = sent[0].entry["Source"].rpartition(".")[2]
+            logger().info(
+                "events sent",
+                event_ids=[entry.event_id for entry in sent],
+                **OUTBOX_AGE.fields(ages, context),
+            )
         if rejected:
             reasons = sorted({str(code) for code in codes if code})
             logger().warning("bus rejected entries", count=len(rejected), reasons=reasons)

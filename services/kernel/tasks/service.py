@@ -4,6 +4,7 @@ from pydantic import BaseModel
 
 from kernel.domain.clock import Clock
 from kernel.runtime.log import logger
+from kernel.runtime.metrics import QUEUE_WAIT, TASK_DURATION
 from kernel.tasks.failures import STANDARD, FailureCatalogue
 from kernel.tasks.repository import RecordedProgress, TaskRunRepository
 from kernel.tasks.retry import Next, Recovery, RetryPolicy, recover
@@ -58,13 +59,28 @@ class TaskRunService[R: TaskRun]:
 
     def complete(self, tenant_id: str, run_id: str, outcome: BaseModel) -> R:
         """Mark a run as completed."""
-        return self._repo.change(tenant_id, run_id, lambda run: run.complete(outcome, self._now()))
+        run = self._repo.change(tenant_id, run_id, lambda run: run.complete(outcome, self._now()))
+        return self._log_end(run)
 
     def fail(self, tenant_id: str, run_id: str, error: str, cause: str = "") -> R:
         """Mark a run as failed."""
         logger().warning("task failed", tenant=tenant_id, run_id=run_id, error=error, cause=cause)
         failure = self._failures.failure(error, cause)
-        return self._repo.change(tenant_id, run_id, lambda run: run.fail(failure, self._now()))
+        run = self._repo.change(tenant_id, run_id, lambda run: run.fail(failure, self._now()))
+        return self._log_end(run)
+
+    def _log_end(self, run: R) -> R:
+        """Log how long the run waited and took; once for each time a step is repeated."""
+        name, tenant, status = run.kind.name, run.tenant_id, str(run.status)
+        if run.ended_at is not None:
+            took = (run.ended_at - run.created_at).total_seconds()
+            fields = TASK_DURATION.fields(took, name, status)
+            logger().info("task ended", run_id=run.id, tenant=tenant, **fields)
+        if run.started_at is not None:
+            waited = (run.started_at - run.created_at).total_seconds()
+            fields = QUEUE_WAIT.fields(waited, name)
+            logger().info("task waited", run_id=run.id, tenant=tenant, **fields)
+        return run
 
     def recover(self, tenant_id: str, run_id: str, error: str, cause: str = "") -> Recovery:
         """Decide what happens when no worker completed the task, and record a lost worker."""

@@ -21,6 +21,7 @@ from aws_lambda_powertools.event_handler.api_gateway import (
 
 from kernel.domain.errors import CrmError, NotFound
 from kernel.runtime.log import logger
+from kernel.runtime.metrics import REQUEST_LATENCY
 from kernel.storage.idempotency import Answer, IdempotentRequest
 from kernel.storage.table import Table
 from kernel.storage.unit_of_work import UnitOfWork
@@ -43,6 +44,9 @@ from kernel.web.responses import problem_response, response, stored_response
 from kernel.web.routes import Route, Routes
 
 MAX_PATH_PART = 128
+_TEMPLATE = "route_template"
+_NO_ROUTE = "other"
+"""The route of requests that no route matches, in metrics."""
 _EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After"]
 
 
@@ -66,21 +70,25 @@ class Api:
         event["correlation_id"] = correlation = correlation_id(event)
         answer = self._resolver.resolve(event, context)  # type: ignore[arg-type]
         answer.setdefault("multiValueHeaders", {})[HEADER] = [correlation]
+        milliseconds = round((time.perf_counter() - started) * 1000, 1)
         logger().info(
             "request",
             method=event.get("httpMethod"),
             route=event.get("resource"),
             path=event.get("path"),
             status=answer["statusCode"],
-            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            milliseconds=milliseconds,
             correlation_id=correlation,
             tenant=claims_of(event).get("tenant"),
+            **REQUEST_LATENCY.fields(milliseconds, self.context, event.get(_TEMPLATE, _NO_ROUTE)),
         )
         return answer
 
     def _register(self, route: Route) -> None:
         def serve(**parts: str) -> Response[str]:
-            return self._serve(route, self._resolver.current_event.raw_event, parts)
+            event = self._resolver.current_event.raw_event
+            event[_TEMPLATE] = f"{route.method} {route.path}"
+            return self._serve(route, event, parts)
 
         rule = re.sub(r"\{(\w+)\}", r"<\1>", route.path)
         operation_id = route.function.__name__

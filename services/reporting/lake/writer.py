@@ -10,6 +10,8 @@ from typing import Any
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.messages import Message, MessageBatch, log_consumed
+from kernel.runtime.log import logger
+from kernel.runtime.metrics import STORED_BYTES
 from reporting.lake.layout import Folder
 
 
@@ -19,20 +21,22 @@ class LakeBucket:
     def __init__(self, s3: Any, bucket: str) -> None:
         self._s3, self._bucket = s3, bucket
 
-    def write(self, folder: Folder, events: dict[str, CloudEvent]) -> None:
-        """Write one file with these events (by id)."""
+    def write(self, folder: Folder, events: dict[str, CloudEvent]) -> int:
+        """Write one file with these events (by id); returns its size in bytes."""
         ordered = [events[one] for one in sorted(events)]
         lines = "".join(f"{event.detail}\n" for event in ordered)
         times = sorted(event.time for event in ordered)
+        # Without a timestamp, the same events give the same bytes.
+        content = gzip.compress(lines.encode(), mtime=0)
         self._s3.put_object(
             Bucket=self._bucket,
             Key=folder.key(events),
-            # Without a timestamp, the same events give the same bytes.
-            Body=gzip.compress(lines.encode(), mtime=0),
+            Body=content,
             ContentType="application/x-ndjson",
             ContentEncoding="gzip",
             Metadata={"count": str(len(ordered)), "first-time": times[0], "last-time": times[-1]},
         )
+        return len(content)
 
 
 class LakeWriter:
@@ -53,7 +57,12 @@ class LakeWriter:
                 folders.setdefault(Folder.of(message.event), []).append(message)
         for folder, messages in folders.items():
             with batch.isolate(*messages):
-                self._bucket().write(folder, {one.event.id: one.event for one in messages})
+                size = self._bucket().write(folder, {one.event.id: one.event for one in messages})
+                logger().info(
+                    "lake file written",
+                    tenant=folder.tenant,
+                    **STORED_BYTES.fields(size, "lake"),
+                )
                 for message in messages:
                     log_consumed("lake", message.event)
         return batch.response()

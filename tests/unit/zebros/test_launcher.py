@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from kernel.runtime.metrics import EVENT_LAG
 from zebros.client.stack import Resources
 from zebros.errors import BadInput, NotReady
 from zebros.local import deploy, log_files, parts, ports
@@ -278,6 +279,10 @@ def test_log_lines_are_readable(tmp_path: Path) -> None:
     assert log_files.readable(line(message="won", opportunity="O1")) == "won opportunity=O1"
     assert log_files.readable(line(message="bad", level="ERROR")) == "ERROR bad"
     assert log_files.readable("plain") == "plain"
+    metric = EVENT_LAG.fields(12.5, "board")
+    assert log_files.readable(line(message="consumed", consumer="board", **metric)) == (
+        "consumed consumer=board"
+    ), "without the fields of the metric"
     log = tmp_path / "functions.log"
     function = "zebros-Opportunities-5f77-ac3-OpportunitiesA2F31C"  # truncated to 64 characters
     log.write_text(f"12:00:00 {function} old\n")

@@ -1,0 +1,91 @@
+"""The metrics of the CRM, each declared once, written as CloudWatch Embedded Metric Format (EMF).
+
+A metric is part of a log line that is written anyway: CloudWatch reads it from there, without a
+call. Dashboards, alarms and `zebros top` read the declarations below.
+
+Source: "Specification: Embedded metric format" of the CloudWatch user guide.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+NAMESPACE = "Zebros"
+MAX_VALUES = 100
+"""The maximum number of values of one metric in a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. Every combination of dimensions is billed, so no dimension is unbounded."""
+
+    name: str
+    unit: str
+    """Milliseconds, Seconds, Bytes or Count."""
+    dimensions: tuple[str, ...]
+    meaning: str
+
+    def fields(self, values: float | Sequence[float], *dimensions: str) -> dict[str, Any]:
+        """The fields that make a log line carry this metric; at most MAX_VALUES values."""
+        definition = {
+            "Namespace": NAMESPACE,
+            "Dimensions": [self.dimensions],
+            "Metrics": [{"Name": self.name, "Unit": self.unit}],
+        }
+        return {
+            "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]},
+            **dict(zip(self.dimensions, dimensions, strict=True)),
+            self.name: values,
+        }
+
+
+REQUEST_LATENCY = Metric(
+    "RequestLatency",
+    "Milliseconds",
+    ("Context", "Route"),
+    "time of a request in its function, by route template",
+)
+OUTBOX_AGE = Metric(
+    "OutboxAge",
+    "Milliseconds",
+    ("Context",),
+    "time from an event's commit until the bus accepted it",
+)
+EVENT_LAG = Metric(
+    "EventLag",
+    "Milliseconds",
+    ("Consumer",),
+    "time from an event's commit until a consumer applied it; of a projection, its lag",
+)
+QUEUE_WAIT = Metric(
+    "QueueWait",
+    "Seconds",
+    ("Job",),
+    "time from the request of a task until a worker started its last attempt",
+)
+TASK_DURATION = Metric(
+    "TaskDuration",
+    "Seconds",
+    ("Job", "Status"),
+    "time from the request of a task until it ended",
+)
+STORED_BYTES = Metric(
+    "StoredBytes",
+    "Bytes",
+    ("Storage",),
+    "bytes written to object storage: how fast it grows; the line has the tenant",
+)
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        REQUEST_LATENCY,
+        OUTBOX_AGE,
+        EVENT_LAG,
+        QUEUE_WAIT,
+        TASK_DURATION,
+        STORED_BYTES,
+    )
+}
+"""Every metric by name."""
