@@ -26,7 +26,8 @@ def apply() -> None:
 
     def settle(name: str, props: dict[str, Any]) -> None:
         region = scope.get_region()
-        replica = next((one for one in props["Replicas"] if one["Region"] == region), {})
+        replicas: list[dict[str, Any]] = props["Replicas"]
+        replica = next((one for one in replicas if one["Region"] == region), {})
         table = tables._tables[name]
         table["ProvisionedThroughput"] = _units(props, replica)
         writes, reads = _by_name(props), _by_name(replica)
