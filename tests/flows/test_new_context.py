@@ -14,6 +14,7 @@ CONTEXT = ROOT / "tests" / "fixtures" / "new_context" / "invoices"
 STACK = (
     "  Invoices: {Type: AWS::Serverless::Application, Properties: "
     "{Location: services/invoices/template.yaml, Parameters: {"
+    "SystemName: !Ref AWS::StackName, Phase: !Ref Phase, ReplicaRegion: !Ref ReplicaRegion, "
     "BusName: !GetAtt Shared.Outputs.BusName, BusArn: !GetAtt Shared.Outputs.BusArn, "
     "CursorSecretArn: !GetAtt Shared.Outputs.CursorSecretArn, "
     "DepsLayerArn: !GetAtt Shared.Outputs.DepsLayerArn, DefaultMemory: 128}}}\n"

@@ -175,7 +175,7 @@ class Client:
         raise AssertionError("the last attempt returns or raises")
 
     def download(self, url: str, target: Path) -> int:
-        """Save the file of a presigned URL, without our token; returns its bytes.
+        """Save the file of a presigned URL, without our token; returns its bytes, decompressed.
 
         The file gets its name when it is complete. Raises BadInput when it cannot be written.
         """
@@ -191,7 +191,7 @@ class Client:
                     for chunk in response.iter_bytes(1 << 16):
                         written += file.write(chunk)
             part.replace(target)
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.DecodingError) as error:
             raise NotReady(
                 "The download was interrupted.", hint="Run the command again."
             ) from error

@@ -5,6 +5,7 @@ from typing import Any
 from zebros.emulator import (
     archives,
     callbacks,
+    capacity,
     conditions,
     endpoints,
     gateways,
@@ -24,7 +25,9 @@ from zebros.emulator import (
 )
 from zebros.emulator.settings import Settings
 
-_TEMPLATES: tuple[Any, ...] = (*(conditions, archives, ttl, nested, parameters, secrets, gateways),)
+_TEMPLATES: tuple[Any, ...] = (
+    *(conditions, archives, ttl, capacity, nested, parameters, secrets, gateways),
+)
 _SERVICES: tuple[Any, ...] = (keyconditions, callbacks, queues, moves, rules, mappings, sockets)
 
 

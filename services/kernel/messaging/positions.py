@@ -9,6 +9,7 @@ notice each other. It also counts the parked events; while the count is 0, none 
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +21,9 @@ from kernel.storage.table import READ_LIMIT, Action, Delete, Item, Put, Table, i
 Memory = dict[str, Any]
 """What a projection remembers about a subject between events, as JSON."""
 
+PARKED_TTL_SECONDS = 365 * 24 * 3600
+"""How long an event waits for earlier ones: as long as the bus's archive, from which they could
+be replayed."""
 _PARKED = "PARKED#"
 _MAX_SEQUENCE = 10**12 - 1
 """The largest sequence that fits the digits of a sort key."""
@@ -101,6 +105,7 @@ class PositionStore:
             "sk": f"{_PARKED}{event.sequence:012d}",
             "detail": event.detail,
             "replayed": int(event.replayed),
+            "ttl": int(time.time()) + PARKED_TTL_SECONDS,
         }
         entry = Put(item, absent=True, error=Conflict("It is parked already."))
         try:
@@ -114,6 +119,10 @@ class PositionStore:
         """Remove a parked event that was applied or sent to the queue again."""
         moved = replace(position, parked=position.parked - 1)
         return self.move(moved, Delete(position.pk, parked.key))
+
+    def none_parked(self, position: Position) -> Position:
+        """Correct the count of parked events after the last of them have expired."""
+        return self.move(replace(position, parked=0))
 
     def parked(self, position: Position, last: int = _MAX_SEQUENCE) -> Iterator[Parked]:
         """The parked events up to sequence `last`, in order."""

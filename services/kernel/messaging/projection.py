@@ -215,6 +215,7 @@ class Projection:
                     self._requeue(position, parked, error)
                     return
             if not moved:
+                self._positions.none_parked(position)
                 return
 
     def _requeue(self, position: Position, parked: Parked, error: Exception) -> None:

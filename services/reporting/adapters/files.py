@@ -2,9 +2,14 @@
 
 A report may be created twice, because a worker that seemed lost may still finish. The first stored
 file stays, with its outcome as metadata, so that the second worker returns the same outcome.
+
+Every file is compressed: XLSX and PDF by their format, text by `Content-Encoding: gzip`, which
+browsers and HTTP clients undo. Size and hash of the outcome are those of the file they get.
 """
 
+import gzip
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +28,8 @@ _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _OUTCOME = "outcome"
 """The metadata entry; the limit on totals in ReportResult keeps it below S3's 2 KB."""
+_TEXT = ("text/", "application/json")
+"""How the media types of text begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,9 @@ class ReportFiles:
 
     def store(self, run: ReportRun, path: Path, outcome: ReportResult) -> ReportResult:
         """Store a run's file unless one exists; returns the outcome of the stored file."""
+        encoding = {}
+        if outcome.media_type.startswith(_TEXT):
+            path, encoding = _gzipped(path), {"ContentEncoding": "gzip"}
         for _ in range(_ATTEMPTS):
             try:
                 with path.open("rb") as body:
@@ -62,6 +72,7 @@ class ReportFiles:
                         ContentType=outcome.media_type,
                         # Metadata is sent as a header and must be ASCII, as json.dumps writes it.
                         Metadata={_OUTCOME: json.dumps(outcome.model_dump(mode="json"))},
+                        **encoding,
                     )
                 return outcome
             except ClientError as fault:
@@ -88,5 +99,17 @@ class ReportFiles:
 
 
 def key(run: ReportRun, file_name: str) -> str:
-    """The object key of a run's file."""
-    return f"tenants/{run.tenant_id}/reports/{run.id}/{file_name}"
+    """The object key of a run's file; it begins with its kind, by which the bucket's rules go."""
+    return f"reports/{run.tenant_id}/{run.id}/{file_name}"
+
+
+def _gzipped(path: Path) -> Path:
+    """A compressed copy beside a file; the same content gives the same bytes."""
+    copy = path.with_name(f"{path.name}.gz")
+    with (
+        path.open("rb") as plain,
+        copy.open("wb") as file,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(plain, packed)
+    return copy

@@ -39,7 +39,11 @@ class ReportRunView(ReportRunState):
     progress: int | None = Field(None, ge=0, le=100, description="In percent.")
     progress_text: str | None = Field(None, description="The current step, for people.")
     progress_at: AwareDatetime | None = None
-    download_url: str | None = Field(None, description="A link to the file; needs no token.")
+    download_url: str | None = Field(
+        None,
+        description="A link to the file; needs no token. CSV and JSON are sent with "
+        "`Content-Encoding: gzip`, whatever the request accepts; `curl` needs `--compressed`.",
+    )
     download_expires_at: AwareDatetime | None = Field(
         None, description="Get the run again for a new link."
     )

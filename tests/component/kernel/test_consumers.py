@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from kernel.domain.clock import utc_now
 from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Conflict
 from kernel.domain.ids import new_id
@@ -355,6 +356,33 @@ def test_a_poison_event_that_was_parked_is_reported_as_a_gap(prepare: Prepare, c
     assert [message["detail"]["sequence"] for message in queue.dead_letters()] == ["3"]
     assert chain.state("acme") == expected(history[:2])
     assert reported(cloud, "acme") == [("opportunity/a", 2, 3), ("opportunity/a", 3, 4)]
+
+
+@pytest.mark.parametrize("expired", [{2}, {2, 3}, {3}])
+def test_parked_events_that_expired_are_looked_for_once_and_can_be_replayed(
+    prepare: Prepare, cloud: Any, expired: set[int]
+) -> None:
+    chain, queue = prepare()
+    history = [event("acme", "opportunity/a", n + 1, value=n) for n in range(4)]
+    queue.send(*(body(history[n]) for n in (2, 3)))
+    queue.drain(chain.projection)
+    assert len(chain.parked("acme", "opportunity/a")) == 2
+    for item in cloud.scan(TableName="table")["Items"]:
+        if item["sk"]["S"].startswith("PARKED#"):
+            assert abs(int(item["ttl"]["N"]) - utc_now().timestamp() - 365 * 86400) < 60
+    pk = "TENANT#acme#POSITION#chain#opportunity/a"
+    for number in expired:
+        chain.table.delete(pk, f"PARKED#{number + 1:012d}")
+    queue.send(body(history[0]), body(history[1]))
+    queue.drain(chain.projection)
+    queue.send(*(body(one, replayed=True) for one in history))
+    queue.drain(chain.projection)
+    assert chain.state("acme") == expected(history)
+    assert chain.parked("acme", "opportunity/a") == []
+    position = chain.table.get(pk, "POSITION")
+    assert position
+    assert position["parked"] == 0
+    assert queue.dead_letters() == []
 
 
 def test_a_replayed_event_that_was_parked_is_applied_once(prepare: Prepare) -> None:

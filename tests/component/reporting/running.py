@@ -1,5 +1,6 @@
 """Everything that runs reports, in process: relay, reactor, the real state machine, a worker."""
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -112,16 +113,22 @@ def seen(api: ApiClient, run: dict[str, Any]) -> Any:
 
 def stored(run: dict[str, Any], tenant: str = "acme") -> list[str]:
     """The names of a run's files."""
-    prefix = f"tenants/{tenant}/reports/{run['id']}/"
+    prefix = f"reports/{tenant}/{run['id']}/"
     found = boto3.client("s3").list_objects_v2(Bucket=FILES, Prefix=prefix).get("Contents", [])
     return [one["Key"].removeprefix(prefix) for one in found]
 
 
+def stored_object(run: dict[str, Any]) -> Any:
+    """The response to a GET of a run's file, as S3 stores it."""
+    key = f"reports/acme/{run['id']}/{stored(run)[0]}"
+    return boto3.client("s3").get_object(Bucket=FILES, Key=key)
+
+
 def content(run: dict[str, Any]) -> bytes:
-    """The bytes of a run's file."""
-    key = f"tenants/acme/reports/{run['id']}/{stored(run)[0]}"
-    found: bytes = boto3.client("s3").get_object(Bucket=FILES, Key=key)["Body"].read()
-    return found
+    """A run's file as its reader gets it."""
+    found = stored_object(run)
+    body: bytes = found["Body"].read()
+    return gzip.decompress(body) if found.get("ContentEncoding") == "gzip" else body
 
 
 def a_task(run: dict[str, Any]) -> Task:

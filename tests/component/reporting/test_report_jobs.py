@@ -3,19 +3,27 @@
 import hashlib
 import json
 import threading
+import zlib
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 
 from kernel.tasks.job import JobControl
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import left, until
-from tests.component.reporting.conftest import FILES, into_lake, opportunity
-from tests.component.reporting.running import Running, a_task, content, seen, stored
+from tests.component.reporting.conftest import into_lake, opportunity
+from tests.component.reporting.running import (
+    Running,
+    a_task,
+    content,
+    seen,
+    stored,
+    stored_object,
+)
 
 Ask = Callable[..., dict[str, Any]]
+XLSX = "openxmlformats-officedocument.spreadsheetml"
 
 
 def test_a_requested_report_is_created(api: ApiClient, ask: Ask, running: Running) -> None:
@@ -41,16 +49,22 @@ def test_a_requested_report_is_created(api: ApiClient, ask: Ask, running: Runnin
 
 
 @pytest.mark.parametrize(
-    ("format_", "media_type", "begins"),
+    ("format_", "media_type", "encoding", "begins"),
     [
-        ("csv", "text/csv; charset=utf-8", b""),
-        ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", b"PK"),
-        ("pdf", "application/pdf", b"%PDF-"),
-        ("json", "application/json", b"{"),
+        ("csv", "text/csv; charset=utf-8", "gzip", b"\xef\xbb\xbf"),
+        ("xlsx", f"application/vnd.{XLSX}.sheet", None, b"PK"),
+        ("pdf", "application/pdf", None, b"%PDF-"),
+        ("json", "application/json", "gzip", b"{"),
     ],
 )
-def test_every_format_is_stored_with_its_media_type(
-    ask: Ask, running: Running, format_: str, media_type: str, begins: bytes
+def test_every_format_is_stored_compressed_with_its_media_type(
+    api: ApiClient,
+    ask: Ask,
+    running: Running,
+    format_: str,
+    media_type: str,
+    encoding: str | None,
+    begins: bytes,
 ) -> None:
     into_lake(
         opportunity("won"), opportunity("lost", amount=None), opportunity("won", region="=cmd()")
@@ -61,11 +75,17 @@ def test_every_format_is_stored_with_its_media_type(
         assert running.machine.end(run["id"]) == "SUCCEEDED"
     (name,) = stored(run)
     assert name == f"sales-performance-by-region-from-2026-01-01.{format_}"
-    assert content(run).startswith(begins)
-    key = f"tenants/acme/reports/{run['id']}/{name}"
-    head = boto3.client("s3").head_object(Bucket=FILES, Key=key)
-    assert head["ContentType"] == media_type
-    assert sum(len(k) + len(v) for k, v in head["Metadata"].items()) < 2048
+    file, outcome = content(run), seen(api, run)["outcome"]
+    assert file.startswith(begins)
+    assert (outcome["size_bytes"], outcome["sha256"]) == (
+        len(file),
+        hashlib.sha256(file).hexdigest(),
+    )
+    found = stored_object(run)
+    assert (found["ContentType"], found.get("ContentEncoding")) == (media_type, encoding)
+    # The file is compressed already: another compression saves nothing worth the time.
+    assert len(zlib.compress(found["Body"].read(), 6)) > 0.8 * found["ContentLength"]
+    assert sum(len(k) + len(v) for k, v in found["Metadata"].items()) < 2048
 
 
 def test_the_outcome_of_many_currencies_fits_into_the_files_metadata(
@@ -86,9 +106,20 @@ def test_the_outcome_of_many_currencies_fits_into_the_files_metadata(
         "open": 0,
         "open_amount": 0,
     }
-    key = f"tenants/acme/reports/{run['id']}/{stored(run)[0]}"
-    head = boto3.client("s3").head_object(Bucket=FILES, Key=key)
-    assert sum(len(k) + len(v) for k, v in head["Metadata"].items()) < 2048
+    assert sum(len(k) + len(v) for k, v in stored_object(run)["Metadata"].items()) < 2048
+
+
+def test_a_file_that_is_stored_twice_has_the_same_bytes(
+    ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    into_lake(opportunity("won"), opportunity("lost"))
+    bodies = []
+    for now in (1_000_000_000.0, 2_000_000_000.0):
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        run = ask(format="csv")
+        running.job().run(a_task(run), JobControl())
+        bodies.append(stored_object(run)["Body"].read())
+    assert bodies[0] == bodies[1]
 
 
 def test_a_report_without_opportunities_is_created(

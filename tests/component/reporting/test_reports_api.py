@@ -134,7 +134,7 @@ def test_the_link_names_the_file_and_expires_after_fifteen_minutes(
     done = api("GET", f"/reports/{run['id']}").json
     url = urlsplit(done["download_url"])
     query = {name: values[0] for name, values in parse_qs(url.query).items()}
-    assert url.path.endswith(f"tenants/acme/reports/{run['id']}/win-rate.json")
+    assert url.path.endswith(f"reports/acme/{run['id']}/win-rate.json")
     assert query["X-Amz-Expires"] == "900"
     assert query["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
     assert query["response-content-disposition"] == 'attachment; filename="win-rate.json"'

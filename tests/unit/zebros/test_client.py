@@ -1,5 +1,6 @@
 """The client retries requests without having them carried out twice."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -228,14 +229,19 @@ def test_a_file_is_downloaded_completely_or_not_at_all(tmp_path: Path) -> None:
     import http.server
     import threading
 
+    packed = gzip.compress(b"0123456789" * 10_000)
+
     class Files(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             assert "Authorization" not in self.headers
-            complete = self.path == "/complete"
+            encoded = self.path.endswith(".gz")
+            body = packed if self.path == "/complete.gz" else b"0123456789"
             self.send_response(200)
-            self.send_header("Content-Length", "10")
+            self.send_header("Content-Length", str(len(body)))
+            if encoded:
+                self.send_header("Content-Encoding", "gzip")
             self.end_headers()
-            self.wfile.write(b"0123456789" if complete else b"0123")
+            self.wfile.write(body[:4] if self.path == "/cut" else body)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -247,12 +253,15 @@ def test_a_file_is_downloaded_completely_or_not_at_all(tmp_path: Path) -> None:
     try:
         assert crm.download(f"{base}/complete", tmp_path / "a.pdf") == 10
         assert (tmp_path / "a.pdf").read_bytes() == b"0123456789"
-        with pytest.raises(NotReady, match="was interrupted"):
-            crm.download(f"{base}/cut", tmp_path / "b.pdf")
+        assert crm.download(f"{base}/complete.gz", tmp_path / "a.csv") == 100_000
+        assert (tmp_path / "a.csv").read_bytes() == b"0123456789" * 10_000
+        for broken in ("cut", "not.gz"):
+            with pytest.raises(NotReady, match="was interrupted"):
+                crm.download(f"{base}/{broken}", tmp_path / "b.pdf")
         for target in (tmp_path, tmp_path / "no" / "c.pdf", tmp_path / ("x" * 300)):
             with pytest.raises(BadInput, match="cannot be written: "):
                 crm.download(f"{base}/complete", target)
-        assert [one.name for one in tmp_path.iterdir()] == ["a.pdf"]
+        assert sorted(one.name for one in tmp_path.iterdir()) == ["a.csv", "a.pdf"]
     finally:
         server.shutdown()
         server.server_close()

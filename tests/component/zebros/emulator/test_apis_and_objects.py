@@ -1,9 +1,11 @@
 """APIs, WebSockets and objects through the platform's server."""
 
+import gzip
 import http.client
 import json
 import socket
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+
+from zebros.client.api import Client, StaticToken
 
 FIXTURES = Path("tests/fixtures/platform")
 NESTED = """
@@ -107,6 +111,22 @@ def test_objects_are_downloaded_by_presigned_links_until_they_expire(platform: A
     time.sleep(2.1)
     assert httpx.get(past, trust_env=False).status_code == 403
     assert objects.head_object(**asked)["ContentLength"] == len(body)
+
+
+def test_a_compressed_object_is_downloaded_decompressed(platform: Any, tmp_path: Path) -> None:
+    objects = platform.client("s3")
+    objects.create_bucket(Bucket="compressed")
+    asked = {"Bucket": "compressed", "Key": "reports/acme/r/a.csv"}
+    packed = gzip.compress(b"a,b\r\n" * 100_000)
+    with BytesIO(packed) as body:
+        objects.put_object(**asked, Body=body, ContentType="text/csv", ContentEncoding="gzip")
+    link = objects.generate_presigned_url(
+        "get_object", Params={**asked, "ResponseContentType": "text/csv"}, ExpiresIn=60
+    )
+    assert httpx.get(link, trust_env=False).headers["content-length"] == str(len(packed))
+    with Client("http://crm.test", StaticToken("t")) as crm:
+        assert crm.download(link, tmp_path / "a.csv") == 500_000
+    assert (tmp_path / "a.csv").read_bytes() == b"a,b\r\n" * 100_000
 
 
 def test_one_connection_takes_requests_of_every_kind(platform: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zebros.emulator import archives, conditions, parameters, secrets, ttl
+from zebros.emulator import archives, capacity, conditions, parameters, secrets, ttl
 
 IS_CLOUD: dict[str, Any] = {
     "Conditions": {
@@ -130,6 +130,80 @@ def test_a_table_has_time_to_live_backups_and_encryption(
     assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
     assert backups is True
     assert encryption["Status"] == "ENABLED"
+
+
+def units(kind: str, low: int) -> dict[str, Any]:
+    """The setting of an autoscaled capacity; a parameter's value is text."""
+    target = {"TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70}}
+    scaling = {"MinCapacity": str(low), "MaxCapacity": "400", **target}
+    return {f"{kind}ProvisionedThroughputSettings": {f"{kind}CapacityAutoScalingSettings": scaling}}
+
+
+def indexed(provisioned: bool) -> dict[str, Any]:
+    """A global table with an index, on demand or provisioned."""
+    write, read, index_write, index_read = (
+        units(kind, low) if provisioned else {}
+        for kind, low in (("Write", 100), ("Read", 50), ("Write", 40), ("Read", 30))
+    )
+    return {
+        **TABLE,
+        **write,
+        "TableName": "records",
+        "BillingMode": "PROVISIONED" if provisioned else "PAY_PER_REQUEST",
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "gsi1",
+                "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+                **index_write,
+            }
+        ],
+        "Replicas": [
+            {
+                "Region": "us-east-1",
+                **read,
+                "GlobalSecondaryIndexes": [{"IndexName": "gsi1", **index_read}],
+            }
+        ],
+    }
+
+
+def capacities(emulator: Callable[[str], Any], *moves: bool) -> tuple[list[Any], bool]:
+    """Units of table and index after each move, and whether the index is still the first one."""
+    tables = emulator("services.dynamodb")
+    provisioners = emulator("services.cloudformation.provisioners")
+    kind, found = "AWS::DynamoDB::GlobalTable", []
+    before = indexed(moves[0])
+    name, _ = provisioners._RESOURCE_HANDLERS[kind]["create"]("Records", before, "zebros")
+    (first,) = tables._tables[name]["GlobalSecondaryIndexes"]
+    for provisioned in moves:
+        after = indexed(provisioned)
+        provisioners._update_resource(kind, name, before, after, "zebros", "Records")
+        before = after
+        table = tables._tables[name]
+        (index,) = table["GlobalSecondaryIndexes"]
+        found.append(
+            (
+                table["BillingModeSummary"]["BillingMode"],
+                *table["ProvisionedThroughput"].values(),
+                *index.get("ProvisionedThroughput", {}).values(),
+            )
+        )
+    return found, index is first
+
+
+def test_an_index_is_made_again_for_its_capacity_when_unpatched(emulator: Any) -> None:
+    found, same = capacities(emulator, False, True)
+    assert found[-1] == ("PROVISIONED", 5, 5, 5, 5)
+    assert not same
+
+
+def test_capacities_follow_the_template_and_the_index_stays(emulator: Any, patched: Any) -> None:
+    with patched(ttl.apply, capacity.apply):
+        found, same = capacities(emulator, True, False, True)
+    provisioned = ("PROVISIONED", 50, 100, 30, 40)
+    assert found == [provisioned, ("PAY_PER_REQUEST", 0, 0, 0, 0), provisioned]
+    assert same
 
 
 def test_a_generated_secret_has_punctuation_although_excluded_when_unpatched(emulator: Any) -> None:

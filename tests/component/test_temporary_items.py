@@ -1,0 +1,107 @@
+"""Items of the tables are permanent or expire: "TTL on every kind of temporary item"."""
+
+import ast
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kernel.domain.clock import utc_now
+from tests.component.conftest import ApiClient, published
+from tests.component.test_budgets import ROOT
+
+# How long DynamoDB keeps each kind of item after it was written; None is permanent.
+LIFETIMES = {
+    "STATE": None,
+    "EXTERNAL": None,
+    "POSITION": None,  # without it, an event that is delivered again would be applied again
+    "TIMELINE": None,
+    "BOARD": None,
+    "UNREAD": None,
+    "EVENT": timedelta(days=7),
+    "IDEMPOTENCY": timedelta(days=1),
+    "PROGRESS": timedelta(days=7),
+    "CONNECTIONS": timedelta(hours=2),
+    "PARKED": timedelta(days=365),
+}
+# The modules that write items, each with the kinds that it writes.
+WRITERS = {
+    "kernel/storage/records.py": {"STATE", "EXTERNAL"},
+    "kernel/storage/outbox.py": {"EVENT"},
+    "kernel/storage/idempotency.py": {"IDEMPOTENCY"},
+    "kernel/messaging/positions.py": {"POSITION", "PARKED"},
+    "kernel/tasks/repository.py": {"PROGRESS"},
+    "activities/repository.py": {"TIMELINE"},
+    "notifications/repository.py": {"CONNECTIONS", "UNREAD"},
+    "opportunities/repository/boards.py": {"BOARD"},
+}
+_BY_PARTITION = {"EXTERNAL", "IDEMPOTENCY", "TIMELINE", "BOARD", "UNREAD", "CONNECTIONS"}
+
+
+def kind(item: dict[str, Any]) -> str:
+    """The kind of an item, by its keys."""
+    label = str(item["pk"]["S"].split("#")[2])
+    return label if label in _BY_PARTITION else str(item["sk"]["S"].partition("#")[0])
+
+
+@pytest.fixture
+def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Items of every kind, written by the code that writes them."""
+    monkeypatch.setenv("FILES_BUCKET", "files")
+    monkeypatch.setenv("SOCKET_ENDPOINT", "https://sockets.example/live")
+    from activities.consumers import timeline
+    from notifications.consumers import inbox
+    from notifications.handlers import socket
+    from opportunities.consumers import board
+    from opportunities.handlers.api import handler as opportunities
+    from reporting.bootstrap import runs
+    from reporting.handlers.api import handler as reporting
+
+    deal = {"name": "Big", "external_ids": {"erp": "7"}, "amount": None, "owner_id": "ann"}
+    made = ApiClient(opportunities)("POST", "/opportunities", deal, {"idempotency-key": "k"})
+    assert made.status == 201, made.text
+    path = f"/opportunities/{made.json['id']}"
+    ApiClient(opportunities)("POST", f"{path}/won", {}, made.etag)
+    run = ApiClient(reporting)("POST", "/reports", {"report": "win_rate"}).json
+    runs().record_progress("acme", run["id"], 0.5, "Half")
+    request = {"routeKey": "$connect", "connectionId": "c1"}
+    who = {"authorizer": {"tenant": "bolt", "user": "bob"}}
+    socket.handler({"requestContext": {**request, **who}}, None)
+    events = published(cloud)
+    early = {**events[0], "id": events[0]["id"][:-1] + "0", "sequence": "9"}
+    deals = [one for one in [*events, early] if one["subject"].startswith("opportunity/")]
+    for consumer in (board, timeline, inbox):
+        messages = [json.dumps({"detail": event}) for event in deals]
+        batch = {"Records": [{"messageId": text, "body": text} for text in messages]}
+        assert consumer.handler(batch, None) == {"batchItemFailures": []}
+    items: list[dict[str, Any]] = cloud.scan(TableName="table")["Items"]
+    return items
+
+
+def test_every_kind_of_temporary_item_expires(written: list[dict[str, Any]]) -> None:
+    now = utc_now().timestamp()
+    assert {kind(item) for item in written} == set(LIFETIMES)
+    for item in written:
+        lifetime = LIFETIMES[kind(item)]
+        if lifetime is None:
+            assert "ttl" not in item, item["pk"]
+        else:
+            left = int(item["ttl"]["N"]) - now
+            assert left == pytest.approx(lifetime.total_seconds(), abs=60), item["pk"]
+
+
+def test_every_module_that_writes_items_is_known() -> None:
+    """A new kind of item belongs into the table above, with its lifetime."""
+    found = set()
+    for path in sorted((ROOT / "services").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Dict(keys=keys) if any(
+                    isinstance(key, ast.Constant) and key.value == "sk" for key in keys
+                ):
+                    found.add(str(path.relative_to(ROOT / "services")))
+                case ast.Call(func=ast.Name(id="Add")):
+                    found.add(str(path.relative_to(ROOT / "services")))
+    assert found - {"kernel/storage/table.py"} == set(WRITERS), "table.py only names the keys"
+    assert set[str]().union(*WRITERS.values()) == set(LIFETIMES)
