@@ -175,9 +175,8 @@ def _print(bill: dict[str, Any]) -> None:
     console = out()
     months = bill["projection"]
     console.print(f"\nTotal: {_usd(bill['total'])} USD a month.", style="bold")
-    console.print(
-        f"Twelve months: {_usd(sum(months))} USD; data grows to {_usd(months[-1])} a month."
-    )
+    year, last = _usd(sum(months)), _usd(months[-1])
+    console.print(f"Twelve months: {year} USD; stored data grows, the last month is {last}.")
     oldest, newest = bill["prices"]["oldest"], bill["prices"]["newest"]
     console.print(f"Prices: us-east-1, of {oldest} to {newest}; --json has each source.")
     console.print()

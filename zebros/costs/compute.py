@@ -10,14 +10,14 @@ from zebros.costs.usage import HOURS
 _FULL_CORE_MB = Decimal(1769)
 """The memory from which a function has one vCPU (AWS Lambda developer guide, "Memory")."""
 _SECONDS = Decimal(3600)
-_DEFAULT_MB = Decimal(128)
+_DEFAULT_MB = 128
 _CPU_UNITS = Decimal(1024)
 _PROVISIONED = "lambda:function:ProvisionedConcurrency"
 
 
 def memory(properties: dict[str, Any]) -> Decimal:
     """A function's memory in MB."""
-    return amount(properties.get("MemorySize", _DEFAULT_MB.to_integral()))
+    return amount(properties.get("MemorySize", _DEFAULT_MB))
 
 
 @prices("AWS::Lambda::Function")
