@@ -47,6 +47,8 @@ EXAMPLES = [
     # usage.ai: three nodes for 720 hours are "approximately 86 USD".
     ("dax.dax.t3.small", 3 * 720, "86.40"),
     ("dax.dax.t3.medium", 1_000, "80.00"),
+    # awsi.click: "about 194 USD per month" (720 hours) at 0.269 USD.
+    ("dax.dax.r5.large", 720, "193.68"),
     # AWS Price List, Valkey: the price of a node hour.
     ("elasticache.valkey.cache.t4g.micro", 1_000, "12.80"),
     ("elasticache.valkey.cache.t4g.small", 1_000, "25.60"),
