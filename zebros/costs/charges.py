@@ -56,7 +56,7 @@ def prices(kind: str) -> Callable[[PricingFunction], PricingFunction]:
 
 def amount(value: Any) -> Decimal:
     """A number of a template, which may be written as text. Raises ValueError for others."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError(f"{value!r} is not a number")
     return Decimal(str(value))
 

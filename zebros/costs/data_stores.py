@@ -52,7 +52,7 @@ def storage_classes(properties: dict[str, Any]) -> dict[str, Decimal]:
     A rule with a prefix counts as if it applied to the whole bucket.
     """
     moves = sorted(
-        (int(one.get("TransitionInDays", 0)), one["StorageClass"])
+        (int(one["TransitionInDays"]), one["StorageClass"])
         for rule in properties.get("LifecycleConfiguration", {}).get("Rules", [])
         if rule.get("Status") == "Enabled"
         for one in [*rule.get("Transitions", []), *[rule[k] for k in ("Transition",) if k in rule]]

@@ -87,7 +87,7 @@ def test_provisioned_concurrency_follows_its_scalable_target() -> None:
     # Two by day and night, and in the busy half of the month half of what is above two.
     found = charged("Live", called(), **alias(), Target=target(2, 10))
     assert found["lambda.provisioned_concurrency"] == (2 + 8 * Decimal("0.25")) * 730 * 3600
-    other = charged("Live", called(), **alias(), Target=target(2, 10, name="Other"))
+    other = charged("Live", called(), **alias(), Target=target(1, 3, name="Other"))
     assert other["lambda.provisioned_concurrency"] == 4 * 730 * 3600
 
 
@@ -95,6 +95,16 @@ def test_provisioned_concurrency_of_business_hours_is_not_charged_at_night() -> 
     found = charged("Live", called(), **alias(), Target=target(0, 10, (4, 8), (0, 0)))
     # 0 in the quiet half; 4 and half of the four above it in the busy half.
     assert found["lambda.provisioned_concurrency"] == 6 * 365 * 3600
+
+
+def test_a_scheduled_action_may_change_only_one_bound() -> None:
+    one_bound = target(2, 4)
+    one_bound[1]["ScheduledActions"] = [{"ScalableTargetAction": {"MaxCapacity": 8}}]
+    found = charged("Live", called(), **alias(), Target=one_bound)
+    assert found["lambda.provisioned_concurrency"] == (2 * 365 + 5 * 365) * 3600
+    one_bound[1]["ScheduledActions"] = [{"ScalableTargetAction": {"MinCapacity": 0}}]
+    found = charged("Live", called(), **alias(), Target=one_bound)
+    assert found["lambda.provisioned_concurrency"] == 2 * 365 * 3600
 
 
 def test_calls_of_a_function_with_provisioned_concurrency_have_their_own_rate() -> None:
@@ -179,12 +189,20 @@ def strategy(*providers: tuple[str, int, int]) -> dict[str, Any]:
         ((("FARGATE_SPOT", 1, 2), ("FARGATE", 1, 0)), 4, "0.75"),
         ((("FARGATE_SPOT", 1, 0), ("FARGATE", 0, 6)), 4, "0"),
         ((("FARGATE_SPOT", 1, 0),), 0, "0"),
+        ((("FARGATE", 1, 2),), 4, "0"),
     ],
 )
 def test_tasks_are_placed_on_spot_by_base_and_weight(
     providers: tuple[tuple[str, int, int], ...], running: int, share: str
 ) -> None:
     assert spot_share(strategy(*providers), Decimal(running)) == Decimal(share)
+
+
+def test_a_provider_without_weight_and_base_gets_no_tasks() -> None:
+    providers = [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}, {"CapacityProvider": "FARGATE"}]
+    assert spot_share({"CapacityProviderStrategy": providers}, Decimal(4)) == 1
+    providers = [{"CapacityProvider": "FARGATE_SPOT"}, {"CapacityProvider": "FARGATE", "Weight": 1}]
+    assert spot_share({"CapacityProviderStrategy": providers}, Decimal(4)) == 0
 
 
 def test_tasks_on_spot_have_their_own_price() -> None:

@@ -90,10 +90,11 @@ def test_a_rule_s_single_transition_counts_too() -> None:
 
 
 def test_intelligent_tiering_has_two_tiers_and_a_fee_by_object() -> None:
-    found = one(BUCKET, STORED, **lifecycle((0, "INTELLIGENT_TIERING")))
-    assert found["s3.INTELLIGENT_TIERING"] == 73
-    assert found["s3.INTELLIGENT_TIERING_IA"] == 292
-    assert found["s3.monitoring"] == 365 * 1024 / 2
+    found = one(BUCKET, STORED, **lifecycle((65, "INTELLIGENT_TIERING")))
+    assert found["s3.STANDARD"] == pytest.approx(65)
+    assert found["s3.INTELLIGENT_TIERING"] == pytest.approx(60)
+    assert found["s3.INTELLIGENT_TIERING_IA"] == pytest.approx(240)
+    assert found["s3.monitoring"] == pytest.approx(300 * 1024 / 2)
 
 
 def test_a_replicated_bucket_pays_for_the_way_and_the_second_write() -> None:
@@ -327,6 +328,11 @@ def test_logs_are_charged_by_what_writes_them(
         ({"Period": 60}, "alarms", 1),
         ({"Period": 10}, "high_resolution_alarms", 1),
         ({"Metrics": [{}, {"MetricStat": {"Period": 120}}] * 2}, "alarms", 2),
+        (
+            {"Metrics": [{"MetricStat": {"Period": 60}}, {"MetricStat": {"Period": 10}}]},
+            "high_resolution_alarms",
+            2,
+        ),
         (
             {"Metrics": [{}, {"MetricStat": {"Period": 30}}], "ThresholdMetricId": "e1"},
             "high_resolution_alarms",

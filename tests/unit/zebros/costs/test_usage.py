@@ -65,6 +65,10 @@ def test_a_number_of_users_must_be_positive(users: int) -> None:
         usage().with_users(users)
 
 
+def test_one_user_is_enough() -> None:
+    assert usage().with_users(1).requests == 10_000
+
+
 def test_stored_data_grows_by_month() -> None:
     made = usage(data_gb=10, data_growth_gb=2, files_gb=20, files_growth_gb=3)
     assert (made.after(2).data_gb, made.after(2).files_gb) == (14, 26)
@@ -85,6 +89,11 @@ def test_the_first_matching_rule_counts() -> None:
     only = Usage("growth", "primary", made.assumptions, {"queues": (first,)}, {})
     with pytest.raises(BadInput, match=r"no rule of \[\[queues\]\] for Ba\."):
         only.rule("queues", "Ba")
+
+
+def test_a_missing_assumption_is_named() -> None:
+    with pytest.raises(BadInput, match=r"^The usage file has no value for image_gb\.$"):
+        usage()["image_gb"]
 
 
 def test_what_is_looked_up_is_remembered() -> None:
