@@ -92,7 +92,7 @@ def test_services_cannot_be_imported(python: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("load",), ("report",), ("api",), ("invoke",), ("events", "trace"), ("up",)],
+    [(), ("load",), ("report",), ("api",), ("invoke",), ("events", "trace"), ("up",), ("cost",)],
     ids=" ".join,
 )
 def test_every_command_has_help_with_the_declared_dependencies(
@@ -110,3 +110,22 @@ def test_a_file_is_checked_with_the_declared_dependencies(python: Path, tmp_path
     done = run(python, "-m", "zebros", *words)
     assert done.returncode == 3, done.stderr
     assert json.loads(done.stdout)["ready"] == 1
+
+
+def test_without_the_packages_of_a_checkout_a_cost_is_a_message(
+    python: Path, tmp_path: Path
+) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text("Resources: {}\n", encoding="utf-8")
+    words = ("cost", "--phase", "mvp", "--template", str(template), "--home", str(tmp_path))
+    done = run(python, "-m", "zebros", *words)
+    assert done.returncode == 69
+    assert "the templates cannot be read without the package yaml" in done.stderr.lower()
+    done = run(python, "-m", "zebros", "cost", "--phase", "mvp", "--home", str(tmp_path))
+    assert done.returncode == 69
+    assert "There is no template " in done.stderr
+
+
+def test_the_wheel_has_prices_and_load(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        assert {"zebros/costs/prices.toml", "zebros/costs/usage.toml"} <= set(archive.namelist())
