@@ -126,8 +126,17 @@ def configurations() -> list[tuple[dict[str, str], Account]]:
     """Every phase with every combination of options, in AWS, on a laptop, under `sam local`."""
     accounts = (Account(), Account(account_id="000000000000"), Account(stack_name="local"))
     return [
-        ({"Phase": phase, "WorkerImage": image, "ReserveConcurrency": reserve}, account)
+        (
+            {
+                "Phase": phase,
+                "WorkerImage": image,
+                "ReserveConcurrency": reserve,
+                "ReplicaRegion": replica,
+            },
+            account,
+        )
         for phase in PHASES
+        for replica in (("", "eu-central-1") if phase == "enterprise" else ("",))
         for image in ("", "worker:1")
         for reserve in ("no", "yes")
         for account in accounts

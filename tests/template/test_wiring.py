@@ -210,11 +210,11 @@ def test_the_root_template_is_short() -> None:
 def test_sections_of_a_template_are_in_the_agreed_order() -> None:
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
     banners = re.findall(r"^ *# ={90,}\n *# ([A-Z][\w ]+)", text, re.M)
-    assert banners == ["Parameters", "Conditions", "Nested stacks", "Outputs"]
+    assert banners == ["Parameters", "Rules", "Conditions", "Nested stacks", "Outputs"]
     contexts = [c.capitalize() for c in ORDER]
     assert [name for name in load()["Resources"] if name in contexts] == contexts
     for context in contexts:
         names = list(load(f"services/{context.lower()}/template.yaml")["Resources"])
-        roles = [f"{context}{role}" for role in ("Table", "Api", "Events", "Relay")]
+        roles = [f"{context}{role}" for role in ("Store", "Api", "Events", "Relay")]
         there = [names.index(role) for role in roles if role in names]
         assert there == sorted(there), context

@@ -1,9 +1,11 @@
 """The resources of a deployed stack and its nested stacks, by logical id.
 
-The name of a resource of a module (infra/modules) is prefixed with its function: `DeadLetters` in
-the nested stack `CustomersRelayInput` is `CustomersRelayDeadLetters`.
+The name of a resource of a module (infra/modules) is prefixed with the name of its stack, without
+the last word: `DeadLetters` in the nested stack `CustomersRelayInput` is
+`CustomersRelayDeadLetters`, and `Table` in `CustomersStore` is `CustomersTable`.
 """
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Any
 
 from zebros.errors import NotReady
 
-_MODULE_SUFFIX = "Input"
+_MODULE = re.compile("(Input|Store)$")
 _NESTED = "AWS::CloudFormation::Stack"
 _AT_ONCE = 8
 """Stacks that are listed at the same time."""
@@ -118,7 +120,7 @@ def read(cloudformation: Any, stack: str) -> Resources:
 
 
 def _prefix(nested: str) -> str:
-    return nested.removesuffix(_MODULE_SUFFIX) if nested.endswith(_MODULE_SUFFIX) else ""
+    return _MODULE.sub("", nested) if _MODULE.search(nested) else ""
 
 
 def _summaries(cloudformation: Any, stack: str) -> Iterator[tuple[str, str, str]]:

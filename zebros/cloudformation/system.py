@@ -18,7 +18,7 @@ _NESTED = {"AWS::Serverless::Application": "Location", "AWS::CloudFormation::Sta
 _SAM_LOCAL = "local"
 """`sam local` gives every stack this name."""
 _MODULES = "modules"
-_MODULE_SUFFIX = "Input"
+_MODULE_SUFFIX = re.compile("(Input|Store)$")
 _REFERENCE = re.compile(r"\$\{([\w:]+)")
 
 
@@ -51,7 +51,8 @@ class System:
     """The resources of all stacks by logical id, and the root stack's outputs.
 
     A resource of a module (infra/modules) has the name of its stack in front: `Queue` of
-    `ReportingEventsInput` is `ReportingEventsQueue`. References name resources in the same way.
+    `ReportingEventsInput` is `ReportingEventsQueue`, `Table` of `ContactsStore` is `ContactsTable`.
+    References name resources in the same way.
     """
 
     parameters: dict[str, Any]
@@ -184,7 +185,7 @@ class _Stack:
             path = (self._path.parent / properties[_NESTED[resource["Type"]]]).resolve()
             module = path.parent.name == _MODULES
             given = evaluate(properties.get("Parameters", {}), self)
-            prefix = name.removesuffix(_MODULE_SUFFIX) if module else ""
+            prefix = _MODULE_SUFFIX.sub("", name) if module else ""
             self._nested[name] = _Stack(
                 self._context, path, f"{self._name}/{name}", given, self._prefix + prefix
             )

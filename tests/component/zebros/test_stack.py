@@ -23,11 +23,20 @@ def nested(name: str, resources: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def deployed(cloud: Any) -> Resources:
-    """Root, context and module."""
+    """Root, context and two modules."""
     module = nested("module", {"DeadLetters": QUEUE})
+    keys = [{"AttributeName": "pk", "KeyType": "HASH"}]
+    table = {
+        "KeySchema": keys,
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+        "TableName": "zebros-orders",
+    }
+    store = nested("store", {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": table}})
     context = {
         "OrdersQueue": QUEUE,
         "OrdersRelayInput": module,
+        "OrdersStore": store,
         "OrdersBucket": {"Type": "AWS::S3::Bucket"},
         "OrdersRole": {
             "Type": "AWS::IAM::Role",
@@ -50,12 +59,13 @@ def test_resources_of_nested_stacks_are_found_by_their_logical_ids(deployed: Res
     assert deployed.bucket("OrdersBucket").startswith("zebros-orders-")
 
 
-def test_a_module_resource_is_named_after_its_function(deployed: Resources) -> None:
+def test_a_module_resource_is_named_after_its_stack(deployed: Resources) -> None:
     assert set(deployed.queues) == {"OrdersQueue", "OrdersRelayDeadLetters"}
+    assert deployed.tables == {"OrdersTable": "zebros-orders"}
 
 
 def test_only_kinds_that_commands_use_are_returned(deployed: Resources) -> None:
-    assert set(deployed.by_kind) == {"queues", "buckets"}
+    assert set(deployed.by_kind) == {"queues", "buckets", "tables"}
 
 
 def test_a_missing_resource_is_reported(deployed: Resources) -> None:
