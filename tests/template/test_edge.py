@@ -367,6 +367,8 @@ def test_cloudfront_exists_at_enterprise_only() -> None:
 
 def test_a_distribution_is_modern_logged_and_behind_the_firewall() -> None:
     prefixes = {"ApiDistribution": "api/", "IdentityDistribution": "identity/"}
+    comments = {one["Comment"] for one in distributions().values()}
+    assert comments == {"zebros, REST API", "zebros, sign-in pages"}
     for name, one in distributions().items():
         assert one["Enabled"] is True
         assert one["HttpVersion"] == "http2and3"
