@@ -277,6 +277,11 @@ def test_a_secondary_knows_the_primary_s_secret_by_its_replica() -> None:
 def test_a_secondary_s_api_is_read_only() -> None:
     (_, rule) = of("OriginAcl", "secondary")["Rules"]
     assert (rule["Name"], rule["Priority"]) == ("read-only", 1)
+    assert rule["VisibilityConfig"] == {
+        "SampledRequestsEnabled": True,
+        "CloudWatchMetricsEnabled": True,
+        "MetricName": "read-only",
+    }
     match = rule["Statement"]["NotStatement"]["Statement"]["RegexMatchStatement"]
     assert match == {
         "FieldToMatch": {"Method": {}},
