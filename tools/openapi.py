@@ -17,7 +17,7 @@ from tools.drift import ROOT, as_json, main
 FILE = ROOT / "docs" / "openapi.json"
 _REF = "#/components/schemas/{model}"
 _GATEWAY = frozenset({400, 401, 403, 429, 500, 503})
-"""The statuses that API Gateway itself may send for any operation (tools/gateway.py, RESPONSES)."""
+"""The statuses that API Gateway itself may send for any operation (tools/gateway_responses.py)."""
 _CORRELATION = {"X-Correlation-Id": {"schema": {"type": "string"}}}
 _RETRY_AFTER = {
     "Retry-After": {

@@ -93,7 +93,19 @@ def verify(token: str, base: str, audience: str) -> dict[str, str]:
         "name": str(claims.get("name", "")),
         "team": str(claims.get("team", "")),
         "roles": ",".join(_roles(claims.get("realm_access"))),
+        "machine": "yes" if _is_machine(claims) else "",
     }
+
+
+def _is_machine(claims: dict[str, Any]) -> bool:
+    """Whether a client has the token in its own name (the grant client_credentials of OAuth 2.0).
+
+    Then `sub` identifies the client (RFC 9068, section 2.2): it equals `client_id`; in Keycloak it
+    is a user named service-account-<client>.
+    """
+    if claims["sub"] == claims.get("client_id"):
+        return True
+    return str(claims.get("preferred_username", "")).startswith("service-account-")
 
 
 def _roles(access: Any) -> list[str]:
@@ -134,4 +146,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             ],
         },
         "context": caller,
+        "usageIdentifierKey": settings.machines_key if caller["machine"] else settings.people_key,
     }

@@ -10,3 +10,7 @@ class AuthorizerSettings:
     issuer_base: str
     """A token's issuer is this plus the tenant's name."""
     audience: str
+    people_key: str
+    """The usage plan key of people. No secret: clients cannot send keys (docs/adr/0019)."""
+    machines_key: str
+    """That of machine clients."""

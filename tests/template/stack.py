@@ -10,8 +10,41 @@ from zebros.cloudformation.load import load as load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 PHASES = ("mvp", "startup", "growth", "enterprise")
-EVERYTHING = {"Phase": "enterprise", "WorkerImage": "worker:1", "ReserveConcurrency": "yes"}
+DOMAIN = {
+    "DomainName": "crm.example.com",
+    "HostedZoneId": "Z0123456789",
+    "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1",
+    "EdgeCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/2",
+}
+"""What the phases growth and enterprise need."""
+EVERYTHING = {
+    "Phase": "enterprise",
+    "WorkerImage": "worker:1",
+    "ReserveConcurrency": "yes",
+    **DOMAIN,
+    "IdentityDomainName": "id.example.com",
+    "IdentityOriginDomain": "keycloak.us-east-1.elb.amazonaws.com",
+    "IdentityOriginSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:keycloak-1",
+    "ReplicaLakeBucketName": "replica-lake",
+    "ReplicaFilesBucketName": "replica-files",
+}
 """Parameters with which every resource exists."""
+SECONDARY = {
+    "RegionRole": "secondary",
+    "ReplicaRegion": "",
+    **{
+        f"{name}StreamArn": f"arn:aws:dynamodb:eu-central-1:123456789012:table/{name}/stream/1"
+        for name in (
+            "Customers",
+            "Contacts",
+            "Opportunities",
+            "Activities",
+            "Reporting",
+            "Notifications",
+        )
+    },
+}
+"""What a second region needs in addition."""
 _HASH = re.compile(r"(Layer)[0-9a-f]{10}$")
 
 

@@ -186,7 +186,7 @@ def test_every_function_keeps_its_logs_for_ninety_days() -> None:
     kept = {
         str(group["LogGroupName"]["Fn::Sub"]): group["RetentionInDays"]
         for group in resources("AWS::Logs::LogGroup").values()
-        if "LogGroupName" in group
+        if "Fn::Sub" in group.get("LogGroupName", ())
     }
     for name in functions():
         assert kept[f"/aws/lambda/${{{name}}}"] == 90
@@ -218,7 +218,8 @@ def test_every_route_uses_the_authorizer_unless_it_is_public() -> None:
         for method, operation in by_method.items()
         if method != "options"
     ]
-    assert all(one.get("security", [{"Token": []}]) == [{"Token": []}] for _, one in operations)
+    wanted = [{"Token": []}, {"UsagePlanKey": []}]
+    assert all(one.get("security", wanted) == wanted for _, one in operations)
     public = {path for path, operation in operations if "security" not in operation}
     assert public == {"/openapi.json", "/asyncapi.json", "/health"}
 

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import EVERYTHING, PHASES, ROOT, functions, resources, statements, system
+from tests.template.stack import (
+    DOMAIN,
+    EVERYTHING,
+    PHASES,
+    ROOT,
+    functions,
+    resources,
+    statements,
+    system,
+)
 from zebros.cloudformation import TemplateError, resolve
 
 # "DynamoDB | on-demand | provisioned + autoscaling | + DAX | advanced GSIs, DAX multi-AZ"
@@ -233,7 +242,7 @@ def test_a_wrong_replica_region_is_rejected(parameters: dict[str, str], message:
 
 def test_a_system_has_one_replica_of_each_table_by_default() -> None:
     for table in (
-        resolve(ROOT / "template.yaml", {"Phase": "enterprise"})
+        resolve(ROOT / "template.yaml", {"Phase": "enterprise", **DOMAIN})
         .of_type("AWS::DynamoDB::GlobalTable")
         .values()
     ):

@@ -47,6 +47,7 @@ MAX_PATH_PART = 128
 _TEMPLATE = "route_template"
 _NO_ROUTE = "other"
 """The route of requests that no route matches, in metrics."""
+_STAGE = "/v1"
 _EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After"]
 
 
@@ -57,7 +58,7 @@ class Api:
         self.context, self._table = context, table
         self.routes = [route for one in routes for route in one.declared]
         self._resolver = APIGatewayRestResolver(
-            cors=CORSConfig(expose_headers=_EXPOSED_HEADERS, max_age=600), strip_prefixes=["/v1"]
+            cors=CORSConfig(expose_headers=_EXPOSED_HEADERS, max_age=600), strip_prefixes=[_STAGE]
         )
         self._resolver.exception_handler(Exception)(self._problem)
         self._resolver.not_found(self._no_route)
@@ -117,9 +118,9 @@ class Api:
         if key is None or not route.idempotent:
             return None
         principal = request_context(event).principal
-        return IdempotentRequest.of(
-            self._table(), principal, key, route.method, event["path"], body
-        )
+        # With a domain the path has the stage in front: a retry by another URL is the same request.
+        path = event["path"].removeprefix(_STAGE)
+        return IdempotentRequest.of(self._table(), principal, key, route.method, path, body)
 
     def _problem(self, error: Exception) -> Response[str]:
         correlation = self._resolver.current_event.raw_event.get("correlation_id", "")

@@ -36,6 +36,8 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 def ask(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("ISSUER_BASE", issuer.base)
     monkeypatch.setenv("AUDIENCE", "zebros-api")
+    monkeypatch.setenv("PEOPLE_KEY", "people")
+    monkeypatch.setenv("MACHINES_KEY", "machines")
 
     def asked(header: str) -> dict[str, Any]:
         event = {"type": "TOKEN", "authorizationToken": header, "methodArn": ARN}
@@ -53,6 +55,30 @@ def test_a_good_token_allows_the_stage_and_names_the_caller(ask: Any, issuer: Is
     assert statement["Effect"] == "Allow"
     # API Gateway caches the policy per token, so it must allow every method.
     assert statement["Resource"].endswith(":api/v1/*")
+
+
+CLIENT_CREDENTIALS = {
+    "RFC 9068": {"client_id": "erp", "sub": "erp"},
+    "Keycloak": {"client_id": "erp", "preferred_username": "service-account-erp"},
+}
+
+
+@pytest.mark.parametrize("claims", CLIENT_CREDENTIALS.values(), ids=CLIENT_CREDENTIALS)
+def test_a_client_s_own_token_takes_part_in_the_plan_of_machines(
+    ask: Any, issuer: Issuer, claims: dict[str, str]
+) -> None:
+    answer = ask(f"Bearer {issuer.mint('acme', 'manager', **claims)}")
+    assert answer["usageIdentifierKey"] == "machines"
+    assert answer["context"]["machine"] == "yes"
+
+
+@pytest.mark.parametrize("claims", [{}, {"client_id": "web"}, {"preferred_username": "manager"}])
+def test_a_person_s_token_takes_part_in_the_plan_of_people(
+    ask: Any, issuer: Issuer, claims: dict[str, str]
+) -> None:
+    answer = ask(f"Bearer {issuer.mint('acme', 'manager', **claims)}")
+    assert answer["usageIdentifierKey"] == "people"
+    assert answer["context"]["machine"] == ""
 
 
 def test_the_tenant_comes_from_the_issuer_and_never_from_a_claim(ask: Any, issuer: Issuer) -> None:

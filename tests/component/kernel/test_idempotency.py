@@ -71,6 +71,15 @@ def collided() -> None:
     raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "x")
 
 
+def test_a_retry_by_the_url_of_a_domain_is_the_same_request(api: ApiClient, cloud: Any) -> None:
+    """With a domain, API Gateway passes paths with the stage: `/v1/opportunities`."""
+    first = create(api)
+    again = api("POST", "/v1/opportunities", BODY, KEY)
+    assert (again.status, again.text) == (201, first.text)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len(opportunity_events(cloud)) == 1
+
+
 def test_two_concurrent_requests_with_one_key_have_one_effect(api: ApiClient, cloud: Any) -> None:
     inner: list[Answer] = []
     # The second request runs from beginning to end while the first one is about to commit.

@@ -52,6 +52,13 @@ def test_an_api_answers_authorized_callers_only(platform: Any, apis: Any) -> Non
     assert get(platform, apis, "/things/broken", Authorization="good").status_code == 502
 
 
+def test_an_api_with_usage_plans_needs_no_key_here(platform: Any) -> None:
+    plans: dict[str, str] = platform.deploy("plans", (FIXTURES / "plans.yaml").read_text())
+    good = get(platform, plans, "/things", Authorization="Bearer good")
+    assert (good.status_code, good.text) == (200, "acme")
+    assert get(platform, plans, "/things").status_code == 401
+
+
 def socket_url(emulator: Any, apis: dict[str, str], token: str) -> str:
     host = emulator.endpoint.removeprefix("http://")
     return f"ws://{host}/_aws/execute-api/{apis['Socket']}/live?token={token}"
