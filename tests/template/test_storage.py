@@ -136,3 +136,9 @@ def test_everything_that_is_written_is_compressed() -> None:
     assert set(encoded) == {"reporting/adapters/files.py", "reporting/lake/writer.py"}
     assert "ContentEncoding" in encoded["reporting/lake/writer.py"]
     assert "encoding" in encoded["reporting/adapters/files.py"]
+
+
+def test_a_deleted_event_can_be_restored() -> None:
+    """Without versions, the rule for deleted objects would have nothing to keep."""
+    bucket = resources("AWS::S3::Bucket", Phase="mvp")["LakeBucket"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
