@@ -18,7 +18,12 @@ DOCUMENTS = {
 }
 NAMED = sorted(set(re.findall(r"`([^`]+)`", DOCUMENTS["runbook.md"])))
 """All names in the runbook."""
-METRICS = {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "IteratorAge"}
+METRICS = {
+    "ApproximateNumberOfMessagesVisible",
+    "ApproximateAgeOfOldestMessage",
+    "IteratorAge",
+    "ProvisionedConcurrencySpilloverInvocations",
+}
 """Metrics that AWS itself publishes."""
 
 
