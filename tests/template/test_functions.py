@@ -38,7 +38,7 @@ def targets(phase: str) -> dict[str, dict[str, Any]]:
     """The scalable target of provisioned concurrency by function."""
     found = resources(TARGET, Phase=phase).values()
     return {
-        re.fullmatch(r"function:\$\{(\w+)\}:live", target["ResourceId"]["Fn::Sub"])[1]: target  # type: ignore[index]
+        re.fullmatch(r"function:\$\{(\w+)\}:live", target["ResourceId"]["Fn::Sub"])[1]: target
         for target in found
         if target["ServiceNamespace"] == "lambda"
     }
@@ -293,7 +293,22 @@ def test_a_memory_parameter_sizes_exactly_its_functions(parameter: str, phase: s
 @pytest.mark.parametrize("parameter", MEMORY)
 def test_a_memory_parameter_is_off_by_default_and_at_most_10_gb(parameter: str) -> None:
     declared = load()["Parameters"][parameter]
-    assert (declared["Default"], declared["MinValue"], declared["MaxValue"]) == (0, 0, 10240)
+    assert (declared["Default"], declared["MinValue"], declared["MaxValue"]) == ("0", 0, 10240)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_sam_local_finds_every_function_by_its_name_and_with_its_memory() -> None:
+    """Its own resolver takes a default of the number 0 for a missing one, and sees no condition."""
+    from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+    from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+
+    stacks, _ = SamLocalStackProvider.get_stacks(str(ROOT / "template.yaml"))
+    provider = SamFunctionProvider(stacks)
+    deployed = resolve(ROOT / "template.yaml").of_type("AWS::Lambda::Function")
+    for name, function in deployed.items():
+        local = provider.get(name)
+        assert local is not None, name
+        assert (local.memory, local.handler) == (function["MemorySize"], function["Handler"])
 
 
 def test_power_tuning_is_the_public_application_and_tunes_only_our_functions() -> None:

@@ -61,7 +61,7 @@ def test_subnets_are_parts_of_the_network_that_do_not_overlap() -> None:
     assert whole.is_private
     assert vpc["EnableDnsSupport"] is vpc["EnableDnsHostnames"] is True
     blocks = [ipaddress.ip_network(one["CidrBlock"]) for one in resources(SUBNET).values()]
-    assert all(block.subnet_of(whole) and block.num_addresses >= 1024 for block in blocks)  # type: ignore[arg-type]
+    assert all(block.subnet_of(whole) and block.num_addresses >= 1024 for block in blocks)
     for i, block in enumerate(blocks):
         assert not any(block.overlaps(other) for other in blocks[i + 1 :])
 
