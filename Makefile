@@ -64,7 +64,7 @@ drift: env ## generated files are up to date
 	$(call step,$@,for t in $(GENERATED); do $(BIN)/python -m tools.$$t --check || exit 1; done)
 
 template: env ## cfn-lint and sam validate
-	$(call step,cfn-lint,$(BIN)/cfn-lint $(TEMPLATES))
+	$(call step,cfn-lint,$(BIN)/cfn-lint $(TEMPLATES) infra/tuning/template.yaml)
 	$(call step,sam,$(BIN)/python -m tools.validate $(TEMPLATES))
 
 unit: env ## unit, contract and template tests

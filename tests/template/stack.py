@@ -92,7 +92,8 @@ def statements(function: str) -> list[dict[str, Any]]:
         *resources("AWS::IAM::Role")[role].get("Policies", []),
         *(p for p in resources("AWS::IAM::Policy").values() if {"Ref": role} in p["Roles"]),
     ]
-    return [s for p in policies for s in p["PolicyDocument"]["Statement"]]
+    found = [s for p in policies for s in p["PolicyDocument"]["Statement"]]
+    return [statement for statement in found if statement["Effect"] == "Allow"]
 
 
 def listed(value: Any) -> list[Any]:

@@ -18,7 +18,13 @@ DOCUMENTS = {
 }
 NAMED = sorted(set(re.findall(r"`([^`]+)`", DOCUMENTS["runbook.md"])))
 """All names in the runbook."""
-METRICS = {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "IteratorAge"}
+METRICS = {
+    "ApproximateNumberOfMessagesVisible",
+    "ApproximateAgeOfOldestMessage",
+    "IteratorAge",
+    "ConsumedWriteCapacityUnits",
+    "ProvisionedConcurrencySpilloverInvocations",
+}
 """Metrics that AWS itself publishes."""
 
 

@@ -33,6 +33,15 @@ SIZES = {
 }
 # Ours: the authorizer is on every request's way, and the lake writer compresses batches.
 OWN_SIZES = {"Authorizer": 256, "ReportingLake": 256}
+TUNED = (
+    "Authorizer",
+    "Customers",
+    "Opportunities",
+    "Activities",
+    "Reporting",
+    "Notifications",
+)
+"""What has a parameter for its memory."""
 # "Fargate report tasks: 1 task, 0.25 vCPU / 0.5 GB; 1-3; 2-10 across AZs"; "standard reports
 # 0.5 vCPU / 1 GB".
 TASKS = {"mvp": (1, 1), "startup": (1, 3), "growth": (2, 10), "enterprise": (2, 10)}
@@ -83,7 +92,8 @@ def test_the_parameter_offers_exactly_the_phases() -> None:
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_report_tasks_have_the_phase_s_number_and_size(phase: str) -> None:
-    (target,) = resources("AWS::ApplicationAutoScaling::ScalableTarget", Phase=phase).values()
+    targets = resources("AWS::ApplicationAutoScaling::ScalableTarget", Phase=phase).values()
+    (target,) = (one for one in targets if one["ServiceNamespace"] == "ecs")
     assert (target["MinCapacity"], target["MaxCapacity"]) == TASKS[phase]
     (task,) = resources("AWS::ECS::TaskDefinition", Phase=phase).values()
     assert (task["Cpu"], task["Memory"]) == TASK_SIZES.get(phase, STANDARD_SIZE)
@@ -112,7 +122,7 @@ def test_the_worker_prefers_spot_and_scales_by_backlog_per_running_task() -> Non
     (service,) = resources("AWS::ECS::Service").values()
     weights = {c["CapacityProvider"]: c["Weight"] for c in service["CapacityProviderStrategy"]}
     assert weights["FARGATE_SPOT"] > weights["FARGATE"]
-    (policy,) = resources("AWS::ApplicationAutoScaling::ScalingPolicy").values()
+    policy = resources("AWS::ApplicationAutoScaling::ScalingPolicy")["BacklogScaling"]
     metrics = policy["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
     (expression,) = [m["Expression"] for m in metrics["Metrics"] if "Expression" in m]
     assert "waiting / running" in expression
@@ -158,7 +168,8 @@ def configurations() -> list[tuple[dict[str, str], Account]]:
         EVERYTHING | SECONDARY,
         EVERYTHING | {"EdgeAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/x/1"},
     ]
-    return [*options, *((edge, Account()) for edge in edges)]
+    tuned = {f"{name}Memory": "512" for name in TUNED}
+    return [*options, *((one, Account()) for one in (*edges, tuned))]
 
 
 def test_every_parameter_figure_and_condition_has_a_use() -> None:

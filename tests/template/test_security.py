@@ -211,7 +211,7 @@ def test_every_route_uses_the_authorizer_unless_it_is_public() -> None:
     authorizer = token["x-amazon-apigateway-authorizer"]
     assert authorizer["type"] == "token"
     assert authorizer["authorizerResultTtlInSeconds"] == 300
-    assert "/functions/${Authorizer.Arn}/invocations" in authorizer["authorizerUri"]["Fn::Sub"]
+    assert "/functions/${AuthorizerAliaslive}/invocations" in authorizer["authorizerUri"]["Fn::Sub"]
     operations = [
         (path, operation)
         for path, by_method in body["paths"].items()

@@ -79,7 +79,7 @@ def test_only_what_was_deleted_or_never_completed_is_removed_by_age(phase: str) 
         "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
         "ExpiredObjectDeleteMarker": True,
     }
-    assert others("FilesBucket") == {uploads["Id"]: uploads}
+    assert others("FilesBucket") == {uploads["Id"]: uploads, deleted["Id"]: deleted}
     assert others("LakeBucket") == {uploads["Id"]: uploads, deleted["Id"]: deleted}
 
 

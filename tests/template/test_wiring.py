@@ -15,7 +15,7 @@ from zebros.cloudformation import Account, resolve
 
 def declared_routes(context: str) -> set[tuple[str, str]]:
     paths = resources("AWS::ApiGateway::RestApi")["Api"]["Body"]["paths"]
-    called = f"/functions/${{{context.capitalize()}Api.Arn}}/invocations"
+    called = f"/functions/${{{context.capitalize()}ApiAliaslive}}/invocations"
     return {
         (method.upper(), path)
         for path, operations in paths.items()
@@ -142,7 +142,7 @@ def test_the_api_may_call_a_function_by_one_permission() -> None:
     assert {f"{name}Permission" for name in called} == set(of_the_api)
     for name, permission in of_the_api.items():
         function = name.removesuffix("Permission")
-        assert permission["FunctionName"] == {"Fn::GetAtt": [function, "Arn"]}
+        assert permission["FunctionName"] == {"Ref": f"{function}Aliaslive"}
         scope = permission["SourceArn"]["Fn::Sub"].rpartition("${Api}/")[2]
         assert scope == ("authorizers/*" if function == "Authorizer" else "v1/*")
 

@@ -136,7 +136,7 @@ class _Stack:
         for name, resource in self._template["Resources"].items():
             if not self._exists(resource):
                 continue
-            if resource["Type"] in _NESTED:
+            if _is_template(resource):
                 self._child(name).add_to(resources)
                 continue
             found = self._resource(resource)
@@ -222,7 +222,7 @@ class _Stack:
         resource = self._template["Resources"].get(name)
         if resource is None:
             raise TemplateError(f"{self._file} has no resource {name}")
-        if resource["Type"] not in _NESTED:
+        if not _is_template(resource):
             return {"Fn::GetAtt": [self._prefix + name, attribute]}
         if not self._exists(resource):
             raise TemplateError(f"{self._file}: {name} does not exist, but {attribute} is needed")
@@ -252,6 +252,12 @@ class _Stack:
             raise TemplateError(f"{self._file} has no figure {mapping}.{key}.{name}") from None
         self._context.usage.use(self._file, "Mappings", mapping, key, name)
         return value
+
+
+def _is_template(resource: dict[str, Any]) -> bool:
+    """Whether a resource is a stack of a template here; an application of a repository is not."""
+    location = resource.get("Properties", {}).get(_NESTED.get(resource["Type"], ""))
+    return isinstance(location, str)
 
 
 def _parsed(properties: dict[str, Any]) -> dict[str, Any]:
