@@ -105,7 +105,7 @@ bench: env ## ratios of CPU times to their references, on this machine
 
 lock: env ## pin all requirements again, with hashes
 	@$(lock) --upgrade requirements/dev.in -o requirements/dev.txt
-	@for one in requirements/uv requirements/container layers/deps/requirements layers/auth/requirements worker/requirements; do \
+	@for one in requirements/uv requirements/container layers/deps/requirements layers/auth/requirements layers/analytics/requirements worker/requirements; do \
 	  $(lock) -c requirements/dev.txt $$one.in -o $$one.txt || exit 1; done
 	@$(lock) examples/subscriber/requirements.in -o examples/subscriber/requirements.txt
 

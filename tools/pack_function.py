@@ -1,8 +1,8 @@
 """Builds a function's artefact: the kernel, one folder of services/, and every context's manifest.
 
 The folder is the one whose template.yaml declares the function. services/Makefile runs `python
-tools/pack_function.py TARGET FUNCTION` for `sam build`. It uses only the standard library, because
-`sam build` must work before anything is installed.
+tools/pack_function.py TARGET FUNCTION [--with-jobs]` for `sam build`. It uses only the standard
+library, because `sam build` must work before anything is installed.
 """
 
 import compileall
@@ -19,7 +19,8 @@ RUNS_AT = "/var/task"
 """Where Lambda unpacks the artefact; the paths in tracebacks of the compiled files."""
 _MANIFEST = "context.py"
 _WORKER_ONLY = ("kernel/tasks/worker/*",)
-"""Modules that only the worker's image has, in addition to those of the manifests."""
+"""Modules that only carry out jobs, in addition to those of the manifests: they are in the worker's
+image, and in the artefacts of functions that work as one (--with-jobs)."""
 
 
 def folder_of(function: str, services: Path = SERVICES) -> str:
@@ -31,9 +32,12 @@ def folder_of(function: str, services: Path = SERVICES) -> str:
     raise LookupError(f"no {services.name}/*/template.yaml declares {function}")
 
 
-def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
+def pack(
+    target: Path, parts: list[str], services: Path = SERVICES, *, with_jobs: bool = False
+) -> None:
     """Copy the modules of `parts` to `target` and compile them there."""
-    for source in _sources(services, parts):
+    left_out = [] if with_jobs else [*_WORKER_ONLY, *_worker_modules(services, parts)]
+    for source in _sources(services, parts, left_out):
         copy = target / source.relative_to(services)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
@@ -47,13 +51,12 @@ def pack(target: Path, parts: list[str], services: Path = SERVICES) -> None:
         sys.exit(f"{target}: not everything compiles")
 
 
-def _sources(services: Path, parts: list[str]) -> Iterator[Path]:
-    worker_only = [*_WORKER_ONLY, *_worker_modules(services, parts)]
+def _sources(services: Path, parts: list[str], left_out: list[str]) -> Iterator[Path]:
     for part in parts:
         folder = services / part
         for source in sorted([*folder.rglob("*.py"), *folder.rglob("*.txt")]):
             name = source.relative_to(services)
-            if not any(name.match(pattern) for pattern in worker_only):
+            if not any(name.match(pattern) for pattern in left_out):
                 yield source
     for manifest in sorted(services.glob(f"*/{_MANIFEST}")):
         if manifest.parent.name not in parts:
@@ -69,4 +72,8 @@ def _worker_modules(services: Path, parts: list[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    pack(Path(sys.argv[1]), ["kernel", folder_of(sys.argv[2])])
+    pack(
+        Path(sys.argv[1]),
+        ["kernel", folder_of(sys.argv[2])],
+        with_jobs="--with-jobs" in sys.argv[3:],
+    )

@@ -21,6 +21,7 @@ from tools.examples import event, real_events
 
 FOLDER = ROOT / "events" / "requests"
 _UNKNOWN = "01JZEBR0S00000000000000099"
+_NO_RUN = f"There is no report {_UNKNOWN}."
 _FUNCTION = re.compile(
     r"^  (\w+):\n    Type: AWS::Serverless::Function\n(?:    .*\n)*?      Handler: (\S+)", re.M
 )
@@ -117,10 +118,13 @@ def _special() -> dict[str, tuple[dict[str, Any], Any]]:
         "run_id": _UNKNOWN,
         "correlation_id": "sample",
     }
+    task = {"job": "report", "tenant_id": "acme", "run_id": _UNKNOWN, "correlation_id": "sample"}
+    failed = {"outcome": None, "failure": {"Error": "Unexpected", "Cause": _NO_RUN}}
     return {
         "Authorizer": (token, {"errorMessage": "Unauthorized"}),
         "Docs": (event("GET", "/health"), {**_OK, "body": '{"status": "ok"}'}),
         # This report run does not exist, so there is nothing to do.
+        "ReportingAnalytics": (task, failed),
         "ReportingSteps": (step, {"next": "end"}),
         "NotificationsSocket": (socket, _OK),
     }

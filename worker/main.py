@@ -9,11 +9,12 @@ import signal
 import sys
 
 from kernel.runtime.aws import client
-from kernel.runtime.settings import missing_variables, read_settings
-from kernel.tasks.registry import discover
+from kernel.runtime.settings import DiskSettings, missing_variables, read_settings
+from kernel.tasks.registry import WorkerDisk, discover
 from kernel.tasks.worker.loop import Worker
+from kernel.tasks.worker.protection import ScaleInProtection
 from kernel.tasks.worker.temporary_files import temporary_files
-from worker.settings import WorkerSettings, disk, timing
+from worker.settings import WorkerSettings, timing
 
 READY = "worker ready: waiting for tasks"
 
@@ -26,13 +27,14 @@ def main() -> int:
         print(f"worker cannot start: set {', '.join(missing)}", file=sys.stderr)
         return 2
     settings = read_settings(WorkerSettings)
-    space = disk(settings)
+    space = WorkerDisk.of(read_settings(DiskSettings))
     worker = Worker(
         {definition.name: definition.make(space) for definition in definitions},
         settings.task_queue_url,
         sqs=client("sqs"),
         states=client("stepfunctions"),
         timing=timing(settings),
+        protection=ScaleInProtection(settings.ecs_agent_uri),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop)

@@ -6,13 +6,23 @@ from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.table import Table
+from kernel.tasks.tiers import TaskTiers, Tier
 from reporting.adapters.files import ReportFiles
 from reporting.adapters.workflow import ReportWorkflow
 from reporting.failures import FAILURES
+from reporting.lake.size import LakeSize
+from reporting.lake.storage import S3LakeReader
 from reporting.lake.writer import LakeBucket
+from reporting.model import ReportRun
 from reporting.repository import ReportRepository
-from reporting.service import ReportRunService, ReportService
-from reporting.settings import FilesSettings, LakeSettings, TableSettings, WorkflowSettings
+from reporting.service import ReportRunService, ReportService, ReportTiers
+from reporting.settings import (
+    FilesSettings,
+    LakeSettings,
+    TableSettings,
+    TierSettings,
+    WorkflowSettings,
+)
 
 
 @cache
@@ -43,6 +53,20 @@ def service() -> ReportService:
 def runs() -> ReportRunService:
     """The use cases of the state machine's steps and of workers."""
     return ReportRunService(repository(), utc_now, FAILURES)
+
+
+@cache
+def tiers() -> TaskTiers[ReportRun]:
+    """Where reports are made."""
+    settings = read_settings(TierSettings)
+    queues = {
+        Tier.STANDARD: settings.standard_queue_url,
+        Tier.ANALYTICS: settings.analytics_queue_url,
+    }
+    function = LakeSize.limit(settings.function_lake_megabytes, settings.function_lake_files)
+    standard = LakeSize.limit(settings.standard_lake_megabytes, settings.standard_lake_files)
+    lake = S3LakeReader(client("s3"), lake_bucket())
+    return TaskTiers(queues, ReportTiers(lake, function, standard).choose)
 
 
 @cache

@@ -1,6 +1,6 @@
 """Why reports fail: codes for programs, and messages for the users who requested them."""
 
-from kernel.tasks.failures import STANDARD, FailureKind
+from kernel.tasks.failures import STANDARD, WORKER_REQUIRED, FailureKind
 from reporting.events import FailureCode
 
 TOO_MUCH_DATA = "TooMuchData"
@@ -9,13 +9,15 @@ UNREADABLE_DATA = "UnreadableData"
 FAILURES = STANDARD.extended(
     codes=FailureCode,
     errors={
-        TOO_MUCH_DATA: FailureKind(FailureCode.TOO_MUCH_DATA),
+        TOO_MUCH_DATA: FailureKind(FailureCode.TOO_MUCH_DATA, by_size=True),
         UNREADABLE_DATA: FailureKind(FailureCode.UNREADABLE_DATA, retryable=True),
     },
     messages={
         FailureCode.BAD_PARAMETERS: "The parameters of this report are not valid: {cause}.",
         FailureCode.NO_WORKER: "No worker was available for this report for an hour. Request it "
         "again later.",
+        WORKER_REQUIRED: "This report reads more data than can be read without a worker, and no "
+        "worker is deployed. Ask your administrator to deploy one (parameter WorkerImage).",
         FailureCode.WORKER_LOST: "The worker of this report was lost, and so were the workers of "
         "further attempts. Request the report again; if that does not help, narrow its period.",
         FailureCode.TIMED_OUT: "This report took longer than an hour and was stopped. Narrow its "

@@ -123,6 +123,12 @@ class ReportParameters(BaseModel):
         """The grouping with the report's default filled in."""
         return self.by or GROUPINGS[self.report][0]
 
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """The contexts whose events the report reads; an account's sector is in its own events."""
+        more = ("customers",) if self.grouping == "sector" else ()
+        return ("opportunities", *more)
+
     @classmethod
     def unchecked(cls, stored: dict[str, Any]) -> "ReportParameters":
         """Stored parameters without validation, because the report may no longer exist."""

@@ -16,8 +16,11 @@ from kernel.tasks.failures import BadParameters
 from kernel.tasks.repository import RecordedProgress
 from kernel.tasks.service import TaskRunService
 from kernel.tasks.state import TaskRunStatus
+from kernel.tasks.tiers import Tier
 from reporting.adapters.files import Link, ReportFiles
 from reporting.context import REPORTS
+from reporting.lake.size import LakeSize, measure
+from reporting.lake.storage import LakeReader
 from reporting.model import ReportRun
 from reporting.parameters import ReportParameters
 from reporting.repository import ReportRepository
@@ -84,6 +87,23 @@ class ReportRunService(TaskRunService[ReportRun]):
     def check(self, run: ReportRun) -> None:
         """Raise BadParameters when the report no longer exists."""
         checked_parameters(run)
+
+
+class ReportTiers:
+    """Chooses where a report is made, by the size of the events that it reads.
+
+    What a report takes depends on its events, hardly on its kind: every report reads all of them.
+    """
+
+    def __init__(self, lake: LakeReader, function: LakeSize, standard: LakeSize) -> None:
+        self._lake, self._function, self._standard = lake, function, standard
+
+    def choose(self, run: ReportRun) -> Tier:
+        """The smallest tier whose limit the events fit."""
+        size = measure(self._lake, run.tenant_id, run.parameters.contexts, self._standard)
+        if size.fits(self._function):
+            return Tier.FUNCTION
+        return Tier.STANDARD if size.fits(self._standard) else Tier.ANALYTICS
 
 
 def checked_parameters(run: ReportRun) -> ReportParameters:

@@ -26,6 +26,21 @@ class LakeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TierSettings:
+    """For the function with the state machine's steps: the limits and the queues of the tiers."""
+
+    function_lake_megabytes: int
+    """The largest lake, in MB of its files, of which the function makes reports; 0: of none."""
+    function_lake_files: int
+    standard_lake_megabytes: int
+    """The same for a standard worker."""
+    standard_lake_files: int
+    standard_queue_url: str = ""
+    """Empty when no worker is deployed."""
+    analytics_queue_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowSettings:
     """For the function that starts the state machine."""
 

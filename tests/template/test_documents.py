@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import ROOT, load, resources
+from tests.template.stack import ROOT, functions, load, resources
 from tools.contexts import events
 from zebros.cli import build
 
@@ -24,6 +24,7 @@ METRICS = {
     "IteratorAge",
     "ConsumedWriteCapacityUnits",
     "ProvisionedConcurrencySpilloverInvocations",
+    "Throttles",
 }
 """Metrics that AWS itself publishes."""
 
@@ -84,7 +85,8 @@ def test_names_in_the_runbook_exist() -> None:
         elif name.endswith(("Queue", "DeadLetters")):
             assert name in queues
         elif re.fullmatch(r"[A-Z][a-z]+[A-Za-z]+", name):
-            assert name in cloud_events | METRICS | set(load()["Parameters"]), name
+            known = cloud_events | METRICS | set(load()["Parameters"]) | set(functions())
+            assert name in known, name
         elif not name.startswith(("zebros ", "--")) and not (ROOT / name).exists():
             assert f'"{name}"' in code or f"{name}=" in code, name
 

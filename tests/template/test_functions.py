@@ -108,6 +108,7 @@ def changes() -> dict[str, dict[str, str]]:
         "ReserveConcurrency": "no",
         "BusinessTimeZone": "Europe/Berlin",
         "ReplicaRegion": "eu-central-1",
+        "SmallReports": "worker",
     }
     found = {f"Phase={phase}": {"Phase": phase} for phase in PHASES}
     for name, parameter in load()["Parameters"].items():

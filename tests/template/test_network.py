@@ -193,9 +193,8 @@ def test_the_worker_is_in_every_public_subnet(phase: str) -> None:
         network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
         if network.get("AssignPublicIp") == "ENABLED":
             assert names(network["Subnets"]) == list(subnets("Public", phase))
-    assert resources("AWS::EC2::SecurityGroup", Phase=phase)["EgressOnly"]["VpcId"] == {
-        "Ref": "Vpc"
-    }
+    group = resources("AWS::EC2::SecurityGroup", Phase=phase)["StandardWorkerEgressOnly"]
+    assert group["VpcId"] == {"Ref": "Vpc"}
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -34,6 +34,7 @@ CALLS = {
     "get_object": "s3:GetObject",
     "head_object": "s3:GetObject",
     "list_objects_v2": "s3:ListBucket",
+    "/task-protection/v1/state": "ecs:UpdateTaskProtection",
 }
 """AWS calls (or the call that a link makes) and the action that each needs."""
 OF_LIBRARIES = {"AWS_ENDPOINT_URL", "POWERTOOLS_LOG_LEVEL", "PYDANTIC_DISABLE_PLUGINS"}
@@ -119,10 +120,12 @@ def test_the_worker_may_do_exactly_what_its_code_does() -> None:
 
 
 def test_the_worker_has_the_environment_its_code_reads() -> None:
-    (task,) = resources("AWS::ECS::TaskDefinition").values()
-    (container,) = task["ContainerDefinitions"]
-    given = {variable["Name"] for variable in container["Environment"]}
-    assert worker().needed <= given
+    for task in resources("AWS::ECS::TaskDefinition").values():
+        (container,) = task["ContainerDefinitions"]
+        given = {variable["Name"] for variable in container["Environment"]}
+        assert worker().needed <= given
+        # The agent's address is set by ECS itself, inside every task.
+        assert given - {"AWS_DEFAULT_REGION"} <= worker().needed | worker().optional
 
 
 def test_a_missing_file_is_reported_only_with_permission_to_list_the_bucket() -> None:

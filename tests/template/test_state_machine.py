@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from kernel.tasks.retry import Next, RetryPolicy
+from kernel.tasks.tiers import WorkerRequired
 from kernel.tasks.worker.timing import WorkerTiming
 from reporting.handlers.steps import handler
 from reporting.jobs import JOBS
@@ -20,7 +21,9 @@ TEXT = (ROOT / "statemachines" / "report.asl.json").read_text(encoding="utf-8")
 STATES: dict[str, dict[str, Any]] = json.loads(TEXT)["States"]
 START: str = json.loads(TEXT)["StartAt"]
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
-LAMBDAS = {name: s for name, s in TASKS.items() if s["Resource"].endswith("lambda:invoke")}
+FUNCTIONS = {name: s for name, s in TASKS.items() if s["Resource"].endswith("lambda:invoke")}
+LAMBDAS = {n: s for n, s in FUNCTIONS.items() if "step" in s["Parameters"]["Payload"]}
+"""The steps; the other function makes reports."""
 
 
 def follows(state: dict[str, Any]) -> Iterator[str]:
@@ -96,11 +99,14 @@ def test_every_step_is_used() -> None:
 
 def test_choices_handle_every_result_of_the_steps() -> None:
     answers = {
-        choice["StringEquals"] for state in STATES.values() for choice in state.get("Choices", [])
+        choice["StringEquals"]
+        for state in STATES.values()
+        for choice in state.get("Choices", [])
+        if "StringEquals" in choice
     }
     assert answers <= set(Next)
     for state in STATES.values():
-        if state["Type"] == "Choice":
+        if state["Type"] == "Choice" and state is not STATES["Made"]:
             assert state["Default"] == "Ended", "a result that is not listed ends the execution"
     assert set(Next) - answers == {Next.END}
 
@@ -117,13 +123,62 @@ def test_a_task_waits_for_heartbeats_of_its_worker() -> None:
     )
     assert queue["Parameters"]["MessageBody"]["task_token.$"] == "$$.Task.Token"
     assert queue["Parameters"]["MessageBody"]["job"] in {job.name for job in JOBS}
+    assert queue["Parameters"]["QueueUrl.$"] == "$.step.queue_url", "that of the task's tier"
+
+
+def test_the_function_gets_the_task_that_a_worker_gets_apart_from_the_token() -> None:
+    run = STATES["RunInFunction"]
+    message = dict(STATES["Queue"]["Parameters"]["MessageBody"])
+    del message["task_token.$"]
+    assert run["Parameters"]["Payload"] == message
+    assert "Retry" not in run, "the step `recover` decides about every failure"
+
+
+def test_both_ways_store_the_outcome_at_the_same_place() -> None:
+    run, queue = STATES["RunInFunction"], STATES["Queue"]
+    assert run["ResultSelector"]["outcome.$"] == "$.Payload.outcome"
+    assert queue["ResultSelector"] == {"outcome.$": "$"}
+    assert run["ResultPath"] == queue["ResultPath"] == "$.made"
+    assert STATES["Complete"]["Parameters"]["Payload"]["outcome.$"] == "$.made.outcome"
+
+
+def test_a_failure_that_the_function_returns_is_handled_like_one_that_is_caught() -> None:
+    (failed,) = STATES["Made"]["Choices"]
+    assert failed == {"Variable": "$.made.failure", "IsNull": False, "Next": "NotMade"}
+    assert STATES["Made"]["Default"] == "Complete"
+    caught = STATES["RunInFunction"]["Catch"][-1]
+    passed = STATES["NotMade"]
+    assert (passed["InputPath"], passed["ResultPath"]) == ("$.made.failure", caught["ResultPath"])
+    assert passed["Next"] == caught["Next"] == "Recover"
+
+
+def test_another_attempt_goes_where_the_step_says() -> None:
+    """Its tier may be a larger one, and the queue of a tier another one than before."""
+    choices = {c["StringEquals"]: c["Next"] for c in STATES["NeedsRetry"]["Choices"]}
+    assert choices == {"function": "Pause", "queue": "Pause", "fail": "Fail"}
+    again = STATES["Again"]
+    place = {f"{name}.$": f"$.failure.{name}" for name in ("next", "tier", "queue_url")}
+    assert (again["Parameters"], again["ResultPath"]) == (place, "$.step")
+    assert STATES["Validate"]["ResultPath"] == "$.step"
+    for name in ("next", "tier", "queue_url"):
+        for step in ("Validate", "Recover"):
+            assert STATES[step]["ResultSelector"][f"{name}.$"] == f"$.Payload.{name}"
+    assert again["Next"] == "NeedsTask"
+    where = {c["StringEquals"]: c["Next"] for c in STATES["NeedsTask"]["Choices"]}
+    assert where == {"function": "RunInFunction", "queue": "Queue"}
+    assert STATES["Recover"]["Parameters"]["Payload"]["tier.$"] == "$.step.tier"
+
+
+def test_a_run_that_needs_a_worker_fails_without_a_retry() -> None:
+    first = STATES["Validate"]["Retry"][0]
+    assert first == {"ErrorEquals": ["BadParameters", WorkerRequired.__name__], "MaxAttempts": 0}
 
 
 def test_after_a_lost_worker_the_task_is_queued_again_after_a_growing_pause() -> None:
     assert STATES["Queue"]["Catch"][-1]["Next"] == "Recover"
     assert "Queue" in reached("Recover")
-    (back,) = [name for name, state in STATES.items() if state.get("Next") == "Queue"]
-    assert STATES[back]["SecondsPath"] == "$.failure.seconds", "the code decides how long"
+    assert STATES["Pause"]["SecondsPath"] == "$.failure.seconds", "the code decides how long"
+    assert STATES["Pause"]["Next"] == "Again"
 
 
 def test_a_cancelled_report_is_not_a_failure() -> None:

@@ -196,10 +196,10 @@ def test_code_gets_the_names_of_existing_tables() -> None:
         if variable.endswith("TABLE_NAME")
     }
     assert used == names
-    (task,) = resources("AWS::ECS::TaskDefinition").values()
-    (container,) = task["ContainerDefinitions"]
-    environment = {one["Name"]: one["Value"] for one in container["Environment"]}
-    assert environment["REPORTING_TABLE_NAME"] == "zebros-reporting"
+    for name in ("StandardWorkerTask", "AnalyticsWorkerTask"):
+        (container,) = resources("AWS::ECS::TaskDefinition")[name]["ContainerDefinitions"]
+        environment = {one["Name"]: one["Value"] for one in container["Environment"]}
+        assert environment["REPORTING_TABLE_NAME"] == "zebros-reporting"
 
 
 @pytest.mark.parametrize("name", sorted(functions()))

@@ -164,10 +164,14 @@ class Environment:
         emulated = module("core.lambda_runtime")
         _, region = emulated._account_region_from_function_config(self.config)
         endpoint = self._settings.endpoint
+        temporary = self._settings.scratch / "tmp"
+        temporary.mkdir(exist_ok=True)
         return {
             "PATH": os.environ.get("PATH", ""),
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
+            # AWS has no such variable, and a disk for each environment in its place.
+            "TMPDIR": str(temporary),
             "AWS_ENDPOINT_URL": endpoint,
             **{
                 # An API's address in AWS is replaced by the platform's.

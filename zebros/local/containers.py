@@ -25,7 +25,9 @@ def write(
         deployed = client.get_function_configuration(FunctionName=name)
         variables = deployed.get("Environment", {}).get("Variables", {})
         content[logical_id] = {
-            key: _with_addresses(value, reached) for key, value in variables.items()
+            # The emulator returns numbers of a template as numbers; SAM passes only texts.
+            key: _with_addresses(str(value), reached)
+            for key, value in variables.items()
         }
         content[logical_id]["AWS_ENDPOINT_URL"] = endpoint
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

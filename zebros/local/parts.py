@@ -5,6 +5,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,26 @@ from zebros.local.users import AUDIENCE
 _WORKER = "worker"
 _SOCKET_STAGE = "live"
 """The stage of the WebSocket API (infra/websocket.yaml)."""
+
+
+class ReportsBy(StrEnum):
+    """Who makes reports: the function small ones and the worker large ones, or only one of them."""
+
+    SIZE = "size"
+    FUNCTION = "function"
+    WORKER = "worker"
+
+    @property
+    def with_worker(self) -> bool:
+        """Whether a worker runs."""
+        return self is not ReportsBy.FUNCTION
+
+    def parameters(self) -> dict[str, str]:
+        """The parameters of the stack; locally, any image says that there is a worker."""
+        return {
+            "WorkerImage": _WORKER if self.with_worker else "",
+            "SmallReports": "worker" if self is ReportsBy.WORKER else "function",
+        }
 
 
 @dataclass
@@ -71,9 +92,10 @@ def worker(state: dict[str, Any]) -> Part:
     )
 
 
-def has_worker() -> bool:
-    """Whether this repository contains the worker."""
-    return importlib.util.find_spec(_WORKER) is not None
+def report_makers(wanted: str) -> ReportsBy:
+    """Who makes reports; only the function where this repository does not contain the worker."""
+    there = importlib.util.find_spec(_WORKER) is not None
+    return ReportsBy(wanted) if there else ReportsBy.FUNCTION
 
 
 def pid_at(url: str) -> int | None:

@@ -51,6 +51,8 @@ class Options:
     port: int | None = None
     issuer_port: int | None = None
     bridge: bool = False
+    reports: str = parts.ReportsBy.SIZE
+    """Who makes reports (parts.ReportsBy)."""
     root: Path = ROOT
     """The folder of template.yaml."""
     tenants: tuple[str, ...] = TENANTS
@@ -96,13 +98,11 @@ class Supervisor:
         self._phase("deploying", "")
         endpoint = f"http://{HOST}:{port}"
         base = f"http://{HOST}:{issuer_port}/realms/"
-        stack = Stack(
-            self._options.root,
-            self._home,
-            endpoint,
-            # Small lake files cost nothing here, and reports include events of two seconds ago.
-            {"IssuerBase": base, "Audience": AUDIENCE, "LakeFlushSeconds": "2"},
-        )
+        makers = parts.report_makers(self._options.reports)
+        # Small lake files cost nothing here, and reports include events of two seconds ago.
+        parameters = {"IssuerBase": base, "Audience": AUDIENCE, "LakeFlushSeconds": "2"}
+        parameters |= makers.parameters()
+        stack = Stack(self._options.root, self._home, endpoint, parameters)
         stack.deploy(self._report)
         resources, outputs = stack.resources(), stack.outputs()
         self.state = parts.state_document(resources, outputs, endpoint, base, self._options.root)
@@ -110,7 +110,7 @@ class Supervisor:
         if docker:
             self.state["bridge"] = self._write_container_settings(docker, endpoint, base)
         self._home.write_state(self.state)
-        if self.state["task_queue"] and parts.has_worker():
+        if self.state["task_queue"] and makers.with_worker:
             self._start(parts.worker(self.state))
         self._write_pids()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()

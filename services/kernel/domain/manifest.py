@@ -28,7 +28,7 @@ class Context:
     areas: tuple[Area, ...] = ()
     permissions: tuple[Permission, ...] = ()
     worker_modules: tuple[str, ...] = ()
-    """Glob patterns, below services/, of the modules that only the worker's image has."""
+    """Glob patterns, below services/, of the modules that only carry out jobs."""
 
     def record_type(self, name: str) -> RecordType | None:
         """A record type of this context by name, or None."""

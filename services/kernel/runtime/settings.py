@@ -57,6 +57,29 @@ class PlatformSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CapacitySettings:
+    """The size of a function or of an ECS task; 0 where the process is neither."""
+
+    aws_lambda_function_memory_size: int = 0
+    """In MB."""
+    task_memory_megabytes: int = 0
+    task_cpu_units: int = 0
+    """1,024 are one vCPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSettings:
+    """The local disk of a worker, or of a function that works as one."""
+
+    work_folder: str = ""
+    """For caches and temporary files; by default in the system's temporary folder."""
+    cache_megabytes: int = 0
+    """The size of each job's cache in the work folder; 0 means the job's default."""
+    temporary_megabytes: int = 0
+    """What a job may use during a task; 0 means the job's default."""
+
+
+@dataclass(frozen=True, slots=True)
 class CursorSettings:
     """For functions that page through lists."""
 

@@ -17,10 +17,14 @@ CANCELLED = "Cancelled"
 """The run was cancelled: the execution ends, and nothing failed."""
 NO_WORKER = "NoWorker"
 OUT_OF_MEMORY = "OutOfMemory"
+OUT_OF_TIME = "OutOfTime"
+"""A function ends before the task does."""
 TIMED_OUT = "TimedOut"
 UNEXPECTED = "Unexpected"
 """A job raised an unexpected error."""
 WORKER_LOST = "WorkerLost"
+WORKER_REQUIRED = "WorkerRequired"
+"""The run is too large for the function, and the stack has no worker."""
 WORKER_UNAVAILABLE = "WorkerUnavailable"
 """A service that the worker needs did not answer."""
 
@@ -58,6 +62,8 @@ class Failure:
     """For people."""
     retryable: bool
     """Whether another attempt may succeed."""
+    by_size: bool = False
+    """Whether an attempt with more time, memory and disk may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +72,14 @@ class FailureKind:
 
     code: str
     retryable: bool = False
+    by_size: bool = False
 
 
 class FailureCatalogue:
     """Error names and their codes, and a message for each code.
 
-    A name that ends with a dot matches all errors that begin with it. `{cause}` in a message is
-    replaced by the message of the cause.
+    A name that ends with a dot matches all errors that begin with it. An error may have a message
+    of its own. `{cause}` in a message is replaced by the message of the cause.
     """
 
     def __init__(
@@ -95,11 +102,12 @@ class FailureCatalogue:
     def failure(self, error: str, cause: str = "") -> Failure:
         """The failure for an error name and a cause."""
         kind = self._kind(error)
-        text = self._messages[kind.code]
+        text = self._messages.get(error) or self._messages[kind.code]
         if "{cause}" in text:
             message = _message(cause)[:_MAX_CAUSE].rstrip(".")
             text = text.replace("{cause}", message)
-        return Failure(error, cause, self._codes(kind.code), text, kind.retryable)
+        code = self._codes(kind.code)
+        return Failure(error, cause, code, text, kind.retryable, kind.by_size)
 
     def _kind(self, error: str) -> FailureKind:
         family = f"{error.partition('.')[0]}."
@@ -120,6 +128,7 @@ ERRORS: Mapping[str, FailureKind] = MappingProxyType(
     {
         BAD_PARAMETERS: FailureKind(TaskFailureCode.BAD_PARAMETERS),
         NO_WORKER: FailureKind(TaskFailureCode.NO_WORKER),
+        WORKER_REQUIRED: FailureKind(TaskFailureCode.NO_WORKER),
         # The task did not reach the queue, which is the same as no worker receiving it.
         "SQS.": FailureKind(TaskFailureCode.NO_WORKER, retryable=True),
         WORKER_LOST: FailureKind(TaskFailureCode.WORKER_LOST, retryable=True),
@@ -128,13 +137,22 @@ ERRORS: Mapping[str, FailureKind] = MappingProxyType(
         TIMED_OUT: FailureKind(TaskFailureCode.TIMED_OUT, retryable=True),
         # Step Functions may also use this name for a missed heartbeat.
         "States.Timeout": FailureKind(TaskFailureCode.TIMED_OUT, retryable=True),
-        OUT_OF_MEMORY: FailureKind(TaskFailureCode.OUT_OF_MEMORY),
+        OUT_OF_MEMORY: FailureKind(TaskFailureCode.OUT_OF_MEMORY, by_size=True),
+        OUT_OF_TIME: FailureKind(TaskFailureCode.TIMED_OUT, by_size=True),
+        # A function that Lambda ended: out of memory, out of time, or a crash. Throttled calls and
+        # Lambda's own errors begin with "Lambda.".
+        "Runtime.OutOfMemory": FailureKind(TaskFailureCode.OUT_OF_MEMORY, by_size=True),
+        "Runtime.": FailureKind(TaskFailureCode.WORKER_LOST, retryable=True),
+        "Sandbox.": FailureKind(TaskFailureCode.WORKER_LOST, retryable=True),
+        "Lambda.": FailureKind(TaskFailureCode.WORKER_LOST, retryable=True),
     }
 )
 MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         TaskFailureCode.BAD_PARAMETERS: "The parameters are not valid: {cause}.",
         TaskFailureCode.NO_WORKER: "No worker was available for an hour. Try again later.",
+        WORKER_REQUIRED: "This needs a worker, and none is deployed. Ask your administrator to "
+        "deploy one (parameter WorkerImage).",
         TaskFailureCode.WORKER_LOST: "The worker was lost, and so were those of further attempts.",
         TaskFailureCode.TIMED_OUT: "This took longer than an hour and was stopped.",
         TaskFailureCode.OUT_OF_MEMORY: "This needs more memory than a worker has.",

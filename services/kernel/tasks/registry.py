@@ -1,13 +1,16 @@
 """Discovers the jobs that contexts declare."""
 
 import importlib
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernel.runtime.settings import DiskSettings
 from kernel.tasks.job import Job
 
 SERVICES = Path(__file__).resolve().parents[2]
+_MEGABYTE = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,18 @@ class WorkerDisk:
     folder: Path
     cache_bytes: int | None = None
     """Bytes that a job may keep there between two tasks; None means the job's default."""
+    temporary_bytes: int | None = None
+    """Bytes that a job may use during a task; None means the job's default."""
+
+    @classmethod
+    def of(cls, settings: DiskSettings) -> "WorkerDisk":
+        """The disk that the settings describe."""
+        folder = Path(settings.work_folder or Path(tempfile.gettempdir()) / "zebros-worker")
+        return cls(
+            folder,
+            settings.cache_megabytes * _MEGABYTE or None,
+            settings.temporary_megabytes * _MEGABYTE or None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

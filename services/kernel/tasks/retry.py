@@ -8,6 +8,7 @@ from kernel.tasks import failures
 from kernel.tasks.failures import Failure, TaskFailureCode
 from kernel.tasks.run import TaskRun
 from kernel.tasks.state import WAITING
+from kernel.tasks.tiers import Tier
 
 _CLOCK_MARGIN = 0.95
 """Allows for Step Functions' timers, which start a little before the run's timestamps."""
@@ -16,9 +17,15 @@ _CLOCK_MARGIN = 0.95
 class Next(StrEnum):
     """Where the state machine continues."""
 
+    FUNCTION = "function"
     QUEUE = "queue"
     FAIL = "fail"
     END = "end"
+
+    @classmethod
+    def to(cls, tier: Tier) -> "Next":
+        """Where a task of this tier is carried out."""
+        return cls.FUNCTION if tier is Tier.FUNCTION else cls.QUEUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +58,43 @@ class Recovery:
     seconds: int = 0
     worker_lost: bool = False
     """Whether the run's worker is considered lost, so that the run waits for another one."""
+    tier: Tier = Tier.STANDARD
+    """The tier of the next attempt."""
 
 
-def recover(run: TaskRun | None, failure: Failure, policy: RetryPolicy, now: datetime) -> Recovery:
+def recover(
+    run: TaskRun | None,
+    failure: Failure,
+    policy: RetryPolicy,
+    now: datetime,
+    tier: Tier = Tier.STANDARD,
+    larger: Tier | None = None,
+) -> Recovery:
     """Decide whether to queue the task again, fail the run, or end because it has ended.
 
-    A heartbeat is missed when the worker is lost, but also while the task waits for a worker.
+    `tier` is that of the failed attempt, `larger` the next larger one that is deployed. A heartbeat
+    is missed when the worker is lost, but also while the task waits for a worker.
     """
     if run is None or run.ended:
         return Recovery(Next.END, failure.error, failure.cause)
+    if failure.by_size and larger:
+        return Recovery(Next.to(larger), failure.error, failure.cause, 0, True, larger)
+    if failure.by_size and tier is Tier.FUNCTION:
+        return Recovery(Next.FAIL, failures.WORKER_REQUIRED, failure.cause)
     if not failure.retryable:
         return Recovery(Next.FAIL, failure.error, failure.cause)
+    return _again(run, failure, policy, now, tier)
+
+
+def _again(
+    run: TaskRun, failure: Failure, policy: RetryPolicy, now: datetime, tier: Tier
+) -> Recovery:
+    """Another attempt on the same tier, unless there were enough."""
     if run.status in WAITING:
         if _limit_reached(run.updated_at, policy, now):
             return Recovery(Next.FAIL, failures.NO_WORKER, "")
         pause = policy.waiting_pause_seconds
-        return Recovery(Next.QUEUE, failure.error, failure.cause, pause)
+        return Recovery(Next.to(tier), failure.error, failure.cause, pause, tier=tier)
     timed_out = failure.code == TaskFailureCode.TIMED_OUT
     if timed_out and _limit_reached(run.started_at, policy, now):
         return Recovery(Next.FAIL, failures.TIMED_OUT, "")
@@ -75,7 +103,7 @@ def recover(run: TaskRun | None, failure: Failure, policy: RetryPolicy, now: dat
             return Recovery(Next.FAIL, failures.WORKER_LOST, "")
         return Recovery(Next.FAIL, failure.error, failure.cause)
     pause = policy.pause(run.attempts)
-    return Recovery(Next.QUEUE, failure.error, failure.cause, pause, worker_lost=True)
+    return Recovery(Next.to(tier), failure.error, failure.cause, pause, True, tier)
 
 
 def _limit_reached(since: datetime | None, policy: RetryPolicy, now: datetime) -> bool:

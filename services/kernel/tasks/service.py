@@ -7,8 +7,9 @@ from kernel.runtime.log import logger
 from kernel.runtime.metrics import QUEUE_WAIT, TASK_DURATION
 from kernel.tasks.failures import STANDARD, FailureCatalogue
 from kernel.tasks.repository import RecordedProgress, TaskRunRepository
-from kernel.tasks.retry import Next, Recovery, RetryPolicy, recover
+from kernel.tasks.retry import Recovery, RetryPolicy, recover
 from kernel.tasks.run import TaskRun
+from kernel.tasks.tiers import Tier
 
 _MAX_PERCENT = 99
 """A run shows 100 % only once it is completed."""
@@ -30,13 +31,13 @@ class TaskRunService[R: TaskRun]:
     def check(self, run: R) -> None:
         """Raise BadParameters when the parameters of the run are wrong; contexts override it."""
 
-    def validate(self, tenant_id: str, run_id: str) -> Next:
-        """Decide whether to queue a run or to end because it has ended. Raises BadParameters."""
+    def validate(self, tenant_id: str, run_id: str) -> R | None:
+        """The run, or None when there is nothing to do because it ended. Raises BadParameters."""
         run = self._repo.runs.find(tenant_id, run_id)
         if run is None or run.ended:
-            return Next.END
+            return None
         self.check(run)
-        return Next.QUEUE
+        return run
 
     def start(self, tenant_id: str, run_id: str) -> R:
         """Start a run, unless it has ended. Raises NotFound."""
@@ -82,11 +83,23 @@ class TaskRunService[R: TaskRun]:
             logger().info("task waited", run_id=run.id, tenant=tenant, **fields)
         return run
 
-    def recover(self, tenant_id: str, run_id: str, error: str, cause: str = "") -> Recovery:
-        """Decide what happens when no worker completed the task, and record a lost worker."""
+    def recover(
+        self,
+        tenant_id: str,
+        run_id: str,
+        error: str,
+        cause: str = "",
+        *,
+        tier: Tier = Tier.STANDARD,
+        larger: Tier | None = None,
+    ) -> Recovery:
+        """Decide what happens when no worker completed the task, and record a lost worker.
+
+        `tier` is that of the failed attempt, `larger` the next larger one that is deployed.
+        """
         run = self._repo.runs.find(tenant_id, run_id)
         failure = self._failures.failure(error, cause)
-        recovery = recover(run, failure, self.policy, self._now())
+        recovery = recover(run, failure, self.policy, self._now(), tier, larger)
         if recovery.worker_lost:
             self._repo.change(tenant_id, run_id, lambda run: run.lose_worker())
         return recovery

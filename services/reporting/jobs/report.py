@@ -22,7 +22,8 @@ from reporting.failures import TOO_MUCH_DATA, UNREADABLE_DATA
 from reporting.job_errors import LakeTooLarge, LakeUnreadable, ReportError, TooComplex
 from reporting.lake.cache import LakeCache
 from reporting.model import ReportRun
-from reporting.query.compute import compute, contexts_for
+from reporting.query.compute import compute
+from reporting.query.limits import EngineLimits
 from reporting.render.formats import FILE_KINDS, render
 from reporting.report import Kind, Report
 from reporting.service import ReportRunService, checked_parameters
@@ -34,8 +35,14 @@ MAX_TOTALS = 5
 class ReportJob:
     """Creates the report of a run (kernel.tasks.job.Job): one file per task, safe to repeat."""
 
-    def __init__(self, runs: ReportRunService, files: ReportFiles, lake: LakeCache) -> None:
-        self._runs, self._files, self._lake = runs, files, lake
+    def __init__(
+        self,
+        runs: ReportRunService,
+        files: ReportFiles,
+        lake: LakeCache,
+        limits: EngineLimits | None = None,
+    ) -> None:
+        self._runs, self._files, self._lake, self._limits = runs, files, lake, limits
         self._started: ReportRun | None = None
 
     def run(self, task: Task, progress: Progress) -> dict[str, Any]:
@@ -70,7 +77,7 @@ class ReportJob:
 
     def _make(self, run: ReportRun, progress: Progress) -> ReportResult:
         parameters = checked_parameters(run)
-        contexts = contexts_for(parameters)
+        contexts = parameters.contexts
         fetching, computing = (
             PartialProgress(progress, 0.0, 0.4),
             PartialProgress(progress, 0.4, 0.8),
@@ -78,7 +85,7 @@ class ReportJob:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / run.file_name
             with self._lake.files(run.tenant_id, contexts, progress=fetching) as lake:
-                report = compute(lake, parameters, progress=computing)
+                report = compute(lake, parameters, progress=computing, limits=self._limits)
             progress.step(0.8, f"Writing {report.row_count:,} rows")
             render(report, parameters.format, path)
             progress.step(0.95, "Storing the file")

@@ -8,12 +8,8 @@ from reporting.parameters import ReportParameters
 from reporting.query import event_table
 from reporting.query.aggregation import groups
 from reporting.query.layout import lay_out
+from reporting.query.limits import EngineLimits
 from reporting.report import Report
-
-
-def contexts_for(parameters: ReportParameters) -> tuple[str, ...]:
-    """The contexts whose events the report reads."""
-    return event_table.SOURCES[parameters.grouping].contexts
 
 
 def compute(
@@ -22,14 +18,19 @@ def compute(
     *,
     as_of: datetime | None = None,
     progress: Progress | None = None,
+    limits: EngineLimits | None = None,
 ) -> Report:
     """The report from these files, optionally up to `as_of` (inclusive, with a time zone).
 
-    Raises LakeUnreadable, TooComplex or Interrupted.
+    Without `limits` the process stays below 256 MB. Raises LakeUnreadable, TooComplex or
+    Interrupted.
     """
     progress = progress or NoProgress()
     reading = PartialProgress(progress, 0.0, 0.8)
-    with event_table.load(files, parameters.grouping, as_of=as_of, progress=reading) as events:
+    loading = event_table.load(
+        files, parameters.grouping, as_of=as_of, progress=reading, limits=limits
+    )
+    with loading as events:
         computed = groups(events, parameters, PartialProgress(progress, 0.8, 0.95))
         position = events.position()
     report = lay_out(parameters, computed, tenant=files.tenant, as_of=as_of, position=position)

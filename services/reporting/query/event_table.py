@@ -23,11 +23,9 @@ from kernel.tasks.progress import Progress
 from reporting.job_errors import LakeUnreadable, TooComplex
 from reporting.lake.cache import LakeFiles
 from reporting.parameters import Grouping
+from reporting.query.limits import EngineLimits
 from reporting.report import Position
 
-MEMORY_LIMIT = "208MB"
-"""DuckDB's limit; with the interpreter and libraries the process stays below 256 MB."""
-TEMP_LIMIT = "4GB"
 _BATCH_BYTES, _BATCH_FILES = 32_000_000, 500
 """What is read between two calls of the progress, in about a second."""
 
@@ -58,7 +56,6 @@ class Source:
     columns: tuple[EventColumn, ...] = ()
     labels: str | None = None
     """The type of record whose id is the key; the group's label comes from its events."""
-    contexts: tuple[str, ...] = ("opportunities",)
 
 
 def _key(member: str) -> EventColumn:
@@ -86,7 +83,6 @@ SOURCES: dict[Grouping, Source] = {
     "sector": Source(
         (_key("account_id"), *_labels("account", "sector")),
         "account",
-        ("opportunities", "customers"),
     ),
     "stage": Source(
         (
@@ -179,14 +175,19 @@ class Events:
 
 @contextmanager
 def load(
-    files: LakeFiles, grouping: Grouping, *, as_of: datetime | None = None, progress: Progress
+    files: LakeFiles,
+    grouping: Grouping,
+    *,
+    as_of: datetime | None = None,
+    progress: Progress,
+    limits: EngineLimits | None = None,
 ) -> Iterator[Events]:
     """Read the files; the database and its temporary files are removed when the block ends."""
     source = SOURCES[grouping]
     until = as_of.astimezone(UTC).replace(tzinfo=None) if as_of else None
     with (
         tempfile.TemporaryDirectory(prefix="zebros-report-") as temporary,
-        _connect(files.folder, Path(temporary)) as connection,
+        _connect(files.folder, Path(temporary), limits or EngineLimits()) as connection,
     ):
         columns = (*_COMMON_COLUMNS, *source.columns)
         _run(connection, _create(columns))
@@ -199,19 +200,21 @@ def load(
         yield Events(connection, source, files.paths)
 
 
-def _connect(folder: Path, temporary: Path) -> duckdb.DuckDBPyConnection:
+def _connect(folder: Path, temporary: Path, limits: EngineLimits) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         config={
-            "threads": 1,
-            "memory_limit": MEMORY_LIMIT,
+            "threads": limits.threads,
+            "memory_limit": f"{limits.memory_bytes}B",
             "temp_directory": str(temporary),
-            "max_temp_directory_size": TEMP_LIMIT,
+            "max_temp_directory_size": f"{limits.temporary_bytes}B",
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
         }
     )
+    # Otherwise it prints a progress bar where it takes the process for an interactive one.
+    connection.execute("SET enable_progress_bar = false")
     connection.execute("SET allowed_directories = ?", [[str(folder)]])
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -269,9 +272,7 @@ def _run(
     try:
         return connection.execute(sql, parameters or None).fetchall()
     except duckdb.OutOfMemoryException as fault:
-        raise TooComplex(
-            f"The report needs more than {MEMORY_LIMIT} of memory and {TEMP_LIMIT} of disk."
-        ) from fault
+        raise TooComplex("The report needs more memory and temporary disk than it has.") from fault
     except (duckdb.InvalidInputException, duckdb.DataError, duckdb.IOException) as fault:
         # DuckDB's message names the local file; the user needs its key in the lake.
         text = str(fault)

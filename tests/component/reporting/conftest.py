@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from tests.component.reporting.running import Running
 
 FILES, LAKE = "files", "lake"
+TIERS = {
+    "FUNCTION_LAKE_MEGABYTES": "0",
+    "FUNCTION_LAKE_FILES": "2",
+    "STANDARD_LAKE_MEGABYTES": "1",
+    "STANDARD_LAKE_FILES": "4",
+    "STANDARD_QUEUE_URL": "standard-queue",
+    "ANALYTICS_QUEUE_URL": "standard-queue",
+}
+"""By default one service of workers makes every report."""
 
 
 @pytest.fixture
@@ -28,6 +37,8 @@ def buckets(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     for variable, name in (("FILES_BUCKET", FILES), ("LAKE_BUCKET", LAKE)):
         s3.create_bucket(Bucket=name)
         monkeypatch.setenv(variable, name)
+    for variable, value in TIERS.items():
+        monkeypatch.setenv(variable, value)
     return s3
 
 
@@ -59,13 +70,15 @@ def running(
     """Everything that runs reports; `with running.worker()` starts a worker."""
     from reporting.bootstrap import runs
     from reporting.handlers.steps import handler
-    from tests.component.reporting.running import Running
+    from tests.component.reporting.running import Running, in_function
 
     impatient = RetryPolicy(first_pause_seconds=0, waiting_pause_seconds=0)
     monkeypatch.setattr(runs(), "policy", impatient)
-    with carried_out(steps=handler):
+    with carried_out(steps=handler, function=in_function(tmp_path, monkeypatch)):
         running = Running(cloud, tmp_path)
         monkeypatch.setenv("STATE_MACHINE_ARN", running.machine.arn)
+        for tier in ("STANDARD", "ANALYTICS"):
+            monkeypatch.setenv(f"{tier}_QUEUE_URL", running.queue)
         yield running
 
 
@@ -84,10 +97,10 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     go_on, original = threading.Event(), report.compute
 
-    def compute(files: Any, parameters: Any, *, progress: Any) -> Any:
+    def compute(files: Any, parameters: Any, *, progress: Any, limits: Any) -> Any:
         while not go_on.wait(0.01):
             progress.step(0.5, "Adding up slowly")
-        return original(files, parameters, progress=progress)
+        return original(files, parameters, progress=progress, limits=limits)
 
     monkeypatch.setattr(report, "compute", compute)
     return go_on

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 
 from kernel.domain.aggregate import Change
 from kernel.runtime import aws
@@ -21,7 +22,7 @@ from reporting.lake.cache import LakeCache
 from reporting.lake.storage import S3LakeReader
 from reporting.model import ReportRun
 from tests.component.conftest import ApiClient, published
-from tests.component.kernel.flows import Machine, left, task_queue, until
+from tests.component.kernel.flows import Function, Machine, left, task_queue, until
 from tests.component.kernel.queues import body, lambda_event
 from tests.component.reporting.conftest import FILES, LAKE
 from tests.component.test_budgets import ROOT
@@ -37,10 +38,11 @@ QUICK = WorkerTiming(
 )
 
 
-def definition(queue_url: str, heartbeat_seconds: int) -> dict[str, Any]:
+def definition(heartbeat_seconds: int) -> dict[str, Any]:
     """The deployed state machine, with another heartbeat timeout."""
     text = ASL.read_text(encoding="utf-8")
-    text = text.replace("${TaskQueueUrl}", queue_url).replace("${StepsFunctionArn}", "steps")
+    text = text.replace("${StepsFunctionArn}", "steps")
+    text = text.replace("${AnalyticsFunctionArn}", "function")
     found: dict[str, Any] = json.loads(text)
     assert found["States"]["Queue"]["HeartbeatSeconds"] == 60
     found["States"]["Queue"]["HeartbeatSeconds"] = heartbeat_seconds
@@ -51,13 +53,35 @@ def definition(queue_url: str, heartbeat_seconds: int) -> dict[str, Any]:
     return found
 
 
+class Remaining:
+    """Lambda's context object, in an invocation with so much time left."""
+
+    def __init__(self, seconds: float = 900) -> None:
+        self._milliseconds = int(seconds * 1000)
+
+    def get_remaining_time_in_millis(self) -> int:
+        """What is left at the start."""
+        return self._milliseconds
+
+
+def in_function(folder: Path, monkeypatch: pytest.MonkeyPatch, seconds: float = 900) -> Function:
+    """The function ReportingAnalytics, with its own work folder and the intervals of QUICK."""
+    from reporting.jobs import function
+
+    monkeypatch.setenv("WORK_FOLDER", str(folder / "function"))
+    for cached in (function.jobs, function._disk):
+        cached.cache_clear()
+    monkeypatch.setattr(function.handler, "_timing", QUICK)
+    return lambda event, _: function.handler(event, Remaining(seconds))
+
+
 class Running:
     """The parts of a deployment other than the API."""
 
     def __init__(self, cloud: Any, folder: Path, heartbeat_seconds: int = 20) -> None:
         self.cloud, self.folder = cloud, folder
         self.queue = task_queue()
-        self.machine = Machine(definition(self.queue, heartbeat_seconds))
+        self.machine = Machine(definition(heartbeat_seconds))
         self._relayed: set[str] = set()
 
     def job(self) -> ReportJob:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from tests.component.reporting.conftest import FILES, LAKE, into_lake, opportuni
 from tests.component.reporting.moto_server import moto_server
 from tests.component.reporting.running import Running
 from tests.component.test_budgets import ROOT
+from tests.unit.kernel.tasks.test_protection import Agent
 
 Ask = Callable[..., dict[str, Any]]
 MADE = ["ReportRequested", "ReportStarted", "ReportCompleted"]
@@ -30,11 +32,11 @@ from pathlib import Path
 import reporting.jobs.report
 from worker.main import main
 original = reporting.jobs.report.compute
-def compute(files, parameters, *, progress):
+def compute(files, parameters, *, progress, limits):
     while not Path(sys.argv[1]).exists():
         progress.step(0.5, "Adding up slowly")
         time.sleep(0.01)
-    return original(files, parameters, progress=progress)
+    return original(files, parameters, progress=progress, limits=limits)
 reporting.jobs.report.compute = compute
 sys.exit(main())
 """
@@ -94,6 +96,8 @@ def deployment(
     with moto_server() as endpoint, carried_out(steps=handler):
         deployment = Deployment(cloud, tmp_path, endpoint)
         monkeypatch.setenv("STATE_MACHINE_ARN", deployment.machine.arn)
+        for tier in ("STANDARD", "ANALYTICS"):
+            monkeypatch.setenv(f"{tier}_QUEUE_URL", deployment.queue)
         yield deployment
 
 
@@ -112,6 +116,24 @@ def test_a_worker_process_creates_reports(api: ApiClient, ask: Ask, deployment: 
     done = api("GET", f"/reports/{run['id']}").json
     assert done["outcome"]["totals"][0]["win_rate"] == "0.5000"
     assert deployment.temporary() == []
+
+
+def test_a_worker_in_ecs_protects_its_task_while_it_creates_a_report(
+    ask: Ask, deployment: Deployment
+) -> None:
+    run = ask()
+    with Agent() as agent:
+        thread = threading.Thread(target=agent.serve_forever)
+        thread.start()
+        deployment.environment["ECS_AGENT_URI"] = agent.uri
+        with deployment.process():
+            assert agent.requests == [], "an idle worker may be stopped"
+            deployment.relay()
+            assert deployment.machine.end(run["id"]) == "SUCCEEDED"
+            until(lambda: len(agent.requests) == 2)
+        agent.shutdown()
+        thread.join()
+    assert [body["ProtectionEnabled"] for _, _, body in agent.requests] == [True, False]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -36,3 +36,16 @@ def test_an_artefact_is_the_kernel_one_folder_and_all_manifests(tmp_path: Path) 
     for name in contexts().keys() - {"customers"}:
         assert found[name] == {"__init__.py", "context.py"}
     assert (tmp_path / "kernel" / "storage" / "dictionaries" / "0.txt").is_file()
+
+
+def test_only_a_function_that_carries_out_jobs_has_their_modules(tmp_path: Path) -> None:
+    tool = str(ROOT / "tools" / "pack_function.py")
+    for name, more in (("ReportingApi", ()), ("ReportingAnalytics", ("--with-jobs",))):
+        command = [sys.executable, "-I", tool, str(tmp_path / name), name, *more]
+        subprocess.run(command, check=True)
+        jobs = [tmp_path / name / "reporting" / part for part in ("jobs", "query", "render")]
+        jobs.append(tmp_path / name / "kernel" / "tasks" / "worker")
+        assert [folder.exists() for folder in jobs] == [bool(more)] * 4
+        assert (tmp_path / name / "reporting" / "lake").is_dir()
+    makefile = (ROOT / "services" / "Makefile").read_text(encoding="utf-8")
+    assert "$(pack) ReportingAnalytics --with-jobs" in makefile

@@ -72,7 +72,9 @@ class Functions:
     def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:  # noqa: N803
         assert FunctionName == "zebros-Docs-1"
         issuer = "http://127.0.0.1:2/realms/"
-        return {"Environment": {"Variables": {"TABLE_NAME": "t-1", "ISSUER_BASE": issuer}}}
+        return {
+            "Environment": {"Variables": {"TABLE_NAME": "t-1", "SIZE": 5, "ISSUER_BASE": issuer}}
+        }
 
 
 def test_functions_in_containers_get_the_deployed_settings_at_the_bridges_address(
@@ -87,6 +89,7 @@ def test_functions_in_containers_get_the_deployed_settings_at_the_bridges_addres
     assert json.loads(file.read_text()) == {
         "Docs": {
             "TABLE_NAME": "t-1",
+            "SIZE": "5",
             "ISSUER_BASE": "http://172.17.0.1:2/realms/",
             "AWS_ENDPOINT_URL": "http://172.17.0.1:1",
         }

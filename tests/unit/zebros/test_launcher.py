@@ -292,3 +292,28 @@ def test_log_lines_are_readable(tmp_path: Path) -> None:
     assert followed.new_lines() == [("OpportunitiesApi", "won")]
     log.write_text("12:00:02 zebros-Docs-2F31C anew\n")
     assert followed.new_lines() == [("zebros-Docs-2F31C", "anew")], "deployed meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "worker", "small"),
+    [
+        ("size", True, "function"),
+        ("function", False, "function"),
+        ("worker", True, "worker"),
+    ],
+)
+def test_the_stack_knows_whether_a_worker_runs_and_which_reports_it_makes(
+    wanted: str, worker: bool, small: str
+) -> None:
+    makers = parts.report_makers(wanted)
+    assert makers.with_worker is worker
+    parameters = makers.parameters()
+    assert bool(parameters["WorkerImage"]) is worker
+    assert parameters["SmallReports"] == small
+
+
+def test_without_the_worker_s_code_the_function_makes_all_reports(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parts, "_WORKER", "no_such_package")
+    assert parts.report_makers("worker") is parts.ReportsBy.FUNCTION

@@ -23,13 +23,17 @@ from kernel.tasks.job import Job, Task
 from kernel.tasks.worker.callback import TaskCallback
 from kernel.tasks.worker.execution import Execution
 from kernel.tasks.worker.outcome import OutcomeSender
+from kernel.tasks.worker.protection import ScaleInProtection
 from kernel.tasks.worker.queue import TaskQueue, parse_task
 from kernel.tasks.worker.supervision import Supervisor
 from kernel.tasks.worker.timing import WorkerTiming, backoff
 
 
 class Worker:
-    """Carries out the tasks of one queue until it is asked to stop; `jobs` are by name."""
+    """Carries out the tasks of one queue until it is asked to stop; `jobs` are by name.
+
+    `protection` keeps its ECS task from being stopped by scaling while it is busy.
+    """
 
     def __init__(
         self,
@@ -39,13 +43,15 @@ class Worker:
         sqs: Any,
         states: Any,
         timing: WorkerTiming | None = None,
+        protection: ScaleInProtection | None = None,
     ) -> None:
         self._jobs = jobs
+        self._protection = protection or ScaleInProtection("")
         self._timing = timing or WorkerTiming()
         self._stopping = threading.Event()
         self._queue = TaskQueue(sqs, queue_url, self._timing.visibility_timeout)
         self._callback = TaskCallback(states)
-        self._supervisor = Supervisor(self._queue, self._callback, self._timing, self._stopping)
+        self._supervisor = Supervisor(self._keep, self._timing, self._stopping)
         self._outcome = OutcomeSender(self._queue, self._callback)
 
     def stop(self, *_: object) -> None:
@@ -91,7 +97,13 @@ class Worker:
             logger().info("nobody waits for the task", task=task.loggable())
             self._queue.delete(task)
             return True
-        return self._carry_out(job, task)
+        with self._protection.protected():
+            return self._carry_out(job, task)
+
+    def _keep(self, task: Task) -> bool:
+        """Reserve a task for another interval; returns False when nobody waits for it."""
+        self._queue.extend(task)
+        return self._callback.heartbeat(task)
 
     def _carry_out(self, job: Job, task: Task) -> bool:
         logger().info("task started", task=task.loggable(), receives=task.receives)

@@ -2,13 +2,12 @@
 
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
-from kernel.tasks.job import Interruption
+from kernel.tasks.job import Interruption, Task
 from kernel.tasks.worker.best_effort import best_effort
-from kernel.tasks.worker.callback import TaskCallback
 from kernel.tasks.worker.execution import Execution
-from kernel.tasks.worker.queue import TaskQueue
 from kernel.tasks.worker.timing import WorkerTiming
 
 _MAX_TICK_SECONDS = 0.5
@@ -31,17 +30,15 @@ class _Every:
 
 
 class Supervisor:
-    """Keeps a task reserved for this worker until its job ends."""
+    """Keeps a task reserved for this worker until its job ends.
+
+    `keep` reserves the task for another interval; it returns False when nobody waits for the task.
+    """
 
     def __init__(
-        self,
-        queue: TaskQueue,
-        callback: TaskCallback,
-        timing: WorkerTiming,
-        stopping: threading.Event,
+        self, keep: Callable[[Task], bool], timing: WorkerTiming, stopping: threading.Event
     ) -> None:
-        self._queue, self._callback = queue, callback
-        self._timing, self._stopping = timing, stopping
+        self._keep, self._timing, self._stopping = keep, timing, stopping
 
     def supervise(self, execution: Execution) -> bool:
         """Wait for the end of the job; returns False when it did not stop in time."""
@@ -87,6 +84,5 @@ class Supervisor:
             execution.control.interrupt(Interruption.CANCELLED)
 
     def _keep_alive(self, execution: Execution) -> None:
-        self._queue.extend(execution.task)
-        if not self._callback.heartbeat(execution.task):
+        if not self._keep(execution.task):
             execution.control.interrupt(Interruption.ABANDONED)

@@ -35,6 +35,37 @@ def test_an_error_is_found_by_its_family(error: str) -> None:
     assert (failure.code, failure.retryable) == (TaskFailureCode.NO_WORKER, True)
 
 
+@pytest.mark.parametrize(
+    "error", ["Lambda.TooManyRequestsException", "Sandbox.Timedout", "Runtime.ExitError"]
+)
+def test_a_function_that_does_not_answer_is_a_lost_worker(error: str) -> None:
+    failure = STANDARD.failure(error)
+    assert (failure.code, failure.retryable) == (TaskFailureCode.WORKER_LOST, True)
+    assert not failure.by_size
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("OutOfMemory", TaskFailureCode.OUT_OF_MEMORY),
+        ("Runtime.OutOfMemory", TaskFailureCode.OUT_OF_MEMORY),
+        ("OutOfTime", TaskFailureCode.TIMED_OUT),
+    ],
+)
+def test_a_larger_worker_may_succeed_where_memory_or_time_ended(
+    error: str, code: TaskFailureCode
+) -> None:
+    failure = STANDARD.failure(error)
+    assert (failure.code, failure.retryable, failure.by_size) == (code, False, True)
+
+
+def test_an_error_may_have_a_message_of_its_own() -> None:
+    failure = STANDARD.failure("WorkerRequired")
+    assert (failure.code, failure.retryable) == (TaskFailureCode.NO_WORKER, False)
+    assert "deploy one (parameter WorkerImage)" in failure.message
+    assert failure.message != STANDARD.failure("NoWorker").message
+
+
 @pytest.mark.parametrize("error", ["KeyError", "States.Runtime", "", "Unexpected"])
 def test_an_error_that_is_not_listed_is_unknown_and_its_cause_is_not_shown(error: str) -> None:
     failure = STANDARD.failure(error, "secret")

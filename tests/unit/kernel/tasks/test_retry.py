@@ -8,6 +8,7 @@ import pytest
 from kernel.tasks.failures import STANDARD
 from kernel.tasks.retry import Next, Recovery, RetryPolicy, recover
 from kernel.tasks.state import FINAL, TaskRunStatus
+from kernel.tasks.tiers import Tier
 from tests.unit.kernel.tasks.toy import AT, toy
 
 POLICY = RetryPolicy()
@@ -63,6 +64,42 @@ def test_a_run_fails_after_the_maximum_number_of_lost_workers() -> None:
 def test_a_timeout_counts_as_a_lost_worker_for_an_hour() -> None:
     assert decide("States.Timeout", AT + timedelta(minutes=50), **processing()).worker_lost
     assert decide("States.Timeout", TOO_LATE, **processing()).error == "TimedOut"
+
+
+@pytest.mark.parametrize("tier", [Tier.FUNCTION, Tier.STANDARD])
+@pytest.mark.parametrize("error", ["OutOfMemory", "OutOfTime", "Runtime.OutOfMemory"])
+def test_a_task_that_is_too_large_for_its_tier_moves_to_the_next_one_at_once(
+    error: str, tier: Tier
+) -> None:
+    failure = STANDARD.failure(error, "why")
+    recovery = recover(toy(**processing()), failure, POLICY, AT, tier, Tier.ANALYTICS)
+    assert recovery == Recovery(Next.QUEUE, error, "why", 0, worker_lost=True, tier=Tier.ANALYTICS)
+
+
+@pytest.mark.parametrize("error", ["OutOfMemory", "OutOfTime", "Runtime.OutOfMemory"])
+def test_a_task_that_is_too_large_for_the_function_needs_a_worker(error: str) -> None:
+    failure = STANDARD.failure(error, "why")
+    recovery = recover(toy(**processing()), failure, POLICY, AT, Tier.FUNCTION)
+    assert recovery == Recovery(Next.FAIL, "WorkerRequired", "why")
+
+
+def test_a_task_that_is_too_large_for_the_largest_tier_fails_with_its_own_error() -> None:
+    failure = STANDARD.failure("OutOfMemory")
+    recovery = recover(toy(**processing()), failure, POLICY, AT, Tier.ANALYTICS)
+    assert recovery == Recovery(Next.FAIL, "OutOfMemory", "")
+
+
+@pytest.mark.parametrize(
+    ("tier", "place"),
+    [(Tier.FUNCTION, Next.FUNCTION), (Tier.STANDARD, Next.QUEUE), (Tier.ANALYTICS, Next.QUEUE)],
+)
+def test_another_attempt_is_made_on_the_same_tier(tier: Tier, place: Next) -> None:
+    failure = STANDARD.failure("WorkerLost")
+    lost = recover(toy(**processing()), failure, POLICY, AT, tier, Tier.ANALYTICS)
+    assert (lost.next, lost.tier, lost.seconds, lost.worker_lost) == (place, tier, 2, True)
+    waiting = recover(toy(), failure, POLICY, AT, tier, Tier.ANALYTICS)
+    assert (waiting.next, waiting.tier, waiting.seconds) == (place, tier, 5)
+    assert not waiting.worker_lost
 
 
 def test_pauses_double_up_to_a_minute() -> None:

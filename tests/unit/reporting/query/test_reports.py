@@ -12,7 +12,7 @@ from kernel.tasks.progress import Interrupted
 from reporting.job_errors import LakeUnreadable
 from reporting.lake.cache import LakeFiles
 from reporting.parameters import ReportParameters
-from reporting.query.compute import compute, contexts_for
+from reporting.query.compute import compute
 from reporting.report import Kind, Report
 from tests.unit.reporting.query.synthetic import (
     BEGIN,
@@ -253,8 +253,8 @@ def test_the_last_event_is_found_in_any_file(tmp_path: Path) -> None:
 
 
 def test_only_the_sectors_need_the_customers_events() -> None:
-    assert contexts_for(asked("win_rate")) == ("opportunities",)
-    assert contexts_for(asked("win_rate", by="sector")) == ("opportunities", "customers")
+    assert asked("win_rate").contexts == ("opportunities",)
+    assert asked("win_rate", by="sector").contexts == ("opportunities", "customers")
 
 
 def test_a_value_that_looks_like_sql_is_not_executed(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+../../tools/trim_layer.py

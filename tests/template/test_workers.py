@@ -1,0 +1,385 @@
+"""Workers and small reports, resolved and compared with the scaling strategy, which is quoted."""
+
+import json
+from typing import Any
+
+import pytest
+
+from kernel.runtime.settings import DiskSettings
+from kernel.tasks.retry import RetryPolicy
+from reporting.settings import TierSettings
+from tests.template.stack import (
+    EVERYTHING,
+    PHASES,
+    ROOT,
+    functions,
+    load,
+    resources,
+    statements,
+    system,
+)
+from worker.settings import WorkerSettings
+from zebros.cloudformation import Account, TemplateError, resolve
+
+# "Fargate report tasks: 1 task, 0.25 vCPU / 0.5 GB; 1-3; 2-10 across AZs; reporting, analytics,
+# import/export as separate services". Import and export come with their jobs.
+TASKS = {"mvp": (1, 1), "startup": (1, 3), "growth": (2, 10), "enterprise": (2, 10)}
+SERVICES = {
+    "mvp": {"StandardWorker"},
+    "startup": {"StandardWorker"},
+    "growth": {"StandardWorker"},
+    "enterprise": {"StandardWorker", "AnalyticsWorker"},
+}
+# Of the tiers of tasks "standard reports 0.5 vCPU / 1 GB", "advanced analytics 4 vCPU / 8 GB"; at
+# mvp "0.25 vCPU / 0.5 GB".
+SIZES = {"StandardWorker": (512, 1024), "AnalyticsWorker": (4096, 8192)}
+MVP_SIZE = (256, 512)
+QUEUES = {"StandardWorker": "ReportTasksQueue", "AnalyticsWorker": "ReportAnalyticsQueue"}
+# "CPU utilisation > 70 % -> more Fargate tasks"; "memory utilisation > 70 % -> more" memory, of
+# tasks: more of them; "report queue > 10 tasks -> more Fargate tasks".
+BUSY_PERCENT, BACKLOG = 70, 10
+# "Analytics APIs 3 GB": a new account allows at most 3,008 MB.
+FUNCTION_MEMORY = 3008
+# Measured (docs/adr/0020): MB and files of the lake.
+FUNCTION_LIMIT, STANDARD_LIMIT = (1000, 40_000), (3000, 80_000)
+MODULE = ROOT / "infra" / "modules" / "worker.yaml"
+BOTH = ("StandardWorker", "AnalyticsWorker")
+
+
+def of_service(service: str, kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
+    """The resources of a type of one service of workers, without the service's prefix."""
+    found = system(**parameters).in_stack(f"zebros/Worker/{service}")
+    return {n.removeprefix(service): r.properties for n, r in found.items() if r.type == kind}
+
+
+def one(service: str, kind: str, **parameters: str) -> dict[str, Any]:
+    (found,) = of_service(service, kind, **parameters).values()
+    return found
+
+
+def services(**parameters: str) -> set[str]:
+    """The services of workers that exist."""
+    stacks = system(**parameters).stacks
+    return {name.rpartition("/")[2] for name, path in stacks.items() if path == MODULE}
+
+
+def environment(service: str, **parameters: str) -> dict[str, Any]:
+    """The variables of a service's container."""
+    (container,) = one(service, "AWS::ECS::TaskDefinition", **parameters)["ContainerDefinitions"]
+    return {variable["Name"]: variable["Value"] for variable in container["Environment"]}
+
+
+def policies(service: str) -> dict[str, dict[str, Any]]:
+    """The scaling policies of a service by name, without what all have in common."""
+    found = {}
+    for policy in of_service(service, "AWS::ApplicationAutoScaling::ScalingPolicy").values():
+        assert policy["PolicyType"] == "TargetTrackingScaling"
+        assert policy["ScalingTargetId"] == {"Ref": f"{service}ScalableTarget"}
+        found[policy["PolicyName"]] = policy["TargetTrackingScalingPolicyConfiguration"]
+    return found
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_phase_has_its_services_each_with_its_number_and_size_of_tasks(phase: str) -> None:
+    assert services(Phase=phase) == SERVICES[phase]
+    for service in SERVICES[phase]:
+        target = one(service, "AWS::ApplicationAutoScaling::ScalableTarget", Phase=phase)
+        assert (target["MinCapacity"], target["MaxCapacity"]) == TASKS[phase]
+        task = one(service, "AWS::ECS::TaskDefinition", Phase=phase)
+        wanted = MVP_SIZE if phase == "mvp" else SIZES[service]
+        assert (task["Cpu"], task["Memory"]) == wanted
+        given = environment(service, Phase=phase)
+        # The container does not see the task's limits; the query engine reads these.
+        assert (given["TASK_CPU_UNITS"], given["TASK_MEMORY_MEGABYTES"]) == wanted
+
+
+@pytest.mark.parametrize("service", BOTH)
+def test_the_scalable_target_is_the_service_and_never_has_less_than_one_task(service: str) -> None:
+    target = one(service, "AWS::ApplicationAutoScaling::ScalableTarget")
+    assert target["ServiceNamespace"] == "ecs"
+    assert target["ScalableDimension"] == "ecs:service:DesiredCount"
+    assert target["ResourceId"] == {"Fn::Sub": f"service/${{Cluster}}/${{{service}Service.Name}}"}
+    assert load("infra/modules/worker.yaml")["Parameters"]["MinTasks"]["MinValue"] == 1
+
+
+@pytest.mark.parametrize("service", BOTH)
+def test_workers_scale_by_cpu_by_memory_and_by_the_backlog_of_a_task(service: str) -> None:
+    found = policies(service)
+    assert set(found) == {"cpu", "memory", "backlog-per-task"}
+    for name, metric in (("cpu", "CPU"), ("memory", "Memory")):
+        assert found[name]["TargetValue"] == BUSY_PERCENT
+        predefined = found[name]["PredefinedMetricSpecification"]["PredefinedMetricType"]
+        assert predefined == f"ECSServiceAverage{metric}Utilization"
+    assert found["backlog-per-task"]["TargetValue"] == BACKLOG
+    for policy in found.values():
+        assert policy["ScaleOutCooldown"] <= 60 < policy["ScaleInCooldown"], "out fast, in slowly"
+        assert policy.get("DisableScaleIn", False) is False
+
+
+@pytest.mark.parametrize("service", BOTH)
+def test_the_backlog_is_that_of_the_service_s_own_queue_and_tasks(service: str) -> None:
+    backlog = policies(service)["backlog-per-task"]["CustomizedMetricSpecification"]["Metrics"]
+    metrics = {m["Id"]: m["MetricStat"] for m in backlog if "MetricStat" in m}
+    waiting, running = metrics["waiting"]["Metric"], metrics["running"]["Metric"]
+    assert (waiting["Namespace"], waiting["MetricName"]) == (
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesVisible",
+    )
+    # The most that waited within a minute, but no task that ran for a part of it only.
+    assert (metrics["waiting"]["Stat"], metrics["running"]["Stat"]) == ("Maximum", "Average")
+    queue = {"Fn::GetAtt": [QUEUES[service], "QueueName"]}
+    assert waiting["Dimensions"] == [{"Name": "QueueName", "Value": queue}]
+    assert (running["Namespace"], running["MetricName"]) == (
+        "ECS/ContainerInsights",
+        "RunningTaskCount",
+    )
+    assert running["Dimensions"] == [
+        {"Name": "ClusterName", "Value": {"Ref": "Cluster"}},
+        {"Name": "ServiceName", "Value": {"Fn::GetAtt": [f"{service}Service", "Name"]}},
+    ]
+    (math,) = [m for m in backlog if "Expression" in m]
+    assert [m["Id"] for m in backlog if m["ReturnData"]] == [math["Id"]]
+    assert resources("AWS::ECS::Cluster")["Cluster"]["ClusterSettings"] == [
+        {"Name": "containerInsights", "Value": "enabled"}
+    ], "it publishes RunningTaskCount"
+
+
+@pytest.mark.parametrize(
+    ("waiting", "running", "scales_out"),
+    [(1, 0, True), (0, 0, False), (10, 1, False), (11, 1, True), (20, 2, False), (21, 2, True)],
+)
+def test_one_waiting_task_starts_the_first_worker_and_more_than_ten_another(
+    waiting: int, running: int, scales_out: bool
+) -> None:
+    backlog = policies("StandardWorker")["backlog-per-task"]
+    (math,) = [m for m in backlog["CustomizedMetricSpecification"]["Metrics"] if "Expression" in m]
+    expression = math["Expression"]
+    expression = expression["Fn::Sub"] if isinstance(expression, dict) else expression
+    scope = {
+        "IF": lambda condition, yes, no: yes() if condition else no(),
+        "FILL": lambda value, other: other if value is None else value,
+        "waiting": waiting,
+        "running": running or None,  # without a task there is no metric
+    }
+    name, rest = expression.split("(", 1)
+    condition, yes, no = rest.removesuffix(")").rsplit(", ", 2)
+    lazy = f"{name}({condition}, lambda: {yes}, lambda: {no})"
+    value = eval(lazy, scope)
+    assert (value > backlog["TargetValue"]) == scales_out
+
+
+@pytest.mark.parametrize("service", BOTH)
+def test_workers_are_on_spot_first_in_two_zones_and_accept_no_connection(service: str) -> None:
+    found = one(service, "AWS::ECS::Service")
+    weights = {c["CapacityProvider"]: c["Weight"] for c in found["CapacityProviderStrategy"]}
+    assert weights == {"FARGATE_SPOT": 3, "FARGATE": 1}
+    assert set(weights) == set(resources("AWS::ECS::Cluster")["Cluster"]["CapacityProviders"])
+    network = found["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert len(subnet_zones(network["Subnets"])) >= 2
+    assert network["AssignPublicIp"] == "ENABLED", "no NAT gateway is needed"
+    assert network["SecurityGroups"] == [{"Ref": f"{service}EgressOnly"}]
+    group = one(service, "AWS::EC2::SecurityGroup")
+    assert "SecurityGroupIngress" not in group
+    assert [
+        (e["IpProtocol"], e["FromPort"], e["ToPort"]) for e in group["SecurityGroupEgress"]
+    ] == [("tcp", 443, 443)]
+    assert group["VpcId"] == {"Ref": "Vpc"}
+
+
+def subnet_zones(subnets: Any) -> set[str]:
+    """The availability zones of a service's subnets."""
+    text = subnets["Fn::Sub"] if isinstance(subnets, dict) else ",".join(map(str, subnets))
+    known = resources("AWS::EC2::Subnet")
+    return {s["AvailabilityZone"] for name, s in known.items() if f"${{{name}}}" in text}
+
+
+@pytest.mark.parametrize("service", BOTH)
+def test_a_worker_reads_the_queue_of_its_tier_and_stops_within_spot_s_notice(service: str) -> None:
+    given = environment(service)
+    assert given["TASK_QUEUE_URL"] == {"Ref": QUEUES[service]}
+    assert (given["LAKE_BUCKET"], given["FILES_BUCKET"]) == (
+        {"Ref": "LakeBucket"},
+        {"Ref": "FilesBucket"},
+    )
+    assert given["REPORTING_TABLE_NAME"] == "zebros-reporting"
+    task = one(service, "AWS::ECS::TaskDefinition")
+    assert (task["NetworkMode"], task["RequiresCompatibilities"]) == ("awsvpc", ["FARGATE"])
+    (container,) = task["ContainerDefinitions"]
+    assert container["StopTimeout"] < 120, "Spot's notice"
+    assert container["Image"] == EVERYTHING["WorkerImage"]
+    assert task["TaskRoleArn"] == {"Fn::GetAtt": ["TaskRole", "Arn"]}
+    assert task["ExecutionRoleArn"] == {"Fn::GetAtt": ["ExecutionRole", "Arn"]}
+    log = container["LogConfiguration"]["Options"]
+    assert log["awslogs-group"] == {"Ref": "Logs"}
+    assert one(service, "AWS::ECS::Service")["TaskDefinition"] == {"Ref": f"{service}Task"}
+    assert one(service, "AWS::ECS::Service")["Cluster"] == {"Ref": "Cluster"}
+
+
+@pytest.mark.parametrize("service", BOTH)
+def test_an_image_that_does_not_start_fails_the_deployment_within_minutes(service: str) -> None:
+    """Without the circuit breaker CloudFormation waits for hours for tasks that never run."""
+    found = one(service, "AWS::ECS::Service")
+    deployment = found["DeploymentConfiguration"]
+    assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+    # A new task before an old one ends, and none is needed: a queue can wait.
+    assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (0, 200)
+    assert "DesiredCount" not in found, "every update would undo the scaling"
+
+
+@pytest.mark.parametrize("service", BOTH)
+def test_a_task_s_disk_has_room_for_its_cache_and_its_temporary_files(service: str) -> None:
+    given = environment(service)
+    used = given["CACHE_MEGABYTES"] + given["TEMPORARY_MEGABYTES"]
+    storage = one(service, "AWS::ECS::TaskDefinition").get("EphemeralStorage", {"SizeInGiB": 20})
+    # The image and the system take some: Fargate's 20 GB include them.
+    assert used <= storage["SizeInGiB"] * 1000 * 0.9
+    cache = 2 * STANDARD_LIMIT[0] if service == "StandardWorker" else 50_000
+    assert given["CACHE_MEGABYTES"] >= cache, "the largest lake, and another one"
+    # Measured: a task of 512 MB spills 1.7 times the size of the files.
+    assert given["TEMPORARY_MEGABYTES"] >= 0.8 * given["CACHE_MEGABYTES"]
+    assert {"CACHE_MEGABYTES", "TEMPORARY_MEGABYTES"} <= settings(DiskSettings)
+
+
+def settings(model: type) -> set[str]:
+    """The variables of a settings dataclass."""
+    return {name.upper() for name in model.__dataclass_fields__}
+
+
+def test_analytics_has_a_disk_beyond_the_twenty_gigabytes_that_are_included() -> None:
+    assert one("AnalyticsWorker", "AWS::ECS::TaskDefinition")["EphemeralStorage"] == {
+        "SizeInGiB": 100
+    }
+    assert "EphemeralStorage" not in one("StandardWorker", "AWS::ECS::TaskDefinition")
+
+
+def test_a_busy_worker_may_protect_its_own_tasks_and_no_others() -> None:
+    (policy,) = resources("AWS::IAM::Role")["TaskRole"]["Policies"]
+    (protect,) = [
+        s
+        for s in policy["PolicyDocument"]["Statement"]
+        if s["Action"] == "ecs:UpdateTaskProtection"
+    ]
+    assert protect["Resource"]["Fn::Sub"].endswith(":task/${Cluster}/*")
+    (receive,) = [
+        s for s in policy["PolicyDocument"]["Statement"] if "sqs:ReceiveMessage" in s["Action"]
+    ]
+    assert receive["Resource"] == [{"Fn::GetAtt": [QUEUES[s], "Arn"]} for s in BOTH]
+    assert "ECS_AGENT_URI" in settings(WorkerSettings)
+
+
+# ---- Where reports are made ----------------------------------------------------------------------
+
+
+def steps_environment(**parameters: str) -> dict[str, Any]:
+    found: dict[str, Any] = functions(**parameters)["ReportingSteps"]["Environment"]["Variables"]
+    return found
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_the_tiers_have_the_limits_that_were_measured(phase: str) -> None:
+    given = steps_environment(Phase=phase)
+    limits = [
+        (given[f"{tier}_LAKE_MEGABYTES"], given[f"{tier}_LAKE_FILES"])
+        for tier in ("FUNCTION", "STANDARD")
+    ]
+    assert limits == [FUNCTION_LIMIT, STANDARD_LIMIT]
+    assert {name for name in given if "LAKE_" in name or "QUEUE" in name} - {"LAKE_BUCKET"} == (
+        settings(TierSettings)
+    )
+
+
+@pytest.mark.parametrize(
+    ("phase", "image", "standard", "analytics"),
+    [
+        ("mvp", "", "", ""),
+        ("enterprise", "", "", ""),
+        ("mvp", "worker:1", "ReportTasksQueue", "ReportTasksQueue"),
+        ("growth", "worker:1", "ReportTasksQueue", "ReportTasksQueue"),
+        ("enterprise", "worker:1", "ReportTasksQueue", "ReportAnalyticsQueue"),
+    ],
+)
+def test_a_tier_s_tasks_go_to_the_queue_that_its_workers_read(
+    phase: str, image: str, standard: str, analytics: str
+) -> None:
+    given = steps_environment(Phase=phase, WorkerImage=image)
+    urls = [given["STANDARD_QUEUE_URL"], given["ANALYTICS_QUEUE_URL"]]
+    assert urls == [{"Ref": name} if name else "" for name in (standard, analytics)]
+
+
+def test_locally_one_worker_reads_one_queue_in_every_phase() -> None:
+    local = resolve(
+        ROOT / "template.yaml",
+        {"Phase": "enterprise", "WorkerImage": "worker"},
+        account=Account(account_id="000000000000"),
+    )
+    given = local.resources["ReportingSteps"].properties["Environment"]["Variables"]
+    assert given["STANDARD_QUEUE_URL"] == {"Ref": "ReportTasksQueue"}
+    assert given["ANALYTICS_QUEUE_URL"] == {"Ref": "ReportTasksQueue"}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_no_phase_deletes_a_queue_with_waiting_tasks(phase: str) -> None:
+    queues = resources("AWS::SQS::Queue", Phase=phase, WorkerImage="")
+    assert {"ReportTasksQueue", "ReportAnalyticsQueue"} <= set(queues)
+    for name in ("ReportTasks", "ReportAnalytics"):
+        assert queues[f"{name}Queue"]["VisibilityTimeout"] == 120
+        dead = queues[f"{name}Queue"]["RedrivePolicy"]["deadLetterTargetArn"]
+        assert dead == {"Fn::GetAtt": [f"{name}DeadLetters", "Arn"]}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_small_reports_have_a_function_of_three_gigabytes_in_every_phase(phase: str) -> None:
+    function = functions(Phase=phase, WorkerImage="")["ReportingAnalytics"]
+    assert function["MemorySize"] == FUNCTION_MEMORY
+    assert function["Timeout"] == 900, "the longest that Lambda allows"
+    assert function["Layers"] == ["DepsLayer", "AnalyticsLayer"]
+    given = function["Environment"]["Variables"]
+    used = given["CACHE_MEGABYTES"] + given["TEMPORARY_MEGABYTES"]
+    assert used * 1.1 <= function["EphemeralStorage"]["Size"] <= 10_240
+    assert given["TEMPORARY_MEGABYTES"] >= 2 * FUNCTION_LIMIT[0]
+    assert given["CACHE_MEGABYTES"] >= 1.25 * FUNCTION_LIMIT[0], "the lake grows meanwhile"
+
+
+def test_the_step_that_lists_the_lake_has_the_time_for_it() -> None:
+    """81 pages for the files of the standard limit, and one; 0.26 s of CPU each at 1 GB."""
+    pages = STANDARD_LIMIT[1] // 1000 + 1
+    assert functions()["ReportingSteps"]["Timeout"] >= 0.5 * pages
+    (listing,) = [s for s in statements("ReportingSteps") if s["Action"] == "s3:ListBucket"]
+    assert "${LakeBucket}" in str(listing["Resource"])
+
+
+def test_small_reports_can_be_left_to_workers() -> None:
+    given = steps_environment(SmallReports="worker")
+    assert given["FUNCTION_LAKE_MEGABYTES"] == 0
+    message = "SmallReports=worker needs a worker: set WorkerImage to its image."
+    with pytest.raises(TemplateError, match=message):
+        resolve(ROOT / "template.yaml", {"SmallReports": "worker"})
+
+
+def test_the_state_machine_may_invoke_the_function_and_send_to_both_queues() -> None:
+    role = system().resources["ReportFlow"].properties["RoleArn"]["Fn::GetAtt"][0]
+    text = json.dumps([resources("AWS::IAM::Role")[role]])
+    for name in (
+        "ReportingSteps",
+        "ReportingAnalytics",
+        "ReportTasksQueue",
+        "ReportAnalyticsQueue",
+    ):
+        assert f'["{name}", "Arn"]' in text, name
+
+
+def test_the_state_machine_waits_longer_than_the_function_may_run() -> None:
+    states = system().resources["ReportFlow"].properties["DefinitionString"]["States"]
+    run = states["RunInFunction"]
+    timeout = functions()["ReportingAnalytics"]["Timeout"]
+    assert timeout < run["TimeoutSeconds"] < RetryPolicy().max_seconds
+    substitutions = system().resources["ReportFlow"].properties["DefinitionSubstitutions"]
+    assert run["Parameters"]["FunctionName"] == "${AnalyticsFunctionArn}"
+    assert substitutions["AnalyticsFunctionArn"] == {"Fn::GetAtt": ["ReportingAnalytics", "Arn"]}
+
+
+def test_the_function_may_only_write_files_and_its_own_table() -> None:
+    found = statements("ReportingAnalytics")
+    writes = {str(s["Action"]): s["Resource"] for s in found if "Put" in str(s["Action"])}
+    assert len(writes) == 2
+    assert "FilesBucket" in str(writes["s3:PutObject"])
