@@ -28,6 +28,7 @@ from kernel.web.correlation import HEADER, correlation_id
 from kernel.web.models import MultiStatus
 from kernel.web.preconditions import read_if_match, retry_when_stale
 from kernel.web.problems import problem_of
+from kernel.web.quotas import FIELDS, quota_fields, take_from_quota
 from kernel.web.requests import (
     Event,
     Headers,
@@ -43,7 +44,7 @@ from kernel.web.responses import problem_response, response, stored_response
 from kernel.web.routes import Route, Routes
 
 MAX_PATH_PART = 128
-_EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After"]
+_EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After", *FIELDS]
 
 
 class Api:
@@ -66,6 +67,7 @@ class Api:
         event["correlation_id"] = correlation = correlation_id(event)
         answer = self._resolver.resolve(event, context)  # type: ignore[arg-type]
         answer.setdefault("multiValueHeaders", {})[HEADER] = [correlation]
+        answer["multiValueHeaders"] |= quota_fields(event)
         logger().info(
             "request",
             method=event.get("httpMethod"),
@@ -87,6 +89,7 @@ class Api:
         self._resolver.route(rule, route.method, operation_id=operation_id)(serve)
 
     def _serve(self, route: Route, event: Event, parts: dict[str, str]) -> Response[str]:
+        take_from_quota(event)
         headers = headers_of(event)
         if any(len(part) > MAX_PATH_PART for part in parts.values()):
             raise NotFound("This path does not exist.")
