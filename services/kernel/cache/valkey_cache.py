@@ -97,9 +97,10 @@ class ValkeyCache:
         """The answer of an operation, or `otherwise` when there is none in time."""
         if not self._breaker.allows():
             return otherwise
-        started = time.monotonic()
         try:
-            answer = operation(self._connected())
+            client = self._connected()
+            started = time.monotonic()
+            answer = operation(client)
         except ResponseError as fault:
             if str(fault).startswith("WRONGTYPE"):  # a foreign entry under this key: no outage
                 return otherwise
