@@ -51,7 +51,7 @@ def opportunities() -> OpportunityService:
     """The use cases of opportunities."""
     return OpportunityService(
         OpportunityRepository(_api_table(), utc_now),
-        PipelineRepository(_api_table(), utc_now),
-        ProductRepository(_api_table(), utc_now),
+        PipelineRepository(table(), utc_now),
+        ProductRepository(table(), utc_now),
         utc_now,
     )

@@ -115,9 +115,10 @@ class Server:
         with valkey.Valkey(HOST, self.port, password=PASSWORD) as client:
             return client.execute_command(*command)
 
-    def keys(self) -> list[str]:
-        """All keys."""
-        return sorted(key.decode() for key in self.run("KEYS", "*"))
+    def stored(self) -> list[str]:
+        """All keys but those of leases, which end by themselves."""
+        keys = sorted(key.decode() for key in self.run("KEYS", "*"))
+        return [key for key in keys if not key.endswith(":lease")]
 
 
 class Proxy:
