@@ -56,6 +56,7 @@ def test_a_replica_in_another_zone_takes_over(phase: str) -> None:
     group = only("AWS::ElastiCache::ReplicationGroup", Phase=phase)
     assert group["MultiAZEnabled"] is True
     assert group["AutomaticFailoverEnabled"] is True
+    assert group["AutoMinorVersionUpgrade"] is True
     assert group["ReplicasPerNodeGroup"] >= 1
     assert group["CacheSubnetGroupName"] == {"Ref": "CacheSubnets"}
     assert len(private_subnets("AWS::ElastiCache::SubnetGroup", phase)) >= 2

@@ -1,21 +1,26 @@
 """The cache port on a real server: values, buckets, counts, and every way the server can fail."""
 
+import ipaddress
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from kernel.cache.circuit import CircuitBreaker
 from kernel.cache.quotas import Quota, TenantQuotas
 from kernel.cache.reading import CachedReads, Entry
 from kernel.cache.sessions import ActiveSessions
 from kernel.cache.valkey_cache import ANSWER_S, CONNECT_S, ValkeyCache
-from tests.component.kernel.valkey_server import PASSWORD, Server
+from tests.component.kernel.valkey_server import HOST, PASSWORD, Server
 
 LIMIT_S = CONNECT_S + 2 * ANSWER_S
 """What one operation may take when the server does not answer: it connects, asks, asks again."""
@@ -350,3 +355,47 @@ def test_an_emptied_cache_does_not_make_everybody_load(server: Server) -> None:
     with ThreadPoolExecutor(len(readers)) as pool:
         assert list(pool.map(read, readers)) == [{"value": 1}] * len(readers)
     assert len(loads) < len(readers) / 2
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for loopback that signs itself, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "cache")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file = folder / "cache.pem"
+    file.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + secret)
+    return file
+
+
+def test_tls_is_used_and_only_a_trusted_certificate_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = certificate(tmp_path)
+    server = Server(tmp_path, trusted)
+    try:
+        server.start()
+        untrusting = new_cache(server)
+        untrusting.put("k", b"value", 60_000)
+        assert server.stored() == [], "nothing is sent to a server that cannot prove who it is"
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        cache = new_cache(server)
+        cache.put("k", b"value", 60_000)
+        assert cache.get("k") == b"value"
+    finally:
+        server.kill()
+        server.proxy.close()

@@ -55,11 +55,11 @@ def server(running_server: "Server") -> "Server":
 class Server:
     """The server's process; it can be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
         if BINARY is None:
             # CI installs it (.ci/run): a missing one must not pass there unnoticed.
             pytest.fail(_MISSING) if os.environ.get("CI") else pytest.skip(_MISSING)
-        self._folder = folder
+        self._folder, self._certificate = folder, certificate
         self.port, self._bus_port = free_ports(2)
         self.proxy = Proxy(self.port)
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,14 +67,15 @@ class Server:
     @property
     def url(self) -> str:
         """The cache's endpoint, through the proxy."""
-        return f"valkey://{HOST}:{self.proxy.port}"
+        scheme = "valkeys" if self._certificate else "valkey"
+        return f"{scheme}://{HOST}:{self.proxy.port}"
 
     def start(self) -> None:
         """Start the server, unless it runs, and wait until it serves all slots."""
         if self._process is not None:
             return
         options = {
-            "port": self.port,
+            **self._endpoint(),
             "cluster-port": self._bus_port,
             "bind": HOST,
             "dir": self._folder,
@@ -89,6 +90,20 @@ class Server:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen([str(BINARY), *arguments], stdout=log, stderr=log)
         self._until_it_answers()
+
+    def _endpoint(self) -> dict[str, object]:
+        """The options of a port without TLS, or with the certificate and key of one file."""
+        if self._certificate is None:
+            return {"port": self.port}
+        return {
+            "port": 0,
+            "tls-port": self.port,
+            "tls-cluster": "yes",
+            "tls-auth-clients": "no",
+            **dict.fromkeys(
+                ("tls-cert-file", "tls-key-file", "tls-ca-cert-file"), self._certificate
+            ),
+        }
 
     def _until_it_answers(self) -> None:
         for _ in range(200):
@@ -112,7 +127,8 @@ class Server:
 
     def run(self, *command: Any) -> Any:
         """Run a command past the proxy."""
-        with valkey.Valkey(HOST, self.port, password=PASSWORD) as client:
+        tls = {"ssl": True, "ssl_ca_certs": str(self._certificate)} if self._certificate else {}
+        with valkey.Valkey(HOST, self.port, password=PASSWORD, **tls) as client:
             return client.execute_command(*command)
 
     def stored(self) -> list[str]:
