@@ -63,6 +63,8 @@ def test_an_instance_remembers_a_bounded_number_of_tenants() -> None:
     for number in range(quotas._MAX_TENANTS + 5):
         tenants.take(f"tenant-{number}")
     assert len(tenants._own._buckets) == quotas._MAX_TENANTS
+    assert "tenant-4" not in tenants._own._buckets, "idle for longest"
+    assert "tenant-5" in tenants._own._buckets
 
 
 def test_a_session_counts_once_in_each_hour_of_its_tenant() -> None:

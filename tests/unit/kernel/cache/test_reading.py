@@ -182,7 +182,7 @@ def test_a_tenant_never_gets_another_tenant_s_value(world: World) -> None:
         f'["{KEY}", 1000005, 0]'.encode(),
         f'["{KEY}", 999999, 0]\n"expired"'.encode(),
         f'["{KEY}", 1000011, 0]\n"lives longer than its kind"'.encode(),
-        b"x" * (3 * MAX_VALUE_BYTES),
+        f'["{KEY}", 1000005, 0]\n"{"x" * (3 * MAX_VALUE_BYTES)}"'.encode(),
     ],
 )
 def test_a_stored_value_in_another_form_is_replaced(world: World, stored: bytes) -> None:
