@@ -25,10 +25,28 @@ _RETRY_AFTER = {
         "schema": {"type": "integer"},
     }
 }
+_RATE_LIMIT = {
+    name: {"$ref": f"#/components/headers/{name}"} for name in ("RateLimit", "RateLimit-Policy")
+}
+_HEADERS = {
+    "RateLimit": {
+        "description": "What is left of the tenant's quota: `r` requests now, all of it again "
+        "after `t` seconds (draft-ietf-httpapi-ratelimit-headers-10).",
+        "schema": {"type": "string"},
+        "example": '"tenant";r=187;t=1',
+    },
+    "RateLimit-Policy": {
+        "description": "The tenant's quota: `q` requests at once, refilled within `w` seconds. "
+        '`"instance"` in place of `"tenant"`: the figures are those of one function instance, '
+        "because the shared count is not available.",
+        "schema": {"type": "string"},
+        "example": '"tenant";q=200;w=2',
+    },
+}
 _PROBLEM_HEADERS: dict[int, dict[str, Any]] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
     409: _RETRY_AFTER,
-    429: _RETRY_AFTER,
+    429: {**_RETRY_AFTER, **_RATE_LIMIT},
     503: _RETRY_AFTER,
 }
 _FIRST_PROBLEM = 400
@@ -164,7 +182,7 @@ def _content(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _responses(route: Route, schemas: dict[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:
     ok: dict[str, Any] = {"description": _STATUS_TEXT[route.status]}
-    headers: dict[str, Any] = dict(_CORRELATION)
+    headers: dict[str, Any] = {**_CORRELATION, **_RATE_LIMIT}
     if route.returns in schemas:
         ok["content"] = _content("application/json", schemas[route.returns])
         if getattr(route.returns, "versioned", False):
@@ -280,7 +298,11 @@ def render() -> dict[Path, str]:
             "title": "Zebros CRM",
             "version": "1",
             "description": "Accounts, contacts, products, pipelines, opportunities, tasks, "
-            "timelines, reports and notifications. The token determines the tenant.",
+            "timelines, reports and notifications. The token determines the tenant.\n\n"
+            "All requests of a tenant share one quota, so that no tenant slows down the others: "
+            "`RateLimit-Policy` has its size, `RateLimit` what is left. A request beyond it gets "
+            "a 429 of type `urn:zebros:problem:quota-exceeded` with `Retry-After`, and changes "
+            "nothing. A batch counts as one request.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/v1"}],
@@ -288,6 +310,7 @@ def render() -> dict[Path, str]:
         "paths": paths,
         "components": {
             "schemas": {name: schemas[name] for name in sorted(schemas)},
+            "headers": _HEADERS,
             "responses": _problem_responses(),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

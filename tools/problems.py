@@ -34,6 +34,7 @@ Each item of a batch has a result of its own. An item may succeed when it is sen
 The response of a batch with such an item is not stored, so the same batch may be sent again with the same Idempotency-Key. It then also
 upserts the items that succeeded.
 """
+_NOT_OF_AN_ITEM = ("throttled", "quota-exceeded", "idempotency-key-in-use")
 
 
 def error_classes() -> list[type[CrmError]]:
@@ -55,7 +56,7 @@ def render() -> dict[Path, str]:
     classes = error_classes()
     rows = [_row(one) for one in classes]
     again = [one for one in classes if one.retryable or one.lost_race or one.status == 500]
-    again = [one for one in again if one.slug not in ("throttled", "idempotency-key-in-use")]
+    again = [one for one in again if one.slug not in _NOT_OF_AN_ITEM]
     retryable = " or ".join([", ".join(f"`{o.slug}`" for o in again[:-1]), f"`{again[-1].slug}`"])
     return {FILE: _HEAD + "".join(rows) + _FOOT.format(retryable=retryable)}
 

@@ -10,6 +10,7 @@ from customers.settings import Settings
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
+from kernel.storage.dax import dax_reads
 from kernel.storage.table import Table
 
 
@@ -20,14 +21,21 @@ def table() -> Table:
 
 
 @cache
+def _accounts_table() -> Table:
+    """The same table for reads of people, which may go through DAX."""
+    return Table(client("dynamodb"), read_settings(Settings).table_name, dax_reads())
+
+
+@cache
 def accounts() -> AccountService:
     """The use cases of accounts."""
-    return AccountService(AccountRepository(table(), utc_now), utc_now)
+    return AccountService(AccountRepository(_accounts_table(), utc_now), utc_now)
 
 
 @cache
 def contacts() -> ContactService:
     """The use cases of contacts."""
-    contacts_table = Table(client("dynamodb"), read_settings(Settings).contacts_table_name)
+    name = read_settings(Settings).contacts_table_name
+    contacts_table = Table(client("dynamodb"), name, dax_reads())
     repository = ContactRepository(contacts_table, utc_now)
-    return ContactService(repository, AccountRepository(table(), utc_now), utc_now)
+    return ContactService(repository, AccountRepository(_accounts_table(), utc_now), utc_now)

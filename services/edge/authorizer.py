@@ -5,8 +5,10 @@ tenant's name, and nothing else names the tenant. Keys come from the issuer's di
 (OpenID Connect Discovery 1.0) and are cached; only RS256 is accepted.
 """
 
+import hashlib
 import json
 import re
+import time
 import urllib.request
 from functools import cache
 from typing import Any
@@ -14,6 +16,10 @@ from typing import Any
 import jwt
 
 from edge.settings import AuthorizerSettings
+from kernel.cache.connect import cached_reads, shared_cache
+from kernel.cache.reading import Entry
+from kernel.cache.sessions import ActiveSessions
+from kernel.domain.clock import utc_now
 from kernel.domain.permissions import Role
 from kernel.runtime.log import logger
 from kernel.runtime.settings import read_settings
@@ -24,37 +30,88 @@ _NEW_KEY_SECONDS = 5
 """The shortest time between two fetches of the keys when tokens name a key that is not cached."""
 _LEEWAY_SECONDS = 5
 _FETCH_SECONDS = 3
+_CALLER = ("tenant", "user", "name", "team", "roles", "machine")
+"""The members of an identity that API Gateway hands to functions."""
 
 
 class Rejected(Exception):
     """The token is not accepted; the message is for the log, not for the caller."""
 
 
-@cache
-def _keys(issuer: str) -> jwt.PyJWKClient:
-    """The signing keys of an issuer, found by discovery and cached for five minutes."""
+def _to_json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
+def _identity(text: bytes) -> dict[str, Any]:
+    value = _object(text)
+    if value.keys() != {*_CALLER, "session", "expires"}:
+        raise ValueError("not an identity")
+    return value
+
+
+# Verification takes less time than a wait for another caller's.
+_IDENTITIES = Entry("identity", 1, 60, _to_json, _identity, shared_load=False)
+_DISCOVERIES = Entry("discovery", 1, _KEYS_SECONDS, _to_json, _object)
+_KEY_SETS = Entry("jwks", 1, _KEYS_SECONDS, _to_json, _object)
+
+
+class _SharedKeys(jwt.PyJWKClient):
+    """An issuer's keys, which all instances share through the cache."""
+
+    def __init__(self, tenant: str, jwks_uri: str) -> None:
+        super().__init__(
+            jwks_uri,
+            lifespan=_KEYS_SECONDS,
+            cooldown_duration=_NEW_KEY_SECONDS,
+            timeout=_FETCH_SECONDS,
+        )
+        self._tenant = tenant
+
+    def get_jwk_set(self, refresh: bool = False) -> jwt.PyJWKSet:
+        """The keys; `refresh` (for a key that is not among them) asks the issuer itself."""
+        if refresh:
+            cached_reads().forget(_KEY_SETS, self._tenant, (self.uri,))
+        return super().get_jwk_set(refresh)
+
+    def fetch_data(self) -> Any:
+        """The key set from the cache or from the issuer."""
+        fetch = super().fetch_data
+        return cached_reads().get_or_load(_KEY_SETS, self._tenant, (self.uri,), fetch)
+
+
+def _discover(issuer: str) -> dict[str, Any]:
+    """The issuer's discovery document, as far as it is needed. Raises Rejected."""
     url = f"{issuer}/.well-known/openid-configuration"
     try:
         # The issuer begins with ISSUER_BASE, so the operator chose its scheme.
         with urllib.request.urlopen(url, timeout=_FETCH_SECONDS) as answer:  # noqa: S310
-            jwks_uri = str(json.load(answer)["jwks_uri"])
+            return {"jwks_uri": str(json.load(answer)["jwks_uri"])}
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise Rejected(f"issuer {issuer} cannot be discovered: {fault!r}") from fault
+
+
+@cache
+def _keys(issuer: str, tenant: str) -> jwt.PyJWKClient:
+    """The signing keys of an issuer, found by discovery and cached for five minutes."""
+    found = cached_reads().get_or_load(_DISCOVERIES, tenant, (issuer,), lambda: _discover(issuer))
+    jwks_uri = str(found.get("jwks_uri"))
     # Keys from another host could sign tokens for this tenant.
     if not jwks_uri.startswith(f"{issuer}/"):
         raise Rejected(f"issuer {issuer} names keys outside itself")
-    return jwt.PyJWKClient(
-        jwks_uri,
-        lifespan=_KEYS_SECONDS,
-        cooldown_duration=_NEW_KEY_SECONDS,
-        timeout=_FETCH_SECONDS,
-    )
+    return _SharedKeys(tenant, jwks_uri)
 
 
-def _key(issuer: str, token: str) -> jwt.PyJWK:
+def _key(issuer: str, tenant: str, token: str) -> jwt.PyJWK:
     """The key that a token names. Raises Rejected or PyJWTError."""
     try:
-        return _keys(issuer).get_signing_key_from_jwt(token)
+        return _keys(issuer, tenant).get_signing_key_from_jwt(token)
     except (OSError, ValueError) as fault:  # a broken connection, or a response that is not JSON
         raise Rejected(f"the keys of {issuer} cannot be fetched: {fault!r}") from fault
 
@@ -67,13 +124,34 @@ def tenant_of(issuer: str, base: str) -> str:
     return tenant
 
 
-def verify(token: str, base: str, audience: str) -> dict[str, str]:
-    """Verify a token; returns the caller's identity. Raises Rejected."""
+def identify(token: str, base: str, audience: str) -> dict[str, Any]:
+    """The identity in a token, verified now or within the last minute. Raises Rejected."""
+    _, tenant = _claimed(token, base)
+    # The whole token is in the key: another signature, or another audience, is another key.
+    digest = hashlib.sha256(f"{base}\n{audience}\n{token}".encode()).hexdigest()
+    found = cached_reads().get_or_load(
+        _IDENTITIES, tenant, (digest,), lambda: verify(token, base, audience)
+    )
+    if found["expires"] + _LEEWAY_SECONDS <= time.time():
+        raise Rejected("the token has expired since it was verified")
+    return found
+
+
+def _claimed(token: str, base: str) -> tuple[str, str]:
+    """The issuer and the tenant that an unverified token names. Raises Rejected."""
     try:
-        claimed = jwt.decode(token, options={"verify_signature": False})
-        issuer = str(claimed.get("iss", ""))
-        tenant = tenant_of(issuer, base)
-        key = _key(issuer, token)
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError as fault:
+        raise Rejected(f"{type(fault).__name__}: {fault}") from fault
+    issuer = str(claims.get("iss", ""))
+    return issuer, tenant_of(issuer, base)
+
+
+def verify(token: str, base: str, audience: str) -> dict[str, Any]:
+    """Verify a token; returns the caller's identity. Raises Rejected."""
+    issuer, tenant = _claimed(token, base)
+    try:
+        key = _key(issuer, tenant, token)
         if key.key_type != "RSA":  # PyJWT would raise a TypeError, which is not a PyJWTError
             raise Rejected(f"key {key.key_id} is {key.key_type}: RS256 needs RSA")
         claims = jwt.decode(
@@ -94,6 +172,8 @@ def verify(token: str, base: str, audience: str) -> dict[str, str]:
         "team": str(claims.get("team", "")),
         "roles": ",".join(_roles(claims.get("realm_access"))),
         "machine": "yes" if _is_machine(claims) else "",
+        "session": str(claims.get("sid") or claims["sub"]),
+        "expires": int(claims["exp"]),
     }
 
 
@@ -126,11 +206,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """API Gateway's TOKEN authorizer (REST) and REQUEST authorizer (WebSocket)."""
     try:
         settings = read_settings(AuthorizerSettings)
-        caller = verify(_token(event), settings.issuer_base, settings.audience)
+        caller = identify(_token(event), settings.issuer_base, settings.audience)
     except Rejected as why:
         logger().info("token rejected", why=str(why))
         # The one message API Gateway turns into a 401.
         raise Exception("Unauthorized") from None
+    ActiveSessions(shared_cache(), utc_now).seen(caller["tenant"], caller["session"])
     # API Gateway caches the policy per token, so it must allow the whole stage.
     api, stage = event["methodArn"].split("/")[:2]
     return {
@@ -145,6 +226,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 }
             ],
         },
-        "context": caller,
+        "context": {name: caller[name] for name in _CALLER},
         "usageIdentifierKey": settings.machines_key if caller["machine"] else settings.people_key,
     }

@@ -2,11 +2,14 @@
 
 from functools import cache
 
+from kernel.cache.connect import cached_reads
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
+from kernel.storage.dax import dax_reads
 from kernel.storage.table import Table
 from opportunities.repository.boards import BoardRepository
+from opportunities.repository.cached import PipelineReads
 from opportunities.repository.opportunities import OpportunityRepository
 from opportunities.repository.pipelines import PipelineRepository
 from opportunities.repository.products import ProductRepository
@@ -23,22 +26,31 @@ def table() -> Table:
 
 
 @cache
+def _api_table() -> Table:
+    """The same table for the API, which may read it through DAX; consumers never do."""
+    return Table(client("dynamodb"), read_settings(Settings).table_name, dax_reads())
+
+
+@cache
 def pipelines() -> PipelineService:
     """The use cases of pipelines and their boards."""
-    return PipelineService(PipelineRepository(table(), utc_now), BoardRepository(table()), utc_now)
+    repository = PipelineRepository(_api_table(), utc_now)
+    # Boards come from the cache; through DAX as well, their delays would add up.
+    reads = PipelineReads(repository, BoardRepository(table()), cached_reads())
+    return PipelineService(repository, reads, utc_now)
 
 
 @cache
 def products() -> ProductService:
     """The use cases of products."""
-    return ProductService(ProductRepository(table(), utc_now), utc_now)
+    return ProductService(ProductRepository(_api_table(), utc_now), utc_now)
 
 
 @cache
 def opportunities() -> OpportunityService:
     """The use cases of opportunities."""
     return OpportunityService(
-        OpportunityRepository(table(), utc_now),
+        OpportunityRepository(_api_table(), utc_now),
         PipelineRepository(table(), utc_now),
         ProductRepository(table(), utc_now),
         utc_now,

@@ -16,9 +16,12 @@ from hypothesis import HealthCheck, Phase, settings
 from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
 
+from kernel.cache.connect import cached_reads, shared_cache
 from kernel.runtime import aws
 from kernel.storage import cursor
+from kernel.storage.dax import dax_reads
 from kernel.storage.packing import unpack
+from kernel.web.quotas import tenant_quotas
 
 INDEXES = ("gsi1", "gsi2", "gsi3")
 JUDGE = os.environ.get("ZEBROS_DYNAMODB")
@@ -75,6 +78,8 @@ def clear_caches() -> None:
 
     aws.client.cache_clear()  # not the session: reading its service models again takes 0.1 s
     cursor._secret.cache_clear()
+    for made in (shared_cache, cached_reads, tenant_quotas, dax_reads):
+        made.cache_clear()
     for context in ("customers", "opportunities", "activities", "reporting", "notifications"):
         name = f"{context}.bootstrap"
         if name in sys.modules:

@@ -148,6 +148,8 @@ HEAVY = (
     "xlsxwriter",
     "jwt",
     "email_validator",
+    "valkey",
+    "amazondax",
 )
 
 

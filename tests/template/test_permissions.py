@@ -37,6 +37,8 @@ CALLS = {
     "/task-protection/v1/state": "ecs:UpdateTaskProtection",
 }
 """AWS calls (or the call that a link makes) and the action that each needs."""
+THROUGH_DAX = {"dynamodb:GetItem": "dax:GetItem", "dynamodb:Query": "dax:Query"}
+"""The actions that reads through DAX need as well."""
 OF_LIBRARIES = {"AWS_ENDPOINT_URL", "POWERTOOLS_LOG_LEVEL", "PYDANTIC_DISABLE_PLUGINS"}
 """Environment variables that libraries read."""
 BY_MAPPING = {
@@ -66,6 +68,8 @@ def needed(code: Reach) -> set[str]:
         and any(name.endswith("TABLE_NAME") for name in code.needed)
     }
     actions = {f"dynamodb:{action}" for action in table}
+    if ("kernel.storage.dax", "dax_reads") in code.symbols:
+        actions |= {THROUGH_DAX[action] for action in actions & THROUGH_DAX.keys()}
     return actions | {a for call, a in CALLS.items() if call in code.attributes | code.texts}
 
 

@@ -37,10 +37,20 @@ def all_statements(name: str) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for logical_id, resource in load(name)["Resources"].items():
         properties = resource.get("Properties", {})
-        groups = [p.get("PolicyDocument", p) for p in listed(properties.get("Policies", []))]
+        policies = whichever(properties.get("Policies", []))
+        groups = [p.get("PolicyDocument", p) for p in policies]
         groups.append(properties.get("PolicyDocument", {}))
         groups.append(properties.get("AssumeRolePolicyDocument", {}))
-        found += [(logical_id, s) for g in groups for s in listed(g.get("Statement", []))]
+        found += [(logical_id, s) for g in groups for s in whichever(g.get("Statement", []))]
+    return found
+
+
+def whichever(values: Any) -> list[dict[str, Any]]:
+    """The members of a list, also those that a condition decides about."""
+    found: list[dict[str, Any]] = []
+    for one in listed(values):
+        branches = one["Fn::If"][1:] if "Fn::If" in one else [one]
+        found += [branch for branch in branches if branch != {"Ref": "AWS::NoValue"}]
     return found
 
 

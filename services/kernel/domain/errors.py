@@ -16,6 +16,7 @@ CrmError
   TooLarge                 413
   UnsupportedMediaType     415
   Throttled                429  retryable
+    QuotaExceeded          429  retryable
   Invalid                  422
     UnindexedFilter        422
     IdempotencyKeyReused   422
@@ -56,6 +57,8 @@ class CrmError(Exception):
     def __init__(self, detail: str, *, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail)
         self.detail, self.errors = detail, errors
+        self.retry_after_s = 1
+        """When the same request may succeed; only sent if the problem is `retryable`."""
 
     @property
     def type(self) -> str:
@@ -177,10 +180,21 @@ class UnsupportedMediaType(CrmError):
 
 
 class Throttled(CrmError):
-    """Too many requests at once, or a quota is used up; API Gateway sends this response."""
+    """Too many requests at once, or an API key's quota is used up; API Gateway sends this."""
 
     status, title, slug, retryable = 429, "Too many requests", "throttled", True
     advice = "Send the request again after the seconds in `Retry-After`."
+
+
+class QuotaExceeded(Throttled):
+    """The tenant's requests are more than its quota; other tenants are not affected."""
+
+    slug = "quota-exceeded"
+    advice = "Wait for the seconds in `Retry-After`; `RateLimit` shows what is left."
+
+    def __init__(self, detail: str, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class Invalid(CrmError):

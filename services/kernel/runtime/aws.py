@@ -20,6 +20,8 @@ _CONFIG = Config(
     read_timeout=25,
     user_agent=f"zebros-crm Botocore/{botocore.__version__}",
 )
+# For what a request can do without: it must not wait for more than a second.
+_IMPATIENT = Config(connect_timeout=0.3, read_timeout=0.7, retries={"total_max_attempts": 1})
 # Only kernel/storage/table.py sends requests to tables, from typed values; botocore's validation of
 # their shape would take another tenth.
 _TABLES = _CONFIG.merge(Config(parameter_validation=False))
@@ -37,9 +39,11 @@ def session() -> botocore.session.Session:
 
 
 @cache
-def client(service: str, endpoint_url: str | None = None) -> Any:
+def client(service: str, endpoint_url: str | None = None, *, impatient: bool = False) -> Any:
     """The client of a service; botocore itself reads AWS_ENDPOINT_URL for a local platform."""
     config = _TABLES if service == "dynamodb" else _CONFIG
+    if impatient:
+        config = config.merge(_IMPATIENT)
     if service == "s3":
         local = endpoint_url or read_settings(PlatformSettings).aws_endpoint_url
         config = _CONFIG.merge(_LOCAL_LINKS if local else _LINKS)

@@ -87,6 +87,34 @@ class CursorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """For functions that use the cache."""
+
+    cache_endpoint: str = ""
+    """`valkeys://host:port` with TLS, `valkey://host:port` without; empty where there is none."""
+    cache_secret_arn: str = ""
+    """The secret that is the cache's password; empty for a server without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaxSettings:
+    """For functions that read tables through DAX."""
+
+    dax_endpoint: str = ""
+    """`daxs://host`; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaSettings:
+    """For functions behind the API: what one tenant may use."""
+
+    tenant_requests_per_second: int = 0
+    """0: no quota."""
+    tenant_burst: int = 0
+    """Requests at once after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConsumerSettings:
     """For functions that read a queue."""
 

@@ -82,14 +82,20 @@ class QueryPage:
 
 
 class Table:
-    """One DynamoDB table. Every method is one call to DynamoDB, and writes are retried."""
+    """One DynamoDB table. Every method is one call to DynamoDB, and writes are retried.
 
-    def __init__(self, client: Any, name: str) -> None:
+    `reads`, if there is one, answers `get` and `query` unless they must be consistent: a client
+    with these two operations (kernel/storage/dax.py).
+    """
+
+    def __init__(self, client: Any, name: str, reads: Any = None) -> None:
         self._client, self.name = client, name
+        self._reads = client if reads is None else reads
 
     def get(self, pk: str, sk: str, *, consistent: bool = False) -> Item | None:
         """One item by key: 0.5 read units per 4 KB, 1 when `consistent`."""
-        response = self._client.get_item(
+        reader = self._client if consistent else self._reads
+        response = reader.get_item(
             TableName=self.name, Key=_wire({"pk": pk, "sk": sk}), ConsistentRead=consistent
         )
         return _item(response["Item"]) if "Item" in response else None
@@ -149,7 +155,7 @@ class Table:
             arguments["ConsistentRead"] = True
         if after:
             arguments["ExclusiveStartKey"] = _wire(after)
-        page = self._client.query(**arguments)
+        page = (self._client if consistent else self._reads).query(**arguments)
         last = page.get("LastEvaluatedKey")
         return QueryPage([_item(i) for i in page["Items"]], _item(last) if last else None)
 

@@ -29,6 +29,7 @@ from kernel.web.correlation import HEADER, correlation_id
 from kernel.web.models import MultiStatus
 from kernel.web.preconditions import read_if_match, retry_when_stale
 from kernel.web.problems import problem_of
+from kernel.web.quotas import FIELDS, quota_fields, take_from_quota
 from kernel.web.requests import (
     Event,
     Headers,
@@ -48,7 +49,7 @@ _TEMPLATE = "route_template"
 _NO_ROUTE = "other"
 """The route of requests that no route matches, in metrics."""
 _STAGE = "/v1"
-_EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After"]
+_EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After", *FIELDS]
 
 
 class Api:
@@ -71,6 +72,7 @@ class Api:
         event["correlation_id"] = correlation = correlation_id(event)
         answer = self._resolver.resolve(event, context)  # type: ignore[arg-type]
         answer.setdefault("multiValueHeaders", {})[HEADER] = [correlation]
+        answer["multiValueHeaders"] |= quota_fields(event)
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         logger().info(
             "request",
@@ -96,6 +98,7 @@ class Api:
         self._resolver.route(rule, route.method, operation_id=operation_id)(serve)
 
     def _serve(self, route: Route, event: Event, parts: dict[str, str]) -> Response[str]:
+        take_from_quota(event)
         headers = headers_of(event)
         if any(len(part) > MAX_PATH_PART for part in parts.values()):
             raise NotFound("This path does not exist.")

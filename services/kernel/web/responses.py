@@ -15,7 +15,6 @@ from kernel.web.requests import Headers
 from kernel.web.routes import Route
 
 PROBLEM_JSON = "application/problem+json"
-_RETRY_AFTER_SECONDS = "1"
 
 
 def response(route: Route, value: Any, headers: Headers) -> Response[str]:
@@ -49,7 +48,7 @@ def problem_response(problem: CrmError, correlation_id: str) -> Response[str]:
     """A problem as an RFC 9457 response."""
     headers = {}
     if problem.retryable:
-        headers["Retry-After"] = _RETRY_AFTER_SECONDS
+        headers["Retry-After"] = str(problem.retry_after_s)
     if isinstance(problem, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     return Response(

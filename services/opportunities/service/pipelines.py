@@ -11,15 +11,16 @@ from kernel.storage.unit_of_work import UnitOfWork
 from opportunities.context import OPPORTUNITIES, SETTINGS
 from opportunities.events.pipelines import PipelineFields
 from opportunities.model.pipelines import Pipeline
-from opportunities.repository.boards import BoardColumn, BoardRepository
+from opportunities.repository.boards import BoardColumn
+from opportunities.repository.cached import PipelineReads
 from opportunities.repository.pipelines import PipelineRepository
 
 
 class PipelineService:
     """What users do with pipelines."""
 
-    def __init__(self, pipelines: PipelineRepository, boards: BoardRepository, now: Clock) -> None:
-        self._pipelines, self._boards, self._now = pipelines, boards, now
+    def __init__(self, pipelines: PipelineRepository, reads: PipelineReads, now: Clock) -> None:
+        self._pipelines, self._reads, self._now = pipelines, reads, now
 
     def create(self, unit: UnitOfWork, fields: PipelineFields) -> Pipeline:
         """Create a pipeline; needs full rights on settings."""
@@ -27,21 +28,23 @@ class PipelineService:
         change = Pipeline.create(
             unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now()
         )
-        return self._pipelines.save(unit, None, change)
+        pipeline = self._pipelines.save(unit, None, change)
+        self._reads.created(unit.tenant_id)
+        return pipeline
 
     def get(self, request: RequestContext, pipeline_id: str) -> Pipeline:
         """A pipeline."""
         request.principal.require(Level.READ, OPPORTUNITIES)
-        return self._pipelines.by_id(request.tenant_id, pipeline_id)
+        return self._reads.by_id(request.tenant_id, pipeline_id)
 
     def list(self, request: RequestContext, limit: int, cursor: str | None) -> Page[Pipeline]:
         """The tenant's pipelines by name, the default one first."""
         request.principal.require(Level.READ, OPPORTUNITIES)
-        return self._pipelines.list(request.tenant_id, limit, cursor)
+        return self._reads.list(request.tenant_id, limit, cursor)
 
     def board(
         self, request: RequestContext, pipeline_id: str
     ) -> tuple[Pipeline, Sequence[BoardColumn]]:
         """A pipeline and the columns of its board."""
         pipeline = self.get(request, pipeline_id)
-        return pipeline, self._boards.columns(request.tenant_id, pipeline.id)
+        return pipeline, self._reads.columns(request.tenant_id, pipeline.id)

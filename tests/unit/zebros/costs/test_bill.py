@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import PHASES, ROOT, load
+from tests.template.stack import PHASES, ROOT
 from tests.unit.zebros.costs.design import rule, system, usage
 from zebros.cloudformation import System, resolve
 from zebros.costs import Bill, Prices, Usage, monthly, projection
@@ -17,7 +17,8 @@ from zebros.costs.unpriced import ALWAYS_LEFT_OUT, FREE, LEFT_OUT
 from zebros.errors import BadInput
 
 PRICES = Prices.load()
-ROLES = ("primary", "secondary") if "RegionRole" in load()["Parameters"] else ("primary",)
+SYSTEMS = [*((name, "primary") for name in PHASES), ("enterprise", "secondary")]
+"""A second region needs the phase enterprise."""
 QUEUES = usage(
     rules={"queues": rule(calls="events", factor=5)},
     requests_per_message=1,
@@ -112,8 +113,7 @@ def test_a_type_is_priced_or_free_or_left_out() -> None:
     assert not FREE & set(LEFT_OUT)
 
 
-@pytest.mark.parametrize("name", PHASES)
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("name", "role"), SYSTEMS)
 def test_every_resource_of_the_templates_has_a_price(name: str, role: str) -> None:
     found, _, bill = phase(name, role)
     assert (bill.phase, bill.role) == (name, role)
@@ -133,8 +133,10 @@ def test_the_memory_of_the_templates_is_what_is_charged() -> None:
     """startup to growth: 256 to 512 MB for most functions, 100 instead of 25 users."""
 
     def seconds(bill: Bill) -> Decimal:
-        (line,) = (one for one in bill.lines if one.price.item == "lambda.duration")
-        return line.quantity
+        items = ("lambda.duration", "lambda.provisioned_duration")
+        lines = [one for one in bill.lines if one.price.item in items]
+        assert lines
+        return sum((one.quantity for one in lines), Decimal(0))
 
     growth, load, bill = phase("growth")
     small = resolve(ROOT / "template.yaml", {"Phase": "startup", **load.parameters})

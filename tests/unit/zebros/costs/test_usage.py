@@ -103,8 +103,9 @@ def test_what_is_looked_up_is_remembered() -> None:
 
 
 def test_parameters_are_those_of_all_phases_of_the_phase_and_of_the_role(tmp_path: Path) -> None:
-    text = f'{TEXT}\n[parameters.growth]\nDomain = "a"\nWorkerImage = "b"\n'
-    assert load(tmp_path, text).parameters == {"WorkerImage": "b", "Domain": "a"}
+    text = TEXT.replace("[parameters.growth]", '[parameters.growth]\nWorkerImage = "b"')
+    growth = load(tmp_path, text).parameters
+    assert (growth["WorkerImage"], growth["DomainName"]) == ("b", "crm.example.com")
     assert load(tmp_path, TEXT, role="secondary").parameters["RegionRole"] == "secondary"
     assert load(tmp_path, text, "mvp").parameters == {"WorkerImage": "worker:1"}
 

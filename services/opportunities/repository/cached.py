@@ -1,0 +1,65 @@
+"""Pipelines and boards as people read them: from the cache, where there is one.
+
+Nothing here is for decisions, which read the table consistently (`PipelineRepository.by_id`).
+"""
+
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter
+
+from kernel.cache.reading import CachedReads, Entry
+from kernel.storage.records import Page
+from opportunities.events.pipelines import DEFAULT_PIPELINE
+from opportunities.model.pipelines import Pipeline
+from opportunities.repository.boards import BoardColumn, BoardRepository
+from opportunities.repository.pipelines import PipelineRepository
+
+FIRST_PAGE = 25
+"""The page that is cached: the first of the default size, which screens load."""
+
+_PAGES = TypeAdapter(Page[Pipeline])
+_COLUMNS = TypeAdapter(list[BoardColumn])
+# A pipeline never changes once it is created, and a board is behind its opportunities anyway.
+PIPELINE = Entry(
+    "pipeline", 1, 60, lambda one: one.model_dump_json().encode(), Pipeline.model_validate_json
+)
+PIPELINES = Entry("pipelines", 1, 10, _PAGES.dump_json, _PAGES.validate_json)
+BOARD = Entry("board", 1, 5, _COLUMNS.dump_json, _COLUMNS.validate_json)
+
+
+class PipelineReads:
+    """Pipelines and boards, at most as old as their entries allow."""
+
+    def __init__(
+        self, pipelines: PipelineRepository, boards: BoardRepository, reads: CachedReads
+    ) -> None:
+        self._pipelines, self._boards, self._reads = pipelines, boards, reads
+
+    def by_id(self, tenant_id: str, pipeline_id: str) -> Pipeline:
+        """A pipeline; the default one needs no read. Raises NotFound."""
+        if pipeline_id == DEFAULT_PIPELINE:
+            return Pipeline.default(tenant_id)
+        return self._reads.get_or_load(
+            PIPELINE,
+            tenant_id,
+            (pipeline_id,),
+            lambda: self._pipelines.by_id(tenant_id, pipeline_id),
+        )
+
+    def list(self, tenant_id: str, limit: int, cursor: str | None) -> Page[Pipeline]:
+        """The default pipeline, then the tenant's own by name."""
+        if cursor is not None or limit != FIRST_PAGE:
+            return self._pipelines.list(tenant_id, limit, cursor)
+        return self._reads.get_or_load(
+            PIPELINES, tenant_id, (), lambda: self._pipelines.list(tenant_id, limit, None)
+        )
+
+    def created(self, tenant_id: str) -> None:
+        """Let the list show a new pipeline at once, as far as its index has it."""
+        self._reads.forget(PIPELINES, tenant_id, ())
+
+    def columns(self, tenant_id: str, pipeline_id: str) -> Sequence[BoardColumn]:
+        """Count and sum per stage and currency."""
+        return self._reads.get_or_load(
+            BOARD, tenant_id, (pipeline_id,), lambda: self._boards.columns(tenant_id, pipeline_id)
+        )

@@ -1,0 +1,187 @@
+"""The authorizer with a real cache: what it saves, and what it must never do."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import jwt
+import pytest
+
+from edge import authorizer
+from kernel.cache.connect import cached_reads, shared_cache
+from kernel.cache.sessions import ActiveSessions
+from kernel.cache.valkey_cache import ValkeyCache
+from tests.component.edge.test_authorizer import ask, issuer
+from tests.component.kernel.valkey_server import PASSWORD, Server, running_server, server
+from zebros.local.issuer import Issuer
+
+__all__ = ["ask", "issuer", "running_server", "server"]
+
+
+class Fetches:
+    """Requests to the issuer."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made: list[str] = []
+        discover, fetch = authorizer._discover, jwt.PyJWKClient.fetch_data
+
+        def counted_discover(name: str) -> Any:
+            self.made.append("discovery")
+            return discover(name)
+
+        def counted_fetch(client: jwt.PyJWKClient) -> Any:
+            self.made.append("keys")
+            return fetch(client)
+
+        monkeypatch.setattr(authorizer, "_discover", counted_discover)
+        monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", counted_fetch)
+
+    def taken(self) -> list[str]:
+        """Those since the last time."""
+        made, self.made = self.made, []
+        return made
+
+
+def new_instance() -> None:
+    """Forget what a function instance keeps in memory."""
+    for made in (shared_cache, cached_reads, authorizer._keys):
+        made.cache_clear()
+
+
+@pytest.fixture
+def fetches(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fetches]:
+    monkeypatch.setenv("CACHE_ENDPOINT", server.url)
+    monkeypatch.setattr("kernel.cache.connect._password", lambda _: PASSWORD)
+    new_instance()
+    yield Fetches(monkeypatch)
+    new_instance()
+
+
+def test_a_new_instance_asks_the_cache_and_not_the_issuer(
+    ask: Any, issuer: Issuer, fetches: Fetches
+) -> None:
+    ask(f"Bearer {issuer.mint('acme', 'rep')}")
+    assert fetches.taken() == ["discovery", "keys"]
+    new_instance()
+    ask(f"Bearer {issuer.mint('acme', 'manager')}")
+    assert fetches.taken() == []
+
+
+def test_a_verified_token_is_not_verified_again_within_a_minute(
+    ask: Any, issuer: Issuer, fetches: Fetches, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = issuer.mint("acme", "rep")
+    first = ask(f"Bearer {token}")
+    new_instance()
+    monkeypatch.setattr(authorizer, "verify", lambda *_: pytest.fail("verified again"))
+    assert ask(f"Bearer {token}") == first
+    assert set(first["context"]) == {"tenant", "user", "name", "team", "roles"}
+    (key,) = [key for key in server.stored() if ":identity:" in key]
+    assert key.startswith("zebros:acme:identity:v1:")
+    assert token not in key
+    assert 40_000 < server.run("PTTL", key) <= 60_000
+
+
+def test_an_expired_token_is_rejected_although_it_is_cached(
+    ask: Any, issuer: Issuer, fetches: Fetches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = issuer.mint("acme", "rep")
+    ask(f"Bearer {token}")
+    expires = jwt.decode(token, options={"verify_signature": False})["exp"]
+    for seconds, accepted in ((4, True), (5, False)):
+        now = expires + seconds
+        monkeypatch.setattr(authorizer, "time", SimpleNamespace(time=lambda now=now: now))
+        if accepted:
+            ask(f"Bearer {token}")
+        else:
+            with pytest.raises(Exception, match=r"^Unauthorized$"):
+                ask(f"Bearer {token}")
+
+
+def test_a_token_with_another_signature_or_for_another_audience_is_not_the_cached_one(
+    ask: Any, issuer: Issuer, fetches: Fetches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = issuer.mint("acme", "rep")
+    ask(f"Bearer {token}")
+    head, body, signature = token.split(".")
+    forged = f"{head}.{body}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}"
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {forged}")
+    monkeypatch.setenv("AUDIENCE", "another-api")
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {token}")
+
+
+def test_a_rejected_token_leaves_nothing_in_the_cache(
+    ask: Any, issuer: Issuer, fetches: Fetches, server: Server
+) -> None:
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {issuer.mint('acme', 'rep', foreign_key=True)}")
+    assert not [key for key in server.stored() if ":identity:" in key or ":sessions:" in key]
+
+
+def test_a_key_that_the_cache_does_not_have_is_fetched_from_the_issuer(
+    ask: Any, issuer: Issuer, fetches: Fetches
+) -> None:
+    """The issuer has changed its keys; the cache still has the old ones."""
+    ask(f"Bearer {issuer.mint('acme', 'rep')}")
+    uri = authorizer._keys(f"{issuer.base}acme", "acme").uri
+    cached_reads().forget(authorizer._KEY_SETS, "acme", (uri,))
+    old = {"kty": "RSA", "kid": "old", "use": "sig", "n": "AQAB" * 86, "e": "AQAB"}
+    cached_reads().get_or_load(authorizer._KEY_SETS, "acme", (uri,), lambda: {"keys": [old]})
+    fetches.taken()
+    new_instance()
+    ask(f"Bearer {issuer.mint('acme', 'manager')}")
+    assert fetches.taken() == ["keys"]
+    new_instance()
+    ask(f"Bearer {issuer.mint('acme', 'admin')}")
+    assert fetches.taken() == [], "and the cache has them now"
+
+
+def test_keys_outside_the_issuer_are_not_taken_from_the_cache_either(
+    ask: Any, issuer: Issuer, fetches: Fetches
+) -> None:
+    elsewhere = {"jwks_uri": "https://evil.example/keys"}
+    name = f"{issuer.base}acme"
+    cached_reads().get_or_load(authorizer._DISCOVERIES, "acme", (name,), lambda: elsewhere)
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
+        ask(f"Bearer {issuer.mint('acme', 'rep')}")
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"null", b'{"tenant": "acme"}', b"x"])
+def test_an_identity_in_another_form_is_not_used(value: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - what CachedReads takes as another form
+        authorizer._IDENTITIES.from_json(value)
+
+
+def test_a_session_counts_in_its_tenant_and_hour(
+    ask: Any, issuer: Issuer, fetches: Fetches, server: Server
+) -> None:
+    began = datetime.now(UTC)
+    for user in ("rep", "rep", "manager"):
+        ask(f"Bearer {issuer.mint('acme', user)}")
+    ask(f"Bearer {issuer.mint('globex', 'admin')}")
+    sessions = ActiveSessions(ValkeyCache(server.url, lambda: PASSWORD), lambda: began)
+    # In the hour that began during the test, if one did.
+    hours = {f"{hour:%H}": hour for hour in (began, datetime.now(UTC))}.values()
+    assert sum(sessions.active("acme", hour) or 0 for hour in hours) in (2, 3)
+    assert sum(sessions.active("globex", hour) or 0 for hour in hours) == 1
+    assert sessions.active("initech", began) == 0
+
+
+@pytest.mark.parametrize("disturbance", ["killed", "slow", "flushed"])
+def test_sign_in_goes_on_without_the_cache(
+    ask: Any, issuer: Issuer, fetches: Fetches, server: Server, disturbance: str
+) -> None:
+    token = issuer.mint("acme", "rep")
+    expected = ask(f"Bearer {token}")
+    if disturbance == "killed":
+        server.kill()
+    elif disturbance == "slow":
+        server.proxy.delay_s = 0.5
+    else:
+        server.run("FLUSHALL")
+    for _ in range(3):
+        assert ask(f"Bearer {token}") == expected
+    assert ask(f"Bearer {issuer.mint('globex', 'admin')}")["context"]["tenant"] == "globex"

@@ -1,0 +1,155 @@
+"""Boards and pipelines through a real cache: what it saves, how old it may be, whose it is."""
+
+import time
+from typing import Any
+
+import pytest
+
+from kernel.cache.connect import cached_reads
+from opportunities.repository.boards import count_change
+from opportunities.repository.cached import BOARD, PIPELINE, PIPELINES
+from tests.component.conftest import ApiClient, outside
+from tests.component.kernel.valkey_server import PASSWORD, Server, running_server, server
+from tests.component.opportunities.conftest import STAGES
+from tests.component.test_budgets import Meter
+
+__all__ = ["running_server", "server"]
+
+
+@pytest.fixture
+def api(cloud: Any, server: Server, monkeypatch: pytest.MonkeyPatch) -> ApiClient:
+    from opportunities.handlers.api import handler
+
+    secret = outside("secretsmanager").create_secret(Name="cache", SecretString=PASSWORD)
+    monkeypatch.setenv("CACHE_ENDPOINT", server.url)
+    monkeypatch.setenv("CACHE_SECRET_ARN", secret["ARN"])
+    return ApiClient(handler)
+
+
+def count_one(tenant: str = "acme", pipeline: str = "default") -> None:
+    """The board's projection has counted one more opportunity in the stage `won`."""
+    from opportunities.bootstrap import table
+
+    table().transact([count_change(tenant, pipeline, "won", "USD", 1, 100)])
+
+
+def won(api: ApiClient, pipeline: str = "default") -> int:
+    columns = api("GET", f"/pipelines/{pipeline}/board").json["columns"]
+    return int(next(column["count"] for column in columns if column["kind"] == "won"))
+
+
+def expire(server: Server, kind: str) -> None:
+    """Let the values of a kind expire, as they do after their seconds."""
+    found = [key for key in server.stored() if f":{kind}:v" in key]
+    assert found
+    for key in found:
+        server.run("DEL", key)
+
+
+def test_a_board_is_read_from_the_table_once_in_five_seconds(
+    api: ApiClient, server: Server
+) -> None:
+    count_one()
+    meter = Meter()
+    assert [won(api) for _ in range(4)] == [1] * 4
+    assert meter.taken() == {"Query": 1}
+    count_one()
+    assert won(api) == 1, "up to five seconds old"
+    (key,) = server.stored()
+    assert key == "zebros:acme:board:v1:default"
+    assert 0 < server.run("PTTL", key) <= 5000
+    expire(server, "board")
+    assert won(api) == 2
+
+
+def test_a_pipeline_is_read_from_the_table_once_in_a_minute(api: ApiClient, server: Server) -> None:
+    pipeline = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json
+    path = f"/pipelines/{pipeline['id']}"
+    meter = Meter()
+    answers = [api("GET", path) for _ in range(3)]
+    assert [one.json for one in answers] == [pipeline] * 3
+    assert {one.headers["etag"] for one in answers} == {'"1"'}
+    assert meter.taken() == {"GetItem": 1}
+    assert 0 < server.run("PTTL", f"zebros:acme:pipeline:v1:{pipeline['id']}") <= 60_000
+
+
+def test_a_new_pipeline_is_in_the_list_at_once(api: ApiClient, server: Server) -> None:
+    assert len(api("GET", "/pipelines").json["items"]) == 1
+    meter = Meter()
+    assert len(api("GET", "/pipelines").json["items"]) == 1
+    assert meter.taken() == {}
+    api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES})
+    assert [one["name"] for one in api("GET", "/pipelines").json["items"]] == ["Sales", "Renewals"]
+    assert 0 < server.run("PTTL", "zebros:acme:pipelines:v1") <= 10_000
+
+
+def test_other_pages_of_the_list_are_not_cached(api: ApiClient, server: Server) -> None:
+    for number in range(3):
+        api("POST", "/pipelines", {"name": f"P{number}", "stages": STAGES})
+    first = api("GET", "/pipelines?limit=2").json
+    second = api("GET", f"/pipelines?limit=2&cursor={first['next_cursor']}").json
+    assert [one["name"] for one in first["items"] + second["items"]] == ["Sales", "P0", "P1", "P2"]
+    assert server.stored() == []
+
+
+def test_another_tenant_never_gets_a_cached_value(api: ApiClient, server: Server) -> None:
+    pipeline = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json
+    path = f"/pipelines/{pipeline['id']}"
+    count_one()
+    assert (api("GET", path).status, won(api)) == (200, 1)
+    other = api.as_(tenant="globex")
+    assert other("GET", path).status == 404
+    assert other("GET", f"{path}/board").status == 404
+    assert won(other) == 0
+    assert len(other("GET", "/pipelines").json["items"]) == 1
+
+
+def test_a_caller_without_the_right_gets_nothing_from_the_cache(api: ApiClient) -> None:
+    won(api)
+    assert api.as_(roles="")("GET", "/pipelines/default/board").status == 403
+
+
+def test_a_decision_reads_the_table_although_the_pipeline_is_cached(api: ApiClient) -> None:
+    pipeline = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json
+    api("GET", f"/pipelines/{pipeline['id']}")
+    meter = Meter()
+    body = {"name": "Deal", "pipeline_id": pipeline["id"]}
+    assert api("POST", "/opportunities", body).status == 201
+    reads = [one for one in meter.requests if "Key" in one]
+    assert [one["ConsistentRead"] for one in reads] == [True]
+
+
+@pytest.mark.parametrize("disturbance", ["killed", "slow", "flushed", "old entries"])
+def test_users_get_the_same_answers_without_the_cache(
+    api: ApiClient, server: Server, disturbance: str
+) -> None:
+    pipeline = api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}).json
+    paths = ("/pipelines", f"/pipelines/{pipeline['id']}", f"/pipelines/{pipeline['id']}/board")
+    expected = [api("GET", path).json for path in paths]
+    if disturbance == "killed":
+        server.kill()
+    elif disturbance == "slow":
+        server.proxy.delay_s = 0.5
+    elif disturbance == "flushed":
+        server.run("FLUSHALL")
+    else:
+        for key in server.stored():
+            server.run("SET", key, f'["{key}", {time.time() + 3}, 0]\n{{"earlier": "form"}}')
+    for _ in range(3):
+        answers = [api("GET", path) for path in paths]
+        assert [one.status for one in answers] == [200] * 3
+        assert [one.json for one in answers] == expected
+    assert api("GET", "/pipelines/01ARZ3NDEKTSV4RRFFQ69G5FAV").status == 404
+
+
+def test_hits_and_misses_are_counted_by_kind(api: ApiClient) -> None:
+    for _ in range(4):
+        won(api)
+    api("GET", "/pipelines")
+    assert dict(cached_reads().hits) == {"board": 3}
+    assert dict(cached_reads().misses) == {"board": 1, "pipelines": 1}
+
+
+def test_the_bounds_are_those_of_the_document() -> None:
+    bounds = {entry.kind: entry.seconds for entry in (BOARD, PIPELINE, PIPELINES)}
+    assert bounds == {"board": 5, "pipeline": 60, "pipelines": 10}
