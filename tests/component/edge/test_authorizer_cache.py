@@ -76,7 +76,7 @@ def test_a_verified_token_is_not_verified_again_within_a_minute(
     new_instance()
     monkeypatch.setattr(authorizer, "verify", lambda *_: pytest.fail("verified again"))
     assert ask(f"Bearer {token}") == first
-    assert set(first["context"]) == {"tenant", "user", "name", "team", "roles"}
+    assert set(first["context"]) == {"tenant", "user", "name", "team", "roles", "machine"}
     (key,) = [key for key in server.stored() if ":identity:" in key]
     assert key.startswith("zebros:acme:identity:v1:")
     assert token not in key
