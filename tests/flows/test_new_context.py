@@ -15,6 +15,7 @@ STACK = (
     "  Invoices: {Type: AWS::Serverless::Application, Properties: "
     "{Location: services/invoices/template.yaml, Parameters: {"
     "SystemName: !Ref AWS::StackName, Phase: !Ref Phase, ReplicaRegion: !Ref ReplicaRegion, "
+    "RegionRole: !Ref RegionRole, "
     "BusName: !GetAtt Shared.Outputs.BusName, BusArn: !GetAtt Shared.Outputs.BusArn, "
     "CursorSecretArn: !GetAtt Shared.Outputs.CursorSecretArn, "
     "DepsLayerArn: !GetAtt Shared.Outputs.DepsLayerArn, DefaultMemory: 128}}}\n"
