@@ -10,7 +10,16 @@ from zebros.cloudformation.load import load as load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 PHASES = ("mvp", "startup", "growth", "enterprise")
-EVERYTHING = {"Phase": "enterprise", "WorkerImage": "worker:1", "ReserveConcurrency": "yes"}
+EVERYTHING = {
+    "Phase": "enterprise",
+    "WorkerImage": "worker:1",
+    "ReserveConcurrency": "yes",
+    "IdentityImage": "keycloak:1",
+    "IdentityDomainName": "id.example.com",
+    "IdentityCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1",
+    "IdentityAdminCidr": "203.0.113.7/32",
+    "CloudFrontPrefixListId": "pl-3b927c52",
+}
 """Parameters with which every resource exists."""
 _HASH = re.compile(r"(Layer)[0-9a-f]{10}$")
 
@@ -42,6 +51,12 @@ def templates() -> tuple[str, ...]:
 def resources(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
     """The properties of all resources of a type, by logical id."""
     return system(**parameters).of_type(kind)
+
+
+def of_worker(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
+    """The properties of the resources of a type in the worker's stack, by logical id."""
+    stack = system(**parameters).in_stack("zebros/Worker")
+    return {name: one.properties for name, one in stack.items() if one.type == kind}
 
 
 def functions(**parameters: str) -> dict[str, dict[str, Any]]:

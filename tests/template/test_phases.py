@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.template.stack import PHASES, ROOT, functions, load, resources, system
+from tests.template.stack import PHASES, ROOT, functions, load, of_worker, resources, system
 from zebros.cloudformation import Account, TemplateError, Usage, resolve
 
 # "Lambda default memory / concurrency: 128 MB / 100, 256 MB / 200, 512 MB, as growth". The strategy
@@ -73,9 +73,9 @@ def test_the_parameter_offers_exactly_the_phases() -> None:
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_report_tasks_have_the_phase_s_number_and_size(phase: str) -> None:
-    (target,) = resources("AWS::ApplicationAutoScaling::ScalableTarget", Phase=phase).values()
+    (target,) = of_worker("AWS::ApplicationAutoScaling::ScalableTarget", Phase=phase).values()
     assert (target["MinCapacity"], target["MaxCapacity"]) == TASKS[phase]
-    (task,) = resources("AWS::ECS::TaskDefinition", Phase=phase).values()
+    (task,) = of_worker("AWS::ECS::TaskDefinition", Phase=phase).values()
     assert (task["Cpu"], task["Memory"]) == TASK_SIZES.get(phase, STANDARD_SIZE)
 
 
@@ -99,36 +99,49 @@ def test_resources_that_only_the_cloud_has_are_left_out_locally() -> None:
 
 
 def test_the_worker_prefers_spot_and_scales_by_backlog_per_running_task() -> None:
-    (service,) = resources("AWS::ECS::Service").values()
+    (service,) = of_worker("AWS::ECS::Service").values()
     weights = {c["CapacityProvider"]: c["Weight"] for c in service["CapacityProviderStrategy"]}
     assert weights["FARGATE_SPOT"] > weights["FARGATE"]
-    (policy,) = resources("AWS::ApplicationAutoScaling::ScalingPolicy").values()
+    (policy,) = of_worker("AWS::ApplicationAutoScaling::ScalingPolicy").values()
     metrics = policy["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
     (expression,) = [m["Expression"] for m in metrics["Metrics"] if "Expression" in m]
     assert "waiting / running" in expression
-    (container,) = resources("AWS::ECS::TaskDefinition").values()
+    (container,) = of_worker("AWS::ECS::TaskDefinition").values()
     assert container["ContainerDefinitions"][0]["StopTimeout"] < 120, "Spot's notice"
 
 
 def test_an_image_that_does_not_start_fails_the_deployment_within_minutes() -> None:
     """Without the circuit breaker CloudFormation waits for hours for tasks that never run."""
-    (service,) = resources("AWS::ECS::Service").values()
+    (service,) = of_worker("AWS::ECS::Service").values()
     breaker = service["DeploymentConfiguration"]["DeploymentCircuitBreaker"]
     assert breaker == {"Enable": True, "Rollback": True}
 
 
 def test_an_update_leaves_as_many_workers_as_the_backlog_asked_for() -> None:
-    (service,) = resources("AWS::ECS::Service").values()
+    (service,) = of_worker("AWS::ECS::Service").values()
     assert "DesiredCount" not in service, "every update would reset it"
+
+
+IDENTITY = {
+    "IdentityImage": "keycloak:1",
+    "IdentityDomainName": "id.example.com",
+    "IdentityCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1",
+    "CloudFrontPrefixListId": "pl-3b927c52",
+}
+WITH_ADMINS = IDENTITY | {"IdentityAdminCidr": "203.0.113.7/32"}
 
 
 def configurations() -> list[tuple[dict[str, str], Account]]:
     """Every phase with every combination of options, in AWS, on a laptop, under `sam local`."""
     accounts = (Account(), Account(account_id="000000000000"), Account(stack_name="local"))
     return [
-        ({"Phase": phase, "WorkerImage": image, "ReserveConcurrency": reserve}, account)
+        (
+            {"Phase": phase, "WorkerImage": image, "ReserveConcurrency": reserve, **identity},
+            account,
+        )
         for phase in PHASES
         for image in ("", "worker:1")
+        for identity in ({}, IDENTITY, WITH_ADMINS)
         for reserve in ("no", "yes")
         for account in accounts
     ]

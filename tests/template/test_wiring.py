@@ -210,7 +210,7 @@ def test_the_root_template_is_short() -> None:
 def test_sections_of_a_template_are_in_the_agreed_order() -> None:
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
     banners = re.findall(r"^ *# ={90,}\n *# ([A-Z][\w ]+)", text, re.M)
-    assert banners == ["Parameters", "Conditions", "Nested stacks", "Outputs"]
+    assert banners == ["Parameters", "Rules", "Conditions", "Nested stacks", "Outputs"]
     contexts = [c.capitalize() for c in ORDER]
     assert [name for name in load()["Resources"] if name in contexts] == contexts
     for context in contexts:
