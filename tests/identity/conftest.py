@@ -87,6 +87,10 @@ class Secrets:
         return f'{{"username": "{Postgres.user}", "password": "{password}"}}'
 
 
+_AURORA_ONLY = "initialConnection,failover2,efm2,"
+"""Plugins of the driver that follow a cluster's writer; one PostgreSQL has no other."""
+
+
 def task_environment(postgres: Postgres, url: str) -> dict[str, str]:
     """The variables of the container, with the names of our servers in place of AWS's."""
     (task,) = (t for n, t in resources("AWS::ECS::TaskDefinition").items() if n == "KeycloakTask")
@@ -98,9 +102,11 @@ def task_environment(postgres: Postgres, url: str) -> dict[str, str]:
         found[variable["Name"]] = (
             text.replace("${KeycloakDatabase.Endpoint.Address}:5432", f"{HOST}:{postgres.port}")
             .replace("${KeycloakDatabaseSecret}", SECRET)
+            .replace(_AURORA_ONLY, "")
             .replace("https://id.example.com", url)
         )
     assert not [value for value in found.values() if "${" in value], found
+    assert "wrapperPlugins=awsSecretsManager&" in found["KC_DB_URL"]
     return found
 
 
