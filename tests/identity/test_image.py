@@ -44,6 +44,7 @@ def container(identity: Identity, image: str) -> Iterator[tuple[str, int, int]]:
     port, management = free_port(), free_port()
     settings = {
         **task_environment(identity.postgres, identity.balancer.url),
+        "KC_BOOTSTRAP_ADMIN_PASSWORD": identity.admin_password,
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": identity.secrets.url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -71,7 +72,7 @@ def test_the_image_runs_as_a_task_of_the_smallest_size(
 
     def ready() -> bool:
         state = docker("inspect", "--format", "{{.State.Running}}", name).stdout.strip()
-        assert state == "true", docker("logs", name).stdout[-3000:]
+        assert state == "true", docker("logs", name).stderr[-3000:]
         try:
             return httpx.get(health, timeout=5).status_code == 200
         except httpx.TransportError:
