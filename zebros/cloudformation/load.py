@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from zebros.cloudformation.errors import TemplateError
+
 type Template = dict[str, Any]
 
 
@@ -27,13 +29,25 @@ def _tag(loader: yaml.CSafeLoader, suffix: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("!", _tag)
 
 
-def parse(text: str) -> Template:
-    """A template as data."""
-    loaded: Template = yaml.load(text, _Loader)  # noqa: S506  # a safe loader
+# CloudFormation reads a date without quotation marks, such as a policy's Version, as text.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    for first, found in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def parse(text: str, where: str = "the template") -> Template:
+    """A template as data; raises TemplateError for what is not a template."""
+    try:
+        loaded = yaml.load(text, _Loader)  # noqa: S506  # a safe loader
+    except yaml.YAMLError as error:
+        raise TemplateError(f"{where} is not YAML: {error}") from error
+    if not isinstance(loaded, dict) or not isinstance(loaded.get("Resources"), dict):
+        raise TemplateError(f"{where} has no Resources")
     return loaded
 
 
 @cache
 def load(path: Path) -> Template:
     """The template of a file; callers must not change it."""
-    return parse(path.read_text(encoding="utf-8"))
+    return parse(path.read_text(encoding="utf-8"), path.name)

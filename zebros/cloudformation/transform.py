@@ -16,7 +16,6 @@ _LOCAL_PATHS = {
     "AWS::Serverless::LayerVersion": "ContentUri",
 }
 _TRANSFORM = "AWS::Serverless-2016-10-31"
-_STACK = "AWS::CloudFormation::Stack"
 
 
 def transformed(template: Template, path: Path) -> Template:
@@ -25,7 +24,11 @@ def transformed(template: Template, path: Path) -> Template:
     Local paths of code become objects in S3 (the translator accepts no others). State machines
     keep their definition, as data.
     """
-    if template.get("Transform") != _TRANSFORM:
+    wanted = template.get("Transform", [])
+    transforms = wanted if isinstance(wanted, list) else [wanted]
+    if unknown := [one for one in transforms if one != _TRANSFORM]:
+        raise TemplateError(f"{path.name}: the transform {unknown[0]} is not supported")
+    if not transforms:
         return template
     return _transformed(json.dumps(template), path)
 
@@ -39,7 +42,7 @@ def _transformed(text: str, path: Path) -> Template:
         match resource["Type"]:
             case "AWS::Serverless::Application":
                 nested[name] = template["Resources"].pop(name)
-            case "AWS::Serverless::StateMachine":
+            case "AWS::Serverless::StateMachine" if "DefinitionUri" in properties:
                 definition = path.parent / properties.pop("DefinitionUri")
                 properties["Definition"] = json.loads(definition.read_text(encoding="utf-8"))
             case kind if kind in _LOCAL_PATHS:
