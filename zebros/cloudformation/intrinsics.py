@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from zebros.cloudformation.errors import TemplateError
+from zebros.cloudformation.load import CONSTANT
 from zebros.cloudformation.texts import is_reference, joined, pieces_of, scalar, split, variables
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -36,6 +37,8 @@ class Scope(Protocol):
 
 def evaluate(value: Any, scope: Scope) -> Any:
     """The value with every function evaluated; items that are AWS::NoValue are left out."""
+    if isinstance(value, CONSTANT):
+        return value
     if isinstance(value, list):
         items = [evaluate(one, scope) for one in value]
         return [one for one in items if one != NO_VALUE]

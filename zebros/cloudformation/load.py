@@ -1,5 +1,6 @@
 """Reads a template: YAML with CloudFormation's short tags, as the long forms."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,17 @@ import yaml
 from zebros.cloudformation.errors import TemplateError
 
 type Template = dict[str, Any]
+
+
+class ConstantDict(dict[str, Any]):
+    """A mapping of a template with no function inside: its value is itself."""
+
+
+class ConstantList(list[Any]):
+    """A list of a template with no function inside."""
+
+
+CONSTANT = (ConstantDict, ConstantList)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -44,7 +56,23 @@ def parse(text: str, where: str = "the template") -> Template:
         raise TemplateError(f"{where} is not YAML: {error}") from error
     if not isinstance(loaded, dict) or not isinstance(loaded.get("Resources"), dict):
         raise TemplateError(f"{where} has no Resources")
-    return loaded
+    return dict(marked(loaded))
+
+
+def marked(value: Any) -> Any:
+    """The value, with its parts that have no functions as constants: most of a template."""
+    if isinstance(value, list):
+        items = [marked(one) for one in value]
+        return ConstantList(items) if _are_constant(items) else items
+    if not isinstance(value, dict):
+        return value
+    pairs = {key: marked(one) for key, one in value.items()}
+    function = len(pairs) == 1 and str(next(iter(pairs))).startswith(("Ref", "Fn::"))
+    return ConstantDict(pairs) if not function and _are_constant(pairs.values()) else pairs
+
+
+def _are_constant(values: Iterable[Any]) -> bool:
+    return all(isinstance(one, CONSTANT) or not isinstance(one, dict | list) for one in values)
 
 
 @cache

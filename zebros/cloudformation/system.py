@@ -9,7 +9,7 @@ from typing import Any
 
 from zebros.cloudformation.errors import TemplateError
 from zebros.cloudformation.intrinsics import evaluate, truth
-from zebros.cloudformation.load import Template, load
+from zebros.cloudformation.load import CONSTANT, Template, load
 from zebros.cloudformation.parameters import check_rules, values
 from zebros.cloudformation.transform import transformed
 from zebros.cloudformation.usage import Usage
@@ -348,6 +348,8 @@ def _is_stack(system: System, resource: Resource, name: str) -> bool:
 
 def _referred(value: Any) -> Iterator[str]:
     """The resources that a value names."""
+    if isinstance(value, CONSTANT):
+        return
     if isinstance(value, list):
         for one in value:
             yield from _referred(one)

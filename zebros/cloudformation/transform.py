@@ -3,12 +3,11 @@
 import copy
 import json
 import logging
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from zebros.cloudformation.errors import TemplateError
-from zebros.cloudformation.load import Template
+from zebros.cloudformation.load import Template, marked
 
 _S3 = "s3://artefacts/"
 _LOCAL_PATHS = {
@@ -30,12 +29,23 @@ def transformed(template: Template, path: Path) -> Template:
         raise TemplateError(f"{path.name}: the transform {unknown[0]} is not supported")
     if not transforms:
         return template
-    return _transformed(json.dumps(template), path)
+    known = _KNOWN.get(path)
+    if known is None or known[0] is not template:
+        known = _KNOWN[path] = (template, _transformed(template, path))
+    return known[1]
 
 
-@cache
-def _transformed(text: str, path: Path) -> Template:
-    template: Template = json.loads(text)
+def forget() -> None:
+    """Forget transformed templates: for a program that changes a loaded template in place."""
+    _KNOWN.clear()
+
+
+_KNOWN: dict[Path, tuple[Template, Template]] = {}
+"""The last template of each path, and what it was transformed to."""
+
+
+def _transformed(original: Template, path: Path) -> Template:
+    template: Template = json.loads(json.dumps(original))
     nested = {}
     for name, resource in list(template["Resources"].items()):
         properties = resource.get("Properties", {})
@@ -51,7 +61,7 @@ def _transformed(text: str, path: Path) -> Template:
     if template["Resources"]:
         template = _translate(template, path)
     template["Resources"] |= nested
-    return template
+    return dict(marked(template))
 
 
 def _send_to_s3(properties: dict[str, Any], key: str) -> None:
