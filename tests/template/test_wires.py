@@ -112,6 +112,34 @@ def test_a_variable_has_the_kind_of_value_that_its_name_says(name: str) -> None:
                 assert targets(value) == wanted, variable
 
 
+OF_DIMENSIONS = {
+    "ClusterName": {("AWS::ECS::Cluster", "Ref")},
+    "FunctionName": {(FUNCTION, "Ref")},
+    "QueueName": {(QUEUE, "QueueName")},
+    "ServiceName": {("AWS::ECS::Service", "Name")},
+    "StateMachineArn": {(MACHINE, "Ref")},
+    "TableName": {(TABLE, "Ref")},
+}
+
+
+def test_a_dimension_of_a_metric_has_the_value_that_its_name_says() -> None:
+    for name, resource in system().resources.items():
+        for part in dicts(resource.properties):
+            for dimension in part.get("Dimensions", []):
+                if isinstance(dimension["Value"], dict) and dimension["Name"] in OF_DIMENSIONS:
+                    wanted = OF_DIMENSIONS[dimension["Name"]]
+                    assert targets(dimension["Value"]) == wanted, (name, dimension)
+
+
+@pytest.mark.parametrize("name", functions())
+def test_what_a_function_s_role_says_is_a_permission(name: str) -> None:
+    assert {statement["Effect"] for statement in statements(name)} <= {"Allow"}
+
+
+def test_the_rest_api_has_the_name_of_the_system_in_its_document() -> None:
+    assert resources("AWS::ApiGateway::RestApi")["Api"]["Body"]["info"]["title"] == "zebros"
+
+
 def named(value: Any) -> set[str]:
     """The resources that are named inside of a value."""
     return {name for name, _ in references(value)}

@@ -331,14 +331,14 @@ def _data(name: str, text: str) -> Any:
 def _check_references(system: System) -> None:
     """Raise TemplateError for a reference to a resource that does not exist."""
     for name, resource in system.resources.items():
-        for referred in _referred([resource.properties, resource.update_policy]):
-            if referred not in system.resources and not _is_stack(system, resource, referred):
-                raise TemplateError(f"{name} needs {referred}, which does not exist")
+        for wanted in referred([resource.properties, resource.update_policy]):
+            if wanted not in system.resources and not _is_stack(system, resource, wanted):
+                raise TemplateError(f"{name} needs {wanted}, which does not exist")
     stack = next(iter(system.stacks))
     for name, value in system.outputs.items():
-        for referred in _referred(value):
-            if referred not in system.resources and f"{stack}/{referred}" not in system.stacks:
-                raise TemplateError(f"output {name} needs {referred}, which does not exist")
+        for wanted in referred(value):
+            if wanted not in system.resources and f"{stack}/{wanted}" not in system.stacks:
+                raise TemplateError(f"output {name} needs {wanted}, which does not exist")
 
 
 def _is_stack(system: System, resource: Resource, name: str) -> bool:
@@ -346,13 +346,13 @@ def _is_stack(system: System, resource: Resource, name: str) -> bool:
     return f"{resource.stack}/{name}" in system.stacks
 
 
-def _referred(value: Any) -> Iterator[str]:
+def referred(value: Any) -> Iterator[str]:
     """The resources that a value names."""
     if isinstance(value, CONSTANT):
         return
     if isinstance(value, list):
         for one in value:
-            yield from _referred(one)
+            yield from referred(one)
     elif isinstance(value, dict):
         match value:
             case {"Ref": str(name)} if len(value) == 1:
@@ -363,4 +363,4 @@ def _referred(value: Any) -> Iterator[str]:
                 yield from _REFERENCE.findall(text)
             case _:
                 for one in value.values():
-                    yield from _referred(one)
+                    yield from referred(one)
