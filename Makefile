@@ -24,7 +24,7 @@ step = @start=$(now); if output=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo 
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
-.PHONY: help env run test check gates lint types imports drift template unit kernel component reporting platform judge flows contracts bench lock clean
+.PHONY: help env run test check gates lint types imports drift template unit kernel component reporting platform judge judges mutations flows contracts bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,7 +43,7 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 run: env ## the whole CRM on this machine, with a demo company; Ctrl-C stops it
 	@exec $(BIN)/zebros up
 
-test: check judge flows ## every check, and tests of the deployed system through its APIs
+test: check judge judges flows ## every check, and tests of the deployed system through its APIs
 
 check: env ## every gate that needs no deployed system
 	@start=$(now); $(MAKE) --no-print-directory gates && printf '  ok   %-10s %6.1f s\n' check $(since)
@@ -90,6 +90,23 @@ judge: env ## tables, relay and budgets again, against DynamoDB Local (JDK 17 an
 	  69) echo "  --   judge      left out: $$output"; [ -z "$$CI" ];; \
 	  *) echo "$$output"; printf '  FAIL %-10s %6.1f s\n' $@ $(since); exit 1;; esac
 
+JUDGES := build/judges
+$(JUDGES)/.made: requirements/judges.txt tools/judges/node/package-lock.json
+	@mkdir -p $(JUDGES)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(JUDGES)/venv
+	@VIRTUAL_ENV=$(CURDIR)/$(JUDGES)/venv $(BIN)/uv pip install --quiet --require-hashes -r requirements/judges.txt
+	@npm ci --silent --no-audit --no-fund --prefix tools/judges/node
+	@touch $@
+
+judges: env ## cdk-nag, checkov, asl-validator and parliament over the resolved templates (Node 20)
+	@command -v npm >/dev/null || { echo "  --   judges     left out: there is no npm"; [ -z "$$CI" ]; }
+	@! command -v npm >/dev/null || { $(MAKE) --no-print-directory $(JUDGES)/.made && $(BIN)/python -m tools.judges; }
+
+SAMPLE ?= 60
+SEED ?= $(shell date +%j)
+mutations: env ## wrong templates, a sample by SEED; all (an hour): make mutations SAMPLE=100000
+	@$(BIN)/python -m tools.template_mutations --sample $(SAMPLE) --seed $(SEED)
+
 flows: env ## build, deploy to the local platform, test it through its APIs
 	@$(BIN)/pytest tests/flows --durations=10
 
@@ -102,6 +119,7 @@ bench: env ## ratios of CPU times to their references, on this machine
 
 lock: env ## pin all requirements again, with hashes
 	@$(lock) --upgrade requirements/dev.in -o requirements/dev.txt
+	@$(lock) --upgrade requirements/judges.in -o requirements/judges.txt
 	@for one in requirements/uv requirements/container layers/deps/requirements layers/auth/requirements worker/requirements; do \
 	  $(lock) -c requirements/dev.txt $$one.in -o $$one.txt || exit 1; done
 	@$(lock) examples/subscriber/requirements.in -o examples/subscriber/requirements.txt

@@ -8,6 +8,7 @@ noticed, or, without --sample and --only, when a listed one is noticed after all
 import argparse
 import fnmatch
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -57,13 +58,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.template_mutations", description=__doc__)
     parser.add_argument("--sample", type=int, help="Only this many, chosen by the seed.")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="Only those whose description contains this.")
+    parser.add_argument(
+        "--only", default="", help="Only those whose line this regular expression finds."
+    )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--list", action="store_true", help="Print the mutations and run nothing.")
     parser.add_argument("--verbose", action="store_true", help="Print what each is noticed by.")
     parser.add_argument("tests", nargs="*", default=["tests/template"])
     arguments = parser.parse_args()
-    chosen = [one for one in every() if arguments.only in str(one)]
+    chosen = [one for one in every() if re.search(arguments.only, str(one))]
     if arguments.sample is not None and arguments.sample < len(chosen):
         chosen = random.Random(arguments.seed).sample(chosen, arguments.sample)  # noqa: S311
     if arguments.list:
