@@ -49,7 +49,7 @@ class Effect(StrEnum):
 
 
 LOSING = frozenset({Effect.REPLACED, Effect.MAYBE_REPLACED, Effect.REMOVED})
-"""The effects after which what a resource held is gone, or is where nobody looks for it."""
+"""The effects after which a resource's data is gone, or is where nobody looks for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ def _find_in_map(argument: Any, scope: Scope) -> Any:
 
 def _zones(argument: Any, scope: Scope) -> list[str]:
     region = evaluate(argument, scope) or scope.region
-    return [region + letter for letter in _ZONES]
+    return [region + zone for zone in _ZONES]
 
 
 def _cidr(argument: Any, scope: Scope) -> Any:
