@@ -104,7 +104,7 @@ judges: env ## cdk-nag, checkov, asl-validator and parliament over the resolved 
 
 SAMPLE ?= 60
 SEED ?= $(shell date +%j)
-mutations: env ## wrong templates, a sample by SEED; all (an hour): make mutations SAMPLE=100000
+mutations: env ## wrong templates, a sample by SEED; all: make mutations SAMPLE=100000
 	@$(BIN)/python -m tools.template_mutations --sample $(SAMPLE) --seed $(SEED)
 
 flows: env ## build, deploy to the local platform, test it through its APIs

@@ -373,3 +373,22 @@ def test_a_figure_is_the_same_in_every_template() -> None:
             for key, figures in keys.items():
                 for figure, value in figures.items():
                     assert found.setdefault((name, key, figure), value) == value, path
+
+
+def test_every_role_is_assumed_by_a_service_and_its_policies_allow() -> None:
+    for name, role in resources(ROLE).items():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert (trust["Effect"], listed(trust["Action"])) == ("Allow", ["sts:AssumeRole"]), name
+        for policy in role.get("Policies", []):
+            effects = {one["Effect"] for one in policy["PolicyDocument"]["Statement"]}
+            assert effects == {"Allow"}, name
+
+
+def test_the_workers_scale_by_the_queue_they_read() -> None:
+    metrics = {
+        dimension["Name"]: dimension["Value"]
+        for policy in resources("AWS::ApplicationAutoScaling::ScalingPolicy").values()
+        for part in dicts(policy)
+        for dimension in part.get("Dimensions", [])
+    }
+    assert metrics["QueueName"] == {"Fn::GetAtt": ["ReportTasksQueue", "QueueName"]}

@@ -19,7 +19,7 @@ import yaml
 
 from tools.drift import ROOT
 from tools.template_mutations.mutations import Mutation, every
-from tools.template_mutations.runner import Outcome, load_everything, outcomes
+from tools.template_mutations.runner import Outcome, control, load_everything, outcomes
 
 SURVIVORS = ROOT / "tests" / "template" / "survivors.yaml"
 LEAST = 0.95
@@ -80,6 +80,8 @@ def main() -> int:
         if not outcome.noticed_by or arguments.verbose:
             print(f"{outcome.noticed_by or 'SURVIVED'}  {outcome.mutation}", flush=True)
     print(f"{len(results)} changes in {time.monotonic() - started:.0f} s")
+    if edited := control(arguments.tests):
+        sys.exit(f"The outcomes are void: {edited} fails without any change, a file was edited.")
     whole = arguments.sample is None and not arguments.only
     return report(results, accepted(), whole=whole)
 

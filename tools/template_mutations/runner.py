@@ -68,6 +68,19 @@ def load_everything(paths: list[str]) -> None:
         sys.exit(f"The tests fail without any change: {failed}")
 
 
+def control(paths: list[str]) -> str:
+    """The test that fails without any change, in a process like those of the mutations.
+
+    Not empty when a file was edited during the run: then the tests noticed the edit, and the
+    outcomes are worth nothing.
+    """
+    reader, process = _fork(None, [test_files(paths)])
+    with os.fdopen(reader, encoding="utf-8") as pipe:
+        failed = pipe.read()
+    _, status = os.waitpid(process, 0)
+    return failed if status == 0 else f"status {status}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Child:
     process: int
@@ -124,7 +137,7 @@ def _ended(reader: int, child: _Child, *, late: bool) -> Outcome:
     return Outcome(child.mutation, name, time.monotonic() - child.started)
 
 
-def _fork(mutation: Mutation, stages: list[list[str]]) -> tuple[int, int]:
+def _fork(mutation: Mutation | None, stages: list[list[str]]) -> tuple[int, int]:
     """Start a process that applies a mutation and runs the tests."""
     reader, writer = os.pipe()
     process = os.fork()
@@ -137,7 +150,8 @@ def _fork(mutation: Mutation, stages: list[list[str]]) -> tuple[int, int]:
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
         os.dup2(silent, 2)
-        mutation.apply()
+        if mutation:
+            mutation.apply()
         for name in [one for one in sys.modules if one.startswith(_RELOADED)]:
             del sys.modules[name]
         failed = next(filter(None, map(_tests, stages)), "")
