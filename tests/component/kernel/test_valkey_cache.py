@@ -300,8 +300,9 @@ def fill_with_old_entries(server: Server) -> None:
             server.run("SET", key.replace(":v2:", ":v1:"), old)
             server.run("SET", key, old if item < "2" else f"{head}\n{old}")
             if item == "4":
-                server.run("DEL", key)
-                server.run("LPUSH", key, old)
+                # In one step: between two, a reader under load would store its value.
+                replace = "redis.call('DEL', KEYS[1]) return redis.call('LPUSH', KEYS[1], ARGV[1])"
+                server.run("EVAL", replace, 1, key, old)
 
 
 DISTURBANCES: dict[str, Callable[[Server], Any]] = {
