@@ -13,7 +13,8 @@ from typing import Any
 
 from zebros.errors import NotReady
 
-_MODULE = re.compile("(Input|Store)$")
+MODULE_SUFFIX = re.compile("(Input|Store)$")
+"""The end of the name of a module's stack, after what its resources belong to."""
 _NESTED = "AWS::CloudFormation::Stack"
 _AT_ONCE = 8
 """Stacks that are listed at the same time."""
@@ -120,7 +121,7 @@ def read(cloudformation: Any, stack: str) -> Resources:
 
 
 def _prefix(nested: str) -> str:
-    return _MODULE.sub("", nested) if _MODULE.search(nested) else ""
+    return MODULE_SUFFIX.sub("", nested) if MODULE_SUFFIX.search(nested) else ""
 
 
 def _summaries(cloudformation: Any, stack: str) -> Iterator[tuple[str, str, str]]:

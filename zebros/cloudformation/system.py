@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zebros.client.stack import MODULE_SUFFIX
 from zebros.cloudformation.errors import TemplateError
 from zebros.cloudformation.intrinsics import evaluate
 from zebros.cloudformation.load import Template, load
@@ -18,7 +19,6 @@ _NESTED = {"AWS::Serverless::Application": "Location", "AWS::CloudFormation::Sta
 _SAM_LOCAL = "local"
 """`sam local` gives every stack this name."""
 _MODULES = "modules"
-_MODULE_SUFFIX = re.compile("(Input|Store)$")
 _REFERENCE = re.compile(r"\$\{([\w:]+)")
 
 
@@ -185,7 +185,7 @@ class _Stack:
             path = (self._path.parent / properties[_NESTED[resource["Type"]]]).resolve()
             module = path.parent.name == _MODULES
             given = evaluate(properties.get("Parameters", {}), self)
-            prefix = _MODULE_SUFFIX.sub("", name) if module else ""
+            prefix = MODULE_SUFFIX.sub("", name) if module else ""
             self._nested[name] = _Stack(
                 self._context, path, f"{self._name}/{name}", given, self._prefix + prefix
             )
