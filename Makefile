@@ -24,7 +24,7 @@ step = @start=$(now); if output=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo 
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
-.PHONY: help env run test check gates lint types imports drift template unit kernel component reporting platform judge flows slow contracts bench lock clean
+.PHONY: help env run test check gates lint types imports drift template unit kernel component reporting platform judge identity flows slow contracts bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -89,6 +89,9 @@ judge: env ## tables, relay and budgets again, against DynamoDB Local (JDK 17 an
 	  case $$? in 0) printf '  ok   %-10s %6.1f s\n' $@ $(since);; \
 	  69) echo "  --   judge      left out: $$output"; [ -z "$$CI" ];; \
 	  *) echo "$$output"; printf '  FAIL %-10s %6.1f s\n' $@ $(since); exit 1;; esac
+
+identity: env ## Keycloak: two nodes on one PostgreSQL, and its image (JDK 17, Maven, PostgreSQL, Docker)
+	@$(BIN)/pytest -p no:schemathesis -s tests/identity --durations=5
 
 flows: env ## build, deploy to the local platform, test it through its APIs
 	@$(BIN)/pytest tests/flows -m "not slow" --durations=10

@@ -17,14 +17,20 @@ DOMAIN = {
     "EdgeCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/2",
 }
 """What the phases growth and enterprise need."""
+IDENTITY = {
+    "IdentityImage": "keycloak:1",
+    "IdentityDomainName": "id.example.com",
+    "IdentityCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1",
+    "CloudFrontPrefixListId": "pl-3b927c52",
+}
+"""What a Keycloak of the system's own needs."""
 EVERYTHING = {
     "Phase": "enterprise",
     "WorkerImage": "worker:1",
     "ReserveConcurrency": "yes",
     **DOMAIN,
-    "IdentityDomainName": "id.example.com",
-    "IdentityOriginDomain": "keycloak.us-east-1.elb.amazonaws.com",
-    "IdentityOriginSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:keycloak-1",
+    **IDENTITY,
+    "IdentityAdminCidr": "203.0.113.7/32",
     "ReplicaLakeBucketName": "replica-lake",
     "ReplicaFilesBucketName": "replica-files",
 }
@@ -75,6 +81,12 @@ def templates() -> tuple[str, ...]:
 def resources(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
     """The properties of all resources of a type, by logical id."""
     return system(**parameters).of_type(kind)
+
+
+def of_worker(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
+    """The properties of the resources of a type in the worker's stack, by logical id."""
+    stack = system(**parameters).in_stack("zebros/Worker")
+    return {name: one.properties for name, one in stack.items() if one.type == kind}
 
 
 def functions(**parameters: str) -> dict[str, dict[str, Any]]:

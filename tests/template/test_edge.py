@@ -362,7 +362,7 @@ def test_cloudfront_exists_at_enterprise_only() -> None:
     for phase in PHASES:
         wanted = {"ApiDistribution", "IdentityDistribution"} if phase == "enterprise" else set()
         assert set(distributions(Phase=phase)) == wanted
-    assert set(distributions(IdentityOriginDomain="")) == {"ApiDistribution"}
+    assert set(distributions(IdentityImage="")) == {"ApiDistribution"}
 
 
 def test_a_distribution_is_modern_logged_and_behind_the_firewall() -> None:
@@ -438,14 +438,14 @@ def test_the_sign_in_pages_keep_their_host_and_only_their_theme_is_cached() -> N
     ]
     (origin,) = identity["Origins"]
     assert origin["Id"] == "keycloak"
-    assert origin["DomainName"] == EVERYTHING["IdentityOriginDomain"]
+    assert origin["DomainName"] == att("KeycloakBalancer", "DNSName")
     assert origin["CustomOriginConfig"] == {
         "OriginProtocolPolicy": "https-only",
         "OriginSSLProtocols": ["TLSv1.2"],
     }
     (header,) = origin["OriginCustomHeaders"]
-    secret = f"resolve:secretsmanager:{EVERYTHING['IdentityOriginSecretArn']}"
-    assert header == {"HeaderName": "X-Zebros-Origin", "HeaderValue": "{{" + secret + "}}"}
+    secret = {"Fn::Sub": "{{resolve:secretsmanager:${KeycloakOriginSecret}}}"}
+    assert header == {"HeaderName": "X-Zebros-Origin", "HeaderValue": secret}
 
 
 def test_logs_of_the_distributions_are_stored_for_ninety_days() -> None:
@@ -486,7 +486,7 @@ def test_the_secret_of_the_origin_is_generated_and_has_no_second_use() -> None:
     using = {
         name
         for name, resource in system().resources.items()
-        if "OriginSecret}" in json.dumps(resource.properties)
+        if "${OriginSecret}" in json.dumps(resource.properties)
     }
     assert using == {"OriginAcl", "ApiDistribution"}
     assert "OriginSecret" not in system(Phase="growth").resources

@@ -109,6 +109,8 @@ def changes() -> dict[str, dict[str, str]]:
         "BusinessTimeZone": "Europe/Berlin",
         "ReplicaRegion": "eu-central-1",
         "SmallReports": "worker",
+        "IdentityAdminCidr": "203.0.113.0/24",
+        "CloudFrontPrefixListId": "pl-1",
     }
     found = {f"Phase={phase}": {"Phase": phase} for phase in PHASES}
     for name, parameter in load()["Parameters"].items():

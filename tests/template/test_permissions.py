@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.template.reach import Reach, reach, worker
-from tests.template.stack import functions, listed, resources, statements
+from tests.template.stack import functions, listed, of_worker, resources, statements
 
 OF_THE_TABLE = {"Put": "PutItem", "Add": "UpdateItem", "Delete": "DeleteItem"}
 CHECK = {"Check": "ConditionCheckItem"}
@@ -124,7 +124,7 @@ def test_the_worker_may_do_exactly_what_its_code_does() -> None:
 
 
 def test_the_worker_has_the_environment_its_code_reads() -> None:
-    for task in resources("AWS::ECS::TaskDefinition").values():
+    for task in of_worker("AWS::ECS::TaskDefinition").values():
         (container,) = task["ContainerDefinitions"]
         given = {variable["Name"] for variable in container["Environment"]}
         assert worker().needed <= given

@@ -5,6 +5,7 @@ import pytest
 from tests.template.stack import (
     DOMAIN,
     EVERYTHING,
+    IDENTITY,
     PHASES,
     ROOT,
     SECONDARY,
@@ -106,6 +107,9 @@ def test_resources_that_only_the_cloud_has_are_left_out_locally() -> None:
     assert unknown <= {resource.type for resource in system().resources.values()}
 
 
+WITH_ADMINS = IDENTITY | {"IdentityAdminCidr": "203.0.113.7/32"}
+
+
 def configurations() -> list[tuple[dict[str, str], Account]]:
     """Every phase with every combination of options, in AWS, on a laptop, under `sam local`."""
     accounts = (Account(), Account(account_id="000000000000"), Account(stack_name="local"))
@@ -114,6 +118,7 @@ def configurations() -> list[tuple[dict[str, str], Account]]:
             {
                 **(DOMAIN if phase in ("growth", "enterprise") else {}),
                 "Phase": phase,
+                **identity,
                 "WorkerImage": image,
                 "ReserveConcurrency": reserve,
                 "ReplicaRegion": replica,
@@ -125,6 +130,7 @@ def configurations() -> list[tuple[dict[str, str], Account]]:
         for phase in PHASES
         for replica in (("", "eu-central-1") if phase == "enterprise" else ("",))
         for image in ("", "worker:1")
+        for identity in ({}, IDENTITY, WITH_ADMINS)
         for reserve in ("no", "yes")
         for account in accounts
     ]

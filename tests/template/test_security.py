@@ -85,7 +85,8 @@ def test_a_bucket_is_private_encrypted_and_tls_only(name: str) -> None:
     (policy,) = [
         p for p in resources("AWS::S3::BucketPolicy").values() if p["Bucket"] == {"Ref": name}
     ]
-    (deny,) = policy["PolicyDocument"]["Statement"]
+    deny, *others = policy["PolicyDocument"]["Statement"]
+    assert all("Service" in allowed["Principal"] for allowed in others), "AWS's own services only"
     assert (deny["Effect"], deny["Action"]) == ("Deny", "s3:*")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert len(deny["Resource"]) == 2, "the bucket and what is in it"

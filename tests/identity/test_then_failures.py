@@ -1,0 +1,60 @@
+"""The database's password is rotated and a node is lost: sessions go on. Runs last."""
+
+import secrets
+import time
+from typing import Any
+
+import httpx
+import pytest
+from authlib.integrations.base_client import OAuthError
+
+from tests.identity.conftest import Identity, say
+from tests.identity.servers import until
+from tests.identity.test_sign_in import Person, caller, claims_of
+
+__all__ = ["caller"]
+
+
+def test_the_database_s_password_is_rotated_without_a_restart(identity: Identity) -> None:
+    """And every connection is lost, so that each node needs new ones, with the new password."""
+    ada = Person(identity, "ada")
+    token = ada.sign_in()
+    password = secrets.token_urlsafe(24)
+    # In the order of a rotation: the database first, then the secret's current version.
+    identity.postgres.rotate(password)
+    identity.secrets.rotate(password)
+
+    def works() -> bool:
+        """Requests that meet a lost connection of the pool fail; each lost one is met once."""
+        try:
+            return all(Person(identity, "root").sign_in() for _ in identity.nodes)
+        except (AssertionError, httpx.HTTPError, OAuthError):
+            return False
+
+    seconds = until(works, 60, "sign-in after the rotation")
+    say("password rotated, all connections lost, then signed in again", seconds)
+    for node in identity.nodes:
+        assert node.is_ready(), node.name
+    assert ada.refresh(token["refresh_token"]), "the session is older than the password"
+
+
+def test_sessions_go_on_when_a_node_is_lost(identity: Identity, caller: Any) -> None:
+    ada, root = Person(identity, "ada"), Person(identity, "root")
+    token, other = ada.sign_in(), root.sign_in()
+    lost, kept = identity.nodes
+    lost.kill()
+    start = time.monotonic()
+    renewed = ada.refresh(token["refresh_token"])
+    say("a node killed, then a session refreshed by the other", time.monotonic() - start)
+    assert claims_of(renewed["access_token"])["sid"] == claims_of(token["access_token"])["sid"]
+    # The other node knows which refresh tokens were used, and signs with the same keys.
+    with pytest.raises(Exception, match="invalid_grant"):
+        ada.refresh(token["refresh_token"])
+    assert caller(renewed["access_token"])["name"] == "Ada Example"
+    assert caller(other["access_token"])["roles"] == "administrator"
+    # The browser's session goes on too: no form, a code at once.
+    verifier = "v" * 64
+    again = root.exchange(root.open(verifier, prompt="none"), verifier)
+    assert claims_of(again["access_token"])["sid"] == claims_of(other["access_token"])["sid"]
+    assert Person(identity, "root").sign_in()
+    assert kept.is_ready()
