@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 TEMPLATES := $(wildcard template.yaml infra/*.yaml infra/modules/*.yaml services/*/template.yaml examples/*/template.yaml)
-GENERATED := mappings schemas openapi asyncapi gateway examples requests problems cli_contract
+GENERATED := mappings phase_moves schemas openapi asyncapi gateway examples requests problems cli_contract
 # Tests run in one and a half times as many processes as the machine has cores, because some tests wait.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
@@ -24,7 +24,7 @@ step = @start=$(now); if output=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo 
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
-.PHONY: help env run test check gates lint types imports drift template unit kernel component reporting platform judge identity flows slow contracts bench lock clean
+.PHONY: help env run test check gates lint types imports drift template unit kernel component reporting platform judge judges identity mutations flows slow contracts bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -92,6 +92,22 @@ judge: env ## tables, relay and budgets again, against DynamoDB Local (JDK 17 an
 
 identity: env ## Keycloak: two nodes on one PostgreSQL, and its image (JDK 17, Maven, PostgreSQL, Docker)
 	@$(BIN)/pytest -p no:schemathesis -s tests/identity --durations=5
+JUDGES := build/judges
+$(JUDGES)/.made: requirements/judges.txt tools/judges/node/package-lock.json
+	@mkdir -p $(JUDGES)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(JUDGES)/venv
+	@VIRTUAL_ENV=$(CURDIR)/$(JUDGES)/venv $(BIN)/uv pip install --quiet --require-hashes -r requirements/judges.txt
+	@npm ci --silent --no-audit --no-fund --prefix tools/judges/node
+	@touch $@
+
+judges: env ## cdk-nag, checkov, asl-validator and parliament over the resolved templates (Node 20)
+	@command -v npm >/dev/null || { echo "  --   judges     left out: there is no npm"; [ -z "$$CI" ]; }
+	@! command -v npm >/dev/null || { $(MAKE) --no-print-directory $(JUDGES)/.made && $(BIN)/python -m tools.judges; }
+
+SAMPLE ?= 60
+SEED ?= $(shell date +%j)
+mutations: env ## wrong templates, a sample by SEED; all: make mutations SAMPLE=100000
+	@$(BIN)/python -m tools.template_mutations --sample $(SAMPLE) --seed $(SEED)
 
 flows: env ## build, deploy to the local platform, test it through its APIs
 	@$(BIN)/pytest tests/flows -m "not slow" --durations=10
@@ -108,6 +124,7 @@ bench: env ## ratios of CPU times to their references, on this machine
 
 lock: env ## pin all requirements again, with hashes
 	@$(lock) --upgrade requirements/dev.in -o requirements/dev.txt
+	@$(lock) --upgrade requirements/judges.in -o requirements/judges.txt
 	@for one in requirements/uv requirements/container layers/deps/requirements layers/auth/requirements layers/analytics/requirements worker/requirements; do \
 	  $(lock) -c requirements/dev.txt $$one.in -o $$one.txt || exit 1; done
 	@$(lock) examples/subscriber/requirements.in -o examples/subscriber/requirements.txt

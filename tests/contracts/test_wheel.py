@@ -92,7 +92,17 @@ def test_services_cannot_be_imported(python: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("load",), ("report",), ("api",), ("invoke",), ("events", "trace"), ("up",), ("cost",)],
+    [
+        (),
+        ("load",),
+        ("report",),
+        ("api",),
+        ("invoke",),
+        ("events", "trace"),
+        ("up",),
+        ("cost",),
+        ("phase", "plan"),
+    ],
     ids=" ".join,
 )
 def test_every_command_has_help_with_the_declared_dependencies(
@@ -101,6 +111,12 @@ def test_every_command_has_help_with_the_declared_dependencies(
     done = run(python, "-m", "zebros", *words, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage: zebros" in done.stdout
+
+
+def test_a_plan_of_phases_names_what_is_missing_outside_of_a_checkout(python: Path) -> None:
+    done = run(python, "-m", "zebros", "phase", "plan", "--from", "mvp", "--to", "growth")
+    assert done.returncode == 69
+    assert "The templates cannot be read without yaml." in done.stderr
 
 
 def test_a_file_is_checked_with_the_declared_dependencies(python: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+from functools import cache
 from typing import Any
 
 import pytest
@@ -35,9 +36,14 @@ def commands(text: str) -> list[str]:
     return [inline or line.strip() for inline, line in found]
 
 
+@cache
+def command_tree() -> Any:
+    return build()
+
+
 def unknown(command: str) -> list[str]:
     """The words of a command that its help does not know."""
-    node: Any = build()
+    node: Any = command_tree()
     options, found = dict[str, bool](), list[str]()
     words = iter(shlex.split(command)[1:])
     for parameter in node.params:

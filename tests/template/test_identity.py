@@ -190,7 +190,8 @@ def test_the_database_s_password_is_generated_and_rotated(phase: str) -> None:
     rotation = schedule["HostedRotationLambda"]
     assert rotation["RotationType"] == "PostgreSQLSingleUser"
     assert "/" in rotation["ExcludeCharacters"], "RDS rejects some characters"
-    assert rotation["VpcSubnetIds"] == one("AWS::RDS::DBSubnetGroup")["SubnetIds"]["Fn::Split"][1]
+    subnets = [name["Ref"] for name in one("AWS::RDS::DBSubnetGroup")["SubnetIds"]]
+    assert rotation["VpcSubnetIds"] == {"Fn::Sub": ",".join(f"${{{name}}}" for name in subnets)}
     attachment = one("AWS::SecretsManager::SecretTargetAttachment")
     assert attachment["TargetType"] == "AWS::RDS::DBCluster"
     assert attachment["SecretId"] == {"Ref": "KeycloakDatabaseSecret"}
@@ -314,11 +315,9 @@ def test_traffic_goes_from_load_balancer_to_keycloak_to_database_only(phase: str
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_every_part_is_in_its_group_and_its_subnets(phase: str) -> None:
-    def subnets(value: dict[str, Any]) -> list[str]:
-        separator, joined = value["Fn::Split"]
-        found = joined["Fn::Sub"].split(separator)
-        assert len(found) >= 2, "availability zones"
-        return [name.strip("${}") for name in found]
+    def subnets(value: list[dict[str, str]]) -> list[str]:
+        assert len(value) >= 2, "availability zones"
+        return [one["Ref"] for one in value]
 
     def zones(names: list[str]) -> set[str]:
         return {str(system(Phase=phase).resources[n].properties["AvailabilityZone"]) for n in names}

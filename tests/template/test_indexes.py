@@ -89,6 +89,10 @@ def test_a_table_has_the_indexes_its_records_are_in(table: str) -> None:
         ]
         for index in {key[:4] for key in keys}
     }
+    assert found["KeySchema"] == [
+        {"AttributeName": "pk", "KeyType": "HASH"},
+        {"AttributeName": "sk", "KeyType": "RANGE"},
+    ]
     assert {i["IndexName"]: i["KeySchema"] for i in found["GlobalSecondaryIndexes"]} == wanted
 
 

@@ -4,16 +4,17 @@ Source: the intrinsic function reference and "Rules section" of the CloudFormati
 """
 
 import ipaddress
-import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from zebros.cloudformation.errors import TemplateError
+from zebros.cloudformation.load import CONSTANT
+from zebros.cloudformation.texts import is_reference, joined, pieces_of, scalar, split, variables
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
-_VARIABLE = re.compile(r"\$\{(?!!)([\w:]+)(?:\.([\w.]+))?\}")
-_REFERENCES = ("Ref", "Fn::GetAtt", "Fn::Sub")
 _ZONES = "abc"
+_MOST_BLOCKS = 256
+"""CloudFormation's limit of Fn::Cidr."""
 
 
 class Scope(Protocol):
@@ -34,13 +35,10 @@ class Scope(Protocol):
         """A value of a mapping."""
 
 
-def is_reference(value: Any) -> bool:
-    """Whether a value is known only when its resource exists."""
-    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _REFERENCES
-
-
 def evaluate(value: Any, scope: Scope) -> Any:
     """The value with every function evaluated; items that are AWS::NoValue are left out."""
+    if isinstance(value, CONSTANT):
+        return value
     if isinstance(value, list):
         items = [evaluate(one, scope) for one in value]
         return [one for one in items if one != NO_VALUE]
@@ -48,59 +46,57 @@ def evaluate(value: Any, scope: Scope) -> Any:
         return value
     if len(value) == 1:
         ((name, argument),) = value.items()
-        if name == "Condition" and isinstance(argument, str):
-            return scope.condition(argument)
-        if (function := _FUNCTIONS.get(name)) is not None:
-            return function(argument, scope)
+        if name in _FUNCTIONS:
+            return _call(name, argument, scope)
         if name.startswith("Fn::"):
             raise TemplateError(f"{name} is not supported")
     pairs = {key: evaluate(one, scope) for key, one in value.items()}
     return {key: one for key, one in pairs.items() if one != NO_VALUE}
 
 
+def truth(value: Any, scope: Scope) -> bool:
+    """The value of a condition, or of a rule's assertion."""
+    match value:
+        case {"Condition": str(name)} if len(value) == 1:
+            return scope.condition(name)
+    found = evaluate(value, scope)
+    if not isinstance(found, bool):
+        raise TemplateError(f"{value!r} is not a condition")
+    return found
+
+
+def _call(name: str, argument: Any, scope: Scope) -> Any:
+    try:
+        return _FUNCTIONS[name](argument, scope)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise TemplateError(f"{name} cannot have the arguments {argument!r}") from error
+
+
 def _get_att(argument: Any, scope: Scope) -> Any:
     name, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
-    return scope.attribute(name, attribute)
+    return scope.attribute(name, scalar(evaluate(attribute, scope)))
 
 
 def _sub(argument: Any, scope: Scope) -> Any:
-    text, variables = (argument, {}) if isinstance(argument, str) else argument
-    known = {name: evaluate(value, scope) for name, value in variables.items()}
+    text, given = (argument, {}) if isinstance(argument, str) else argument
+    known = {name: evaluate(value, scope) for name, value in given.items()}
 
-    def replace(found: re.Match[str]) -> str:
-        name, attribute = found.groups()
+    def value(name: str) -> Any:
         if name in known:
-            return as_text(known[name])
-        return as_text(scope.attribute(name, attribute) if attribute else scope.ref(name))
+            return known[name]
+        resource, dot, attribute = name.partition(".")
+        return scope.attribute(resource, attribute) if dot else scope.ref(name)
 
-    return _text(_VARIABLE.sub(replace, text))
-
-
-def _text(text: str) -> Any:
-    """Text, or `Fn::Sub` while it has references."""
-    return {"Fn::Sub": text} if _VARIABLE.search(text) else text.replace("${!", "${")
-
-
-def as_text(value: Any) -> str:
-    """A value inside a text of `Fn::Sub`: what is known as it is, a reference as a variable."""
-    match value:
-        case {"Ref": str(name)}:
-            return f"${{{name}}}"
-        case {"Fn::GetAtt": [str(name), str(attribute)]}:
-            return f"${{{name}.{attribute}}}"
-        case {"Fn::Sub": str(text)}:
-            return text
-        case bool():
-            return str(value).lower()
-        case str() | int() | float():
-            return str(value).replace("${", "${!")
-        case _:
-            raise TemplateError(f"a text cannot contain {value!r}")
+    found = [value(one["Ref"]) if isinstance(one, dict) else one for one in variables(text)]
+    return joined(piece for one in found for piece in pieces_of(one))
 
 
 def _join(argument: Any, scope: Scope) -> Any:
     separator, items = argument[0], evaluate(argument[1], scope)
-    return _text(separator.join(as_text(one) for one in items))
+    if not isinstance(items, list):
+        return {"Fn::Join": [separator, items]}
+    pieces = [piece for item in items for piece in (separator, *pieces_of(item))]
+    return joined(pieces[1:])
 
 
 def _select(argument: Any, scope: Scope) -> Any:
@@ -113,8 +109,8 @@ def _select(argument: Any, scope: Scope) -> Any:
 
 
 def _split(argument: Any, scope: Scope) -> Any:
-    separator, text = argument[0], evaluate(argument[1], scope)
-    return {"Fn::Split": [separator, text]} if is_reference(text) else text.split(separator)
+    separator, text = argument
+    return split(evaluate(text, scope), separator)
 
 
 def _if(argument: Any, scope: Scope) -> Any:
@@ -122,46 +118,59 @@ def _if(argument: Any, scope: Scope) -> Any:
     return evaluate(yes if scope.condition(name) else no, scope)
 
 
-def _equals(argument: Any, scope: Scope) -> bool:
-    left, right = (evaluate(one, scope) for one in argument)
-    if is_reference(left) or is_reference(right):
+def _same(left: Any, right: Any) -> bool:
+    if isinstance(left, list | dict) or isinstance(right, list | dict):
         # A resource's name or attribute equals itself, and no constant: "" least of all.
         return bool(left == right)
-    return as_text(left) == as_text(right)
+    return scalar(left) == scalar(right)
+
+
+def _equals(argument: Any, scope: Scope) -> bool:
+    left, right = (evaluate(one, scope) for one in argument)
+    return _same(left, right)
 
 
 def _find_in_map(argument: Any, scope: Scope) -> Any:
     mapping, key, name = (evaluate(one, scope) for one in argument)
-    return scope.figure(mapping, as_text(key), as_text(name))
+    return scope.figure(mapping, scalar(key), scalar(name))
 
 
 def _zones(argument: Any, scope: Scope) -> list[str]:
     region = evaluate(argument, scope) or scope.region
-    return [region + suffix for suffix in _ZONES]
+    return [region + zone for zone in _ZONES]
 
 
-def _cidr(argument: Any, scope: Scope) -> list[str]:
+def _cidr(argument: Any, scope: Scope) -> Any:
     block, count, bits = (evaluate(one, scope) for one in argument)
-    network = ipaddress.ip_network(block)
-    subnets = network.subnets(new_prefix=network.max_prefixlen - int(bits))
-    return [str(one) for one, _ in zip(subnets, range(int(count)), strict=False)]
+    if is_reference(block):
+        return {"Fn::Cidr": [block, count, bits]}
+    network, wanted = ipaddress.ip_network(block), int(count)
+    prefix = network.max_prefixlen - int(bits)
+    there = 2 ** (prefix - network.prefixlen) if prefix >= network.prefixlen else 0
+    if not 1 <= wanted <= min(_MOST_BLOCKS, there):
+        raise TemplateError(f"Fn::Cidr: {block} has no {wanted} blocks of {bits} bits")
+    subnets = network.subnets(new_prefix=prefix)
+    return [str(next(subnets)) for _ in range(wanted)]
 
 
 def _contains(argument: Any, scope: Scope) -> bool:
     items, value = (evaluate(one, scope) for one in argument)
-    return value in items
+    return any(_same(one, value) for one in items)
 
 
 def _all(argument: Any, scope: Scope) -> bool:
-    return all(evaluate(one, scope) for one in argument)
+    values = [truth(one, scope) for one in argument]
+    return all(values)
 
 
 def _any(argument: Any, scope: Scope) -> bool:
-    return any(evaluate(one, scope) for one in argument)
+    values = [truth(one, scope) for one in argument]
+    return any(values)
 
 
 def _not(argument: Any, scope: Scope) -> bool:
-    return not evaluate(argument[0], scope)
+    (value,) = argument
+    return not truth(value, scope)
 
 
 def _base64(argument: Any, scope: Scope) -> Any:

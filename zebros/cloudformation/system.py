@@ -9,13 +9,15 @@ from typing import Any
 
 from zebros.client.stack import MODULE_SUFFIX
 from zebros.cloudformation.errors import TemplateError
-from zebros.cloudformation.intrinsics import evaluate
-from zebros.cloudformation.load import Template, load
+from zebros.cloudformation.intrinsics import evaluate, truth
+from zebros.cloudformation.load import CONSTANT, Template, load
 from zebros.cloudformation.parameters import check_rules, values
 from zebros.cloudformation.transform import transformed
 from zebros.cloudformation.usage import Usage
 
 _NESTED = {"AWS::Serverless::Application": "Location", "AWS::CloudFormation::Stack": "TemplateURL"}
+_SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
+"""Types that CloudFormation deletes only after a snapshot, unless a template says otherwise."""
 _SAM_LOCAL = "local"
 """`sam local` gives every stack this name."""
 _MODULES = "modules"
@@ -44,6 +46,7 @@ class Resource:
     depends_on: tuple[str, ...] = ()
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
+    update_policy: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ def resolve(
     """
     where = account or Account()
     context = _Context(root.resolve().parent, where, usage or Usage(), read)
-    stack = _Stack(context, root.resolve(), where.stack_name, parameters or {}, "")
+    stack = _Stack(context, (root.resolve(),), where.stack_name, parameters or {}, "")
     system = System(stack.parameters, stacks=context.stacks)
     stack.add_to(system.resources)
     system.outputs = stack.outputs()
@@ -112,10 +115,20 @@ class _Stack:
     """One stack; the scope of its template's functions."""
 
     def __init__(
-        self, context: _Context, path: Path, name: str, given: dict[str, Any], prefix: str
+        self,
+        context: _Context,
+        paths: tuple[Path, ...],
+        name: str,
+        given: dict[str, Any],
+        prefix: str,
     ) -> None:
+        *around, path = paths
         if not path.is_file():
             raise TemplateError(f"{name}: there is no template {path}")
+        if path in around:
+            circle = " -> ".join(one.name for one in paths)
+            raise TemplateError(f"{name}: a template cannot contain itself: {circle}")
+        self._paths = paths
         self._context, self._path, self._name, self._prefix = context, path, name, prefix
         self._file = str(path.relative_to(context.folder))
         context.stacks[name] = path
@@ -124,7 +137,7 @@ class _Stack:
         self.region = context.account.region
         self._template = transformed(raw, path)
         self.parameters = values(self._template, given, self._file)
-        self._conditions: dict[str, bool] = {}
+        self._conditions: dict[str, bool | None] = {}
         for condition in self._template.get("Conditions", {}):
             self.condition(condition, used=False)
         check_rules(self._template, self, self._file)
@@ -136,13 +149,29 @@ class _Stack:
         for name, resource in self._template["Resources"].items():
             if not self._exists(resource):
                 continue
-            if _is_template(resource):
+            depends_on = self._depends_on(name, resource)
+            if _is_nested(resource):
                 self._child(name).add_to(resources)
                 continue
-            found = self._resource(resource)
+            found = self._resource(name, resource, depends_on)
             known = resources.setdefault(self._prefix + name, found)
-            if (known.type, known.properties) != (found.type, found.properties):
-                raise TemplateError(f"{known.stack} and {self._name} differ in their {name}")
+            if known is not found and not self._is_shared(known, found):
+                raise TemplateError(f"{known.stack} and {self._name} both have a {name}")
+
+    def _is_shared(self, one: Resource, other: Resource) -> bool:
+        """Whether two resources are the same: under `sam local`, every stack has the layer."""
+        local = self._context.account.stack_name == _SAM_LOCAL
+        return local and (one.type, one.properties) == (other.type, other.properties)
+
+    def _depends_on(self, name: str, resource: dict[str, Any]) -> tuple[str, ...]:
+        """What a resource waits for; CloudFormation ignores resources that do not exist."""
+        named = resource.get("DependsOn", [])
+        wanted = [named] if isinstance(named, str) else named
+        resources = self._template["Resources"]
+        for one in wanted:
+            if one not in resources:
+                raise TemplateError(f"{self._file}: {name} needs {one}, which does not exist")
+        return tuple(self._prefix + one for one in wanted if self._exists(resources[one]))
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs whose condition is true."""
@@ -162,17 +191,32 @@ class _Stack:
         condition = part.get("Condition")
         return condition is None or self.condition(condition)
 
-    def _resource(self, resource: dict[str, Any]) -> Resource:
-        named = resource.get("DependsOn", [])
+    def _resource(
+        self, name: str, resource: dict[str, Any], depends_on: tuple[str, ...]
+    ) -> Resource:
+        kind = resource["Type"]
+        try:
+            properties = _parsed(evaluate(resource.get("Properties", {}), self))
+        except TemplateError as error:
+            raise TemplateError(f"{self._file}: {name}: {error}") from error
         return Resource(
-            resource["Type"],
-            _parsed(evaluate(resource.get("Properties", {}), self)),
+            kind,
+            properties,
             self._name,
             self._path,
-            tuple(self._prefix + one for one in ([named] if isinstance(named, str) else named)),
-            resource.get("DeletionPolicy", "Delete"),
-            resource.get("UpdateReplacePolicy", "Delete"),
+            depends_on,
+            self._policy(
+                name, resource, "DeletionPolicy", "Snapshot" if kind in _SNAPSHOT_BY_DEFAULT else ""
+            ),
+            self._policy(name, resource, "UpdateReplacePolicy"),
+            evaluate(resource.get("UpdatePolicy", {}), self),
         )
+
+    def _policy(self, name: str, resource: dict[str, Any], key: str, default: str = "") -> str:
+        value = resource.get(key, default or "Delete")
+        if not isinstance(value, str):
+            raise TemplateError(f"{self._file}: {name}: {key} cannot have a function")
+        return value
 
     def _child(self, name: str) -> "_Stack":
         if name not in self._nested:
@@ -187,7 +231,11 @@ class _Stack:
             given = evaluate(properties.get("Parameters", {}), self)
             prefix = MODULE_SUFFIX.sub("", name) if module else ""
             self._nested[name] = _Stack(
-                self._context, path, f"{self._name}/{name}", given, self._prefix + prefix
+                self._context,
+                (*self._paths, path),
+                f"{self._name}/{name}",
+                given,
+                self._prefix + prefix,
             )
             self._nesting.pop()
         return self._nested[name]
@@ -222,7 +270,7 @@ class _Stack:
         resource = self._template["Resources"].get(name)
         if resource is None:
             raise TemplateError(f"{self._file} has no resource {name}")
-        if not _is_template(resource):
+        if not _is_nested(resource):
             return {"Fn::GetAtt": [self._prefix + name, attribute]}
         if not self._exists(resource):
             raise TemplateError(f"{self._file}: {name} does not exist, but {attribute} is needed")
@@ -241,9 +289,13 @@ class _Stack:
             definitions = self._template.get("Conditions", {})
             if name not in definitions:
                 raise TemplateError(f"{self._file} has no condition {name}")
-            self._conditions[name] = evaluate(definitions[name], self)
-            self._context.usage.decide(key, self._conditions[name])
-        return self._conditions[name]
+            self._conditions[name] = None
+            self._conditions[name] = truth(definitions[name], self)
+            self._context.usage.decide(key, self._conditions[name] is True)
+        value = self._conditions[name]
+        if value is None:
+            raise TemplateError(f"{self._file}: condition {name} needs itself")
+        return value
 
     def figure(self, mapping: str, key: str, name: str) -> Any:
         try:
@@ -254,32 +306,40 @@ class _Stack:
         return value
 
 
-def _is_template(resource: dict[str, Any]) -> bool:
-    """Whether a resource is a stack of a template here; an application of a repository is not."""
-    location = resource.get("Properties", {}).get(_NESTED.get(resource["Type"], ""))
-    return isinstance(location, str)
+def _is_nested(resource: dict[str, Any]) -> bool:
+    """Whether a resource is a stack of ours; a published application is a resource like others."""
+    key = _NESTED.get(resource["Type"])
+    return key is not None and isinstance(resource.get("Properties", {}).get(key), str)
 
 
 def _parsed(properties: dict[str, Any]) -> dict[str, Any]:
     """The properties, with JSON texts as data: a rule's pattern, a state machine's definition."""
-    match properties:
-        case {"EventPattern": str(pattern)}:
-            return {**properties, "EventPattern": json.loads(pattern)}
-        case {"DefinitionString": str(definition)}:
-            return {**properties, "DefinitionString": json.loads(definition)}
-    return properties
+    return {
+        name: _data(name, value)
+        if name in ("EventPattern", "DefinitionString") and isinstance(value, str)
+        else value
+        for name, value in properties.items()
+    }
+
+
+def _data(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise TemplateError(f"{name} is not JSON: {error}") from error
 
 
 def _check_references(system: System) -> None:
     """Raise TemplateError for a reference to a resource that does not exist."""
     for name, resource in system.resources.items():
-        for referred in [*_referred(resource.properties), *resource.depends_on]:
-            if referred not in system.resources and not _is_stack(system, resource, referred):
-                raise TemplateError(f"{name} needs {referred}, which does not exist")
+        for wanted in referred([resource.properties, resource.update_policy]):
+            if wanted not in system.resources and not _is_stack(system, resource, wanted):
+                raise TemplateError(f"{name} needs {wanted}, which does not exist")
+    stack = next(iter(system.stacks))
     for name, value in system.outputs.items():
-        for referred in _referred(value):
-            if referred not in system.resources:
-                raise TemplateError(f"output {name} needs {referred}, which does not exist")
+        for wanted in referred(value):
+            if wanted not in system.resources and f"{stack}/{wanted}" not in system.stacks:
+                raise TemplateError(f"output {name} needs {wanted}, which does not exist")
 
 
 def _is_stack(system: System, resource: Resource, name: str) -> bool:
@@ -287,11 +347,13 @@ def _is_stack(system: System, resource: Resource, name: str) -> bool:
     return f"{resource.stack}/{name}" in system.stacks
 
 
-def _referred(value: Any) -> Iterator[str]:
+def referred(value: Any) -> Iterator[str]:
     """The resources that a value names."""
+    if isinstance(value, CONSTANT):
+        return
     if isinstance(value, list):
         for one in value:
-            yield from _referred(one)
+            yield from referred(one)
     elif isinstance(value, dict):
         match value:
             case {"Ref": str(name)} if len(value) == 1:
@@ -302,4 +364,4 @@ def _referred(value: Any) -> Iterator[str]:
                 yield from _REFERENCE.findall(text)
             case _:
                 for one in value.values():
-                    yield from _referred(one)
+                    yield from referred(one)

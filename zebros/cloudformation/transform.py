@@ -3,12 +3,11 @@
 import copy
 import json
 import logging
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from zebros.cloudformation.errors import TemplateError
-from zebros.cloudformation.load import Template
+from zebros.cloudformation.load import Template, marked
 
 _S3 = "s3://artefacts/"
 _LOCAL_PATHS = {
@@ -16,7 +15,8 @@ _LOCAL_PATHS = {
     "AWS::Serverless::LayerVersion": "ContentUri",
 }
 _TRANSFORM = "AWS::Serverless-2016-10-31"
-_STACK = "AWS::CloudFormation::Stack"
+_ADDS_ONLY = "AWS::SecretsManager-2024-09-16"
+"""It adds Secrets Manager's own function beside a HostedRotationLambda; ours stays as it is."""
 
 
 def transformed(template: Template, path: Path) -> Template:
@@ -25,21 +25,36 @@ def transformed(template: Template, path: Path) -> Template:
     Local paths of code become objects in S3 (the translator accepts no others). State machines
     keep their definition, as data.
     """
-    if template.get("Transform") != _TRANSFORM:
+    wanted = template.get("Transform", [])
+    transforms = wanted if isinstance(wanted, list) else [wanted]
+    if unknown := [one for one in transforms if one not in (_TRANSFORM, _ADDS_ONLY)]:
+        raise TemplateError(f"{path.name}: the transform {unknown[0]} is not supported")
+    if _TRANSFORM not in transforms:
         return template
-    return _transformed(json.dumps(template), path)
+    known = _KNOWN.get(path)
+    if known is None or known[0] is not template:
+        known = _KNOWN[path] = (template, _transformed(template, path))
+    return known[1]
 
 
-@cache
-def _transformed(text: str, path: Path) -> Template:
-    template: Template = json.loads(text)
+def forget() -> None:
+    """Forget transformed templates: for a program that changes a loaded template in place."""
+    _KNOWN.clear()
+
+
+_KNOWN: dict[Path, tuple[Template, Template]] = {}
+"""The last template of each path, and what it was transformed to."""
+
+
+def _transformed(original: Template, path: Path) -> Template:
+    template: Template = json.loads(json.dumps(original))
     nested = {}
     for name, resource in list(template["Resources"].items()):
         properties = resource.get("Properties", {})
         match resource["Type"]:
             case "AWS::Serverless::Application":
                 nested[name] = template["Resources"].pop(name)
-            case "AWS::Serverless::StateMachine":
+            case "AWS::Serverless::StateMachine" if "DefinitionUri" in properties:
                 definition = path.parent / properties.pop("DefinitionUri")
                 properties["Definition"] = json.loads(definition.read_text(encoding="utf-8"))
             case kind if kind in _LOCAL_PATHS:
@@ -48,7 +63,7 @@ def _transformed(text: str, path: Path) -> Template:
     if template["Resources"]:
         template = _translate(template, path)
     template["Resources"] |= nested
-    return template
+    return dict(marked(template))
 
 
 def _send_to_s3(properties: dict[str, Any], key: str) -> None:

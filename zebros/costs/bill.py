@@ -43,6 +43,8 @@ class Bill:
 
     phase: str
     role: str
+    users: Decimal
+    """People whose load it is."""
     lines: tuple[Line, ...]
     assumptions: tuple[Assumption, ...]
     exclusions: tuple[str, ...]
@@ -92,6 +94,7 @@ def monthly(system: System, usage: Usage, prices: Prices) -> Bill:
     return Bill(
         usage.phase,
         usage.role,
+        usage.assumptions["users"].value,
         tuple(sorted(lines, key=lambda line: (line.price.part, -line.amount, line.price.item))),
         tuple(usage.assumptions[name] for name in sorted(usage.used)),
         (*ALWAYS_LEFT_OUT, *(LEFT_OUT[kind] for kind in sorted(kinds & set(LEFT_OUT)))),

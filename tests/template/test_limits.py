@@ -1,0 +1,155 @@
+"""Times, batch sizes, and what the parameters accept."""
+
+import pytest
+
+from tests.template.stack import functions, load, resources, system
+from zebros.cloudformation import TemplateError, resolve
+
+TIMEOUTS = {
+    "Authorizer": 10,
+    "Docs": 5,
+    "ReportingLake": 60,
+    "ReportingSteps": 60,
+    "ReportingAnalytics": 900,
+}
+BY_ROLE = {"Api": 15, "Events": 30, "Relay": 60, "Socket": 15}
+"""Seconds. API Gateway waits 29 s; a relay retries while the bus is slow."""
+BATCHES = {"ReportingLakeSource": 1000}
+
+
+@pytest.mark.parametrize("name", functions())
+def test_a_function_may_run_as_long_as_its_role_needs(name: str) -> None:
+    by_role = {end: seconds for end, seconds in BY_ROLE.items() if name.endswith(end)}
+    if name in TIMEOUTS or by_role:
+        wanted = TIMEOUTS.get(name) or next(iter(by_role.values()))
+        assert functions()[name]["Timeout"] == wanted
+
+
+def test_a_consumer_s_message_is_invisible_for_six_runs_and_the_batching_window() -> None:
+    longest = str(load()["Parameters"]["LakeFlushSeconds"]["MaxValue"])
+    for name, mapping in resources(
+        "AWS::Lambda::EventSourceMapping", LakeFlushSeconds=longest
+    ).items():
+        queue, attribute = mapping["EventSourceArn"]["Fn::GetAtt"]
+        if attribute == "Arn":
+            function = functions()[mapping["FunctionName"]["Ref"]]
+            window = mapping.get("MaximumBatchingWindowInSeconds", 0)
+            seconds = resources("AWS::SQS::Queue")[queue]["VisibilityTimeout"]
+            assert seconds == 6 * function["Timeout"] + window, name
+            assert mapping["BatchSize"] == BATCHES.get(name, 10), name
+        else:
+            assert mapping["BatchSize"] == 100
+            assert mapping["MaximumRetryAttempts"] == 300
+            assert mapping["MaximumRecordAgeInSeconds"] == 12 * 3600
+
+
+def test_the_lake_s_writer_makes_few_and_large_files() -> None:
+    lake = resources("AWS::Lambda::EventSourceMapping", LakeFlushSeconds="7")["ReportingLakeSource"]
+    assert lake["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert lake["MaximumBatchingWindowInSeconds"] == 7
+
+
+def test_a_queue_keeps_a_message_for_two_weeks_and_tries_five_times() -> None:
+    for name, queue in resources("AWS::SQS::Queue").items():
+        assert queue["MessageRetentionPeriod"] == 14 * 86400, name
+        assert queue.get("RedrivePolicy", {"maxReceiveCount": 5})["maxReceiveCount"] == 5, name
+
+
+def test_a_rule_tries_for_a_day_to_reach_a_queue() -> None:
+    for name, rule in resources("AWS::Events::Rule").items():
+        for target in rule["Targets"]:
+            if "Queue" in str(target["Arn"]):
+                assert target["RetryPolicy"] == {
+                    "MaximumRetryAttempts": 185,
+                    "MaximumEventAgeInSeconds": 86400,
+                }, name
+
+
+def test_a_task_returns_to_its_queue_two_minutes_after_its_worker_was_lost() -> None:
+    assert resources("AWS::SQS::Queue")["ReportTasksQueue"]["VisibilityTimeout"] == 120
+
+
+def test_the_secret_of_cursors_has_64_letters_and_digits() -> None:
+    made = system().resources["CursorSecret"].properties["GenerateSecretString"]
+    assert made == {"PasswordLength": 64, "ExcludePunctuation": True}
+
+
+def test_every_log_is_kept_for_ninety_days() -> None:
+    """The strategy: "system logs 90 days"."""
+    for name, group in resources("AWS::Logs::LogGroup").items():
+        assert group["RetentionInDays"] == 90, name
+
+
+def test_no_bucket_can_become_public_by_any_way() -> None:
+    blocks = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+    for name, bucket in resources("AWS::S3::Bucket").items():
+        assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(blocks, True), name
+
+
+@pytest.mark.parametrize("kind", ["AWS::S3::Bucket", "AWS::DynamoDB::GlobalTable"])
+def test_data_outlives_its_stack(kind: str) -> None:
+    for name, resource in system().resources.items():
+        if resource.type == kind:
+            policies = (resource.deletion_policy, resource.update_replace_policy)
+            assert policies == ("Retain", "Retain"), name
+
+
+DEFAULTS = {
+    "Phase": "mvp",
+    "IssuerBase": "https://id.example.com/realms/",
+    "Audience": "zebros-api",
+    "LakeFlushSeconds": 20,
+    "GapGraceSeconds": 60,
+    "WorkerImage": "",
+    "ReserveConcurrency": "no",
+}
+
+
+def test_a_deployment_without_parameters_has_the_documented_defaults() -> None:
+    parameters = resolve(system().stacks["zebros"]).parameters
+    assert {name: parameters[name] for name in DEFAULTS} == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("LakeFlushSeconds", 1, 300), ("GapGraceSeconds", 0, 900)]
+)
+def test_a_parameter_accepts_its_range_and_no_more(name: str, low: int, high: int) -> None:
+    for accepted in (low, high):
+        assert system(**{name: str(accepted)}).parameters[name] == accepted
+    for rejected in (low - 1, high + 1):
+        with pytest.raises(TemplateError, match=f"must be between {low} and {high}"):
+            system(**{name: str(rejected)})
+
+
+def test_a_gap_s_grace_reaches_the_projections() -> None:
+    for name, function in functions(GapGraceSeconds="77").items():
+        variables = function.get("Environment", {}).get("Variables", {})
+        if "GAP_GRACE_SECONDS" in variables:
+            assert variables["GAP_GRACE_SECONDS"] == 77, name
+
+
+KINDS = {
+    "interactive": ("Authorizer", "CustomersApi", "OpportunitiesApi"),
+    "other APIs": ("ActivitiesApi", "ReportingApi", "NotificationsApi"),
+    "relays": tuple(name for name in functions() if name.endswith("Relay")),
+    "consumers": tuple(
+        name for name in functions() if name.endswith("Events") or name.startswith("ReportingS")
+    ),
+    "edge": ("Docs", "NotificationsSocket"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("phase", ["mvp", "startup", "growth", "enterprise"])
+def test_functions_of_one_kind_have_the_same_share_of_concurrency(kind: str, phase: str) -> None:
+    found = functions(Phase=phase)
+    assert len({found[name]["ReservedConcurrentExecutions"] for name in KINDS[kind]}) == 1
+
+
+def test_the_rest_api_traces_measures_and_compresses() -> None:
+    api = resources("AWS::ApiGateway::RestApi")["Api"]
+    assert api["MinimumCompressionSize"] == 1024
+    (stage,) = resources("AWS::ApiGateway::Stage").values()
+    assert stage["TracingEnabled"] is True
+    assert all(one["MetricsEnabled"] is True for one in stage["MethodSettings"])
+    assert system().resources["SocketStage"].properties["AutoDeploy"] is True

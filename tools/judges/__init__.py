@@ -1,0 +1,1 @@
+"""Independent judges of the resolved templates, and the findings that are explained."""
