@@ -1,4 +1,4 @@
-"""`make judges`: independent judges of all phases, as one plain template each.
+"""`make judges`: independent judges of all phases and a second region, each one plain template.
 
 A finding fails unless tests/template/suppressions.yaml explains it; so does an explanation that no
 finding needs.
@@ -6,18 +6,27 @@ finding needs.
 
 import argparse
 import fnmatch
+import os
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from tests.template.stack import PHASES, system
+from tests.template.stack import PHASES, SECONDARY, system
 from tools.drift import ROOT
 from tools.judges.judges import JUDGES, Finding
 
 SUPPRESSIONS = ROOT / "tests" / "template" / "suppressions.yaml"
+
+SYSTEMS: dict[str, dict[str, str]] = {
+    **{phase: {"Phase": phase} for phase in PHASES},
+    "enterprise": {"Phase": "enterprise", "ReplicaRegion": "eu-central-1"},
+    "secondary": SECONDARY,
+}
+"""What is judged, each with every option: the phases, and a second region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +68,22 @@ def verdict(findings: set[Finding], explained: list[Suppression]) -> list[str]:
     ]
 
 
+def _judged(job: tuple[str, dict[str, str]]) -> list[Finding]:
+    judge, parameters = job
+    with tempfile.TemporaryDirectory() as folder:
+        return list(JUDGES[judge](system(**parameters), Path(folder)))
+
+
 def main() -> int:
     """Run the judges over the phases and print what is wrong."""
     parser = argparse.ArgumentParser(prog="make judges", description=__doc__)
-    parser.add_argument("--phase", choices=PHASES, action="append", help="Only this phase.")
+    parser.add_argument("--system", choices=SYSTEMS, action="append", help="Only this one.")
     parser.add_argument("--judge", choices=JUDGES, action="append", help="Only this judge.")
     arguments = parser.parse_args()
     judges = {name: JUDGES[name] for name in arguments.judge or JUDGES}
-    findings: set[Finding] = set()
-    for phase in arguments.phase or PHASES:
-        for judge in judges.values():
-            with tempfile.TemporaryDirectory() as folder:
-                findings |= set(judge(system(Phase=phase), Path(folder)))
+    jobs = [(judge, SYSTEMS[name]) for name in arguments.system or SYSTEMS for judge in judges]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        findings = {one for found in pool.map(_judged, jobs) for one in found}
     explained = [one for one in suppressions() if one.judge in judges]
     wrong = verdict(findings, explained)
     print(*wrong, sep="\n")

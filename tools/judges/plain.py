@@ -11,6 +11,7 @@ from zebros.cloudformation.texts import is_reference, joined, pieces_of
 _REGION, _ACCOUNT = "us-east-1", "123456789012"
 _HERE = f"{_REGION}:{_ACCOUNT}"
 _ARNS = {
+    "AWS::DAX::Cluster": f"arn:aws:dax:{_HERE}:cache/%s",
     "AWS::DynamoDB::GlobalTable": f"arn:aws:dynamodb:{_HERE}:table/%s",
     "AWS::ECS::Cluster": f"arn:aws:ecs:{_HERE}:cluster/%s",
     "AWS::ECS::Service": f"arn:aws:ecs:{_HERE}:service/cluster/%s",
@@ -97,5 +98,7 @@ def _sample(system: System, piece: Any) -> str:
             arn = _ARNS.get(system.resources[name].type, "%s") % name
             if attribute == "StreamArn":
                 return f"{arn}/stream/2026"
+            if attribute.endswith("SecretArn"):
+                return _ARNS["AWS::SecretsManager::Secret"] % name
             return arn if attribute == "Arn" else name
     return "*"
