@@ -38,6 +38,7 @@ EVERYTHING = {
 SECONDARY = {
     "RegionRole": "secondary",
     "ReplicaRegion": "",
+    "IdentityGlobalDatabaseId": "zebros-keycloak",
     **{
         f"{name}StreamArn": f"arn:aws:dynamodb:eu-central-1:123456789012:table/{name}/stream/1"
         for name in (
@@ -99,10 +100,15 @@ def functions(**parameters: str) -> dict[str, dict[str, Any]]:
 
 def statements(function: str) -> list[dict[str, Any]]:
     """What a function's role allows, apart from AWS's managed policies."""
-    role = functions()[function]["Role"]["Fn::GetAtt"][0]
+    return statements_of(functions()[function]["Role"]["Fn::GetAtt"][0])
+
+
+def statements_of(role: str, **parameters: str) -> list[dict[str, Any]]:
+    """What a role allows, apart from AWS's managed policies."""
+    others = resources("AWS::IAM::Policy", **parameters).values()
     policies = [
-        *resources("AWS::IAM::Role")[role].get("Policies", []),
-        *(p for p in resources("AWS::IAM::Policy").values() if {"Ref": role} in p["Roles"]),
+        *resources("AWS::IAM::Role", **parameters)[role].get("Policies", []),
+        *(p for p in others if {"Ref": role} in p["Roles"]),
     ]
     found = [s for p in policies for s in p["PolicyDocument"]["Statement"]]
     return [statement for statement in found if statement["Effect"] == "Allow"]
