@@ -93,11 +93,12 @@ judge: env ## tables, relay and budgets again, against DynamoDB Local (JDK 17 an
 identity: env ## Keycloak: two nodes on one PostgreSQL, and its image (JDK 17, Maven, PostgreSQL, Docker)
 	@$(BIN)/pytest -p no:schemathesis -s tests/identity --durations=5
 JUDGES := build/judges
-$(JUDGES)/.made: requirements/judges.txt tools/judges/node/package-lock.json
-	@mkdir -p $(JUDGES)
+$(JUDGES)/.made: requirements/judges.txt $(wildcard tools/judges/node/*.js*)
+	@mkdir -p $(JUDGES)/node
+	@cp tools/judges/node/*.js* $(JUDGES)/node
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(JUDGES)/venv
 	@VIRTUAL_ENV=$(CURDIR)/$(JUDGES)/venv $(BIN)/uv pip install --quiet --require-hashes -r requirements/judges.txt
-	@npm ci --silent --no-audit --no-fund --prefix tools/judges/node
+	@npm ci --silent --no-audit --no-fund --prefix $(JUDGES)/node
 	@touch $@
 
 judges: env ## cdk-nag, checkov, asl-validator and parliament over the resolved templates (Node 20)

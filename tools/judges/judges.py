@@ -11,8 +11,10 @@ from tools.drift import ROOT
 from tools.judges import plain
 from zebros.cloudformation import System
 
-NODE = ROOT / "tools" / "judges" / "node"
-PYTHON = ROOT / "build" / "judges" / "venv" / "bin" / "python"
+MADE = ROOT / "build" / "judges"
+"""`make judges` installs them there."""
+NODE = MADE / "node"
+PYTHON = MADE / "venv" / "bin" / "python"
 _OWN_RULES = {"AwsSolutions", "Serverless"}
 
 
