@@ -23,7 +23,10 @@ from zebros.errors import CliError, Stopped, as_cli_error
 
 _MODULES = {
     **dict.fromkeys(("up", "down", "status", "reset", "token"), "platform"),
-    **{name: name for name in ("api", "load", "report", "events", "invoke", "cost", "tune")},
+    **{
+        name: name
+        for name in ("api", "load", "report", "events", "invoke", "cost", "tune", "image")
+    },
 }
 """The module of each command."""
 _BROKEN_PIPE = 141
