@@ -95,6 +95,18 @@ def stop(process: subprocess.Popen[bytes], wait: float = 30) -> None:
         process.wait(10)
 
 
+def end_descendants() -> None:
+    """End every process that this one has started, directly or not, and that still runs."""
+    left = psutil.Process().children(recursive=True)
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, left = psutil.wait_procs(left, timeout=10)
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 def until(done: Callable[[], bool], seconds: float, what: str, pause: float = 0.2) -> float:
     """Wait until something is true; returns the seconds it took."""
     start = time.monotonic()
@@ -103,6 +115,13 @@ def until(done: Callable[[], bool], seconds: float, what: str, pause: float = 0.
             return time.monotonic() - start
         time.sleep(pause)
     raise AssertionError(f"{what}: not within {seconds:.0f} s")
+
+
+def ended(name: str, log: str) -> AssertionError:
+    """The error of a server that has ended while it started, from its log."""
+    if "in use" in log:
+        return AssertionError(f"{name}'s port was taken by another program: run the tests again.")
+    return AssertionError(f"{name} has ended: {log[-3000:]}")
 
 
 class Postgres:
@@ -143,8 +162,13 @@ class Postgres:
                 cwd=self.folder,
                 **self._as,
             )
-        until(lambda: self._psql("select 1", "postgres").returncode == 0, 30, "PostgreSQL")
+        until(self._answers, 30, "PostgreSQL")
         self.query("create database keycloak", "postgres")
+
+    def _answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise ended("PostgreSQL", (self.folder / "log").read_text("utf-8"))
+        return self._psql("select 1", "postgres").returncode == 0
 
     def query(self, statement: str, database: str = "keycloak") -> str:
         """The result of a statement, as text."""
@@ -237,7 +261,8 @@ class Node:
 
     def is_ready(self) -> bool:
         """What the load balancer's health check sees."""
-        assert self.process.poll() is None, self.log.read_text("utf-8")[-3000:]
+        if self.process.poll() is not None:
+            raise ended(f"Keycloak {self.name}", self.log.read_text("utf-8"))
         try:
             return httpx.get(f"{self.management}/health/ready", timeout=5).status_code == 200
         except httpx.TransportError:
