@@ -20,6 +20,7 @@ from typing import Any
 
 import boto3
 import httpx
+import psutil
 import pytest
 
 from tests.identity import containers
@@ -32,8 +33,8 @@ from tests.identity.servers import (
     Missing,
     Node,
     Postgres,
+    end,
     end_descendants,
-    stop,
     until,
 )
 from tests.template.stack import ROOT, resources
@@ -42,10 +43,19 @@ from tools.realm import Options, realm
 from zebros.local.ports import free_port
 from zebros.local.supervisor import ignore_signals, stop_on_signals
 
+HERE = Path(__file__).parent
 TENANT = "acme"
 REDIRECT = "https://app.example.com/callback"
 SECRET = "zebros-identity-database"
 REGION = "us-east-1"
+_LONGEST_SECONDS = 1200
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test starts everything, which takes minutes on a busy machine."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.timeout(_LONGEST_SECONDS))
 
 
 def say(text: str, seconds: float) -> None:
@@ -80,7 +90,8 @@ class Secrets:
         self._client.put_secret_value(SecretId=SECRET, SecretString=self._document(password))
 
     def close(self) -> None:
-        stop(self.process, 5)
+        end(psutil.Process(self.process.pid))
+        self.process.wait()
 
     def _is_up(self) -> bool:
         try:
@@ -197,7 +208,7 @@ class Identity:
             timeout=60,
         )
 
-    def add_person(self, name: str, role: str, team: str) -> None:
+    def add_person(self, name: str, role: str, team: str, *, temporary: bool = False) -> None:
         """A user with a team and a password, and with a role unless that is empty."""
         self.people[name] = secrets.token_urlsafe(24)
         with self.administration() as admin:
@@ -212,7 +223,7 @@ class Identity:
                     "enabled": True,
                     "attributes": {"team": [team]},
                     "credentials": [
-                        {"type": "password", "value": self.people[name], "temporary": False}
+                        {"type": "password", "value": self.people[name], "temporary": temporary}
                     ],
                 },
             ).raise_for_status()

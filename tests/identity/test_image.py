@@ -3,14 +3,12 @@
 import time
 
 import httpx
-import pytest
 
 from tests.identity.conftest import TENANT, Identity, say
 from tests.identity.containers import IMAGE, NAME, Container, docker
 from tests.identity.servers import HOST, until
 
 
-@pytest.mark.timeout(1200)
 def test_the_image_runs_as_a_task_of_the_smallest_size(
     identity: Identity, container: Container
 ) -> None:

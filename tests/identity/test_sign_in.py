@@ -168,6 +168,27 @@ def test_a_person_signs_in_and_the_authorizer_knows_tenant_user_team_and_role(
     }
 
 
+def test_at_the_first_sign_in_a_person_chooses_a_password(identity: Identity) -> None:
+    """As docs/identity.md has it: an administrator has set a temporary one."""
+    identity.add_person("alan", "sales-manager", "emea", temporary=True)
+    alan, verifier = Person(identity, "alan"), generate_token(64)
+    form = Form(alan.open(verifier).text)
+    changing = Form(alan.send(form, identity.people["alan"]).text)
+    assert {"password-new", "password-confirm"} <= set(changing.fields)
+
+    def choose(password: str) -> httpx.Response:
+        chosen = {"password-new": password, "password-confirm": password}
+        return alan.browser.post(changing.action, data=chosen)
+
+    refused = choose("too-short")
+    assert refused.status_code == 200
+    changing = Form(refused.text)
+    identity.people["alan"] = "long enough 2026"
+    token = alan.exchange(choose(identity.people["alan"]), verifier)
+    assert claims_of(token["access_token"])["realm_access"] == {"roles": ["sales-manager"]}
+    assert Person(identity, "alan").sign_in()
+
+
 def test_a_token_for_another_audience_is_refused(identity: Identity, caller: Any) -> None:
     token = Person(identity, "ada").sign_in()["access_token"]
     base = f"{identity.balancer.url}/realms/"

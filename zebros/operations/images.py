@@ -185,6 +185,15 @@ def _ecr_credentials(registry: str) -> dict[str, str]:
     found = _ECR.fullmatch(registry)
     if not found:
         return {}
-    ecr = aws.client("ecr", region=found["region"])
-    (granted,) = ecr.get_authorization_token(registryIds=[found["account"]])["authorizationData"]
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        ecr = aws.client("ecr", region=found["region"])
+        answer = ecr.get_authorization_token(registryIds=[found["account"]])
+    except (BotoCoreError, ClientError) as fault:
+        raise NotReady(
+            f"ECR in {found['region']} cannot be asked: {str(fault).rstrip('.')}.",
+            hint="Sign in to AWS; the policy needs ecr:GetAuthorizationToken.",
+        ) from fault
+    (granted,) = answer["authorizationData"]
     return {"Authorization": f"Basic {granted['authorizationToken']}"}

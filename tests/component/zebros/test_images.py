@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from tests.component.zebros.registry import DOCKER, OCI, Registry, registry
 from zebros import cli
@@ -193,6 +194,22 @@ def test_ecr_is_asked_with_the_credentials_of_the_session(
     with pytest.raises(BadInput, match="you may not read it"):
         check(f"{ECR}/zebros/worker:1")
     aws.client.cache_clear()
+
+
+def test_without_credentials_ecr_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoCredentials:
+        """In place of the client of ECR, on a machine that is not signed in."""
+
+        def get_authorization_token(self, **_: Any) -> None:
+            raise NoCredentialsError
+
+    monkeypatch.setattr(aws, "client", lambda *_, **__: NoCredentials())
+    with pytest.raises(NotReady) as rejected:
+        check(f"{ECR}/zebros/worker:1")
+    assert rejected.value.message == (
+        "ECR in eu-central-1 cannot be asked: Unable to locate credentials."
+    )
+    assert "Sign in to AWS" in rejected.value.hint
 
 
 @pytest.mark.parametrize("registry_name", ["ghcr.io", "public.ecr.aws", "127.0.0.1:5000"])
