@@ -336,7 +336,9 @@ def identity(request: pytest.FixtureRequest, background: Executor) -> Iterator[I
             system.add_person(person, role, "americas")
         yield system
     finally:
+        start = time.monotonic()
         system.close()
+        say("servers stopped", time.monotonic() - start)
         shutil.rmtree(folder, ignore_errors=True)
 
 

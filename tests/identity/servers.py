@@ -134,8 +134,16 @@ class Postgres:
         self._bin = self._folder_of_binaries()
         self.folder = Path(tempfile.mkdtemp(prefix="zebros-postgres-"))
         self._as = {"user": _NOBODY, "group": _NOBODY} if os.geteuid() == 0 else {}
+        self.process: subprocess.Popen[bytes] | None = None
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
         certificate = Certificate.create(self.folder)
-        (self.folder / "password").write_text(password, "utf-8")
+        (self.folder / "password").write_text(self.password, "utf-8")
         if self._as:  # PostgreSQL refuses to run as root
             for path in (self.folder, *self.folder.iterdir()):
                 os.chown(path, _NOBODY, _NOBODY)
@@ -165,7 +173,7 @@ class Postgres:
         self.query("create database keycloak", "postgres")
 
     def _answers(self) -> bool:
-        if self.process.poll() is not None:
+        if self.process and self.process.poll() is not None:
             raise ended("PostgreSQL", (self.folder / "log").read_text("utf-8"))
         return self._psql("select 1", "postgres").returncode == 0
 
@@ -185,8 +193,10 @@ class Postgres:
         )
 
     def close(self) -> None:
-        end(psutil.Process(self.process.pid))
-        self.process.wait()
+        if self.process:
+            # At once, but it still gives back its shared memory.
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(30)
         shutil.rmtree(self.folder)
 
     def _psql(self, statement: str, database: str) -> subprocess.CompletedProcess[str]:
@@ -195,7 +205,12 @@ class Postgres:
             [*psql, "-Atc", statement, database],
             capture_output=True,
             text=True,
-            env={**os.environ, "PGPASSWORD": self.password, "PGSSLMODE": "require"},
+            env={
+                **os.environ,
+                "PGPASSWORD": self.password,
+                "PGSSLMODE": "require",
+                "PGCONNECT_TIMEOUT": "5",
+            },
         )
 
     def _run(self, tool: str, *words: object) -> None:
