@@ -209,7 +209,7 @@ class Postgres:
                 **os.environ,
                 "PGPASSWORD": self.password,
                 "PGSSLMODE": "require",
-                "PGCONNECT_TIMEOUT": "5",
+                "PGCONNECT_TIMEOUT": "2",
             },
         )
 

@@ -55,7 +55,9 @@ def test_sessions_go_on_when_a_node_is_lost(identity: Identity, crm: Crm) -> Non
     verifier = "v" * 64
     again = root.exchange(root.open(verifier, prompt="none"), verifier)
     assert claims_of(again["access_token"])["sid"] == claims_of(other["access_token"])["sid"]
-    assert kept.is_ready()
+    # The load balancer takes a target out after three failed checks, 10 seconds apart.
+    seconds = until(kept.is_ready, 30, "the other node is ready")
+    say("the other node is ready, after it has noticed the loss", seconds)
 
 
 def test_the_authorizer_gets_new_keys_from_the_node_that_is_left(
