@@ -7,6 +7,7 @@ tenant's name, and nothing else names the tenant. Keys come from the issuer's di
 
 import hashlib
 import json
+import math
 import re
 import time
 import urllib.request
@@ -27,7 +28,7 @@ from kernel.runtime.settings import read_settings
 TENANT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _KEYS_SECONDS = 300
 _NEW_KEY_SECONDS = 5
-"""The shortest time between two fetches of the keys when tokens name a key that is not cached."""
+"""The shortest time between two fetches because of tokens that name a key that is not cached."""
 _LEEWAY_SECONDS = 5
 _FETCH_SECONDS = 3
 _CALLER = ("tenant", "user", "name", "team", "roles", "machine")
@@ -66,19 +67,22 @@ class _SharedKeys(jwt.PyJWKClient):
     """An issuer's keys, which all instances share through the cache."""
 
     def __init__(self, tenant: str, jwks_uri: str) -> None:
+        # PyJWT's own pause would begin with every fetch: a key that is new soon after one of the
+        # regular fetches would be rejected.
         super().__init__(
-            jwks_uri,
-            lifespan=_KEYS_SECONDS,
-            cooldown_duration=_NEW_KEY_SECONDS,
-            timeout=_FETCH_SECONDS,
+            jwks_uri, lifespan=_KEYS_SECONDS, cooldown_duration=0, timeout=_FETCH_SECONDS
         )
         self._tenant = tenant
+        self._refreshed = -math.inf
 
     def get_jwk_set(self, refresh: bool = False) -> jwt.PyJWKSet:
         """The keys; `refresh` (for a key that is not among them) asks the issuer itself."""
-        if refresh:
-            cached_reads().forget(_KEY_SETS, self._tenant, (self.uri,))
-        return super().get_jwk_set(refresh)
+        if not refresh or time.monotonic() < self._refreshed + _NEW_KEY_SECONDS:
+            return super().get_jwk_set()
+        cached_reads().forget(_KEY_SETS, self._tenant, (self.uri,))
+        keys = super().get_jwk_set(refresh=True)
+        self._refreshed = time.monotonic()
+        return keys
 
     def fetch_data(self) -> Any:
         """The key set from the cache or from the issuer."""

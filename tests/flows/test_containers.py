@@ -16,28 +16,23 @@ from typing import Any
 import pytest
 
 from tests.flows.conftest import ROOT, Zebros, environment
+from tests.flows.figures import record_figure
+from tests.flows.worker_image import docker, is_there, peak_megabytes, task_size, worker_image
 from tests.template.stack import functions
+
+__all__ = ["worker_image"]
 
 pytestmark = pytest.mark.slow
 
 IMAGE = "zebros/lambda:3.13"
-BASE_IMAGE = "zebros/python:3.13"
 REQUESTS = ROOT / "events" / "requests"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((REQUESTS / "expected.json").read_text("utf-8"))
-
-
-def docker(*words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *words], capture_output=True, text=True, timeout=timeout)
 
 
 @pytest.fixture(scope="module")
 def bridged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zebros]:
     """A platform that containers reach."""
-    try:
-        there = docker("image", "inspect", IMAGE).returncode == 0
-    except FileNotFoundError:
-        there = False
-    if not there:
+    if not is_there(IMAGE):
         pytest.skip(f"there is no image {IMAGE}: run tools/lambda_base.sh")
     zebros = Zebros(tmp_path_factory.mktemp("bridged") / "home")
     # The worker makes every report, so that a container in its place gets one.
@@ -116,21 +111,10 @@ def test_a_function_in_a_container_changes_the_running_platform(
     assert bridged.json("api", "GET", f"/accounts/{made['id']}")["name"] == "Made In A Container"
 
 
-@pytest.fixture(scope="module")
-def worker_image() -> str:
-    """The worker's image, on the base that tools/lambda_base.sh made."""
-    name = "zebros/worker:test"
-    words = ("--build-arg", f"BASE_IMAGE={BASE_IMAGE}", "--file", "worker/Dockerfile")
-    # The machine's own network: pip fetches the pinned requirements.
-    done = docker("build", *words, "--network", "host", "--tag", name, str(ROOT), timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return name
-
-
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("cpus", "memory"), [("0.25", "512m"), ("0.5", "1024m")])
+@pytest.mark.parametrize(("cpus", "megabytes"), [("0.25", 512), ("0.5", 1024)])
 def test_the_worker_s_image_creates_a_report_in_a_task_of_its_size(
-    bridged: Zebros, worker_image: str, tmp_path: Path, cpus: str, memory: str
+    bridged: Zebros, worker_image: str, tmp_path: Path, cpus: str, megabytes: int
 ) -> None:
     """As in phase mvp, and as later ones have it; the local worker is paused meanwhile."""
     state = json.loads((bridged.home / "state.json").read_text("utf-8"))
@@ -145,7 +129,7 @@ def test_the_worker_s_image_creates_a_report_in_a_task_of_its_size(
         "TASK_QUEUE_URL": state["task_queue"],
     }
     given = [word for item in settings.items() for word in ("--env", "=".join(item))]
-    size = ("--memory", memory, "--cpus", cpus)
+    size = task_size(cpus, megabytes)
     ran = docker("run", "--detach", "--network", "host", *size, *given, worker_image)
     assert ran.returncode == 0, ran.stderr
     container = ran.stdout.strip()
@@ -154,6 +138,7 @@ def test_the_worker_s_image_creates_a_report_in_a_task_of_its_size(
         file = tmp_path / "report.pdf"
         bridged("report", "win_rate", "--by", "owner", "--format", "pdf", "-o", file, timeout=240)
         assert file.read_bytes().startswith(b"%PDF")
+        record_figure(f"worker, {cpus} CPU: a small report, {peak_megabytes(container)} MB at most")
         assert '"outcome":"succeeded"' in docker("logs", container).stdout
         docker("stop", "--time", "60", container, timeout=90)
         ended = docker("inspect", "--format", "{{.State.ExitCode}} {{.State.OOMKilled}}", container)

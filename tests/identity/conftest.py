@@ -7,19 +7,25 @@ the database's password comes from an emulated Secrets Manager: all as infra/ide
 import fnmatch
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 import httpx
+import psutil
 import pytest
 
+from tests.identity import containers
+from tests.identity.containers import Container
+from tests.identity.crm import Crm, deploy
 from tests.identity.servers import (
     HOST,
     Certificate,
@@ -27,18 +33,29 @@ from tests.identity.servers import (
     Missing,
     Node,
     Postgres,
-    stop,
+    end,
+    end_descendants,
     until,
 )
 from tests.template.stack import ROOT, resources
 from tools import keycloak
 from tools.realm import Options, realm
 from zebros.local.ports import free_port
+from zebros.local.supervisor import ignore_signals, stop_on_signals
 
+HERE = Path(__file__).parent
 TENANT = "acme"
 REDIRECT = "https://app.example.com/callback"
 SECRET = "zebros-identity-database"
 REGION = "us-east-1"
+_LONGEST_SECONDS = 1200
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test starts everything, which takes minutes on a busy machine."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.timeout(_LONGEST_SECONDS))
 
 
 def say(text: str, seconds: float) -> None:
@@ -73,7 +90,8 @@ class Secrets:
         self._client.put_secret_value(SecretId=SECRET, SecretString=self._document(password))
 
     def close(self) -> None:
-        stop(self.process)
+        end(psutil.Process(self.process.pid))
+        self.process.wait()
 
     def _is_up(self) -> bool:
         try:
@@ -144,6 +162,8 @@ class Identity:
     admin_password: str
     people: dict[str, str] = field(default_factory=dict)
     """Passwords by user name."""
+    crm: Future[Crm] | None = None
+    container: Future[Container | None] | None = None
 
     @property
     def issuer(self) -> str:
@@ -151,7 +171,11 @@ class Identity:
 
     @property
     def endpoint(self) -> str:
-        return f"{self.issuer}/protocol/openid-connect"
+        return self.endpoint_of(TENANT)
+
+    def endpoint_of(self, tenant: str) -> str:
+        """The URL before /auth and /token."""
+        return f"{self.balancer.url}/realms/{tenant}/protocol/openid-connect"
 
     def browser(self) -> httpx.Client:
         """A client that trusts the load balancer's certificate, with a cookie jar of its own.
@@ -184,8 +208,8 @@ class Identity:
             timeout=60,
         )
 
-    def add_person(self, name: str, role: str, team: str) -> None:
-        """A user with a role and a team, who has a password of their own."""
+    def add_person(self, name: str, role: str, team: str, *, temporary: bool = False) -> None:
+        """A user with a team and a password, and with a role unless that is empty."""
         self.people[name] = secrets.token_urlsafe(24)
         with self.administration() as admin:
             made = admin.post(
@@ -199,23 +223,38 @@ class Identity:
                     "enabled": True,
                     "attributes": {"team": [team]},
                     "credentials": [
-                        {"type": "password", "value": self.people[name], "temporary": False}
+                        {"type": "password", "value": self.people[name], "temporary": temporary}
                     ],
                 },
             ).raise_for_status()
             user = made.headers["Location"].rpartition("/")[2]
+            if not role:
+                return
             granted = admin.get(f"/{TENANT}/roles/{role}").raise_for_status().json()
             admin.post(
                 f"/{TENANT}/users/{user}/role-mappings/realm", json=[granted]
             ).raise_for_status()
 
-    def machine_secret(self) -> str:
+    def add_signing_key(self, priority: int) -> None:
+        """Add a signing key to the realm; the one with the highest priority signs."""
+        with self.administration() as admin:
+            admin.post(
+                f"/{TENANT}/components",
+                json={
+                    "name": f"rsa-{priority}",
+                    "providerId": "rsa-generated",
+                    "providerType": "org.keycloak.keys.KeyProvider",
+                    "config": {"priority": [str(priority)], "keySize": ["2048"]},
+                },
+            ).raise_for_status()
+
+    def machine_secret(self, tenant: str = TENANT) -> str:
         """The machine client's secret, which Keycloak generated."""
         with self.administration() as admin:
             (client,) = admin.get(
-                f"/{TENANT}/clients", params={"clientId": "zebros-machine"}
+                f"/{tenant}/clients", params={"clientId": "zebros-machine"}
             ).json()
-            secret = admin.get(f"/{TENANT}/clients/{client['id']}/client-secret").json()["value"]
+            secret = admin.get(f"/{tenant}/clients/{client['id']}/client-secret").json()["value"]
             return str(secret)
 
     def close(self) -> None:
@@ -230,7 +269,30 @@ def _missing(why: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def identity() -> Iterator[Identity]:
+def background() -> Iterator[Executor]:
+    """Carries out what need not be waited for yet. At the end, also after Ctrl-C and SIGTERM,
+    no process of these tests is left."""
+    stop_on_signals()
+    pool = ThreadPoolExecutor(2)
+    yield pool
+    ignore_signals()
+    end_descendants()
+    pool.shutdown()
+    containers.remove()
+
+
+def _is_wanted(request: pytest.FixtureRequest, fixture: str) -> bool:
+    """Whether one of the chosen tests uses a fixture."""
+    return any(fixture in getattr(one, "fixturenames", ()) for one in request.session.items)
+
+
+def _when_built(image: Future[bool], settings: dict[str, str]) -> Container | None:
+    """A container of the image; None when there is none."""
+    return containers.run(settings) if image.result() else None
+
+
+@pytest.fixture(scope="session")
+def identity(request: pytest.FixtureRequest, background: Executor) -> Iterator[Identity]:
     """The running system; a minute to start, and once a minute more to build the server."""
     start = time.monotonic()
     try:
@@ -254,16 +316,48 @@ def identity() -> Iterator[Identity]:
         "AWS_REGION": REGION,
     }
     system = Identity(postgres, emulator, balancer, balancer.nodes, admin_password)
+    if _is_wanted(request, "crm"):
+        base = f"{balancer.url}/realms/"
+        system.crm = background.submit(
+            deploy, emulator.url, base, balancer.certificate, folder / "crm"
+        )
+    image = background.submit(containers.make_image) if _is_wanted(request, "container") else None
     try:
         # The first creates the tables, as in a first deployment.
         for name in ("first", "second"):
             balancer.nodes.append(node := Node(name, folder, settings))
             seconds = node.wait()
             say(f"{name} node ready, {node.memory()} MB", seconds)
+        if image:
+            system.container = background.submit(_when_built, image, settings)
         with system.administration() as admin:
             admin.post("", json=realm(Options(TENANT, (REDIRECT,)))).raise_for_status()
         for person, role in (("ada", "sales-representative"), ("root", "administrator")):
             system.add_person(person, role, "americas")
         yield system
     finally:
+        start = time.monotonic()
         system.close()
+        say("servers stopped", time.monotonic() - start)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def crm(identity: Identity) -> Crm:
+    """The deployed CRM, whose authorizer trusts the realms of our Keycloak."""
+    assert identity.crm
+    start = time.monotonic()
+    crm = identity.crm.result()
+    say("waited for the deployment of the CRM", time.monotonic() - start)
+    return crm
+
+
+@pytest.fixture
+def container(identity: Identity) -> Iterator[Container]:
+    """Keycloak's image, built on a machine that pulls none, as a third node."""
+    assert identity.container
+    container = identity.container.result()
+    if container is None:
+        pytest.skip("there is no base image: run tools/lambda_base.sh")
+    yield container
+    containers.remove()

@@ -105,6 +105,7 @@ def changes() -> dict[str, dict[str, str]]:
         "IssuerBase": "https://other.example.com/",
         "Audience": "other",
         "WorkerImage": "w:2",
+        "IdentityImage": "k:2",
         "ReserveConcurrency": "no",
         "BusinessTimeZone": "Europe/Berlin",
         "ReplicaRegion": "eu-central-1",

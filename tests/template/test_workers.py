@@ -308,7 +308,7 @@ def test_a_tier_s_tasks_go_to_the_queue_that_its_workers_read(
 def test_locally_one_worker_reads_one_queue_in_every_phase() -> None:
     local = resolve(
         ROOT / "template.yaml",
-        {"Phase": "enterprise", "WorkerImage": "worker"},
+        {"Phase": "enterprise", "WorkerImage": "worker:1"},
         account=Account(account_id="000000000000"),
     )
     given = local.resources["ReportingSteps"].properties["Environment"]["Variables"]

@@ -66,15 +66,19 @@ def _download(folder: Path) -> None:
     absent = [tool for tool in _TOOLS if shutil.which(tool) is None]
     if absent:
         raise Missing(f"Keycloak needs {', '.join(absent)} (JDK 17 or newer, and Maven).")
-    maven = ["mvn", "-q", "-B", "-f", str(POM)]
-    unpacked = folder.with_name(f"{folder.name}.zip")
-    unpack = [*maven, "dependency:unpack-dependencies", "-DincludeTypes=zip"]
-    _run([*unpack, f"-DoutputDirectory={unpacked}"])
-    (distribution,) = unpacked.iterdir()
-    distribution.rename(folder)
-    unpacked.rmdir()
-    copy = [*maven, "dependency:copy-dependencies", "-DincludeTypes=jar", "-DincludeScope=runtime"]
-    _run([*copy, f"-DoutputDirectory={folder / 'providers'}"])
+    # A copy, because Maven notes beside it what it has unpacked, and would not unpack it again.
+    work = folder.with_name(f"{folder.name}.maven")
+    work.mkdir()
+    try:
+        maven = ["mvn", "-q", "-B", "-f", str(shutil.copy(POM, work))]
+        unpack = [*maven, "dependency:unpack-dependencies", "-DincludeTypes=zip"]
+        _run([*unpack, f"-DoutputDirectory={work / 'unpacked'}"])
+        (distribution,) = (work / "unpacked").iterdir()
+        distribution.rename(folder)
+        copy = [*maven, "dependency:copy-dependencies", "-DincludeTypes=jar"]
+        _run([*copy, "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'providers'}"])
+    finally:
+        shutil.rmtree(work)
 
 
 def _build(folder: Path) -> None:

@@ -19,7 +19,12 @@ def _session() -> botocore.session.Session:
 
 
 @cache
-def client(service: str, endpoint: str | None = None) -> Any:
-    """The client of a service; with `endpoint`, that of the local platform."""
+def client(service: str, endpoint: str | None = None, *, region: str | None = None) -> Any:
+    """The client of a service; with `endpoint`, that of the local platform.
+
+    `region` is another one than the environment's.
+    """
     config = _CONFIG.merge(_LOCAL) if endpoint else _CONFIG
-    return _session().create_client(service, endpoint_url=endpoint, config=config)
+    return _session().create_client(
+        service, region_name=region, endpoint_url=endpoint, config=config
+    )

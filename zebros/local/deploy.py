@@ -38,6 +38,8 @@ _EVENT = re.compile(r"^(CREATE|UPDATE|DELETE)_(\w+)\s+(AWS::\S+)\s+(\S+)")
 _BUILDING = re.compile(r"^Building (?:codeuri: .* functions: |layer ')(?:\w+/)*(\w+)")
 _SETTLED = re.compile(r"(CREATE|UPDATE)_COMPLETE")
 _KEPT_LINES = 60
+EMPTY = '""'
+"""An empty value in --parameter-overrides."""
 
 type Report = Callable[[str], None]
 """Shows a message to the user."""
@@ -96,7 +98,8 @@ class Stack:
         ]
 
     def _deploy_options(self) -> list[str]:
-        overrides = [f"{name}={value}" for name, value in self.parameters.items()]
+        # SAM rejects NAME= without a value; left out, the last deployment's value would stay.
+        overrides = [f"{name}={value or EMPTY}" for name, value in self.parameters.items()]
         return [
             *("--template-file", str(self.home.build / "template.yaml")),
             *("--stack-name", self.name),

@@ -39,7 +39,7 @@ class ReportsBy(StrEnum):
     def parameters(self) -> dict[str, str]:
         """The parameters of the stack; locally, any image says that there is a worker."""
         return {
-            "WorkerImage": _WORKER if self.with_worker else "",
+            "WorkerImage": f"{_WORKER}:local" if self.with_worker else "",
             "SmallReports": "worker" if self is ReportsBy.WORKER else "function",
         }
 

@@ -3,8 +3,10 @@
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -14,7 +16,7 @@ from jwt.algorithms import ECAlgorithm
 
 from edge import authorizer
 from zebros.local.issuer import HOST, Issuer, _Server
-from zebros.local.realms import Realm
+from zebros.local.realms import Realm, new_key
 
 ARN = "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/accounts"
 
@@ -166,6 +168,61 @@ def test_keys_outside_the_issuer_are_not_fetched(
     authorizer._keys.cache_clear()
     with pytest.raises(authorizer.Rejected, match="names keys outside itself"):
         authorizer.verify(token, issuer.base, "zebros-api")
+
+
+@pytest.fixture
+def fetches(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The URLs of key sets that were fetched; before them the authorizer knows no keys."""
+    made: list[str] = []
+    fetch = jwt.PyJWKClient.fetch_data
+
+    def counted(client: jwt.PyJWKClient) -> Any:
+        made.append(client.uri)
+        return fetch(client)
+
+    monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", counted)
+    authorizer._keys.cache_clear()
+    yield made
+    authorizer._keys.cache_clear()
+
+
+def rotate(issuer: Issuer, tenant: str) -> None:
+    """Give a realm another key, and another key id."""
+    (issuer.home / f"{tenant}.pem").unlink()
+    realm = issuer.realm(tenant)
+    del realm.key, realm.key_id
+
+
+def test_a_new_key_is_accepted_right_after_a_regular_fetch(
+    ask: Any, issuer: Issuer, fetches: list[str]
+) -> None:
+    ask(f"Bearer {issuer.mint('acme', 'rep')}")
+    rotate(issuer, "acme")
+    assert ask(f"Bearer {issuer.mint('acme', 'rep')}")["context"]["user"] == "rep"
+    assert len(fetches) == 2
+
+
+def test_tokens_with_unknown_keys_cause_one_fetch_in_five_seconds(
+    ask: Any, issuer: Issuer, fetches: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise anybody could make us send as many requests to the issuer as they send to us."""
+    good = issuer.mint("acme", "rep")
+    ask(f"Bearer {good}")
+
+    def unknown() -> str:
+        headers = {"kid": "unknown"}
+        return jwt.encode({"iss": f"{issuer.base}acme"}, new_key(), "RS256", headers=headers)
+
+    now = time.monotonic()
+    clock = SimpleNamespace(time=time.time, monotonic=lambda: now)
+    monkeypatch.setattr(authorizer, "time", clock)
+    for seconds, made in ((0, 2), (1, 2), (4.9, 2), (5.1, 3), (9, 3), (10.3, 4)):
+        clock.monotonic = lambda seconds=seconds: now + seconds
+        for _ in range(3):
+            with pytest.raises(Exception, match=r"^Unauthorized$"):
+                ask(f"Bearer {unknown()}")
+        assert len(fetches) == made, seconds
+        ask(f"Bearer {good}")
 
 
 @pytest.mark.parametrize("fault", [ConnectionResetError(), ValueError("no JSON")])

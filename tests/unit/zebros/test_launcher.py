@@ -312,6 +312,17 @@ def test_the_stack_knows_whether_a_worker_runs_and_which_reports_it_makes(
     assert parameters["SmallReports"] == small
 
 
+def test_sam_accepts_an_empty_parameter(tmp_path: Path) -> None:
+    """Otherwise `zebros up --reports function` cannot deploy: it sets WorkerImage to nothing."""
+    from samcli.cli.types import CfnParameterOverridesType
+
+    given = {"Audience": "zebros-api", **parts.report_makers("function").parameters()}
+    words = deploy.Stack(tmp_path, Home(tmp_path), "http://127.0.0.1:1", given)._deploy_options()
+    passed = tuple(words[words.index("--parameter-overrides") + 1 :])
+    assert CfnParameterOverridesType().convert(passed, None, None) == given
+    assert given["WorkerImage"] == ""
+
+
 def test_without_the_worker_s_code_the_function_makes_all_reports(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
