@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import resource
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from tests.component.conftest import ApiClient
 from tests.component.kernel.queues import body, event, lambda_event
 from tests.component.kernel.test_relay import record
 
-UNITS = {"Milliseconds", "Seconds", "Bytes", "Count"}
+UNITS = {"Milliseconds", "Seconds", "Bytes", "Percent", "Count"}
 
 
 class Log:
@@ -38,11 +39,14 @@ class Log:
         for line in found:
             metadata = line["_aws"]
             assert abs(metadata["Timestamp"] / 1000 - utc_now().timestamp()) < 60, "milliseconds"
-            (definition,) = metadata["CloudWatchMetrics"]
+            definition = next(
+                one
+                for one in metadata["CloudWatchMetrics"]
+                if one["Metrics"] == [{"Name": name, "Unit": METRICS[name].unit}]
+            )
             assert definition["Namespace"] == NAMESPACE
             (dimensions,) = definition["Dimensions"]
             assert all(isinstance(line[one], str) and line[one] for one in dimensions)
-            assert definition["Metrics"] == [{"Name": name, "Unit": METRICS[name].unit}]
         return found
 
 
@@ -79,6 +83,19 @@ def test_a_request_is_measured_by_its_route_template(cloud: Any, log: Log) -> No
     assert (line["Context"], line["Route"]) == ("activities", "GET /tasks/{task_id}")
     assert line["tenant"] == "acme"
     assert line["RequestLatency"] == line["milliseconds"] > 0
+
+
+def test_a_request_measures_the_memory_of_its_function(cloud: Any, log: Log) -> None:
+    class Context:
+        memory_limit_in_mb = "10000"
+
+    request = {"httpMethod": "GET", "path": "/tasks/1", "resource": "/tasks/{task_id}"}
+    tasks({**request, "headers": {}, "requestContext": {}}, Context())
+    (line,) = log.metrics("MemoryUtilization")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    assert line["Function"] == "activities-api"
+    assert line["MemoryUtilization"] == pytest.approx(peak / 100, rel=0.05)
+    assert log.metrics("RequestLatency") == [line], "one line carries both"
 
 
 def test_a_path_that_no_route_has_makes_no_metric_of_its_own(cloud: Any, log: Log) -> None:

@@ -6,6 +6,7 @@ call. Dashboards, alarms and `zebros top` read the declarations below.
 Source: "Specification: Embedded metric format" of the CloudWatch user guide.
 """
 
+import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Metric:
 
     name: str
     unit: str
-    """Milliseconds, Seconds, Bytes or Count."""
+    """Milliseconds, Seconds, Bytes, Percent or Count."""
     dimensions: tuple[str, ...]
     meaning: str
 
@@ -40,11 +41,30 @@ class Metric:
         }
 
 
+def together(*several: dict[str, Any]) -> dict[str, Any]:
+    """The fields of several metrics in one line."""
+    joined = {name: value for one in several for name, value in one.items()}
+    definitions = [d for one in several for d in one["_aws"]["CloudWatchMetrics"]]
+    return {**joined, "_aws": {**joined["_aws"], "CloudWatchMetrics": definitions}}
+
+
+def memory_utilization(function: str, megabytes: int) -> dict[str, Any]:
+    """The fields of MemoryUtilization for this process, whose function has so many megabytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts kilobytes
+    return MEMORY_UTILIZATION.fields(round(100 * peak / megabytes, 1), function)
+
+
 REQUEST_LATENCY = Metric(
     "RequestLatency",
     "Milliseconds",
     ("Context", "Route"),
     "time of a request in its function, by route template",
+)
+MEMORY_UTILIZATION = Metric(
+    "MemoryUtilization",
+    "Percent",
+    ("Function",),
+    "peak memory of an API's process, as a share of the function's memory",
 )
 OUTBOX_AGE = Metric(
     "OutboxAge",
@@ -81,6 +101,7 @@ METRICS = {
     metric.name: metric
     for metric in (
         REQUEST_LATENCY,
+        MEMORY_UTILIZATION,
         OUTBOX_AGE,
         EVENT_LAG,
         QUEUE_WAIT,
