@@ -6,7 +6,6 @@ call. Dashboards, alarms and `zebros top` read the declarations below.
 Source: "Specification: Embedded metric format" of the CloudWatch user guide.
 """
 
-import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,16 +41,25 @@ class Metric:
 
 
 def together(*several: dict[str, Any]) -> dict[str, Any]:
-    """The fields of several metrics in one line."""
+    """The fields of several metrics in one line; empty ones are left out."""
     joined = {name: value for one in several for name, value in one.items()}
-    definitions = [d for one in several for d in one["_aws"]["CloudWatchMetrics"]]
+    definitions = [d for one in several if one for d in one["_aws"]["CloudWatchMetrics"]]
     return {**joined, "_aws": {**joined["_aws"], "CloudWatchMetrics": definitions}}
 
 
 def memory_utilization(function: str, megabytes: int) -> dict[str, Any]:
-    """The fields of MemoryUtilization for this process, whose function has so many megabytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts kilobytes
-    return MEMORY_UTILIZATION.fields(round(100 * peak / megabytes, 1), function)
+    """The fields of MemoryUtilization for this process, whose function has so many megabytes.
+
+    Empty on systems other than Linux. `getrusage` is no source: in a process that another one has
+    started, its maximum begins with the memory of that one.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  # pathlib is not loaded here
+            peak = next(line for line in status if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return {}
+    kilobytes = int(peak.split()[1])
+    return MEMORY_UTILIZATION.fields(round(100 * kilobytes / 1024 / megabytes, 1), function)
 
 
 REQUEST_LATENCY = Metric(
