@@ -25,7 +25,7 @@ _MODULES = {
     **dict.fromkeys(("up", "down", "status", "reset", "token"), "platform"),
     **{
         name: name
-        for name in ("api", "load", "report", "events", "invoke", "cost", "tune", "phase")
+        for name in ("api", "load", "report", "events", "invoke", "cost", "tune", "top", "phase")
     },
 }
 """The module of each command."""

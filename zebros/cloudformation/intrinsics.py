@@ -101,23 +101,11 @@ def _join(argument: Any, scope: Scope) -> Any:
 
 def _select(argument: Any, scope: Scope) -> Any:
     index, items = evaluate(argument[0], scope), evaluate(argument[1], scope)
-    match items:
-        case {"Fn::Split": [str(separator), {"Fn::Sub": str(text)}]}:
-            items = [_item(one) for one in text.split(separator)]
-        case dict():
-            return {"Fn::Select": [index, items]}
+    if not isinstance(items, list):
+        return {"Fn::Select": [index, items]}
     if not 0 <= int(index) < len(items):
         raise TemplateError(f"Fn::Select of item {index} of {len(items)}")
     return items[int(index)]
-
-
-def _item(text: str) -> Any:
-    """An item of a joined list: a reference, or a text with variables."""
-    found = _VARIABLE.fullmatch(text)
-    if found is None:
-        return _text(text)
-    name, attribute = found.groups()
-    return {"Fn::GetAtt": [name, attribute]} if attribute else {"Ref": name}
 
 
 def _split(argument: Any, scope: Scope) -> Any:

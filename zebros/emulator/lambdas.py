@@ -18,6 +18,7 @@ from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from zebros.emulator.environments import Environment
+from zebros.emulator.metrics import record_line
 from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import Settings
 
@@ -98,6 +99,7 @@ class Logs:
         try:
             self._append(config, name, lines, now)
             for line in lines:
+                record_line(line)
                 record = logging.makeLogRecord({"msg": f"{now:%H:%M:%S} {name} {line}"})
                 self._file.handle(record)
         except Exception:
