@@ -36,25 +36,27 @@ def top(
     They are read from CloudWatch: the local platform's, or with --stack that of an account.
     """
     connection: Connection = ctx.obj
-    deployment = connection.deployment()
-    source = CloudWatch(deployment.aws("cloudwatch"))
-    deployed = Deployed(connection.stack or STACK, deployment.resources)
-    if connection.json or once:
-        found = figures(deployed, source, time.time())
-        if connection.json:
-            document([_document(one) for one in found])
-        else:
-            _print(out(), found)
-        return
     try:
-        _follow(deployed, source, every)
+        deployment = connection.deployment()
+        source = CloudWatch(deployment.aws("cloudwatch"))
+        deployed = Deployed(connection.stack or STACK, deployment.resources)
+        if connection.json:
+            document([_document(one) for one in figures(deployed, source, time.time())])
+        elif once:
+            _print(out(), figures(deployed, source, time.time()))
+        else:
+            _follow(deployed, source, every)
     except KeyboardInterrupt:
         return
 
 
 def _follow(deployed: Deployed, source: CloudWatch, every: float) -> None:
-    """Read and show again and again."""
+    """Read and show again and again: in place on a terminal, one below the other in a pipe."""
     console = out()
+    if not console.is_terminal:
+        while True:
+            _print(console, figures(deployed, source, time.time()))
+            time.sleep(every)
     first = _table(figures(deployed, source, time.time()))
     with Live(first, console=console, auto_refresh=False, vertical_overflow="visible") as live:
         while True:

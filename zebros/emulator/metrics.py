@@ -1,11 +1,11 @@
 """Metrics in the emulator's CloudWatch: what functions write into their log, and AWS's own figures.
 
 Without this patch: lines in Embedded Metric Format stay text; of AWS's own metrics there are only
-invocations, errors, throttles and durations of functions, and their points are kept for two weeks
-in memory and in every snapshot.
+those of functions, and only of calls of Invoke; their points are kept for two weeks in memory and
+in every snapshot.
 
-Fix: metrics in log lines are recorded, with the time in the line. API requests, concurrent
-executions, the age of streams, queues and executions of state machines are measured as AWS measures
+Fix: metrics in log lines are recorded, with the time in the line. API requests, executions of
+functions, the age of streams, queues and executions of state machines are measured as AWS measures
 them. Of each metric the latest points are kept, and none is stored. DynamoDB's capacity is not
 measured.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -40,6 +40,7 @@ def apply(settings: Settings) -> None:
     watch, pool = module("services.cloudwatch"), module("core.lambda_runtime")
     replace(watch, "record_metric", record)
     replace(watch, "get_state", lambda original=watch.get_state: {**original(), "metrics": {}})
+    replace(module("services.lambda_svc"), "_emit_lambda_metrics", _record_throttle)
     _measure_requests()
     _measure_streams()
     busy = Busy(pool.acquire_worker, pool.release_worker)
@@ -73,6 +74,21 @@ def record_line(line: str) -> None:
         return
     for namespace, name, dimensions, value, at in points_of(line):
         record(namespace, name, value, dimensions=dimensions, at=at)
+
+
+def record_execution(function: str, milliseconds: float, *, failed: bool) -> None:
+    """Record an execution of a function that has ended."""
+    of = {"FunctionName": function}
+    record("AWS/Lambda", "Invocations", 1, "Count", of)
+    record("AWS/Lambda", "Errors", failed, "Count", of)
+    record("AWS/Lambda", "Throttles", 0, "Count", of)
+    record("AWS/Lambda", "Duration", milliseconds, "Milliseconds", of)
+
+
+def _record_throttle(function_name: str, *, throttle: bool, **_: Any) -> None:
+    """Record a rejected execution; those that are carried out are recorded with their log."""
+    if throttle:
+        record("AWS/Lambda", "Throttles", 1, "Count", {"FunctionName": function_name})
 
 
 def points_of(line: str) -> Iterator[Point]:

@@ -52,7 +52,7 @@ def throttled(crm: Monitored, until: float) -> object:
 
 
 def crowded(crm: Monitored, until: float) -> object:
-    return repeat(lambda: crm.invoke("Authorizer"), 0.02, until)
+    return [repeat(lambda: crm.invoke("Authorizer"), 0.02, until) for _ in range(4)]
 
 
 def healthy(crm: Monitored, until: float) -> object:
