@@ -173,6 +173,8 @@ _TEMPLATE: dict[str, Any] = {
         "HasDashboards": {"Fn::Or": [_YES, {"Fn::And": [_AUTO, {"Condition": "IsProvisioned"}]}]},
     },
 }
+# Not encrypted: CloudWatch may not use the key of SNS, and a key of ours costs 1 USD a month. Mail
+# is not encrypted either, and has the names of alarms only.
 _TOPIC: dict[str, Resource] = {
     "Topic": {
         "Type": "AWS::SNS::Topic",
@@ -180,6 +182,36 @@ _TOPIC: dict[str, Resource] = {
         "Properties": {
             "DisplayName": "Zebros CRM alarms",
             "Subscription": [{"Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}}],
+        },
+    },
+    "TopicPolicy": {
+        "Type": "AWS::SNS::TopicPolicy",
+        "Condition": "HasMail",
+        "Properties": {
+            "Topics": [{"Ref": "Topic"}],
+            "PolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Sid": "Alarms",
+                        "Effect": "Allow",
+                        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                        "Action": "sns:Publish",
+                        "Resource": {"Ref": "Topic"},
+                        "Condition": {
+                            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+                        },
+                    },
+                    {
+                        "Sid": "TlsOnly",
+                        "Effect": "Deny",
+                        "Principal": "*",
+                        "Action": "sns:Publish",
+                        "Resource": {"Ref": "Topic"},
+                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                    },
+                ],
+            },
         },
     },
 }

@@ -54,6 +54,35 @@ TRIGGERS: dict[str, tuple[float, set[str]]] = {
     "> 50 concurrent users": (50, {"ConcurrentUsers"}),
     "throttles > 0": (0, {"ApiThrottles", "RelayThrottles", "ConsumerThrottles", "OtherThrottles"}),
 }
+# Ours: (threshold, seconds of a period, points that are beyond it, of how many). What loses an
+# event or a report raises an alarm within minutes; what scales by itself has time to do it.
+DEAD_LETTERS, LATE_QUEUE, OLD_STREAM = (0, 60, 1, 1), (600, 60, 5, 5), (60_000, 60, 5, 5)
+THROTTLED, THROTTLED_TABLE, BUSY_WORKER = (0, 300, 2, 2), (0, 60, 3, 5), (70, 60, 5, 5)
+OURS = {
+    "ApiLatency": (200, 300, 3, 3),
+    "ApiErrors": (0.01, 300, 2, 2),
+    "ConcurrentUsers": (50, 300, 2, 3),
+    "FunctionMemory": (70, 300, 3, 3),
+    "ProjectionLag": (60_000, 300, 2, 2),
+    "ReportQueue": (10, 60, 3, 3),
+    "ReportQueueAge": (1800, 60, 5, 5),
+    "ReportFailures": (0, 300, 1, 1),
+    "CacheMemory": (80, 300, 3, 3),
+    "DaxCpu": (70, 300, 3, 3),
+    "IdentityDown": (1, 60, 3, 3),
+    "IdentityErrors": (5, 300, 2, 2),
+    "IdentityDatabase": (90, 300, 3, 3),
+}
+ENDS = {
+    "DeadLetters": DEAD_LETTERS,
+    "QueueAge": LATE_QUEUE,
+    "RelayAge": OLD_STREAM,
+    "TableThrottles": THROTTLED_TABLE,
+    "Throttles": THROTTLED,
+    "WorkerCpu": BUSY_WORKER,
+    "WorkerMemory": BUSY_WORKER,
+}
+"""By the end of the name, where several alarms are alike; the first that fits."""
 SIGNALS = {signal.id: signal for signal in signals()}
 SYSTEMS: tuple[dict[str, str], ...] = (
     *({"Phase": phase, "WorkerImage": "", "IdentityImage": ""} for phase in PHASES),
@@ -252,6 +281,17 @@ def test_every_function_queue_and_table_is_watched() -> None:
         assert any(f"'{name}'" in value or name == value for value in values), name
 
 
+def test_an_alarm_is_raised_when_we_say() -> None:
+    for name, alarm in alarms_of().items():
+        stats = [one["MetricStat"] for one in alarm.get("Metrics", []) if "MetricStat" in one]
+        (period,) = {one["Period"] for one in stats or [alarm]}
+        raised = (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"])
+        wanted = OURS.get(name) or next(one for end, one in ENDS.items() if name.endswith(end))
+        assert (alarm["Threshold"], period, *raised) == wanted, name
+        below = name == "IdentityDown"
+        assert (alarm["ComparisonOperator"] == "LessThanThreshold") == below
+
+
 def test_every_alarm_treats_missing_data_and_can_be_reached() -> None:
     for name, alarm in alarms_of().items():
         # Without requests or events there is nothing wrong; without a healthy node there is.
@@ -260,12 +300,6 @@ def test_every_alarm_treats_missing_data_and_can_be_reached() -> None:
         assert 1 <= alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"] <= 5, name
         metrics = metrics_of(alarm)
         assert len(metrics) <= 10, "an alarm can have ten metrics at most"
-        period = {
-            alarm.get("Period"),
-            *(m["MetricStat"]["Period"] for m in alarm.get("Metrics", []) if "MetricStat" in m),
-        }
-        (seconds,) = period - {None}
-        assert seconds in (60, 300), "a shorter one costs more"
 
 
 def test_an_alarm_sends_mail_by_its_group_or_by_itself() -> None:
@@ -294,6 +328,14 @@ def test_without_an_address_there_is_no_mail() -> None:
     assert all(
         "AlarmActions" not in one for one in alarms_of(Phase="growth", AlarmEmail="").values()
     )
+    (policy,) = resources("AWS::SNS::TopicPolicy").values()
+    allowed, denied = policy["PolicyDocument"]["Statement"]
+    assert (allowed["Effect"], allowed["Action"]) == ("Allow", "sns:Publish")
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    assert (denied["Effect"], denied["Action"]) == ("Deny", "sns:Publish")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert policy["Topics"] == [{"Ref": "Topic"}] == [allowed["Resource"]]
     (topic,) = resources("AWS::SNS::Topic").values()
     assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": "ops@example.com"}]
 
