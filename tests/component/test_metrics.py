@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import psutil
 import pytest
 
 from activities.handlers.api import handler as tasks
@@ -16,13 +17,20 @@ from kernel.messaging.reactor import Reactor
 from kernel.messaging.relay import Relay
 from kernel.runtime import aws
 from kernel.runtime.log import logger
-from kernel.runtime.metrics import MAX_VALUES, METRICS, NAMESPACE
+from kernel.runtime.metrics import (
+    MAX_VALUES,
+    METRICS,
+    NAMESPACE,
+    REQUEST_LATENCY,
+    memory_utilization,
+    together,
+)
 from reporting.consumers.lake import handler as lake
 from tests.component.conftest import ApiClient
 from tests.component.kernel.queues import body, event, lambda_event
 from tests.component.kernel.test_relay import record
 
-UNITS = {"Milliseconds", "Seconds", "Bytes", "Count"}
+UNITS = {"Milliseconds", "Seconds", "Bytes", "Percent", "Count"}
 
 
 class Log:
@@ -38,11 +46,14 @@ class Log:
         for line in found:
             metadata = line["_aws"]
             assert abs(metadata["Timestamp"] / 1000 - utc_now().timestamp()) < 60, "milliseconds"
-            (definition,) = metadata["CloudWatchMetrics"]
+            definition = next(
+                one
+                for one in metadata["CloudWatchMetrics"]
+                if one["Metrics"] == [{"Name": name, "Unit": METRICS[name].unit}]
+            )
             assert definition["Namespace"] == NAMESPACE
             (dimensions,) = definition["Dimensions"]
             assert all(isinstance(line[one], str) and line[one] for one in dimensions)
-            assert definition["Metrics"] == [{"Name": name, "Unit": METRICS[name].unit}]
         return found
 
 
@@ -79,6 +90,31 @@ def test_a_request_is_measured_by_its_route_template(cloud: Any, log: Log) -> No
     assert (line["Context"], line["Route"]) == ("activities", "GET /tasks/{task_id}")
     assert line["tenant"] == "acme"
     assert line["RequestLatency"] == line["milliseconds"] > 0
+
+
+def test_a_request_measures_the_memory_of_its_function(cloud: Any, log: Log) -> None:
+    class Context:
+        memory_limit_in_mb = "10000"
+
+    request = {"httpMethod": "GET", "path": "/tasks/1", "resource": "/tasks/{task_id}"}
+    tasks({**request, "headers": {}, "requestContext": {}}, Context())
+    (line,) = log.metrics("MemoryUtilization")
+    used = psutil.Process().memory_info().rss / 1024**2
+    assert line["Function"] == "activities-api"
+    assert used * 0.95 <= line["MemoryUtilization"] * 100 <= used * 3, "at least what is used now"
+    assert log.metrics("RequestLatency") == [line], "one line carries both"
+
+
+def test_without_the_system_s_figures_a_request_has_no_memory(
+    cloud: Any, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_file(*_: Any, **__: Any) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("builtins.open", no_file)
+    assert memory_utilization("activities-api", 128) == {}
+    latency = REQUEST_LATENCY.fields(1.0, "activities", "GET /tasks")
+    assert together(latency, {}) == latency
 
 
 def test_a_path_that_no_route_has_makes_no_metric_of_its_own(cloud: Any, log: Log) -> None:
@@ -153,6 +189,8 @@ def test_a_task_measures_its_wait_and_its_duration(
         given = ("OutOfMemory",) if action == "fail" else ()
         getattr(service, action)("acme", run["id"], *given)
     (wait,) = log.metrics("QueueWait")
-    assert (wait["Job"], round(wait["QueueWait"]), wait["run_id"]) == ("report", 20, run["id"])
+    assert (wait["Job"], wait["run_id"]) == ("report", run["id"])
+    assert wait["QueueWait"] == pytest.approx(20, abs=5)
     (ended,) = log.metrics("TaskDuration")
-    assert (ended["Job"], ended["Status"], round(ended["TaskDuration"])) == ("report", "failed", 90)
+    assert (ended["Job"], ended["Status"]) == ("report", "failed")
+    assert ended["TaskDuration"] == pytest.approx(90, abs=5)

@@ -33,6 +33,8 @@ EVERYTHING = {
     "IdentityAdminCidr": "203.0.113.7/32",
     "ReplicaLakeBucketName": "replica-lake",
     "ReplicaFilesBucketName": "replica-files",
+    "AlarmEmail": "ops@example.com",
+    "Dashboards": "yes",
 }
 """Parameters with which every resource exists."""
 SECONDARY = {

@@ -112,6 +112,8 @@ def changes() -> dict[str, dict[str, str]]:
         "SmallReports": "worker",
         "IdentityAdminCidr": "203.0.113.0/24",
         "CloudFrontPrefixListId": "pl-1",
+        "AlarmEmail": "other@example.com",
+        "Dashboards": "no",
     }
     found = {f"Phase={phase}": {"Phase": phase} for phase in PHASES}
     for name, parameter in load()["Parameters"].items():

@@ -95,7 +95,8 @@ def _sample(system: System, piece: Any) -> str:
             kind = system.resources[name].type
             return _ARNS[kind] % name if kind in _REF_IS_ARN else name
         case {"Fn::GetAtt": [str(name), str(attribute)]}:
-            arn = _ARNS.get(system.resources[name].type, "%s") % name
+            resource = system.resources[name]
+            arn = _ARNS.get(resource.type, "%s") % resource.properties.get("TableName", name)
             if attribute == "StreamArn":
                 return f"{arn}/stream/2026"
             if attribute.endswith("SecretArn"):

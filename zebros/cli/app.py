@@ -21,22 +21,10 @@ from zebros.cli.output import err, print_error
 from zebros.client.connection import DEFAULT_HOME, DEFAULT_TENANT, DEFAULT_USER, Connection
 from zebros.errors import CliError, Stopped, as_cli_error
 
+_GROUPS = ["api", "load", "report", "events", "invoke", "cost", "tune", "phase", "image", "top"]
 _MODULES = {
     **dict.fromkeys(("up", "down", "status", "reset", "token"), "platform"),
-    **{
-        name: name
-        for name in (
-            "api",
-            "load",
-            "report",
-            "events",
-            "invoke",
-            "cost",
-            "tune",
-            "phase",
-            "image",
-        )
-    },
+    **{name: name for name in _GROUPS},
 }
 """The module of each command."""
 _BROKEN_PIPE = 141

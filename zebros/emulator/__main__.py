@@ -15,10 +15,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--home", type=Path, required=True, help="The folder of its state.")
     options.add_argument("--snapshot", type=float, default=Settings.snapshot_s, metavar="SECONDS")
     options.add_argument("--workers", type=int, default=Settings.workers, metavar="N")
+    options.add_argument("--sample", type=float, default=Settings.sample_s, metavar="SECONDS")
     arguments = options.parse_args(argv)
-    settings = Settings(
-        arguments.port, arguments.home.resolve(), arguments.snapshot, arguments.workers
-    )
+    home, sample = arguments.home.resolve(), arguments.sample
+    settings = Settings(arguments.port, home, arguments.snapshot, arguments.workers, sample)
     settings.prepare()
     from zebros.emulator import patches, server  # the emulator reads the environment at import
 

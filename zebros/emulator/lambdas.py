@@ -18,6 +18,7 @@ from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from zebros.emulator.environments import Environment
+from zebros.emulator.metrics import record_execution, record_line
 from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import Settings
 
@@ -96,8 +97,10 @@ class Logs:
         lines += [f"failed after {took_ms} ms"] if error else []
         now = datetime.now(UTC)
         try:
+            record_execution(name, took_ms, failed=error)
             self._append(config, name, lines, now)
             for line in lines:
+                record_line(line)
                 record = logging.makeLogRecord({"msg": f"{now:%H:%M:%S} {name} {line}"})
                 self._file.handle(record)
         except Exception:

@@ -12,6 +12,7 @@ from zebros.emulator import (
     keyconditions,
     lambdas,
     mappings,
+    metrics,
     moves,
     nested,
     parameters,
@@ -36,5 +37,6 @@ def apply(settings: Settings) -> None:
     for patch in (*_TEMPLATES, *_SERVICES, server):
         patch.apply()
     lambdas.apply(settings)
+    metrics.apply(settings)
     snapshots = snapshot.apply(settings)
     endpoints.apply(snapshots)

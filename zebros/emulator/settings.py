@@ -19,6 +19,8 @@ class Settings:
     """Seconds between snapshots while the state changes; with 0, the only one is at the end."""
     workers: int = 4
     """The maximum number of processes of one function; further calls wait for a free one."""
+    sample_s: float = 5.0
+    """Seconds between two measurements of queues."""
 
     @property
     def endpoint(self) -> str:

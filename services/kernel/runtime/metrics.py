@@ -22,7 +22,7 @@ class Metric:
 
     name: str
     unit: str
-    """Milliseconds, Seconds, Bytes or Count."""
+    """Milliseconds, Seconds, Bytes, Percent or Count."""
     dimensions: tuple[str, ...]
     meaning: str
 
@@ -40,11 +40,39 @@ class Metric:
         }
 
 
+def together(*several: dict[str, Any]) -> dict[str, Any]:
+    """The fields of several metrics in one line; empty ones are left out."""
+    joined = {name: value for one in several for name, value in one.items()}
+    definitions = [d for one in several if one for d in one["_aws"]["CloudWatchMetrics"]]
+    return {**joined, "_aws": {**joined["_aws"], "CloudWatchMetrics": definitions}}
+
+
+def memory_utilization(function: str, megabytes: int) -> dict[str, Any]:
+    """The fields of MemoryUtilization for this process, whose function has so many megabytes.
+
+    Empty on systems other than Linux. `getrusage` is no source: in a process that another one has
+    started, its maximum begins with the memory of that one.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  # pathlib is not loaded here
+            peak = next(line for line in status if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return {}
+    kilobytes = int(peak.split()[1])
+    return MEMORY_UTILIZATION.fields(round(100 * kilobytes / 1024 / megabytes, 1), function)
+
+
 REQUEST_LATENCY = Metric(
     "RequestLatency",
     "Milliseconds",
     ("Context", "Route"),
     "time of a request in its function, by route template",
+)
+MEMORY_UTILIZATION = Metric(
+    "MemoryUtilization",
+    "Percent",
+    ("Function",),
+    "peak memory of an API's process, as a share of the function's memory",
 )
 OUTBOX_AGE = Metric(
     "OutboxAge",
@@ -81,6 +109,7 @@ METRICS = {
     metric.name: metric
     for metric in (
         REQUEST_LATENCY,
+        MEMORY_UTILIZATION,
         OUTBOX_AGE,
         EVENT_LAG,
         QUEUE_WAIT,

@@ -21,7 +21,7 @@ from aws_lambda_powertools.event_handler.api_gateway import (
 
 from kernel.domain.errors import CrmError, NotFound
 from kernel.runtime.log import logger
-from kernel.runtime.metrics import REQUEST_LATENCY
+from kernel.runtime.metrics import REQUEST_LATENCY, memory_utilization, together
 from kernel.storage.idempotency import Answer, IdempotentRequest
 from kernel.storage.table import Table
 from kernel.storage.unit_of_work import UnitOfWork
@@ -83,9 +83,17 @@ class Api:
             milliseconds=milliseconds,
             correlation_id=correlation,
             tenant=claims_of(event).get("tenant"),
-            **REQUEST_LATENCY.fields(milliseconds, self.context, event.get(_TEMPLATE, _NO_ROUTE)),
+            **self._metrics(milliseconds, event, context),
         )
         return answer
+
+    def _metrics(self, milliseconds: float, event: Event, context: object) -> dict[str, Any]:
+        route = event.get(_TEMPLATE, _NO_ROUTE)
+        latency = REQUEST_LATENCY.fields(milliseconds, self.context, route)
+        limit = int(getattr(context, "memory_limit_in_mb", 0))
+        if not limit:  # not in Lambda
+            return latency
+        return together(latency, memory_utilization(f"{self.context}-api", limit))
 
     def _register(self, route: Route) -> None:
         def serve(**parts: str) -> Response[str]:

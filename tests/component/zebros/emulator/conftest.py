@@ -22,8 +22,12 @@ from zebros.local import ports
 class Emulator:
     """One emulator process and clients for it."""
 
-    def __init__(self, home: Path, *, patched: bool, snapshot_s: float = 0.5) -> None:
-        self.settings = Settings(port=ports.free_port(), home=home, snapshot_s=snapshot_s)
+    def __init__(
+        self, home: Path, *, patched: bool, snapshot_s: float = 0.5, sample_s: float = 5.0
+    ) -> None:
+        self.settings = Settings(
+            port=ports.free_port(), home=home, snapshot_s=snapshot_s, sample_s=sample_s
+        )
         self.patched = patched
         self._process: subprocess.Popen[bytes] | None = None
         self._session = botocore.session.Session()
@@ -39,6 +43,7 @@ class Emulator:
             command = [sys.executable, "-m", "zebros.emulator"]
             command += ["--port", str(self.settings.port), "--home", str(self.settings.home)]
             command += ["--snapshot", str(self.settings.snapshot_s)]
+            command += ["--sample", str(self.settings.sample_s)]
         else:
             environment |= self.settings.environment()
         self.settings.home.mkdir(exist_ok=True)
