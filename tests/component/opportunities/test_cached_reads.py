@@ -157,6 +157,7 @@ def test_a_board_under_load_is_never_older_than_its_bound(
     """Three tenants, for longer than a board lives; each board changes twice a second."""
     users = {tenant: api.as_(tenant=tenant) for tenant in ("acme", "globex", "initech")}
     counted: dict[str, list[float]] = {tenant: [] for tenant in users}
+    won(api.as_(tenant="first"))  # the first request of a process takes seconds
     oldest, ends = 0.0, time.monotonic() + 1.5 * BOARD.seconds
     while (now := time.monotonic()) < ends:
         for tenant, user in users.items():
