@@ -82,6 +82,7 @@ class Move:
     versions: dict[str, list[int]] = field(default_factory=dict)
     twice: list[str] = field(default_factory=list)
     pushed: Counter[str] = field(default_factory=Counter)
+    window_is_open: bool = False
     written: dict[str, int] = field(default_factory=dict)
     """The version of each record that was written, by id."""
     tasks: set[str] = field(default_factory=set)
@@ -113,7 +114,7 @@ class Moving:
         move.reports = len(traffic.reports) - reports
         self.subscriber.receive_all()
         move.versions, move.twice = self.subscriber.versions(), self.subscriber.twice()
-        move.pushed = Counter(self.window.notified)
+        move.pushed, move.window_is_open = Counter(self.window.notified), self.window.is_open
         move.differences = traffic.differences()
         move.lost = {one: traffic.listed(one) ^ traffic.written(one) for one in COLLECTIONS}
         move.written = {one: record.version for one, record in traffic.records.items()}
@@ -159,8 +160,8 @@ def moves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Move]]
         moving._look(done[0])
         for before, after in MOVES:
             done.append(moving.move(before, after))
-        moving.close()
         yield {str(one): one for one in done}
+        moving.close()
     finally:
         zebros("down")
 
@@ -198,6 +199,7 @@ def test_every_version_of_every_record_is_published_once(move: Move) -> None:
 
 def test_a_window_that_was_open_before_the_moves_gets_every_notification_once(move: Move) -> None:
     assert move.pushed == dict.fromkeys(move.tasks, 1)
+    assert move.window_is_open
 
 
 def test_every_function_has_the_memory_of_the_phase(move: Move) -> None:
