@@ -73,6 +73,9 @@ class Record:
     key: str
     """The Idempotency-Key with which it was created."""
     created: dict[str, Any]
+    """The body with which it was created."""
+    answered: dict[str, Any]
+    """The answer to that, which the same key gets again."""
     current: dict[str, Any]
     etag: str
 
@@ -198,7 +201,7 @@ class Traffic:
             return None
         made = answer.json()
         record = Record(
-            f"/{collection}/{made['id']}", key, body, made, answer.headers.get("etag", "none")
+            f"/{collection}/{made['id']}", key, body, made, made, answer.headers.get("etag", "none")
         )
         self.records[made["id"]] = record
         return record
@@ -245,7 +248,7 @@ class Traffic:
             http, "repeat", "POST", f"/{collection}", HTTPStatus.CREATED, record.created,
             idempotency_key=record.key,
         )  # fmt: skip
-        if answer is not None and answer.json() != record.current:
+        if answer is not None and answer.json() != record.answered:
             self.faults.append(f"{record.key} again is {answer.text}")
 
     def _report(self, http: httpx.Client, _: None) -> None:
