@@ -145,7 +145,7 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
 
 def _usage_error(error: typer.TyperException, *, as_json: bool) -> int:
     """Print the message of a wrong usage, and where to find help."""
-    message = error.format_message().strip()
+    message = error.format_message().strip().replace("Value error, ", "")
     if type(error).__name__ == "NoArgsIsHelpError":  # the help has been printed already
         if message:
             err().print(message)

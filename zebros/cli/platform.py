@@ -19,7 +19,7 @@ from zebros.client.connection import Connection, LocalIssuer
 from zebros.errors import BadInput, NotReady, Stopped
 from zebros.local.home import Home
 from zebros.local.log_files import LogFile, follow
-from zebros.local.parts import ReportsBy
+from zebros.local.parts import Phase, ReportsBy
 from zebros.local.processes import KnownProcess, stop
 from zebros.local.supervisor import (
     FAILED,
@@ -56,6 +56,9 @@ def up(
         bool,
         typer.Option("--bridge", help="Let containers reach it, on Docker's bridge only."),
     ] = False,
+    phase: Annotated[
+        Phase | None, typer.Option(help="The size of the system; by default it stays as it is.")
+    ] = None,
     reports: Annotated[
         ReportsBy, typer.Option(help="Who makes reports: by size, or only one of both.")
     ] = ReportsBy.SIZE,
@@ -66,7 +69,7 @@ def up(
     """
     connection: Connection = ctx.obj
     home = home_of(connection)
-    options = Options(port, issuer_port, bridge, reports, tenants=_tenants())
+    options = Options(port, issuer_port, bridge, reports, phase, tenants=_tenants())
     if detach:
         _start_detached(home, options)
         welcome(ctx, connection, empty=empty)

@@ -1,12 +1,15 @@
 """Invoking functions: a limited pool of environments, real errors, and a limited log.
 
-Without this patch: a burst starts one process per call, too many for two cores; the error of a
-Python function always has the type `Runtime.HandlerError`; and every call creates a log stream that
-is never deleted, so that the saved state grows without limit.
+Without this patch: a burst starts one process per call, too many for two cores; an update of a
+function ends its processes also while they handle an event, and never those of older versions; the
+error of a Python function always has the type `Runtime.HandlerError`; and every call creates a log
+stream that is never deleted, so that the saved state grows without limit.
 
-Fix: a call waits for one of a few environments (see `environments`); the result of a Python
-function is handled as that of a custom runtime, whose errors keep their type; a function has one
-log stream per day with its latest lines, and its output is also appended to a file for people.
+Fix: a call waits for one of a few environments (see `environments`); a process that an update
+replaces handles its event first; the first call of a version ends the processes of older ones; the
+result of a Python function is handled as that of a custom runtime, whose errors keep their type; a
+function has one log stream per day with its latest lines, and its output is also appended to a file
+for people.
 """
 
 import atexit
@@ -38,9 +41,10 @@ def apply(settings: Settings) -> None:
         return lambda name, config, code: Environment(settings, name, config, code)
 
     original = replace(pool, "_worker_class_for", environment)
-    # At exit the environments are ended, so that no process of a stopped platform keeps running.
-    atexit.register(pool.reset)
     bounded = Pool(pool, settings.workers)
+    # At exit the environments are ended, so that no process of a stopped platform keeps running.
+    atexit.register(bounded.close)
+    replace(pool, "kill_workers", bounded.end)
     replace(pool, "acquire_worker", bounded.acquire)
     replace(pool, "release_worker", bounded.release)
     replace(functions, "_execute_function_warm", functions._execute_function_provided_warm)
@@ -56,26 +60,51 @@ class Pool:
 
     def __init__(self, pool: Any, limit: int) -> None:
         self._acquire, self._release, self._limit = pool.acquire_worker, pool.release_worker, limit
+        self._end, self._pool = pool.kill_workers, pool
         self._released = threading.Condition()
+        self._replaced: list[Any] = []
+        """Environments that handle an event, and are to end after it."""
 
     def acquire(
         self, name: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST"
     ) -> tuple[Any, str]:
         """An environment for one call, and whether it is "reused" or a new one ("spawn")."""
-        patience = time.monotonic() + float(config.get("Timeout", 3)) / 2
+        worker, how = self._lease(name, config, code, qualifier)
+        if how == "spawn" and qualifier.isdigit():
+            for older in range(1, int(qualifier)):
+                self._pool.invalidate_worker(name, qualifier=str(older))
+        return worker, how
+
+    def _lease(self, *call: Any) -> tuple[Any, str]:
+        patience = time.monotonic() + float(call[1].get("Timeout", 3)) / 2
         with self._released:
             while (left := patience - time.monotonic()) > 0:
-                worker, how = self._acquire(name, config, code, qualifier, self._limit)
+                worker, how = self._acquire(*call, self._limit)
                 if worker is not None:
                     return worker, how
                 self._released.wait(left)
-        return self._acquire(name, config, code, qualifier)  # type: ignore[no-any-return]
+        return self._acquire(*call)  # type: ignore[no-any-return]
 
     def release(self, worker: Any) -> None:
-        """Return an environment."""
+        """Return an environment, which ends if it was replaced meanwhile."""
         with self._released:
             self._release(worker)
+            ended = [one for one in self._replaced if one is worker]
+            self._replaced = [one for one in self._replaced if one is not worker]
             self._released.notify_all()
+        self._end(ended)
+
+    def end(self, workers: list[Any]) -> None:
+        """End environments that the pool has dropped, those that handle an event after it."""
+        with self._released:
+            self._replaced += [one for one in workers if one.in_use]
+            idle = [one for one in workers if not one.in_use]
+        self._end(idle)
+
+    def close(self) -> None:
+        """End all environments now."""
+        self._pool.reset()
+        self._end(self._replaced)
 
 
 class Logs:

@@ -1,12 +1,12 @@
-"""Time to live, point-in-time recovery and encryption of a table in a template.
+"""Time to live, recovery, encryption and deletion protection of a table in a template.
 
-Without this patch: CloudFormation creates the table (`Table` or `GlobalTable`) and ignores all
-three, so items never expire, and DescribeTable shows no encryption. (The API call UpdateTimeToLive
-works.)
+Without this patch: CloudFormation creates the table (`Table` or `GlobalTable`) and ignores them, so
+items never expire, DescribeTable shows no encryption, and a protected GlobalTable can be deleted.
+(The API call UpdateTimeToLive works.)
 
-Fix: they are set after create and after update; for a GlobalTable, the recovery setting of the
-replica in this region. The emulator deletes expired items once a minute; until then they can be
-read, as in AWS. An expiry writes no stream record.
+Fix: they are set after create and after update; for a GlobalTable, recovery and protection are
+those of the replica in this region. The emulator deletes expired items once a minute; until then
+they can be read, as in AWS. An expiry writes no stream record.
 """
 
 from typing import Any
@@ -42,7 +42,11 @@ def _apply(kind: str) -> None:
             }
         else:
             tables._ttl_settings.pop(name, None)
-        backups = here(props).get("PointInTimeRecoverySpecification") or {}
+        replica = here(props)
+        tables._tables[name]["DeletionProtectionEnabled"] = (
+            str(replica.get("DeletionProtectionEnabled", False)).lower() == "true"
+        )
+        backups = replica.get("PointInTimeRecoverySpecification") or {}
         tables._pitr_settings[name] = (
             str(backups.get("PointInTimeRecoveryEnabled", False)).lower() == "true"
         )

@@ -61,19 +61,21 @@ class Stack:
     name: str = STACK
 
     def deploy(self, report: Report) -> None:
-        """Build and deploy the stack if the source has changed. Raises NotDeployed."""
+        """Build and deploy the stack if source or parameters have changed. Raises NotDeployed.
+
+        As with `sam deploy`, a parameter that is not given keeps its value.
+        """
         source = fingerprint(self.root)
-        inputs = {"source": source, "parameters": self.parameters}
-        before = self._before()
-        if before != inputs or self._status() is None:
-            if before.get("source") != source or not (self.home.build / "template.yaml").exists():
+        same_source = self._before().get("source") == source
+        if not same_source or not self._has_parameters():
+            if not same_source or not (self.home.build / "template.yaml").exists():
                 report("Building the functions (sam build)")
                 self._sam("build", *self._build_options(), report=report)
             report("Deploying the stack (sam deploy)")
             self._sam("deploy", *self._deploy_options(), report=report)
             # The next start may skip the deployment only if the platform has saved it to disk.
             self._save()
-            self.home.deployed.write_text(json.dumps(inputs, indent=2) + "\n", encoding="utf-8")
+            self.home.deployed.write_text(json.dumps({"source": source}) + "\n", encoding="utf-8")
 
     def resources(self) -> Resources:
         """The resources of the deployed stack."""
@@ -126,15 +128,22 @@ class Stack:
         stack: dict[str, Any] = stacks[0]
         return stack
 
-    def _status(self) -> str | None:
-        """The status of the stack; None when it does not exist or is not complete."""
+    def _has_parameters(self) -> bool:
+        """Whether the stack is deployed completely, with these values of its parameters."""
         from botocore.exceptions import ClientError
 
         try:
-            status = str(self._described()["StackStatus"])
+            stack = self._described()
         except ClientError:
-            return None
-        return status if _SETTLED.fullmatch(status) else None
+            return False
+        # Like SAM, this ignores values for which the template has no parameter.
+        wrong = [
+            one["ParameterKey"]
+            for one in stack.get("Parameters", [])
+            if self.parameters.get(one["ParameterKey"], one["ParameterValue"])
+            != one["ParameterValue"]
+        ]
+        return not wrong and _SETTLED.fullmatch(stack["StackStatus"]) is not None
 
     def _save(self) -> None:
         with suppress(httpx.HTTPError):

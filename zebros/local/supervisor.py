@@ -53,6 +53,8 @@ class Options:
     bridge: bool = False
     reports: str = parts.ReportsBy.SIZE
     """Who makes reports (parts.ReportsBy)."""
+    phase: str | None = None
+    """The size of the system (parts.Phase); None for that of the deployed stack, at first mvp."""
     root: Path = ROOT
     """The folder of template.yaml."""
     tenants: tuple[str, ...] = TENANTS
@@ -102,6 +104,8 @@ class Supervisor:
         # Small lake files cost nothing here, and reports include events of two seconds ago.
         parameters = {"IssuerBase": base, "Audience": AUDIENCE, "LakeFlushSeconds": "2"}
         parameters |= makers.parameters()
+        if self._options.phase is not None:
+            parameters["Phase"] = self._options.phase
         stack = Stack(self._options.root, self._home, endpoint, parameters)
         stack.deploy(self._report)
         resources, outputs = stack.resources(), stack.outputs()

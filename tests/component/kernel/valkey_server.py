@@ -17,8 +17,12 @@ from typing import Any
 import pytest
 import valkey
 
+from kernel.cache.valkey_cache import ANSWER_S, CONNECT_S, ValkeyCache
+
 HOST = "127.0.0.1"
 PASSWORD = "a-password-for-tests"
+LIMIT_S = CONNECT_S + 2 * ANSWER_S
+"""What one operation may take when the server does not answer: it connects, asks, asks again."""
 BINARY = shutil.which("valkey-server") or shutil.which("redis-server")
 _MISSING = (
     "neither valkey-server nor redis-server is installed (Debian: apt-get install redis-server)"
@@ -176,3 +180,8 @@ class Proxy:
             pass
         for one in (source, target):
             one.close()
+
+
+def new_cache(server: Server, password: str = PASSWORD) -> ValkeyCache:
+    """The cache of one function instance."""
+    return ValkeyCache(server.url, lambda: password)

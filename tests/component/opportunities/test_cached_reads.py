@@ -1,6 +1,7 @@
 """Boards and pipelines through a real cache: what it saves, how old it may be, whose it is."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -148,6 +149,36 @@ def test_hits_and_misses_are_counted_by_kind(api: ApiClient) -> None:
     api("GET", "/pipelines")
     assert dict(cached_reads().hits) == {"board": 3}
     assert dict(cached_reads().misses) == {"board": 1, "pipelines": 1}
+
+
+def test_a_board_under_load_is_never_older_than_its_bound(
+    api: ApiClient, record_property: Callable[[str, object], None]
+) -> None:
+    """Three tenants, for longer than a board lives; each board changes twice a second."""
+    users = {tenant: api.as_(tenant=tenant) for tenant in ("acme", "globex", "initech")}
+    counted: dict[str, list[float]] = {tenant: [] for tenant in users}
+    won(api.as_(tenant="first"))  # the first request of a process takes seconds
+    oldest, ends = 0.0, time.monotonic() + 1.5 * BOARD.seconds
+    while (now := time.monotonic()) < ends:
+        for tenant, user in users.items():
+            if not counted[tenant] or now - counted[tenant][-1] > 0.5:
+                count_one(tenant)
+                counted[tenant].append(time.monotonic())
+            asked, seen = time.monotonic(), won(user)
+            assert user("GET", "/pipelines").status == 200
+            if seen < len(counted[tenant]):  # it lacks this change and all later ones
+                oldest = max(oldest, asked - counted[tenant][seen])
+    hits, misses = cached_reads().hits, cached_reads().misses
+    for kind in ("board", "pipelines"):
+        reads = hits[kind] + misses[kind]
+        record_property(
+            "figure",
+            f"{kind} under load: {hits[kind]} of {reads} reads from the cache "
+            f"({hits[kind] / reads:.0%})"
+            + (f", at most {oldest:.1f} s old" if kind == "board" else ""),
+        )
+        assert hits[kind] > 0.8 * reads, kind
+    assert 0 < oldest <= BOARD.seconds
 
 
 def test_the_bounds_are_those_of_the_document() -> None:

@@ -65,7 +65,7 @@ def messages() -> list[str]:
 
 @pytest.fixture(scope="module")
 def running(home: Home, messages: list[str]) -> Iterator[Supervisor]:
-    supervisor = Supervisor(home, Options(root=ROOT), messages.append)
+    supervisor = Supervisor(home, Options(root=ROOT, phase="startup"), messages.append)
     supervisor.start()
     yield supervisor
     supervisor.stop()
@@ -113,6 +113,25 @@ def test_a_failed_deployment_names_the_resource_and_the_reason(
     stack.home.path.mkdir()
     with pytest.raises(NotDeployed, match=r"`sam deploy` failed: DeadLetters.*DelaySeconds"):
         stack.deploy(lambda _: None)
+
+
+def test_a_phase_is_deployed_without_building_and_stays_when_none_is_given(
+    running: Supervisor, home: Home
+) -> None:
+    def deployed(**parameters: str) -> tuple[list[str], str]:
+        """What a deployment reports first, and the phase after it."""
+        said: list[str] = []
+        stack = Stack(ROOT, home, home.state()["endpoint"], parameters)
+        stack.deploy(said.append)
+        return said[:1], stack.outputs()["Phase"]
+
+    deploys = ["Deploying the stack (sam deploy)"]
+    assert deployed() == ([], "startup"), "nothing has changed since the start"
+    assert deployed(Phase="growth") == (deploys, "growth")
+    assert deployed(Phase="growth") == ([], "growth")
+    assert deployed() == ([], "growth")
+    assert deployed(Unknown="x") == ([], "growth"), "SAM drops it too"
+    assert deployed(Phase="mvp") == (deploys, "mvp")
 
 
 def test_a_killed_platform_is_started_again_with_its_data(

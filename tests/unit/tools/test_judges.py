@@ -64,7 +64,7 @@ def test_policies_have_arns_in_place_of_references() -> None:
     assert f"'arn:aws:dynamodb:{here}:table/zebros-customers/index/*'" in customers
     assert f"'arn:aws:secretsmanager:{here}:secret:CursorSecret-a1b2c3'" in customers
     assert "'arn:aws:s3:::FilesBucket/reports/*'" in str(found)
-    assert "table/CustomersTable/stream/2026'" in str(found["CustomersRelayReadStreams.0"])
+    assert "table/zebros-customers/stream/2026'" in str(found["CustomersRelayReadStreams.0"])
 
 
 def test_a_state_machine_s_definition_is_given_as_it_is() -> None:

@@ -67,6 +67,29 @@ def test_status_of_a_platform_that_does_not_answer_is_69(
     assert "The platform does not answer." in capsys.readouterr().err
 
 
+def test_an_unknown_phase_is_rejected_in_one_sentence(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--home", str(home.path), "up", "--phase", "huge"]) == 2
+    first = capsys.readouterr().err.splitlines()[0]
+    wanted = "'huge' is not one of 'mvp', 'startup', 'growth', 'enterprise'."
+    assert first == f"zebros: Invalid value for '--phase': {wanted}"
+    assert not home.path.exists(), "nothing was started"
+
+
+@pytest.mark.parametrize("words", [[], ["--phase", "growth"]])
+def test_a_start_passes_its_phase_on(
+    home: Home, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    wanted: list[str | None] = []
+    monkeypatch.setattr(
+        platform, "_start_detached", lambda _home, options: wanted.append(options.phase)
+    )
+    monkeypatch.setattr(platform, "welcome", lambda *_, **__: None)
+    assert cli.main(["--home", str(home.path), "up", "--detach", *words]) == 0
+    assert wanted == [words[1] if words else None]
+
+
 def test_without_a_platform_status_fails_and_down_does_nothing(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:

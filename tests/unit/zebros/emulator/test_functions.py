@@ -224,8 +224,18 @@ def pooled(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], la
     return lambda limit: lambdas.Pool(runtime, limit)
 
 
-def lease(pool: lambdas.Pool, timeout: float = 10) -> Any:
-    return pool.acquire("probe", config(Timeout=timeout), b"")[0]
+@pytest.fixture
+def ended(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The environments that the emulator has ended; to be used before `pooled` makes a pool."""
+    done: list[Any] = []
+    monkeypatch.setattr(emulator("core.lambda_runtime"), "kill_workers", done.extend)
+    return done
+
+
+def lease(
+    pool: lambdas.Pool, timeout: float = 10, name: str = "probe", version: str = "$LATEST"
+) -> Any:
+    return pool.acquire(name, config(Timeout=timeout), b"", version)[0]
 
 
 def test_a_burst_starts_a_process_for_each_call_when_unpatched(emulator: Any) -> None:
@@ -249,6 +259,58 @@ def test_further_calls_wait_for_a_free_environment(pooled: Any) -> None:
     waiting.join(2)
     assert got == [first]
     assert second is not first, "and no third was made"
+
+
+def test_an_update_ends_a_process_while_it_handles_an_event_when_unpatched(
+    emulator: Any, environment: Any
+) -> None:
+    runtime = emulator("core.lambda_runtime")
+    one = environment()
+    one.invoke({}, "r-1")
+    one.in_use = True
+    runtime.kill_workers([one])
+    assert one._proc is None
+
+
+def test_a_replaced_environment_handles_its_event_first(pooled: Any, ended: list[Any]) -> None:
+    pool = pooled(2)
+    busy, idle = lease(pool), lease(pool)
+    pool.release(idle)
+    pool.end([busy, idle])
+    assert ended == [idle]
+    pool.release(busy)
+    assert ended == [idle, busy]
+    pool.release(busy)
+    assert ended == [idle, busy], "it ends once"
+
+
+def test_the_first_call_of_a_version_ends_the_environments_of_older_ones(
+    pooled: Any, ended: list[Any], emulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, runtime = pooled(2), emulator("core.lambda_runtime")
+    monkeypatch.setattr(runtime, "kill_workers", pool.end)
+    busy, idle, latest = lease(pool, version="1"), lease(pool, version="1"), lease(pool)
+    other = lease(pool, name="probe-too", version="1")
+    for one in (idle, latest, other):
+        pool.release(one)
+    new = lease(pool, version="3")
+    assert ended == [idle], "neither that which works, nor another function's"
+    pool.release(busy)
+    assert ended == [idle, busy]
+    pool.release(new)
+    assert lease(pool, version="3") is new
+    assert lease(pool) is latest
+
+
+def test_a_stop_ends_environments_that_handle_an_event(
+    pooled: Any, ended: list[Any], emulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = pooled(2)
+    monkeypatch.setattr(emulator("core.lambda_runtime"), "kill_workers", pool.end)
+    busy, idle = lease(pool), lease(pool)
+    pool.release(idle)
+    pool.close()
+    assert sorted(map(id, ended)) == sorted(map(id, (busy, idle)))
 
 
 def test_a_function_that_calls_itself_does_not_wait_for_ever(pooled: Any) -> None:

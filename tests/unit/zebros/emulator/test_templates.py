@@ -20,7 +20,10 @@ TABLE: dict[str, Any] = {
     "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
     "SSESpecification": {"SSEEnabled": True},
 }
-RECOVERY = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+RECOVERY = {
+    "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+    "DeletionProtectionEnabled": "true",
+}
 TABLES: dict[str, dict[str, Any]] = {
     "AWS::DynamoDB::Table": {**TABLE, **RECOVERY},
     "AWS::DynamoDB::GlobalTable": {
@@ -100,7 +103,7 @@ def test_an_archive_that_cannot_be_made_fails_with_the_reason(emulator: Any, pat
             handlers["AWS::Events::Archive"]["create"]("EventArchive", bad, "zebros")
 
 
-def table_settings(emulator: Callable[[str], Any], kind: str) -> tuple[Any, Any, Any]:
+def table_settings(emulator: Callable[[str], Any], kind: str) -> tuple[Any, ...]:
     """The settings of a table that was created, and updated from other settings."""
     tables = emulator("services.dynamodb")
     provisioners = emulator("services.cloudformation.provisioners")
@@ -113,23 +116,27 @@ def table_settings(emulator: Callable[[str], Any], kind: str) -> tuple[Any, Any,
         tables._ttl_settings.get(name),
         tables._pitr_settings.get(name),
         tables._tables[name]["SSEDescription"],
+        tables._tables[name]["DeletionProtectionEnabled"],
     )
 
 
 @pytest.mark.parametrize("kind", TABLES)
 def test_a_table_loses_its_time_to_live_when_unpatched(emulator: Any, kind: str) -> None:
-    assert table_settings(emulator, kind) == (None, None, None)
+    # A Table has its protection at another place than a GlobalTable, and keeps it, as text.
+    protection = {"AWS::DynamoDB::Table": "true", "AWS::DynamoDB::GlobalTable": False}[kind]
+    assert table_settings(emulator, kind) == (None, None, None, protection)
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_table_has_time_to_live_backups_and_encryption(
+def test_a_table_has_time_to_live_backups_encryption_and_protection(
     emulator: Any, patched: Any, kind: str
 ) -> None:
     with patched(ttl.apply):
-        expiry, backups, encryption = table_settings(emulator, kind)
+        expiry, backups, encryption, protection = table_settings(emulator, kind)
     assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
     assert backups is True
     assert encryption["Status"] == "ENABLED"
+    assert protection is True
 
 
 def units(kind: str, low: int) -> dict[str, Any]:
