@@ -302,7 +302,11 @@ def render() -> dict[Path, str]:
             "All requests of a tenant share one quota, so that no tenant slows down the others: "
             "`RateLimit-Policy` has its size, `RateLimit` what is left. A request beyond it gets "
             "a 429 of type `urn:zebros:problem:quota-exceeded` with `Retry-After`, and changes "
-            "nothing. A batch counts as one request.",
+            "nothing. A batch counts as one request.\n\n"
+            "Instants are in UTC. A tenant has a time zone, which decides what today is: the day "
+            "on which an opportunity is closed by default, which tasks are overdue, and the days "
+            "of a report's named period. The identity provider puts it into tokens as the claim "
+            "`zoneinfo` (a name of the IANA database); without a known name it is Etc/UTC.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/v1"}],

@@ -16,6 +16,7 @@ import yaml
 
 from edge.authorizer import TENANT
 from kernel.domain.permissions import Role
+from kernel.domain.time_zones import DEFAULT_ZONE, is_time_zone
 from tools.drift import ROOT
 
 TEMPLATE = ROOT / "identity" / "realm.yaml"
@@ -41,6 +42,8 @@ class Options:
     display_name: str = ""
     audience: str = _AUDIENCE
     machine_role: str = _MACHINE_ROLE
+    time_zone: str = DEFAULT_ZONE
+    """Of the company, as in the IANA time zone database; it decides what "today" is."""
 
 
 def realm(options: Options) -> dict[str, Any]:
@@ -54,6 +57,10 @@ def realm(options: Options) -> dict[str, Any]:
         raise BadRealm("A realm needs a redirect URI.")
     if options.machine_role not in list(Role):
         raise BadRealm(f"{options.machine_role!r} is no role; there are {', '.join(Role)}.")
+    if not is_time_zone(options.time_zone):
+        raise BadRealm(
+            f"{options.time_zone!r} is no time zone; a name is such as Europe/Berlin or Etc/UTC."
+        )
     origins = list(dict.fromkeys(_origin(uri) for uri in options.redirect_uris))
     template = yaml.safe_load(TEMPLATE.read_text(encoding="utf-8"))
     profile = template.pop("userProfile")
@@ -66,6 +73,7 @@ def realm(options: Options) -> dict[str, Any]:
         "POST_LOGOUT_REDIRECT_URIS": "##".join(f"{origin}/" for origin in origins),
         "AUDIENCE": options.audience,
         "MACHINE_ROLE": options.machine_role,
+        "TIME_ZONE": options.time_zone,
         "USER_PROFILE": json.dumps(profile),
     }
     filled: dict[str, Any] = _filled(template, values)
@@ -115,6 +123,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         choices=[role.value for role in Role],
         help="The role of the machine client (default: %(default)s).",
     )
+    parser.add_argument(
+        "--time-zone",
+        default=DEFAULT_ZONE,
+        help='The company\'s, such as Europe/Berlin: what "today" is (default: %(default)s).',
+    )
     given = parser.parse_args(argv)
     options = Options(
         given.tenant,
@@ -122,6 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given.display_name,
         given.audience,
         given.machine_role,
+        given.time_zone,
     )
     try:
         document = realm(options)

@@ -1,6 +1,7 @@
 """Use cases of tasks and timelines: check the right, load, decide, commit."""
 
-from datetime import date
+from datetime import date, timedelta
+from enum import StrEnum
 from typing import Any
 
 from activities.context import ACTIVITIES
@@ -15,9 +16,29 @@ from kernel.domain.merge_patch import patched_fields
 from kernel.domain.ownership import ensure_may_change_owner, with_owner
 from kernel.domain.permissions import REASSIGN_OTHERS, Area, Level
 from kernel.domain.principal import Principal, RequestContext
+from kernel.domain.time_zones import today
 from kernel.runtime.contexts import record_types
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
+
+
+class Due(StrEnum):
+    """When tasks are due, seen from today."""
+
+    OVERDUE = "overdue"
+    TODAY = "today"
+    UPCOMING = "upcoming"
+
+    def days(self, today: date) -> tuple[date | None, date | None]:
+        """The first and the last due day; None means no limit."""
+        day = timedelta(days=1)
+        match self:
+            case Due.OVERDUE:
+                return None, today - day
+            case Due.TODAY:
+                return today, today
+            case Due.UPCOMING:
+                return today + day, None
 
 
 class TaskService:
@@ -44,20 +65,26 @@ class TaskService:
         assignee_id: str | None,
         *,
         closed: bool,
-        due: tuple[date | None, date | None],
+        due: Due | None,
+        days: tuple[date | None, date | None],
         limit: int,
         cursor: str | None,
     ) -> Page[Task]:
-        """A user's tasks (default: the caller's own) in due order."""
+        """A user's tasks (default: the caller's own) in due order.
+
+        `due` is seen from today in the tenant's time zone, in place of the days themselves.
+        """
         request.principal.require(Level.READ, ACTIVITIES)
-        first, last = due
+        if due and days != (None, None):
+            raise Invalid.field("due", "is given together with due_from or due_to; give one")
+        first, last = due.days(today(self._now(), request.principal.time_zone)) if due else days
         if first and last and last < first:
             raise Invalid.field("due_to", f"is before due_from ({first})")
         return self._tasks.list_by_assignee(
             request.tenant_id,
             assignee_id or request.principal.user_id,
             closed=closed,
-            due=due,
+            due=(first, last),
             limit=limit,
             cursor=cursor,
         )

@@ -11,7 +11,7 @@ import math
 import re
 import time
 import urllib.request
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jwt
@@ -20,9 +20,12 @@ from edge.settings import AuthorizerSettings
 from kernel.cache.connect import cached_reads, shared_cache
 from kernel.cache.reading import Entry
 from kernel.cache.sessions import ActiveSessions
+from kernel.cache.usage import cache_usage
 from kernel.domain.clock import utc_now
 from kernel.domain.permissions import Role
+from kernel.domain.time_zones import DEFAULT_ZONE, known_zone
 from kernel.runtime.log import logger
+from kernel.runtime.metrics import ACTIVE_SESSIONS, together
 from kernel.runtime.settings import read_settings
 
 TENANT = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
@@ -31,8 +34,10 @@ _NEW_KEY_SECONDS = 5
 """The shortest time between two fetches because of tokens that name a key that is not cached."""
 _LEEWAY_SECONDS = 5
 _FETCH_SECONDS = 3
-_CALLER = ("tenant", "user", "name", "team", "roles", "machine")
+_CALLER = ("tenant", "user", "name", "team", "roles", "machine", "time_zone")
 """The members of an identity that API Gateway hands to functions."""
+_LOGGED_ZONES = 1_000
+"""The tenants whose unknown zone a process remembers to have logged."""
 
 
 class Rejected(Exception):
@@ -58,7 +63,7 @@ def _identity(text: bytes) -> dict[str, Any]:
 
 
 # Verification takes less time than a wait for another caller's.
-_IDENTITIES = Entry("identity", 1, 60, _to_json, _identity, shared_load=False)
+_IDENTITIES = Entry("identity", 2, 60, _to_json, _identity, shared_load=False)
 _DISCOVERIES = Entry("discovery", 1, _KEYS_SECONDS, _to_json, _object)
 _KEY_SETS = Entry("jwks", 1, _KEYS_SECONDS, _to_json, _object)
 
@@ -176,9 +181,28 @@ def verify(token: str, base: str, audience: str) -> dict[str, Any]:
         "team": str(claims.get("team", "")),
         "roles": ",".join(_roles(claims.get("realm_access"))),
         "machine": "yes" if _is_machine(claims) else "",
+        "time_zone": _time_zone(tenant, claims),
         "session": str(claims.get("sid") or claims["sub"]),
         "expires": int(claims["exp"]),
     }
+
+
+def _time_zone(tenant: str, claims: dict[str, Any]) -> str:
+    """The tenant's time zone: the claim `zoneinfo`, which the realm puts into all of its tokens.
+
+    The only place where the setting is read (docs/adr/0023). Without a known zone it is UTC.
+    """
+    given = claims.get("zoneinfo")
+    zone = known_zone(given)
+    if zone != given:
+        _log_unknown_zone(tenant, repr(given)[:60])
+    return zone
+
+
+@lru_cache(_LOGGED_ZONES)
+def _log_unknown_zone(tenant: str, given: str) -> None:
+    """Log it once in a process, not with every token."""
+    logger().warning("unknown time zone", tenant=tenant, zoneinfo=given, used=DEFAULT_ZONE)
 
 
 def _is_machine(claims: dict[str, Any]) -> bool:
@@ -198,6 +222,18 @@ def _roles(access: Any) -> list[str]:
     return [role.value for role in Role if role in named] if isinstance(named, list) else []
 
 
+def _measure(caller: dict[str, Any]) -> None:
+    """Count the caller's session and what the cache saved, where there is a cache."""
+    new = ActiveSessions(shared_cache(), utc_now).seen(caller["tenant"], caller["session"])
+    usage, kinds = cache_usage("edge")
+    sessions = [ACTIVE_SESSIONS.fields(new)] if new else []
+    # Without metrics there is no line: API Gateway asks once in 300 s for each token.
+    if usage or sessions:
+        logger().info(
+            "caller identified", tenant=caller["tenant"], **kinds, **together(*usage, *sessions)
+        )
+
+
 def _token(event: dict[str, Any]) -> str:
     """The token in `Authorization: Bearer` (REST) or `?token=` (WebSocket, without headers)."""
     if event.get("type") == "TOKEN":
@@ -212,10 +248,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         settings = read_settings(AuthorizerSettings)
         caller = identify(_token(event), settings.issuer_base, settings.audience)
     except Rejected as why:
-        logger().info("token rejected", why=str(why))
+        usage, kinds = cache_usage("edge")
+        logger().info("token rejected", why=str(why), **kinds, **together(*usage))
         # The one message API Gateway turns into a 401.
         raise Exception("Unauthorized") from None
-    ActiveSessions(shared_cache(), utc_now).seen(caller["tenant"], caller["session"])
+    _measure(caller)
     # API Gateway caches the policy per token, so it must allow the whole stage.
     api, stage = event["methodArn"].split("/")[:2]
     return {

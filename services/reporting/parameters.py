@@ -4,7 +4,7 @@ The request, the events and the query use this model. It imports neither DuckDB 
 so that the API function starts fast.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -21,6 +21,9 @@ from pydantic_core import PydanticCustomError
 
 from kernel.domain.dates import PlainDate
 from kernel.domain.money import Currency
+from kernel.domain.time_zone_names import TimeZoneName
+from kernel.domain.time_zones import DEFAULT_ZONE, today
+from reporting.periods import PeriodName, days_of
 
 ReportName = Literal["pipeline_by_stage", "win_rate", "sales_performance"]
 Grouping = Literal["none", "stage", "owner", "team", "region", "product", "sector", "month"]
@@ -88,6 +91,11 @@ class ReportParameters(BaseModel):
     currency: Currency | None = Field(
         None, description="Only opportunities in this currency; default: all currencies."
     )
+    time_zone: TimeZoneName | None = Field(
+        None,
+        description="The time zone of `period` and of the times in the file (IANA name). Default: "
+        "the tenant's. Days of opportunities are calendar dates, which no zone changes.",
+    )
 
     @field_validator("by")
     @classmethod
@@ -124,6 +132,11 @@ class ReportParameters(BaseModel):
         return self.by or GROUPINGS[self.report][0]
 
     @property
+    def zone(self) -> str:
+        """The time zone; runs of earlier versions have none and are in UTC."""
+        return self.time_zone or DEFAULT_ZONE
+
+    @property
     def contexts(self) -> tuple[str, ...]:
         """The contexts whose events the report reads; an account's sector is in its own events."""
         more = ("customers",) if self.grouping == "sector" else ()
@@ -140,3 +153,28 @@ class ReportParameters(BaseModel):
     def checked(self) -> "ReportParameters":
         """The same parameters, validated again. Raises ValidationError."""
         return ReportParameters.model_validate(self.model_dump(mode="json"))
+
+
+class ReportRequest(ReportParameters):
+    """A report to request; a named period is stored as its days, so that every attempt has them."""
+
+    period: Annotated[PeriodName | None, *_one_of("period", get_args(PeriodName))] = Field(
+        None,
+        description="A period relative to today in the time zone, in place of from and to. Weeks "
+        "begin on Monday.",
+    )
+
+    @field_validator("period")
+    @classmethod
+    def _instead_of_days(cls, period: PeriodName | None, info: ValidationInfo) -> PeriodName | None:
+        if period and (info.data.get("from_") or info.data.get("to")):
+            raise PydanticCustomError("period_twice", "give either period, or from and to")
+        return period
+
+    def parameters(self, now: datetime, tenant_zone: str) -> ReportParameters:
+        """The parameters of the run, with its zone and its days."""
+        zone = self.time_zone or tenant_zone
+        asked = self.model_dump(exclude={"period"}) | {"time_zone": zone}
+        if self.period:
+            asked["from"], asked["to"] = days_of(self.period, today(now, zone))
+        return ReportParameters.model_validate(asked)

@@ -5,6 +5,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from kernel.domain.time_zones import DEFAULT_ZONE
+
 NONE_LABEL = "(none)"
 """The label of opportunities without a value to group by: no account, product or date."""
 TOTAL_LABEL = "Total"
@@ -104,6 +106,8 @@ class Report:
     position: Position
     currency: str | None = None
     """The only currency of the report, if one was requested."""
+    time_zone: str = DEFAULT_ZONE
+    """The zone of the times that the file shows, and in which the period was named."""
     notes: tuple[str, ...] = field(default=())
 
     @property

@@ -22,7 +22,7 @@ from reporting.context import REPORTS
 from reporting.lake.size import LakeSize, measure
 from reporting.lake.storage import LakeReader
 from reporting.model import ReportRun
-from reporting.parameters import ReportParameters
+from reporting.parameters import ReportParameters, ReportRequest
 from reporting.repository import ReportRepository
 
 
@@ -43,10 +43,12 @@ class ReportService:
     def __init__(self, repository: ReportRepository, files: ReportFiles, now: Clock) -> None:
         self._repo, self._files, self._now = repository, files, now
 
-    def request(self, unit: UnitOfWork, parameters: ReportParameters) -> ReportRun:
+    def request(self, unit: UnitOfWork, wanted: ReportRequest) -> ReportRun:
         """Request a report; it changes no data, so the right to read reports is enough."""
         unit.principal.require(Level.READ, REPORTS)
-        change = ReportRun.request(unit.request, new_id(), parameters, self._now())
+        now = self._now()
+        parameters = wanted.parameters(now, unit.principal.time_zone)
+        change = ReportRun.request(unit.request, new_id(), parameters, now)
         return self._repo.runs.save(unit, None, change)
 
     def get(self, request: RequestContext, run_id: str) -> ReportDetails:

@@ -89,7 +89,7 @@ def opportunity(number: int, accounts: list[str]) -> Change[Opportunity]:
     )
     pipeline = Pipeline.default("acme")
     return Opportunity.create(
-        "acme", new_id(), fields, pipeline, pipeline.stage("lead"), "ann", utc_now()
+        "acme", new_id(), fields, pipeline, pipeline.stage("lead"), "ann", utc_now(), FIRST_DAY
     )._replace(events=())
 
 

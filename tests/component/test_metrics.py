@@ -5,13 +5,15 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
 from activities.handlers.api import handler as tasks
+from kernel.cache.connect import cached_reads
 from kernel.domain.clock import rfc3339, utc_now
 from kernel.messaging.reactor import Reactor
 from kernel.messaging.relay import Relay
@@ -29,6 +31,8 @@ from reporting.consumers.lake import handler as lake
 from tests.component.conftest import ApiClient
 from tests.component.kernel.queues import body, event, lambda_event
 from tests.component.kernel.test_relay import record
+from tests.unit.kernel.cache.memory import Clock as CacheClock
+from tests.unit.kernel.cache.memory import MemoryCache
 
 UNITS = {"Milliseconds", "Seconds", "Bytes", "Percent", "Count"}
 
@@ -46,15 +50,21 @@ class Log:
         for line in found:
             metadata = line["_aws"]
             assert abs(metadata["Timestamp"] / 1000 - utc_now().timestamp()) < 60, "milliseconds"
-            definition = next(
-                one
-                for one in metadata["CloudWatchMetrics"]
-                if one["Metrics"] == [{"Name": name, "Unit": METRICS[name].unit}]
-            )
-            assert definition["Namespace"] == NAMESPACE
-            (dimensions,) = definition["Dimensions"]
-            assert all(isinstance(line[one], str) and line[one] for one in dimensions)
+            definitions = {one["Metrics"][0]["Name"]: one for one in metadata["CloudWatchMetrics"]}
+            assert len(definitions) == len(metadata["CloudWatchMetrics"]), "each metric once"
+            for defined, definition in definitions.items():
+                metric = METRICS[defined]
+                assert definition["Namespace"] == NAMESPACE
+                assert definition["Dimensions"] == [list(metric.dimensions)]
+                assert all(isinstance(line[one], str) and line[one] for one in metric.dimensions)
+                assert definition["Metrics"] == [{"Name": defined, "Unit": metric.unit}]
+                assert isinstance(line[defined], int | float | list)
+            assert name in definitions
         return found
+
+    def count(self) -> int:
+        """How many lines were written."""
+        return len(self.text.getvalue().splitlines())
 
 
 @pytest.fixture
@@ -183,8 +193,9 @@ def test_a_task_measures_its_wait_and_its_duration(
     monkeypatch.setenv("FILES_BUCKET", "files")
     request = {"report": "win_rate", "format": "json"}
     run = ApiClient(handler)("POST", "/reports", request).json
+    created = datetime.fromisoformat(run["created_at"])
     for seconds, action in ((20, "start"), (90, "fail")):
-        at = utc_now() + timedelta(seconds=seconds)
+        at = created + timedelta(seconds=seconds)
         service = ReportRunService(repository(), lambda at=at: at, FAILURES)
         given = ("OutOfMemory",) if action == "fail" else ()
         getattr(service, action)("acme", run["id"], *given)
@@ -194,3 +205,122 @@ def test_a_task_measures_its_wait_and_its_duration(
     (ended,) = log.metrics("TaskDuration")
     assert (ended["Job"], ended["Status"]) == ("report", "failed")
     assert ended["TaskDuration"] == pytest.approx(90, abs=5)
+    assert ended == wait, "one line"
+    assert log.metrics("TaskSeconds") == [], "it was not completed"
+
+
+@pytest.mark.parametrize("tier", ["function", "standard", "analytics"])
+def test_a_completed_task_measures_its_seconds_by_tier(
+    cloud: Any, log: Log, monkeypatch: pytest.MonkeyPatch, tier: str
+) -> None:
+    from reporting.bootstrap import runs
+    from reporting.handlers.api import handler
+    from reporting.handlers.steps import handler as steps
+    from tests.component.reporting.test_reports_api import OUTCOME
+
+    monkeypatch.setenv("FILES_BUCKET", "files")
+    run = ApiClient(handler)("POST", "/reports", {"report": "win_rate"}).json
+    now = utc_now()
+    for seconds in (20, 30):  # the second attempt is that which completes it
+        monkeypatch.setattr(
+            runs(), "_now", lambda seconds=seconds: now + timedelta(seconds=seconds)
+        )
+        runs().start("acme", run["id"])
+    monkeypatch.setattr(runs(), "_now", lambda: now + timedelta(seconds=90))
+    task = {"tenant_id": "acme", "run_id": run["id"], "outcome": OUTCOME.model_dump(mode="json")}
+    steps({"step": "complete", **task, "tier": tier}, None)
+    (line,) = log.metrics("TaskSeconds")
+    assert (line["Job"], line["Tier"], line["TaskSeconds"]) == ("report", tier, 60)
+    assert (line["Status"], line["tenant"]) == ("completed", "acme")
+    steps({"step": "complete", **task}, None)
+    assert len(log.metrics("TaskSeconds")) == 1, "an execution of an earlier version names no tier"
+
+
+def test_a_stored_report_is_measured_as_it_is_stored(
+    cloud: Any, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reporting.bootstrap import files, repository
+    from reporting.handlers.api import handler
+    from tests.component.reporting.test_reports_api import OUTCOME
+
+    monkeypatch.setenv("FILES_BUCKET", "files")
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="files")
+    run_id = ApiClient(handler)("POST", "/reports", {"report": "win_rate", "format": "json"}).json[
+        "id"
+    ]
+    file = tmp_path / "report.json"
+    file.write_text("{}" * 5_000)
+    run = repository().runs.find("acme", run_id)
+    assert run is not None
+    for _ in range(2):  # the second worker stores nothing
+        files().store(run, file, OUTCOME)
+    (line,) = log.metrics("StoredBytes")
+    (stored,) = s3.list_objects_v2(Bucket="files")["Contents"]
+    assert (line["Storage"], line["tenant"], line["run_id"]) == ("files", "acme", run_id)
+    assert line["StoredBytes"] == stored["Size"] < file.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "working"),
+    [
+        ("2026-06-07T18:00:00", "Pacific/Kiritimati", "yes"),  # Monday, 08:00
+        ("2026-06-07T18:00:00", "America/Los_Angeles", "no"),  # Sunday
+        ("2026-06-05T17:59:59", "Europe/Berlin", "yes"),  # Friday, 19:59:59
+        ("2026-06-05T18:00:00", "Europe/Berlin", "no"),
+        ("2026-06-05T19:00:00", "", "yes"),
+        ("2026-06-05T19:00:00", "Mars/Olympus", "yes"),
+    ],
+)
+def test_a_request_counts_in_or_out_of_the_business_hours_of_its_tenant(
+    cloud: Any, log: Log, monkeypatch: pytest.MonkeyPatch, now: str, zone: str, working: str
+) -> None:
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    monkeypatch.setattr("kernel.web.api.utc_now", lambda: at)
+    ApiClient(tasks, time_zone=zone)("GET", "/tasks")
+    (line,) = log.metrics("Requests")
+    assert (line["InBusinessHours"], line["Requests"], line["tenant"]) == (working, 1, "acme")
+    assert [line] == log.metrics("RequestLatency"), "the same line"
+    assert log.count() == 1
+
+
+def test_a_request_measures_what_it_found_in_the_cache(
+    cloud: Any, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opportunities.handlers.api import handler
+
+    monkeypatch.setattr("kernel.cache.connect.shared_cache", lambda: MemoryCache(CacheClock()))
+    cached_reads.cache_clear()
+    api = ApiClient(handler)
+    for _ in range(2):
+        assert api("GET", "/pipelines").status == 200
+    first, second = log.metrics("CacheMisses")
+    assert (first["Context"], first["CacheMisses"], first["CacheHits"]) == ("opportunities", 1, 0)
+    assert (second["CacheMisses"], second["CacheHits"]) == (0, 1), "counted since the last request"
+    assert second["cache"] == {"hits": {"pipelines": 1}, "misses": {}}
+    assert log.metrics("CacheHits") == [first, second]
+    assert log.count() == 2, "no lines of their own"
+    cached_reads.cache_clear()
+
+
+def test_without_a_cache_there_are_neither_hits_nor_misses(cloud: Any, log: Log) -> None:
+    from opportunities.handlers.api import handler
+
+    ApiClient(handler)("GET", "/pipelines")
+    assert log.metrics("CacheHits") == log.metrics("CacheMisses") == []
+    assert log.count() == 1
+
+
+def test_a_function_that_reads_nothing_through_the_cache_makes_none(cloud: Any, log: Log) -> None:
+    ApiClient(tasks)("GET", "/tasks")
+    assert log.count() == 1
+    assert cached_reads.cache_info().currsize == 0, "its client would be imported"
+
+
+def test_metrics_of_one_line_do_not_contradict_each_other() -> None:
+    """A dimension is a field of the line: two metrics of a line share it only in one sense."""
+    line = together(METRICS["CacheHits"].fields(1, "edge"), METRICS["ActiveSessions"].fields(1))
+    names = [one["Metrics"][0]["Name"] for one in line["_aws"]["CloudWatchMetrics"]]
+    assert names == ["CacheHits", "ActiveSessions"]
+    assert (line["CacheHits"], line["ActiveSessions"], line["Context"]) == (1, 1, "edge")
+    assert together() == {}

@@ -45,6 +45,7 @@ from zebros.local.supervisor import ignore_signals, stop_on_signals
 
 HERE = Path(__file__).parent
 TENANT = "acme"
+ZONE = "America/New_York"
 REDIRECT = "https://app.example.com/callback"
 SECRET = "zebros-identity-database"
 REGION = "us-east-1"
@@ -331,7 +332,9 @@ def identity(request: pytest.FixtureRequest, background: Executor) -> Iterator[I
         if image:
             system.container = background.submit(_when_built, image, settings)
         with system.administration() as admin:
-            admin.post("", json=realm(Options(TENANT, (REDIRECT,)))).raise_for_status()
+            admin.post(
+                "", json=realm(Options(TENANT, (REDIRECT,), time_zone=ZONE))
+            ).raise_for_status()
         for person, role in (("ada", "sales-representative"), ("root", "administrator")):
             system.add_person(person, role, "americas")
         yield system

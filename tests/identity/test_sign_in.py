@@ -14,7 +14,7 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import OAuth2Client
 
 from edge import authorizer
-from tests.identity.conftest import REDIRECT, TENANT, Identity
+from tests.identity.conftest import REDIRECT, TENANT, ZONE, Identity
 
 AUDIENCE = "zebros-api"
 METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:api/v1/GET/accounts"
@@ -165,6 +165,7 @@ def test_a_person_signs_in_and_the_authorizer_knows_tenant_user_team_and_role(
         "team": "americas",
         "roles": "sales-representative",
         "machine": "",
+        "time_zone": ZONE,
     }
 
 

@@ -40,6 +40,14 @@ def report(
     to: Annotated[
         str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="The last day.")
     ] = None,
+    period: Annotated[
+        str | None,
+        typer.Option(help="today, this_month, last_quarter …, in place of --from and --to."),
+    ] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="Such as Europe/Berlin; default: the tenant's."),
+    ] = None,
     currency: Annotated[
         str | None, typer.Option(metavar="CODE", help="Only opportunities in this currency.")
     ] = None,
@@ -62,6 +70,8 @@ def report(
         "by": by,
         "from": from_,
         "to": to,
+        "period": period,
+        "time_zone": time_zone,
         "currency": currency,
         "format": file_format,
     }

@@ -2,7 +2,9 @@
 
 import sys
 import time
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import typer
@@ -13,7 +15,7 @@ from zebros.cli.output import document, err, note, out, progress, table
 from zebros.client.connection import Connection, LocalIssuer
 from zebros.errors import CliError
 from zebros.local.home import Home
-from zebros.local.users import TENANTS, users
+from zebros.local.users import TENANTS, TIME_ZONES, users
 from zebros.text import count_of
 
 
@@ -79,12 +81,20 @@ def _print_users(*, sellers: bool) -> None:
     table(("tenant", "user", "role"), rows)
 
 
+def _today(tenant: str) -> date:
+    """The day in the tenant's time zone, as the CRM itself sees it."""
+    name = TIME_ZONES.get(tenant)
+    zone: tzinfo = ZoneInfo(name) if name else UTC
+    return datetime.now(zone).date()
+
+
 def _load_demo(connection: Connection) -> None:
     from zebros.demo import load
 
     with connection.client() as client:
+        today = _today(connection.tenant)
         if connection.json:
-            load(client)
+            load(client, today=today)
             return
         with progress() as bar:
             tasks: dict[str, Any] = {}
@@ -96,7 +106,7 @@ def _load_demo(connection: Connection) -> None:
                     tasks[what] = bar.add_task(f"Loading {what}", total=total)
                 bar.update(tasks[what], completed=count, total=total)
 
-            summary = load(client, show)
+            summary = load(client, show, today=today)
     counts = ", ".join(f"{count:,} {what}" for what, count in summary.records.items())
     how = "is loaded" if summary.already_loaded else f"was loaded in {summary.seconds:.0f} s"
     print_step(f"The demo company {how}: {counts}")

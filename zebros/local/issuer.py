@@ -1,9 +1,9 @@
 """A small OpenID Connect issuer for the local platform, like Keycloak: a realm is a tenant.
 
 Each realm has its own signing key, created at first use and readable by its owner only. Tokens are
-as the CRM's authorizer expects them: RS256, `iss` = base + tenant, `aud`, `sub`, `name`, `team` and
-`realm_access.roles`. Demo users sign in with their name as the password, so the issuer protects
-only demo data on 127.0.0.1.
+as the CRM's authorizer expects them: RS256, `iss` = base + tenant, `aud`, `sub`, `name`, `team`,
+`realm_access.roles` and the tenant's `zoneinfo`. Demo users sign in with their name as the
+password, so the issuer protects only demo data on 127.0.0.1.
 
 `python -m zebros.local.issuer --port N --home DIR` serves it; `Issuer.mint` makes tokens for tests.
 """
@@ -24,7 +24,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from zebros.local.realms import Realm, new_key, realm_at
-from zebros.local.users import AUDIENCE, TENANTS, User, user_of
+from zebros.local.users import AUDIENCE, TENANTS, TIME_ZONES, User, user_of
 
 HOST = "127.0.0.1"
 LIFETIME_S = 8 * 3600
@@ -76,6 +76,7 @@ class Issuer:
             "exp": now + int(lifetime_s),
             "typ": "Bearer",
             "azp": "zebros-cli",
+            "zoneinfo": TIME_ZONES.get(tenant),
             **subject.claims(),
             **claims,
         }

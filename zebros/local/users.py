@@ -1,10 +1,12 @@
-"""The demo users of the local issuer: tenants, names and roles."""
+"""The demo users of the local issuer: tenants and their time zones, names and roles."""
 
 from dataclasses import dataclass
 from typing import Any
 
 AUDIENCE = "zebros-api"
 TENANTS = ("acme", "globex")
+TIME_ZONES = {"acme": "America/New_York", "globex": "Europe/Berlin"}
+"""The time zone of each tenant (IANA); any other is in UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from activities.bootstrap import tasks
 from activities.events import NewTask, TaskFields, TaskState
+from activities.service import Due
 from kernel.domain.aggregate import Version
 from kernel.domain.dates import PlainDate
 from kernel.domain.events import UserId
@@ -24,10 +27,13 @@ class TaskListStatus(StrEnum):
 
 
 class TaskQuery(ListQuery):
-    """Filters: the assignee (default: the caller), open or closed, and a period of due dates."""
+    """Filters: the assignee (default: the caller), open or closed, and when tasks are due."""
 
     assignee_id: UserId | None = None
     status: TaskListStatus = TaskListStatus.OPEN
+    due: Due | None = Field(
+        None, description="Seen from today in the tenant's time zone; in place of the two days."
+    )
     due_from: PlainDate | None = None
     due_to: PlainDate | None = None
 
@@ -45,7 +51,8 @@ def list_tasks(request: RequestContext, query: TaskQuery) -> Page[TaskState]:
         request,
         query.assignee_id,
         closed=query.status is TaskListStatus.CLOSED,
-        due=(query.due_from, query.due_to),
+        due=query.due,
+        days=(query.due_from, query.due_to),
         limit=query.limit,
         cursor=query.cursor,
     )

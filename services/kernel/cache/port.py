@@ -41,8 +41,11 @@ class Cache(Protocol):
     def take_token(self, key: str, per_second: float, burst: int) -> Bucket | None:
         """Take one token from a bucket of `burst` that refills at a rate; None without answer."""
 
-    def count(self, key: str, member: str, ttl_s: int) -> None:
-        """Add a member to a set of which only the size is known, for a time."""
+    def count(self, key: str, member: str, ttl_s: int) -> int:
+        """Add a member to a set of which only the size is known, for a time.
+
+        Returns by how much the size grew; 0 without answer.
+        """
 
     def size(self, key: str) -> int | None:
         """About how many members were added (1 % off); None without answer."""
@@ -71,8 +74,9 @@ class NoCache:
         """No answer."""
         return None
 
-    def count(self, key: str, member: str, ttl_s: int) -> None:
+    def count(self, key: str, member: str, ttl_s: int) -> int:  # noqa: ARG002
         """Count nothing."""
+        return 0
 
     def size(self, key: str) -> int | None:  # noqa: ARG002
         """No answer."""

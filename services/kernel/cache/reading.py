@@ -78,6 +78,12 @@ class CachedReads:
         self.misses[entry.kind] += 1
         return self._load(entry, key, load)
 
+    def taken(self) -> tuple[Counter[str], Counter[str]]:
+        """Hits and misses by kind since the last call."""
+        hits, misses = self.hits, self.misses
+        self.hits, self.misses = Counter(), Counter()
+        return hits, misses
+
     def forget[T](self, entry: Entry[T], tenant_id: str, parts: Sequence[str]) -> None:
         """Remove a value whose source has changed; until `seconds` later it may still be served."""
         if self._cache.configured:

@@ -40,6 +40,14 @@ local wait = 0
 if tokens < 1 then wait = math.ceil((1 - tokens) / rate) end
 return {allowed and 1 or 0, math.floor(tokens), wait}
 """
+# Returns the growth of the size, because the set cannot tell whether a member is new: the sum of
+# all growths is as exact as the size. A set that does not grow has its time already.
+_COUNT = """
+local before = redis.call('PFCOUNT', KEYS[1])
+if redis.call('PFADD', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return redis.call('PFCOUNT', KEYS[1]) - before
+"""
 
 
 class ValkeyCache:
@@ -55,6 +63,7 @@ class ValkeyCache:
         self._lock = threading.Lock()
         self._client: Any = None
         self._take: Any = None
+        self._count: Any = None
 
     def get(self, key: str) -> bytes | None:
         """The value of a key, or None."""
@@ -78,15 +87,9 @@ class ValkeyCache:
         answer = self._call(lambda _: self._take(keys=[key], args=[per_second, burst]), None)
         return None if answer is None else Bucket(bool(answer[0]), int(answer[1]), int(answer[2]))
 
-    def count(self, key: str, member: str, ttl_s: int) -> None:
-        """Add a member to a set of which only the size is known, for a time."""
-
-        def add(client: Any) -> None:
-            # 1: the set is new or has grown, so a set of members that all return has its time, too.
-            if client.pfadd(key, member):
-                client.expire(key, ttl_s)
-
-        self._call(add, None)
+    def count(self, key: str, member: str, ttl_s: int) -> int:
+        """Add a member to a set of which only the size is known; returns the growth of the size."""
+        return int(self._call(lambda _: self._count(keys=[key], args=[member, ttl_s]), 0))
 
     def size(self, key: str) -> int | None:
         """About how many members were added (1 % off); None without answer."""
@@ -132,6 +135,7 @@ class ValkeyCache:
                     lib_version=None,
                 )
                 self._take = self._client.register_script(_TAKE)
+                self._count = self._client.register_script(_COUNT)
             return self._client
 
     def _gone(self, fault: Exception) -> None:

@@ -5,6 +5,7 @@ from typing import Self
 
 from kernel.domain.errors import Forbidden, PermissionDenied
 from kernel.domain.permissions import Area, Level, Permission, Role
+from kernel.domain.time_zones import DEFAULT_ZONE
 
 SYSTEM_USER = "system"
 """The CRM itself as a user."""
@@ -19,6 +20,8 @@ class Principal:
     roles: frozenset[Role]
     name: str = ""
     team_id: str | None = None
+    time_zone: str = DEFAULT_ZONE
+    """The tenant's, which decides what "today" is."""
 
     def require(self, level: Level, area: Area) -> None:
         """Raise Forbidden unless the principal's rights in `area` reach `level`."""

@@ -40,11 +40,19 @@ class Metric:
         }
 
 
-def together(*several: dict[str, Any]) -> dict[str, Any]:
-    """The fields of several metrics in one line; empty ones are left out."""
-    joined = {name: value for one in several for name, value in one.items()}
-    definitions = [d for one in several if one for d in one["_aws"]["CloudWatchMetrics"]]
-    return {**joined, "_aws": {**joined["_aws"], "CloudWatchMetrics": definitions}}
+def together(*metrics: dict[str, Any]) -> dict[str, Any]:
+    """The fields of several metrics for one line; dimensions of the same name have one value.
+
+    Empty ones are left out.
+    """
+    merged: dict[str, Any] = {}
+    definitions: list[dict[str, Any]] = []
+    for fields in filter(None, metrics):
+        definitions += fields["_aws"]["CloudWatchMetrics"]
+        merged |= fields
+    if merged:
+        merged["_aws"] = {**merged["_aws"], "CloudWatchMetrics": definitions}
+    return merged
 
 
 def memory_utilization(function: str, megabytes: int) -> dict[str, Any]:
@@ -74,6 +82,31 @@ MEMORY_UTILIZATION = Metric(
     ("Function",),
     "peak memory of an API's process, as a share of the function's memory",
 )
+REQUESTS = Metric(
+    "Requests",
+    "Count",
+    ("InBusinessHours",),
+    "requests, by whether it is a working hour (yes or no) where the tenant is; the line has it",
+)
+ACTIVE_SESSIONS = Metric(
+    "ActiveSessions",
+    "Count",
+    (),
+    "sessions that made their first request of an hour (UTC): their sum over an hour is the number "
+    "of active ones, 1 % off; only where there is a cache, which counts them",
+)
+CACHE_HITS = Metric(
+    "CacheHits",
+    "Count",
+    ("Context",),
+    "values that were found in the cache; the line has the kinds",
+)
+CACHE_MISSES = Metric(
+    "CacheMisses",
+    "Count",
+    ("Context",),
+    "values that had to be loaded although there is a cache; the line has the kinds",
+)
 OUTBOX_AGE = Metric(
     "OutboxAge",
     "Milliseconds",
@@ -98,11 +131,17 @@ TASK_DURATION = Metric(
     ("Job", "Status"),
     "time from the request of a task until it ended",
 )
+TASK_SECONDS = Metric(
+    "TaskSeconds",
+    "Seconds",
+    ("Job", "Tier"),
+    "time from the start of a task's last attempt until it was completed, by where it was done",
+)
 STORED_BYTES = Metric(
     "StoredBytes",
     "Bytes",
     ("Storage",),
-    "bytes written to object storage: how fast it grows; the line has the tenant",
+    "bytes written to object storage (lake or files): how fast it grows; the line has the tenant",
 )
 
 METRICS = {
@@ -110,10 +149,15 @@ METRICS = {
     for metric in (
         REQUEST_LATENCY,
         MEMORY_UTILIZATION,
+        REQUESTS,
+        ACTIVE_SESSIONS,
+        CACHE_HITS,
+        CACHE_MISSES,
         OUTBOX_AGE,
         EVENT_LAG,
         QUEUE_WAIT,
         TASK_DURATION,
+        TASK_SECONDS,
         STORED_BYTES,
     )
 }

@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from kernel.domain.clock import Clock
 from kernel.runtime.log import logger
-from kernel.runtime.metrics import QUEUE_WAIT, TASK_DURATION
+from kernel.runtime.metrics import QUEUE_WAIT, TASK_DURATION, TASK_SECONDS, together
 from kernel.tasks.failures import STANDARD, FailureCatalogue
 from kernel.tasks.repository import RecordedProgress, TaskRunRepository
 from kernel.tasks.retry import Recovery, RetryPolicy, recover
@@ -58,10 +58,12 @@ class TaskRunService[R: TaskRun]:
         """Return a run to the queue, because the worker of this attempt stops."""
         return self._repo.change(tenant_id, run_id, lambda run: run.requeue(attempt))
 
-    def complete(self, tenant_id: str, run_id: str, outcome: BaseModel) -> R:
-        """Mark a run as completed."""
+    def complete(
+        self, tenant_id: str, run_id: str, outcome: BaseModel, tier: Tier | None = None
+    ) -> R:
+        """Mark a run as completed, on a tier if that is known."""
         run = self._repo.change(tenant_id, run_id, lambda run: run.complete(outcome, self._now()))
-        return self._log_end(run)
+        return self._log_end(run, tier)
 
     def fail(self, tenant_id: str, run_id: str, error: str, cause: str = "") -> R:
         """Mark a run as failed."""
@@ -70,17 +72,18 @@ class TaskRunService[R: TaskRun]:
         run = self._repo.change(tenant_id, run_id, lambda run: run.fail(failure, self._now()))
         return self._log_end(run)
 
-    def _log_end(self, run: R) -> R:
+    def _log_end(self, run: R, tier: Tier | None = None) -> R:
         """Log how long the run waited and took; once for each time a step is repeated."""
-        name, tenant, status = run.kind.name, run.tenant_id, str(run.status)
-        if run.ended_at is not None:
-            took = (run.ended_at - run.created_at).total_seconds()
-            fields = TASK_DURATION.fields(took, name, status)
-            logger().info("task ended", run_id=run.id, tenant=tenant, **fields)
-        if run.started_at is not None:
-            waited = (run.started_at - run.created_at).total_seconds()
-            fields = QUEUE_WAIT.fields(waited, name)
-            logger().info("task waited", run_id=run.id, tenant=tenant, **fields)
+        name, metrics = run.kind.name, []
+        created, started, ended = run.created_at, run.started_at, run.ended_at
+        if ended is not None:
+            took = (ended - created).total_seconds()
+            metrics.append(TASK_DURATION.fields(took, name, str(run.status)))
+        if started is not None:
+            metrics.append(QUEUE_WAIT.fields((started - created).total_seconds(), name))
+        if started is not None and ended is not None and tier is not None:
+            metrics.append(TASK_SECONDS.fields((ended - started).total_seconds(), name, tier))
+        logger().info("task ended", run_id=run.id, tenant=run.tenant_id, **together(*metrics))
         return run
 
     def recover(

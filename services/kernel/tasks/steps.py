@@ -76,10 +76,11 @@ class TaskSteps[R: TaskRun]:
         }
 
     def _complete(
-        self, tenant_id: str, run_id: str, outcome: dict[str, Any], **_: Any
+        self, tenant_id: str, run_id: str, outcome: dict[str, Any], tier: str = "", **_: Any
     ) -> dict[str, Any]:
-        """A worker completed the task."""
-        self._runs().complete(tenant_id, run_id, self._outcome.model_validate(outcome))
+        """The task was completed; executions that began before a deployment have no tier."""
+        completed = Tier(tier) if tier else None
+        self._runs().complete(tenant_id, run_id, self._outcome.model_validate(outcome), completed)
         return {"next": Next.END}
 
     def _fail(

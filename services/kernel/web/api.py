@@ -19,9 +19,12 @@ from aws_lambda_powertools.event_handler.api_gateway import (
     Response,
 )
 
+from kernel.cache.usage import cache_usage
+from kernel.domain.clock import utc_now
 from kernel.domain.errors import CrmError, NotFound
+from kernel.domain.time_zones import in_business_hours
 from kernel.runtime.log import logger
-from kernel.runtime.metrics import REQUEST_LATENCY, memory_utilization, together
+from kernel.runtime.metrics import REQUEST_LATENCY, REQUESTS, memory_utilization, together
 from kernel.storage.idempotency import Answer, IdempotentRequest
 from kernel.storage.table import Table
 from kernel.storage.unit_of_work import UnitOfWork
@@ -40,6 +43,7 @@ from kernel.web.requests import (
     read_patch,
     read_query,
     request_context,
+    time_zone_of,
 )
 from kernel.web.responses import problem_response, response, stored_response
 from kernel.web.routes import Route, Routes
@@ -74,26 +78,32 @@ class Api:
         answer.setdefault("multiValueHeaders", {})[HEADER] = [correlation]
         answer["multiValueHeaders"] |= quota_fields(event)
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
+        self._log(event, context, answer["statusCode"], milliseconds)
+        return answer
+
+    def _log(self, event: Event, context: object, status: int, milliseconds: float) -> None:
+        """Write the line of a request, with its metrics."""
+        megabytes = int(getattr(context, "memory_limit_in_mb", 0))  # none outside of Lambda
+        usage, kinds = cache_usage(self.context)
+        working = "yes" if in_business_hours(utc_now(), time_zone_of(event)) else "no"
+        metrics = together(
+            REQUEST_LATENCY.fields(milliseconds, self.context, event.get(_TEMPLATE, _NO_ROUTE)),
+            REQUESTS.fields(1, working),
+            memory_utilization(f"{self.context}-api", megabytes) if megabytes else {},
+            *usage,
+        )
         logger().info(
             "request",
             method=event.get("httpMethod"),
             route=event.get("resource"),
             path=event.get("path"),
-            status=answer["statusCode"],
+            status=status,
             milliseconds=milliseconds,
-            correlation_id=correlation,
+            correlation_id=event["correlation_id"],
             tenant=claims_of(event).get("tenant"),
-            **self._metrics(milliseconds, event, context),
+            **kinds,
+            **metrics,
         )
-        return answer
-
-    def _metrics(self, milliseconds: float, event: Event, context: object) -> dict[str, Any]:
-        route = event.get(_TEMPLATE, _NO_ROUTE)
-        latency = REQUEST_LATENCY.fields(milliseconds, self.context, route)
-        limit = int(getattr(context, "memory_limit_in_mb", 0))
-        if not limit:  # not in Lambda
-            return latency
-        return together(latency, memory_utilization(f"{self.context}-api", limit))
 
     def _register(self, route: Route) -> None:
         def serve(**parts: str) -> Response[str]:

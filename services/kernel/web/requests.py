@@ -17,6 +17,7 @@ from kernel.domain.errors import (
 from kernel.domain.events import MAX_USER_ID
 from kernel.domain.permissions import Role
 from kernel.domain.principal import Principal, RequestContext
+from kernel.domain.time_zones import known_zone
 from kernel.domain.validation import invalid_fields
 
 MAX_BODY_BYTES = 1_000_000
@@ -39,6 +40,11 @@ def claims_of(event: Event) -> dict[str, Any]:
     return (event.get("requestContext") or {}).get("authorizer") or {}
 
 
+def time_zone_of(event: Event) -> str:
+    """The time zone of the caller's tenant."""
+    return known_zone(claims_of(event).get("time_zone"))
+
+
 def request_context(event: Event) -> RequestContext:
     """The context of a request. Raises Unauthenticated, or Forbidden for invalid claims."""
     claims = claims_of(event)
@@ -59,6 +65,7 @@ def request_context(event: Event) -> RequestContext:
         roles=frozenset(Role(role) for role in roles if role in known),
         name=claims.get("name") or claims["user"],
         team_id=claims.get("team") or None,
+        time_zone=time_zone_of(event),
     )
     return RequestContext(principal, event["correlation_id"])
 

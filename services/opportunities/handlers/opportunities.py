@@ -21,13 +21,17 @@ from opportunities.service.opportunities import Placement
 
 routes = Routes()
 
+_TODAY = "Default: today in the tenant's time zone."
+
 
 class NewOpportunity(OpportunityFields):
     """An opportunity to create or to import."""
 
     pipeline_id: PipelineId = DEFAULT_PIPELINE
     stage: StageKey | None = Field(None, description="Default: the pipeline's first stage.")
-    closed_on: PlainDate | None = Field(None, description="For a stage of kind won or lost.")
+    closed_on: PlainDate | None = Field(
+        None, description=f"For a stage of kind won or lost. {_TODAY}"
+    )
     lost_reason: Name | None = Field(None, description="Required for a stage of kind lost.")
 
     def fields(self) -> OpportunityFields:
@@ -64,14 +68,14 @@ class MoveOpportunity(Body):
 class WinOpportunity(Body):
     """How an opportunity was won."""
 
-    closed_on: PlainDate | None = Field(None, description="Default: today (UTC).")
+    closed_on: PlainDate | None = Field(None, description=_TODAY)
 
 
 class LoseOpportunity(Body):
     """How and why an opportunity was lost."""
 
     reason: Name
-    closed_on: PlainDate | None = Field(None, description="Default: today (UTC).")
+    closed_on: PlainDate | None = Field(None, description=_TODAY)
 
 
 class ReopenOpportunity(Body):

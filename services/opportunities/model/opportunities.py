@@ -52,9 +52,13 @@ class Opportunity(OpportunityState, Aggregate):
         stage: Stage,
         by: str,
         at: datetime,
+        today: date,
         close_details: CloseDetails | None = None,
     ) -> Change["Opportunity"]:
-        """A new opportunity. For a closed stage, its creation and its closing are two events."""
+        """A new opportunity. For a closed stage, its creation and its closing are two events.
+
+        `today` is the day on which it was closed when the details do not name one.
+        """
         start = stage if stage.kind is StageKind.OPEN else pipeline.first_stage(StageKind.OPEN)
         opened = cls(
             **new_record(tenant_id, opportunity_id, by, at),
@@ -63,7 +67,7 @@ class Opportunity(OpportunityState, Aggregate):
             stage_entered_at=at,
             **stage_attributes(start),
         )
-        moved = opened._import_stage(stage, close_details or CloseDetails(), at)
+        moved = opened._import_stage(stage, close_details or CloseDetails(), at, today)
         return Change(moved.state, (OpportunityCreated(current=opened), *moved.events))
 
     def update(
@@ -98,12 +102,13 @@ class Opportunity(OpportunityState, Aggregate):
         stage: Stage | None,
         close_details: CloseDetails,
         at: datetime,
+        today: date,
     ) -> Change["Opportunity"]:
         """Update from an imported record: fields, stage (None: unchanged) and closing details."""
         if stage is None or stage.key == self.stage:
             return self.update(fields, close_details)
         updated = self.update(fields)
-        moved = updated.state._import_stage(stage, close_details, at)
+        moved = updated.state._import_stage(stage, close_details, at, today)
         return Change(moved.state, updated.events + moved.events)
 
     def move(self, stage: Stage, at: datetime) -> Change["Opportunity"]:
@@ -123,9 +128,7 @@ class Opportunity(OpportunityState, Aggregate):
         )
         return Change(after, (event,))
 
-    def win(
-        self, stage: Stage, at: datetime, closed_on: date | None = None
-    ) -> Change["Opportunity"]:
+    def win(self, stage: Stage, at: datetime, closed_on: date) -> Change["Opportunity"]:
         """Close as won."""
         self._ensure_open("won")
         after = self._closed(stage, at, closed_on, None)
@@ -135,7 +138,7 @@ class Opportunity(OpportunityState, Aggregate):
         return Change(after, (event,))
 
     def lose(
-        self, stage: Stage, at: datetime, reason: str, closed_on: date | None = None
+        self, stage: Stage, at: datetime, reason: str, closed_on: date
     ) -> Change["Opportunity"]:
         """Close as lost. Raises Invalid without a reason."""
         self._ensure_open("lost")
@@ -171,7 +174,7 @@ class Opportunity(OpportunityState, Aggregate):
         )
 
     def _import_stage(
-        self, stage: Stage, close_details: CloseDetails, at: datetime
+        self, stage: Stage, close_details: CloseDetails, at: datetime, today: date
     ) -> Change["Opportunity"]:
         """Move to the stage of the imported record. An import cannot reopen an opportunity."""
         close_details.check(stage.kind)
@@ -180,21 +183,21 @@ class Opportunity(OpportunityState, Aggregate):
                 f"The opportunity is {self.status}; reopen it before it goes to {stage.name!r}."
             )
             raise RuleViolation(detail, errors=(FieldError("stage", "needs an open opportunity"),))
+        closed_on = close_details.closed_on or today
         match stage.kind:
             case StageKind.OPEN:
                 return self.move(stage, at)
             case StageKind.WON:
-                return self.win(stage, at, close_details.closed_on)
+                return self.win(stage, at, closed_on)
             case StageKind.LOST:
-                reason = close_details.lost_reason or ""
-                return self.lose(stage, at, reason, close_details.closed_on)
+                return self.lose(stage, at, close_details.lost_reason or "", closed_on)
 
     def _closed(
-        self, stage: Stage, at: datetime, closed_on: date | None, lost_reason: str | None
+        self, stage: Stage, at: datetime, closed_on: date, lost_reason: str | None
     ) -> "Opportunity":
         after = self.with_changes(
             stage_entered_at=at,
-            closed_on=closed_on or at.date(),
+            closed_on=closed_on,
             lost_reason=lost_reason,
             **stage_attributes(stage),
         )

@@ -13,6 +13,7 @@ from kernel.domain.merge_patch import patched_fields
 from kernel.domain.ownership import ensure_may_change_owner, ensure_may_reassign, with_owner
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
+from kernel.domain.time_zones import today
 from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
@@ -57,6 +58,7 @@ class OpportunityService:
         self._check_product(unit.tenant_id, fields, None)
         pipeline = self._pipeline(unit.tenant_id, placement.pipeline_id or DEFAULT_PIPELINE)
         stage = pipeline.stage(placement.stage or pipeline.first_stage(StageKind.OPEN).key)
+        now = self._now()
         change = Opportunity.create(
             unit.tenant_id,
             new_id(),
@@ -64,7 +66,8 @@ class OpportunityService:
             pipeline,
             stage,
             unit.principal.user_id,
-            self._now(),
+            now,
+            today(now, unit.principal.time_zone),
             placement.close_details,
         )
         save = partial(self._opportunities.save, unit, None, change)
@@ -139,10 +142,11 @@ class OpportunityService:
         if_match: Version,
         closed_on: date | None,
     ) -> Opportunity:
-        """Mark an opportunity as won."""
+        """Mark an opportunity as won, by default today."""
         before = self._load(unit, opportunity_id, if_match)
-        stage = self._pipeline_of(before).first_stage(StageKind.WON)
-        return self._opportunities.save(unit, before, before.win(stage, self._now(), closed_on))
+        stage, now = self._pipeline_of(before).first_stage(StageKind.WON), self._now()
+        day = closed_on or today(now, unit.principal.time_zone)
+        return self._opportunities.save(unit, before, before.win(stage, now, day))
 
     def lose(
         self,
@@ -152,11 +156,11 @@ class OpportunityService:
         reason: str,
         closed_on: date | None,
     ) -> Opportunity:
-        """Mark an opportunity as lost, with the reason."""
+        """Mark an opportunity as lost, by default today, with the reason."""
         before = self._load(unit, opportunity_id, if_match)
-        stage = self._pipeline_of(before).first_stage(StageKind.LOST)
-        change = before.lose(stage, self._now(), reason, closed_on)
-        return self._opportunities.save(unit, before, change)
+        stage, now = self._pipeline_of(before).first_stage(StageKind.LOST), self._now()
+        day = closed_on or today(now, unit.principal.time_zone)
+        return self._opportunities.save(unit, before, before.lose(stage, now, reason, day))
 
     def reopen(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, stage: str | None
@@ -206,7 +210,9 @@ class OpportunityService:
         stage = None
         if placement.stage not in (None, before.stage):
             stage = self._pipeline_of(before).stage(placement.stage)
-        change = before.apply_import(fields, stage, placement.close_details, self._now())
+        now = self._now()
+        day = today(now, unit.principal.time_zone)
+        change = before.apply_import(fields, stage, placement.close_details, now, day)
         return self._opportunities.save(unit, before, change), False
 
     def _load(self, unit: UnitOfWork, opportunity_id: str, if_match: Version) -> Opportunity:

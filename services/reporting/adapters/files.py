@@ -19,6 +19,8 @@ from botocore.exceptions import ClientError
 
 from kernel.domain.clock import Clock
 from kernel.domain.errors import Busy
+from kernel.runtime.log import logger
+from kernel.runtime.metrics import STORED_BYTES
 from reporting.events import ReportResult
 from reporting.model import ReportRun
 
@@ -74,6 +76,7 @@ class ReportFiles:
                         Metadata={_OUTCOME: json.dumps(outcome.model_dump(mode="json"))},
                         **encoding,
                     )
+                _log_stored(run, path.stat().st_size)
                 return outcome
             except ClientError as fault:
                 if fault.response["Error"]["Code"] not in _TAKEN:
@@ -96,6 +99,12 @@ class ReportFiles:
             ExpiresIn=LINK_SECONDS,
         )
         return Link(str(url), self._now() + timedelta(seconds=LINK_SECONDS))
+
+
+def _log_stored(run: ReportRun, size: int) -> None:
+    """Log how much was stored, for whom."""
+    metric = STORED_BYTES.fields(size, "files")
+    logger().info("report file stored", tenant=run.tenant_id, run_id=run.id, **metric)
 
 
 def key(run: ReportRun, file_name: str) -> str:

@@ -12,7 +12,7 @@ from kernel.web.models import ListQuery
 from kernel.web.routes import Routes
 from reporting.bootstrap import service
 from reporting.events import ReportRunState
-from reporting.parameters import ReportParameters
+from reporting.parameters import ReportRequest
 from reporting.service import ReportDetails
 
 routes = Routes()
@@ -69,7 +69,7 @@ class ReportRunView(ReportRunState):
 
 
 @routes.post("/reports", status=202)
-def request_report(unit: UnitOfWork, body: ReportParameters) -> ReportRunState:
+def request_report(unit: UnitOfWork, body: ReportRequest) -> ReportRunState:
     """Request a report; Location links to its progress."""
     return service().request(unit, body)
 

@@ -166,6 +166,7 @@ def lay_out(
         charts=charts(parameters.report, by, rows),
         position=position,
         currency=parameters.currency,
+        time_zone=parameters.zone,
         notes=(*layout.notes, *_about_amounts(layout, without_amount)),
     )
 

@@ -32,6 +32,7 @@ def _head(report: Report) -> dict[str, Any]:
             "of": report.date_meaning,
         },
         "currency": report.currency,
+        "time_zone": report.time_zone,
         "as_of": report.as_of and report.as_of.isoformat(),
         "position": {
             "events": position.events,

@@ -83,8 +83,9 @@ def _story(report: Report, lines: "_Lines", width: float) -> Iterator[Flowable]:
     yield Paragraph(f"{company} \u00a0·\u00a0 {markup(period(report))}", small)
     if report.currency:
         yield Paragraph(f"Only deals priced in {markup(report.currency)}", small)
+    yield Paragraph(f"Time zone: {markup(report.time_zone)}", small)
     if report.as_of:
-        yield Paragraph(f"As of {markup(instant(report.as_of))}", small)
+        yield Paragraph(f"As of {markup(instant(report.as_of, report.time_zone))}", small)
     yield Paragraph(f"Reflects {markup(position_text(report))}", small)
     yield Paragraph(markup(" ".join(_notes(report))), small)
     yield Spacer(0, 5 * mm)

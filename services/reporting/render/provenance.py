@@ -1,17 +1,19 @@
-"""The provenance of a report's figures: tenant, period, and the events they include."""
+"""The provenance of a report's figures: tenant, period, time zone, and the events they include."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from kernel.domain.time_zones import DEFAULT_ZONE, local
 from reporting.report import Report
 
 
 def provenance(report: Report) -> list[tuple[str, str]]:
     """Labels and texts, in order."""
     lines = [("Company", report.tenant), ("Period", period(report))]
+    lines.append(("Time zone", report.time_zone))
     if report.currency:
         lines.append(("Currency", f"only deals priced in {report.currency}"))
     if report.as_of:
-        lines.append(("As of", instant(report.as_of)))
+        lines.append(("As of", instant(report.as_of, report.time_zone)))
     lines.append(("Reflects", position_text(report)))
     lines += [("Note", note) for note in report.notes]
     return lines
@@ -28,10 +30,12 @@ def position_text(report: Report) -> str:
     if position.last_time is None:
         return "no events yet"
     events = "1 event" if position.events == 1 else f"{position.events:,} events"
-    return f"{events}, the last of {instant(position.last_time)} ({position.last_id})"
+    last = instant(position.last_time, report.time_zone)
+    return f"{events}, the last of {last} ({position.last_id})"
 
 
-def instant(moment: datetime) -> str:
-    """`2026-03-31 09:30:00.123 UTC`."""
-    text = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    return f"{text.removesuffix('.000')} UTC"
+def instant(moment: datetime, zone: str) -> str:
+    """`2026-03-31 09:30:00.123 UTC`, or `2026-03-31 11:30:00.123 +02:00` on a zone's clocks."""
+    there = local(moment, zone)
+    text = there.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3].removesuffix(".000")
+    return f"{text} {'UTC' if zone == DEFAULT_ZONE else there.strftime('%:z')}"

@@ -76,9 +76,10 @@ def test_a_verified_token_is_not_verified_again_within_a_minute(
     new_instance()
     monkeypatch.setattr(authorizer, "verify", lambda *_: pytest.fail("verified again"))
     assert ask(f"Bearer {token}") == first
-    assert set(first["context"]) == {"tenant", "user", "name", "team", "roles", "machine"}
+    names = {"tenant", "user", "name", "team", "roles", "machine", "time_zone"}
+    assert set(first["context"]) == names
     (key,) = [key for key in server.stored() if ":identity:" in key]
-    assert key.startswith("zebros:acme:identity:v1:")
+    assert key.startswith("zebros:acme:identity:v2:")
     assert token not in key
     assert 40_000 < server.run("PTTL", key) <= 60_000
 

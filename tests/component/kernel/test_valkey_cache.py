@@ -82,11 +82,25 @@ def test_members_are_counted_once_and_forgotten(server: Server, cache: ValkeyCac
     assert 0 < server.run("TTL", "s") <= 100
 
 
+def test_the_growth_of_a_set_adds_up_to_its_size_whoever_adds(
+    server: Server, cache: ValkeyCache
+) -> None:
+    other = new_cache(server)
+    grown = [
+        one.count("s", f"session-{number % 700}", 100)
+        for number in range(1_400)
+        for one in ((cache, other)[number % 2],)
+    ]
+    assert sum(grown) == cache.size("s") == pytest.approx(700, rel=0.02)
+    assert not any(grown[700:]), "members that return"
+    assert other.count("s", "session-new", 100) + sum(grown) == cache.size("s")
+
+
 def test_sessions_are_counted_per_tenant_and_hour(cache: ValkeyCache) -> None:
     now = datetime(2026, 11, 26, 8, 59, tzinfo=UTC)
     sessions = ActiveSessions(cache, lambda: now)
-    for tenant, session in (("acme", "a"), ("acme", "a"), ("acme", "b"), ("globex", "c")):
-        sessions.seen(tenant, session)
+    seen = (("acme", "a"), ("acme", "a"), ("acme", "b"), ("globex", "c"))
+    assert [sessions.seen(tenant, session) for tenant, session in seen] == [1, 0, 1, 1]
     assert [sessions.active(tenant, now) for tenant in ("acme", "globex", "none")] == [2, 1, 0]
 
 
@@ -95,6 +109,7 @@ def test_an_entry_of_another_type_is_no_outage(server: Server, cache: ValkeyCach
     assert cache.get("k") is None
     assert cache.take_token("k", 1, 1) is None
     assert cache.size("k") is None
+    assert cache.count("k", "a", 60) == 0
     cache.put("other", b"value", 60_000)
     assert cache.get("other") == b"value", "the breaker is closed"
     cache.put("k", b"replaced", 60_000)
@@ -122,7 +137,7 @@ def timed(call: Callable[[], Any]) -> Any:
     return answer
 
 
-EMPTY = [None, None, True, None, None, None, None]
+EMPTY = [None, None, True, None, None, 0, None]
 """The answers of a cache that is not there: a claim succeeds, so that callers load."""
 
 

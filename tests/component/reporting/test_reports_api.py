@@ -48,6 +48,7 @@ def test_a_report_request_is_accepted_stored_and_published(api: ApiClient, cloud
         "from": "2026-01-01",
         "to": "2026-03-31",
         "format": "pdf",
+        "time_zone": "Etc/UTC",
     }
     assert not {"tenant_id", "correlation_id", "sequence"} & run.keys()
 

@@ -16,12 +16,14 @@ from opportunities.model.opportunities import CloseDetails, Opportunity
 from opportunities.model.pipelines import Pipeline
 
 NOW = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
-TODAY = NOW.date()
+TODAY = date(2026, 5, 2)
+"""The day in a zone east of UTC, such as Pacific/Kiritimati."""
 PIPELINE = Pipeline.default("acme")
 OPEN = ["lead", "qualified", "proposal", "negotiation"]
 
 stages = st.sampled_from([*OPEN, "won", "lost"])
-days = st.none() | st.dates(date(2020, 1, 1), date(2030, 1, 1))
+dates = st.dates(date(2020, 1, 1), date(2030, 1, 1))
+days = st.none() | dates
 reasons = st.sampled_from(["", "   ", "price", " no budget "])
 fields = st.fixed_dictionaries(
     {"name": st.sampled_from(["a", "b"])},
@@ -37,8 +39,8 @@ fields = st.fixed_dictionaries(
 ).map(OpportunityFields.model_validate)
 verbs = st.one_of(
     st.tuples(st.just("move"), stages),
-    st.tuples(st.just("win"), days),
-    st.tuples(st.just("lose"), reasons, days),
+    st.tuples(st.just("win"), dates),
+    st.tuples(st.just("lose"), reasons, dates),
     st.tuples(st.just("reopen"), stages),
     st.tuples(st.just("update"), fields),
     st.tuples(st.just("reassign"), st.sampled_from(["ann", "bob"])),
@@ -88,7 +90,7 @@ def ensure_consistent(opportunity: Opportunity) -> None:
 
 def opened(wanted: OpportunityFields, stage: str = "lead", **closing: Any) -> Outcome:
     return Opportunity.create(
-        *("acme", new_id(), wanted, PIPELINE, PIPELINE.stage(stage), "ann", NOW),
+        *("acme", new_id(), wanted, PIPELINE, PIPELINE.stage(stage), "ann", NOW, TODAY),
         CloseDetails(**closing),
     )
 
@@ -200,7 +202,9 @@ def test_close_details_that_do_not_fit_the_status_are_rejected(
         opened(OpportunityFields(name="x"), stage, **closing)
     opportunity = opened(OpportunityFields(name="x"), stage)[0]
     with pytest.raises(Invalid, match=f"^{field}:"):
-        opportunity.apply_import(OpportunityFields(name="x"), None, CloseDetails(**closing), NOW)
+        opportunity.apply_import(
+            OpportunityFields(name="x"), None, CloseDetails(**closing), NOW, TODAY
+        )
 
 
 @given(st.sampled_from(["won", "lost"]), fields, fields, days, st.none() | st.just("budget"))
@@ -219,9 +223,9 @@ def test_a_closed_opportunity_imported_again_is_corrected(
     closing = CloseDetails(closed_on, reason)
     if second.opened_on and (closed_on or TODAY) < second.opened_on:
         with pytest.raises(Invalid, match=r"^closed_on: is before opened_on"):
-            opportunity.apply_import(second, None, closing, NOW)
+            opportunity.apply_import(second, None, closing, NOW, TODAY)
         return
-    after, events = opportunity.apply_import(second, PIPELINE.stage(stage), closing, NOW)
+    after, events = opportunity.apply_import(second, PIPELINE.stage(stage), closing, NOW, TODAY)
     ensure_consistent(after)
     assert after.closed_on == (closed_on or opportunity.closed_on)
     assert after.lost_reason == (reason or opportunity.lost_reason)
@@ -249,13 +253,13 @@ def test_an_import_cannot_move_a_closed_opportunity_to_another_stage(
     closing = CloseDetails(lost_reason="price" if wanted == "lost" else None)
     with pytest.raises(RuleViolation, match="reopen it") as rejected:
         a_closed(stage).apply_import(
-            OpportunityFields(name="x"), PIPELINE.stage(wanted), closing, NOW
+            OpportunityFields(name="x"), PIPELINE.stage(wanted), closing, NOW, TODAY
         )
     assert [error.field for error in rejected.value.errors] == ["stage"]
 
 
 @pytest.mark.parametrize("stage", ["won", "lost"])
-@pytest.mark.parametrize("verb", [("move", "lead"), ("win", None), ("lose", "price", None)])
+@pytest.mark.parametrize("verb", [("move", "lead"), ("win", TODAY), ("lose", "price", TODAY)])
 def test_a_closed_opportunity_cannot_be_moved_won_or_lost(
     stage: str, verb: tuple[Any, ...]
 ) -> None:

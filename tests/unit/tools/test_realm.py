@@ -47,6 +47,17 @@ def test_a_realm_has_the_roles_that_the_crm_checks(acme: dict[str, Any]) -> None
         assert scope["roles"] == list(roles)
 
 
+def test_every_token_names_the_tenant_s_time_zone(acme: dict[str, Any]) -> None:
+    """`zoneinfo` of OpenID Connect; the CRM's default where none is given."""
+    berlin = realm(Options("acme", (REDIRECT,), time_zone="Europe/Berlin"))
+    for document, zone in ((acme, "Etc/UTC"), (berlin, "Europe/Berlin")):
+        for name in ("zebros-app", "zebros-machine"):
+            mappers = {one["name"]: one for one in client(document, name)["protocolMappers"]}
+            config = mappers["time-zone"]["config"]
+            assert (config["claim.name"], config["claim.value"]) == ("zoneinfo", zone)
+            assert config["access.token.claim"] == "true"
+
+
 def test_access_tokens_live_an_hour_and_refresh_tokens_a_week(acme: dict[str, Any]) -> None:
     """ "access tokens 1 h, refresh 7 d with rotation" """
     assert acme["accessTokenLifespan"] == 3600
@@ -143,11 +154,13 @@ def test_a_name_that_is_no_tenant_is_refused(tenant: str) -> None:
         realm(Options(tenant, (REDIRECT,)))
 
 
-def test_a_realm_needs_a_redirect_uri_and_a_known_role() -> None:
+def test_a_realm_needs_a_redirect_uri_a_known_role_and_a_known_time_zone() -> None:
     with pytest.raises(BadRealm, match="needs a redirect URI"):
         realm(Options("acme", ()))
     with pytest.raises(BadRealm, match="'owner' is no role; there are administrator, "):
         realm(Options("acme", (REDIRECT,), machine_role="owner"))
+    with pytest.raises(BadRealm, match="'Berlin' is no time zone; a name is such as Europe/Ber"):
+        realm(Options("acme", (REDIRECT,), time_zone="Berlin"))
 
 
 def test_the_command_prints_json_or_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,8 +47,11 @@ class MemoryCache:
     def take_token(self, key: str, per_second: float, burst: int) -> Bucket | None:
         return None
 
-    def count(self, key: str, member: str, ttl_s: int) -> None:
-        self.sets.setdefault(key, set()).add(member)
+    def count(self, key: str, member: str, ttl_s: int) -> int:
+        members = self.sets.setdefault(key, set())
+        before = len(members)
+        members.add(member)
+        return len(members) - before
 
     def size(self, key: str) -> int | None:
         return len(self.sets.get(key, ()))

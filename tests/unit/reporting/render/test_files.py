@@ -19,6 +19,7 @@ from reporting.parameters import FileFormat
 from reporting.render import pdf_file
 from reporting.render.cell_format import display_text, escape_formula, machine_text
 from reporting.render.formats import FILE_KINDS, render
+from reporting.render.provenance import instant
 from reporting.report import Chart, Column, Kind, Period, Position, Report, Series
 
 OWNER, CURRENCY = Column("owner", "Owner", Kind.TEXT), Column("currency", "Currency", Kind.TEXT)
@@ -233,6 +234,7 @@ def test_pdf_names_tenant_time_and_stream_position(tmp_path: Path) -> None:
         "Sales performance by owner",
         "acme",
         "2026-01-01 to 2026-03-31, by closing date",
+        "Time zone: Etc/UTC",
         "As of 2026-04-02 00:00:00 UTC",
         "Only deals priced in USD",
         "Reflects 8,800 events, the last of 2026-04-01 09:30:00 UTC (01K0LAST)",
@@ -244,6 +246,29 @@ def test_pdf_names_tenant_time_and_stream_position(tmp_path: Path) -> None:
         "Page 1 of 1",
     ):
         assert part in text
+
+
+def test_times_are_on_the_clocks_of_the_report_s_zone(tmp_path: Path) -> None:
+    last = Position(8800, datetime(2026, 4, 1, 18, 30, 0, 120_000, tzinfo=UTC), "01K0LAST")
+    asked = report(ANN, time_zone="Asia/Kathmandu", position=last, as_of=last.last_time)
+    moment = "2026-04-02 00:15:00.120 +05:45"
+    text = text_of(written(asked, "pdf", tmp_path))
+    for part in ("Time zone: Asia/Kathmandu", f"As of {moment}", f"the last of {moment} (01K0LAST"):
+        assert part in text
+    about = openpyxl.load_workbook(written(asked, "xlsx", tmp_path))["About"]
+    lines = {row[0].value: row[1].value for row in about.iter_rows()}
+    assert lines["Time zone"] == "Asia/Kathmandu"
+    assert lines["As of"] == moment
+    assert moment in lines["Reflects"]
+    head = json.loads(written(asked, "json", tmp_path).read_text())
+    assert head["time_zone"] == "Asia/Kathmandu"
+    assert head["as_of"] == "2026-04-01T18:30:00.120000+00:00", "programs get UTC"
+
+
+def test_the_hour_that_comes_twice_is_told_apart_by_its_offset() -> None:
+    summer, winter = (datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1))
+    assert instant(summer, "Europe/Berlin") == "2026-10-25 02:30:00 +02:00"
+    assert instant(winter, "Europe/Berlin") == "2026-10-25 02:30:00 +01:00"
 
 
 def test_pdf_repeats_the_header_and_numbers_its_pages(tmp_path: Path) -> None:

@@ -106,6 +106,19 @@ def test_a_report_is_requested_and_printed(
     assert "Win rate is won deals" in caught.err
 
 
+def test_a_named_period_and_a_zone_are_sent_as_they_are(crm: Callable[..., Reports]) -> None:
+    made = crm("completed", file=json.dumps(RESULT).encode())
+    zone = ("--time-zone", "Asia/Kathmandu")
+    assert cli.main(["report", "win_rate", "--period", "last_month", *zone]) == 0
+    (_, _, body), *_ = made.asked
+    assert body == {
+        "report": "win_rate",
+        "period": "last_month",
+        "time_zone": "Asia/Kathmandu",
+        "format": "json",
+    }
+
+
 def test_with_json_the_content_of_the_report_is_printed(
     crm: Callable[..., Reports], capsys: pytest.CaptureFixture[str]
 ) -> None:

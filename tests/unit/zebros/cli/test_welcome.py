@@ -1,5 +1,6 @@
 """The end of a start prints the addresses and the users."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,21 @@ def test_every_role_can_sign_in_at_every_tenant(printed: str) -> None:
     ]
     assert "zebros token --tenant globex --user manager" in printed
     assert printed.endswith("\ntoken of acme's admin\n")
+
+
+@pytest.mark.parametrize(
+    ("tenant", "day"), [("acme", "2025-12-31"), ("globex", "2026-01-01"), ("initech", "2025-12-31")]
+)
+def test_the_demo_is_dated_by_the_day_of_its_tenant(
+    monkeypatch: pytest.MonkeyPatch, tenant: str, day: str
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime(2025, 12, 31, 23, 30, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr(welcome, "datetime", Clock)
+    assert str(welcome._today(tenant)) == day
 
 
 def test_the_options_for_containers_are_printed(printed: str, tmp_path: Path) -> None:
