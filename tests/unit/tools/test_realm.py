@@ -126,7 +126,7 @@ def test_only_administrators_change_a_user_s_team(acme: dict[str, Any]) -> None:
 def test_tokens_are_for_the_stack_s_audience() -> None:
     document = realm(Options("acme", (REDIRECT,), audience="another-api"))
     for name in ("zebros-app", "zebros-machine"):
-        audience, team = client(document, name)["protocolMappers"]
+        audience, team, _ = client(document, name)["protocolMappers"]
         assert audience["config"]["included.custom.audience"] == "another-api"
         assert audience["config"]["access.token.claim"] == "true"
         assert (team["config"]["user.attribute"], team["config"]["claim.name"]) == ("team", "team")
