@@ -11,6 +11,7 @@ measured.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
+import copy
 import json
 import logging
 import threading
@@ -28,6 +29,14 @@ from zebros.emulator.settings import ACCOUNT, REGION, Settings
 _KEPT = 5_000
 """Points of one metric that are kept at most; a percentile of the last minutes needs them."""
 _EMF = '"_aws"'
+_STORED = (
+    "alarms",
+    "composite_alarms",
+    "composite_triggers",
+    "alarm_history",
+    "dashboards",
+    "resource_tags",
+)
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 _log = logging.getLogger("metrics")
 
@@ -39,7 +48,7 @@ def apply(settings: Settings) -> None:
     """Measure the platform, and record what functions measure."""
     watch, pool = module("services.cloudwatch"), module("core.lambda_runtime")
     replace(watch, "record_metric", record)
-    replace(watch, "get_state", lambda original=watch.get_state: {**original(), "metrics": {}})
+    replace(watch, "get_state", state)
     replace(module("services.lambda_svc"), "_emit_lambda_metrics", _record_throttle)
     _measure_requests()
     _measure_streams()
@@ -48,6 +57,12 @@ def apply(settings: Settings) -> None:
     replace(pool, "release_worker", busy.release)
     sampler = Sampler(settings.sample_s)
     threading.Thread(target=sampler.run, name="metrics", daemon=True).start()
+
+
+def state() -> dict[str, Any]:
+    """What a snapshot stores: all but the points, of which there are hundreds of thousands."""
+    watch = module("services.cloudwatch")
+    return {"metrics": {}} | {name: copy.deepcopy(getattr(watch, f"_{name}")) for name in _STORED}
 
 
 def record(
