@@ -47,7 +47,8 @@ HERE = Path(__file__).parent
 TENANT = "acme"
 ZONE = "America/New_York"
 REDIRECT = "https://app.example.com/callback"
-SECRET = "zebros-identity-database"
+SECRET = "zebros-keycloak-database"
+"""As the template names it."""
 REGION = "us-east-1"
 _LONGEST_SECONDS = 1200
 
@@ -120,7 +121,6 @@ def task_environment(postgres: Postgres, url: str) -> dict[str, str]:
         text = value["Fn::Sub"] if isinstance(value, dict) else str(value)
         found[variable["Name"]] = (
             text.replace("${KeycloakDatabase.Endpoint.Address}:5432", f"{HOST}:{postgres.port}")
-            .replace("${KeycloakDatabaseSecret}", SECRET)
             .replace(_AURORA_ONLY, "")
             .replace("https://id.example.com", url)
         )
