@@ -20,15 +20,13 @@ from tests.flows.figures import record_figure
 from tests.flows.moving_traffic import COLLECTIONS, Sent, Subscriber, Traffic, Window
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-"""The first test deploys seven times, six times with traffic."""
+"""The first test deploys five times, four times with traffic."""
 
 MOVES = (
     ("mvp", "startup"),
     ("startup", "growth"),
     ("growth", "enterprise"),
     ("enterprise", "growth"),
-    ("growth", "startup"),
-    ("startup", "mvp"),
 )
 RECORDS = 40
 """Records of each collection before the first move."""
