@@ -1,6 +1,5 @@
 """`zebros cost`: what a phase costs a month, from the templates."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zebros.cli.output import document, out, table
+from zebros.cli.parameters import Set, parameters
 from zebros.client.connection import Connection
-from zebros.errors import BadInput, NotReady
+from zebros.errors import NotReady
 
 if TYPE_CHECKING:
     from zebros.costs import Bill
@@ -34,12 +34,7 @@ def cost(
     users: Annotated[
         int | None, typer.Option(metavar="N", help="Users, instead of the phase's design load.")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A parameter of the templates; repeatable."
-        ),
-    ] = None,
+    set_: Set = None,
     template: Annotated[Path, typer.Option(metavar="FILE", help="The root template.")] = _ROOT
     / "template.yaml",
     prices: Annotated[
@@ -52,7 +47,7 @@ def cost(
     Prices are those of us-east-1, with date and source. Nothing in AWS is called.
     """
     connection: Connection = ctx.obj
-    given = _parameters(set_ or [])
+    given = parameters(set_)
     if not template.is_file():
         raise NotReady(
             f"There is no template {template}.", hint="--template names one; a checkout has it."
@@ -68,14 +63,6 @@ def cost(
         document(found)
     else:
         _print(found)
-
-
-def _parameters(assignments: Sequence[str]) -> dict[str, str]:
-    pairs = [one.partition("=") for one in assignments]
-    for name, equals, _ in pairs:
-        if not name or not equals:
-            raise BadInput(f"--set {name} is not NAME=VALUE.")
-    return {name: value for name, _, value in pairs}
 
 
 def _computed(

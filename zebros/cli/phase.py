@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zebros.cli.output import document, note, out, table
+from zebros.cli.parameters import Set, parameters
 from zebros.client.connection import Connection
 from zebros.errors import BadInput, CliError, NotReady
 
@@ -28,10 +29,7 @@ def plan_move(
     ctx: typer.Context,
     from_: Annotated[str, typer.Option("--from", metavar="PHASE", help="The present phase.")],
     to: Annotated[str, typer.Option(metavar="PHASE", help="The phase to move to.")],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the deployment."),
-    ] = None,
+    set_: Set = None,
     used: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The capacity in use, as JSON: {resource.metric: n}."),
@@ -46,7 +44,7 @@ def plan_move(
     Nothing is deployed. The costs before and after are those of the same load. Exit code 1 when
     the move would lose data.
     """
-    given = _parameters(set_)
+    given = parameters(set_)
     move = _phases().plan(
         root / "template.yaml", from_, to, given, used=_used(used), cost=_cost(from_, given, users)
     )
@@ -81,14 +79,6 @@ def _cost(phase: str, given: dict[str, str], users: int | None) -> "Cost":
         return monthly(system, load, Prices.load(PRICES))
 
     return cost
-
-
-def _parameters(given: list[str] | None) -> dict[str, str]:
-    pairs = [one.partition("=") for one in given or []]
-    for name, equals, _ in pairs:
-        if not equals or not name:
-            raise BadInput(f"--set {name} has no value.", hint="Write it as NAME=VALUE.")
-    return {name: value for name, _, value in pairs}
 
 
 def _used(file: Path | None) -> dict[str, float]:

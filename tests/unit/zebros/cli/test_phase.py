@@ -126,7 +126,7 @@ def test_a_move_that_loses_data_fails_after_its_plan(capsys: pytest.CaptureFixtu
         ("--from mvp --to mvp", 65, "is in phase mvp before and after: nothing changes."),
         ("--from mvp --to growth", 65, "template.yaml: Growth needs a Name."),
         ("--from mvp --to startup --set Names=a", 65, "has no parameter Names; it has Name, Ph"),
-        ("--from mvp --to startup --set Name", 65, "--set Name has no value."),
+        ("--from mvp --to startup --set Name", 65, "--set Name is not NAME=VALUE."),
         ("--from mvp --to startup --root nowhere", 69, "There is no template.yaml in "),
         ("--from mvp --to startup --used none.json", 65, "none.json cannot be read: No such file"),
         ("--from mvp --to startup --used text.json", 65, "text.json is not JSON"),
