@@ -154,8 +154,10 @@ def _follow(
     found: dict[str, Change], new: dict[str, _Named], schema: Callable[[str], Replacement]
 ) -> None:
     """Add what a replacement does to the resources that refer to a replaced one."""
+    versions = {one.name for one in found.values() if one.effect is Effect.NEW_VERSION}
     waiting = [
-        one.name for one in found.values() if one.effect in (Effect.REPLACED, Effect.NEW_VERSION)
+        *sorted(versions),
+        *(one.name for one in found.values() if one.effect is Effect.REPLACED),
     ]
     while waiting:
         replaced = waiting.pop()
@@ -163,7 +165,8 @@ def _follow(
             known = found.get(key)
             if (known and known.effect is not Effect.CHANGED) or name == replaced:
                 continue
-            reason = f"{replaced} is replaced"
+            event = "has a next version" if replaced in versions else "is replaced"
+            reason = f"{replaced} {event}"
             change = known or Change(name, resource.type, resource.stack, Effect.CHANGED)
             if _names(resource, schema(resource.type).always, replaced):
                 found[key] = replace(change, effect=Effect.REPLACED, reason=reason)
