@@ -135,3 +135,17 @@ def test_a_survivor_must_be_explained_and_an_explanation_must_be_needed(
 
 def test_a_sample_says_nothing_about_the_listed_survivors() -> None:
     assert report(NOTICED, [LISTED], whole=False) == 0
+
+
+def test_what_changes_nothing_is_no_mutation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "ROOT", tmp_path)
+    statement = "{Effect: Deny, Action: 'ec2:*', Resource: '*'}"
+    file = tmp_path / "template.yaml"
+    file.write_text(
+        "Resources:\n  P: {Type: AWS::IAM::Policy, Properties: {Policy: " + statement + "}}\n",
+        encoding="utf-8",
+    )
+    found = [(one.steps[-1], one.after) for one in mutations(file) if one.kind == "permission"]
+    assert found == [("Effect", "Allow"), ("Action", "ec2:Other")]
