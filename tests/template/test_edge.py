@@ -313,7 +313,7 @@ def test_only_imports_may_send_large_bodies() -> None:
 def test_the_firewall_logs_what_it_blocks_and_counts_for_ninety_days() -> None:
     group = of("FirewallLogs")
     assert group["RetentionInDays"] == 90
-    # The prefix is what the firewall needs; the rest is new with each stack, because an old log stays.
+    # The firewall needs the prefix; the rest is new with each stack, because an old log stays.
     assert group["LogGroupName"] == "aws-waf-logs-zebros-ApiEdge-Firewall"
     logging = of("FirewallLogging")
     assert logging["ResourceArn"] == att("FirewallAcl", "Arn")
