@@ -148,11 +148,12 @@ def test_under_load_nobody_notices(
         f"median {times[len(times) // 2] * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms",
     )
     assert load.faults == []
-    assert 0 < load.oldest <= SECONDS
+    assert load.oldest <= SECONDS
     # Eight threads share one interpreter here, and the machine with other tests.
     assert sum(one > LIMIT_S for one in times) < len(times) / 50
     if disturbance in ("undisturbed", "flushed", "full of old entries"):
         assert rate > 0.5
+        assert load.oldest > 0.5, "values are kept for most of their second"
     if disturbance == "killed":
         assert rate < 0.1, "hits are what the cache answered"
 
