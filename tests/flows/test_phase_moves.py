@@ -18,6 +18,7 @@ import pytest
 from tests.flows.conftest import ROOT, Crm, Zebros
 from tests.flows.figures import record_figure
 from tests.flows.moving_traffic import COLLECTIONS, Sent, Subscriber, Traffic, Window
+from tests.template.test_phases import MEMORY, OWN_SIZES, SIZES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 """The first test deploys five times, four times with traffic."""
@@ -33,24 +34,6 @@ RECORDS = 40
 REQUESTS = 100
 """At least as many requests during each move."""
 
-# "Lambda default memory / concurrency: 128 MB / 100, 256 MB / 200, 512 MB, as growth". The memory
-# is what the phases give to functions that the strategy does not list.
-DEFAULT_MEMORY = {"mvp": 128, "startup": 256, "growth": 512, "enterprise": 512}
-# "Customer APIs 256 MB, Opportunity APIs 256 MB, Reporting APIs 1 GB, Analytics APIs 3 GB (a new
-# account allows at most 3,008 MB), Notification functions 128 MB. Function sizing wins; the phase
-# gives the default for functions not listed."
-MEMORY = {
-    "CustomersApi": 256,
-    "OpportunitiesApi": 256,
-    "ReportingApi": 1024,
-    "ReportingAnalytics": 3008,
-    "NotificationsApi": 128,
-    "NotificationsEvents": 128,
-    "NotificationsRelay": 128,
-    "NotificationsSocket": 128,
-}
-# Ours, in every phase.
-OWN_MEMORY = {"Authorizer": 256, "ReportingLake": 256, "ReportingSteps": 1024}
 # "DynamoDB capacity (read and write units, min-max): customers 25-100, contacts 50-200,
 # opportunities 25-100, activities 100-400; the same for every GSI."
 CAPACITY = {"customers": 25, "contacts": 50, "opportunities": 25, "activities": 100}
@@ -201,10 +184,8 @@ def test_a_window_that_was_open_before_the_moves_gets_every_notification_once(mo
 
 
 def test_every_function_has_the_memory_of_the_phase(move: Move) -> None:
-    sizes = MEMORY | OWN_MEMORY
-    assert move.memory == {
-        name: sizes.get(name, DEFAULT_MEMORY[move.after]) for name in move.memory
-    }
+    sizes = SIZES | OWN_SIZES
+    assert move.memory == {name: sizes.get(name, MEMORY[move.after]) for name in move.memory}
     assert sizes.keys() < move.memory.keys(), "others have the default of the phase"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.template.stack import functions, load, resources, system
+from tests.template.stack import PHASES, functions, load, resources, system
 from zebros.cloudformation import TemplateError, resolve
 
 TIMEOUTS = {
@@ -140,7 +140,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("phase", ["mvp", "startup", "growth", "enterprise"])
+@pytest.mark.parametrize("phase", PHASES)
 def test_functions_of_one_kind_have_the_same_share_of_concurrency(kind: str, phase: str) -> None:
     found = functions(Phase=phase)
     assert len({found[name]["ReservedConcurrentExecutions"] for name in KINDS[kind]}) == 1

@@ -7,11 +7,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from zebros.cloudformation.phases import PHASES
 from zebros.costs.toml_file import number, read
 from zebros.errors import BadInput
 
 FILE = Path(__file__).with_name("usage.toml")
-PHASES = ("mvp", "startup", "growth", "enterprise")
 ROLES = ("primary", "secondary")
 HOURS = Decimal(730)
 """Hours a month, as AWS's own examples count them."""
