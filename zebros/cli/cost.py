@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zebros.cli.output import document, out, table
+from zebros.cli.output import document, number, out, table
 from zebros.cli.parameters import Set, parameters
 from zebros.client.connection import Connection
 from zebros.errors import NotReady
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parents[2]
 _NUMBERS = frozenset({"quantity", "unit price", "USD a month", "value"})
-_SMALL = 100
 _CENTS = 2
 
 
@@ -151,10 +150,6 @@ def _usd(cents: int) -> str:
     return f"{Decimal(cents).scaleb(-_CENTS):,.2f}"
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= _SMALL or value == int(value) else f"{value:,.3g}"
-
-
 def _print(bill: dict[str, Any]) -> None:
     title = f"{bill['phase']}, {bill['role']} region, {bill['users']} users: USD a month"
     columns = ("part", "quantity", "unit", "unit price", "USD a month")
@@ -169,7 +164,7 @@ def _print(bill: dict[str, Any]) -> None:
     console.print()
     table(("alternative", "current", "USD a month of each", "note"), _alternatives(bill))
     console.print()
-    assumed = [(_number(a["value"]), a["unit"], a["name"], a["why"]) for a in bill["assumptions"]]
+    assumed = [(number(a["value"]), a["unit"], a["name"], a["why"]) for a in bill["assumptions"]]
     table(("value", "unit", "assumption", "because"), assumed, right=_NUMBERS)
     console.print(
         "\nWhat functions, tables, queues and buckets are used for: zebros/costs/usage.toml."
@@ -187,7 +182,7 @@ def _rows(bill: dict[str, Any]) -> list[tuple[str, ...]]:
         rows += [
             (
                 f"  {line['item'].partition('.')[2].replace('_', ' ')}",
-                _number(line["quantity"]),
+                number(line["quantity"]),
                 line["price"]["unit"],
                 line["price"]["text"],
                 _usd(line["amount"]),

@@ -21,6 +21,8 @@ from rich.text import Text
 
 from zebros.errors import CliError
 
+_WHOLE = 100
+"""Numbers from here on are printed without decimal digits."""
 _PIPE_WIDTH = 10_000
 """Wide enough that nothing is wrapped or cut in a pipe."""
 
@@ -86,6 +88,11 @@ def table(
     if not sys.stdout.isatty():  # not padded to the width of the pipe
         console.width = max(console.measure(grid).maximum, 1)
     console.print(grid)
+
+
+def number(value: float) -> str:
+    """A number for people: whole from a hundred on, else with three significant digits."""
+    return f"{value:,.0f}" if value >= _WHOLE or value == int(value) else f"{value:,.3g}"
 
 
 def progress(*, counted: bool = True) -> Progress:

@@ -9,14 +9,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from zebros.cli.output import document, out
+from zebros.cli.output import document, number, out
 from zebros.client.connection import STACK, Connection
 from zebros.monitoring.cloudwatch import CloudWatch
 from zebros.monitoring.figures import Deployed, Figure, figures
 
 _MOST = 6
 """Lines of a figure that are shown; those of idle resources are left out first."""
-_SMALL = 100
 
 
 def register(app: typer.Typer) -> None:
@@ -102,9 +101,7 @@ def _lines(figure: Figure) -> list[tuple[str, str]]:
 
 
 def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if value >= _SMALL or value == int(value) else f"{value:,.3g}"
+    return "-" if value is None else number(value)
 
 
 def _document(figure: Figure) -> dict[str, Any]:
