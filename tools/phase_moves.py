@@ -6,7 +6,8 @@ from itertools import permutations
 from tests.template.stack import EVERYTHING
 from tools.drift import ROOT, main
 from zebros.cloudformation.difference import Change, Effect
-from zebros.cloudformation.phases import PHASES, Plan, plan
+from zebros.cloudformation.phases import Plan, plan
+from zebros.phases import PHASES
 
 PAGE = ROOT / "docs" / "phase-moves.md"
 _HEAD = """\

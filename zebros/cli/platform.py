@@ -19,7 +19,7 @@ from zebros.client.connection import Connection, LocalIssuer
 from zebros.errors import BadInput, NotReady, Stopped
 from zebros.local.home import Home
 from zebros.local.log_files import LogFile, follow
-from zebros.local.parts import Phase, ReportsBy
+from zebros.local.parts import ReportsBy
 from zebros.local.processes import KnownProcess, stop
 from zebros.local.supervisor import (
     FAILED,
@@ -31,6 +31,7 @@ from zebros.local.supervisor import (
     stop_on_signals,
 )
 from zebros.local.users import TENANTS
+from zebros.phases import Phase
 
 _DOWN_S = 45.0
 _PARTS = ("platform", "issuer", "worker", "bridge")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from zebros.cloudformation.difference import Change, Effect, difference, fixed_names
 from zebros.cloudformation.system import System, resolve
 from zebros.errors import BadInput, NotReady
+from zebros.phases import PHASES
 
 if TYPE_CHECKING:
     from zebros.costs import Bill
 
-PHASES = ("mvp", "startup", "growth", "enterprise")
 _TABLES = ("AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table")
 _CACHES = {
     "AWS::DAX::Cluster",

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from zebros.cloudformation.phases import PHASES
 from zebros.costs.toml_file import number, read
 from zebros.errors import BadInput
+from zebros.phases import PHASES
 
 FILE = Path(__file__).with_name("usage.toml")
 ROLES = ("primary", "secondary")

@@ -44,15 +44,6 @@ class ReportsBy(StrEnum):
         }
 
 
-class Phase(StrEnum):
-    """The sizes of the system (parameter `Phase` of template.yaml)."""
-
-    MVP = "mvp"
-    STARTUP = "startup"
-    GROWTH = "growth"
-    ENTERPRISE = "enterprise"
-
-
 @dataclass
 class Part:
     """One process of the CRM: its command and its health check."""

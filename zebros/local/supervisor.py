@@ -54,7 +54,7 @@ class Options:
     reports: str = parts.ReportsBy.SIZE
     """Who makes reports (parts.ReportsBy)."""
     phase: str | None = None
-    """The size of the system (parts.Phase); None for that of the deployed stack, at first mvp."""
+    """The size of the system (zebros.phases); None for that of the deployed stack, at first mvp."""
     root: Path = ROOT
     """The folder of template.yaml."""
     tenants: tuple[str, ...] = TENANTS

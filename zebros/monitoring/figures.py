@@ -1,6 +1,7 @@
 """The latest values of all signals, of a deployed system."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
@@ -70,26 +71,43 @@ class Deployed:
         return None
 
 
+type Range = tuple[int, int]
+"""The seconds of one period of a metric, and since when before now its values are read."""
+
+
 def figures(deployed: Deployed, source: CloudWatch, now: float) -> list[Figure]:
     """The figures of all dashboards, in their order: of the period of a signal until `now`."""
     kinds = deployed.kinds
     shown = sorted(signals(), key=lambda signal: DASHBOARDS.index(signal.dashboard))
-    lines = [(signal, list(_series(signal, kinds, deployed, source))) for signal in shown]
+    series = [list(_series(signal, kinds, deployed, source)) for signal in shown]
+    together: defaultdict[Range, list[Series]] = defaultdict(list)
+    for signal, several in zip(shown, series, strict=True):
+        together[_range(signal)] += several
+    values = {key: iter(_values(source, key, several, now)) for key, several in together.items()}
     found: list[Figure] = []
-    for signal, several in lines:
-        live = signal.period <= PERIOD_S
-        step, since = (_STEP_S, signal.period) if live else (signal.period, 2 * signal.period)
-        queries = [
-            Query(one.namespace, one.name, one.stat, step, one.dimensions) for one in several
-        ]
-        values = source.values(queries, now - since, now + 1) if queries else []
-        figure = tuple(
-            Line(one.label, _together(one.stat, list(each.values()), signal.scale))
-            for one, each in zip(several, values, strict=True)
+    for signal, several in zip(shown, series, strict=True):
+        lines = tuple(
+            Line(one.label, _together(one.stat, next(values[_range(signal)]), signal.scale))
+            for one in several
         )
-        if figure or signal.when == "":
-            found.append(Figure(signal, figure))
+        if lines or signal.when == "":
+            found.append(Figure(signal, lines))
     return found
+
+
+def _range(signal: Signal) -> Range:
+    live = signal.period <= PERIOD_S
+    return (_STEP_S, signal.period) if live else (signal.period, 2 * signal.period)
+
+
+def _values(
+    source: CloudWatch, key: Range, several: list[Series], now: float
+) -> Iterator[list[float]]:
+    """The values of each series, all of one range by as few calls as possible."""
+    step, since = key
+    queries = [Query(one.namespace, one.name, one.stat, step, one.dimensions) for one in several]
+    for values in source.values(queries, now - since, now + 1):
+        yield list(values.values())
 
 
 def _series(

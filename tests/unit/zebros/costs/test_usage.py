@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.zebros.costs.design import rule, usage
-from zebros.costs.usage import FILE, HOURS, PHASES, Usage, gb
+from zebros.costs.usage import FILE, HOURS, Usage, gb
 from zebros.errors import BadInput
+from zebros.phases import PHASES
 
 TEXT = FILE.read_text(encoding="utf-8")
 

@@ -102,6 +102,25 @@ def test_a_signal_of_a_longer_time_is_read_in_its_own_periods(
     assert {period for _, period in spans} == {60, 86400}, "sessions have no metric here"
 
 
+def test_each_figure_has_its_own_values_although_one_call_reads_many() -> None:
+    class OwnValues(Source):
+        calls = 0
+
+        def values(self, queries: Sequence[Query], start: float, end: float) -> list[Values]:
+            type(self).calls += 1
+            return [{NOW: float(len(query.name))} for query in queries]
+
+    alone = [
+        (one.signal, one.lines[0].value)
+        for one in figures(Deployed("prod", RESOURCES), OwnValues(), NOW)
+        if len(one.lines) == len(one.signal.metrics) == 1
+    ]
+    assert len(alone) > 5
+    for signal, value in alone:
+        assert value == pytest.approx(len(signal.metrics[0].name) * signal.scale), signal.id
+    assert OwnValues.calls == 2, "one for minutes, one for days"
+
+
 def test_the_order_is_that_of_the_dashboards(found: dict[str, Figure]) -> None:
     order = [DASHBOARDS.index(one.signal.dashboard) for one in found.values()]
     assert order == sorted(order)
