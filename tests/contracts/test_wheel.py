@@ -113,12 +113,6 @@ def test_every_command_has_help_with_the_declared_dependencies(
     assert "Usage: zebros" in done.stdout
 
 
-def test_a_plan_of_phases_names_what_is_missing_outside_of_a_checkout(python: Path) -> None:
-    done = run(python, "-m", "zebros", "phase", "plan", "--from", "mvp", "--to", "growth")
-    assert done.returncode == 69
-    assert "The templates cannot be read without yaml." in done.stderr
-
-
 def test_a_file_is_checked_with_the_declared_dependencies(python: Path, tmp_path: Path) -> None:
     file = tmp_path / "products.csv"
     file.write_text("external_ids.crm,name,price\n1,Gauge,5 USD\n2,Relay,5\n", encoding="utf-8")
@@ -128,16 +122,21 @@ def test_a_file_is_checked_with_the_declared_dependencies(python: Path, tmp_path
     assert json.loads(done.stdout)["ready"] == 1
 
 
-def test_without_the_packages_of_a_checkout_a_cost_is_a_message(
-    python: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "words",
+    [("cost", "--phase", "mvp"), ("phase", "plan", "--from", "mvp", "--to", "growth")],
+    ids=" ".join,
+)
+def test_without_a_checkout_what_reads_the_templates_says_what_is_missing(
+    python: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     template = tmp_path / "template.yaml"
     template.write_text("Resources: {}\n", encoding="utf-8")
-    words = ("cost", "--phase", "mvp", "--template", str(template), "--home", str(tmp_path))
-    done = run(python, "-m", "zebros", *words)
+    options = ("--home", str(tmp_path))
+    done = run(python, "-m", "zebros", *words, *options, "--template", str(template))
     assert done.returncode == 69
     assert "the templates cannot be read without the package yaml" in done.stderr.lower()
-    done = run(python, "-m", "zebros", "cost", "--phase", "mvp", "--home", str(tmp_path))
+    done = run(python, "-m", "zebros", *words, *options)
     assert done.returncode == 69
     assert "There is no template " in done.stderr
 

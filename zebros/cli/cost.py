@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zebros.cli.output import document, number, out, table
-from zebros.cli.parameters import Set, parameters
+from zebros.cli.templates import TEMPLATE, Set, Template, parameters, reading
 from zebros.client.connection import Connection
-from zebros.errors import NotReady
 
 if TYPE_CHECKING:
     from zebros.costs import Bill
     from zebros.costs.comparisons import Comparison
     from zebros.costs.prices import Price
 
-_ROOT = Path(__file__).resolve().parents[2]
 _NUMBERS = frozenset({"quantity", "unit price", "USD a month", "value"})
 _CENTS = 2
 
@@ -34,8 +32,7 @@ def cost(
         int | None, typer.Option(metavar="N", help="Users, instead of the phase's design load.")
     ] = None,
     set_: Set = None,
-    template: Annotated[Path, typer.Option(metavar="FILE", help="The root template.")] = _ROOT
-    / "template.yaml",
+    template: Template = TEMPLATE,
     prices: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A price table of your own.")
     ] = None,
@@ -47,17 +44,8 @@ def cost(
     """
     connection: Connection = ctx.obj
     given = parameters(set_)
-    if not template.is_file():
-        raise NotReady(
-            f"There is no template {template}.", hint="--template names one; a checkout has it."
-        )
-    try:
+    with reading(template):
         found = _computed(template, phase, role, users, given, prices, usage)
-    except ModuleNotFoundError as error:
-        raise NotReady(
-            f"The templates cannot be read without the package {error.name}.",
-            hint="Run `zebros cost` in a checkout, after `make env`.",
-        ) from error
     if connection.json:
         document(found)
     else:

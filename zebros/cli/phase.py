@@ -2,14 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zebros.cli.output import document, note, out, table
-from zebros.cli.parameters import Set, parameters
+from zebros.cli.templates import TEMPLATE, Set, Template, parameters, reading
 from zebros.client.connection import Connection
-from zebros.errors import BadInput, CliError, NotReady
+from zebros.errors import BadInput, CliError
 
 if TYPE_CHECKING:  # imported late: the templates need packages of a checkout only
     from zebros.cloudformation import System
@@ -37,7 +37,7 @@ def plan_move(
     users: Annotated[
         int | None, typer.Option(metavar="N", help="Users, instead of the phase's design load.")
     ] = None,
-    root: Annotated[Path, typer.Option(metavar="DIR", help="The checkout.")] = Path(),
+    template: Template = TEMPLATE,
 ) -> None:
     """Print what a move to another phase adds, changes, replaces and removes.
 
@@ -45,25 +45,16 @@ def plan_move(
     the move would lose data.
     """
     given = parameters(set_)
-    move = _phases().plan(
-        root / "template.yaml", from_, to, given, used=_used(used), cost=_cost(from_, given, users)
-    )
+    with reading(template):
+        from zebros.cloudformation.phases import plan
+
+        cost = _cost(from_, given, users)
+        move = plan(template, from_, to, given, used=_used(used), cost=cost)
     connection: Connection = ctx.obj
     (document_of if connection.json else print_plan)(move)
     if move.losses:
         names = ", ".join(one.name for one in move.losses)
         raise CliError(f"The move would lose the data of {names}.")
-
-
-def _phases() -> Any:
-    try:
-        from zebros.cloudformation import phases
-    except ImportError as error:
-        raise NotReady(
-            f"The templates cannot be read without {error.name}.",
-            hint="`make env` in a checkout installs it.",
-        ) from error
-    return phases
 
 
 def _cost(phase: str, given: dict[str, str], users: int | None) -> "Cost":

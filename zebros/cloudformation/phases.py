@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zebros.cloudformation.difference import Change, Effect, difference, fixed_names
 from zebros.cloudformation.system import System, resolve
-from zebros.errors import BadInput, NotReady
+from zebros.errors import BadInput
 from zebros.phases import PHASES
 
 if TYPE_CHECKING:
@@ -59,18 +59,13 @@ def plan(
     """The plan of a move with the same parameters in both phases, from the template `root`.
 
     Raises BadInput for an unknown phase, equal phases, parameters that the templates reject, and
-    a target that is smaller than the capacity in use; NotReady where there is no template.
+    a target that is smaller than the capacity in use.
     """
     for phase in (origin, target):
         if phase not in PHASES:
             raise BadInput(f"There is no phase {phase!r}.", hint=f"One of {', '.join(PHASES)}.")
     if origin == target:
         raise BadInput(f"The system is in phase {origin} before and after: nothing changes.")
-    if not root.is_file():
-        raise NotReady(
-            f"There is no {root.name} in {root.resolve().parent}.",
-            hint="Run it in a checkout of Zebros CRM, or name one with --root.",
-        )
     before = resolve(root, {**parameters, "Phase": origin})
     after = resolve(root, {**parameters, "Phase": target})
     check_use(used or {}, before, after, target)

@@ -47,7 +47,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    code = main(["phase", "plan", *words])
+    chosen = () if "--template" in words else ("--template", "template.yaml")
+    code = main(["phase", "plan", *words, *chosen])
     printed = capsys.readouterr()
     return code, printed.out, printed.err
 
@@ -84,7 +85,7 @@ def test_a_plan_is_a_document_with_json(capsys: pytest.CaptureFixture[str]) -> N
 def test_the_costs_before_and_after_are_those_of_the_same_load(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = ("--from", "mvp", "--to", "startup", "--root", str(ROOT))
+    words = ("--from", "mvp", "--to", "startup", "--template", str(ROOT / "template.yaml"))
     _, out, err = run(capsys, *words, "--json")
     found = json.loads(out)["monthly_cost"]
     for phase, key in (("mvp", "before"), ("startup", "after")):
@@ -127,7 +128,7 @@ def test_a_move_that_loses_data_fails_after_its_plan(capsys: pytest.CaptureFixtu
         ("--from mvp --to growth", 65, "template.yaml: Growth needs a Name."),
         ("--from mvp --to startup --set Names=a", 65, "has no parameter Names; it has Name, Ph"),
         ("--from mvp --to startup --set Name", 65, "--set Name is not NAME=VALUE."),
-        ("--from mvp --to startup --root nowhere", 69, "There is no template.yaml in "),
+        ("--from mvp --to startup --template none.yaml", 69, "There is no template none.yaml"),
         ("--from mvp --to startup --used none.json", 65, "none.json cannot be read: No such file"),
         ("--from mvp --to startup --used text.json", 65, "text.json is not JSON"),
         ("--from mvp --to startup --used list.json", 65, "list.json must be an object of numbers"),
