@@ -221,7 +221,9 @@ def test_keycloak_reads_the_password_for_each_connection(phase: str) -> None:
     assert "sslmode=require" in url
     parameters = one("AWS::RDS::DBClusterParameterGroup", phase)
     assert parameters["Parameters"] == {"rds.force_ssl": "1"}
-    version = one("AWS::RDS::DBCluster", phase)["EngineVersion"]
+    cluster = one("AWS::RDS::DBCluster", phase)
+    assert cluster["DBClusterParameterGroupName"] == {"Ref": "KeycloakDatabaseParameters"}
+    version = cluster["EngineVersion"]
     assert parameters["Family"] == f"aurora-postgresql{version.partition('.')[0]}"
     assert not {"KC_DB_USERNAME", "KC_DB_PASSWORD"} & set(environment(phase))
     (statement,) = statements("KeycloakTaskRole", phase)
