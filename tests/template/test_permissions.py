@@ -132,9 +132,17 @@ def test_the_worker_has_the_environment_its_code_reads() -> None:
         assert given - {"AWS_DEFAULT_REGION"} <= worker().needed | worker().optional
 
 
-def test_a_missing_file_is_reported_only_with_permission_to_list_the_bucket() -> None:
-    """Without s3:ListBucket S3 answers 403 for a missing object, which the worker raises."""
-    (listing,) = [s for s in worker_statements() if "s3:ListBucket" in listed(s["Action"])]
-    assert {"LakeBucket", "FilesBucket"} == {
-        name for name in ("LakeBucket", "FilesBucket") if name in str(listing["Resource"])
+@pytest.mark.parametrize("found", [worker_statements(), statements("ReportingAnalytics")])
+def test_who_makes_a_report_reads_the_lake_and_the_results_and_writes_results(
+    found: list[dict[str, Any]],
+) -> None:
+    """Without s3:ListBucket S3 answers 403 for a missing object, which the code raises."""
+    lake, files = ({"Fn::Sub": f"arn:aws:s3:::${{{name}Bucket}}"} for name in ("Lake", "Files"))
+    objects = {"Fn::Sub": "arn:aws:s3:::${FilesBucket}/reports/*"}
+    assert {
+        one["Action"]: listed(one["Resource"]) for one in found if "s3:" in str(one["Action"])
+    } == {
+        "s3:ListBucket": [lake, files],
+        "s3:GetObject": [{"Fn::Sub": "arn:aws:s3:::${LakeBucket}/tenant=*"}, objects],
+        "s3:PutObject": [objects],
     }
