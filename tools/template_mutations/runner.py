@@ -6,7 +6,7 @@ import select
 import signal
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,8 @@ _PLUGINS = ("cacheprovider", "xdist", "schemathesis", "unraisableexception", "te
 _OPTIONS = ["-x", "--assert=plain", "--tb=no", *(f"-pno:{name}" for name in _PLUGINS)]
 _RELOADED = ("tests.template.test_", "tests.template.stack")
 """Modules that read templates when they are imported."""
-_FIRST = 3
-"""Files of tests that run before the others."""
+_FIRST = 24
+"""Tests that run before the others."""
 _SECONDS = 300
 """A change that makes the tests run longer than this is noticed."""
 
@@ -88,10 +88,31 @@ class _Child:
     started: float
 
 
-def _stages(files: list[str], noticed: Counter[str]) -> list[list[str]]:
-    """The test files, those first that notice most: a change is often noticed before the rest."""
-    ordered = sorted(files, key=lambda file: -noticed[file])
-    return [stage for stage in (ordered[:_FIRST], ordered[_FIRST:]) if stage]
+class _Experience:
+    """Which tests have noticed changes: they run first, because most changes are noticed by few."""
+
+    def __init__(self) -> None:
+        self._noticed: defaultdict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        """Remember an outcome. A test that is called for several values is one."""
+        test = outcome.noticed_by.partition("[")[0].partition(" ")[0]
+        if test.startswith("tests/"):
+            for key in self._keys(outcome.mutation):
+                self._noticed[key][test] += 1
+
+    def stages(self, mutation: Mutation, files: list[str]) -> list[list[str]]:
+        """The tests that noticed most of the changes of this kind and template, then all files."""
+        alike, of_template, of_all = (self._noticed[key] for key in self._keys(mutation))
+        known = sorted(of_template, key=lambda test: (-alike[test], -of_template[test]))
+        by_file = Counter[str]()
+        for test, count in of_all.items():
+            by_file[test.partition("::")[0]] += count
+        return [known[:_FIRST] or files[:1], sorted(files, key=lambda file: -by_file[file])]
+
+    @staticmethod
+    def _keys(mutation: Mutation) -> tuple[tuple[str, ...], ...]:
+        return (mutation.template, mutation.kind), (mutation.template,), ()
 
 
 def test_files(paths: list[str]) -> list[str]:
@@ -107,20 +128,20 @@ def outcomes(mutations: list[Mutation], paths: list[str], processes: int) -> Ite
     """The outcome of each mutation, as it becomes known."""
     gc.collect()
     gc.freeze()  # forked processes share the memory of what is never collected
-    files, noticed = test_files(paths), Counter[str]()
+    files, experience = test_files(paths), _Experience()
     waiting, running = list(reversed(mutations)), dict[int, _Child]()
     try:
         while waiting or running:
             while waiting and len(running) < processes:
                 mutation = waiting.pop()
-                reader, process = _fork(mutation, _stages(files, noticed))
+                reader, process = _fork(mutation, experience.stages(mutation, files))
                 running[reader] = _Child(process, mutation, time.monotonic())
             ready, _, _ = select.select(list(running), [], [], 1)
             for reader, child in list(running.items()):
                 if reader not in ready and time.monotonic() - child.started < _SECONDS:
                     continue
                 outcome = _ended(reader, running.pop(reader), late=reader not in ready)
-                noticed[outcome.noticed_by.partition("::")[0].partition(" ")[0]] += 1
+                experience.add(outcome)
                 yield outcome
     finally:
         for reader, child in running.items():
