@@ -16,8 +16,15 @@ import pytest
 
 from tools.template_mutations.mutations import Mutation
 
-_PLUGINS = ("cacheprovider", "xdist", "schemathesis", "unraisableexception", "terminalreporter")
-_OPTIONS = ["-x", "--assert=plain", "--tb=no", *(f"-pno:{name}" for name in _PLUGINS)]
+_WITHOUT = (
+    "cacheprovider",
+    "logging",
+    "schemathesis",
+    "terminalreporter",
+    "unraisableexception",
+    "xdist",
+)
+_OPTIONS = ["-x", "--assert=plain", "--tb=no", "-s", *(f"-pno:{name}" for name in _WITHOUT)]
 _RELOADED = ("tests.template.test_", "tests.template.stack")
 """Modules that read templates when they are imported."""
 _FIRST = 24
@@ -146,6 +153,7 @@ def outcomes(mutations: list[Mutation], paths: list[str], processes: int) -> Ite
     finally:
         for reader, child in running.items():
             _ended(reader, child, late=True)
+        gc.unfreeze()
 
 
 def _ended(reader: int, child: _Child, *, late: bool) -> Outcome:
