@@ -78,7 +78,10 @@ def main() -> int:
     for outcome in outcomes(chosen, arguments.tests, arguments.processes):
         results.append(outcome)
         if not outcome.noticed_by or arguments.verbose:
-            print(f"{outcome.noticed_by or 'SURVIVED'}  {outcome.mutation}", flush=True)
+            print(
+                f"{outcome.seconds:.1f} s  {outcome.noticed_by or 'SURVIVED'}  {outcome.mutation}",
+                flush=True,
+            )
     print(f"{len(results)} changes in {time.monotonic() - started:.0f} s")
     if edited := control(arguments.tests):
         sys.exit(f"The outcomes are void: {edited} fails without any change, a file was edited.")

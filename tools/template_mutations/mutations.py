@@ -15,8 +15,8 @@ from typing import Any
 from tools.drift import ROOT
 from tools.mappings import templates
 from tools.template_mutations.places import Steps, at, lines
-from zebros.cloudformation import transform
 from zebros.cloudformation.load import Template, load
+from zebros.cloudformation.system import forget
 
 _VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
 _PSEUDO = ("AWS::Region", "AWS::AccountId", "AWS::StackName", "AWS::Partition")
@@ -58,7 +58,7 @@ class Mutation:
             del parent[last]
         else:
             parent[last] = copy.deepcopy(self.after)
-        transform.forget()
+        forget(ROOT / self.template)
 
     def __str__(self) -> str:
         before, after = (_short(one) for one in (self.before, self.after))

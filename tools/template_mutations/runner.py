@@ -2,11 +2,12 @@
 
 import gc
 import os
+import re
 import select
 import signal
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,20 @@ import pytest
 
 from tools.template_mutations.mutations import Mutation
 
-_PLUGINS = ("cacheprovider", "xdist", "schemathesis", "unraisableexception", "terminalreporter")
-_OPTIONS = ["-x", "--assert=plain", "--tb=no", *(f"-pno:{name}" for name in _PLUGINS)]
+_WITHOUT = (
+    "cacheprovider",
+    "logging",
+    "schemathesis",
+    "terminalreporter",
+    "unraisableexception",
+    "xdist",
+)
+_OPTIONS = ["-x", "--assert=plain", "--tb=no", "-s", *(f"-pno:{name}" for name in _WITHOUT)]
 _RELOADED = ("tests.template.test_", "tests.template.stack")
 """Modules that read templates when they are imported."""
-_FIRST = 3
-"""Files of tests that run before the others."""
+_WORD = re.compile(r"[A-Za-z]\w{3,}")
+_FIRST = 24
+"""Tests that run before the others."""
 _SECONDS = 300
 """A change that makes the tests run longer than this is noticed."""
 
@@ -88,10 +97,45 @@ class _Child:
     started: float
 
 
-def _stages(files: list[str], noticed: Counter[str]) -> list[list[str]]:
-    """The test files, those first that notice most: a change is often noticed before the rest."""
-    ordered = sorted(files, key=lambda file: -noticed[file])
-    return [stage for stage in (ordered[:_FIRST], ordered[_FIRST:]) if stage]
+class _Experience:
+    """Which tests have noticed changes: they run first, because most changes are noticed by few."""
+
+    def __init__(self, files: list[str]) -> None:
+        self._noticed: defaultdict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+        self._words = {file: set(_WORD.findall(Path(file).read_text("utf-8"))) for file in files}
+
+    def add(self, outcome: Outcome) -> None:
+        """Remember an outcome. A test that is called for several values is one."""
+        test = outcome.noticed_by.partition("[")[0].partition(" ")[0]
+        if test.startswith("tests/"):
+            for key in self._keys(outcome.mutation):
+                self._noticed[key][test] += 1
+
+    def stages(self, mutation: Mutation) -> list[list[str]]:
+        """The tests that noticed most of the changes of this kind and template, then all files.
+
+        Of the files those first that mention what was changed.
+        """
+        alike, of_template, of_all = (self._noticed[key] for key in self._keys(mutation))
+        known = sorted(of_template, key=lambda test: (-alike[test], -of_template[test]))
+        by_file = Counter[str]()
+        for test, count in of_all.items():
+            by_file[test.partition("::")[0]] += count
+        mentions = self._mentions(mutation)
+        files = sorted(self._words, key=lambda file: (-mentions[file], -by_file[file]))
+        return [stage for stage in (known[:_FIRST], files) if stage]
+
+    def _mentions(self, mutation: Mutation) -> Counter[str]:
+        """How much each file mentions of what was changed; a rare word counts more."""
+        score = Counter[str]()
+        for word in _WORD.findall(f"{mutation.template} {mutation.place}"):
+            having = [file for file, words in self._words.items() if word in words]
+            score.update(dict.fromkeys(having, 60 // len(having)) if having else {})
+        return score
+
+    @staticmethod
+    def _keys(mutation: Mutation) -> tuple[tuple[str, ...], ...]:
+        return (mutation.template, mutation.kind), (mutation.template,), ()
 
 
 def test_files(paths: list[str]) -> list[str]:
@@ -107,24 +151,25 @@ def outcomes(mutations: list[Mutation], paths: list[str], processes: int) -> Ite
     """The outcome of each mutation, as it becomes known."""
     gc.collect()
     gc.freeze()  # forked processes share the memory of what is never collected
-    files, noticed = test_files(paths), Counter[str]()
+    experience = _Experience(test_files(paths))
     waiting, running = list(reversed(mutations)), dict[int, _Child]()
     try:
         while waiting or running:
             while waiting and len(running) < processes:
                 mutation = waiting.pop()
-                reader, process = _fork(mutation, _stages(files, noticed))
+                reader, process = _fork(mutation, experience.stages(mutation))
                 running[reader] = _Child(process, mutation, time.monotonic())
             ready, _, _ = select.select(list(running), [], [], 1)
             for reader, child in list(running.items()):
                 if reader not in ready and time.monotonic() - child.started < _SECONDS:
                     continue
                 outcome = _ended(reader, running.pop(reader), late=reader not in ready)
-                noticed[outcome.noticed_by.partition("::")[0].partition(" ")[0]] += 1
+                experience.add(outcome)
                 yield outcome
     finally:
         for reader, child in running.items():
             _ended(reader, child, late=True)
+        gc.unfreeze()
 
 
 def _ended(reader: int, child: _Child, *, late: bool) -> Outcome:

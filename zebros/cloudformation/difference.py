@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from zebros.cloudformation.references import referred
 from zebros.cloudformation.schemas import Replacement, Steps, at, replacement
-from zebros.cloudformation.system import Resource, System, referred
+from zebros.cloudformation.system import Resource, System
 
 HOLDS_DATA = frozenset(
     {
@@ -162,8 +163,10 @@ def _follow(
     while waiting:
         replaced = waiting.pop()
         for key, (name, resource) in new.items():
+            if replaced not in resource.references or name == replaced:
+                continue
             known = found.get(key)
-            if (known and known.effect is not Effect.CHANGED) or name == replaced:
+            if known and known.effect is not Effect.CHANGED:
                 continue
             event = "has a next version" if replaced in versions else "is replaced"
             reason = f"{replaced} {event}"
@@ -171,7 +174,7 @@ def _follow(
             if _names(resource, schema(resource.type).always, replaced):
                 found[key] = replace(change, effect=Effect.REPLACED, reason=reason)
                 waiting.append(name)
-            elif not known and replaced in referred(resource.properties):
+            elif not known:
                 found[key] = replace(change, reason=reason)
 
 

@@ -1,17 +1,19 @@
 """All stacks of the system as one picture: the resources that exist for given parameters."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from zebros.client.stack import MODULE_SUFFIX
 from zebros.cloudformation.errors import TemplateError
 from zebros.cloudformation.intrinsics import evaluate, truth
-from zebros.cloudformation.load import CONSTANT, Template, load
+from zebros.cloudformation.load import Template, load
 from zebros.cloudformation.parameters import check_rules, values
+from zebros.cloudformation.references import check_references, referred
+from zebros.cloudformation.transform import forget as forget_transformed
 from zebros.cloudformation.transform import transformed
 from zebros.cloudformation.usage import Usage
 
@@ -21,7 +23,6 @@ _SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
 _SAM_LOCAL = "local"
 """`sam local` gives every stack this name."""
 _MODULES = "modules"
-_REFERENCE = re.compile(r"\$\{([\w:]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Resource:
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
     update_policy: dict[str, Any] = field(default_factory=dict)
+    references: frozenset[str] = frozenset()
+    """The logical ids that its properties and its update policy name."""
 
 
 @dataclass(slots=True)
@@ -92,15 +95,24 @@ def resolve(
     """
     where = account or Account()
     context = _Context(root.resolve().parent, where, usage or Usage(), read)
+    if read is load:
+        context.known = _KNOWN if usage is None else usage.known
     stack = _Stack(context, (root.resolve(),), where.stack_name, parameters or {}, "")
-    system = System(stack.parameters, stacks=context.stacks)
-    stack.add_to(system.resources)
+    system = System(stack.parameters)
+    stack.add_to(system)
     system.outputs = stack.outputs()
-    _check_references(system)
+    check_references(system)
     return system
 
 
-@dataclass(frozen=True, slots=True)
+def forget(path: Path) -> None:
+    """Forget what is known of a template: for a program that changes a loaded template in place."""
+    forget_transformed(path)
+    for key in [key for key, stack in _KNOWN.items() if path in stack.templates()]:
+        del _KNOWN[key]
+
+
+@dataclass(slots=True)
 class _Context:
     """What all stacks of a system have in common."""
 
@@ -108,7 +120,8 @@ class _Context:
     account: Account
     usage: Usage
     read: Callable[[Path], Template]
-    stacks: dict[str, Path] = field(default_factory=dict)
+    known: dict[str, "_Stack"] = field(default_factory=dict)
+    """Nested stacks by what determines them: two systems often differ in a few of them."""
 
 
 class _Stack:
@@ -131,7 +144,6 @@ class _Stack:
         self._paths = paths
         self._context, self._path, self._name, self._prefix = context, path, name, prefix
         self._file = str(path.relative_to(context.folder))
-        context.stacks[name] = path
         raw = context.read(path)
         context.usage.declare(self._file, raw)
         self.region = context.account.region
@@ -143,20 +155,36 @@ class _Stack:
         check_rules(self._template, self, self._file)
         self._nested: dict[str, _Stack] = {}
         self._nesting: list[str] = []
+        self._outputs: dict[str, Any] = {}
 
-    def add_to(self, resources: dict[str, Resource]) -> None:
-        """Add the stack's resources, and those of its nested stacks."""
-        for name, resource in self._template["Resources"].items():
-            if not self._exists(resource):
+    def add_to(self, system: System) -> None:
+        """Add the stack, its resources, and those of its nested stacks."""
+        system.stacks[self._name] = self._path
+        for name, part in self._parts.items():
+            if isinstance(part, _Stack):
+                part.add_to(system)
                 continue
-            depends_on = self._depends_on(name, resource)
-            if _is_nested(resource):
-                self._child(name).add_to(resources)
-                continue
-            found = self._resource(name, resource, depends_on)
-            known = resources.setdefault(self._prefix + name, found)
-            if known is not found and not self._is_shared(known, found):
+            known = system.resources.setdefault(self._prefix + name, part)
+            if known is not part and not self._is_shared(known, part):
                 raise TemplateError(f"{known.stack} and {self._name} both have a {name}")
+
+    def templates(self) -> set[Path]:
+        """The templates of the stack and of those nested in it."""
+        nested = (stack.templates() for stack in self._nested.values())
+        return {self._path}.union(*nested)
+
+    @cached_property
+    def _parts(self) -> "dict[str, Resource | _Stack]":
+        """The resources that exist and the nested stacks, by logical id."""
+        parts: dict[str, Resource | _Stack] = {}
+        for name, resource in self._template["Resources"].items():
+            if self._exists(resource):
+                depends_on = self._depends_on(name, resource)
+                nested = _is_nested(resource)
+                parts[name] = (
+                    self._child(name) if nested else self._resource(name, resource, depends_on)
+                )
+        return parts
 
     def _is_shared(self, one: Resource, other: Resource) -> bool:
         """Whether two resources are the same: under `sam local`, every stack has the layer."""
@@ -176,16 +204,19 @@ class _Stack:
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs whose condition is true."""
         return {
-            name: self._in_output(name, output["Value"])
+            name: self._output(name)
             for name, output in self._template.get("Outputs", {}).items()
             if self._exists(output)
         }
 
-    def _in_output(self, name: str, value: Any) -> Any:
-        try:
-            return evaluate(value, self)
-        except TemplateError as error:
-            raise TemplateError(f"output {name} of {self._file}: {error}") from error
+    def _output(self, name: str) -> Any:
+        if name not in self._outputs:
+            try:
+                value = evaluate(self._template["Outputs"][name]["Value"], self)
+            except TemplateError as error:
+                raise TemplateError(f"output {name} of {self._file}: {error}") from error
+            self._outputs[name] = value
+        return self._outputs[name]
 
     def _exists(self, part: dict[str, Any]) -> bool:
         condition = part.get("Condition")
@@ -199,6 +230,7 @@ class _Stack:
             properties = _parsed(evaluate(resource.get("Properties", {}), self))
         except TemplateError as error:
             raise TemplateError(f"{self._file}: {name}: {error}") from error
+        update_policy = evaluate(resource.get("UpdatePolicy", {}), self)
         return Resource(
             kind,
             properties,
@@ -209,7 +241,8 @@ class _Stack:
                 name, resource, "DeletionPolicy", "Snapshot" if kind in _SNAPSHOT_BY_DEFAULT else ""
             ),
             self._policy(name, resource, "UpdateReplacePolicy"),
-            evaluate(resource.get("UpdatePolicy", {}), self),
+            update_policy,
+            frozenset(referred([properties, update_policy])),
         )
 
     def _policy(self, name: str, resource: dict[str, Any], key: str, default: str = "") -> str:
@@ -230,15 +263,20 @@ class _Stack:
             module = path.parent.name == _MODULES
             given = evaluate(properties.get("Parameters", {}), self)
             prefix = MODULE_SUFFIX.sub("", name) if module else ""
-            self._nested[name] = _Stack(
-                self._context,
-                (*self._paths, path),
-                f"{self._name}/{name}",
-                given,
-                self._prefix + prefix,
-            )
+            self._nested[name] = self._stack((*self._paths, path), name, given, prefix)
             self._nesting.pop()
         return self._nested[name]
+
+    def _stack(
+        self, paths: tuple[Path, ...], name: str, given: dict[str, Any], prefix: str
+    ) -> "_Stack":
+        """A nested stack: a new one, or the known one of another system that is the same."""
+        name, prefix = f"{self._name}/{name}", self._prefix + prefix
+        key = json.dumps([astuple(self._context.account), *map(str, paths), name, given, prefix])
+        known = self._context.known.get(key)
+        if known is None:
+            known = self._context.known[key] = _Stack(self._context, paths, name, given, prefix)
+        return known
 
     def ref(self, name: str) -> Any:
         if name in self.parameters:
@@ -279,7 +317,7 @@ class _Stack:
         definition = child._template.get("Outputs", {}).get(output)
         if definition is None or not child._exists(definition):
             raise TemplateError(f"{child._file} has no output {output}, which {self._file} needs")
-        return child._in_output(output, definition["Value"])
+        return child._output(output)
 
     def condition(self, name: str, *, used: bool = True) -> bool:
         key = (self._file, "Conditions", name)
@@ -306,6 +344,9 @@ class _Stack:
         return value
 
 
+_KNOWN: dict[str, _Stack] = {}
+
+
 def _is_nested(resource: dict[str, Any]) -> bool:
     """Whether a resource is a stack of ours; a published application is a resource like others."""
     key = _NESTED.get(resource["Type"])
@@ -327,41 +368,3 @@ def _data(name: str, text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise TemplateError(f"{name} is not JSON: {error}") from error
-
-
-def _check_references(system: System) -> None:
-    """Raise TemplateError for a reference to a resource that does not exist."""
-    for name, resource in system.resources.items():
-        for wanted in referred([resource.properties, resource.update_policy]):
-            if wanted not in system.resources and not _is_stack(system, resource, wanted):
-                raise TemplateError(f"{name} needs {wanted}, which does not exist")
-    stack = next(iter(system.stacks))
-    for name, value in system.outputs.items():
-        for wanted in referred(value):
-            if wanted not in system.resources and f"{stack}/{wanted}" not in system.stacks:
-                raise TemplateError(f"output {name} needs {wanted}, which does not exist")
-
-
-def _is_stack(system: System, resource: Resource, name: str) -> bool:
-    """Whether a name is that of a nested stack, on which a resource may depend."""
-    return f"{resource.stack}/{name}" in system.stacks
-
-
-def referred(value: Any) -> Iterator[str]:
-    """The resources that a value names."""
-    if isinstance(value, CONSTANT):
-        return
-    if isinstance(value, list):
-        for one in value:
-            yield from referred(one)
-    elif isinstance(value, dict):
-        match value:
-            case {"Ref": str(name)} if len(value) == 1:
-                yield name
-            case {"Fn::GetAtt": [str(name), *_]}:
-                yield name
-            case {"Fn::Sub": str(text)}:
-                yield from _REFERENCE.findall(text)
-            case _:
-                for one in value.values():
-                    yield from referred(one)

@@ -37,9 +37,9 @@ def transformed(template: Template, path: Path) -> Template:
     return known[1]
 
 
-def forget() -> None:
-    """Forget transformed templates: for a program that changes a loaded template in place."""
-    _KNOWN.clear()
+def forget(path: Path) -> None:
+    """Forget a transformed template: for a program that changes a loaded template in place."""
+    _KNOWN.pop(path, None)
 
 
 _KNOWN: dict[Path, tuple[Template, Template]] = {}

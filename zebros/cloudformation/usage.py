@@ -1,6 +1,7 @@
 """What resolving has used of the templates, to find what no configuration needs."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from zebros.cloudformation.load import Template
 
@@ -16,6 +17,8 @@ class Usage:
     used: set[Name] = field(default_factory=set)
     conditions: dict[Name, set[bool]] = field(default_factory=dict)
     """The values that each condition had."""
+    known: dict[str, Any] = field(default_factory=dict, repr=False)
+    """The nested stacks whose use is in here."""
 
     def declare(self, template: str, content: Template) -> None:
         """Add everything that a template declares."""
