@@ -8,16 +8,14 @@ Source: "Specification: Embedded metric format" of the CloudWatch user guide.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 NAMESPACE = "Zebros"
 MAX_VALUES = 100
 """The maximum number of values of one metric in a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """One metric. Every combination of dimensions is billed, so no dimension is unbounded."""
 
     name: str
