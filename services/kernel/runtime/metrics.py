@@ -28,7 +28,10 @@ class Metric(NamedTuple):
     def fields(self, values: float | Sequence[float], *dimensions: str) -> dict[str, Any]:
         """The fields that make a log line carry this metric; at most MAX_VALUES values."""
         return {
-            "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [_definition(self)]},
+            "_aws": {
+                "Timestamp": int(time.time() * 1000),
+                "CloudWatchMetrics": [_definition(self)],
+            },
             **dict(zip(self.dimensions, dimensions, strict=True)),
             self.name: values,
         }
