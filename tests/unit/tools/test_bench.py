@@ -1,8 +1,8 @@
 """The short parts of `make bench` run; the ratios themselves depend on the machine."""
 
 import os
-import subprocess
 import shutil
+import subprocess
 import sys
 
 import pytest
