@@ -1,14 +1,14 @@
 """The environment of the worker itself; the definitions of its jobs name their own settings."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from kernel.tasks.worker.timing import WorkerTiming
 
 _HEARTBEATS_PER_TIMEOUT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
+class WorkerSettings(NamedTuple):
     """The settings of a worker process."""
 
     task_queue_url: str

@@ -1,10 +1,9 @@
 """The environment of the functions that belong to no context."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizerSettings:
+class AuthorizerSettings(NamedTuple):
     """What the authorizer reads."""
 
     issuer_base: str

@@ -1,10 +1,9 @@
 """The environment of this context's functions."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What every function of this context reads."""
 
     table_name: str

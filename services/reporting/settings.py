@@ -1,32 +1,28 @@
 """The environment of this context's functions and of its worker."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class TableSettings:
+class TableSettings(NamedTuple):
     """For functions and workers that read report runs."""
 
     reporting_table_name: str
     """The name says the context, because one worker has the tables of all contexts."""
 
 
-@dataclass(frozen=True, slots=True)
-class FilesSettings:
+class FilesSettings(NamedTuple):
     """For functions and workers that read or store finished reports."""
 
     files_bucket: str
 
 
-@dataclass(frozen=True, slots=True)
-class LakeSettings:
+class LakeSettings(NamedTuple):
     """For functions and workers that read or write the event lake."""
 
     lake_bucket: str
 
 
-@dataclass(frozen=True, slots=True)
-class TierSettings:
+class TierSettings(NamedTuple):
     """For the function with the state machine's steps: the limits and the queues of the tiers."""
 
     function_lake_megabytes: int
@@ -40,8 +36,7 @@ class TierSettings:
     analytics_queue_url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowSettings:
+class WorkflowSettings(NamedTuple):
     """For the function that starts the state machine."""
 
     state_machine_arn: str

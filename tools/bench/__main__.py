@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tools.bench import imports, reports, start, warm
+from tools.bench import caches, imports, reports, start, warm
 from tools.bench.paired import Ratio
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +25,7 @@ def main() -> int:
     parts: list[Callable[[], Iterable[Ratio]]] = [
         lambda: start.measure(arguments.build),
         warm.measure,
+        caches.measure,
         lambda: [imports.measure(count=arguments.rows, pairs=arguments.pairs)],
         lambda: reports.measure(
             events=arguments.events, rows=arguments.rows, pairs=arguments.pairs

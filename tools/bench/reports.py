@@ -26,6 +26,8 @@ from tools.bench.reports_reference import long_table
 EVENTS, EVENTS_PER_OPPORTUNITY, ROWS, PAIRS = 1_000_000, 5, 100_000, 5
 REPORT_BUDGET, XLSX_BUDGET = 0.5, 12.0
 REPORT_MEGABYTES, XLSX_MEGABYTES = 256.0, 64.0
+_ORJSON = "orjson==3.13.0"
+"""Of the reference. Another version would change the ratio."""
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _STAGES = [
     ("lead", "Lead", 10, "open", "pipeline"),
@@ -76,7 +78,7 @@ def _reference_python(folder: Path) -> str:
     home = folder / "reference"
     run([uv, "venv", "--quiet", "--python", sys.executable, str(home)], check=True)
     python = str(home / "bin" / "python")
-    run([uv, "pip", "install", "--quiet", "--python", python, "orjson"], check=True)
+    run([uv, "pip", "install", "--quiet", "--python", python, _ORJSON], check=True)
     return python
 
 

@@ -4,12 +4,10 @@ A cache holds nothing of record and may be empty, slow or gone at any time, so n
 without an answer in time the caller gets the answer of an empty cache. Keys come from `keys.py`.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """A token bucket after a request took a token from it, or found it empty."""
 
     allowed: bool

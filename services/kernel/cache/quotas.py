@@ -9,7 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kernel.cache.keys import cache_key
 from kernel.cache.port import Bucket, Cache
@@ -19,8 +19,7 @@ _MAX_TENANTS = 1000
 """Buckets that an instance keeps; the tenant that was idle longest gets a full one again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """What one tenant may use: `per_second` requests, and `burst` at once after a pause."""
 
     per_second: float
@@ -32,8 +31,7 @@ class Quota:
         return math.ceil(self.burst / self.per_second)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Where a tenant stands after a request."""
 
     quota: Quota

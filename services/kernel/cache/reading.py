@@ -11,7 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kernel.cache.keys import cache_key
 from kernel.cache.port import Cache
@@ -27,8 +27,7 @@ _JITTER = 0.2
 """Values live up to this share shorter, so that those stored together do not expire together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry[T]:
+class Entry[T](NamedTuple):
     """One kind of cached value."""
 
     kind: str
@@ -43,8 +42,7 @@ class Entry[T]:
     """Whether others wait while one caller loads: for loads that cost more than the wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found[T]:
+class _Found[T](NamedTuple):
     value: T
     until: float
     cost_s: float

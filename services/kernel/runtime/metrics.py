@@ -8,16 +8,15 @@ Source: "Specification: Embedded metric format" of the CloudWatch user guide.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 NAMESPACE = "Zebros"
 MAX_VALUES = 100
 """The maximum number of values of one metric in a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """One metric. Every combination of dimensions is billed, so no dimension is unbounded."""
 
     name: str
@@ -28,16 +27,24 @@ class Metric:
 
     def fields(self, values: float | Sequence[float], *dimensions: str) -> dict[str, Any]:
         """The fields that make a log line carry this metric; at most MAX_VALUES values."""
-        definition = {
-            "Namespace": NAMESPACE,
-            "Dimensions": [self.dimensions],
-            "Metrics": [{"Name": self.name, "Unit": self.unit}],
-        }
         return {
-            "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]},
+            "_aws": {
+                "Timestamp": int(time.time() * 1000),
+                "CloudWatchMetrics": [_definition(self)],
+            },
             **dict(zip(self.dimensions, dimensions, strict=True)),
             self.name: values,
         }
+
+
+@cache
+def _definition(metric: Metric) -> dict[str, Any]:
+    """The part of the fields that is the same in every line."""
+    return {
+        "Namespace": NAMESPACE,
+        "Dimensions": [metric.dimensions],
+        "Metrics": [{"Name": metric.name, "Unit": metric.unit}],
+    }
 
 
 def together(*metrics: dict[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,9 @@ Nothing here is for decisions, which read the table consistently (`PipelineRepos
 """
 
 from collections.abc import Sequence
+from functools import cache
 
-from pydantic import TypeAdapter
+import pydantic
 
 from kernel.cache.reading import CachedReads, Entry
 from kernel.storage.records import Page
@@ -17,14 +18,31 @@ from opportunities.repository.pipelines import PipelineRepository
 FIRST_PAGE = 25
 """The page that is cached: the first of the default size, which screens load."""
 
-_PAGES = TypeAdapter(Page[Pipeline])
-_COLUMNS = TypeAdapter(list[BoardColumn])
+
+@cache
+def _columns() -> "pydantic.TypeAdapter[list[BoardColumn]]":
+    """Made at the first use, because most deployments have no cache."""
+    return pydantic.TypeAdapter(list[BoardColumn])
+
+
 # A pipeline never changes once it is created, and a board is behind its opportunities anyway.
 PIPELINE = Entry(
     "pipeline", 1, 60, lambda one: one.model_dump_json().encode(), Pipeline.model_validate_json
 )
-PIPELINES = Entry("pipelines", 1, 10, _PAGES.dump_json, _PAGES.validate_json)
-BOARD = Entry("board", 1, 5, _COLUMNS.dump_json, _COLUMNS.validate_json)
+PIPELINES = Entry(
+    "pipelines",
+    1,
+    10,
+    lambda page: page.model_dump_json().encode(),
+    Page[Pipeline].model_validate_json,
+)
+BOARD = Entry(
+    "board",
+    1,
+    5,
+    lambda columns: _columns().dump_json(columns),
+    lambda body: _columns().validate_json(body),
+)
 
 
 class PipelineReads:

@@ -1,14 +1,13 @@
-"""Settings: the environment as typed dataclasses, and the error for a wrong one."""
+"""Settings: the environment as named tuples, and the error for a wrong one."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 
 from kernel.runtime.settings import SettingsError, read_settings
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Two required and two optional settings."""
 
     table_name: str

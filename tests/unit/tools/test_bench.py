@@ -1,15 +1,36 @@
-"""The warm requests of `make bench` are measured; the ratios themselves depend on the machine."""
+"""The short parts of `make bench` run; the ratios themselves depend on the machine."""
 
 import os
+import shutil
 import subprocess
 import sys
+
+import pytest
 
 from tools.drift import ROOT
 
 
 def test_warm_requests_are_measured() -> None:
+    lines = measured("tools.bench.warm")
+    assert [line.split(",")[0] for line in lines] == ["GET one", "LIST 50", "POST"]
+
+
+@pytest.mark.skipif(
+    not (shutil.which("valkey-server") or shutil.which("redis-server")), reason="needs a server"
+)
+def test_what_caches_cost_and_save_is_measured() -> None:
+    calls, *ratios = measured("tools.bench.caches", "1")
+    assert calls == (
+        "calls to DynamoDB: board 1, board that is not in the cache 1, board from the cache 0, "
+        "GET with a quota 1"
+    )
+    assert len(ratios) == 5
+
+
+def measured(*module: str) -> list[str]:
+    """The lines that a measurement prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "tools.bench.warm"],
+        [sys.executable, "-m", *module],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'services'}"},
         capture_output=True,
@@ -17,5 +38,4 @@ def test_warm_requests_are_measured() -> None:
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    names = [line.split(",")[0] for line in done.stdout.splitlines()]
-    assert names == ["GET one", "LIST 50", "POST"]
+    return done.stdout.splitlines()
