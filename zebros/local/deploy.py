@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ class Stack:
     def _sam(self, command: str, *options: str, report: Report) -> None:
         """Run a command of the SAM CLI and report its progress. Raises NotDeployed."""
         process = subprocess.Popen(
-            [sam_path(), command, *options],
+            [*sam_command(), command, *options],
             cwd=self.root,
             env=environment(self.endpoint),
             stdin=subprocess.DEVNULL,
@@ -258,16 +259,17 @@ def environment(endpoint: str) -> dict[str, str]:
     }
 
 
-def sam_path() -> str:
-    """The path of the SAM CLI: of this Python environment, or on the PATH. Raises NotReady."""
-    beside = Path(sys.executable).parent / "sam"
-    path = str(beside) if beside.exists() else shutil.which("sam")
+def sam_command() -> list[str]:
+    """How the SAM CLI is started: of this Python, else on the PATH. Raises NotReady."""
+    if find_spec("samcli") is not None:
+        return [sys.executable, "-m", "zebros.local.sam"]
+    path = shutil.which("sam")
     if path is None:
         raise NotReady(
             "The SAM CLI is missing.",
             hint="`make run` installs it; or `pip install aws-sam-cli` in this environment.",
         )
-    return path
+    return [path]
 
 
 def platform_client(service: str, endpoint: str) -> Any:
