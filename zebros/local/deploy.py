@@ -38,6 +38,7 @@ _SOURCES = ("template.yaml", "services", "layers", "statemachines", "infra", *_O
 _EVENT = re.compile(r"^(CREATE|UPDATE|DELETE)_(\w+)\s+(AWS::\S+)\s+(\S+)")
 _BUILDING = re.compile(r"^Building (?:codeuri: .* functions: |layer ')(?:\w+/)*(\w+)")
 _SETTLED = re.compile(r"(CREATE|UPDATE)_COMPLETE")
+_CACHED = "build.toml"
 _KEPT_LINES = 60
 EMPTY = '""'
 """An empty value in --parameter-overrides."""
@@ -71,7 +72,7 @@ class Stack:
         if not same_source or not self._has_parameters():
             if not same_source or not (self.home.build / "template.yaml").exists():
                 report("Building the functions (sam build)")
-                self._sam("build", *self._build_options(), report=report)
+                self._build(report)
             report("Deploying the stack (sam deploy)")
             self._sam("deploy", *self._deploy_options(), report=report)
             # The next start may skip the deployment only if the platform has saved it to disk.
@@ -87,11 +88,23 @@ class Stack:
         stack = self._described()
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
-    def _build_options(self) -> list[str]:
+    def _build(self, report: Report) -> None:
+        """Build, with the layers that were built for any folder from the same source.
+
+        SAM names a cached layer in a file beside the output, which another folder does not have.
+        """
         cache = self.root / ".aws-sam" / f"cache-{fingerprint(self.root, _OTHER_INPUTS)[:12]}"
         for old in cache.parent.glob("cache-*"):
             if old != cache:
                 shutil.rmtree(old, ignore_errors=True)
+        own, shared = self.home.build.with_name(_CACHED), cache / _CACHED
+        if shared.exists():
+            shutil.copyfile(shared, own)
+        self._sam("build", *self._build_options(cache), report=report)
+        if own.exists():
+            shutil.copyfile(own, shared)
+
+    def _build_options(self, cache: Path) -> list[str]:
         return [
             *("--template-file", str(self.root / "template.yaml")),
             *("--build-dir", str(self.home.build)),

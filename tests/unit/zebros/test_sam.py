@@ -10,6 +10,7 @@ import pytest
 
 from tests.template.stack import ROOT
 from zebros.local import deploy
+from zebros.local.home import Home
 
 PARSE = """
 import json, sys
@@ -67,3 +68,30 @@ def test_it_is_the_sam_cli(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAM_CLI_TELEMETRY", "0")
     done = subprocess.run([*deploy.sam_command(), "--version"], capture_output=True, text=True)
     assert done.stdout.startswith("SAM CLI, version 1."), done.stderr
+
+
+LAYER = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Layer:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: {BuildMethod: makefile}
+    Properties: {ContentUri: layer, CompatibleRuntimes: [python3.13]}
+"""
+
+
+def test_a_layer_is_built_once_for_all_folders(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    (tmp_path / "layer").mkdir()
+    (tmp_path / "template.yaml").write_text(LAYER)
+    makefile = f"build-Layer:\n\techo built >> {log}; touch $(ARTIFACTS_DIR)/one.py\n"
+    (tmp_path / "layer" / "Makefile").write_text(makefile)
+    for name in ("one", "another"):
+        home = Home(tmp_path / name)
+        home.path.mkdir()
+        deploy.Stack(tmp_path, home, "http://127.0.0.1:1", {})._build(lambda _: None)
+        assert (home.build / "Layer" / "one.py").exists()
+    assert log.read_text() == "built\n"
+    (tmp_path / "layer" / "Makefile").write_text(makefile.replace("one", "two"))
+    deploy.Stack(tmp_path, home, "http://127.0.0.1:1", {})._build(lambda _: None)
+    assert (home.build / "Layer" / "two.py").exists(), "a changed one is built again"
