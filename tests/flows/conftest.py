@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.flows.figures import FIGURES, record_figure
+from zebros.local.deploy import sam_command
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ZEBROS_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -98,10 +99,14 @@ class Crm:
             time.sleep(0.2)
         return answer
 
-    def sam(self, folder: Path, *words: str) -> None:
-        """Run the SAM CLI in a folder, with the platform's address and any credentials."""
+    def sam(self, folder: Path, *words: str, quick: bool = False) -> None:
+        """Run the SAM CLI in a folder, with the platform's address and any credentials.
+
+        With `quick` it is started as `zebros up` starts it; otherwise as people start it.
+        """
+        people = [str(Path(sys.executable).with_name("sam"))]
         done = subprocess.run(
-            [str(Path(sys.executable).with_name("sam")), *words],
+            [*(sam_command() if quick else people), *words],
             cwd=folder,
             capture_output=True,
             text=True,

@@ -1,5 +1,6 @@
 """A new context is a folder and its stack in the root template: nothing else is edited."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def copy(tmp_path: Path) -> TreeCopy:
 def test_a_new_context_is_a_folder_and_its_stack(copy: TreeCopy) -> None:
     copy.run(copy.program("python"), "-m", "tools.gateway")
     copy.run(copy.program("python"), "-m", "tools.openapi")
-    copy.run("make", "imports", "types", "template")
+    copy.run("make", f"-j{os.cpu_count()}", "imports", "types", "template")
     assert "/invoices:" in copy.read("infra/api.yaml")
     assert '"/invoices"' in copy.read("docs/openapi.json")
     copy.run(copy.program("sam"), "build", "InvoicesApi")

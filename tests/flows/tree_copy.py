@@ -27,6 +27,9 @@ class TreeCopy:
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, path / name)
         (path / ".venv").symlink_to(ROOT / ".venv")
+        # mypy checks again what differs from what it has checked here.
+        if (ROOT / ".mypy_cache").is_dir():
+            shutil.copytree(ROOT / ".mypy_cache", path / ".mypy_cache")
         return cls(path)
 
     def read(self, name: str) -> str:

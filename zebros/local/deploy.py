@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ _SOURCES = ("template.yaml", "services", "layers", "statemachines", "infra", *_O
 _EVENT = re.compile(r"^(CREATE|UPDATE|DELETE)_(\w+)\s+(AWS::\S+)\s+(\S+)")
 _BUILDING = re.compile(r"^Building (?:codeuri: .* functions: |layer ')(?:\w+/)*(\w+)")
 _SETTLED = re.compile(r"(CREATE|UPDATE)_COMPLETE")
+_CACHED = "build.toml"
 _KEPT_LINES = 60
 EMPTY = '""'
 """An empty value in --parameter-overrides."""
@@ -70,7 +72,7 @@ class Stack:
         if not same_source or not self._has_parameters():
             if not same_source or not (self.home.build / "template.yaml").exists():
                 report("Building the functions (sam build)")
-                self._sam("build", *self._build_options(), report=report)
+                self._build(report)
             report("Deploying the stack (sam deploy)")
             self._sam("deploy", *self._deploy_options(), report=report)
             # The next start may skip the deployment only if the platform has saved it to disk.
@@ -86,11 +88,23 @@ class Stack:
         stack = self._described()
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
-    def _build_options(self) -> list[str]:
+    def _build(self, report: Report) -> None:
+        """Build, with the layers that were built for any folder from the same source.
+
+        SAM names a cached layer in a file beside the output, which another folder does not have.
+        """
         cache = self.root / ".aws-sam" / f"cache-{fingerprint(self.root, _OTHER_INPUTS)[:12]}"
         for old in cache.parent.glob("cache-*"):
             if old != cache:
                 shutil.rmtree(old, ignore_errors=True)
+        own, shared = self.home.build.with_name(_CACHED), cache / _CACHED
+        if shared.exists():
+            shutil.copyfile(shared, own)
+        self._sam("build", *self._build_options(cache), report=report)
+        if own.exists():
+            shutil.copyfile(own, shared)
+
+    def _build_options(self, cache: Path) -> list[str]:
         return [
             *("--template-file", str(self.root / "template.yaml")),
             *("--build-dir", str(self.home.build)),
@@ -152,7 +166,7 @@ class Stack:
     def _sam(self, command: str, *options: str, report: Report) -> None:
         """Run a command of the SAM CLI and report its progress. Raises NotDeployed."""
         process = subprocess.Popen(
-            [sam_path(), command, *options],
+            [*sam_command(), command, *options],
             cwd=self.root,
             env=environment(self.endpoint),
             stdin=subprocess.DEVNULL,
@@ -258,16 +272,17 @@ def environment(endpoint: str) -> dict[str, str]:
     }
 
 
-def sam_path() -> str:
-    """The path of the SAM CLI: of this Python environment, or on the PATH. Raises NotReady."""
-    beside = Path(sys.executable).parent / "sam"
-    path = str(beside) if beside.exists() else shutil.which("sam")
+def sam_command() -> list[str]:
+    """How the SAM CLI is started: of this Python, else on the PATH. Raises NotReady."""
+    if find_spec("samcli") is not None:
+        return [sys.executable, "-m", "zebros.local.sam"]
+    path = shutil.which("sam")
     if path is None:
         raise NotReady(
             "The SAM CLI is missing.",
             hint="`make run` installs it; or `pip install aws-sam-cli` in this environment.",
         )
-    return path
+    return [path]
 
 
 def platform_client(service: str, endpoint: str) -> Any:

@@ -222,14 +222,16 @@ def test_parts_inherit_no_settings_of_a_real_account(monkeypatch: pytest.MonkeyP
     assert given["SAM_CLI_TELEMETRY"] == "0"
 
 
-def test_a_missing_sam_cli_is_reported_with_a_hint(
+def test_without_a_sam_cli_in_this_environment_that_on_the_path_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(deploy, "find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotReady, match="SAM CLI is missing") as caught:
-        deploy.sam_path()
+        deploy.sam_command()
     assert "aws-sam-cli" in caught.value.hint
+    (tmp_path / "sam").touch(mode=0o755)
+    assert deploy.sam_command() == [str(tmp_path / "sam")]
 
 
 def test_the_fingerprint_depends_only_on_the_source(tmp_path: Path) -> None:

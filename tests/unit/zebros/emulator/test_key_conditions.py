@@ -107,3 +107,36 @@ def test_an_invalid_condition_is_rejected(emulator: Any, patched: Any, monkeypat
     with patched(keyconditions.apply):
         status, _ = read(emulator, monkeypatch, "pk = :p AND (sk = :p")
     assert status == 400
+
+
+def test_the_syntax_of_a_condition_is_checked_once(
+    emulator: Any, patched: Any, monkeypatch: Any
+) -> None:
+    tables, checked = emulator("services.dynamodb"), []
+    check = tables._condition_syntax_error
+
+    def counted(expression: str, slot: str) -> Any:
+        checked.append(expression)
+        return check(expression, slot)
+
+    monkeypatch.setattr(tables, "_condition_syntax_error", counted)
+
+    def judged() -> list[Any]:
+        values = {":v": {"N": "1"}}
+        item = {"version": {"N": "1"}}
+        found = []
+        for expression in ("version = :v", "version = :v", "version = = :v", "version = = :v"):
+            try:
+                found.append(tables._evaluate_condition(expression, item, values, {}))
+            except ValueError as fault:
+                found.append(str(fault))
+        return found
+
+    expected = judged()
+    assert expected[:2] == [True, True]
+    assert "Syntax error" in expected[2]
+    assert len(checked) == 4, "for every write when unpatched"
+    checked.clear()
+    with patched(keyconditions.apply):
+        assert judged() == expected
+    assert checked == ["version = :v", "version = = :v"]

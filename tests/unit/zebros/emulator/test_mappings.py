@@ -163,3 +163,19 @@ def test_a_failed_batch_is_delivered_again_completely(consumer: Any) -> None:
     one.send(*"abc")
     one.work()
     assert len(one.queue["messages"]) == 3
+
+
+def test_the_mappings_of_kinesis_are_polled_only_if_there_are_any(
+    consumer: Any, monkeypatch: Any
+) -> None:
+    one = consumer()
+    polls: list[bool] = []
+    monkeypatch.setattr(one.functions, "_poll_kinesis", lambda: bool(polls.append(True)))
+    one.poll_once()
+    assert polls == []
+    arn = "arn:aws:kinesis:us-east-1:000000000000:stream/other"
+    one.functions._esms["other"] = {
+        "UUID": "other", "EventSourceArn": arn, "FunctionName": "consumer",
+    }  # fmt: skip
+    one.poll_once()
+    assert polls == [True]

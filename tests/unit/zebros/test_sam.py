@@ -1,0 +1,97 @@
+"""The SAM CLI with faster libraries builds and packages the same."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.template.stack import ROOT
+from zebros.local import deploy
+from zebros.local.home import Home
+
+PARSE = """
+import json, sys
+from zebros.local import sam
+if sys.argv[1] == "quick":
+    sam.quicken()
+from samcli.yamlhelper import yaml_dump, yaml_parse
+parsed = [yaml_parse(open(path).read()) for path in sys.argv[2:]]
+import yaml
+print(json.dumps([yaml.SafeLoader.__name__, parsed, [yaml_dump(one) for one in parsed]]))
+"""
+PACK = """
+import sys
+from zebros.local import sam
+if sys.argv[1] == "quick":
+    sam.quicken()
+from samcli.lib.package.utils import make_zip_with_lambda_permissions
+make_zip_with_lambda_permissions(sys.argv[2], sys.argv[3])
+"""
+TEMPLATES = ("template.yaml", "infra/api.yaml", "services/reporting/template.yaml")
+
+
+def run(program: str, *words: str) -> str:
+    """Another process, because the exchange is for a whole process."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_libyaml_reads_and_writes_templates_as_pyyaml_does() -> None:
+    usual, *wanted = json.loads(run(PARSE, "usual", *TEMPLATES))
+    quick, *found = json.loads(run(PARSE, "quick", *TEMPLATES))
+    assert (usual, quick) == ("SafeLoader", "CSafeLoader")
+    assert found == wanted
+
+
+def test_packages_have_the_same_content_and_permissions(tmp_path: Path) -> None:
+    def entries(kind: str) -> dict[str, tuple[int, bytes]]:
+        run(PACK, kind, str(tmp_path / kind), str(ROOT / "services" / "kernel"))
+        with zipfile.ZipFile(tmp_path / f"{kind}.zip") as archive:
+            return {
+                one.filename: (one.external_attr, archive.read(one)) for one in archive.filelist
+            }
+
+    assert entries("quick") == entries("usual")
+    sizes = [(tmp_path / f"{kind}.zip").stat().st_size for kind in ("usual", "quick")]
+    assert sizes[0] < sizes[1] < 1.5 * sizes[0], "compressed, but not as well"
+
+
+def test_it_is_the_sam_cli(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAM_CLI_TELEMETRY", "0")
+    done = subprocess.run([*deploy.sam_command(), "--version"], capture_output=True, text=True)
+    assert done.stdout.startswith("SAM CLI, version 1."), done.stderr
+
+
+LAYER = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Layer:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: {BuildMethod: makefile}
+    Properties: {ContentUri: layer, CompatibleRuntimes: [python3.13]}
+"""
+
+
+def test_a_layer_is_built_once_for_all_folders(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    (tmp_path / "layer").mkdir()
+    (tmp_path / "template.yaml").write_text(LAYER)
+    makefile = f"build-Layer:\n\techo built >> {log}; touch $(ARTIFACTS_DIR)/one.py\n"
+    (tmp_path / "layer" / "Makefile").write_text(makefile)
+    for name in ("one", "another"):
+        home = Home(tmp_path / name)
+        home.path.mkdir()
+        deploy.Stack(tmp_path, home, "http://127.0.0.1:1", {})._build(lambda _: None)
+        assert (home.build / "Layer" / "one.py").exists()
+    assert log.read_text() == "built\n"
+    (tmp_path / "layer" / "Makefile").write_text(makefile.replace("one", "two"))
+    deploy.Stack(tmp_path, home, "http://127.0.0.1:1", {})._build(lambda _: None)
+    assert (home.build / "Layer" / "two.py").exists(), "a changed one is built again"
