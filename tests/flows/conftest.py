@@ -16,7 +16,6 @@ import httpx
 import pytest
 
 from tests.flows.figures import FIGURES, record_figure
-from zebros.local.deploy import sam_command
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ZEBROS_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -99,14 +98,10 @@ class Crm:
             time.sleep(0.2)
         return answer
 
-    def sam(self, folder: Path, *words: str, quick: bool = False) -> None:
-        """Run the SAM CLI in a folder, with the platform's address and any credentials.
-
-        With `quick` it is started as `zebros up` starts it; otherwise as people start it.
-        """
-        people = [str(Path(sys.executable).with_name("sam"))]
+    def sam(self, folder: Path, *words: str) -> None:
+        """Run the SAM CLI in a folder as people do, with the platform's address."""
         done = subprocess.run(
-            [*(sam_command() if quick else people), *words],
+            [str(Path(sys.executable).with_name("sam")), *words],
             cwd=folder,
             capture_output=True,
             text=True,

@@ -1,4 +1,4 @@
-"""A deployed system is moved through the phases under load, by `sam deploy`.
+"""A deployed system is moved through the phases under load, by unmodified `sam deploy`.
 
 The only parameter is Phase; every other one keeps its value. Where AWS differs: a subscriber gets
 an event at least once there, never less; a table changes between on demand and provisioned within
@@ -108,7 +108,7 @@ class Moving:
         built = self.zebros.home / "build" / "template.yaml"
         self.crm.sam(
             ROOT, "deploy", "--template-file", str(built), "--config-file",
-            str(ROOT / "samconfig.toml"), "--parameter-overrides", f"Phase={phase}", quick=True,
+            str(ROOT / "samconfig.toml"), "--parameter-overrides", f"Phase={phase}",
         )  # fmt: skip
 
     def _look(self, move: Move) -> None:
