@@ -119,6 +119,7 @@ def test_all_tasks_of_a_deployment_find_a_connection(phase: str) -> None:
     allowed = min(5000, UNITS[phase][1] * 2 * 2**30 // 9_531_392)
     most = int(environment(phase)["KC_DB_POOL_MAX_SIZE"]) * TASKS[phase][1] * 2
     assert 0 < most <= 0.9 * allowed
+    assert environment(phase)["KC_DB_POOL_MAX_SIZE"] == 50
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -445,6 +446,12 @@ def test_the_load_balancer_asks_keycloak_s_management_port_for_its_health(phase:
     assert {"KeycloakRealms", "KeycloakWriter"} <= set(
         system(Phase=phase).resources["KeycloakService"].depends_on
     )
+
+
+def test_keycloak_s_log_is_json_in_its_own_group() -> None:
+    assert environment()["KC_LOG_CONSOLE_OUTPUT"] == "json"
+    options = container()["LogConfiguration"]["Options"]
+    assert options["awslogs-group"] == {"Ref": "KeycloakLogs"}
 
 
 def test_a_task_stops_after_the_load_balancer_and_its_requests() -> None:

@@ -55,6 +55,15 @@ def test_every_kind_of_subnet_is_in_as_many_zones_as_the_phase_has(kind: str, ph
     assert {str(subnet["VpcId"]) for subnet in found.values()} == {str({"Ref": "Vpc"})}
 
 
+def test_a_subnet_is_found_by_its_name() -> None:
+    (vpc,) = resources("AWS::EC2::VPC").values()
+    (tag,) = vpc["Tags"]
+    assert tag == {"Key": "Name", "Value": "zebros-Servers-Network"}
+    for name, subnet in resources(SUBNET).items():
+        kind, zone = name.removesuffix(name[-1]).removesuffix("Subnet").lower(), name[-1].lower()
+        assert subnet["Tags"] == [{"Key": "Name", "Value": f"{tag['Value']}-{kind}-{zone}"}]
+
+
 def test_subnets_are_parts_of_the_network_that_do_not_overlap() -> None:
     (vpc,) = resources("AWS::EC2::VPC").values()
     whole = ipaddress.ip_network(vpc["CidrBlock"])

@@ -80,6 +80,8 @@ def test_only_what_was_deleted_or_never_completed_is_removed_by_age(phase: str) 
         "ExpiredObjectDeleteMarker": True,
     }
     assert others("FilesBucket") == {uploads["Id"]: uploads, deleted["Id"]: deleted}
+    for bucket in resources("AWS::S3::Bucket", Phase=phase):
+        assert uploads in rules(bucket, phase), bucket
     assert others("LakeBucket") == {uploads["Id"]: uploads, deleted["Id"]: deleted}
 
 

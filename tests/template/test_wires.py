@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import functions, listed, load, resources, statements, system, templates
+from tests.template.stack import (
+    ROOT,
+    functions,
+    listed,
+    load,
+    resources,
+    statements,
+    system,
+    templates,
+)
+from zebros.cloudformation import Account, resolve
 from zebros.cloudformation.checks import dicts
 from zebros.cloudformation.texts import pieces_of
 
@@ -331,6 +341,42 @@ def test_the_authorizer_knows_issuer_and_audience() -> None:
     ]
     assert variables["Variables"]["ISSUER_BASE"] == "https://a.b/"
     assert variables["Variables"]["AUDIENCE"] == "me"
+
+
+def test_a_nested_stack_has_no_output_that_nothing_uses() -> None:
+    """Operators read two: docs/identity.md says what their own DNS records are to lead to."""
+    outputs: set[tuple[str, str]] = set()
+    used: set[tuple[str, str]] = set()
+    for template in templates():
+        text = str(load(template))
+        for name, child in nested(template).items():
+            for output in load(child).get("Outputs", {}):
+                outputs.add((child, output))
+                wanted = f"'{name}', 'Outputs.{output}'", f"${{{name}.Outputs.{output}}}"
+                if any(one in text for one in wanted):
+                    used.add((child, output))
+    assert outputs - used == {
+        ("infra/identity.yaml", "LoadBalancerZoneId"),
+        ("infra/distribution.yaml", "IdentityDistributionDomain"),
+    }
+
+
+def nested(template: str) -> dict[str, str]:
+    """The templates of the stacks that a template contains, by logical id."""
+    return {
+        name: str((ROOT / template).parent.joinpath(one).resolve().relative_to(ROOT))
+        for name, resource in load(template)["Resources"].items()
+        for key in ("Location", "TemplateURL")
+        if isinstance(one := resource.get("Properties", {}).get(key), str)
+    }
+
+
+def test_the_local_platform_has_no_access_logs() -> None:
+    laptop = resolve(
+        ROOT / "template.yaml", {"Phase": "mvp"}, account=Account(account_id="000000000000")
+    ).resources
+    assert not {"ApiAccessLogs", "SocketAccessLogs"} & set(laptop)
+    assert {"ApiAccessLogs", "SocketAccessLogs"} <= set(system().resources)
 
 
 def test_access_logs_are_in_the_api_s_own_group() -> None:

@@ -243,10 +243,14 @@ class _Changes:
         return _outputs((self._path.parent / location).resolve())
 
     def _figure(self, steps: Steps, name: str, key: Any, figure: str) -> Iterator[Change]:
-        maps = self._template.get("Mappings", {})
-        first = next(iter(maps[name].values()))
-        if len(first) > 1:
-            yield "wire", steps, {"Fn::FindInMap": [name, key, _next(figure, list(first))]}
+        rows = self._template.get("Mappings", {})[name].values()
+        # One with the same values under every key would change nothing.
+        others = [
+            one for one in next(iter(rows)) if any(row.get(one) != row.get(figure) for row in rows)
+        ]
+        if others:
+            after = _next(figure, [one for one in next(iter(rows)) if one in {*others, figure}])
+            yield "wire", steps, {"Fn::FindInMap": [name, key, after]}
         if isinstance(key, dict):
             yield from self._inside((*steps, "Fn::FindInMap", 1), key)
 
