@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from zebros.client.stack import MODULE_SUFFIX
@@ -97,10 +98,11 @@ def resolve(
     context = _Context(root.resolve().parent, where, usage or Usage(), read)
     if read is load:
         context.known = _KNOWN if usage is None else usage.known
-    stack = _Stack(context, (root.resolve(),), where.stack_name, parameters or {}, "")
-    system = System(stack.parameters)
-    stack.add_to(system)
-    system.outputs = stack.outputs()
+    with _ONE_AT_A_TIME:
+        stack = _Stack(context, (root.resolve(),), where.stack_name, parameters or {}, "")
+        system = System(stack.parameters)
+        stack.add_to(system)
+        system.outputs = stack.outputs()
     check_references(system)
     return system
 
@@ -257,14 +259,16 @@ class _Stack:
                 circle = " -> ".join([*self._nesting, name])
                 raise TemplateError(f"{self._file}: nested stacks need each other: {circle}")
             self._nesting.append(name)
-            resource = self._template["Resources"][name]
-            properties = resource["Properties"]
-            path = (self._path.parent / properties[_NESTED[resource["Type"]]]).resolve()
-            module = path.parent.name == _MODULES
-            given = evaluate(properties.get("Parameters", {}), self)
-            prefix = MODULE_SUFFIX.sub("", name) if module else ""
-            self._nested[name] = self._stack((*self._paths, path), name, given, prefix)
-            self._nesting.pop()
+            try:
+                resource = self._template["Resources"][name]
+                properties = resource["Properties"]
+                path = (self._path.parent / properties[_NESTED[resource["Type"]]]).resolve()
+                module = path.parent.name == _MODULES
+                given = evaluate(properties.get("Parameters", {}), self)
+                prefix = MODULE_SUFFIX.sub("", name) if module else ""
+                self._nested[name] = self._stack((*self._paths, path), name, given, prefix)
+            finally:
+                self._nesting.pop()
         return self._nested[name]
 
     def _stack(
@@ -345,6 +349,8 @@ class _Stack:
 
 
 _KNOWN: dict[str, _Stack] = {}
+_ONE_AT_A_TIME = Lock()
+"""Threads share the known stacks, of which some are not yet complete."""
 
 
 def _is_nested(resource: dict[str, Any]) -> bool:
