@@ -121,7 +121,7 @@ flows: env ## build, deploy to the local platform, test it through its APIs
 	@$(BIN)/pytest tests/flows -m "not slow" --durations=10
 
 slow: env ## flows that take minutes: a year of sales, containers, changes of a copy of the repository
-	@$(BIN)/pytest -p no:schemathesis tests/flows --ignore tests/flows/test_schemathesis.py -m slow --durations=10
+	@$(BIN)/pytest -p no:schemathesis -n $(CORES) --dist loadfile tests/flows --ignore tests/flows/test_schemathesis.py -m slow --durations=10
 
 contracts: env ## write all generated files: schemas, API documents, REST API stack, examples, …
 	@for t in $(GENERATED); do $(BIN)/python -m tools.$$t || exit 1; done

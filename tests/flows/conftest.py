@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.flows.figures import FIGURES, record_figure
+from zebros.local import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ZEBROS_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -52,6 +53,13 @@ class Zebros:
     def json(self, *words: object) -> Any:
         """Run one command and read its JSON."""
         return json.loads(self("--json", *words).stdout)
+
+
+def up_options() -> tuple[object, ...]:
+    """Options of `zebros up`: in a process of several, ports that no other one chooses."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return ()
+    return ("--port", ports.free_port(), "--issuer-port", ports.free_port())
 
 
 def environment() -> dict[str, str]:
@@ -189,7 +197,7 @@ def crm(zebros: Zebros) -> Iterator[Crm]:
     """The deployed CRM, empty at first; stopped at the end."""
     if not RUNNING:
         started = time.monotonic()
-        zebros("up", "--empty", "--detach")
+        zebros("up", "--empty", "--detach", *up_options())
         record_figure(f"platform up and stack deployed in {time.monotonic() - started:.1f} s")
     running = Crm(zebros)
     yield running
@@ -204,6 +212,18 @@ def sales_data() -> Path:
     if not SALES.is_dir():
         pytest.skip(f"the data set is not at {SALES} (set ZEBROS_SHARED_DATA)")
     return SALES
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send the figures of this process to the one that prints them (pytest-xdist)."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = FIGURES
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_testnodedown(node: Any) -> None:
+    """Take over the figures of a process that has ended."""
+    FIGURES.extend(getattr(node, "workeroutput", {}).get("figures", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

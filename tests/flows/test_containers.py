@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.flows.conftest import ROOT, Zebros, environment
+from tests.flows.conftest import ROOT, Zebros, environment, up_options
 from tests.flows.figures import record_figure
 from tests.flows.worker_image import docker, is_there, peak_megabytes, task_size, worker_image
 from tests.template.stack import functions
@@ -36,7 +36,7 @@ def bridged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zebros]:
         pytest.skip(f"there is no image {IMAGE}: run tools/lambda_base.sh")
     zebros = Zebros(tmp_path_factory.mktemp("bridged") / "home")
     # The worker makes every report, so that a container in its place gets one.
-    zebros("up", "--empty", "--detach", "--bridge", "--reports", "worker")
+    zebros("up", "--empty", "--detach", "--bridge", "--reports", "worker", *up_options())
     yield zebros
     zebros("down")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.flows.conftest import ROOT, Crm, Zebros
+from tests.flows.conftest import ROOT, Crm, Zebros, up_options
 from tests.flows.figures import record_figure
 from tests.flows.moving_traffic import COLLECTIONS, Sent, Subscriber, Traffic, Window
 from tests.template.test_phases import MEMORY, OWN_SIZES, SIZES
@@ -132,7 +132,7 @@ class Moving:
 def moves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Move]]:
     """All moves, one after the other; the first one is none: the system as it was deployed."""
     zebros = Zebros(tmp_path_factory.mktemp("moves") / "home")
-    zebros("up", "--empty", "--detach")
+    zebros("up", "--empty", "--detach", *up_options())
     try:
         moving = Moving(zebros)
         moving.traffic.load(RECORDS)

@@ -3,6 +3,7 @@
 A fingerprint of the deployed source is stored; a later start with the same source skips both.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -92,8 +93,15 @@ class Stack:
         """Build, with the layers that were built for any folder from the same source.
 
         SAM names a cached layer in a file beside the output, which another folder does not have.
+        Two builds of one source wait for each other, because they write to the same cache.
         """
         cache = self.root / ".aws-sam" / f"cache-{fingerprint(self.root, _OTHER_INPUTS)[:12]}"
+        cache.parent.mkdir(exist_ok=True)
+        with (cache.parent / "building").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._build_with(cache, report)
+
+    def _build_with(self, cache: Path, report: Report) -> None:
         for old in cache.parent.glob("cache-*"):
             if old != cache:
                 shutil.rmtree(old, ignore_errors=True)

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ print(json.dumps([yaml.SafeLoader.__name__, parsed, [yaml_dump(one) for one in p
 """
 PACK = """
 import sys
+import time
 from zebros.local import sam
 if sys.argv[1] == "quick":
     sam.quicken()
@@ -95,3 +98,21 @@ def test_a_layer_is_built_once_for_all_folders(tmp_path: Path) -> None:
     (tmp_path / "layer" / "Makefile").write_text(makefile.replace("one", "two"))
     deploy.Stack(tmp_path, home, "http://127.0.0.1:1", {})._build(lambda _: None)
     assert (home.build / "Layer" / "two.py").exists(), "a changed one is built again"
+
+
+def test_builds_for_two_folders_at_the_same_time_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, most = [0], [0]
+
+    def build(*_: object, **__: object) -> None:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        time.sleep(0.05)
+        running[0] -= 1
+
+    monkeypatch.setattr(deploy.Stack, "_sam", build)
+    stacks = [deploy.Stack(tmp_path, Home(tmp_path / name), "", {}) for name in ("one", "another")]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda stack: stack._build(lambda _: None), stacks))
+    assert most == [1]
