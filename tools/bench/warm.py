@@ -80,6 +80,9 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
+_STUB = "stub"
+
+
 def stub(client: Any, answers: dict[str, bytes]) -> Any:
     """Answer every call from memory, after serialising and signing, before the network."""
 
@@ -96,7 +99,9 @@ def stub(client: Any, answers: dict[str, bytes]) -> Any:
         )
         return AWSResponse(request.url, 200, headers, _Raw(body))
 
-    client.meta.events.register("before-send.dynamodb.*", answer)
+    # In place of an earlier stub, whose answer would be taken.
+    client.meta.events.unregister("before-send.dynamodb.*", unique_id=_STUB)
+    client.meta.events.register("before-send.dynamodb.*", answer, unique_id=_STUB)
     return client
 
 

@@ -11,15 +11,19 @@ from tools.drift import ROOT
 
 
 def test_warm_requests_are_measured() -> None:
-    lines = measured("tools.bench.warm")
+    lines = measured("-m", "tools.bench.warm")
     assert [line.split(",")[0] for line in lines] == ["GET one", "LIST 50", "POST"]
 
 
 @pytest.mark.skipif(
     not (shutil.which("valkey-server") or shutil.which("redis-server")), reason="needs a server"
 )
-def test_what_caches_cost_and_save_is_measured() -> None:
-    calls, *ratios = measured("tools.bench.caches", "1")
+def test_what_caches_cost_and_save_is_measured_after_warm_requests() -> None:
+    calls, *ratios = measured(
+        "-c",
+        "from tools.bench import caches, warm; warm.measure(); "
+        "print(*(one.line() for one in caches.measure(pairs=1)), sep='\\n')",
+    )
     assert calls == (
         "calls to DynamoDB: board 1, board that is not in the cache 1, board from the cache 0, "
         "GET with a quota 1"
@@ -27,10 +31,10 @@ def test_what_caches_cost_and_save_is_measured() -> None:
     assert len(ratios) == 5
 
 
-def measured(*module: str) -> list[str]:
+def measured(*program: str) -> list[str]:
     """The lines that a measurement prints."""
     done = subprocess.run(
-        [sys.executable, "-m", *module],
+        [sys.executable, *program],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'services'}"},
         capture_output=True,
