@@ -448,6 +448,12 @@ def test_the_load_balancer_asks_keycloak_s_management_port_for_its_health(phase:
     )
 
 
+def test_the_agent_and_keycloak_have_roles_of_their_own() -> None:
+    task = one("AWS::ECS::TaskDefinition")
+    assert task["ExecutionRoleArn"] == {"Fn::GetAtt": ["KeycloakExecutionRole", "Arn"]}
+    assert task["TaskRoleArn"] == {"Fn::GetAtt": ["KeycloakTaskRole", "Arn"]}
+
+
 def test_keycloak_s_log_is_json_in_its_own_group() -> None:
     assert environment()["KC_LOG_CONSOLE_OUTPUT"] == "json"
     options = container()["LogConfiguration"]["Options"]

@@ -5,7 +5,8 @@ all nested stacks, and returns one `System`: what CloudFormation would create fo
 """
 
 from zebros.cloudformation.errors import TemplateError
-from zebros.cloudformation.system import Account, Resource, System, resolve
+from zebros.cloudformation.picture import Account, Resource, System
+from zebros.cloudformation.system import resolve
 from zebros.cloudformation.usage import Usage
 
 __all__ = ["Account", "Resource", "System", "TemplateError", "Usage", "resolve"]

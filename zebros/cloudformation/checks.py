@@ -7,7 +7,7 @@ CloudWatch, API Gateway, Amazon S3 and Step Functions; docs of Aurora Serverless
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from zebros.cloudformation.system import System
+from zebros.cloudformation.picture import System
 
 _NUMBER = (int, float)
 _PAIRS = (("Minimum", "Maximum"), ("Min", "Max"), ("min", "max"))

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from zebros.cloudformation.picture import Resource, System
 from zebros.cloudformation.references import referred
 from zebros.cloudformation.schemas import Replacement, Steps, at, replacement
-from zebros.cloudformation.system import Resource, System
 
 HOLDS_DATA = frozenset(
     {

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zebros.cloudformation.difference import Change, Effect, difference, fixed_names
-from zebros.cloudformation.system import System, resolve
+from zebros.cloudformation.picture import System
+from zebros.cloudformation.system import resolve
 from zebros.errors import BadInput
 from zebros.phases import PHASES
 

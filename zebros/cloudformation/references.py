@@ -2,18 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zebros.cloudformation.errors import TemplateError
 from zebros.cloudformation.load import CONSTANT
-
-if TYPE_CHECKING:
-    from zebros.cloudformation.system import Resource, System
+from zebros.cloudformation.picture import Resource, System
 
 _REFERENCE = re.compile(r"\$\{([\w:]+)")
 
 
-def check_references(system: "System") -> None:
+def check_references(system: System) -> None:
     """Raise TemplateError for a reference to a resource that does not exist."""
     for name, resource in system.resources.items():
         for wanted in sorted(resource.references):
@@ -26,7 +24,7 @@ def check_references(system: "System") -> None:
                 raise TemplateError(f"output {name} needs {wanted}, which does not exist")
 
 
-def _is_stack(system: "System", resource: "Resource", name: str) -> bool:
+def _is_stack(system: System, resource: Resource, name: str) -> bool:
     """Whether a name is that of a nested stack, on which a resource may depend."""
     return f"{resource.stack}/{name}" in system.stacks
 
