@@ -120,8 +120,9 @@ def test_every_nat_gateway_has_an_address_of_its_own(phase: str) -> None:
         after = system(Phase=phase).resources[name].depends_on
         assert {"InternetRoute", f"{nat['SubnetId']['Ref']}Routes"} <= set(after)
     assert sorted(allocated) == sorted(addresses)
-    for address in addresses.values():
+    for name, address in addresses.items():
         assert address["Domain"] == "vpc"
+        assert system(Phase=phase).resources[name].depends_on == ("InternetGatewayAttachment",)
 
 
 @pytest.mark.parametrize("phase", PHASES)
