@@ -250,6 +250,28 @@ def test_every_arn_is_one() -> None:
                 assert not found["account"], text
 
 
+def test_every_resource_of_a_role_s_permission_is_an_arn() -> None:
+    found = system().resources
+    ref_is_arn = {"AWS::SecretsManager::Secret", "AWS::StepFunctions::StateMachine"}
+    for name, resource in found.items():
+        policies = [resource.properties] if resource.type == "AWS::IAM::Policy" else []
+        if resource.type == "AWS::IAM::Role":
+            policies = resource.properties.get("Policies", [])
+        for statement in (one for p in policies for one in p["PolicyDocument"]["Statement"]):
+            for one in listed(statement["Resource"]):
+                match one:
+                    case {"Ref": str(other)}:
+                        assert found[other].type in ref_is_arn, f"{name}: {one}"
+                    case {"Fn::GetAtt": [_, attribute]}:
+                        assert attribute in ("Arn", "StreamArn"), f"{name}: {one}"
+                    case {"Fn::Sub": str(text)} | str(text):
+                        assert text.startswith(
+                            ("arn:aws:", "${LakeBucket.Arn}", "${FilesBucket.Arn}", "*")
+                        )
+                    case _:
+                        pytest.fail(f"{name}: {one}")
+
+
 def texts(value: Any) -> Iterator[str]:
     """Every text inside of a value."""
     if isinstance(value, str):
