@@ -280,11 +280,15 @@ def test_no_more_is_provisioned_than_reserved(phase: str) -> None:
             assert range_["MaxCapacity"] <= reserved
 
 
-def test_the_local_platform_provisions_nothing() -> None:
+def test_the_local_platform_provisions_and_reserves_nothing() -> None:
     local = resolve(
-        ROOT / "template.yaml", {"Phase": "enterprise"}, account=Account(account_id="000000000000")
+        ROOT / "template.yaml",
+        {"Phase": "enterprise", "ReserveConcurrency": "yes"},
+        account=Account(account_id="000000000000"),
     )
     assert local.of_type(TARGET) == {}
+    for name, function in local.of_type("AWS::Lambda::Function").items():
+        assert "ReservedConcurrentExecutions" not in function, name
     for name, alias in local.of_type("AWS::Lambda::Alias").items():
         assert "ProvisionedConcurrencyConfig" not in alias, name
     assert set(local.of_type("AWS::Lambda::Alias")) == {f"{n}{ALIAS}" for n in CALLED_BY_GATEWAYS}
