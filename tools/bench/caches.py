@@ -99,28 +99,14 @@ def _requests(endpoint: str, pairs: int) -> list[Ratio]:
         }
     )
     print("calls to DynamoDB: " + ", ".join(f"{name} {count}" for name, count in shown.items()))
+    compared: list[tuple[str, Callable[[Any], None], Any, Any, float]] = [
+        ("board from the cache", board_with, none, valkey, BOARD_BUDGET),
+        ("GET one with a quota in the cache", get_with, None, limits, QUOTA_BUDGET),
+        ("GET one through the port of DAX", get_through, client, dax, DAX_BUDGET),
+    ]
     ratios = [
-        calls(
-            "board from the cache",
-            lambda: board_with(none),
-            lambda: board_with(valkey),
-            budget=BOARD_BUDGET,
-            pairs=pairs,
-        ),
-        calls(
-            "GET one with a quota in the cache",
-            lambda: get_with(None),
-            lambda: get_with(limits),
-            budget=QUOTA_BUDGET,
-            pairs=pairs,
-        ),
-        calls(
-            "GET one through the port of DAX",
-            lambda: get_through(client),
-            lambda: get_through(dax),
-            budget=DAX_BUDGET,
-            pairs=pairs,
-        ),
+        calls(name, partial(run, without), partial(run, having), budget=budget, pairs=pairs)
+        for name, run, without, having, budget in compared
     ]
     reads._cache, table._reads = none, client
     return ratios

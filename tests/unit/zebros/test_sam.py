@@ -26,7 +26,6 @@ print(json.dumps([yaml.SafeLoader.__name__, parsed, [yaml_dump(one) for one in p
 """
 PACK = """
 import sys
-import time
 from zebros.local import sam
 if sys.argv[1] == "quick":
     sam.quicken()
