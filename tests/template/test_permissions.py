@@ -24,6 +24,7 @@ CALLS = {
     "receive_message": "sqs:ReceiveMessage",
     "delete_message": "sqs:DeleteMessage",
     "change_message_visibility": "sqs:ChangeMessageVisibility",
+    "get_queue_url": "sqs:GetQueueUrl",
     "start_execution": "states:StartExecution",
     "send_task_success": "states:SendTaskSuccess",
     "send_task_failure": "states:SendTaskFailure",

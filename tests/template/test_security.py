@@ -122,6 +122,9 @@ def test_an_asynchronous_function_has_a_dead_letter_queue(name: str) -> None:
         if attribute == "StreamArn":
             target = mapping["DestinationConfig"]["OnFailure"]["Destination"]
             assert target["Fn::GetAtt"] == [f"{name}DeadLetters", "Arn"]
+            # The relay itself finds the queue by this name (kernel/messaging/set_aside.py).
+            named = {"Fn::Sub": f"${{{name}}}-dead-letters"}
+            assert QUEUES[f"{name}DeadLetters"]["QueueName"] == named
             assert mapping["BisectBatchOnFunctionError"] is True
             assert 0 < mapping["MaximumRetryAttempts"] <= 300, "one record must not block a shard"
             # A stream keeps records for a day; the rest of it is for `zebros events redrive`.

@@ -1,4 +1,4 @@
-"""`zebros events`: tail, trace, replay, redrive and resend events."""
+"""`zebros events`: tail, trace, replay and resend events. dead_letters.py has other commands."""
 
 import time
 from collections.abc import Sequence
@@ -9,13 +9,12 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from zebros.cli.output import document, err, line, note, out, progress, table
+from zebros.cli.dead_letters import dead_letters, discard, redrive
+from zebros.cli.output import document, line, note, out, progress
 from zebros.client.connection import Connection
 from zebros.contract import contract
 from zebros.errors import BadInput
 from zebros.operations import replay as replays
-from zebros.operations.redrive import dead_letter_queues, find_queue
-from zebros.operations.redrive import redrive as redrive_queue
 from zebros.operations.resend import resend_outbox
 from zebros.operations.tail import Filter, subscribe
 from zebros.operations.trace import Trace, traces
@@ -30,6 +29,7 @@ _STYLES = {
     "subscriber": "green",
     "notification": "magenta",
     "lake": "yellow",
+    "dead letter": "bold red",
 }
 """The styles of the parts of a trace."""
 
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         rich_markup_mode="markdown",
         help="Follow events, trace them, and send them again.",
     )
-    for command in (tail, trace, replay, redrive, resend):
+    for command in (tail, trace, replay, resend, dead_letters, redrive, discard):
         group.command()(command)
     app.add_typer(group, name="events")
 
@@ -143,12 +143,19 @@ def trace(
     Times are those of the functions' logs; lags are since the commit.
     """
     connection: Connection = ctx.obj
-    subject, event_traces = traces(connection.deployment(), connection.realm, record, last)
+    subject, event_traces, unreadable = traces(
+        connection.deployment(), connection.realm, record, last
+    )
     if connection.json:
-        document({"subject": subject, "traces": [one.document() for one in event_traces]})
+        found = [one.document() for one in event_traces]
+        document({"subject": subject, "traces": found, "unreadable": unreadable})
         return
     for event_trace in event_traces:
         _print_trace(subject, event_trace)
+    for sequence in unreadable:
+        text = f"Event {sequence} of {subject} cannot be read, so it was not published: failed."
+        out().print(Text(text, style="red"), soft_wrap=True)
+        note("`zebros events dead-letters` has the reason.")
 
 
 def _print_trace(subject: str, event_trace: Trace) -> None:
@@ -223,39 +230,6 @@ def parse_time(text: str, now: datetime) -> datetime:
             hint="Write 2026-01-31, 2026-01-31T09:30Z, or 12h for 12 hours ago.",
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def redrive(
-    ctx: typer.Context,
-    queue: Annotated[
-        str | None, typer.Argument(help="Such as ReportingLake; by default, all are listed.")
-    ] = None,
-) -> None:
-    """Send dead-letter messages to their source queue again, after the cause was fixed."""
-    connection: Connection = ctx.obj
-    deployment = connection.deployment()
-    queues = dead_letter_queues(deployment)
-    if queue is None:
-        if connection.json:
-            document({one.name: one.depth for one in queues})
-            return
-        table(
-            ["queue", "messages"],
-            [(one.name, one.depth) for one in queues],
-            right=frozenset({"messages"}),
-        )
-        return
-    dead_letter_queue = find_queue(queues, queue)
-    moved = 0
-    if dead_letter_queue.depth:
-        with err().status(f"Sending {count_of(dead_letter_queue.depth, 'message', 'messages')}"):
-            moved = max(redrive_queue(deployment, dead_letter_queue), default=0)
-    if connection.json:
-        document({"queue": dead_letter_queue.name, "redriven": moved})
-    elif moved:
-        out().print(f"{moved:,} sent to {dead_letter_queue.name} again.")
-    else:
-        out().print(f"{dead_letter_queue.name} has no dead-letter messages.")
 
 
 def resend(

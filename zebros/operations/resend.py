@@ -29,7 +29,6 @@ def resend_dead_letters(
     cannot be processed; it stays in the queue.
     """
     sqs = deployment.aws("sqs")
-    streams = deployment.aws("dynamodbstreams")
     sent = 0
     while True:
         messages = sqs.receive_message(
@@ -40,21 +39,58 @@ def resend_dead_letters(
         ).get("Messages", [])
         if not messages:
             return
+        handle = messages[0]["ReceiptHandle"]
         try:
-            batch_info = json.loads(messages[0]["Body"])["DDBStreamBatchInfo"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise CliError(
-                f"A dead-letter message of {relay} has no DDBStreamBatchInfo."
-            ) from error
-        records = [
-            record
-            for record in read_range(streams, batch_info, relay, pause)
-            if record["eventName"] == "INSERT"
-            and record["dynamodb"]["Keys"]["sk"]["S"].startswith("EVENT#")
-        ]
-        sent += _invoke(deployment, relay, records)
-        sqs.delete_message(QueueUrl=url, ReceiptHandle=messages[0]["ReceiptHandle"])
+            sent += resend_message(deployment, relay, messages[0]["Body"], pause)
+        except BaseException:
+            # Visible again at once, so that it is listed and can be discarded.
+            sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+            raise
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
         yield sent
+
+
+def resend_message(
+    deployment: Deployment, relay: str, body: str, pause: Callable[[float], None] = time.sleep
+) -> int:
+    """Resend the events of one dead-letter message of a relay; returns their number.
+
+    The message names a range of a table's stream, or one outbox entry that the relay set aside.
+    Raises CliError when it cannot be processed.
+    """
+    try:
+        content = json.loads(body)
+        unpublished = content.get("unpublished")
+        batch_info = {} if unpublished else content["DDBStreamBatchInfo"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CliError(
+            f"A dead-letter message of {relay} has neither DDBStreamBatchInfo nor unpublished."
+        ) from error
+    if unpublished:
+        return _invoke(deployment, relay, [_stream_record(_entry(deployment, unpublished))])
+    streams = deployment.aws("dynamodbstreams")
+    records = [
+        record
+        for record in read_range(streams, batch_info, relay, pause)
+        if record["eventName"] == "INSERT"
+        and record["dynamodb"]["Keys"]["sk"]["S"].startswith("EVENT#")
+    ]
+    return _invoke(deployment, relay, records)
+
+
+def _entry(deployment: Deployment, unpublished: dict[str, Any]) -> Item:
+    """The outbox entry that a relay set aside. Raises CliError when it has expired."""
+    key = {name: {"S": str(unpublished[name])} for name in ("pk", "sk")}
+    found = deployment.aws("dynamodb").get_item(
+        TableName=unpublished["table"], Key=key, ConsistentRead=True
+    )
+    if "Item" not in found:
+        raise CliError(
+            f"The outbox no longer has the event {unpublished['sk']} of {unpublished['subject']}.",
+            hint="It keeps events for a week. `zebros events discard` removes the message.",
+        )
+    entry: Item = found["Item"]
+    return entry
 
 
 def resend_outbox(
@@ -84,7 +120,7 @@ def resend_outbox(
 
 def _stream_record(entry: Item) -> dict[str, Any]:
     """The stream record that the insertion of an outbox entry causes."""
-    image = {name: entry[name] for name in ("pk", "sk", "detail")}
+    image = {name: entry[name] for name in ("pk", "sk", "detail") if name in entry}
     change = {
         "SequenceNumber": entry["sk"]["S"].removeprefix("EVENT#"),
         "Keys": {"pk": image["pk"], "sk": image["sk"]},

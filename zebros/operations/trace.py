@@ -8,15 +8,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from zebros.client.connection import Deployment
 from zebros.contract import contract
 from zebros.operations import function_logs, lake
+from zebros.operations.dead_letters import DeadLetter, letters, reason
 from zebros.operations.outbox import Envelope
 from zebros.operations.record_events import events_of_record
+from zebros.operations.redrive import DeadLetterQueue, dead_letter_queues
 from zebros.operations.rules import rules
 
 _BEFORE = timedelta(minutes=1)
@@ -57,15 +59,26 @@ class Trace:
         return {"event": self.event, "steps": [step.document() for step in self.steps]}
 
 
-def traces(deployment: Deployment, tenant: str, target: str, last: int) -> tuple[str, list[Trace]]:
-    """The subject, and the traces of its `last` events in sequence.
+class Traces(NamedTuple):
+    """Traces of one record's events."""
+
+    subject: str
+    traces: list[Trace]
+    """In sequence."""
+    unreadable: list[int]
+    """The sequences of events in the outbox that cannot be read."""
+
+
+def traces(deployment: Deployment, tenant: str, target: str, last: int) -> Traces:
+    """The traces of a record's `last` events.
 
     `target` is a subject, a record's id, or the id of the only event to trace. Raises BadInput when
     there are no events.
     """
-    subject, events = events_of_record(deployment, tenant, target)
+    subject, events, unreadable = events_of_record(deployment, tenant, target)
     named = [event for event in events if event["id"] == target]
-    return subject, [trace(deployment, event) for event in named or events[-last:]]
+    traced = [trace(deployment, event) for event in named or events[-last:]]
+    return Traces(subject, traced, [] if named else unreadable)
 
 
 def trace(deployment: Deployment, event: Envelope) -> Trace:
@@ -143,13 +156,16 @@ def _consumers(deployment: Deployment, event: Envelope) -> Iterator[Step]:
     since = _time(event) - _BEFORE
     logged: set[str] = set()
     for line in function_logs.find(deployment, event["id"], since, "Events", "Lake"):
-        fields = line.fields
-        if fields.get("event_id") != event["id"] or not fields.get("outcome"):
-            continue
-        logged.add(line.function)
-        replayed = ", replayed" if fields.get("replayed") else ""
-        text = f"{line.function} ({fields.get('consumer')}): {fields['outcome']}{replayed}"
-        yield _step(event, line.at, "consumer", text)
+        if result := _result(event, line.fields):
+            logged.add(line.function)
+            text = f"{line.function} ({line.fields.get('consumer')}): {result}"
+            yield _step(event, line.at, "consumer", text)
+    for queue in dead_letter_queues(deployment):
+        if queue.depth and (letter := _dead_letter(deployment, queue, event)):
+            logged.add(queue.name)
+            why = reason(deployment, letter) or "its function's log has the reason"
+            text = f"{queue.name}: failed, in {queue.name}DeadLetters: {why}"
+            yield _step(event, None, "dead letter", text)
     own = function_logs.functions(deployment)
     for name, target in _matching_rules(deployment, event).items():
         if name in own and name not in logged:
@@ -157,6 +173,23 @@ def _consumers(deployment: Deployment, event: Envelope) -> Iterator[Step]:
         elif name not in own:
             resource = target.rpartition(":")[2]
             yield _step(event, None, "subscriber", f"{name}: sent to {resource}")
+
+
+def _result(event: Envelope, fields: dict[str, Any]) -> str:
+    """What a consumer's log line says about an event; empty when the line is not about it."""
+    if fields.get("message") == "event failed" and event["id"] in fields.get("event_ids", ()):
+        return f"failed: {fields.get('fault')}"
+    if fields.get("event_id") != event["id"] or not fields.get("outcome"):
+        return ""
+    return f"{fields['outcome']}{', replayed' if fields.get('replayed') else ''}"
+
+
+def _dead_letter(
+    deployment: Deployment, queue: DeadLetterQueue, event: Envelope
+) -> DeadLetter | None:
+    """The dead-letter message with an event, if there is one."""
+    with letters(deployment, queue) as found:
+        return next((one for one in found if one.event.get("id") == event["id"]), None)
 
 
 def _matching_rules(deployment: Deployment, event: Envelope) -> dict[str, str]:
@@ -199,8 +232,7 @@ def _notifications(deployment: Deployment, event: Envelope) -> Iterator[Step]:
         if str(line.fields.get("subject", "")).startswith("notification/")
     }
     for subject in sorted(subjects):
-        _, events = events_of_record(deployment, event["tenantid"], subject)
-        for notification in events:
+        for notification in events_of_record(deployment, event["tenantid"], subject).events:
             if notification.get("causationid") == event["id"]:
                 current = notification["data"].get("current", {})
                 user = current.get("user_id") or current.get("owner_id") or "someone"

@@ -16,6 +16,7 @@ from valkey.retry import Retry
 
 from kernel.cache.circuit import CircuitBreaker
 from kernel.cache.port import Bucket
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 
 CONNECT_S = 0.2
@@ -145,4 +146,4 @@ class ValkeyCache:
             client, self._client = self._client, None
         if client is not None:
             client.close()
-        logger().warning("cache fault", fault=repr(fault))
+        logger().warning("cache fault", fault=describe(fault))

@@ -1,4 +1,4 @@
-"""Messages that a projection sends to its own queue: gap checks and parked events that failed."""
+"""What a projection sends to its own queue: gap checks, and events to be received again."""
 
 import json
 from typing import Any
@@ -16,15 +16,15 @@ def schedule_gap_check(parked: CloudEvent) -> None:
         _send(settings.queue_url, body, DelaySeconds=settings.gap_grace_seconds)
 
 
-def requeue(parked: CloudEvent) -> bool:
-    """Send a parked event as a message again; returns False where no queue is configured."""
+def requeue(event: CloudEvent, delay_s: int = 0) -> bool:
+    """Send an event as a new message; returns False where no queue is configured."""
     queue_url = read_settings(ConsumerSettings).queue_url
     if not queue_url:
         return False
-    body: dict[str, Any] = {"detail": json.loads(parked.detail)}
-    if parked.replayed:
-        body["replay-name"] = "parked"
-    _send(queue_url, body)
+    body: dict[str, Any] = {"detail": json.loads(event.detail)}
+    if event.replayed:
+        body["replay-name"] = "requeued"
+    _send(queue_url, body, DelaySeconds=delay_s)
     return True
 
 

@@ -1,13 +1,14 @@
 """A batch of SQS messages with events; each message succeeds or fails independently."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from kernel.domain.clock import milliseconds_since, utc_now
 from kernel.domain.cloud_events import CloudEvent
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import EVENT_LAG
 
@@ -49,7 +50,8 @@ class MessageBatch:
             try:
                 yield Message.parse(record)
             except Exception as error:
-                self.fail([record["messageId"]], error)
+                self._failed.append(record["messageId"])
+                log_failure(self._consumer, error, [record["messageId"]])
 
     @contextmanager
     def isolate(self, *messages: Message) -> Iterator[None]:
@@ -57,12 +59,12 @@ class MessageBatch:
         try:
             yield
         except Exception as error:
-            self.fail([message.id for message in messages], error)
+            self.fail(messages, error)
 
-    def fail(self, message_ids: Iterable[str], error: Exception) -> None:
+    def fail(self, messages: Sequence[Message], error: Exception) -> None:
         """Mark messages as failed, so that SQS delivers them again."""
-        failed = list(message_ids)
-        log_failure(self._consumer, failed, error)
+        failed = [message.id for message in messages]
+        log_failure(self._consumer, error, failed, [message.event for message in messages])
         self._failed += failed
 
     def response(self) -> dict[str, Any]:
@@ -90,8 +92,17 @@ def log_consumed(consumer: str, event: CloudEvent, outcome: str = "applied") -> 
     )
 
 
-def log_failure(consumer: str, message_ids: list[str], error: Exception) -> None:
-    """Log why messages failed."""
+def log_failure(
+    consumer: str, error: Exception, message_ids: Sequence[str], events: Sequence[CloudEvent] = ()
+) -> None:
+    """Log why messages failed; `zebros events trace` and `dead-letters` read this line."""
     logger().exception(
-        "event failed", consumer=consumer, message_ids=message_ids, fault=repr(error)
+        "event failed",
+        consumer=consumer,
+        message_ids=message_ids,
+        event_ids=[event.id for event in events],
+        subjects=sorted({event.subject for event in events}),
+        tenants=sorted({event.tenant_id for event in events}),
+        correlation_ids=sorted({event.correlation_id for event in events}),
+        fault=describe(error),
     )

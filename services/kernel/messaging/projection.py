@@ -7,8 +7,11 @@ it fails they are applied one by one. sequencing.py decides and positions.py sto
 """
 
 import json
+import random
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +25,7 @@ from kernel.messaging.gap_checks import requeue, schedule_gap_check
 from kernel.messaging.messages import Message, MessageBatch, log_consumed, log_failure
 from kernel.messaging.positions import Memory, Parked, Position, PositionStore
 from kernel.messaging.sequencing import Decision, Gap, decide, gaps, next_events
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.storage.outbox import outbox_entry
 from kernel.storage.table import TRANSACTION_LIMIT, Action, Add, Delete, Put, Table
@@ -31,8 +35,10 @@ Apply = Callable[[CloudEvent, Memory], list[Action]]
 
 _MAX_EVENTS = 20
 """The maximum number of events of a subject in a transaction; fewer if they have many effects."""
-_ATTEMPTS = 4
-"""Attempts to apply one event while other workers change its subject's position."""
+_ATTEMPTS = 6
+"""Attempts to change a position while other workers change it, with pauses of half a second in
+total; then the event is sent to the queue again, without an attempt of its message being lost."""
+_FIRST_PAUSE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +63,11 @@ class Projection:
         apply: Apply,
         gap: type[StreamGap],
         clock: Clock = utc_now,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name, self.record_types = name, frozenset(record_types)
         self._positions = PositionStore(name, table)
-        self._apply, self._gap, self._now = apply, gap, clock
+        self._apply, self._gap, self._now, self._pause = apply, gap, clock, pause
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
         """Apply every event; the partial batch response names those that failed."""
@@ -78,7 +85,7 @@ class Projection:
         # Gap checks run last, because the missing event may be in the same batch.
         for check in checks:
             with batch.isolate(check):
-                self._check_gap(check.event)
+                self._contended(self._check_gap, self._positions.load(check.event), check.event)
         return batch.response()
 
     def _apply_together(
@@ -98,8 +105,8 @@ class Projection:
                     [step.position for step in steps.values()], _merged(steps.values())
                 )
             except Exception as error:
-                logger().warning(
-                    "events are applied one by one", consumer=self.name, fault=repr(error)
+                logger().info(
+                    "events are applied one by one", consumer=self.name, fault=describe(error)
                 )
                 break
             for (number, step), position in zip(steps.items(), moved, strict=True):
@@ -141,27 +148,50 @@ class Projection:
         """Apply events of one subject one by one; those after one that fails are parked."""
         for message in messages:
             try:
-                position = self._apply_one(position, message.event)
-            except Exception as error:
-                batch.fail([message.id], error)
+                position = self._contended(self._apply_one, position, message.event)
+            except Busy as error:
+                self._send_again(batch, message, error)
                 position = self._positions.load(message.event)
-        self._apply_parked(position)
+            except Exception as error:
+                batch.fail([message], error)
+                position = self._positions.load(message.event)
+        # Whoever moved the position meanwhile applies the parked events; so does their gap check.
+        with suppress(Busy):
+            self._contended(self._apply_parked, position, messages[0].event)
+
+    def _contended[R](
+        self, change: Callable[[Position, CloudEvent], R], position: Position, event: CloudEvent
+    ) -> R:
+        """Change a subject's position, again while other workers change it. Raises Busy."""
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return change(position, event)
+            except Busy:
+                self._pause(random.uniform(0, _FIRST_PAUSE_S * 2**attempt))  # noqa: S311
+                position = self._positions.load(event)
+        return change(position, event)
+
+    def _send_again(self, batch: MessageBatch, message: Message, error: Busy) -> None:
+        """Send the event of a message to the queue as a new one, which is received in a second.
+
+        As a failure the message would return only after its visibility timeout, and five such
+        returns would move it to the dead letters.
+        """
+        if requeue(message.event, delay_s=1):
+            log_consumed(self.name, message.event, "delayed")
+        else:
+            batch.fail([message], error)
 
     def _apply_one(self, position: Position, event: CloudEvent) -> Position:
         """Apply, park or skip an event; returns the position afterwards."""
-        for _ in range(_ATTEMPTS):
-            try:
-                match decide(position.sequence, event.sequence):
-                    case Decision.SKIP:
-                        log_consumed(self.name, event, "duplicate")
-                        return position
-                    case Decision.PARK:
-                        return self._park(position, event)
-                    case Decision.APPLY:
-                        return self._step(position, event)
-            except Busy:
-                position = self._positions.load(event)
-        raise Busy("Other consumers kept changing this subject's position.")
+        match decide(position.sequence, event.sequence):
+            case Decision.SKIP:
+                log_consumed(self.name, event, "duplicate")
+                return position
+            case Decision.PARK:
+                return self._park(position, event)
+            case Decision.APPLY:
+                return self._step(position, event)
 
     def _step(
         self, position: Position, event: CloudEvent, parked: Parked | None = None
@@ -197,7 +227,7 @@ class Projection:
         log_consumed(self.name, event, "parked")
         return position
 
-    def _apply_parked(self, position: Position) -> None:
+    def _apply_parked(self, position: Position, _event: CloudEvent) -> None:
         """Apply the parked events that are next, and remove those that were applied since."""
         while position.parked:
             moved = False
@@ -211,6 +241,8 @@ class Projection:
                     continue
                 try:
                     position = self._step(position, parked.event, parked)
+                except Busy:
+                    raise
                 except Exception as error:
                     self._requeue(position, parked, error)
                     return
@@ -226,15 +258,15 @@ class Projection:
         """
         if not requeue(parked.event):
             raise error
-        log_failure(self.name, [f"parked {parked.event.id}"], error)
+        log_failure(self.name, error, [], [parked.event])
         position = self._positions.unpark(position, parked)
         # It leaves a gap before the later events, which no other check would find.
         if behind := next(self._positions.parked(position), None):
             schedule_gap_check(behind.event)
 
-    def _check_gap(self, waiting: CloudEvent) -> None:
+    def _check_gap(self, position: Position, waiting: CloudEvent) -> None:
         """Report every gap before a parked event that was not reported yet."""
-        self._apply_parked(self._positions.load(waiting))
+        self._apply_parked(position, waiting)
         position = self._positions.load(waiting)
         parked = [one.event for one in self._positions.parked(position, last=waiting.sequence)]
         for gap in gaps(position.sequence, parked, position.reported):

@@ -3,7 +3,11 @@
 A stream record is done only when EventBridge has accepted its event. Entries that EventBridge
 rejects are sent again after growing pauses, before any later event of the same subject. Entries
 that are still rejected are returned as failures: the event source mapping retries from the first
-one, and finally sends it to the dead-letter queue. Duplicates are possible, lost events are not.
+one. Duplicates are possible, lost events are not.
+
+A failure holds up every later record of the table's shard, whoever its tenant is. An entry that
+cannot be published however often it is tried is therefore set aside (set_aside.py): consumers wait
+for it only with the later events of its own subject.
 """
 
 import json
@@ -16,7 +20,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kernel.domain.clock import milliseconds_since, utc_now
+from kernel.messaging.set_aside import Reject, SetAside, set_aside_in
 from kernel.runtime.aws import client
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import OUTBOX_AGE
 from kernel.runtime.settings import RelaySettings, read_settings
@@ -28,6 +34,11 @@ MAX_BYTES = 256 * 1024
 """The limits of PutEvents: ten entries and 256 KB in total."""
 _TRIES = 4
 """Consecutive calls with rejected entries before the retry is left to the stream."""
+_WRONG_CALL = frozenset({"ValidationException", "RequestEntityTooLargeException"})
+"""Error codes of a whole call of which one entry is wrong."""
+_PERMANENT = _WRONG_CALL | {"InvalidArgument", "MalformedDetail", "RedactionFailure"}
+"""Error codes for an entry that is wrong itself. The other codes that are no use to retry
+(NotAuthorizedForSourceException) are faults of a deployment, which concern every entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +59,39 @@ class OutboxEntry:
 class Relay:
     """Sends outbox records to one bus."""
 
-    def __init__(self, events: Any, bus: str, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        events: Any,
+        bus: str,
+        set_aside: SetAside,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._events, self._bus, self._pause = events, bus, pause
+        self._set_aside = set_aside
 
     def forward(self, records: list[dict[str, Any]]) -> list[str]:
-        """Send the events of stream records; returns the ids of those not accepted, in order."""
-        entries, unreadable = self._entries(records)
-        failed = {*unreadable, *(entry.record_id for entry in self._deliver(entries))}
-        return [r for r in map(_record_id, records) if r in failed]
+        """Send the events of stream records.
 
-    def _entries(self, records: list[dict[str, Any]]) -> tuple[list[OutboxEntry], list[str]]:
+        Returns the ids of those that were neither accepted nor set aside, in order.
+        """
+        entries, rejects = self._entries(records)
+        undelivered = self._deliver(entries, rejects)
+        failed = {entry.record_id for entry in undelivered}
+        by_id = {_record_id(record): record for record in records}
+        for record_id, reason in rejects.items():
+            if not self._set_aside(Reject(by_id[record_id], reason)):
+                failed.add(record_id)
+        return [one for one in by_id if one in failed]
+
+    def _entries(self, records: list[dict[str, Any]]) -> tuple[list[OutboxEntry], dict[str, str]]:
+        """The entries, and why the others cannot be read, by the id of their record."""
         entries: list[OutboxEntry] = []
-        unreadable: list[str] = []
+        unreadable: dict[str, str] = {}
         for record in records:
             try:
                 entries.append(self._entry(record))
-            except (KeyError, ValueError, TypeError) as fault:
-                logger().error(
-                    "outbox item cannot be read", record=_record_id(record), fault=repr(fault)
-                )
-                unreadable.append(_record_id(record))
+            except Exception as fault:  # whatever is wrong with one item, the others are sent
+                unreadable[_record_id(record)] = f"cannot be read: {describe(fault)}"
         return entries, unreadable
 
     def _entry(self, record: dict[str, Any]) -> OutboxEntry:
@@ -85,13 +109,19 @@ class Relay:
             _record_id(record), subject, str(envelope["id"]), str(envelope["time"]), entry, size
         )
 
-    def _deliver(self, waiting: list[OutboxEntry]) -> list[OutboxEntry]:
-        """Send entries, in order within each subject; returns those that were not accepted."""
+    def _deliver(self, waiting: list[OutboxEntry], rejects: dict[str, str]) -> list[OutboxEntry]:
+        """Send entries, in order within each subject; returns those that were not accepted.
+
+        Adds to `rejects` the entries that are wrong themselves, with the reason.
+        """
         given_up: list[OutboxEntry] = []
         rejections = 0
         while waiting:
             batch = _next_batch(waiting)
-            rejected = self._send(batch)
+            codes = self._send(batch)
+            permanent = {id_: code for id_, code in codes.items() if code in _PERMANENT}
+            rejects |= {id_: f"the bus rejects it: {code}" for id_, code in permanent.items()}
+            rejected = [one for one in batch if one.record_id in codes.keys() - permanent.keys()]
             taken = {entry.record_id for entry in batch} - {one.record_id for one in rejected}
             waiting = [entry for entry in waiting if entry.record_id not in taken]
             if not rejected:
@@ -107,15 +137,20 @@ class Relay:
                 rejections = 0
         return given_up
 
-    def _send(self, batch: list[OutboxEntry]) -> list[OutboxEntry]:
-        """Send a batch in one call; returns the entries that were rejected."""
+    def _send(self, batch: list[OutboxEntry]) -> dict[str, str]:
+        """Send a batch in one call; returns the codes of the entries that were rejected.
+
+        A call that fails because of one entry is repeated with each entry alone.
+        """
         try:
             answer = self._events.put_events(Entries=[entry.entry for entry in batch])
             codes = [result.get("ErrorCode") for result in answer["Entries"]]
         except (ClientError, BotoCoreError) as fault:
-            codes = [repr(fault)] * len(batch)
+            code = _error_code(fault)
+            if code in _WRONG_CALL and len(batch) > 1:
+                return {id_: code for one in batch for id_, code in self._send([one]).items()}
+            codes = [code] * len(batch)
         outcome = list(zip(batch, codes, strict=True))
-        rejected = [entry for entry, code in outcome if code]
         if sent := [entry for entry, code in outcome if not code]:
             now = utc_now()
             ages = [milliseconds_since(entry.time, now) for entry in sent]
@@ -125,10 +160,17 @@ class Relay:
                 event_ids=[entry.event_id for entry in sent],
                 **OUTBOX_AGE.fields(ages, context),
             )
+        rejected = {entry.record_id: str(code) for entry, code in outcome if code}
         if rejected:
-            reasons = sorted({str(code) for code in codes if code})
+            reasons = sorted(set(rejected.values()))
             logger().warning("bus rejected entries", count=len(rejected), reasons=reasons)
         return rejected
+
+
+def _error_code(fault: ClientError | BotoCoreError) -> str:
+    if isinstance(fault, ClientError):
+        return str(fault.response["Error"]["Code"])
+    return type(fault).__name__
 
 
 def _record_id(record: dict[str, Any]) -> str:
@@ -157,7 +199,6 @@ def _next_batch(waiting: list[OutboxEntry]) -> list[OutboxEntry]:
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """The Lambda behind every table's stream (partial batch failures)."""
-    failed = Relay(client("events"), read_settings(RelaySettings).bus_name).forward(
-        event["Records"]
-    )
+    bus = read_settings(RelaySettings).bus_name
+    failed = Relay(client("events"), bus, set_aside_in(client("sqs"))).forward(event["Records"])
     return {"batchItemFailures": [{"itemIdentifier": record} for record in failed]}

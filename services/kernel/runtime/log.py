@@ -4,8 +4,22 @@ import logging
 from functools import cache
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
+from kernel.runtime.faults import describe_with_traceback
 from kernel.runtime.settings import PlatformSettings, read_settings
+
+
+class _Formatter(LambdaPowertoolsFormatter):
+    """Writes of an exception what `faults.py` says, never its own text."""
+
+    def _extract_log_exception(  # type: ignore[override]  # never notes: they are free text
+        self, log_record: logging.LogRecord
+    ) -> tuple[str | None, str | None, None]:
+        error = log_record.exc_info[1] if log_record.exc_info else None
+        if error is None:
+            return None, None, None
+        return describe_with_traceback(error), type(error).__name__, None
 
 
 @cache
@@ -17,4 +31,7 @@ def logger() -> Logger:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # missing in typeshed
     # Messages are plain text, which the formatter would otherwise try to read as JSON.
-    return Logger(service=service, use_rfc3339=True, utc=True, json_deserializer=str)
+    formatter = _Formatter(
+        use_rfc3339=True, utc=True, json_deserializer=str, serialize_stacktrace=False
+    )
+    return Logger(service=service, logger_formatter=formatter)

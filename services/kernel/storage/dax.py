@@ -11,6 +11,7 @@ from typing import Any
 
 from kernel.cache.circuit import CircuitBreaker
 from kernel.runtime.aws import client, session
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.runtime.settings import DaxSettings, read_settings
 
@@ -44,7 +45,7 @@ class DaxReads:
             # Whatever it is, DynamoDB answers; if the request itself is wrong, with the same error.
             except Exception as fault:
                 self._breaker.failed()
-                logger().warning("DAX fault", fault=repr(fault))
+                logger().warning("DAX fault", fault=describe(fault))
         direct: dict[str, Any] = getattr(self._dynamodb, operation)(**arguments)
         return direct
 

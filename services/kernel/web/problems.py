@@ -12,6 +12,7 @@ from botocore.exceptions import (
 )
 
 from kernel.domain.errors import CrmError, InternalError, NotReady
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 
 _THROTTLED = (
@@ -47,7 +48,7 @@ def problem_of(error: Exception) -> CrmError:
     if _is_transient(error, code):
         logger().exception("service fault", code=code)
         return NotReady("A service behind this API failed; send the request again shortly.")
-    logger().exception("unexpected fault", fault=repr(error), code=code)
+    logger().exception("unexpected fault", fault=describe(error), code=code)
     return InternalError(
         "The CRM failed, and the failure is logged; quote the correlation_id when you ask about it."
     )

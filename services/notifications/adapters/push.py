@@ -4,6 +4,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from notifications.events import NotificationState
 from notifications.model import Notification
@@ -31,7 +32,7 @@ class WebSocketPush:
                 if not self._post(connection_id, data):
                     self._connections.remove(tenant_id, user_id, connection_id)
         except (ClientError, BotoCoreError) as fault:
-            logger().warning("push failed", notification=notification.id, fault=repr(fault))
+            logger().warning("push failed", notification=notification.id, fault=describe(fault))
 
     def pong(self, connection_id: str) -> None:
         """Answer a message from a window, to show that the connection is alive."""
@@ -44,10 +45,10 @@ class WebSocketPush:
         except ClientError as fault:
             if fault.response["Error"]["Code"] in _GONE:
                 return False
-            logger().warning("post failed", connection=connection_id, fault=repr(fault))
+            logger().warning("post failed", connection=connection_id, fault=describe(fault))
         except (BotoCoreError, ValueError) as fault:
             # botocore raises ValueError for an endpoint that is not a URL.
-            logger().warning("post failed", connection=connection_id, fault=repr(fault))
+            logger().warning("post failed", connection=connection_id, fault=describe(fault))
         return True
 
 

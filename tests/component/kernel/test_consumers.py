@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import logging
 import os
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,9 +15,9 @@ from hypothesis import strategies as st
 
 from kernel.domain.clock import utc_now
 from kernel.domain.cloud_events import CloudEvent
-from kernel.domain.errors import Conflict
+from kernel.domain.errors import Busy, Conflict
 from kernel.domain.ids import new_id
-from kernel.messaging.positions import Memory
+from kernel.messaging.positions import Memory, Position
 from kernel.messaging.projection import Projection
 from kernel.messaging.reactor import Reactor
 from kernel.runtime import aws
@@ -24,7 +26,7 @@ from opportunities.events.streams import StreamGapDetected
 from tests.component.conftest import create_table
 from tests.component.conftest import published as outbox
 from tests.component.kernel.interleaving import StepTable, interleave
-from tests.component.kernel.queues import Queue, body, event, lambda_event
+from tests.component.kernel.queues import MAX_RECEIVES, Queue, body, event, lambda_event
 
 MODULUS = 1_000_003
 PROPERTY = settings(
@@ -52,7 +54,12 @@ class Chain:
             table=lambda: table,
             apply=self.apply,
             gap=StreamGapDetected,
+            pause=self._pause,
         )
+        self.paused_s = 0.0
+
+    def _pause(self, seconds: float) -> None:
+        self.paused_s += seconds
 
     def apply(self, event: CloudEvent, memory: Memory) -> list[Action]:
         """Combine the event's value with the memory, and add it to a sum in the table."""
@@ -287,6 +294,87 @@ def test_concurrent_workers_that_may_crash_apply_every_event_once(
     assert chain.state(tenant) == expected(history)
     assert chain.parked(tenant, history[0]["subject"]) == []
     assert queue.dead_letters() == []
+
+
+class ContendedTable(StepTable):
+    """A table in which, before each of the first transactions, another worker wins the race."""
+
+    def __init__(self, client: Any, name: str, races: int) -> None:
+        super().__init__(client, name)
+        self.races = races
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """Lose a race, or carry out the transaction."""
+        if self.races:
+            self.races -= 1
+            raise Busy("Another consumer changed this subject's position.")
+        super().transact(actions)
+
+
+def contended(prepare: Prepare, races: int) -> tuple[Chain, Queue]:
+    """A projection that loses its first races for a position."""
+    _, queue = prepare()
+    return Chain(ContendedTable(aws.client("dynamodb"), "table", races)), queue
+
+
+def test_a_race_for_a_position_is_repeated_within_the_invocation(
+    prepare: Prepare, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One transaction for all, then six attempts for the event alone."""
+    chain, _ = contended(prepare, races=6)
+    one = event("acme", "opportunity/a", 1, value=5)
+    assert chain.projection(lambda_event([body(one)]), None) == {"batchItemFailures": []}
+    assert chain.state("acme") == expected([one])
+    assert 0 < chain.paused_s < 1.3, "a consumer has 30 s"
+    assert [line.levelname for line in caplog.records if line.levelno > logging.INFO] == []
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_an_event_of_a_contended_record_returns_in_a_second_and_costs_no_receive(
+    prepare: Prepare, caplog: pytest.LogCaptureFixture, replayed: bool
+) -> None:
+    chain, queue = contended(prepare, races=7)
+    one = event("acme", "opportunity/a", 1, value=5)
+    for _ in range(MAX_RECEIVES + 1):
+        chain.table.races = 7  # type: ignore[attr-defined]
+        answer = chain.projection(lambda_event([body(one, replayed)]), None)
+        assert answer == {"batchItemFailures": []}
+    assert [line.levelname for line in caplog.records if line.levelno > logging.INFO] == []
+    queue.drain(chain.projection)
+    assert chain.state("acme") == {}, "it is not received at once"
+    time.sleep(1.1)
+    queue.drain(chain.projection)
+    assert chain.state("acme") == expected([one])
+    assert queue.dead_letters() == []
+
+
+def test_a_contended_event_fails_where_no_queue_is_configured(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, _ = contended(prepare, races=7)
+    monkeypatch.delenv("QUEUE_URL")
+    sent = lambda_event([body(event("acme", "opportunity/a", 1, value=5))])
+    failed = [{"itemIdentifier": sent["Records"][0]["messageId"]}]
+    assert chain.projection(sent, None) == {"batchItemFailures": failed}
+
+
+def test_a_race_for_parked_events_fails_none_that_was_applied(prepare: Prepare) -> None:
+    chain, queue = contended(prepare, races=0)
+    first, second = history = [event("acme", "opportunity/a", n, value=n) for n in (1, 2)]
+    chain.projection(lambda_event([body(second)]), None)
+    unpark = chain.projection._step
+
+    def lose(position: Position, one: CloudEvent, parked: Any = None) -> Position:
+        if parked:
+            raise Busy("Another consumer changed this subject's position.")
+        return unpark(position, one, parked)
+
+    chain.projection._step = lose  # type: ignore[method-assign]
+    assert chain.projection(lambda_event([body(first)]), None) == {"batchItemFailures": []}
+    chain.projection._step = unpark  # type: ignore[method-assign]
+    queue.drain(chain.projection)  # the gap check of the second event
+    assert chain.state("acme") == expected(history)
+    assert chain.parked("acme", "opportunity/a") == []
 
 
 def test_concurrent_workers_leave_no_event_parked(prepare: Prepare) -> None:

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -79,7 +79,7 @@ def step(steps: list[Step], part: str) -> Step:
 
 def test_a_win_is_traced_from_request_to_lake(stack: Deployment) -> None:
     opportunity, correlation = won_opportunity()
-    _, (_, win) = events_of_record(stack, "acme", opportunity)
+    _, win = events_of_record(stack, "acme", opportunity).events
     at = datetime.fromisoformat(win["time"])
     log(
         "OpportunitiesApi",
@@ -103,7 +103,7 @@ def test_a_win_is_traced_from_request_to_lake(stack: Deployment) -> None:
     )
     key = write_to_lake(win)
 
-    subject, (trace,) = traces(stack, "acme", opportunity, last=1)
+    subject, (trace,), _ = traces(stack, "acme", opportunity, last=1)
 
     assert subject == f"opportunity/{opportunity}"
     assert trace.event["type"] == "OpportunityWon"
@@ -124,7 +124,7 @@ def test_a_request_that_only_shares_the_correlation_id_is_not_part_of_the_trace(
     stack: Deployment,
 ) -> None:
     opportunity, correlation = won_opportunity()
-    _, (_, win) = events_of_record(stack, "acme", opportunity)
+    _, win = events_of_record(stack, "acme", opportunity).events
     log(
         "OpportunitiesApi",
         datetime.fromisoformat(win["time"]) + timedelta(seconds=5),
@@ -133,20 +133,20 @@ def test_a_request_that_only_shares_the_correlation_id_is_not_part_of_the_trace(
         milliseconds=20,
         correlation_id=correlation,
     )
-    _, (trace,) = traces(stack, "acme", opportunity, last=1)
+    (trace,) = traces(stack, "acme", opportunity, last=1).traces
     assert "request" not in [one.part for one in trace.steps]
 
 
 def test_a_step_that_has_not_happened_yet_is_last_without_a_time(stack: Deployment) -> None:
     opportunity, _ = won_opportunity()
-    _, (trace,) = traces(stack, "acme", opportunity, last=1)
+    (trace,) = traces(stack, "acme", opportunity, last=1).traces
     last = trace.steps[-1]
     assert (last.part, last.at, last.lag) == ("lake", None, None)
 
 
 def test_a_notification_that_the_event_caused_is_part_of_its_trace(stack: Deployment) -> None:
     opportunity, correlation = won_opportunity()
-    _, (_, win) = events_of_record(stack, "acme", opportunity)
+    _, win = events_of_record(stack, "acme", opportunity).events
     at = datetime.fromisoformat(win["time"])
     subject = f"notification/{'0' * 26}"
     sent = {
@@ -175,7 +175,7 @@ def test_a_notification_that_the_event_caused_is_part_of_its_trace(stack: Deploy
         subject=subject,
         correlation_id=correlation,
     )
-    _, (trace,) = traces(stack, "acme", opportunity, last=1)
+    (trace,) = traces(stack, "acme", opportunity, last=1).traces
     found = step(trace.steps, "notification")
     assert found.text == "NotificationSent to maya: Hall 3 was won"
     assert found.lag == timedelta(milliseconds=700)
@@ -183,15 +183,12 @@ def test_a_notification_that_the_event_caused_is_part_of_its_trace(stack: Deploy
 
 def test_a_record_without_outbox_is_traced_by_the_lake(stack: Deployment) -> None:
     opportunity, _ = won_opportunity()
-    _, (_, win) = events_of_record(stack, "acme", opportunity)
+    _, win = events_of_record(stack, "acme", opportunity).events
     write_to_lake(win)
-    table = boto3.client("dynamodb")
-    for item in table.scan(TableName="opportunities")["Items"]:
-        if item["sk"]["S"].startswith("EVENT#"):
-            table.delete_item(TableName="opportunities", Key={"pk": item["pk"], "sk": item["sk"]})
-    subject, found = events_of_record(stack, "acme", opportunity)
+    delete_outbox()
+    subject, found, _ = events_of_record(stack, "acme", opportunity)
     assert (subject, [one["id"] for one in found]) == (f"opportunity/{opportunity}", [win["id"]])
-    by_event, (trace,) = traces(stack, "acme", win["id"], last=5)
+    by_event, (trace,), _ = traces(stack, "acme", win["id"], last=5)
     assert (by_event, trace.event["id"]) == (subject, win["id"])
 
 
@@ -200,12 +197,89 @@ def test_a_record_without_outbox_is_traced_by_the_lake(stack: Deployment) -> Non
     [
         ("nonsense", "is not an id"),
         ("invoice/01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "no record type invoice"),
-        ("01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "has no events about"),
+        ("01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "has no record 01J9ZK4V3W8Q5D2T7Y6R1XNMHB, and never had"),
+        ("opportunity/01J9ZK4V3W8Q5D2T7Y6R1XNMHB", "has no record opportunity/01J9"),
     ],
 )
 def test_an_unknown_record_is_reported(stack: Deployment, target: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         events_of_record(stack, "acme", target)
+
+
+def test_a_record_without_any_event_is_told_from_one_that_does_not_exist(
+    stack: Deployment,
+) -> None:
+    opportunity, _ = won_opportunity()
+    delete_outbox()
+    for target in (opportunity, f"opportunity/{opportunity}"):
+        with pytest.raises(BadInput, match="exists, but no event about it is stored"):
+            events_of_record(stack, "acme", target)
+
+
+def test_an_event_that_cannot_be_read_is_named_beside_the_others(stack: Deployment) -> None:
+    opportunity, _ = won_opportunity()
+    key = {
+        "pk": {"S": f"TENANT#acme#OPPORTUNITY#{opportunity}"},
+        "sk": {"S": "EVENT#000000000001"},
+    }
+    for image in (
+        {},
+        {"detail": {"B": b"\xff"}},
+        {"detail": {"B": b"\x00no"}},
+        {"detail": {"S": "{"}},
+    ):
+        boto3.client("dynamodb").put_item(TableName="opportunities", Item={**key, **image})
+        found = traces(stack, "acme", opportunity, last=5)
+        assert [one.event["type"] for one in found.traces] == ["OpportunityWon"]
+        assert found.unreadable == [1]
+
+
+def test_a_failed_delivery_is_traced_as_failed(stack: Deployment) -> None:
+    opportunity, _ = won_opportunity()
+    _, win = events_of_record(stack, "acme", opportunity).events
+    at = datetime.fromisoformat(win["time"]) + timedelta(seconds=2)
+    log(
+        "ActivitiesEvents",
+        at,
+        message="event failed",
+        consumer="timeline",
+        event_ids=["another", win["id"]],
+        fault="KeyError: name",
+    )
+    (trace,) = traces(stack, "acme", opportunity, last=1).traces
+    consumer = step(trace.steps, "consumer")
+    assert consumer.text == "ActivitiesEvents (timeline): failed: KeyError: name"
+    assert consumer.lag == timedelta(seconds=2)
+
+
+def test_an_event_in_a_dead_letter_queue_is_traced_as_failed(stack: Deployment) -> None:
+    opportunity, _ = won_opportunity()
+    _, win = events_of_record(stack, "acme", opportunity).events
+    sqs = boto3.client("sqs")
+    names = ("ActivitiesEventsDeadLetters", "ActivitiesEventsQueue", "ReportingLakeDeadLetters")
+    queues = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in names}
+    url, more = queues["ActivitiesEventsDeadLetters"], {"queues": queues}
+    with_queues = Deployment(Resources({**RESOURCES.by_kind, **more}), None, "us-east-1")
+    for event in ({**win, "id": "another"}, win):
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"detail": event}))
+    message = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+    ids = [one["MessageId"] for one in message["Messages"]]
+    at = datetime.now(UTC)
+    log("ActivitiesEvents", at, message="event failed", message_ids=ids, fault="KeyError: name")
+
+    (trace,) = traces(with_queues, "acme", opportunity, last=1).traces
+
+    dead = step(trace.steps, "dead letter")
+    expected = "ActivitiesEvents: failed, in ActivitiesEventsDeadLetters: KeyError: name"
+    assert (dead.text, dead.at) == (expected, None)
+    assert "consumer" not in [one.part for one in trace.steps]
+
+
+def delete_outbox() -> None:
+    table = boto3.client("dynamodb")
+    for item in table.scan(TableName="opportunities")["Items"]:
+        if item["sk"]["S"].startswith("EVENT#"):
+            table.delete_item(TableName="opportunities", Key={"pk": item["pk"], "sk": item["sk"]})
 
 
 def test_another_tenant_does_not_see_the_record(stack: Deployment) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 
 
@@ -10,5 +11,5 @@ def best_effort[T](action: str, call: Callable[[], T]) -> T | None:
     try:
         return call()
     except Exception as fault:
-        logger().warning("worker action failed", action=action, fault=repr(fault))
+        logger().warning("worker action failed", action=action, fault=describe(fault))
         return None

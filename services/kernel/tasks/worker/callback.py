@@ -5,6 +5,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.tasks.job import JobFailed, Task
 
@@ -26,7 +27,7 @@ class TaskCallback:
         except (ClientError, BotoCoreError) as fault:
             if nobody_waits(fault):
                 return False
-            logger().warning("heartbeat failed", fault=str(fault))
+            logger().warning("heartbeat failed", fault=describe(fault))
         return True
 
     def succeed(self, task: Task, outcome: dict[str, Any]) -> None:

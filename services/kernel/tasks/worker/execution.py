@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.tasks.failures import UNEXPECTED
 from kernel.tasks.job import Job, JobControl, JobFailed, Task
@@ -29,7 +30,7 @@ class Execution:
         except JobFailed as failure:
             self.failure = failure
         except BaseException as fault:
-            logger().exception("job failed", task=self.task.loggable(), fault=repr(fault))
-            self.failure = JobFailed(UNEXPECTED, repr(fault))
+            logger().exception("job failed", task=self.task.loggable(), fault=describe(fault))
+            self.failure = JobFailed(UNEXPECTED, describe(fault))
         finally:
             self.ended.set()

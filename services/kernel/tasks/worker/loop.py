@@ -18,6 +18,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.tasks.job import Job, Task
 from kernel.tasks.worker.callback import TaskCallback
@@ -70,7 +71,7 @@ class Worker:
             except (ClientError, BotoCoreError) as fault:
                 faults += 1
                 pause = backoff(faults)
-                logger().warning("queue does not answer", fault=str(fault), seconds=pause)
+                logger().warning("queue does not answer", fault=describe(fault), seconds=pause)
                 self._stopping.wait(pause)
                 continue
             if not wait_seconds:
@@ -88,7 +89,8 @@ class Worker:
             job = self._jobs[task.job]
         except (ValueError, KeyError, TypeError) as fault:
             # SQS delivers it again and finally moves it to the dead-letter queue.
-            logger().error("task cannot be read", fault=repr(fault), id=message.get("MessageId"))
+            message_id = message.get("MessageId")
+            logger().error("task cannot be read", fault=describe(fault), id=message_id)
             return True
         if self._stopping.is_set():
             self._queue.requeue(task)

@@ -4,6 +4,7 @@ import time
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.tasks.failures import CANCELLED
 from kernel.tasks.job import Interruption, JobFailed
@@ -56,6 +57,6 @@ class OutcomeSender:
             except (ClientError, BotoCoreError) as fault:
                 if nobody_waits(fault):
                     return f"{result}, nobody waited"
-                logger().warning("state machine does not answer", fault=str(fault))
+                logger().warning("state machine does not answer", fault=describe(fault))
                 time.sleep(backoff(attempt) / 4)
         return None

@@ -188,7 +188,16 @@ def test_a_platform_that_stopped_is_not_an_unexpected_error(
         raise error
 
     monkeypatch.setattr(Connection, "deployment", gone)
-    for words in (["tail"], ["trace", "x"], ["replay"], ["redrive"], ["resend", "x"]):
+    discard = ["discard", "x", "--all", "--reason", "x"]
+    for words in (
+        ["tail"],
+        ["trace", "x"],
+        ["replay"],
+        ["dead-letters"],
+        ["redrive", "x"],
+        discard,
+        ["resend", "x"],
+    ):
         code, _, err = run(capsys, "events", *words)
         assert code == 69
         assert err.startswith(f"zebros: {message}")
@@ -254,7 +263,9 @@ def test_an_incomplete_state_file_is_reported(
     assert "cannot be read" in err
 
 
-@pytest.mark.parametrize("words", [["events", "redrive"], ["invoke", "OpportunitiesApi", "{}"]])
+@pytest.mark.parametrize(
+    "words", [["events", "dead-letters"], ["invoke", "OpportunitiesApi", "{}"]]
+)
 @pytest.mark.parametrize("runs", [True, False])
 def test_the_local_stack_is_not_used_for_another_api(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], runs: bool

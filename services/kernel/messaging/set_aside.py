@@ -1,0 +1,83 @@
+"""Outbox entries that a relay cannot publish are set aside in its dead-letter queue.
+
+The queue also receives what Lambda gives up (`DDBStreamBatchInfo`). A message of ours names the
+entry by its keys, its tenant and its subject, and says why it was not published; the entry itself
+stays in the outbox for a week. `zebros events redrive` invokes the relay with it again.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from kernel.runtime.faults import describe
+from kernel.runtime.log import logger
+from kernel.runtime.settings import PlatformSettings, read_settings
+
+_TABLE = re.compile(r":table/([^/]+)/stream/")
+_KEY = re.compile(r"TENANT#(?P<tenant>[^#]+)#(?P<type>[^#]+)#(?P<id>.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A stream record whose event cannot be published, and the reason."""
+
+    record: dict[str, Any]
+    reason: str
+
+    def document(self) -> dict[str, Any] | None:
+        """What the dead-letter message says.
+
+        None when the record does not come from a stream: then an operator has invoked the relay,
+        and reads its answer.
+        """
+        table = _TABLE.search(str(self.record.get("eventSourceARN", "")))
+        if table is None:
+            return None
+        pk, sk = (str(self.record["dynamodb"]["Keys"][name]["S"]) for name in ("pk", "sk"))
+        named = _KEY.fullmatch(pk)
+        return {
+            "table": table[1],
+            "pk": pk,
+            "sk": sk,
+            "tenant": named["tenant"] if named else "",
+            "subject": f"{named['type'].lower()}/{named['id']}" if named else "",
+            "reason": self.reason,
+        }
+
+
+SetAside = Callable[[Reject], bool]
+"""Stores a reject; returns whether it is stored. A reject that is not stored is retried."""
+
+
+def set_aside_in(sqs: Any) -> SetAside:
+    """Stores rejects in the dead-letter queue of this function."""
+
+    def store(reject: Reject) -> bool:
+        document = reject.document()
+        named = {name: document[name] for name in ("tenant", "subject", "sk")} if document else {}
+        logger().error("event cannot be published", **named, reason=reject.reason)
+        if document is None:
+            return False
+        try:
+            url = _queue_url(sqs, read_settings(PlatformSettings).aws_lambda_function_name)
+            sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"unpublished": document}))
+        except (ClientError, BotoCoreError) as fault:
+            logger().error("event not set aside", **named, fault=describe(fault))
+            return False
+        return True
+
+    return store
+
+
+@cache
+def _queue_url(sqs: Any, function: str) -> str:
+    """The queue that infra/modules/relay.yaml names after the function.
+
+    A variable cannot name it: the queue's stack needs the function first.
+    """
+    return str(sqs.get_queue_url(QueueName=f"{function}-dead-letters")["QueueUrl"])
