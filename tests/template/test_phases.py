@@ -64,6 +64,23 @@ def test_the_phase_s_concurrency_is_shared_out_among_all_functions(phase: str) -
             assert share <= waited_for, f"{name} could starve what people wait for"
 
 
+def test_a_deployment_without_parameters_is_the_smallest_and_uses_no_option() -> None:
+    """Whatever is not named here is empty, which switches its option off."""
+    defaults = {name: one["Default"] for name, one in load()["Parameters"].items()}
+    assert {name: value for name, value in defaults.items() if value not in ("", "0")} == {
+        "Phase": "mvp",
+        "IssuerBase": "https://id.example.com/realms/",
+        "Audience": "zebros-api",
+        "LakeFlushSeconds": 20,
+        "GapGraceSeconds": 60,
+        "SmallReports": "function",
+        "ReserveConcurrency": "no",
+        "RegionRole": "primary",
+        "Dashboards": "auto",
+        "BusinessTimeZone": "Etc/UTC",
+    }
+
+
 def test_an_account_with_a_low_quota_reserves_nothing() -> None:
     assert load()["Parameters"]["ReserveConcurrency"]["Default"] == "no"
     for name, function in functions(ReserveConcurrency="no").items():
