@@ -13,6 +13,7 @@ from kernel.runtime.settings import DiskSettings, missing_variables, read_settin
 from kernel.tasks.registry import WorkerDisk, discover
 from kernel.tasks.worker.loop import Worker
 from kernel.tasks.worker.protection import ScaleInProtection
+from kernel.tasks.worker.pulse import NAME, Pulse
 from kernel.tasks.worker.temporary_files import temporary_files
 from worker.settings import WorkerSettings, timing
 
@@ -35,6 +36,7 @@ def main() -> int:
         states=client("stepfunctions"),
         timing=timing(settings),
         protection=ScaleInProtection(settings.ecs_agent_uri),
+        beat=Pulse(space.folder / NAME).beat,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop)

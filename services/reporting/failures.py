@@ -1,6 +1,6 @@
 """Why reports fail: codes for programs, and messages for the users who requested them."""
 
-from kernel.tasks.failures import STANDARD, WORKER_REQUIRED, FailureKind
+from kernel.tasks.failures import DISK_FULL, STANDARD, WORKER_REQUIRED, FailureKind
 from reporting.events import FailureCode
 
 TOO_MUCH_DATA = "TooMuchData"
@@ -24,6 +24,8 @@ FAILURES = STANDARD.extended(
         "period.",
         FailureCode.OUT_OF_MEMORY: "This report needs more memory than a worker has. Narrow its "
         "period or choose another grouping.",
+        DISK_FULL: "The disk of the worker that made this report is full, and so were "
+        "those of further attempts. Tell your administrator, and request the report again later.",
         FailureCode.TOO_MUCH_DATA: "The company's data does not fit on a worker, so the report "
         "cannot be created. Ask your administrator for larger workers.",
         FailureCode.UNREADABLE_DATA: "A part of the company's data could not be read. Request the "

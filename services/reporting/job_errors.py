@@ -19,5 +19,9 @@ class LakeUnreadable(ReportError):
     """A lake file cannot be read."""
 
 
+class DiskFull(ReportError):
+    """The worker's local disk is full."""
+
+
 class TooComplex(ReportError):
     """Memory and temporary disk are used up."""

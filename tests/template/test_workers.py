@@ -7,6 +7,7 @@ import pytest
 
 from kernel.runtime.settings import DiskSettings
 from kernel.tasks.retry import RetryPolicy
+from kernel.tasks.worker.pulse import LONGEST_SILENCE_S
 from reporting.settings import TierSettings
 from tests.template.stack import (
     EVERYTHING,
@@ -91,6 +92,20 @@ def test_a_phase_has_its_services_each_with_its_number_and_size_of_tasks(phase: 
         given = environment(service, Phase=phase)
         # The container does not see the task's limits; the query engine reads these.
         assert (given["TASK_CPU_UNITS"], given["TASK_MEMORY_MEGABYTES"]) == wanted
+
+
+@pytest.mark.parametrize("service", BOTH)
+def test_a_worker_that_hangs_is_replaced_within_minutes(service: str) -> None:
+    (container,) = one(service, "AWS::ECS::TaskDefinition")["ContainerDefinitions"]
+    check = container["HealthCheck"]
+    assert check["Command"] == ["CMD", "python3", "-m", "worker.health"]
+    silent_s = LONGEST_SILENCE_S + check["Retries"] * check["Interval"]
+    assert 180 <= silent_s <= 300
+    assert check["Timeout"] < check["Interval"], "Python takes seconds to start on a busy task"
+    assert check["Timeout"] >= 10
+    assert 30 <= check["StartPeriod"] <= 120
+    image = (ROOT / "worker" / "Dockerfile").read_text(encoding="utf-8")
+    assert 'CMD ["python3", "-m", "worker.health"]' in image
 
 
 @pytest.mark.parametrize("service", BOTH)

@@ -19,7 +19,7 @@ from zebros.client.connection import Connection, LocalIssuer
 from zebros.errors import BadInput, NotReady, Stopped
 from zebros.local.home import Home
 from zebros.local.log_files import LogFile, follow
-from zebros.local.parts import ReportsBy
+from zebros.local.parts import LONGEST_SILENCE_S, PULSE, ReportsBy, silence_s
 from zebros.local.processes import KnownProcess, stop
 from zebros.local.supervisor import (
     FAILED,
@@ -132,7 +132,7 @@ def status(ctx: typer.Context) -> None:
         "running": holder is not None,
         "phase": phase.get("phase", "never started") if holder else "stopped",
         "home": str(home.path),
-        "parts": {name: _part(parts.get(name)) for name in _PARTS if name in parts},
+        "parts": {name: _part(home, parts[name]) for name in _PARTS if name in parts},
         "api": state.get("api"),
         "websocket": state.get("websocket"),
         "endpoint": state.get("endpoint"),
@@ -177,7 +177,8 @@ def reset(
                 "Reset deletes all data of the local CRM.", hint="Confirm it with --yes."
             )
         typer.confirm(f"Delete all data in {home.path}?", abort=True)
-    shutil.rmtree(home.platform, ignore_errors=True)
+    for folder in (home.platform, home.worker):
+        shutil.rmtree(folder, ignore_errors=True)
     for name in ("data.json", "state.json", "deployed.json", "status.json", "processes.json"):
         (home.path / name).unlink(missing_ok=True)
     if connection.json:
@@ -276,15 +277,16 @@ def _show_logs(home: Home, functions: dict[str, str]) -> None:
     follow(files, show, threading.Event())
 
 
-def _part(process: KnownProcess | None) -> dict[str, Any]:
-    return {"pid": process.pid if process else None, "running": bool(process and process.alive)}
+def _part(home: Home, process: KnownProcess) -> dict[str, Any]:
+    """A part's state: `runs`, `hangs` (the worker without a pulse), or `does not run`."""
+    silent = process.name == "worker" and silence_s(home.worker / PULSE) > LONGEST_SILENCE_S
+    state = "hangs" if silent else "runs"
+    alive = process.alive
+    return {"pid": process.pid, "running": alive, "state": state if alive else "does not run"}
 
 
 def _print_status(summary: dict[str, Any]) -> None:
-    rows = [
-        (name, "runs" if part["running"] else "does not run", part["pid"] or "")
-        for name, part in summary["parts"].items()
-    ]
+    rows = [(name, part["state"], part["pid"] or "") for name, part in summary["parts"].items()]
     if rows:
         table(("part", "state", "pid"), rows)
     if not summary["running"]:

@@ -46,6 +46,11 @@ class Home:
         return self.path / "issuer"
 
     @property
+    def worker(self) -> Path:
+        """The worker's cache, temporary files and pulse."""
+        return self.path / "worker"
+
+    @property
     def logs(self) -> Path:
         """A log file for each part."""
         return self.path / "logs"

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,8 @@ from zebros.local.processes import Child
 from zebros.local.users import AUDIENCE
 
 _WORKER = "worker"
+PULSE, LONGEST_SILENCE_S = "pulse", 180.0
+"""The worker's file, and when it hangs (services/kernel/tasks/worker/pulse.py)."""
 _SOCKET_STAGE = "live"
 """The stage of the WebSocket API (infra/websocket.yaml)."""
 
@@ -53,7 +56,11 @@ class Part:
     environment: dict[str, str]
     health: str | None = None
     """A URL that returns {"pid": …}, which shows that no other program answers at this port."""
+    pulse: Path | None = None
+    """The file with its pulse (worker/health.py), for a part that answers no requests."""
     child: Child | None = None
+    silent_since: float | None = None
+    """When it was first seen without a pulse for LONGEST_SILENCE_S; by the monotonic clock."""
     restarts: list[float] = field(default_factory=list)
 
 
@@ -85,11 +92,19 @@ def docker_bridge(address: str, *forwarded: int) -> Part:
     return Part("bridge", command, base_environment())
 
 
-def worker(state: dict[str, Any]) -> Part:
+def worker(home: Home, state: dict[str, Any]) -> Part:
     """The worker, which runs in a container in AWS."""
-    return Part(
-        "worker", [sys.executable, "-m", _WORKER], base_environment() | worker_variables(state)
-    )
+    pulse = home.worker / PULSE
+    pulse.unlink(missing_ok=True)  # that of the worker before it
+    environment = base_environment() | worker_variables(state) | {"WORK_FOLDER": str(home.worker)}
+    return Part("worker", [sys.executable, "-m", _WORKER], environment, pulse=pulse)
+
+
+def silence_s(pulse: Path) -> float:
+    """Seconds since the last pulse; 0 when there was none yet, because it is starting."""
+    with suppress(OSError):
+        return max(0.0, time.time() - pulse.stat().st_mtime)
+    return 0.0
 
 
 def report_makers(wanted: str) -> ReportsBy:

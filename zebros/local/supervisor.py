@@ -34,6 +34,8 @@ _ATTEMPTS = 3
 _RESTARTS = 3
 """Restarts of one part within _RESTARTS_WITHIN_S, after which the supervisor gives up."""
 _RESTARTS_WITHIN_S = 60.0
+_CONFIRM_S = 5.0
+"""How long a part must have no pulse after it was first noticed."""
 _ESSENTIAL = ("platform", "issuer")
 """The parts without which the CRM cannot run; without the worker only reports fail."""
 
@@ -115,7 +117,7 @@ class Supervisor:
             self.state["bridge"] = self._write_container_settings(docker, endpoint, base)
         self._home.write_state(self.state)
         if self.state["task_queue"] and makers.with_worker:
-            self._start(parts.worker(self.state))
+            self._start(parts.worker(self._home, self.state))
         self._write_pids()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         self._phase("ready", "")
@@ -227,12 +229,32 @@ class Supervisor:
         """Restart parts that ended; give up after too many restarts."""
         while not self._stopping.wait(_CHECK_S):
             for part in list(self._parts.values()):
-                if part.child is not None and (how := part.child.ended):
+                if part.child is None:
+                    continue
+                if how := part.child.ended or self._killed_if_hung(part, part.child):
                     try:
                         self._restart(part, how)
                     except Exception as fault:
                         self.gave_up = fault
                         return
+
+    def _killed_if_hung(self, part: Part, child: Child) -> str | None:
+        """Kill a part without a pulse; returns how it ended, None while it is sound.
+
+        After the machine has slept, the first look comes before the next pulse.
+        """
+        silence = parts.silence_s(part.pulse) if part.pulse else 0.0
+        now = time.monotonic()
+        if silence <= parts.LONGEST_SILENCE_S:
+            part.silent_since = None
+        elif part.silent_since is None:
+            part.silent_since = now
+        elif now - part.silent_since > _CONFIRM_S:
+            part.silent_since = None
+            child.known.end(at_once=True)
+            child.stop()
+            return f"hung for {silence:.0f} seconds and was killed"
+        return None
 
     def _restart(self, part: Part, how: str) -> None:
         now = time.monotonic()

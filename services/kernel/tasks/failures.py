@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 BAD_PARAMETERS = "BadParameters"
 """The parameters of the run are not valid; the cause names the fields."""
+DISK_FULL = "DiskFull"
+"""The worker's local disk is full."""
 CANCELLED = "Cancelled"
 """The run was cancelled: the execution ends, and nothing failed."""
 NO_WORKER = "NoWorker"
@@ -138,6 +140,8 @@ ERRORS: Mapping[str, FailureKind] = MappingProxyType(
         # Step Functions may also use this name for a missed heartbeat.
         "States.Timeout": FailureKind(TaskFailureCode.TIMED_OUT, retryable=True),
         OUT_OF_MEMORY: FailureKind(TaskFailureCode.OUT_OF_MEMORY, by_size=True),
+        # A code of its own would break programs that know the released ones.
+        DISK_FULL: FailureKind(TaskFailureCode.WORKER_LOST, retryable=True, by_size=True),
         OUT_OF_TIME: FailureKind(TaskFailureCode.TIMED_OUT, by_size=True),
         # A function that Lambda ended: out of memory, out of time, or a crash. Throttled calls and
         # Lambda's own errors begin with "Lambda.".
@@ -156,6 +160,8 @@ MESSAGES: Mapping[str, str] = MappingProxyType(
         TaskFailureCode.WORKER_LOST: "The worker was lost, and so were those of further attempts.",
         TaskFailureCode.TIMED_OUT: "This took longer than an hour and was stopped.",
         TaskFailureCode.OUT_OF_MEMORY: "This needs more memory than a worker has.",
+        DISK_FULL: "The disk of the worker is full, and so were those of further "
+        "attempts. Tell your administrator.",
         TaskFailureCode.UNKNOWN: "Something went wrong on our side, and it has been logged. "
         "Try again; if that does not help, give your administrator the id.",
     }

@@ -19,7 +19,7 @@ from kernel.tasks.progress import PartialProgress, Progress
 from reporting.adapters.files import ReportFiles
 from reporting.events import ReportResult, StreamPosition
 from reporting.failures import TOO_MUCH_DATA, UNREADABLE_DATA
-from reporting.job_errors import LakeTooLarge, LakeUnreadable, ReportError, TooComplex
+from reporting.job_errors import DiskFull, LakeTooLarge, LakeUnreadable, ReportError, TooComplex
 from reporting.lake.cache import LakeCache
 from reporting.model import ReportRun
 from reporting.query.compute import compute
@@ -140,6 +140,8 @@ def _as_job_failures() -> Iterator[None]:
         raise JobFailed(failures.BAD_PARAMETERS, str(fault)) from fault
     except (TooComplex, MemoryError) as fault:
         raise JobFailed(failures.OUT_OF_MEMORY, str(fault)) from fault
+    except DiskFull as fault:
+        raise JobFailed(failures.DISK_FULL, str(fault)) from fault
     except LakeTooLarge as fault:
         raise JobFailed(TOO_MUCH_DATA, str(fault)) from fault
     except LakeUnreadable as fault:
@@ -153,7 +155,7 @@ def _as_job_failures() -> Iterator[None]:
     except OSError as fault:
         if fault.errno != errno.ENOSPC:
             raise
-        raise JobFailed(TOO_MUCH_DATA, str(fault)) from fault
+        raise JobFailed(failures.DISK_FULL, "The local disk is full.") from fault
 
 
 def _run_of(task: Task) -> tuple[str, str]:

@@ -8,6 +8,7 @@ tenant's folder has a lock that its readers share, and nothing is evicted from a
 Both are flock(2) locks, which the system releases when their process ends.
 """
 
+import errno
 import fcntl
 import os
 import time
@@ -19,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kernel.tasks.progress import NoProgress, Progress
-from reporting.job_errors import LakeTooLarge, LakeUnreadable, ReportError
+from reporting.job_errors import DiskFull, LakeTooLarge, LakeUnreadable, ReportError
 from reporting.lake import layout
 from reporting.lake.storage import LakeReader
 
@@ -71,7 +72,8 @@ class LakeCache:
         """The tenant's files of these contexts, protected from eviction until the block ends.
 
         With `as_of`, the files of later days are omitted. Raises LakeTooLarge when the files exceed
-        the limit, LakeUnreadable when a download fails, Interrupted when the work must stop.
+        the limit, LakeUnreadable when a download fails, DiskFull when the local disk has no space
+        for it, Interrupted when the work must stop.
         """
         progress = progress or NoProgress()
         folder = self.folder(tenant)
@@ -185,6 +187,8 @@ class LakeCache:
             self._reader.download(key, part)
         except Exception as fault:
             part.unlink(missing_ok=True)
+            if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
+                raise DiskFull(f"There is no space for the lake file {key}.") from fault
             raise LakeUnreadable(f"The lake file {key} could not be fetched.") from fault
         if part.stat().st_size != size:
             part.unlink()

@@ -9,6 +9,8 @@ The text is not trusted: values are bound, never formatted into SQL; the databas
 the tenant's folder only, loads no extensions, and its settings are locked.
 """
 
+import errno
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from typing import Any
 import duckdb
 
 from kernel.tasks.progress import Progress
-from reporting.job_errors import LakeUnreadable, TooComplex
+from reporting.job_errors import DiskFull, LakeUnreadable, TooComplex
 from reporting.lake.cache import LakeFiles
 from reporting.parameters import Grouping
 from reporting.query.limits import EngineLimits
@@ -274,8 +276,10 @@ def _run(
     except duckdb.OutOfMemoryException as fault:
         raise TooComplex("The report needs more memory and temporary disk than it has.") from fault
     except (duckdb.InvalidInputException, duckdb.DataError, duckdb.IOException) as fault:
-        # DuckDB's message names the local file; the user needs its key in the lake.
         text = str(fault)
+        if os.strerror(errno.ENOSPC) in text:
+            raise DiskFull("There is no space for what does not fit into memory.") from fault
+        # DuckDB's message names the local file; the user needs its key in the lake.
         start, end = text.find("context="), text.find(".jsonl.gz")
         where = text[start : end + 9] if 0 <= start < end else "one of the files"
         raise LakeUnreadable(f"The company's events cannot be read: {where} is damaged.") from fault

@@ -53,7 +53,7 @@ class Toy:
         if what == "fails":
             raise JobFailed("TooLarge", "It does not fit.")
         if what == "breaks":
-            raise KeyError("secret")
+            raise ValueError("zoe@example.com")
         if what == "deaf":
             self.finish.wait(20)
         number = 0
@@ -114,6 +114,7 @@ class Bench:
         self.queue = task_queue()
         self.machine = Machine(waiting_for_a_worker(self.queue))
         self.job = Toy()
+        self.beats: list[float] = []
         self.sqs, self.states = Faulty(aws.client("sqs")), Faulty(aws.client("stepfunctions"))
 
     @contextmanager
@@ -122,7 +123,12 @@ class Bench:
     ) -> Iterator[tuple[Worker, Callable[[], bool]]]:
         """A running worker; the second value stops it and returns whether its job had ended."""
         worker = Worker(
-            {"toy": job or self.job}, self.queue, sqs=self.sqs, states=self.states, timing=timing
+            {"toy": job or self.job},
+            self.queue,
+            sqs=self.sqs,
+            states=self.states,
+            timing=timing,
+            beat=lambda: self.beats.append(time.monotonic()),
         )
         ready, served = threading.Event(), []
         thread = threading.Thread(target=lambda: served.append(worker.serve(ready.set)))
@@ -165,13 +171,16 @@ def test_a_job_that_cannot_be_done_fails_the_task_with_its_reason(bench: Bench) 
     assert bench.states.given("send_task_failure")["cause"] == "It does not fit."
 
 
-def test_an_unexpected_error_fails_the_task_and_the_worker_continues(bench: Bench) -> None:
+def test_an_unexpected_error_fails_the_task_and_the_worker_continues(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
     bench.machine.start("a", what="breaks")
     bench.machine.start("b", what="done")
     with bench.worker():
         assert (bench.machine.end("a"), bench.machine.end("b")) == ("FAILED", "SUCCEEDED")
     assert bench.machine.error("a") == "Unexpected"
-    assert bench.states.given("send_task_failure")["cause"] == "KeyError('secret')"
+    assert bench.states.given("send_task_failure")["cause"] == "ValueError"
+    assert "zoe@example.com" not in capfd.readouterr().out, "texts of errors are not logged"
 
 
 def test_a_task_that_takes_longer_than_its_visibility_is_done_once(bench: Bench) -> None:
@@ -232,6 +241,41 @@ def test_the_task_of_a_job_that_does_not_stop_is_requeued(bench: Bench) -> None:
     other.finish.set()
     with bench.worker(job=other):
         assert bench.machine.end("a", 5) == "SUCCEEDED"
+
+
+def test_a_cancelled_job_that_does_not_stop_ends_its_task_and_its_worker(bench: Bench) -> None:
+    bench.machine.start("a", what="deaf")
+    impatient = replace(QUICK, grace_period=0.3)
+    with bench.worker(impatient) as (_, stop):
+        until(lambda: bench.job.begun)
+        bench.job.cancelled.add("deaf")
+        assert bench.machine.end("a", 5) == "FAILED"
+        until(lambda: left(bench.queue) == 0)
+        assert not stop(), "the thread still runs: another process must take its place"
+    assert bench.machine.error("a") == "Cancelled"
+    assert bench.job.requeued == []
+
+
+def test_a_job_that_does_not_stop_when_nobody_waits_ends_its_worker(bench: Bench) -> None:
+    bench.machine.start("a", what="deaf")
+    impatient = replace(QUICK, grace_period=0.3)
+    with bench.worker(impatient) as (_, stop):
+        until(lambda: bench.job.begun)
+        bench.states.broken["send_task_heartbeat"] = "TaskTimedOut"
+        until(lambda: left(bench.queue) == 0)
+        assert not stop()
+    assert [name for name, _ in bench.states.calls if name.startswith("send_task_s")] == []
+    assert bench.job.requeued == []
+
+
+def test_a_worker_gives_signs_of_life_idle_and_busy(bench: Bench) -> None:
+    with bench.worker():
+        idle = len(bench.beats)
+        until(lambda: len(bench.beats) > idle)
+        bench.machine.start("a", what="long")
+        until(lambda: bench.job.begun)
+        busy = len(bench.beats)
+        until(lambda: len(bench.beats) > busy + 3)
 
 
 def test_a_task_received_while_stopping_is_requeued_untouched(bench: Bench) -> None:

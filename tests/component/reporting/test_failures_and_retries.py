@@ -16,7 +16,7 @@ from kernel.runtime import aws
 from kernel.tasks.job import JobControl, JobFailed
 from kernel.tasks.retry import RetryPolicy
 from reporting.bootstrap import repository, runs
-from reporting.job_errors import LakeUnreadable, TooComplex
+from reporting.job_errors import DiskFull, LakeUnreadable, TooComplex
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import left, until
 from tests.component.reporting.conftest import LAKE, into_lake, opportunity
@@ -79,6 +79,8 @@ def test_unreadable_events_are_retried_and_then_fail_with_a_plain_reason(
         EndpointConnectionError(endpoint_url="http://nowhere"),
         Busy("Someone else is storing this report."),
         LakeUnreadable("A file could not be fetched."),
+        DiskFull("There is no space."),
+        OSError(28, "No space left on device"),
     ],
     ids=lambda fault: type(fault).__name__,
 )
@@ -110,7 +112,6 @@ def test_a_temporary_failure_is_retried(
     [
         (TooComplex("needs 300MB"), "out_of_memory"),
         (MemoryError(), "out_of_memory"),
-        (OSError(28, "No space left on device"), "too_much_data"),
         (ZeroDivisionError("internal detail"), "unknown"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value,
@@ -134,6 +135,22 @@ def test_a_permanent_failure_fails_at_once(
     failed = seen(api, run)
     assert (failed["failure"], failed["attempts"]) == (code, 1)
     assert str(fault) not in failed["reason"] or not str(fault)
+
+
+def test_a_disk_that_stays_full_is_reported_as_that(
+    api: ApiClient, ask: Ask, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compute(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(reporting.jobs.report, "compute", compute)
+    run = ask()
+    running.relay()
+    with running.worker():
+        assert running.machine.end(run["id"]) == "FAILED"
+    failed = seen(api, run)
+    assert (failed["failure"], failed["attempts"]) == ("worker_lost", MAX_ATTEMPTS)
+    assert failed["reason"].startswith("The disk of the worker that made this report is full")
 
 
 def test_a_request_that_is_no_longer_a_valid_report_fails_with_the_field(

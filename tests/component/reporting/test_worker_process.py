@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kernel.tasks.worker.pulse import LONGEST_SILENCE_S, NAME
 from tests.component.conftest import ApiClient
 from tests.component.kernel.flows import carried_out, left, until
 from tests.component.reporting.conftest import FILES, LAKE, into_lake, opportunity
@@ -81,6 +82,18 @@ class Deployment(Running):
             process.kill()
             process.communicate()
 
+    def health(self) -> tuple[int, str]:
+        """The exit code and the output of the container's health check."""
+        done = subprocess.run(
+            [sys.executable, "-m", "worker.health"],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stderr == ""
+        return done.returncode, done.stdout
+
     def temporary(self) -> list[str]:
         """Temporary folders of workers, and the files in them."""
         root = self.folder / "work" / "temporary"
@@ -101,8 +114,13 @@ def deployment(
         yield deployment
 
 
+def seen(api: ApiClient, run: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = api("GET", f"/reports/{run['id']}").json
+    return shown
+
+
 def status(api: ApiClient, run: dict[str, Any]) -> str:
-    return str(api("GET", f"/reports/{run['id']}").json["status"])
+    return str(seen(api, run)["status"])
 
 
 def test_a_worker_process_creates_reports(api: ApiClient, ask: Ask, deployment: Deployment) -> None:
@@ -143,7 +161,9 @@ def test_a_worker_asked_to_stop_requeues_its_report_for_another_one(
     run = ask()
     deployment.relay()
     with deployment.process(slow=True) as process:
-        until(lambda: status(api, run) == "processing")
+        # It is in the middle: the query reports its progress, and ends only when it is allowed to.
+        until(lambda: seen(api, run).get("progress_text") == "Adding up slowly")
+        assert 0 < seen(api, run)["progress"] < 100
         started = time.monotonic()
         process.send_signal(number)
         assert process.wait(30) == 0
@@ -187,6 +207,30 @@ def test_a_worker_that_is_killed_is_replaced_and_the_report_completed_once(
     ]
     done = api("GET", f"/reports/{run['id']}").json
     assert (done["status"], done["attempts"]) == ("completed", 2)
+
+
+def test_a_worker_that_hangs_in_the_middle_loses_its_report_and_its_health(
+    api: ApiClient, ask: Ask, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ask()
+    deployment.relay()
+    with deployment.process(slow=True) as process:
+        until(lambda: seen(api, run).get("progress_text") == "Adding up slowly")
+        assert deployment.health() == (0, "")
+        process.send_signal(signal.SIGSTOP)
+        stopped = time.time() - LONGEST_SILENCE_S - 1
+        os.utime(deployment.folder / "work" / NAME, (stopped, stopped))
+        code, text = deployment.health()
+        assert (code, text[:40]) == (1, "the worker hangs: it gave no sign of lif")
+        deployment.go.touch()
+        with deployment.process():
+            assert deployment.machine.end(run["id"]) == "SUCCEEDED"
+    assert seen(api, run)["attempts"] == 2
+
+
+def test_a_worker_that_has_not_started_is_not_healthy(deployment: Deployment) -> None:
+    code, text = deployment.health()
+    assert (code, text[:26]) == (1, "the worker has not started")
 
 
 def test_an_idle_worker_stops_within_seconds(deployment: Deployment) -> None:

@@ -5,6 +5,7 @@ Starting takes seconds, so the tests share one supervisor and depend on their or
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from zebros.cli import platform
 from zebros.errors import BadInput, CliError
 from zebros.local.deploy import NotDeployed, Stack
 from zebros.local.home import Home
+from zebros.local.parts import Part, base_environment
 from zebros.local.processes import KnownProcess, stop
 from zebros.local.supervisor import Options, Supervisor
 
@@ -145,6 +147,44 @@ def test_a_killed_platform_is_started_again_with_its_data(
     until(lambda: listening(state["port"]))
     assert until(lambda: _answers(state))["greeting"] == "hello"
     assert home.state()["pids"]["platform"] != platform.pid
+
+
+HANGS = """
+import os, signal, sys, time
+from pathlib import Path
+pulse = Path(sys.argv[1])
+while True:
+    pulse.touch()
+    if pulse.with_name("hang").exists():
+        pulse.with_name("hang").unlink()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.05)
+"""
+
+
+def test_a_part_that_hangs_is_killed_and_started_again(
+    running: Supervisor, messages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zebros.local.parts.LONGEST_SILENCE_S", 1.0)
+    monkeypatch.setattr("zebros.local.supervisor._CONFIRM_S", 0.5)
+    pulse = tmp_path / "pulse"
+    command = [sys.executable, "-c", HANGS, str(pulse)]
+    part = Part("worker", command, base_environment(), pulse=pulse)
+    running._start(part)
+    assert part.child is not None
+    first = part.child.known
+    until(pulse.exists)
+    (tmp_path / "hang").touch()
+    until(lambda: part.child is not None and part.child.known.pid != first.pid)
+    assert not first.alive
+    (line,) = [one for one in messages if "hung" in one]
+    assert re.fullmatch(r"The worker hung for \d+ seconds and was killed; starting it again", line)
+    second = part.child.known
+    time.sleep(2)
+    assert second.alive
+    assert part.child.known == second, "a sound part is left alone"
+    running._parts.pop("worker")
+    part.child.stop()
 
 
 def _answers(state: dict[str, Any]) -> dict[str, Any] | None:

@@ -73,11 +73,9 @@ class TaskFunction:
 
 def _failure(execution: Execution, ended: bool) -> dict[str, str] | None:
     """Why the task has no outcome; `ended` is False when its job did not stop in time."""
-    if not ended:
-        return _named(JobFailed(OUT_OF_TIME, "The job did not stop in time."))
-    if execution.interrupted and execution.control.interruption is Interruption.STOPPING:
-        return _named(JobFailed(OUT_OF_TIME, "The function's time ended."))
-    if execution.interrupted:
+    if not ended or execution.interrupted:
+        if execution.control.interruption is Interruption.STOPPING:
+            return _named(JobFailed(OUT_OF_TIME, "The function's time ended."))
         return _named(JobFailed(CANCELLED, "The run was cancelled."))
     return _named(execution.failure) if execution.failure else None
 

@@ -33,7 +33,8 @@ from kernel.tasks.worker.timing import WorkerTiming, backoff
 class Worker:
     """Carries out the tasks of one queue until it is asked to stop; `jobs` are by name.
 
-    `protection` keeps its ECS task from being stopped by scaling while it is busy.
+    `protection` keeps its ECS task from being stopped by scaling while it is busy. `beat` is called
+    whenever the loop goes round (pulse.py).
     """
 
     def __init__(
@@ -45,15 +46,16 @@ class Worker:
         states: Any,
         timing: WorkerTiming | None = None,
         protection: ScaleInProtection | None = None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        self._jobs = jobs
+        self._jobs, self._beat = jobs, beat
         self._protection = protection or ScaleInProtection("")
         self._timing = timing or WorkerTiming()
         self._stopping = threading.Event()
         self._queue = TaskQueue(sqs, queue_url, self._timing.visibility_timeout)
         self._callback = TaskCallback(states)
-        self._supervisor = Supervisor(self._keep, self._timing, self._stopping)
-        self._outcome = OutcomeSender(self._queue, self._callback)
+        self._supervisor = Supervisor(self._keep, self._timing, self._stopping, beat)
+        self._outcome = OutcomeSender(self._queue, self._callback, beat)
 
     def stop(self, *_: object) -> None:
         """Requeue the current task and end; may be installed as a signal handler."""
@@ -66,6 +68,7 @@ class Worker:
         """
         wait_seconds, faults = 0, 0
         while not self._stopping.is_set():
+            self._beat()
             try:
                 messages = self._queue.receive(wait_seconds)
             except (ClientError, BotoCoreError) as fault:

@@ -1,6 +1,7 @@
 """The end of a task: its result is sent and its message deleted, or it is requeued."""
 
 import time
+from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,8 +21,10 @@ _ATTEMPTS = 4
 class OutcomeSender:
     """Sends results; deletes a message only when its result was accepted or no longer expected."""
 
-    def __init__(self, queue: TaskQueue, callback: TaskCallback) -> None:
-        self._queue, self._callback = queue, callback
+    def __init__(
+        self, queue: TaskQueue, callback: TaskCallback, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        self._queue, self._callback, self._beat = queue, callback, beat
 
     def send(self, execution: Execution, ended: bool) -> str:
         """End the task of an execution; returns how it ended, for the log.
@@ -29,11 +32,12 @@ class OutcomeSender:
         `ended` is False when the job did not stop in time and still runs.
         """
         task, reason = execution.task, execution.control.interruption
-        if not ended or (execution.interrupted and reason is Interruption.STOPPING):
+        gave_up = execution.interrupted or not ended
+        if gave_up and reason is Interruption.STOPPING:
             best_effort("requeue", lambda: execution.job.requeue(task))
             self._queue.requeue(task)
             return "requeued"
-        if execution.interrupted and reason is Interruption.ABANDONED:
+        if gave_up and reason is Interruption.ABANDONED:
             self._queue.delete(task)
             return "abandoned"
         answered = self._answer(execution)
@@ -48,6 +52,7 @@ class OutcomeSender:
         failure = execution.failure or JobFailed(CANCELLED, "The run was cancelled.")
         result = "succeeded" if execution.outcome is not None else failure.error
         for attempt in range(1, _ATTEMPTS + 1):
+            self._beat()
             try:
                 if execution.outcome is not None:
                     self._callback.succeed(execution.task, execution.outcome)

@@ -36,12 +36,19 @@ class Supervisor:
     """
 
     def __init__(
-        self, keep: Callable[[Task], bool], timing: WorkerTiming, stopping: threading.Event
+        self,
+        keep: Callable[[Task], bool],
+        timing: WorkerTiming,
+        stopping: threading.Event,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        self._keep, self._timing, self._stopping = keep, timing, stopping
+        self._keep, self._timing, self._stopping, self._beat = keep, timing, stopping, beat
 
     def supervise(self, execution: Execution) -> bool:
-        """Wait for the end of the job; returns False when it did not stop in time."""
+        """Wait for the end of the job.
+
+        Returns False when it did not stop in time after it was asked to, for whatever reason.
+        """
         timing = self._timing
         heartbeat = _Every(timing.heartbeat_interval)
         cancel_poll = _Every(timing.cancel_poll_interval)
@@ -54,8 +61,10 @@ class Supervisor:
             _MAX_TICK_SECONDS,
         )
         while not execution.ended.wait(tick):
-            if self._stopping.is_set() and grace is None:
+            self._beat()
+            if self._stopping.is_set():
                 execution.control.interrupt(Interruption.STOPPING)
+            if execution.control.interruption is not None and grace is None:
                 grace = _Every(timing.grace_period)
             if grace is not None and grace.due():
                 return False

@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from kernel.tasks.progress import Interrupted
-from reporting.job_errors import LakeTooLarge, LakeUnreadable, ReportError
+from reporting.job_errors import DiskFull, LakeTooLarge, LakeUnreadable, ReportError
 from reporting.lake.cache import LakeCache
 from reporting.lake.storage import S3LakeReader
 from tests.unit.reporting.lake.object_store import (
@@ -121,6 +121,22 @@ def test_a_reader_waits_while_every_file_is_in_use_and_can_be_cancelled(tmp_path
     ):
         pass
     assert progress.steps[-1][1] == "Waiting for disk space that other reports use"
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_of(key(1))
+
+    def full(_key: str, path: Path) -> None:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "download", full)
+    lake = LakeCache(store, tmp_path)
+    with pytest.raises(DiskFull, match=r"no space .*0001\.jsonl\.gz"), lake.files("acme", CONTEXTS):
+        pass
+    assert list(tmp_path.rglob("*.part")) == []
 
 
 def test_more_than_the_limit_is_rejected_before_anything_is_fetched(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from kernel.tasks.progress import Interrupted
-from reporting.job_errors import LakeUnreadable
+from reporting.job_errors import DiskFull, LakeUnreadable
 from reporting.lake.cache import LakeFiles
 from reporting.parameters import ReportParameters
+from reporting.query import event_table
 from reporting.query.compute import compute
 from reporting.report import Kind, Report
 from tests.unit.reporting.query.synthetic import (
@@ -263,6 +265,15 @@ def test_a_value_that_looks_like_sql_is_not_executed(tmp_path: Path) -> None:
         tmp_path, [opportunity("a", owner_id=nasty)], "pipeline_by_stage", by="owner"
     )
     assert report.rows[0][0] == nasty
+
+
+def test_a_full_disk_is_not_taken_for_damaged_data() -> None:
+    class Connection:
+        def execute(self, *_: Any) -> None:
+            raise duckdb.IOException('Could not write file "x.tmp": No space left on device')
+
+    with pytest.raises(DiskFull, match="no space"):
+        event_table._run(Connection(), "SELECT 1")  # type: ignore[arg-type]
 
 
 def test_a_damaged_file_is_named_by_its_key_in_the_lake(tmp_path: Path) -> None:

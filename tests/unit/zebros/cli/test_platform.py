@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,22 @@ def test_status_prints_what_runs_and_undelivered_events(
     assert cli.main(["--home", str(running.path), "--json", "status"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["running"], found["phase"], found["backlog"]) == (True, "ready", BACKLOG)
-    assert found["parts"]["platform"] == {"pid": os.getpid(), "running": True}
+    assert found["parts"]["platform"] == {"pid": os.getpid(), "running": True, "state": "runs"}
+
+
+@pytest.mark.parametrize(("silent_s", "state"), [(170, "runs"), (190, "hangs")])
+def test_status_says_when_the_worker_hangs(
+    running: Home, capsys: pytest.CaptureFixture[str], silent_s: int, state: str
+) -> None:
+    me = started_at(os.getpid())
+    assert me is not None
+    running.write_processes([KnownProcess("worker", os.getpid(), me)])
+    running.worker.mkdir()
+    (running.worker / "pulse").touch()
+    os.utime(running.worker / "pulse", (time.time() - silent_s, time.time() - silent_s))
+    assert cli.main(["--home", str(running.path), "status"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["worker", state, str(os.getpid())] in rows
 
 
 def test_status_of_a_platform_that_does_not_answer_is_69(
