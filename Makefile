@@ -24,10 +24,10 @@ step = @start=$(now); if output=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo 
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
-.PHONY: help env run test check gates static cfn-lint sam lint types imports drift template unit kernel component reporting platform judge judges identity mutations flows slow contracts bench lock clean
+.PHONY: help env run test check gates static cfn-lint sam lint types imports drift template unit kernel component reporting platform judge judges supply-chain identity mutations flows slow contracts bench lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 env: $(STAMP) ## the environment: Python 3.13 and everything pinned, by hash
 
@@ -112,6 +112,15 @@ judges: env ## cdk-nag, checkov, asl-validator and parliament over the resolved 
 	@command -v npm >/dev/null || { echo "  --   judges     left out: there is no npm"; [ -z "$$CI" ]; }
 	@! command -v npm >/dev/null || { $(MAKE) --no-print-directory $(JUDGES)/.made && $(BIN)/python -m tools.judges; }
 
+SUPPLY := build/supply-chain
+$(SUPPLY)/.made: requirements/supply-chain.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SUPPLY)/venv
+	@VIRTUAL_ENV=$(CURDIR)/$(SUPPLY)/venv $(BIN)/uv pip install --quiet --require-hashes -r requirements/supply-chain.txt
+	@touch $@
+
+supply-chain: env ## secrets, bandit, bills of materials (CycloneDX) and licences of layers and the worker
+	@$(MAKE) --no-print-directory $(SUPPLY)/.made && $(BIN)/python -m tools.supply_chain
+
 SAMPLE ?= 60
 SEED ?= $(shell date +%j)
 mutations: env ## wrong templates, a sample by SEED; all: make mutations SAMPLE=100000
@@ -132,7 +141,7 @@ bench: env ## ratios of CPU times to their references, on this machine
 
 lock: env ## pin all requirements again, with hashes
 	@$(lock) --upgrade requirements/dev.in -o requirements/dev.txt
-	@$(lock) --upgrade requirements/judges.in -o requirements/judges.txt
+	@for one in judges supply-chain; do $(lock) --upgrade requirements/$$one.in -o requirements/$$one.txt || exit 1; done
 	@for one in requirements/uv requirements/container layers/deps/requirements layers/auth/requirements layers/analytics/requirements worker/requirements; do \
 	  $(lock) -c requirements/dev.txt $$one.in -o $$one.txt || exit 1; done
 	@$(lock) examples/subscriber/requirements.in -o examples/subscriber/requirements.txt
