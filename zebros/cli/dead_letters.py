@@ -12,7 +12,7 @@ from zebros.cli.output import document, err, note, out, table
 from zebros.client.connection import Connection, Deployment
 from zebros.errors import BadInput
 from zebros.operations import dead_letters as operations
-from zebros.operations.dead_letters import DeadLetter, letters
+from zebros.operations.dead_letters import DeadLetter, messages_of
 from zebros.operations.redrive import DeadLetterQueue, dead_letter_queues, find_queue
 from zebros.operations.redrive import redrive as redrive_queue
 from zebros.operations.resend import resend_message
@@ -42,7 +42,7 @@ def dead_letters(
     chosen = [find_queue(queues, queue)] if queue else queues
     rows = [row for one in chosen if one.depth for row in _rows(deployment, one)]
     if connection.json:
-        document([{**letter.document(), "reason": why} for letter, why in rows])
+        document([{**dead_letter.document(), "reason": why} for dead_letter, why in rows])
         return
     if not rows:
         out().print(f"{queue or 'No queue'} has {'no ' if queue else ''}dead-letter messages.")
@@ -51,15 +51,15 @@ def dead_letters(
         ["queue", "message", "sent", "tenant", "what", "record", "reason"],
         [
             (
-                letter.queue,
-                letter.id[:_SHORT_ID],
-                f"{letter.sent_at:%Y-%m-%d %H:%M:%S}",
-                letter.tenant,
-                letter.what,
-                letter.record,
+                dead_letter.queue,
+                dead_letter.id[:_SHORT_ID],
+                f"{dead_letter.sent_at:%Y-%m-%d %H:%M:%S}",
+                dead_letter.tenant,
+                dead_letter.what,
+                dead_letter.record,
                 why,
             )
-            for letter, why in rows
+            for dead_letter, why in rows
         ],
     )
 
@@ -119,11 +119,11 @@ def discard(
     deployment = connection.deployment()
     found_queue = find_queue(dead_letter_queues(deployment), queue)
     by = _operator(deployment)
-    with letters(deployment, found_queue) as found:
+    with messages_of(deployment, found_queue) as found:
         chosen = _chosen(found, messages, found_queue.name)
         keys = [
-            operations.discard(deployment, found_queue, letter, why.strip(), by)
-            for letter in chosen
+            operations.discard(deployment, found_queue, dead_letter, why.strip(), by)
+            for dead_letter in chosen
         ]
     if connection.json:
         document({"queue": found_queue.name, "discarded": keys})
@@ -135,41 +135,41 @@ def discard(
 
 
 def _rows(deployment: Deployment, queue: DeadLetterQueue) -> Iterable[tuple[DeadLetter, str]]:
-    with letters(deployment, queue) as found:
+    with messages_of(deployment, queue) as found:
         if len(found) >= operations.MAX_READ:
             note(f"{queue.name} has more messages than the {len(found):,} that are listed.")
-        return [(letter, operations.reason(deployment, letter)) for letter in found]
+        return [(dead_letter, operations.reason(deployment, dead_letter)) for dead_letter in found]
 
 
 def _show(
     connection: Connection, deployment: Deployment, queue: DeadLetterQueue, message: str
 ) -> None:
-    with letters(deployment, queue) as found:
-        letter = operations.find(found, message, queue.name)
-    why = operations.reason(deployment, letter)
-    lines = operations.log_lines(deployment, letter)
+    with messages_of(deployment, queue) as found:
+        dead_letter = operations.find(found, message, queue.name)
+    why = operations.reason(deployment, dead_letter)
+    lines = operations.log_lines(deployment, dead_letter)
     if connection.json:
         logged = [
             {"at": line.at.isoformat(), "function": line.function, **line.fields} for line in lines
         ]
-        document({**letter.document(), "reason": why, "log": logged})
+        document({**dead_letter.document(), "reason": why, "log": logged})
         return
-    facts = {
-        "message": letter.id,
-        "queue": f"{letter.queue}DeadLetters",
-        "sent": f"{letter.sent_at:%Y-%m-%d %H:%M:%S} UTC",
-        "what": letter.what,
-        "tenant": letter.tenant,
-        "record": letter.record,
-        "correlation id": letter.correlation_id,
+    shown = {
+        "message": dead_letter.id,
+        "queue": f"{dead_letter.queue}DeadLetters",
+        "sent": f"{dead_letter.sent_at:%Y-%m-%d %H:%M:%S} UTC",
+        "what": dead_letter.what,
+        "tenant": dead_letter.tenant,
+        "record": dead_letter.record,
+        "correlation id": dead_letter.correlation_id,
         "reason": why or "not known: no function has logged it",
     }
     console = out()
-    for name, value in facts.items():
+    for name, value in shown.items():
         if value:
             console.print(Text.assemble((f"{name:<15} ", "dim"), value), soft_wrap=True)
     console.print()
-    content: Any = letter.content or letter.body
+    content: Any = dead_letter.content or dead_letter.body
     console.print(json.dumps(content, indent=2, ensure_ascii=False), soft_wrap=True, markup=False)
     for line in lines:
         fields = line.fields
@@ -185,13 +185,13 @@ def _redrive(deployment: Deployment, queue: DeadLetterQueue, message: str | None
             return 0
         with err().status(f"Sending {count_of(queue.depth, 'message', 'messages')}"):
             return max(redrive_queue(deployment, queue), default=0)
-    with letters(deployment, queue) as found:
-        letter = operations.find(found, message, queue.name)
+    with messages_of(deployment, queue) as found:
+        dead_letter = operations.find(found, message, queue.name)
         if queue.source_url is not None:
-            operations.move_back(deployment, queue, letter)
+            operations.move_back(deployment, queue, dead_letter)
             return 1
-        sent = resend_message(deployment, queue.name, letter.body)
-        operations.remove(deployment, queue, letter)
+        sent = resend_message(deployment, queue.name, dead_letter.body)
+        operations.remove(deployment, queue, dead_letter)
         return sent
 
 

@@ -29,7 +29,7 @@ _STYLES = {
     "subscriber": "green",
     "notification": "magenta",
     "lake": "yellow",
-    "dead letter": "bold red",
+    "dead-letter": "bold red",
 }
 """The styles of the parts of a trace."""
 

@@ -129,7 +129,7 @@ class DeadLetter:
 
 
 @contextmanager
-def letters(deployment: Deployment, queue: DeadLetterQueue) -> Iterator[list[DeadLetter]]:
+def messages_of(deployment: Deployment, queue: DeadLetterQueue) -> Iterator[list[DeadLetter]]:
     """The messages of a queue, oldest first and at most MAX_READ, which nobody else sees meanwhile.
 
     They are visible again when the block ends, unless they were deleted.
@@ -137,15 +137,15 @@ def letters(deployment: Deployment, queue: DeadLetterQueue) -> Iterator[list[Dea
     sqs = deployment.aws("sqs")
     found: dict[str, DeadLetter] = {}
     try:
-        for message in _received(sqs, queue.url):
-            letter = _letter(queue.name, message)
-            found[letter.id] = letter
+        for received in _received(sqs, queue.url):
+            message = _dead_letter(queue.name, received)
+            found[message.id] = message
         yield sorted(found.values(), key=lambda one: (one.sent_at, one.id))
     finally:
-        for letter in found.values():
+        for message in found.values():
             with suppress(ClientError):  # deleted meanwhile
                 sqs.change_message_visibility(
-                    QueueUrl=queue.url, ReceiptHandle=letter.handle, VisibilityTimeout=0
+                    QueueUrl=queue.url, ReceiptHandle=message.handle, VisibilityTimeout=0
                 )
 
 
@@ -160,50 +160,50 @@ def find(found: list[DeadLetter], message_id: str, queue: str) -> DeadLetter:
     )
 
 
-def reason(deployment: Deployment, letter: DeadLetter) -> str:
+def reason(deployment: Deployment, message: DeadLetter) -> str:
     """Why a message is here: as it says itself, else as its function logged the last failure."""
-    if letter.own_reason:
-        return letter.own_reason
+    if message.own_reason:
+        return message.own_reason
     last = ""
-    since = letter.sent_at - _LOG_MARGIN
-    for line in function_logs.find(deployment, letter.id, since, letter.queue):
+    since = message.sent_at - _LOG_MARGIN
+    for line in function_logs.find(deployment, message.id, since, message.queue):
         if line.fields.get("message") == "event failed":
             last = str(line.fields.get("fault", ""))
     return last
 
 
-def log_lines(deployment: Deployment, letter: DeadLetter) -> list[function_logs.LogLine]:
+def log_lines(deployment: Deployment, message: DeadLetter) -> list[function_logs.LogLine]:
     """What all functions logged about the request or event behind a message, by time."""
-    term = letter.correlation_id or letter.id
-    found = function_logs.find(deployment, term, letter.sent_at - _LOG_MARGIN)
+    term = message.correlation_id or message.id
+    found = function_logs.find(deployment, term, message.sent_at - _LOG_MARGIN)
     return sorted(found, key=lambda line: line.at)
 
 
-def move_back(deployment: Deployment, queue: DeadLetterQueue, letter: DeadLetter) -> None:
+def move_back(deployment: Deployment, queue: DeadLetterQueue, message: DeadLetter) -> None:
     """Send one message to its source queue; it is deleted here after it was sent."""
     if queue.source_url is None:
         raise CliError(f"{queue.name} reads no queue.")
-    deployment.aws("sqs").send_message(QueueUrl=queue.source_url, MessageBody=letter.body)
-    remove(deployment, queue, letter)
+    deployment.aws("sqs").send_message(QueueUrl=queue.source_url, MessageBody=message.body)
+    remove(deployment, queue, message)
 
 
-def remove(deployment: Deployment, queue: DeadLetterQueue, letter: DeadLetter) -> None:
+def remove(deployment: Deployment, queue: DeadLetterQueue, message: DeadLetter) -> None:
     """Delete one message."""
-    deployment.aws("sqs").delete_message(QueueUrl=queue.url, ReceiptHandle=letter.handle)
+    deployment.aws("sqs").delete_message(QueueUrl=queue.url, ReceiptHandle=message.handle)
 
 
 def discard(
-    deployment: Deployment, queue: DeadLetterQueue, letter: DeadLetter, why: str, by: str
+    deployment: Deployment, queue: DeadLetterQueue, message: DeadLetter, why: str, by: str
 ) -> str:
     """Delete a message after it was stored with the reason; returns the key of the stored file.
 
     The file is in the bucket of the CRM's files, so a message that was discarded by mistake can be
     read there.
     """
-    key = f"discarded/{queue.name}/{letter.sent_at:%Y-%m-%d}/{letter.id}.json"
+    key = f"discarded/{queue.name}/{message.sent_at:%Y-%m-%d}/{message.id}.json"
     kept = {
-        **letter.document(),
-        "body": letter.body,
+        **message.document(),
+        "body": message.body,
         "discarded_at": datetime.now(UTC).isoformat(),
         "discarded_by": by,
         "reason": why,
@@ -214,7 +214,7 @@ def discard(
         Body=json.dumps(kept, ensure_ascii=False).encode(),
         ContentType="application/json",
     )
-    remove(deployment, queue, letter)
+    remove(deployment, queue, message)
     return key
 
 
@@ -235,7 +235,7 @@ def _received(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
         yield from messages
 
 
-def _letter(queue: str, message: dict[str, Any]) -> DeadLetter:
+def _dead_letter(queue: str, message: dict[str, Any]) -> DeadLetter:
     sent_ms = int((message.get("Attributes") or {}).get("SentTimestamp", 0))
     named = message.get("MessageAttributes") or {}
     return DeadLetter(

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from zebros.client.connection import Deployment
 from zebros.contract import contract
 from zebros.operations import function_logs, lake
-from zebros.operations.dead_letters import DeadLetter, letters, reason
+from zebros.operations.dead_letters import DeadLetter, messages_of, reason
 from zebros.operations.outbox import Envelope
 from zebros.operations.record_events import events_of_record
 from zebros.operations.redrive import DeadLetterQueue, dead_letter_queues
@@ -161,11 +161,11 @@ def _consumers(deployment: Deployment, event: Envelope) -> Iterator[Step]:
             text = f"{line.function} ({line.fields.get('consumer')}): {result}"
             yield _step(event, line.at, "consumer", text)
     for queue in dead_letter_queues(deployment):
-        if queue.depth and (letter := _dead_letter(deployment, queue, event)):
+        if queue.depth and (message := _dead_letter(deployment, queue, event)):
             logged.add(queue.name)
-            why = reason(deployment, letter) or "its function's log has the reason"
+            why = reason(deployment, message) or "its function's log has the reason"
             text = f"{queue.name}: failed, in {queue.name}DeadLetters: {why}"
-            yield _step(event, None, "dead letter", text)
+            yield _step(event, None, "dead-letter", text)
     own = function_logs.functions(deployment)
     for name, target in _matching_rules(deployment, event).items():
         if name in own and name not in logged:
@@ -188,7 +188,7 @@ def _dead_letter(
     deployment: Deployment, queue: DeadLetterQueue, event: Envelope
 ) -> DeadLetter | None:
     """The dead-letter message with an event, if there is one."""
-    with letters(deployment, queue) as found:
+    with messages_of(deployment, queue) as found:
         return next((one for one in found if one.event.get("id") == event["id"]), None)
 
 

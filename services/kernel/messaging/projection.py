@@ -175,7 +175,7 @@ class Projection:
         """Send the event of a message to the queue as a new one, which is received in a second.
 
         As a failure the message would return only after its visibility timeout, and five such
-        returns would move it to the dead letters.
+        returns would move it to the dead-letter queue.
         """
         if requeue(message.event, delay_s=1):
             log_consumed(self.name, message.event, "delayed")

@@ -132,7 +132,7 @@ def test_looking_at_messages_leaves_them_visible(deployment: Deployment) -> None
     for number in range(23):
         send("LakeDeadLetters", {"detail": event(number)})
     queue = redrive.find_queue(redrive.dead_letter_queues(deployment), "Lake")
-    with letters.letters(deployment, queue) as found:
+    with letters.messages_of(deployment, queue) as found:
         assert len(found) == 23
         assert found == sorted(found, key=lambda one: (one.sent_at, one.id))
         assert waiting("LakeDeadLetters") == [], "nobody else processes them meanwhile"
@@ -198,7 +198,7 @@ def test_an_id_that_is_not_unique_is_reported(
     assert cli.main(["events", "dead-letters", "Lake", ""]) == 0, "an empty id lists the queue"
     capsys.readouterr()
     queue = redrive.find_queue(redrive.dead_letter_queues(deployment), "Lake")
-    with letters.letters(deployment, queue) as found:
+    with letters.messages_of(deployment, queue) as found:
         same = [letters.DeadLetter("Lake", "aa1", one.sent_at, "", {}, "") for one in found]
     with pytest.raises(letters.BadInput, match="2 messages of Lake begin with aa"):
         letters.find(same, "aa", "Lake")

@@ -269,7 +269,7 @@ def test_an_event_in_a_dead_letter_queue_is_traced_as_failed(stack: Deployment) 
 
     (trace,) = traces(with_queues, "acme", opportunity, last=1).traces
 
-    dead = step(trace.steps, "dead letter")
+    dead = step(trace.steps, "dead-letter")
     expected = "ActivitiesEvents: failed, in ActivitiesEventsDeadLetters: KeyError: name"
     assert (dead.text, dead.at) == (expected, None)
     assert "consumer" not in [one.part for one in trace.steps]
