@@ -3,6 +3,7 @@
 GET  /_zebros/health     the process id; answers as soon as requests are accepted
 GET  /_zebros/backlog    the unfinished work; without streams and queues everything is processed
 POST /_zebros/snapshot   save the state, and answer when it is on disk
+     /_zebros/faults     faults that are injected (faults.py)
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections import Counter
 from typing import Any
 
 from zebros.emulator import mappings, sockets
+from zebros.emulator.faults import Faults, WrongRule
 from zebros.emulator.patching import module, replace
 from zebros.emulator.settings import ACCOUNT, REGION
 from zebros.emulator.snapshot import Snapshots
@@ -23,23 +25,51 @@ _PREFIX = "/_zebros/"
 def apply(snapshots: Snapshots) -> None:
     """Handle these requests before the emulator."""
     app = module("app")
+    faults = Faults()
 
     async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
         path = scope.get("path", "")
         if scope["type"] != "http" or not path.startswith((_PREFIX, sockets.PREFIX)):
             if scope["type"] == "http" and not path.startswith("/_ministack/"):
                 snapshots.touch()
-            await original(scope, receive, send)
+                await faults.serve(original, scope, receive, send)
+            else:
+                await original(scope, receive, send)
+        elif path == f"{_PREFIX}faults":
+            body = await app._read_request_body(receive, scope["method"], {})
+            status, document = _set_faults(faults, scope["method"], body)
+            await _respond(app, send, status, document)
         elif path.startswith(_PREFIX):
-            status, document = await _answer(scope["method"], path, snapshots)
-            headers = {"content-type": "application/json"}
-            await app._send_response(send, status, headers, json.dumps(document))
+            await _respond(app, send, *await _answer(scope["method"], path, snapshots))
         else:
             body = await app._read_request_body(receive, scope["method"], {})
             answer = await sockets.connection(scope["method"], path, body)
             await app._send_response(send, *answer)
 
     original = replace(app, "app", serve)
+
+
+async def _respond(app: Any, send: Any, status: int, document: dict[str, Any]) -> None:
+    headers = {"content-type": "application/json"}
+    await app._send_response(send, status, headers, json.dumps(document))
+
+
+def _set_faults(faults: Faults, method: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    """Show, replace or remove the faults that are injected."""
+    try:
+        match method:
+            case "PUT":
+                faults.set(json.loads(body))
+            case "DELETE":
+                faults.set({"rules": []})
+            case "GET":
+                pass
+            case _:
+                return 405, {"error": "The methods are GET, PUT and DELETE."}
+    except ValueError as fault:
+        reason = str(fault) if isinstance(fault, WrongRule) else "the body is not JSON"
+        return 422, {"error": f"{reason}; nothing was changed."}
+    return 200, faults.document()
 
 
 async def _answer(method: str, path: str, snapshots: Snapshots) -> tuple[int, dict[str, Any]]:
