@@ -220,6 +220,8 @@ def test_the_api_s_record_is_one_resource_in_both_phases() -> None:
 
 
 def rules(acl: str, **parameters: str) -> dict[str, dict[str, Any]]:
+    visible = of(acl, **parameters)["VisibilityConfig"]
+    assert visible["SampledRequestsEnabled"] is visible["CloudWatchMetricsEnabled"] is True
     found = of(acl, **parameters)["Rules"]
     assert [rule["Priority"] for rule in found] == list(range(len(found)))
     for rule in found:

@@ -383,6 +383,16 @@ def test_a_nested_stack_has_no_output_that_nothing_uses() -> None:
     }
 
 
+def test_the_outputs_that_operators_read_name_what_they_say() -> None:
+    """Their own DNS records lead there (docs/identity.md)."""
+    outputs = load("infra/distribution.yaml")["Outputs"]
+    assert outputs["IdentityDistributionDomain"]["Value"] == {
+        "Fn::GetAtt": ["IdentityDistribution", "DomainName"]
+    }
+    zone = load("infra/identity.yaml")["Outputs"]["LoadBalancerZoneId"]["Value"]
+    assert zone == {"Fn::GetAtt": ["KeycloakBalancer", "CanonicalHostedZoneID"]}
+
+
 def nested(template: str) -> dict[str, str]:
     """The templates of the stacks that a template contains, by logical id."""
     return {
@@ -397,8 +407,9 @@ def test_the_local_platform_has_no_access_logs() -> None:
     laptop = resolve(
         ROOT / "template.yaml", {"Phase": "mvp"}, account=Account(account_id="000000000000")
     ).resources
-    assert not {"ApiAccessLogs", "SocketAccessLogs"} & set(laptop)
-    assert {"ApiAccessLogs", "SocketAccessLogs"} <= set(system().resources)
+    of_logs = {"ApiAccessLogs", "SocketAccessLogs", "ApiLogging", "ApiLoggingRole"}
+    assert not of_logs & set(laptop)
+    assert of_logs <= set(system().resources)
 
 
 def test_access_logs_are_in_the_api_s_own_group() -> None:
