@@ -24,7 +24,7 @@ step = @start=$(now); if output=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo 
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
-.PHONY: help env run test check gates static cfn-lint sam lint types imports drift template unit kernel component reporting platform judge judges supply-chain identity mutations flows slow contracts bench lock clean
+.PHONY: help env run test check gates static cfn-lint sam lint types imports drift template unit kernel component reporting platform judge judges supply-chain identity mutations flows slow chaos contracts bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -131,6 +131,10 @@ flows: env ## build, deploy to the local platform, test it through its APIs
 
 slow: env ## flows that take minutes: a year of sales, containers, changes of a copy of the repository
 	@$(BIN)/pytest -p no:schemathesis -n $(CORES) --dist loadfile tests/flows --ignore tests/flows/test_schemathesis.py -m slow --durations=10
+
+ROUNDS ?= 10
+chaos: env ## rounds of traffic under faults of every kind, by SEED; ROUNDS=100 takes two hours
+	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED)
 
 contracts: env ## write all generated files: schemas, API documents, REST API stack, examples, …
 	@for t in $(GENERATED); do $(BIN)/python -m tools.$$t || exit 1; done

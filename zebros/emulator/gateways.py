@@ -2,10 +2,11 @@
 
 Without this patch: the import of the API's OpenAPI body drops everything but an integration's type
 and target. So a rejected token gets a plain JSON response, and a browser's preflight (OPTIONS, a
-mock integration) one without CORS headers. (The API calls for these settings work.)
+mock integration) one without CORS headers. (The API calls for these settings work.) When a function
+ends without a result, the caller gets Lambda's error message.
 
 Fix: gateway responses and integration responses are put after the import, before the API is
-deployed.
+deployed; a function without a result is an error of the gateway's own, as in AWS.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-integration-responses.html
 """
@@ -18,10 +19,15 @@ _EXTENSION = "x-amazon-apigateway-gateway-responses"
 _INTEGRATION = "x-amazon-apigateway-integration"
 
 
+class _NoResult(Exception):
+    """The function of a proxy integration ended without a result."""
+
+
 def apply() -> None:
     """Apply the extensions of an OpenAPI body."""
     apis = module("services.apigateway_v1")
     original, original_operation = apis._import_rest_api, apis._import_operation
+    original_response, original_invoke = apis._lambda_proxy_response, apis._invoke_lambda_proxy_v1
 
     def import_rest_api(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> Any:
         api_id = original(spec, base_data)
@@ -40,5 +46,19 @@ def apply() -> None:
                 api_id, resource_id, method, str(response["statusCode"]), response | selected_by
             )
 
+    def proxy_response(result: Any) -> Any:
+        response, error = original_response(result)
+        if error:
+            raise _NoResult
+        return response, None
+
+    async def invoke(*arguments: Any, **more: Any) -> Any:
+        try:
+            return await original_invoke(*arguments, **more)
+        except _NoResult:
+            return apis._gw_error("API_CONFIGURATION_ERROR", "Internal server error")
+
+    replace(apis, "_lambda_proxy_response", proxy_response)
+    replace(apis, "_invoke_lambda_proxy_v1", invoke)
     replace(apis, "_import_rest_api", import_rest_api)
     replace(apis, "_import_operation", import_operation)

@@ -1,5 +1,6 @@
 """The responses that a REST API itself sends."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -69,6 +70,38 @@ def test_an_api_without_gateway_responses_is_unchanged(apis: Any, patched: Any) 
     with patched(gateways.apply):
         api_id = apis._import_rest_api({"info": {"title": "two", "version": "1"}, "paths": {}})
         assert answered(apis, api_id)[2] == {"message": "Unauthorized"}
+
+
+def without_a_result(apis: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a caller of a function that was killed gets."""
+
+    async def call(*_: Any, **__: Any) -> Any:
+        payload = {"errorType": "Runtime.ExitError", "errorMessage": "signal 9"}
+        return {"error": True, "body": payload, "function_error": "Unhandled"}, None
+
+    monkeypatch.setattr(apis, "_call_lambda_raw", call)
+    monkeypatch.setattr(apis, "_build_lambda_event_v1", lambda *_, **__: {})
+    invoked = apis._invoke_lambda_proxy_v1({}, "a", "v1", {}, {}, "/", "GET", {}, b"", {}, {})
+    return asyncio.run(invoked)
+
+
+def test_a_function_without_a_result_shows_lambda_s_message_when_unpatched(
+    apis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, _, body = without_a_result(apis, monkeypatch)
+    assert (status, b"signal 9" in body) == (502, True)
+
+
+def test_a_function_without_a_result_is_an_error_of_the_gateway(
+    apis: Any, patched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with patched(gateways.apply):
+        fault = without_a_result(apis, monkeypatch)
+    assert isinstance(fault, apis._GatewayError)
+    assert (fault.response_type, fault.message) == (
+        "API_CONFIGURATION_ERROR",
+        "Internal server error",
+    )
 
 
 PREFLIGHT: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""Traffic of several tenants under seeded faults, and whether everything is right afterwards."""
