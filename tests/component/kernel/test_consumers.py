@@ -20,7 +20,7 @@ from kernel.messaging.projection import Projection
 from kernel.messaging.reactor import Reactor
 from kernel.runtime import aws
 from kernel.storage.table import Action, Add, Put, Table
-from opportunities.events.streams import StreamGapDetected
+from opportunities.events.streams import StreamDiverged, StreamGapDetected
 from tests.component.conftest import create_table
 from tests.component.conftest import published as outbox
 from tests.component.kernel.interleaving import StepTable, interleave
@@ -52,6 +52,7 @@ class Chain:
             table=lambda: table,
             apply=self.apply,
             gap=StreamGapDetected,
+            divergence=StreamDiverged,
         )
 
     def apply(self, event: CloudEvent, memory: Memory) -> list[Action]:
