@@ -32,6 +32,7 @@ WRITERS = {
     "kernel/storage/outbox.py": {"EVENT"},
     "kernel/storage/idempotency.py": {"IDEMPOTENCY"},
     "kernel/messaging/positions.py": {"POSITION", "PARKED"},
+    "kernel/messaging/rebuilding.py": {"BOARD"},
     "kernel/tasks/repository.py": {"PROGRESS"},
     "activities/repository.py": {"TIMELINE"},
     "notifications/repository.py": {"CONNECTIONS", "UNREAD"},

@@ -1,4 +1,4 @@
-"""`zebros events`: tail, trace, replay, redrive and resend events."""
+"""`zebros events`: tail, trace, replay, redrive, resend and rebuild."""
 
 import time
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from zebros.cli.output import document, err, line, note, out, progress, table
+from zebros.cli.rebuild import rebuild
 from zebros.client.connection import Connection
 from zebros.contract import contract
 from zebros.errors import BadInput
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
         rich_markup_mode="markdown",
         help="Follow events, trace them, and send them again.",
     )
-    for command in (tail, trace, replay, redrive, resend):
+    for command in (tail, trace, replay, redrive, resend, rebuild):
         group.command()(command)
     app.add_typer(group, name="events")
 

@@ -77,13 +77,19 @@ class PositionStore:
 
     def load(self, event: CloudEvent) -> Position:
         """The position for the event's subject."""
-        pk = self._key(event)
+        pk = self._key(event.tenant_id, event.subject)
         item = self._table().get(pk, "POSITION", consistent=True)
         return _position(item) if item else Position(pk)
 
     def load_all(self, events: Iterable[CloudEvent]) -> list[Position]:
         """The positions for the subjects of these events, in their order."""
-        keys = [self._key(event) for event in events]
+        return self._load([self._key(event.tenant_id, event.subject) for event in events])
+
+    def load_subjects(self, tenant_id: str, subjects: Iterable[str]) -> list[Position]:
+        """The positions for these subjects, in their order."""
+        return self._load([self._key(tenant_id, subject) for subject in subjects])
+
+    def _load(self, keys: list[str]) -> list[Position]:
         stored: dict[str, Position] = {}
         for some in in_batches(keys, READ_LIMIT):
             items = self._table().get_many([(pk, "POSITION") for pk in some], consistent=True)
@@ -157,8 +163,8 @@ class PositionStore:
             if (after := page.last_key) is None:
                 return
 
-    def _key(self, event: CloudEvent) -> str:
-        return f"TENANT#{event.tenant_id}#POSITION#{self._projection}#{event.subject}"
+    def _key(self, tenant_id: str, subject: str) -> str:
+        return f"TENANT#{tenant_id}#POSITION#{self._projection}#{subject}"
 
 
 def _position(item: Item) -> Position:

@@ -21,15 +21,13 @@ from kernel.domain.errors import Busy
 from kernel.domain.events import StreamDivergence, StreamGap
 from kernel.messaging.gap_checks import requeue, schedule_gap_check
 from kernel.messaging.messages import Message, MessageBatch, log_consumed, log_failure
-from kernel.messaging.positions import Memory, Parked, Position, PositionStore
+from kernel.messaging.positions import Parked, Position, PositionStore
+from kernel.messaging.rebuilding import Apply, Rebuild
 from kernel.messaging.sequencing import Decision, Gap, decide, gaps, next_events
 from kernel.messaging.stream_reports import StreamReports
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import STREAM_DIVERGENCES
 from kernel.storage.table import TRANSACTION_LIMIT, Action, Add, Delete, Put, Table
-
-Apply = Callable[[CloudEvent, Memory], list[Action]]
-"""Returns the effects of one event; it may change the memory in place."""
 
 _MAX_EVENTS = 20
 """The maximum number of events of a subject in a transaction; fewer if they have many effects."""
@@ -70,10 +68,16 @@ class Projection:
         self.name, self.record_types = name, frozenset(record_types)
         self._positions = PositionStore(name, table)
         self._reports = StreamReports(name, gap, divergence)
+        self._rebuild = Rebuild(self._positions, table, apply)
         self._apply, self._now = apply, clock
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
-        """Apply every event; the partial batch response names those that failed."""
+        """Apply every event; the partial batch response names those that failed.
+
+        A request of `zebros events rebuild` is answered (rebuilding.py).
+        """
+        if "rebuild" in event:
+            return self._rebuild(event["rebuild"])
         batch = MessageBatch(self.name, event)
         by_subject: dict[tuple[str, str], list[Message]] = defaultdict(list)
         checks: list[Message] = []
