@@ -257,7 +257,7 @@ def _messages(deployment: Deployment, url: str) -> int:
 
 
 def _ensure_complete(deployment: Deployment, function: str) -> None:
-    """Raise BadInput while dead letters may have events that the lake or the projection lacks."""
+    """Raise BadInput while dead-letter queues may have events that are missing elsewhere."""
     for queue in dead_letter_queues(deployment):
         if queue.depth and queue.name in (_LAKE_FUNCTION, function):
             raise BadInput(

@@ -1,16 +1,21 @@
 """Boards, timelines and counters of inboxes are built again from the lake, beside live traffic."""
 
+import json
 import random
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.component.zebros import company as companies
 from tests.component.zebros.company import BOARD, LAKE, TIMELINE, Company
+from zebros import cli
+from zebros.client.connection import Connection
 from zebros.errors import BadInput, CliError
 from zebros.operations import rebuild, rebuilding
 from zebros.operations.histories import Histories, History, StoredEvent
+from zebros.operations.replay import ReplayProgress
 
 ANY = {"if-match": "*"}
 
@@ -576,3 +581,94 @@ def test_histories_are_grouped_by_subject_and_each_event_is_stored_once(tmp_path
     assert [one.subject for one in found] == ["opportunity/1", "opportunity/2"]
     assert [one.surviving[0].envelope for one in found] == [events[1], events[0]]
     assert histories.count() == 2
+
+
+def command(
+    company: Company,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *words: str,
+) -> tuple[int, str, str]:
+    """Run `zebros events rebuild`; returns the exit code, the result and what else was printed."""
+    monkeypatch.setattr(Connection, "deployment", lambda _: company.stack)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    code = cli.main(["events", "rebuild", *words])
+    caught = capsys.readouterr()
+    return code, caught.out, caught.err
+
+
+def test_the_command_prints_what_it_did(
+    company: Company, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some_deals(company)
+    company.deals = company.deals.as_(tenant="globex")
+    deal(company)
+    company.deliver()
+    both_lost(company)
+
+    def ask(*words: str) -> tuple[int, str, str]:
+        return command(company, monkeypatch, capsys, *words)
+
+    assert ask("board")[:2] == (
+        0,
+        "acme: 4 records read, 9 events applied, 4 positions replaced, 3 counters changed.\n",
+    )
+    code, out, _ = ask("board", "--all-tenants", "--json")
+    assert (code, json.loads(out)) == (
+        0,
+        {
+            "rebuilt": "board",
+            "results": [
+                {
+                    "tenant": tenant,
+                    "records": records,
+                    "events": events,
+                    "positions_replaced": replaced,
+                    "counters_changed": changed,
+                }
+                for tenant, records, events, replaced, changed in (
+                    ("acme", 4, 9, 0, 0),
+                    ("globex", 1, 1, 1, 1),
+                )
+            ],
+        },
+    )
+    assert "0 entries deleted" in ask("timeline")[1]
+    assert (
+        ask("inbox", "--tenant", "globex")[1] == "globex: 0 users compared, 0 counters changed.\n"
+    )
+    code, _, err = ask("board", "--subject", "opportunity/1")
+    assert (code, "A board is built as a whole." in err) == (65, True)
+    assert ask("reports")[0] == 2
+
+
+def test_a_lost_lake_is_written_again_from_the_archive(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_deals(company)
+    company.deliver()
+    right = company.projections()
+    for one in company.s3.list_objects_v2(Bucket="lake")["Contents"]:
+        company.s3.delete_object(Bucket="lake", Key=one["Key"])
+    url = company.stack.resources.queues[f"{LAKE}Queue"]
+    sqs = company.stack.aws("sqs")
+    asked: list[Any] = []
+
+    def replayed(_: Any, start: datetime, end: datetime, consumer: str, __: Any) -> Any:
+        """In place of the archive, which moto replays to all rules."""
+        asked.append((end - start, consumer))
+        sqs.send_message(QueueUrl=url, MessageBody="{}")
+        yield ReplayProgress("again", "COMPLETED", 1.0)
+
+    def pause(_seconds: float) -> None:
+        company.receive(LAKE, company.events)
+        sqs.purge_queue(QueueUrl=url)
+
+    monkeypatch.setattr("zebros.operations.replay.replay", replayed)
+    result = rebuild.rebuild_lake(company.stack, quiet, pause=pause)
+    assert asked == [(timedelta(days=365), LAKE)]
+    assert result == {"replay": "again", "tenants": ["acme"]}
+    company.replace({}, "BOARD", "TIMELINE", "POSITION")
+    board_of(company)
+    timeline_of(company)
+    assert company.projections() == right
