@@ -50,31 +50,34 @@ def test_an_event_is_skipped_applied_or_parked(position: int, sequence: int) -> 
 
 
 # The position: events 1 to 10, in milliseconds 10, 20, ... 100.
-TEN = Applied(10, tuple(ulid(10 * number) for number in range(3, 11)))
+TEN = Applied(10, tuple(ulid(10 * number, 5) for number in range(3, 11)))
 
 
 @pytest.mark.parametrize(
     ("event", "outcome"),
     [
         (at(11, 110), Decision.APPLY),
-        (at(11, 100), Decision.APPLY),  # two events of one change
+        (at(11, 100, 6), Decision.APPLY),  # two events of one change
+        (at(11, 100, 4), Decision.APPLY),  # from before their ids increased
         (at(12, 110), Decision.PARK),
         (at(11, 99), Decision.SUPERSEDED),
         (at(30, 99), Decision.SUPERSEDED),
-        (at(10, 100), Decision.SKIP),
+        (at(10, 100, 5), Decision.SKIP),
         (at(10, 101), Decision.DIVERGED),
-        (at(10, 100, 1), Decision.DIVERGED),
+        (at(10, 100, 6), Decision.DIVERGED),
+        (at(10, 100, 4), Decision.SUPERSEDED),
         (at(10, 99), Decision.SUPERSEDED),
         (at(9, 101), Decision.DIVERGED),
         (at(1, 101), Decision.DIVERGED),
-        (at(9, 90), Decision.SKIP),
+        (at(9, 90, 5), Decision.SKIP),
         (at(9, 100), Decision.OVERTAKEN),
         (at(9, 91), Decision.OVERTAKEN),
         (at(9, 89), Decision.SUPERSEDED),
-        (at(3, 30), Decision.SKIP),
+        (at(3, 30, 5), Decision.SKIP),
         (at(3, 31), Decision.OVERTAKEN),
         (at(2, 20), Decision.SKIP),
         (at(2, 21), Decision.SKIP),  # its id is not remembered
+        (at(2, 100, 9), Decision.SKIP),
     ],
 )
 def test_an_event_of_another_history_is_told_apart(event: Event, outcome: Decision) -> None:
