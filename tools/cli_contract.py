@@ -1,12 +1,27 @@
 """Generates zebros/contract.json: what the command line knows about the CRM (docs/adr/0012)."""
 
+from collections.abc import Iterator
+from importlib import import_module
+
 from kernel.domain.money import EXPONENTS
+from kernel.messaging.projection import Projection
 from kernel.runtime.contexts import contexts
 from kernel.storage.packing import DICTIONARIES
 from tools.contexts import events
 from tools.drift import ROOT, as_json, main
+from tools.requests import handlers
 
 TARGET = ROOT / "zebros" / "contract.json"
+
+
+def _projections() -> Iterator[tuple[str, Projection]]:
+    """Every projection, with the logical id of its function."""
+    for function, handler in sorted(handlers().items()):
+        module, _, attribute = handler.rpartition(".")
+        if ".consumers." in module:
+            target = getattr(import_module(module), attribute)
+            if isinstance(target, Projection):
+                yield function, target
 
 
 def render() -> str:
@@ -19,6 +34,10 @@ def render() -> str:
                 record.name: {"context": context.name, "table": record.table}
                 for context in contexts().values()
                 for record in context.record_types
+            },
+            "projections": {
+                one.name: {"function": function, "records": sorted(one.record_types)}
+                for function, one in _projections()
             },
             "events": sorted({name.rpartition("/")[2].partition(".")[0] for name in events()}),
             "dictionaries": [dictionary.decode() for dictionary in DICTIONARIES],

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,23 @@ def _gaps(won: dict[str, Any]) -> None:
             handler({"Records": [{"messageId": "1", "body": json.dumps(body)}]}, None)
 
 
+def _divergences(won: dict[str, Any]) -> None:
+    """Make both projections report another history, with a later event of the same sequence."""
+    import importlib
+
+    from kernel.domain.clock import utc_now
+    from kernel.domain.ids import ids_at
+
+    subject = "opportunity/01ARZ3NDEKTSV4RRFFQ69G5FAW"
+    first = {**won, "subject": subject, "sequence": "1"}
+    second = {**first, "id": ids_at(utc_now() + timedelta(hours=1), 1)[0]}
+    for consumer in ("opportunities.consumers.board", "activities.consumers.timeline"):
+        handler = importlib.import_module(consumer).handler
+        for detail in (first, second):
+            body = json.dumps({"detail": detail})
+            handler({"Records": [{"messageId": "1", "body": body}]}, None)
+
+
 def _events(client: Any) -> list[dict[str, Any]]:
     from kernel.storage.packing import unpack
 
@@ -250,6 +268,7 @@ def real_events() -> dict[str, dict[str, Any]]:
         (won,) = [f for f in _events(client) if f["type"] == "OpportunityWon"]
         _notifications(won)
         _gaps(won)
+        _divergences(won)
         envelopes = _events(client)
     examples: dict[str, dict[str, Any]] = {}
     for event in envelopes:

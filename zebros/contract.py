@@ -20,6 +20,15 @@ class RecordLocation:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectionLocation:
+    """The function of a projection, and the record types whose events it applies."""
+
+    function: str
+    """The function's logical id."""
+    records: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """The contents of contract.json."""
 
@@ -27,6 +36,8 @@ class Contract:
     """The decimals of each active ISO 4217 currency."""
     records: dict[str, RecordLocation]
     """By record type, such as `opportunity`."""
+    projections: dict[str, ProjectionLocation]
+    """By the projection's name, such as `timeline`."""
     events: frozenset[str]
     """The event types, such as `OpportunityWon`."""
     dictionaries: tuple[bytes, ...]
@@ -45,6 +56,10 @@ def contract() -> Contract:
     return Contract(
         currencies=data["currencies"],
         records={name: RecordLocation(**location) for name, location in data["records"].items()},
+        projections={
+            name: ProjectionLocation(one["function"], tuple(one["records"]))
+            for name, one in data["projections"].items()
+        },
         events=frozenset(data["events"]),
         dictionaries=tuple(text.encode() for text in data["dictionaries"]),
     )

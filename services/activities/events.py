@@ -13,7 +13,17 @@ from pydantic import (
 )
 
 from kernel.domain.dates import PlainDate
-from kernel.domain.events import DomainEvent, Fields, Name, Snapshot, StreamGap, Text, UserId, empty
+from kernel.domain.events import (
+    DomainEvent,
+    Fields,
+    Name,
+    Snapshot,
+    StreamDivergence,
+    StreamGap,
+    Text,
+    UserId,
+    empty,
+)
 from kernel.domain.ids import Id
 
 
@@ -105,3 +115,7 @@ class TaskReopened(TaskEvent, context="activities"):
 
 class StreamGapDetected(StreamGap, context="activities"):
     """A projection of this context waits for an event that has not arrived."""
+
+
+class StreamDiverged(StreamDivergence, context="activities"):
+    """A projection of this context has applied events that a restored table no longer has."""

@@ -8,7 +8,11 @@ from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.table import Table
 from notifications.adapters.push import NoPush, WebSocketPush
-from notifications.repository import ConnectionRepository, NotificationRepository
+from notifications.repository import (
+    ConnectionRepository,
+    NotificationRepository,
+    UnreadCounters,
+)
 from notifications.service import ConnectionService, NotificationService, Push
 from notifications.settings import Settings
 
@@ -39,6 +43,12 @@ def push() -> Push:
 def notifications() -> NotificationService:
     """The use cases of notifications."""
     return NotificationService(NotificationRepository(table(), utc_now), push(), utc_now)
+
+
+@cache
+def counters() -> UnreadCounters:
+    """The numbers of unread notifications."""
+    return UnreadCounters(table())
 
 
 @cache

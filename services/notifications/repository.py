@@ -64,8 +64,42 @@ class NotificationRepository(RecordStore[Notification]):
 
     def count_unread(self, tenant_id: str, user_id: str) -> int:
         """The number of unread notifications, from one stored counter."""
-        item = self.table.get(_unread(tenant_id, user_id), "COUNT", consistent=True)
+        return UnreadCounters(self.table).count(tenant_id, user_id)
+
+
+class UnreadCounters:
+    """The stored numbers of unread notifications, and the numbers in the index."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def count(self, tenant_id: str, user_id: str) -> int:
+        """The number of unread notifications, from one stored counter."""
+        item = self._table.get(_unread(tenant_id, user_id), "COUNT", consistent=True)
         return int(item["unread"]) if item else 0
+
+    def compare(self, tenant_id: str, user_id: str) -> tuple[int, int]:
+        """The stored number, and how many unread notifications the index has."""
+        stored, unread = self.count(tenant_id, user_id), 0
+        after: Item | None = None
+        while True:
+            page = self._table.query(
+                _unread(tenant_id, user_id), index="gsi2", limit=1000, after=after
+            )
+            unread += len(page.items)
+            if (after := page.last_key) is None:
+                return stored, unread
+
+    def correct(self, tenant_id: str, user_id: str, stored: int, unread: int) -> bool:
+        """Correct a counter that still has the value `stored`; returns whether it had.
+
+        The difference is added, so a change at the same moment is not lost.
+        """
+        if self.count(tenant_id, user_id) != stored:
+            return False
+        difference = {"unread": unread - stored}
+        self._table.transact([Add(_unread(tenant_id, user_id), "COUNT", difference)])
+        return True
 
 
 class ConnectionRepository:

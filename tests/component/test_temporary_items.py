@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.clock import utc_now
+from kernel.domain.ids import new_id
 from tests.component.conftest import ApiClient, published
 from tests.component.test_budgets import ROOT
 
@@ -31,6 +32,7 @@ WRITERS = {
     "kernel/storage/outbox.py": {"EVENT"},
     "kernel/storage/idempotency.py": {"IDEMPOTENCY"},
     "kernel/messaging/positions.py": {"POSITION", "PARKED"},
+    "kernel/messaging/rebuilding.py": {"BOARD"},
     "kernel/tasks/repository.py": {"PROGRESS"},
     "activities/repository.py": {"TIMELINE"},
     "notifications/repository.py": {"CONNECTIONS", "UNREAD"},
@@ -69,8 +71,8 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     who = {"authorizer": {"tenant": "bolt", "user": "bob"}}
     socket.handler({"requestContext": {**request, **who}}, None)
     events = published(cloud)
-    early = {**events[0], "id": events[0]["id"][:-1] + "0", "sequence": "9"}
-    deals = [one for one in [*events, early] if one["subject"].startswith("opportunity/")]
+    deals = [one for one in events if one["subject"].startswith("opportunity/")]
+    deals.append({**deals[-1], "id": new_id(), "sequence": "9"})  # too early
     for consumer in (board, timeline, inbox):
         messages = [json.dumps({"detail": event}) for event in deals]
         batch = {"Records": [{"messageId": text, "body": text} for text in messages]}

@@ -62,6 +62,7 @@ OURS = {
     "ConcurrentUsers": (50, 300, 2, 3),
     "FunctionMemory": (70, 300, 3, 3),
     "ProjectionLag": (60_000, 300, 2, 2),
+    "StreamDiverged": (0, 300, 1, 1),
     "ReportQueue": (10, 60, 3, 3),
     "ReportQueueAge": (1800, 60, 5, 5),
     "ReportFailures": (0, 300, 1, 1),

@@ -1,4 +1,4 @@
-"""`zebros events`: tail, trace, replay and resend events. dead_letters.py has other commands."""
+"""`zebros events`: tail, trace, replay and resend; other modules have the other commands."""
 
 import time
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from zebros.cli.dead_letters import dead_letters, discard, redrive
 from zebros.cli.output import document, line, note, out, progress
+from zebros.cli.rebuild import rebuild
 from zebros.client.connection import Connection
 from zebros.contract import contract
 from zebros.errors import BadInput
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
         rich_markup_mode="markdown",
         help="Follow events, trace them, and send them again.",
     )
-    for command in (tail, trace, replay, resend, dead_letters, redrive, discard):
+    for command in (tail, trace, replay, resend, rebuild, dead_letters, redrive, discard):
         group.command()(command)
     app.add_typer(group, name="events")
 

@@ -69,6 +69,18 @@ def read(deployment: Deployment, key: str) -> Iterator[Envelope]:
         yield json.loads(line)
 
 
+def tenants(deployment: Deployment) -> list[str]:
+    """The tenants with events in the lake."""
+    bucket = deployment.resources.bucket("LakeBucket")
+    pages = (
+        deployment.aws("s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=bucket, Prefix="tenant=", Delimiter="/")
+    )
+    prefixes = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", [])]
+    return [prefix.removeprefix("tenant=").rstrip("/") for prefix in prefixes]
+
+
 def file_of(deployment: Deployment, event: Envelope) -> LakeFile | None:
     """The file with an event; None when it is not written yet."""
     context = str(event["source"]).removeprefix("zebros.")

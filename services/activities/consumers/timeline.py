@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from activities.bootstrap import table
-from activities.events import StreamGapDetected
+from activities.events import StreamDiverged, StreamGapDetected
 from activities.incoming import EventData
 from activities.model import timeline_text
 from activities.repository import TimelineEntry, timeline_item
@@ -50,4 +50,5 @@ handler = Projection(
     table=table,
     apply=add_entries,
     gap=StreamGapDetected,
+    divergence=StreamDiverged,
 )

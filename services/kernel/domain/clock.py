@@ -1,7 +1,7 @@
 """The clock as a function, which tests replace."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
 
@@ -10,6 +10,11 @@ def utc_now() -> datetime:
     """Now, in UTC, to the millisecond (the resolution every record and event carries)."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def later(now: datetime, than: datetime) -> datetime:
+    """Now, or a millisecond after an instant that a clock elsewhere has already reached."""
+    return max(now, than + timedelta(milliseconds=1))
 
 
 def milliseconds_since(instant: str, now: datetime) -> float:

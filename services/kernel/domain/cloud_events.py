@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from kernel.domain.clock import rfc3339
 from kernel.domain.events import DomainEvent
-from kernel.domain.ids import new_id
 from kernel.domain.principal import RequestContext
 
 type Envelope = dict[str, Any]
@@ -20,12 +19,21 @@ type Envelope = dict[str, Any]
 
 
 def envelope(
-    event: DomainEvent, *, subject: str, sequence: int, request: RequestContext, at: datetime
+    event: DomainEvent,
+    *,
+    event_id: str,
+    subject: str,
+    sequence: int,
+    request: RequestContext,
+    at: datetime,
 ) -> Envelope:
-    """The CloudEvent of one domain event about `subject` (`opportunity/<id>`)."""
+    """The CloudEvent of one domain event about `subject` (`opportunity/<id>`).
+
+    Within the history of a subject, ids and sequences grow together (docs/architecture.md).
+    """
     document: Envelope = {
         "specversion": "1.0",
-        "id": new_id(),
+        "id": event_id,
         "source": event.source(),
         "type": type(event).__name__,
         "subject": subject,

@@ -144,3 +144,19 @@ class StreamGap(DomainEvent):
     """Base of every context's StreamGapDetected: an event is missing, later ones are parked."""
 
     current: StreamState
+
+
+class DivergenceState(Snapshot):
+    """Two histories of one subject that a projection found: its record's table was restored."""
+
+    projection: str
+    subject: str = Field(description="The subject with two histories: `opportunity/<id>`.")
+    sequence: int = Field(ge=1, description="The sequence of the event that was found.")
+    event_id: Id = Field(description="An event of the history that survives.")
+    lost_event_id: Id = Field(description="An event of the lost history, applied before.")
+
+
+class StreamDivergence(DomainEvent):
+    """Base of every context's StreamDiverged: a projection applied events of a lost history."""
+
+    current: DivergenceState

@@ -1,5 +1,6 @@
 """Identifiers: ULIDs (https://github.com/ulid/spec) in 26 capitals, sortable by time."""
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -10,6 +11,23 @@ Id = Annotated[str, StringConstraints(pattern=PATTERN)]
 """The identifier of a record of this CRM."""
 
 
+_MILLISECOND_CHARACTERS = 10
+
+
 def new_id() -> str:
     """A new ULID."""
     return str(ULID())
+
+
+def ids_at(at: datetime, count: int) -> list[str]:
+    """New ULIDs of an instant, in increasing order."""
+    # Rounded as a whole number, because a product of floats can be a millisecond too small.
+    first = ULID.from_timestamp(round(at.timestamp() * 1000))
+    # The highest random bit is cleared, so that counting never reaches the time.
+    start = int.from_bytes(first.bytes) & ~(1 << 79)
+    return [str(ULID.from_int(start + number)) for number in range(count)]
+
+
+def time_part(ulid: str) -> str:
+    """The milliseconds of a ULID as text that sorts by time."""
+    return ulid[:_MILLISECOND_CHARACTERS]

@@ -1,6 +1,6 @@
 """A projection's position in the events of each subject, and the events that wait for earlier ones.
 
-  TENANT#<t>#POSITION#<projection>#<subject>   POSITION            sequence, memory, gaps reported
+  TENANT#<t>#POSITION#<projection>#<subject>   POSITION            sequence, ids, memory, reports
   the same                                     PARKED#<sequence>   an event that arrived too early
 A position is written in the same transaction as the effects of the events it passes, on condition
 that its version is unchanged: an event is neither applied twice nor skipped, however many workers
@@ -16,6 +16,7 @@ from typing import Any
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Busy, Conflict
+from kernel.messaging.sequencing import Applied
 from kernel.storage.table import READ_LIMIT, Action, Delete, Item, Put, Table, in_batches
 
 Memory = dict[str, Any]
@@ -36,15 +37,17 @@ class Position:
     pk: str
     version: int = 0
     """Incremented with every write; 0 when it is not stored yet."""
-    sequence: int = 0
-    """The sequence of the last event that was applied."""
+    applied: Applied = field(default_factory=Applied)
+    """The last events that were applied."""
     memory: Memory = field(default_factory=dict)
-    gaps: int = 0
-    """Gaps reported so far; the sequence of the last StreamGapDetected."""
+    reports: int = 0
+    """Reports so far; the sequence of the last StreamGapDetected or StreamDiverged."""
     reported: int = 0
     """The highest missing sequence reported; every lower one was reported or has arrived."""
     parked: int = 0
     """The number of parked events."""
+    diverged: str = ""
+    """The id of the last event of a lost history that was reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class Parked:
     key: str
     """Its sort key."""
     event: CloudEvent
+
+    @property
+    def id(self) -> str:
+        """The id of the event."""
+        return self.event.id
 
     @property
     def sequence(self) -> int:
@@ -69,13 +77,19 @@ class PositionStore:
 
     def load(self, event: CloudEvent) -> Position:
         """The position for the event's subject."""
-        pk = self._key(event)
+        pk = self._key(event.tenant_id, event.subject)
         item = self._table().get(pk, "POSITION", consistent=True)
         return _position(item) if item else Position(pk)
 
     def load_all(self, events: Iterable[CloudEvent]) -> list[Position]:
         """The positions for the subjects of these events, in their order."""
-        keys = [self._key(event) for event in events]
+        return self._load([self._key(event.tenant_id, event.subject) for event in events])
+
+    def load_subjects(self, tenant_id: str, subjects: Iterable[str]) -> list[Position]:
+        """The positions for these subjects, in their order."""
+        return self._load([self._key(tenant_id, subject) for subject in subjects])
+
+    def _load(self, keys: list[str]) -> list[Position]:
         stored: dict[str, Position] = {}
         for some in in_batches(keys, READ_LIMIT):
             items = self._table().get_many([(pk, "POSITION") for pk in some], consistent=True)
@@ -99,7 +113,10 @@ class PositionStore:
         return [replace(position, version=position.version + 1) for position in positions]
 
     def park(self, position: Position, event: CloudEvent) -> Position:
-        """Store an event that arrived too early, unless it is parked already."""
+        """Store an event that arrived too early, unless it is parked already.
+
+        It replaces a parked event with the same sequence and an earlier id, of a lost history.
+        """
         item: Item = {
             "pk": position.pk,
             "sk": f"{_PARKED}{event.sequence:012d}",
@@ -113,6 +130,9 @@ class PositionStore:
         except Busy:
             raise
         except Conflict:
+            for parked in self.parked(position, first=event.sequence, last=event.sequence):
+                if parked.id < event.id:
+                    return self.move(position, Put(item))
             return position
 
     def unpark(self, position: Position, parked: Parked) -> Position:
@@ -124,13 +144,15 @@ class PositionStore:
         """Correct the count of parked events after the last of them have expired."""
         return self.move(replace(position, parked=0))
 
-    def parked(self, position: Position, last: int = _MAX_SEQUENCE) -> Iterator[Parked]:
-        """The parked events up to sequence `last`, in order."""
+    def parked(
+        self, position: Position, *, first: int = 0, last: int = _MAX_SEQUENCE
+    ) -> Iterator[Parked]:
+        """The parked events from sequence `first` to `last`, in order."""
         after: Item | None = None
         while True:
             page = self._table().query(
                 position.pk,
-                between=(_PARKED, f"{_PARKED}{last:012d}"),
+                between=(f"{_PARKED}{first:012d}", f"{_PARKED}{last:012d}"),
                 after=after,
                 consistent=True,
             )
@@ -141,19 +163,20 @@ class PositionStore:
             if (after := page.last_key) is None:
                 return
 
-    def _key(self, event: CloudEvent) -> str:
-        return f"TENANT#{event.tenant_id}#POSITION#{self._projection}#{event.subject}"
+    def _key(self, tenant_id: str, subject: str) -> str:
+        return f"TENANT#{tenant_id}#POSITION#{self._projection}#{subject}"
 
 
 def _position(item: Item) -> Position:
     return Position(
         str(item["pk"]),
         int(item["version"]),
-        int(item["sequence"]),
+        Applied(int(item["sequence"]), tuple(str(item.get("recent", "")).split())),
         json.loads(str(item["memory"])),
         int(item["gaps"]),
         int(item["reported"]),
         int(item.get("parked", 0)),
+        str(item.get("diverged", "")),
     )
 
 
@@ -164,11 +187,13 @@ def _put(position: Position) -> Put:
             "pk": position.pk,
             "sk": "POSITION",
             "version": position.version + 1,
-            "sequence": position.sequence,
+            "sequence": position.applied.sequence,
+            "recent": " ".join(position.applied.recent),
             "memory": memory,
-            "gaps": position.gaps,
+            "gaps": position.reports,
             "reported": position.reported,
             "parked": position.parked,
+            **({"diverged": position.diverged} if position.diverged else {}),
         },
         absent=position.version == 0,
         version=position.version or None,

@@ -1,9 +1,12 @@
 """Projections: every event of a subject applied once and in sequence.
 
 An event that arrives before an earlier one is parked; the gap is reported (StreamGapDetected) when
-the earlier event does not arrive within the grace period. The events of one batch are applied in
-one transaction if they fit: one read and one write, in which changes of one counter are merged. If
-it fails they are applied one by one. sequencing.py decides and positions.py stores.
+the earlier event does not arrive within the grace period. An event of another history of its
+subject is reported (StreamDiverged), and the history with the later ids survives.
+
+The events of one batch are applied in one transaction if they fit: one read and one write, in which
+changes of one counter are merged. If it fails they are applied one by one. sequencing.py decides
+and positions.py stores.
 """
 
 import json
@@ -16,22 +19,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kernel.domain.clock import Clock, utc_now
-from kernel.domain.cloud_events import CloudEvent, envelope
+from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Busy
-from kernel.domain.events import StreamGap, StreamState
-from kernel.domain.ids import new_id
-from kernel.domain.principal import SYSTEM_USER, system_request
+from kernel.domain.events import StreamDivergence, StreamGap
 from kernel.messaging.gap_checks import requeue, schedule_gap_check
 from kernel.messaging.messages import Message, MessageBatch, log_consumed, log_failure
-from kernel.messaging.positions import Memory, Parked, Position, PositionStore
+from kernel.messaging.positions import Parked, Position, PositionStore
+from kernel.messaging.rebuilding import Apply, Rebuild
 from kernel.messaging.sequencing import Decision, Gap, decide, gaps, next_events
+from kernel.messaging.stream_reports import StreamReports
 from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
-from kernel.storage.outbox import outbox_entry
+from kernel.runtime.metrics import STREAM_DIVERGENCES
 from kernel.storage.table import TRANSACTION_LIMIT, Action, Add, Delete, Put, Table
-
-Apply = Callable[[CloudEvent, Memory], list[Action]]
-"""Returns the effects of one event; it may change the memory in place."""
 
 _MAX_EVENTS = 20
 """The maximum number of events of a subject in a transaction; fewer if they have many effects."""
@@ -39,6 +39,12 @@ _ATTEMPTS = 6
 """Attempts to change a position while other workers change it, with pauses of half a second in
 total; then the event is sent to the queue again, without an attempt of its message being lost."""
 _FIRST_PAUSE_S = 0.02
+_NOT_APPLIED = {
+    Decision.SKIP: "duplicate",
+    Decision.OVERTAKEN: "overtaken",
+    Decision.SUPERSEDED: "superseded",
+}
+"""The outcomes of events that are not applied, as the log has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +68,23 @@ class Projection:
         table: Callable[[], Table],
         apply: Apply,
         gap: type[StreamGap],
+        divergence: type[StreamDivergence],
         clock: Clock = utc_now,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name, self.record_types = name, frozenset(record_types)
         self._positions = PositionStore(name, table)
-        self._apply, self._gap, self._now, self._pause = apply, gap, clock, pause
+        self._reports = StreamReports(name, gap, divergence)
+        self._rebuild = Rebuild(self._positions, table, apply)
+        self._apply, self._now, self._pause = apply, clock, pause
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
-        """Apply every event; the partial batch response names those that failed."""
+        """Apply every event; the partial batch response names those that failed.
+
+        A request of `zebros events rebuild` is answered (rebuilding.py).
+        """
+        if "rebuild" in event:
+            return self._rebuild(event["rebuild"])
         batch = MessageBatch(self.name, event)
         by_subject: dict[tuple[str, str], list[Message]] = defaultdict(list)
         checks: list[Message] = []
@@ -97,7 +111,7 @@ class Projection:
         duplicates, those after a gap, those of a subject with parked events or with an event that
         fails, and all of a transaction that failed.
         """
-        remaining = [sorted(messages, key=_sequence) for messages in subjects]
+        remaining = [sorted(messages, key=_order) for messages in subjects]
         positions = self._positions.load_all(messages[0].event for messages in remaining)
         while steps := self._next_steps(positions, remaining):
             try:
@@ -129,7 +143,7 @@ class Projection:
         steps: dict[int, _Step] = {}
         for number, (position, messages) in enumerate(zip(positions, remaining, strict=True)):
             events = [message.event for message in messages]
-            events = next_events(events, position.sequence, _MAX_EVENTS)
+            events = next_events(events, position.applied, _MAX_EVENTS)
             if not events or position.parked:
                 continue
             try:
@@ -184,27 +198,59 @@ class Projection:
 
     def _apply_one(self, position: Position, event: CloudEvent) -> Position:
         """Apply, park or skip an event; returns the position afterwards."""
-        match decide(position.sequence, event.sequence):
-            case Decision.SKIP:
-                log_consumed(self.name, event, "duplicate")
-                return position
-            case Decision.PARK:
-                return self._park(position, event)
-            case Decision.APPLY:
-                return self._step(position, event)
+        return self._carry_out(decide(position.applied, event), position, event)
 
-    def _step(
-        self, position: Position, event: CloudEvent, parked: Parked | None = None
+    def _carry_out(
+        self,
+        decision: Decision,
+        position: Position,
+        event: CloudEvent,
+        parked: Parked | None = None,
     ) -> Position:
-        """Apply the next event and move the position in one transaction.
+        """Carry out a decision on an event; returns the position afterwards.
 
         `parked` is the event's entry when it was parked.
         """
-        removed = [Delete(position.pk, parked.key)] if parked else []
+        match decision:
+            case Decision.PARK:
+                return self._park(position, event)
+            case Decision.APPLY | Decision.DIVERGED:
+                return self._step(decision, position, event, parked)
+            case Decision.OVERTAKEN:
+                position = self._report_overtaken(position, event)
+        log_consumed(self.name, event, _NOT_APPLIED[decision])
+        return self._positions.unpark(position, parked) if parked else position
+
+    def _step(
+        self, decision: Decision, position: Position, event: CloudEvent, parked: Parked | None
+    ) -> Position:
+        """Apply an event and move the position in one transaction."""
+        effects: list[Action] = [Delete(position.pk, parked.key)] if parked else []
         step = self._plan(position, [event])
-        moved = replace(step.position, parked=position.parked - len(removed))
-        moved = self._positions.move(moved, *_merged([step]), *removed)
+        moved = replace(step.position, parked=position.parked - len(effects))
+        if decision is Decision.DIVERGED:
+            lost = position.applied.recent[-1]
+            effects.append(self._reports.divergence(moved, event, lost, self._now()))
+            # Gaps of the lost history were other gaps.
+            reported = min(moved.reported, event.sequence)
+            moved = replace(moved, reports=moved.reports + 1, reported=reported, diverged=lost)
+        moved = self._positions.move(moved, *_merged([step]), *effects)
+        if decision is Decision.DIVERGED:
+            _warn_of_divergence(self.name, event, moved.diverged)
         log_consumed(self.name, event)
+        return moved
+
+    def _report_overtaken(self, position: Position, event: CloudEvent) -> Position:
+        """Report the histories of an event that was overtaken, unless they were reported."""
+        lost = position.applied.id_of(event.sequence)
+        if lost is None or lost <= position.diverged:
+            return position
+        report = self._reports.divergence(position, event, lost, self._now())
+        # What was committed before this event is of the lost history, or of both.
+        diverged = max(one for one in position.applied.recent if one < event.id)
+        moved = replace(position, reports=position.reports + 1, diverged=diverged)
+        moved = self._positions.move(moved, report)
+        _warn_of_divergence(self.name, event, lost)
         return moved
 
     def _plan(self, position: Position, events: list[CloudEvent]) -> _Step:
@@ -217,8 +263,10 @@ class Projection:
                 break
             memory, effects = next_memory, next_effects
             applied.append(event)
-        moved = replace(position, sequence=applied[-1].sequence, memory=memory)
-        return _Step(moved, applied, effects)
+        after = position.applied
+        for event in applied:
+            after = after.after(event)
+        return _Step(replace(position, applied=after, memory=memory), applied, effects)
 
     def _park(self, position: Position, event: CloudEvent) -> Position:
         position = self._positions.park(position, event)
@@ -228,19 +276,19 @@ class Projection:
         return position
 
     def _apply_parked(self, position: Position, _event: CloudEvent) -> None:
-        """Apply the parked events that are next, and remove those that were applied since."""
+        """Apply the parked events that are next, and remove those that are not to be applied."""
         while position.parked:
             moved = False
             for parked in self._positions.parked(position):
-                decision = decide(position.sequence, parked.sequence)
+                decision = decide(position.applied, parked)
                 if decision is Decision.PARK:
                     return
                 moved = True
-                if decision is Decision.SKIP:
-                    position = self._positions.unpark(position, parked)
+                if decision in _NOT_APPLIED:
+                    position = self._carry_out(decision, position, parked.event, parked)
                     continue
                 try:
-                    position = self._step(position, parked.event, parked)
+                    position = self._carry_out(decision, position, parked.event, parked)
                 except Busy:
                     raise
                 except Exception as error:
@@ -269,42 +317,33 @@ class Projection:
         self._apply_parked(position, waiting)
         position = self._positions.load(waiting)
         parked = [one.event for one in self._positions.parked(position, last=waiting.sequence)]
-        for gap in gaps(position.sequence, parked, position.reported):
+        for gap in gaps(position.applied.sequence, parked, position.reported):
             position = self._report(position, gap)
 
     def _report(self, position: Position, gap: Gap[CloudEvent]) -> Position:
         """Publish StreamGapDetected for a gap."""
-        now, waiting = self._now(), gap.waiting
-        event = self._gap(
-            current=StreamState(
-                id=new_id(),
-                version=1,
-                created_at=now,
-                created_by=SYSTEM_USER,
-                updated_at=now,
-                updated_by=SYSTEM_USER,
-                projection=self.name,
-                subject=waiting.subject,
-                missing_sequence=gap.first,
-                waiting_sequence=waiting.sequence,
-                waiting_event_id=waiting.id,
-            )
-        )
-        moved = replace(position, gaps=position.gaps + 1, reported=waiting.sequence - 1)
-        document = envelope(
-            event,
-            subject=f"stream/{self.name}.{waiting.subject.replace('/', '.')}",
-            sequence=moved.gaps,
-            request=system_request(
-                waiting.tenant_id, correlation_id=waiting.correlation_id, causation_id=waiting.id
-            ),
-            at=now,
-        )
-        return self._positions.move(moved, outbox_entry(position.pk, moved.gaps, document))
+        report = self._reports.gap(position, gap, self._now())
+        reported = gap.waiting.sequence - 1
+        moved = replace(position, reports=position.reports + 1, reported=reported)
+        return self._positions.move(moved, report)
 
 
-def _sequence(message: Message) -> int:
-    return message.event.sequence
+def _order(message: Message) -> tuple[int, str]:
+    return message.event.sequence, message.event.id
+
+
+def _warn_of_divergence(projection: str, event: CloudEvent, lost_event_id: str) -> None:
+    logger().warning(
+        "stream diverged",
+        consumer=projection,
+        event_id=event.id,
+        lost_event_id=lost_event_id,
+        subject=event.subject,
+        sequence=event.sequence,
+        tenant=event.tenant_id,
+        correlation_id=event.correlation_id,
+        **STREAM_DIVERGENCES.fields(1, projection),
+    )
 
 
 def _merged(steps: Iterable[_Step]) -> list[Action]:

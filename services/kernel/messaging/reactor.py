@@ -14,12 +14,23 @@ class Reactor:
     """Calls a function for each event of certain types; a Lambda handler (SQS)."""
 
     def __init__(
-        self, name: str, *, types: Iterable[str], react: Callable[[CloudEvent], None]
+        self,
+        name: str,
+        *,
+        types: Iterable[str],
+        react: Callable[[CloudEvent], None],
+        rebuild: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         self.name, self.types, self._react = name, frozenset(types), react
+        self._rebuild = rebuild
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
-        """React to every event; the partial batch response names those that failed."""
+        """React to every event; the partial batch response names those that failed.
+
+        A request of `zebros events rebuild` is answered where there is something to rebuild.
+        """
+        if self._rebuild and "rebuild" in event:
+            return self._rebuild(event["rebuild"])
         batch = MessageBatch(self.name, event)
         for message in batch.messages():
             with batch.isolate(message):

@@ -126,6 +126,12 @@ EVENT_LAG = Metric(
     ("Consumer",),
     "time from an event's commit until a consumer applied it; of a projection, its lag",
 )
+STREAM_DIVERGENCES = Metric(
+    "StreamDivergences",
+    "Count",
+    ("Consumer",),
+    "records of which a projection had applied events that a restored table no longer has",
+)
 QUEUE_WAIT = Metric(
     "QueueWait",
     "Seconds",
@@ -162,6 +168,7 @@ METRICS = {
         CACHE_MISSES,
         OUTBOX_AGE,
         EVENT_LAG,
+        STREAM_DIVERGENCES,
         QUEUE_WAIT,
         TASK_DURATION,
         TASK_SECONDS,

@@ -16,9 +16,10 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from kernel.domain.aggregate import Aggregate, Change
-from kernel.domain.clock import Clock, utc_now
+from kernel.domain.clock import Clock, later, utc_now
 from kernel.domain.cloud_events import envelope
 from kernel.domain.errors import Conflict, CrmError, DuplicateExternalId, NotFound, StaleVersion
+from kernel.domain.ids import ids_at
 from kernel.domain.principal import RequestContext
 from kernel.storage import cursor as cursors
 from kernel.storage.outbox import outbox_entry
@@ -121,7 +122,9 @@ class RecordStore[A: Aggregate]:
         """
         if before is not None and not change.events and change.state == before:
             return before
-        at = self._now()
+        # Each change is later than the one before it, also with a clock that is behind: so the ids
+        # of a record's events increase with their sequence, except in a restored table.
+        at = later(self._now(), before.updated_at) if before else self._now()
         version = before.version if before else 0
         sequence = before.sequence if before else 0
         after = change.state.model_copy(
@@ -148,16 +151,24 @@ class RecordStore[A: Aggregate]:
         That transaction raises `exists` when the record exists already.
         """
         put = replace(self._put(None, change.state), error=exists)
-        return [put, *self._outbox(request, change, self._now())]
+        return [put, *self._outbox(request, change, change.state.updated_at)]
 
     def _outbox(self, request: RequestContext, change: Change[A], at: datetime) -> list[Action]:
         """The outbox entries of a change; the last has the sequence of the state afterwards."""
         after = change.state
         pk, subject = self.key(after.tenant_id, after.id), f"{self._type}/{after.id}"
         entries: list[Action] = []
-        for number, event in enumerate(change.events, after.sequence - len(change.events) + 1):
-            published = event.model_copy(update={"current": after})
-            document = envelope(published, subject=subject, sequence=number, request=request, at=at)
+        count = len(change.events)
+        numbered = enumerate(change.events, after.sequence - count + 1)
+        for (number, event), event_id in zip(numbered, ids_at(at, count), strict=True):
+            document = envelope(
+                event.model_copy(update={"current": after}),
+                event_id=event_id,
+                subject=subject,
+                sequence=number,
+                request=request,
+                at=at,
+            )
             entries.append(outbox_entry(pk, number, document))
         return entries
 

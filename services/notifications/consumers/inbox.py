@@ -1,8 +1,10 @@
 """The inbox reactor: notifies users of events that concern them, and pushes to open windows."""
 
+from typing import Any
+
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.reactor import Reactor
-from notifications.bootstrap import notifications
+from notifications.bootstrap import counters, notifications
 
 TYPES = ("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed")
 
@@ -12,4 +14,20 @@ def notify(event: CloudEvent) -> None:
     notifications().notify(event)
 
 
-handler = Reactor("inbox", types=TYPES, react=notify)
+def rebuild(request: dict[str, Any]) -> dict[str, Any]:
+    """Compare counters with the notifications, or correct them, for `zebros events rebuild inbox`.
+
+    `users`: their counters and the numbers of their unread notifications. `correct`: the same, by
+    user; a counter that has still the same value is corrected.
+    """
+    tenant, corrected = request["tenant"], request.get("correct", {})
+    changed = [
+        user
+        for user, (counted, unread) in corrected.items()
+        if counters().correct(tenant, user, counted, unread)
+    ]
+    found = {user: counters().compare(tenant, user) for user in request.get("users", ())}
+    return {"found": found, "corrected": changed}
+
+
+handler = Reactor("inbox", types=TYPES, react=notify, rebuild=rebuild)

@@ -1,8 +1,11 @@
 """The aggregation of every report: opportunities in their latest state, by group and currency.
 
-An opportunity's state is that of its last event by sequence; archived ones are omitted. Its date is
-the close date or, while it is open, the expected close date. Its amount has one currency, or it has
-no amount.
+An opportunity's state is that of its last event; archived ones are omitted. The last event is the
+latest by time, and of one change that with the highest sequence: after a restore of the table a
+lost history has higher sequences than the surviving one (docs/architecture.md, "Histories").
+
+Its date is the close date or, while it is open, the expected close date. Its amount has one
+currency, or it has no amount.
 
 Open opportunities with the forecast category `omitted` are not counted, and lost ones never add to
 an amount. The weighted amount is rounded for each opportunity (amount x probability / 100, half
@@ -24,7 +27,7 @@ def _latest(kind: int) -> str:
     """SQL: the last event of each record of a kind; any copy of an event, as copies are equal."""
     return f"""
     SELECT * FROM event WHERE kind = {kind} AND rowid IN (
-        SELECT arg_max(rowid, sequence) FROM event WHERE kind = {kind} GROUP BY subject)"""  # noqa: S608 - constants
+        SELECT arg_max(rowid, (time, sequence)) FROM event WHERE kind = {kind} GROUP BY subject)"""  # noqa: S608 - constants
 
 
 _NAMES: dict[Grouping, str] = {

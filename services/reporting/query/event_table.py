@@ -2,8 +2,8 @@
 
 Each line of a file is an envelope (CloudEvents attributes and `data.current`, the record after the
 change). Lines are read with an explicit schema, without sampling. Only the columns that a report
-needs are stored: the event's id (to ignore repeated deliveries), its subject and sequence (to find
-the last event of each record), and the fields to compute with.
+needs are stored: the event's id (to ignore repeated deliveries), its subject, time and sequence (to
+find the last event of each record), and the fields to compute with.
 
 The text is not trusted: values are bound, never formatted into SQL; the database may open files in
 the tenant's folder only, loads no extensions, and its settings are locked.

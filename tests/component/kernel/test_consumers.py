@@ -20,9 +20,10 @@ from kernel.domain.ids import new_id
 from kernel.messaging.positions import Memory, Position
 from kernel.messaging.projection import Projection
 from kernel.messaging.reactor import Reactor
+from kernel.messaging.sequencing import Decision
 from kernel.runtime import aws
 from kernel.storage.table import Action, Add, Put, Table
-from opportunities.events.streams import StreamGapDetected
+from opportunities.events.streams import StreamDiverged, StreamGapDetected
 from tests.component.conftest import create_table
 from tests.component.conftest import published as outbox
 from tests.component.kernel.interleaving import StepTable, interleave
@@ -55,6 +56,7 @@ class Chain:
             apply=self.apply,
             gap=StreamGapDetected,
             pause=self._pause,
+            divergence=StreamDiverged,
         )
         self.paused_s = 0.0
 
@@ -364,10 +366,10 @@ def test_a_race_for_parked_events_fails_none_that_was_applied(prepare: Prepare) 
     chain.projection(lambda_event([body(second)]), None)
     unpark = chain.projection._step
 
-    def lose(position: Position, one: CloudEvent, parked: Any = None) -> Position:
+    def lose(decision: Decision, position: Position, one: CloudEvent, parked: Any) -> Position:
         if parked:
             raise Busy("Another consumer changed this subject's position.")
-        return unpark(position, one, parked)
+        return unpark(decision, position, one, parked)
 
     chain.projection._step = lose  # type: ignore[method-assign]
     assert chain.projection(lambda_event([body(first)]), None) == {"batchItemFailures": []}

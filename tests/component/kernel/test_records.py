@@ -4,15 +4,17 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
+from ulid import ULID
 
 from kernel.domain.aggregate import Aggregate, Change, new_record
-from kernel.domain.clock import utc_now
+from kernel.domain.clock import Clock, utc_now
 from kernel.domain.errors import (
     Busy,
     Conflict,
@@ -57,11 +59,11 @@ def store(cloud: Any) -> RecordStore[Thing]:
     return a_store()
 
 
-def a_store() -> RecordStore[Thing]:
+def a_store(clock: Clock = utc_now) -> RecordStore[Thing]:
     def index(thing: Thing) -> dict[str, Any]:
         return {"gsi1pk": f"TENANT#{thing.tenant_id}#THINGS", "gsi1sk": thing.name}
 
-    return RecordStore(Table(aws.client("dynamodb"), "table"), Thing, "thing", index)
+    return RecordStore(Table(aws.client("dynamodb"), "table"), Thing, "thing", index, clock)
 
 
 def a_thing(tenant: str = "acme", **fields: Any) -> Thing:
@@ -295,6 +297,44 @@ def test_an_unexpected_cancellation_is_raised(store: RecordStore[Thing], cloud: 
         save(store, ANN, None, thing, event(thing))
     assert len(calls) == 1
     assert stored(cloud) == []
+
+
+MILLISECOND = timedelta(milliseconds=1)
+
+
+@examples(12)
+@given(st.lists(st.tuples(st.integers(-5, 5), st.integers(1, 3)), min_size=1, max_size=8))
+def test_ids_of_a_record_increase_with_its_sequence_whatever_the_clocks_show(
+    cloud: Any, changes: list[tuple[int, int]]
+) -> None:
+    """Each change is made where the clock is some milliseconds ahead or behind."""
+    start, thing = utc_now(), a_thing()
+    before = None
+    for milliseconds, count in changes:
+        store = a_store(lambda ms=milliseconds: start + ms * MILLISECOND)
+        changed = (before or thing).with_changes(name=f"After {milliseconds}")
+        after = save(store, ANN, before, changed, *[event(thing)] * count)
+        if before:
+            assert after.updated_at >= before.updated_at + MILLISECOND
+        before = after
+    events = [one for one in published(cloud) if one["subject"] == f"thing/{thing.id}"]
+    ids = [one["id"] for one in events]
+    assert len(ids) == sum(count for _, count in changes)
+    assert ids == sorted(set(ids))
+    assert [ULID.from_str(one).milliseconds for one in ids] == [
+        round(datetime.fromisoformat(one["time"]).timestamp() * 1000) for one in events
+    ]
+
+
+def test_a_change_is_not_later_than_it_must_be(store: RecordStore[Thing]) -> None:
+    thing = a_thing()
+    created = save(store, ANN, None, thing, event(thing))
+    slow = a_store(lambda: created.updated_at - timedelta(hours=1))
+    changed = save(slow, ANN, created, created.with_changes(name="B"), event(thing))
+    assert changed.updated_at == created.updated_at + MILLISECOND
+    soon = created.updated_at + timedelta(hours=1)
+    again = save(a_store(lambda: soon), ANN, changed, changed.with_changes(name="C"), event(thing))
+    assert again.updated_at == soon
 
 
 def check_history(cloud: Any, store: RecordStore[Thing], thing_id: str, subject: str) -> int:

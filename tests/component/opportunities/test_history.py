@@ -51,6 +51,7 @@ def test_every_change_is_one_version_and_its_events_have_no_gap(
         seen = api("GET", f"/opportunities/{opportunity['id']}").json
         events = [f for f in published(cloud) if f["subject"] == subject]
         assert [int(f["sequence"]) for f in events] == list(range(1, len(events) + 1))
+        assert [f["id"] for f in events] == sorted({f["id"] for f in events})
         news = events[count:]
         if answer.status == 422 or seen["version"] == opportunity["version"]:
             assert (seen, news) == (opportunity, []), "rejected, or nothing to change"

@@ -24,7 +24,7 @@ def expected(
     """Rows and totals: {(group..., currency): measures}; without currency for win_rate."""
     known = [f for f in events if as_of is None or f["time"] <= instant(as_of)]
     state: dict[str, dict[str, Any]] = {}
-    for event in sorted(known, key=lambda f: int(f["sequence"])):
+    for event in sorted(known, key=lambda f: (f["time"], int(f["sequence"]))):
         state[event["subject"]] = event["data"]["current"]
     chosen = []
     for subject, opportunity in state.items():

@@ -357,3 +357,18 @@ def test_a_chart_of_months_shows_the_latest_in_order(tmp_path: Path) -> None:
 def test_without_amounts_a_chart_counts_opportunities(tmp_path: Path) -> None:
     [chart] = report_of(tmp_path, [opportunity("a"), opportunity("b")], "pipeline_by_stage").charts
     assert (chart.unit, chart.series[0].values) == (Kind.INT, (2,))
+
+
+def test_a_report_after_a_restore_shows_the_history_that_survives(tmp_path: Path) -> None:
+    """The lost events have higher sequences; the surviving one is later."""
+    lost = [opportunity("d", n, at=hours(n), amount=money(n)) for n in range(1, 10)]
+    new = opportunity("d", 6, at=hours(24), amount=money(600), **WON)
+    report = report_of(tmp_path, [*lost, {**new, "id": "new"}], "sales_performance")
+    assert report.totals == (("Total", "USD", 1, 600, 600, 0, 0, 0),)
+    assert report.position.last_id == "new"
+
+
+def test_of_the_events_of_one_change_the_last_by_sequence_counts(tmp_path: Path) -> None:
+    events = [opportunity("d", n, amount=money(n), **WON) for n in (3, 10, 2)]
+    report = report_of(tmp_path, events, "sales_performance")
+    assert report.totals == (("Total", "USD", 1, 10, 10, 0, 0, 0),)

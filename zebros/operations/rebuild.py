@@ -1,0 +1,303 @@
+"""Builds what follows from events again: a timeline, a board, the counters of inboxes, the lake."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from zebros.client.connection import Deployment
+from zebros.errors import BadInput, CliError
+from zebros.operations import lake, replay
+from zebros.operations.histories import Histories, History
+from zebros.operations.pausing import paused, uninterrupted
+from zebros.operations.rebuilding import (
+    Pause,
+    ProjectionFunction,
+    in_batches,
+    invoke,
+    read_lake,
+)
+from zebros.operations.redrive import dead_letter_queues
+
+type Progress = Callable[[str, int, int], None]
+"""Called with what is done, how much of it, and how much there is (0: unknown)."""
+
+_RECENT_ENTRIES = timedelta(hours=1)
+"""An entry that is so new is not deleted: its event may not be in the lake yet."""
+_KEPT_KEYS = 2_000
+"""Sort keys in one invocation."""
+_POLL_S = 5.0
+_SETTLED_S = 2.0
+"""An index follows its table within a second."""
+_USERS = 20
+"""Users in one invocation."""
+_ARCHIVED = timedelta(days=365)
+_LAKE_FUNCTION, _INBOX_FUNCTION = "ReportingLake", "NotificationsEvents"
+
+
+def rebuild_timeline(
+    deployment: Deployment,
+    tenant: str,
+    progress: Progress,
+    *,
+    subject: str | None = None,
+    pause: Pause = time.sleep,
+) -> dict[str, Any]:
+    """Write the entries of all events again, and delete those that no event explains.
+
+    Events arrive meanwhile as always. With `subject`, only the entries of this record's events.
+    Raises CliError when the lake may not have all events.
+    """
+    function = ProjectionFunction(deployment, "timeline", tenant, pause)
+    _ensure_complete(deployment, function.location.function)
+    horizon = datetime.now(UTC) - _RECENT_ENTRIES
+    with _temporary(tenant) as histories:
+        records = [subject.partition("/")[0]] if subject else list(function.location.records)
+        _read(deployment, tenant, records, histories, set(), progress)
+        if subject and not next(histories.of([subject])).surviving:
+            raise BadInput(f"The lake of tenant {tenant} has no events about {subject}.")
+        total = 1 if subject else histories.count()
+        outcome = function.fold(
+            histories.of([subject]) if subject else histories,
+            write=True,
+            progress=_counting(progress, "Writing entries", total),
+            entries=None if subject else histories.add_entries,
+        )
+        deleted = 0 if subject else _sweep(function, histories, horizon, progress)
+    return {
+        "tenant": tenant,
+        "records": total,
+        "events": outcome.events,
+        "positions_replaced": len(outcome.differing),
+        "entries_deleted": deleted,
+    }
+
+
+def _sweep(
+    function: ProjectionFunction, histories: Histories, horizon: datetime, progress: Progress
+) -> int:
+    """Delete the entries of timelines that no event explains, up to a time."""
+    deleted = 0
+    total = histories.count_partitions()
+    last = f"{horizon:%Y-%m-%dT%H:%M:%S}"
+    ranges: list[dict[str, Any]] = []
+    for done, (pk, keys) in enumerate(histories.entries(), 1):
+        ranges += _ranges(pk, keys, last)
+        if done == total or sum(len(one["keep"]) for one in ranges) >= _KEPT_KEYS:
+            deleted += function.ask(sweep=ranges)["deleted"]
+            ranges = []
+            progress("Comparing timelines", done, total)
+    return deleted
+
+
+def _ranges(pk: str, keys: list[str], last: str) -> Iterator[dict[str, Any]]:
+    """The ranges of a partition that end with `last`, each with the sort keys to keep.
+
+    A range begins with the last key of the one before, so that nothing is between them.
+    """
+    before: list[str] = []
+    for some in in_batches(keys, _KEPT_KEYS):
+        end = last if some[-1] == keys[-1] else min(some[-1], last)
+        first = before[0] if before else ""
+        yield {"pk": pk, "first": first, "last": end, "keep": [*before, *some]}
+        before = some[-1:]
+
+
+def rebuild_board(
+    deployment: Deployment,
+    tenant: str,
+    progress: Progress,
+    *,
+    wait_seconds: float,
+    pause: Pause = time.sleep,
+) -> dict[str, Any]:
+    """Count all opportunities again, while the board's consumer is paused, and exchange the counts.
+
+    The board shows the old counts until then. Raises CliError, before anything is changed, when the
+    lake lacks events and does not get them within `wait_seconds`.
+    """
+    function = ProjectionFunction(deployment, "board", tenant, pause)
+    name = function.location.function
+    _ensure_complete(deployment, name)
+    with _temporary(tenant) as histories:
+        seen: set[str] = set()
+
+        def read() -> None:
+            _read(deployment, tenant, list(function.location.records), histories, seen, progress)
+
+        read()  # most of the time, before the consumer is paused
+        with paused(deployment, name, pause):
+            read()
+            _wait_for_lake(function, histories, read, wait_seconds, progress, pause)
+            outcome = function.fold(
+                _without_gaps(histories),
+                write=False,
+                progress=_counting(progress, "Counting", histories.count()),
+            )
+            # From here on the counts belong to the new positions: both are written, or the paused
+            # consumer would continue with counts of the one and positions of the other.
+            with uninterrupted():
+                partitions = [{"pk": pk, "items": one} for pk, one in outcome.counters.items()]
+                changed = sum(
+                    function.ask(counters=some)["changed"] for some in in_batches(partitions, 20)
+                )
+                function.fold(
+                    histories.of(outcome.differing),
+                    write=True,
+                    progress=_counting(progress, "Writing positions", len(outcome.differing)),
+                )
+        return {
+            "tenant": tenant,
+            "records": histories.count(),
+            "events": outcome.events,
+            "positions_replaced": len(outcome.differing),
+            "counters_changed": changed,
+        }
+
+
+def _wait_for_lake(
+    function: ProjectionFunction,
+    histories: Histories,
+    read: Callable[[], None],
+    wait_seconds: float,
+    progress: Progress,
+    pause: Pause,
+) -> None:
+    """Wait until the lake has every event that the paused projection has applied."""
+    ends = time.monotonic() + wait_seconds
+    behind = function.behind(histories)
+    while behind:
+        if time.monotonic() >= ends:
+            raise CliError(
+                f"The lake lacks events that the projection has applied, such as of {behind[0]} "
+                f"({len(behind):,} records in all). Nothing was changed.",
+                hint="`zebros events rebuild lake` replays the archive into the lake; "
+                "--wait SECONDS waits longer for events that are on their way.",
+            )
+        progress("Waiting for the lake", 0, len(behind))
+        pause(_POLL_S)
+        read()
+        behind = function.behind(histories.of(behind))
+
+
+def _without_gaps(histories: Histories) -> Iterator[History]:
+    """All histories. Raises CliError for one of which the lake lacks an event."""
+    for history in histories:
+        if history.has_gap:
+            raise CliError(
+                f"The lake lacks events of {history.subject}. Nothing was changed.",
+                hint="`zebros events rebuild lake` replays the archive into the lake.",
+            )
+        yield history
+
+
+def rebuild_inbox(
+    deployment: Deployment, tenant: str, progress: Progress, *, pause: Pause = time.sleep
+) -> dict[str, Any]:
+    """Correct the counters of unread notifications that differ from the notifications.
+
+    The events say who has notifications. A counter is corrected when it has differed twice in the
+    same way: a notification in between changes counter and index at different moments.
+    """
+    with _temporary(tenant) as histories:
+        _read(deployment, tenant, ["notification"], histories, set(), progress)
+        users = sorted(
+            {
+                event.envelope["data"]["current"]["owner_id"]
+                for history in histories
+                for event in history.surviving[:1]
+            }
+        )
+
+    def compare(some: list[str]) -> dict[str, list[int]]:
+        request = {"tenant": tenant, "users": some}
+        found = invoke(deployment, _INBOX_FUNCTION, request, pause)["found"]
+        return {user: both for user, both in found.items() if both[0] != both[1]}
+
+    corrected = 0
+    for number, some in enumerate(in_batches(users, _USERS)):
+        progress("Comparing counters", number * _USERS, len(users))
+        first = compare(some)
+        if first:
+            pause(_SETTLED_S)
+            again = compare(sorted(first))
+            both = {user: found for user, found in again.items() if found == first[user]}
+            request = {"tenant": tenant, "correct": both}
+            corrected += len(invoke(deployment, _INBOX_FUNCTION, request, pause)["corrected"])
+    return {"tenant": tenant, "users": len(users), "counters_changed": corrected}
+
+
+def rebuild_lake(
+    deployment: Deployment, progress: Progress, *, pause: Pause = time.sleep
+) -> dict[str, Any]:
+    """Replay the archive to the lake's consumer, and wait until it has written all events.
+
+    Readers count an event once that is in several files.
+    """
+    end = datetime.now(UTC)
+    name = ""
+    for one in replay.replay(deployment, end - _ARCHIVED, end, _LAKE_FUNCTION, pause):
+        name = one.name
+        progress("Replaying the archive", int(100 * (one.share or 0)), 100)
+    url = deployment.resources.queue(f"{_LAKE_FUNCTION}Queue")
+    while waiting := _messages(deployment, url):
+        progress("Writing files", 0, waiting)
+        pause(_POLL_S)
+    return {"replay": name, "tenants": lake.tenants(deployment)}
+
+
+def _messages(deployment: Deployment, url: str) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    sqs = deployment.aws("sqs")
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return sum(int(answer["Attributes"][name]) for name in names)
+
+
+def _ensure_complete(deployment: Deployment, function: str) -> None:
+    """Raise BadInput while dead-letter queues may have events that are missing elsewhere."""
+    for queue in dead_letter_queues(deployment):
+        if queue.depth and queue.name in (_LAKE_FUNCTION, function):
+            raise BadInput(
+                f"{queue.name} has {queue.depth:,} dead-letter messages.",
+                hint=f"First send them again: `zebros events redrive {queue.name}`.",
+            )
+
+
+def _read(
+    deployment: Deployment,
+    tenant: str,
+    records: list[str],
+    histories: Histories,
+    seen: set[str],
+    progress: Progress,
+) -> None:
+    def files(number: int, of: int) -> None:
+        progress("Reading the lake", number, of)
+
+    read_lake(deployment, tenant, records, histories, seen, files)
+
+
+def _counting(progress: Progress, what: str, total: int) -> Callable[[int], None]:
+    """A function that is called with increments."""
+    done = 0
+
+    def more(number: int) -> None:
+        nonlocal done
+        done += number
+        progress(what, done, total)
+
+    return more
+
+
+@contextmanager
+def _temporary(tenant: str) -> Iterator[Histories]:
+    """A database that is deleted at the end."""
+    with tempfile.TemporaryDirectory(prefix=f"zebros-rebuild-{tenant}-") as folder:
+        histories = Histories(Path(folder) / "events.sqlite")
+        try:
+            yield histories
+        finally:
+            histories.close()
