@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ from tests.chaos.verdict import Judge, Verdict
 from tests.flows.conftest import Crm
 
 LINEARIZABILITY = Path(__file__).parent / "linearizability"
+OPERATIONS = (
+    ("events", "rebuild", "board"),
+    ("events", "rebuild", "timeline"),
+    ("events", "rebuild", "inbox"),
+)
+"""What an operator does while traffic and faults go on."""
 _SETTLE_S = 420
 """A message that a killed consumer had received returns after its visibility timeout, 180 s; a
 second one may be as unlucky."""
@@ -30,6 +37,8 @@ class Round:
     faults: Counter[str]
     answers: Counter[str]
     settled_s: float
+    operation: str
+    """What an operator did meanwhile; repeated when it failed under the faults."""
     redriven: int
     """Messages that had failed five times, and were redriven."""
     verdict: Verdict
@@ -49,7 +58,8 @@ class Round:
             f"{checked['acknowledged']:,} writes acknowledged, {checked['unknown']} unknown, "
             f"{len(self.verdict.lost)} lost, {len(self.verdict.doubled)} doubled, "
             f"{len(self.verdict.wrong)} wrong; settled in {self.settled_s:.0f} s, "
-            f"{self.redriven} redriven; hot records: {', '.join(self.linearizable.values())}"
+            f"{self.redriven} redriven; {self.operation}; "
+            f"hot records: {', '.join(self.linearizable.values())}"
         )
 
 
@@ -68,9 +78,19 @@ class Chaos:
         self._number += 1
         before = Counter(self._log.answers)
         started = {tenant: len(history) for tenant, history in self._log.hot.items()}
-        with Mayhem(self._crm, f"{self._seed} {self._number}") as mayhem:
+        words = OPERATIONS[self._number % len(OPERATIONS)]
+        with (
+            Mayhem(self._crm, f"{self._seed} {self._number}") as mayhem,
+            ThreadPoolExecutor() as one,
+        ):
+            operation = one.submit(self._crm.zebros, *words, check=False)
             self._traffic.run(seconds)
+            done = operation.result()
         settled_s, redriven = self._settle()
+        if done.returncode:
+            assert "Traceback" not in done.stderr, done.stderr
+            self._crm.zebros(*words)
+            self._crm.settle(_SETTLE_S)
         verdict = Judge(self._crm, self._log).judge()
         linearizable = {
             tenant: self._linearizable(self._log.hot[tenant], started[tenant]) for tenant in TENANTS
@@ -82,6 +102,7 @@ class Chaos:
             mayhem.faults,
             answers,
             settled_s,
+            f"{' '.join(words)}{', repeated' if done.returncode else ''}",
             redriven,
             verdict,
             linearizable,
