@@ -23,9 +23,9 @@ OPERATIONS = (
     ("events", "rebuild", "inbox"),
 )
 """What an operator does while traffic and faults go on."""
-_SETTLE_S = 420
-"""A message that a killed consumer had received returns after its visibility timeout, 180 s; a
-second one may be as unlucky."""
+_VISIBILITY_S = 20
+"""When a message that a killed consumer had received returns; in AWS after 3 to 11 minutes."""
+_SETTLE_S = 300
 
 
 @dataclass
@@ -72,6 +72,10 @@ class Chaos:
         self._traffic = Traffic(crm, self._log, seed)
         self._number = 0
         self._traffic.prepare()
+        for name, url in crm.state["resources"]["queues"].items():
+            if name.endswith("Queue"):
+                short = {"VisibilityTimeout": str(_VISIBILITY_S)}
+                crm.sqs.set_queue_attributes(QueueUrl=url, Attributes=short)
 
     def round(self, seconds: float) -> Round:
         """One round of so many seconds of traffic."""
