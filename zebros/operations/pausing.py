@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -20,22 +21,32 @@ _BUSY = "ResourceInUseException"
 """The error of a mapping whose state is changing."""
 
 
+@dataclass(slots=True)
+class Paused:
+    """A consumer that is paused."""
+
+    continues: bool = True
+    """Whether it continues when the block ends."""
+
+
 @contextmanager
-def paused(deployment: Deployment, function: str, pause: Pause = time.sleep) -> Iterator[None]:
+def paused(deployment: Deployment, function: str, pause: Pause = time.sleep) -> Iterator[Paused]:
     """Stop a function's event source mapping until the block ends, also when it fails.
 
     A run that was killed leaves the mapping stopped: the next run starts it. Raises CliError when
     the mapping does not stop or start.
     """
     client, name = deployment.aws("lambda"), deployment.resources.function(function)
-    mapping = _mapping(client, name, function)
+    mapping = str(find_mapping(client, name, function)["UUID"])
+    state = Paused()
     try:
         _switch(client, mapping, pause, enabled=False)
         _wait_for_invocations(deployment, client, name, function, pause)
-        yield
+        yield state
     finally:
-        with uninterrupted():
-            _switch(client, mapping, pause, enabled=True)
+        if state.continues:
+            with uninterrupted():
+                _switch(client, mapping, pause, enabled=True)
 
 
 @contextmanager
@@ -51,12 +62,12 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _mapping(client: Any, name: str, function: str) -> str:
-    """The id of the mapping of a function's queue."""
+def find_mapping(client: Any, name: str, function: str) -> dict[str, Any]:
+    """The mapping of a function's queue."""
     found = client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
     for mapping in found:
         if ":sqs:" in mapping["EventSourceArn"]:
-            return str(mapping["UUID"])
+            return dict(mapping)
     raise CliError(f"{function} reads no queue.")
 
 

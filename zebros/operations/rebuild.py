@@ -12,8 +12,9 @@ from zebros.client.connection import Deployment
 from zebros.errors import BadInput, CliError
 from zebros.operations import lake, replay
 from zebros.operations.histories import Histories, History
-from zebros.operations.pausing import paused, uninterrupted
+from zebros.operations.pausing import find_mapping, paused, uninterrupted
 from zebros.operations.rebuilding import (
+    Outcome,
     Pause,
     ProjectionFunction,
     in_batches,
@@ -30,8 +31,12 @@ _RECENT_ENTRIES = timedelta(hours=1)
 _KEPT_KEYS = 2_000
 """Sort keys in one invocation."""
 _POLL_S = 5.0
+_COUNTED_S = 60.0
+"""After this time SQS counts a message."""
 _SETTLED_S = 2.0
 """An index follows its table within a second."""
+_PARTITIONS = 20
+"""Boards in one invocation."""
 _USERS = 20
 """Users in one invocation."""
 _ARCHIVED = timedelta(days=365)
@@ -129,7 +134,8 @@ def rebuild_board(
             _read(deployment, tenant, list(function.location.records), histories, seen, progress)
 
         read()  # most of the time, before the consumer is paused
-        with paused(deployment, name, pause):
+        with paused(deployment, name, pause) as state:
+            _wait_for_files(deployment, wait_seconds, progress, pause)
             read()
             _wait_for_lake(function, histories, read, wait_seconds, progress, pause)
             outcome = function.fold(
@@ -137,18 +143,12 @@ def rebuild_board(
                 write=False,
                 progress=_counting(progress, "Counting", histories.count()),
             )
-            # From here on the counts belong to the new positions: both are written, or the paused
-            # consumer would continue with counts of the one and positions of the other.
+            # The new counts belong to the new positions. With counts of the one and positions of
+            # the other, the consumer must not continue.
+            state.continues = False
             with uninterrupted():
-                partitions = [{"pk": pk, "items": one} for pk, one in outcome.counters.items()]
-                changed = sum(
-                    function.ask(counters=some)["changed"] for some in in_batches(partitions, 20)
-                )
-                function.fold(
-                    histories.of(outcome.differing),
-                    write=True,
-                    progress=_counting(progress, "Writing positions", len(outcome.differing)),
-                )
+                changed = _exchange(function, histories, outcome, progress)
+            state.continues = True
         return {
             "tenant": tenant,
             "records": histories.count(),
@@ -156,6 +156,53 @@ def rebuild_board(
             "positions_replaced": len(outcome.differing),
             "counters_changed": changed,
         }
+
+
+def _exchange(
+    function: ProjectionFunction, histories: Histories, outcome: Outcome, progress: Progress
+) -> int:
+    """Write counts, then the positions that differ; returns how many counts changed."""
+    partitions = [{"pk": pk, "items": one} for pk, one in outcome.counters.items()]
+    try:
+        changed = 0
+        for some in in_batches(partitions, _PARTITIONS):
+            changed += int(function.ask(counters=some)["changed"])
+        function.fold(
+            histories.of(outcome.differing),
+            write=True,
+            progress=_counting(progress, "Writing positions", len(outcome.differing)),
+        )
+    except Exception as error:
+        raise CliError(
+            f"The board is counted, but its consumer stays stopped: {error}",
+            hint="Run the command again: it completes the rebuild and starts the consumer, whose "
+            "queue keeps the events.",
+        ) from error
+    return changed
+
+
+def _wait_for_files(
+    deployment: Deployment, wait_seconds: float, progress: Progress, pause: Pause
+) -> None:
+    """Wait until the lake's consumer has written the events that were published before.
+
+    In AWS the number of messages is approximate, and a minute late.
+    """
+    client, name = deployment.aws("lambda"), deployment.resources.function(_LAKE_FUNCTION)
+    mapping = find_mapping(client, name, _LAKE_FUNCTION)
+    if deployment.endpoint is None:
+        progress("Waiting for the lake", 0, 0)
+        pause(_COUNTED_S + float(mapping.get("MaximumBatchingWindowInSeconds") or 0))
+    ends = time.monotonic() + wait_seconds
+    url = deployment.resources.queue(f"{_LAKE_FUNCTION}Queue")
+    while waiting := _messages(deployment, url):
+        if time.monotonic() >= ends:
+            raise CliError(
+                f"{waiting:,} events are still on their way to the lake. Nothing was changed.",
+                hint="The log of ReportingLake shows what it does; --wait SECONDS waits longer.",
+            )
+        progress("Waiting for the lake", 0, waiting)
+        pause(_POLL_S)
 
 
 def _wait_for_lake(

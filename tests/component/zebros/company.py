@@ -57,6 +57,7 @@ class Functions:
     def list_event_source_mappings(self, **asked: Any) -> dict[str, Any]:
         name = asked["FunctionName"]
         mapping = {"UUID": name, "EventSourceArn": f"arn:aws:sqs:us-east-1:1:{name}"}
+        mapping |= {"MaximumBatchingWindowInSeconds": 20} if name == LAKE else {}
         return {"EventSourceMappings": [mapping]}
 
     def get_event_source_mapping(self, **asked: Any) -> dict[str, Any]:

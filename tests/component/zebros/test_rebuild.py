@@ -289,6 +289,30 @@ def test_a_board_waits_for_events_on_their_way_to_the_lake(company: Company) -> 
     assert company.projections() == right
     assert waits.count(5.0) == 1
     assert waits.count(30.0) == 1, "invocations that began before are waited for"
+    assert waits.count(80.0) == 1, "events that were published before are waited for"
+
+
+def test_a_record_that_the_lake_does_not_have_yet_is_counted(company: Company) -> None:
+    """The board has applied its only event before it was paused."""
+    some_deals(company)
+    company.deliver()
+    deal(company, "New")
+    company.deliver(BOARD, TIMELINE)
+    right = company.projections()
+    board_of(company, pause=lambda seconds: company.deliver(LAKE) if seconds == 80.0 else None)
+    assert company.projections() == right
+
+
+def test_a_queue_of_the_lake_that_is_not_consumed_changes_nothing(company: Company) -> None:
+    some_deals(company)
+    company.deliver()
+    no_board(company)
+    url = company.stack.resources.queues[f"{LAKE}Queue"]
+    company.stack.aws("sqs").send_message(QueueUrl=url, MessageBody="{}")
+    with pytest.raises(CliError, match="1 events are still on their way"):
+        board_of(company)
+    assert company.items("BOARD") == {}
+    assert company.functions.enabled[BOARD]
 
 
 def test_a_lake_with_a_gap_changes_nothing(company: Company) -> None:
@@ -336,12 +360,13 @@ def test_a_run_that_was_killed_is_completed_by_the_next(company: Company) -> Non
 
     def die(request: dict[str, Any]) -> None:
         if request.get("write"):
-            raise SystemError
+            raise SystemError("killed")
 
     company.functions.before = die
-    with pytest.raises(SystemError):
+    with pytest.raises(CliError, match="its consumer stays stopped: killed") as stopped:
         board_of(company)
-    company.functions.enabled[BOARD] = False
+    assert "Run the command again" in stopped.value.hint
+    assert not company.functions.enabled[BOARD]
     company.functions.before = lambda _: None
     deal(company)
     company.deliver()

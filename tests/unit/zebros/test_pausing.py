@@ -144,6 +144,14 @@ def test_a_function_without_a_queue_is_an_error() -> None:
         pytest.fail("it is not paused")
 
 
+def test_a_consumer_that_must_not_continue_stays_stopped() -> None:
+    functions = Lambda()
+    with paused(stack(functions), "Board", lambda _: None) as state:
+        assert state.continues
+        state.continues = False
+    assert functions.state == "Disabled"
+
+
 def test_ctrl_c_is_ignored_where_a_block_must_end() -> None:
     with uninterrupted():
         os.kill(os.getpid(), signal.SIGINT)
