@@ -22,6 +22,7 @@ from kernel.messaging.gap_checks import requeue, schedule_gap_check
 from kernel.messaging.messages import Message, MessageBatch, log_consumed, log_failure
 from kernel.messaging.positions import Memory, Parked, Position, PositionStore
 from kernel.messaging.sequencing import Decision, Gap, decide, gaps, next_events
+from kernel.messaging.upcasting import EventUpcasters, upcast
 from kernel.runtime.log import logger
 from kernel.storage.outbox import outbox_entry
 from kernel.storage.table import TRANSACTION_LIMIT, Action, Add, Delete, Put, Table
@@ -56,11 +57,13 @@ class Projection:
         table: Callable[[], Table],
         apply: Apply,
         gap: type[StreamGap],
+        upcasters: EventUpcasters | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self.name, self.record_types = name, frozenset(record_types)
         self._positions = PositionStore(name, table)
         self._apply, self._gap, self._now = apply, gap, clock
+        self._upcasters = upcasters or {}
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
         """Apply every event; the partial batch response names those that failed."""
@@ -182,7 +185,7 @@ class Projection:
         memory, effects, applied = position.memory, list[Action](), list[CloudEvent]()
         for event in events:
             next_memory = json.loads(json.dumps(memory))
-            next_effects = [*effects, *self._apply(event, next_memory)]
+            next_effects = [*effects, *self._apply(upcast(event, self._upcasters), next_memory)]
             if applied and 1 + len(one_action_per_item(next_effects)) > TRANSACTION_LIMIT:
                 break
             memory, effects = next_memory, next_effects

@@ -8,15 +8,22 @@ from typing import Any
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.messages import MessageBatch, log_consumed
+from kernel.messaging.upcasting import EventUpcasters, upcast
 
 
 class Reactor:
     """Calls a function for each event of certain types; a Lambda handler (SQS)."""
 
     def __init__(
-        self, name: str, *, types: Iterable[str], react: Callable[[CloudEvent], None]
+        self,
+        name: str,
+        *,
+        types: Iterable[str],
+        react: Callable[[CloudEvent], None],
+        upcasters: EventUpcasters | None = None,
     ) -> None:
         self.name, self.types, self._react = name, frozenset(types), react
+        self._upcasters = upcasters or {}
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
         """React to every event; the partial batch response names those that failed."""
@@ -24,7 +31,7 @@ class Reactor:
         for message in batch.messages():
             with batch.isolate(message):
                 if message.event.type in self.types:
-                    self._react(message.event)
+                    self._react(upcast(message.event, self._upcasters))
                     log_consumed(self.name, message.event)
                 else:
                     log_consumed(self.name, message.event, "ignored")

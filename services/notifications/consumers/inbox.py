@@ -3,6 +3,7 @@
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.reactor import Reactor
 from notifications.bootstrap import notifications
+from notifications.incoming import UPCASTERS
 
 TYPES = ("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed")
 
@@ -12,4 +13,4 @@ def notify(event: CloudEvent) -> None:
     notifications().notify(event)
 
 
-handler = Reactor("inbox", types=TYPES, react=notify)
+handler = Reactor("inbox", types=TYPES, react=notify, upcasters=UPCASTERS)

@@ -6,7 +6,7 @@ from kernel.messaging.projection import Projection
 from kernel.storage.table import Action
 from opportunities.bootstrap import table
 from opportunities.events.streams import StreamGapDetected
-from opportunities.incoming import BoardOpportunity
+from opportunities.incoming import UPCASTERS, BoardOpportunity
 from opportunities.repository.boards import count_change
 
 
@@ -39,5 +39,10 @@ def count(event: CloudEvent, memory: Memory) -> list[Action]:
 
 
 handler = Projection(
-    "board", record_types=("opportunity",), table=table, apply=count, gap=StreamGapDetected
+    "board",
+    record_types=("opportunity",),
+    table=table,
+    apply=count,
+    gap=StreamGapDetected,
+    upcasters=UPCASTERS,
 )
