@@ -66,29 +66,33 @@ class Documents[A: Aggregate]:
 
     def is_current(self, text: str) -> bool:
         """Whether a document has the form that this release writes."""
-        return text.startswith(self._start) and (self.number > 1 or not text.startswith(_FIRST))
+        if self.number > 1:
+            return text.startswith(self._start)
+        return text[:1] == "{" and not text.startswith(_FIRST)
 
     def decode(
         self, tenant_id: str, record_id: str, text: str, version: int | None = None
     ) -> Read[A]:
-        """Read a document. Raises ValueError, or RecursionError, when it is not a JSON object.
+        """Read a document that `read` does not accept.
+
+        Raises ValueError, or RecursionError, when it is not a JSON object.
 
         `version` is that of the item; it takes the place of a wrong one in the document.
         """
-        if self.is_current(text) and (found := self._strict(tenant_id, record_id, text)):
-            return Read(found, {})
         document = _object(text)
         number = document.pop(NUMBER, 1)
         wrong: dict[str, str] = {}
         if number != self.number:
             document, wrong = self._upcast(document, number)
             upcast = self._start + _compact(document)[1:]
-            if not wrong and (found := self._strict(tenant_id, record_id, upcast)):
+            if not wrong and (found := self.read(tenant_id, record_id, upcast)):
                 return Read(found, {})
         return self._lenient(tenant_id, record_id, document, wrong, version)
 
-    def _strict(self, tenant_id: str, record_id: str, text: str) -> A | None:
-        """The record if the model accepts a document of the current form."""
+    def read(self, tenant_id: str, record_id: str, text: str) -> A | None:
+        """The record, if its document has the current form and the model accepts it."""
+        if not self.is_current(text):
+            return None
         # The key is last, so that no field of the document takes its place.
         key = f',"tenant_id":"{tenant_id}","id":"{record_id}"}}'
         try:

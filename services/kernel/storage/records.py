@@ -107,12 +107,12 @@ class RecordStore[A: Aggregate]:
         key = str(item["pk"])
         try:
             _, tenant_id, _, record_id = key.split("#")
+            text = unpack(item["doc"])
+            if (record := self.documents.read(tenant_id, record_id, text)) is not None:
+                return record
             version = item.get("version")
             read = self.documents.decode(
-                tenant_id,
-                record_id,
-                unpack(item["doc"]),
-                version if isinstance(version, int) else None,
+                tenant_id, record_id, text, version if isinstance(version, int) else None
             )
         except (LookupError, RecursionError, TypeError, ValueError) as error:
             raise log_unreadable(key, error) from error

@@ -94,12 +94,15 @@ def _upgraded(store: RecordStore[Any], item: Item) -> Item | None:
     _, tenant_id, _, record_id = str(item["pk"]).split("#")
     if not current:
         text = store.documents.upcast(text)
-    read = store.documents.decode(tenant_id, record_id, text)
-    if read.differences:
-        listed = ", ".join(f"{name} {kind}" for name, kind in sorted(read.differences.items()))
-        raise NotUpgraded(listed)
+    record = store.documents.read(tenant_id, record_id, text)
+    if record is None:
+        read = store.documents.decode(tenant_id, record_id, text)
+        if read.differences:
+            listed = ", ".join(f"{name} {kind}" for name, kind in sorted(read.differences.items()))
+            raise NotUpgraded(listed)
+        record = read.record
     if current and is_current(item["doc"]):
         return None
     # Attributes that are not the form's, such as those of a later release, stay.
     kept = {name: value for name, value in item.items() if not name.startswith("gsi")}
-    return {**kept, **store.item(read.record, text), "version": item["version"]}
+    return {**kept, **store.item(record, text), "version": item["version"]}
