@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ from zebros.client.connection import Connection, Deployment
 from zebros.client.stack import Resources
 from zebros.contract import RecordLocation, contract
 from zebros.errors import CliError, NotReady
+from zebros.local import supervisor
+from zebros.local.home import FORMAT, Home
+from zebros.local.supervisor import Options, Supervisor
 from zebros.operations import upgrade as operations
 from zebros.operations.upgrade import Counts, Place
 
@@ -190,10 +194,9 @@ def _maintenance_of(context: str) -> Maintenance:
 @pytest.fixture
 def functions(monkeypatch: pytest.MonkeyPatch) -> Lambda:
     made = Lambda()
-    real = Deployment.aws
     aws.client.cache_clear()
     monkeypatch.setattr(
-        Deployment, "aws", lambda self, name: made if name == "lambda" else real(self, name)
+        Deployment, "aws", lambda _, name: made if name == "lambda" else aws.client(name)
     )
     return made
 
@@ -303,6 +306,96 @@ def test_a_stack_of_an_earlier_release_is_named(functions: Lambda, tmp_path: Pat
     old = Deployment(Resources({"tables": TABLES}), None, "us-east-1")
     with pytest.raises(NotReady, match="has no function ActivitiesMaintenance"):
         last(operations.upgrade(old, Place.read(tmp_path / "u.json", None)))
+
+
+class StackInPlace:
+    """A deployment that takes no time."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def deploy(self, report: Any) -> None:
+        report("Deployed")
+
+    def resources(self) -> Resources:
+        return Resources({"tables": TABLES, "functions": FUNCTIONS})
+
+    def outputs(self) -> dict[str, str]:
+        return {}
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], list[str]]:
+    """Start the CRM of a folder without its processes; returns what it said."""
+
+    def started() -> list[str]:
+        said: list[str] = []
+        local = Supervisor(Home(tmp_path), Options(), said.append)
+        try:
+            local.start()
+        finally:
+            local.stop()
+        return said
+
+    state = {"task_queue": "", "functions": {}}
+    monkeypatch.setattr(supervisor, "Stack", StackInPlace)
+    monkeypatch.setattr(supervisor.parts, "state_document", lambda *_: dict(state))
+    monkeypatch.setattr(Supervisor, "_ports", lambda *_: (1, 2))
+    monkeypatch.setattr(Supervisor, "_start", lambda *_: None)
+    return started
+
+
+def data_of(home: Path) -> Any:
+    return json.loads((home / "data.json").read_text(encoding="utf-8"))
+
+
+def test_up_upgrades_the_records_of_an_earlier_release(
+    deployment: Deployment,
+    start: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    made_things = things(5)
+    (tmp_path / "platform").mkdir()
+    (tmp_path / "data.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
+    said = start()
+    assert said[-2:] == [
+        "Upgrading the records of an earlier release",
+        "5 of 5 records upgraded, 0 unreadable",
+    ]
+    for thing in made_things:
+        assert text_of(a_store(Member), thing.id).startswith('{"$schema":3,')
+    assert data_of(tmp_path) == {"format": FORMAT, "forms": {"thing": 3, "packing": 1}}
+    assert "Upgrading the records of an earlier release" not in start(), "once"
+
+
+def test_up_of_a_new_folder_upgrades_nothing(
+    deployment: Deployment,
+    functions: Lambda,
+    start: Callable[[], list[str]],
+    tmp_path: Path,
+) -> None:
+    assert start()[-1] == "Deployed"
+    assert functions.keys == []
+    assert data_of(tmp_path)["forms"] == {"thing": 3, "packing": 1}
+
+
+def test_an_upgrade_that_fails_is_repeated_by_the_next_start(
+    deployment: Deployment,
+    functions: Lambda,
+    start: Callable[[], list[str]],
+    tmp_path: Path,
+) -> None:
+    things(5)
+    (tmp_path / "platform").mkdir()
+    data = {"format": FORMAT, "forms": {"thing": 2, "packing": 1}}
+    (tmp_path / "data.json").write_text(json.dumps(data), encoding="utf-8")
+    functions.fails_after = 4
+    with pytest.raises(CliError, match="CustomersMaintenance failed"):
+        start()
+    assert data_of(tmp_path) == data
+    functions.fails_after = 100
+    assert start()[-1] == "1 of 5 records upgraded, 0 unreadable"
 
 
 @pytest.fixture
