@@ -25,10 +25,8 @@ _USD = {"minor_units": 1250000, "currency": "USD"}
 
 
 @contextmanager
-def cloud() -> Iterator[Any]:
-    """An empty in-process AWS account, with one table for all contexts."""
-    from moto import mock_aws
-
+def environment() -> Iterator[None]:
+    """The environment of functions, with one table for all contexts."""
     variables = {
         "AWS_ACCESS_KEY_ID": "x",
         "AWS_SECRET_ACCESS_KEY": "x",
@@ -45,28 +43,36 @@ def cloud() -> Iterator[Any]:
     os.environ.update(variables)
     os.environ.pop("AWS_ENDPOINT_URL", None)
     try:
-        with mock_aws():
-            from kernel.runtime.aws import client
-
-            keys = ["pk", "sk", *(f"gsi{n}{k}" for n in (1, 2, 3) for k in ("pk", "sk"))]
-            client("dynamodb").create_table(
-                TableName=TABLE,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in keys],
-                KeySchema=_schema(""),
-                GlobalSecondaryIndexes=[
-                    {
-                        "IndexName": f"gsi{n}",
-                        "KeySchema": _schema(f"gsi{n}"),
-                        "Projection": {"ProjectionType": "ALL"},
-                    }
-                    for n in (1, 2, 3)
-                ],
-            )
-            yield client("dynamodb")
+        yield
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def cloud() -> Iterator[Any]:
+    """An empty in-process AWS account, with one table for all contexts."""
+    from moto import mock_aws
+
+    with environment(), mock_aws():
+        from kernel.runtime.aws import client
+
+        keys = ["pk", "sk", *(f"gsi{n}{k}" for n in (1, 2, 3) for k in ("pk", "sk"))]
+        client("dynamodb").create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in keys],
+            KeySchema=_schema(""),
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": f"gsi{n}",
+                    "KeySchema": _schema(f"gsi{n}"),
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+                for n in (1, 2, 3)
+            ],
+        )
+        yield client("dynamodb")
 
 
 def _schema(prefix: str) -> list[dict[str, str]]:

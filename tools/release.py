@@ -1,15 +1,16 @@
-"""Updates events/released/, the schemas of the last release, with which later ones are compared.
+"""Keeps what a release has published and stored, with which later releases are tested.
 
-`python -m tools.release` copies events/schemas/ there, and rejects incompatible changes
-(tools/compatibility.py). Run it when events are released to subscribers; `make contracts` does not,
-because a new field may be renamed before its release.
+`python -m tools.release` copies events/schemas/ to events/released/, and rejects incompatible
+changes (tools/compatibility.py). It also writes records and events as this release stores them
+(tools/stored.py). Run it when a version is released; `make contracts` does not, because a new field
+may be renamed before its release.
 """
 
 import json
 import sys
 from pathlib import Path
 
-from tools import schemas
+from tools import schemas, stored
 from tools.compatibility import incompatibilities
 from tools.drift import ROOT
 
@@ -42,3 +43,4 @@ def release(now: dict[Path, str], released: Path = FOLDER) -> None:
 
 if __name__ == "__main__":
     release(schemas.render())
+    stored.write(stored.FOLDER / stored.version())

@@ -15,6 +15,7 @@ from typing import Any
 from kernel.messaging.projection import Projection
 from kernel.messaging.reactor import Reactor
 from kernel.messaging.relay import handler as relay_handler
+from kernel.storage.maintenance import Maintenance
 from kernel.web.api import Api
 from tools.drift import ROOT, as_json, main
 from tools.examples import event, real_events
@@ -133,12 +134,15 @@ def _special() -> dict[str, tuple[dict[str, Any], Any]]:
 def _sample(
     function: str, handler: str, examples: dict[str, dict[str, Any]]
 ) -> tuple[dict[str, Any], Any]:
-    """The sample of an API, a relay or a consumer, by its handler."""
+    """The sample of an API, a relay, a consumer or a maintenance function, by its handler."""
     module, _, attribute = handler.rpartition(".")
     target = getattr(importlib.import_module(module), attribute)
     if isinstance(target, Api):
         lists = (r.path for r in target.routes if r.method == "GET" and "{" not in r.path)
         return event("GET", next(lists)), _OK
+    if isinstance(target, Maintenance):
+        nothing = {"read": 0, "upgraded": 0, "changed_meanwhile": 0, "unreadable": []}
+        return {"command": "upgrade", "keys": []}, nothing
     if target is relay_handler:
         context = function.removesuffix("Relay").lower()
         published = next(

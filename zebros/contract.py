@@ -17,6 +17,8 @@ class RecordLocation:
     context: str
     table: str
     """The table's logical id in the context's template."""
+    form: int
+    """The number of the form in which this release stores it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Wires this context to AWS, once per cold start."""
 
 from functools import cache
+from typing import Any
 
 from activities.repository import TaskRepository, TimelineRepository
 from activities.service import TaskService, TimelineService
@@ -8,6 +9,7 @@ from activities.settings import Settings
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
+from kernel.storage.records import RecordStore
 from kernel.storage.table import Table
 
 
@@ -27,3 +29,8 @@ def tasks() -> TaskService:
 def timelines() -> TimelineService:
     """The use cases of timelines."""
     return TimelineService(TimelineRepository(table()))
+
+
+def stores() -> tuple[RecordStore[Any], ...]:
+    """The stores of every type of record, for maintenance: straight from the table."""
+    return (TaskRepository(table(), utc_now),)

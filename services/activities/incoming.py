@@ -5,6 +5,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.domain.money import format_money
+from kernel.messaging.upcasting import EventUpcasters
+
+UPCASTERS: EventUpcasters = {}
+"""How events of older versions are read; no event has a second version yet."""
 
 
 class _Part(BaseModel):

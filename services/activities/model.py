@@ -43,7 +43,7 @@ class Task(TaskState, Aggregate):
 
     def update(self, fields: TaskFields) -> Change["Task"]:
         """Change fields; a change of assignee is published as its own event."""
-        after = self.with_changes(**dict(fields))
+        after = self.with_fields(fields)
         changed, previous = changed_fields(self, after, TaskFields)
         events: list[DomainEvent] = []
         if set(changed) - {"assignee_id"}:

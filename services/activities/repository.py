@@ -13,6 +13,7 @@ from activities.model import Task
 from kernel.domain.clock import Clock, rfc3339
 from kernel.domain.dates import NO_DATE, key_range
 from kernel.storage import cursor as cursors
+from kernel.storage.differences import log_unreadable, readable
 from kernel.storage.packing import pack, unpack
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Item, Put, Table
@@ -89,9 +90,17 @@ class TimelineRepository:
             newest_first=True,
         )
         return Page(
-            items=[TimelineEntry.model_validate_json(unpack(item["doc"])) for item in page.items],
+            items=readable(_entry, page.items),
             next_cursor=cursors.encode(tenant_id, scope, page.last_key),
         )
+
+
+def _entry(item: Item) -> TimelineEntry:
+    """An entry. Raises UnreadableRecord for an item that is none."""
+    try:
+        return TimelineEntry.model_validate_json(unpack(item["doc"]))
+    except (LookupError, TypeError, ValueError) as error:
+        raise log_unreadable(str(item["pk"]), error) from error
 
 
 def timeline_item(tenant_id: str, record_type: str, record_id: str, entry: TimelineEntry) -> Put:

@@ -8,7 +8,7 @@ from activities.context import ACTIVITIES
 from activities.events import NewTask, TaskFields
 from activities.model import Task
 from activities.repository import TaskRepository, TimelineEntry, TimelineRepository
-from kernel.domain.aggregate import Version
+from kernel.domain.aggregate import Mended, Version
 from kernel.domain.clock import Clock
 from kernel.domain.errors import Invalid, NotFound
 from kernel.domain.ids import new_id
@@ -93,7 +93,7 @@ class TaskService:
         self, unit: UnitOfWork, task_id: str, if_match: Version, patch: dict[str, Any]
     ) -> Task:
         """Change a task; its owner and its assignee may assign it to someone else."""
-        before = self._load(unit, task_id, if_match)
+        before = self._load(unit, task_id, if_match, mend=TaskFields)
         fields = patched_fields(before, patch, TaskFields)
         ensure_may_change_owner(unit.principal, before, fields)
         if fields.assignee_id != before.assignee_id:
@@ -111,9 +111,11 @@ class TaskService:
         before = self._load(unit, task_id, if_match)
         return self._tasks.save(unit, before, before.reopen())
 
-    def _load(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
+    def _load(
+        self, unit: UnitOfWork, task_id: str, if_match: Version, *, mend: Mended = None
+    ) -> Task:
         unit.principal.require(Level.WRITE, ACTIVITIES)
-        task = self._tasks.get(unit.tenant_id, task_id)
+        task = self._tasks.get(unit.tenant_id, task_id, mend=mend)
         return task.ensure_version(if_match).ensure_active()
 
 

@@ -1,6 +1,7 @@
 """Wires this context to AWS, once per cold start."""
 
 from functools import cache
+from typing import Any
 
 from customers.repository.accounts import AccountRepository
 from customers.repository.contacts import ContactRepository
@@ -11,6 +12,7 @@ from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.dax import dax_reads
+from kernel.storage.records import RecordStore
 from kernel.storage.table import Table
 
 
@@ -39,3 +41,9 @@ def contacts() -> ContactService:
     contacts_table = Table(client("dynamodb"), name, dax_reads())
     repository = ContactRepository(contacts_table, utc_now)
     return ContactService(repository, AccountRepository(_accounts_table(), utc_now), utc_now)
+
+
+def stores() -> tuple[RecordStore[Any], ...]:
+    """The stores of every type of record, for maintenance: straight from the table."""
+    contacts_table = Table(client("dynamodb"), read_settings(Settings).contacts_table_name)
+    return AccountRepository(table(), utc_now), ContactRepository(contacts_table, utc_now)

@@ -6,6 +6,7 @@ from typing import Any
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
+from kernel.storage.records import RecordStore
 from kernel.storage.table import Table
 from notifications.adapters.push import NoPush, WebSocketPush
 from notifications.repository import (
@@ -55,3 +56,8 @@ def counters() -> UnreadCounters:
 def connections() -> ConnectionService:
     """The use cases of WebSocket connections."""
     return ConnectionService(ConnectionRepository(table(), utc_now), push())
+
+
+def stores() -> tuple[RecordStore[Any], ...]:
+    """The stores of every type of record, for maintenance: straight from the table."""
+    return (NotificationRepository(table(), utc_now),)

@@ -3,6 +3,10 @@
 from pydantic import BaseModel, ConfigDict
 
 from kernel.domain.money import format_money
+from kernel.messaging.upcasting import EventUpcasters
+
+UPCASTERS: EventUpcasters = {}
+"""How events of older versions are read; no event has a second version yet."""
 
 
 class _Part(BaseModel):

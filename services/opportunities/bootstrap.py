@@ -1,12 +1,14 @@
 """Wires this context to AWS, once per cold start."""
 
 from functools import cache
+from typing import Any
 
 from kernel.cache.connect import cached_reads
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.dax import dax_reads
+from kernel.storage.records import RecordStore
 from kernel.storage.table import Table
 from opportunities.repository.boards import BoardRepository
 from opportunities.repository.cached import PipelineReads
@@ -55,3 +57,9 @@ def opportunities() -> OpportunityService:
         ProductRepository(table(), utc_now),
         utc_now,
     )
+
+
+def stores() -> tuple[RecordStore[Any], ...]:
+    """The stores of every type of record, for maintenance: straight from the table."""
+    repositories = (OpportunityRepository, PipelineRepository, ProductRepository)
+    return tuple(repository(table(), utc_now) for repository in repositories)

@@ -2,6 +2,11 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from kernel.messaging.upcasting import EventUpcasters
+
+UPCASTERS: EventUpcasters = {}
+"""How events of older versions are read; no event has a second version yet."""
+
 
 class Amount(BaseModel):
     """Money as events carry it."""

@@ -1,10 +1,12 @@
 """Wires this context to AWS, once per cold start."""
 
 from functools import cache
+from typing import Any
 
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
+from kernel.storage.records import RecordStore
 from kernel.storage.table import Table
 from kernel.tasks.tiers import TaskTiers, Tier
 from reporting.adapters.files import ReportFiles
@@ -86,3 +88,8 @@ def lake() -> LakeBucket:
 def lake_bucket() -> str:
     """The name of the event lake's bucket."""
     return read_settings(LakeSettings).lake_bucket
+
+
+def stores() -> tuple[RecordStore[Any], ...]:
+    """The stores of every type of record, for maintenance: straight from the table."""
+    return (repository().runs,)

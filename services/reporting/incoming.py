@@ -8,6 +8,11 @@ from datetime import date
 
 from pydantic import BaseModel, ConfigDict
 
+from kernel.messaging.upcasting import EventUpcasters
+
+UPCASTERS: EventUpcasters = {}
+"""How events of older versions are read; no event has a second version yet."""
+
 
 class RequestedReport(BaseModel):
     """A run that was requested."""

@@ -1,9 +1,9 @@
 """A report run: a task run (kernel.tasks.run) with the parameters of a report. No AWS, no clock."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ValidationError, ValidatorFunctionWrapHandler, field_validator
+from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from kernel.domain.aggregate import Change, new_record
 from kernel.domain.principal import RequestContext
@@ -20,6 +20,16 @@ from reporting.events import (
 from reporting.parameters import ReportParameters
 
 
+def _as_stored(value: Any, check: ValidatorFunctionWrapHandler) -> ReportParameters:
+    """Keep stored runs readable whose report, grouping or currency no longer exists."""
+    try:
+        return check(value)  # type: ignore[no-any-return] # pydantic's handler is untyped
+    except ValidationError:
+        if unchecked := ReportParameters.unchecked(value):
+            return unchecked
+        raise
+
+
 class ReportRun(ReportRunState, TaskRun):
     """A report run with its tenant."""
 
@@ -32,14 +42,7 @@ class ReportRun(ReportRunState, TaskRun):
         has_ended=ReportEnded,
     )
 
-    @field_validator("parameters", mode="wrap")
-    @classmethod
-    def _as_stored(cls, value: Any, check: ValidatorFunctionWrapHandler) -> ReportParameters:
-        """Keep stored runs readable whose report, grouping or currency no longer exists."""
-        try:
-            return check(value)  # type: ignore[no-any-return] # pydantic's handler is untyped
-        except ValidationError:
-            return ReportParameters.unchecked(value)
+    parameters: Annotated[ReportParameters, WrapValidator(_as_stored)]
 
     @classmethod
     def request(

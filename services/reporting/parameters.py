@@ -129,7 +129,7 @@ class ReportParameters(BaseModel):
     @property
     def grouping(self) -> Grouping:
         """The grouping with the report's default filled in."""
-        return self.by or GROUPINGS[self.report][0]
+        return self.by or GROUPINGS.get(self.report, ("none",))[0]
 
     @property
     def zone(self) -> str:
@@ -143,11 +143,21 @@ class ReportParameters(BaseModel):
         return ("opportunities", *more)
 
     @classmethod
-    def unchecked(cls, stored: dict[str, Any]) -> "ReportParameters":
-        """Stored parameters without validation, because the report may no longer exist."""
-        days = {
-            name: date.fromisoformat(stored[name]) for name in ("from", "to") if stored.get(name)
-        }
+    def unchecked(cls, stored: Any) -> "ReportParameters | None":
+        """Stored parameters without validation, because the report may no longer exist.
+
+        None when they name no report, or have days that are none.
+        """
+        if not isinstance(stored, dict) or not isinstance(stored.get("report"), str):
+            return None
+        try:
+            days = {
+                name: date.fromisoformat(stored[name])
+                for name in ("from", "to")
+                if stored.get(name)
+            }
+        except (TypeError, ValueError):
+            return None
         return cls.model_construct(**stored | days)
 
     def checked(self) -> "ReportParameters":

@@ -56,7 +56,7 @@ class ReportService:
         request.principal.require(Level.READ, REPORTS)
         run, progress = self._repo.with_progress(request.tenant_id, run_id)
         processing = run.status is TaskRunStatus.PROCESSING
-        link = self._files.link(run, run.outcome) if run.outcome else None
+        link = self._files.link(run, run.outcome) if run.outcome and run.parameters else None
         return ReportDetails(run, progress if processing else None, link)
 
     def list_mine(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ReportRun]:

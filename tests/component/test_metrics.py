@@ -139,7 +139,7 @@ def test_the_relay_measures_how_old_events_are_when_the_bus_accepts_them(
     records = [
         record(recent("acme", f"opportunity/{n}", 1, seconds_ago=30 * n)) for n in range(1, 4)
     ]
-    assert Relay(aws.client("events"), "bus").forward(records) == []
+    assert Relay(aws.client("events"), "bus", lambda _: False).forward(records) == []
     (line,) = log.metrics("OutboxAge")
     assert line["Context"] == "opportunities"
     assert [round(age, -4) for age in line["OutboxAge"]] == [30_000, 60_000, 90_000]

@@ -66,6 +66,7 @@ OURS = {
     "ReportQueue": (10, 60, 3, 3),
     "ReportQueueAge": (1800, 60, 5, 5),
     "ReportFailures": (0, 300, 1, 1),
+    "DifferingRecords": (0, 300, 1, 1),
     "CacheMemory": (80, 300, 3, 3),
     "DaxCpu": (70, 300, 3, 3),
     "IdentityDown": (1, 60, 3, 3),

@@ -15,6 +15,7 @@ TABLE_METHODS = {
     "get_many": "BatchGetItem",
     "query": "Query",
     "put": "PutItem",
+    "put_if": "PutItem",
     "delete": "DeleteItem",
     "add": "UpdateItem",
 }

@@ -21,7 +21,19 @@ from zebros.cli.output import err, print_error
 from zebros.client.connection import DEFAULT_HOME, DEFAULT_TENANT, DEFAULT_USER, Connection
 from zebros.errors import CliError, Stopped, as_cli_error
 
-_GROUPS = ["api", "load", "report", "events", "invoke", "cost", "tune", "phase", "image", "top"]
+_GROUPS = [
+    "api",
+    "load",
+    "report",
+    "events",
+    "invoke",
+    "cost",
+    "tune",
+    "phase",
+    "image",
+    "top",
+    "upgrade",
+]
 _MODULES = {
     **dict.fromkeys(("up", "down", "status", "reset", "token"), "platform"),
     **{name: name for name in _GROUPS},

@@ -1,6 +1,7 @@
 """The folder of the local platform (`.local/`): its files and its lock.
 
-data.json       the format of the data in platform/; written before that folder
+data.json       the format of the data in platform/, written before that folder, and the forms of
+                its records
 state.json      addresses and resource names; written when the CRM is deployed, removed by `reset`
 status.json     the phase of the last start
 processes.json  pid and start time of the running processes, and after a kill of those that ran
@@ -65,16 +66,35 @@ class Home:
         """The file with the fingerprint of the deployed source."""
         return self.path / "deployed.json"
 
-    def check_data(self) -> None:
-        """Raise BadInput for data in another format; without data, write the current format."""
+    def check_data(self, forms: dict[str, int]) -> bool:
+        """Whether the stored records may have older forms than `forms`, those of this release.
+
+        Without data, the current format is written. Raises BadInput for data that this release
+        cannot read, and for data of a later release.
+        """
         if not self.platform.exists():
-            self._write("data.json", {"format": FORMAT})
-        elif self._read("data.json").get("format") != FORMAT:
+            self.write_forms(forms)
+            return False
+        stored = self._read("data.json")
+        number, records = stored.get("format"), stored.get("forms", {})
+        later = [name for name in records if records[name] > forms.get(name, 0)]
+        if later or (isinstance(number, int) and number > FORMAT):
+            raise BadInput(
+                f"The data in {self.path} was written by a later release of the CRM.",
+                hint="Start that release here, or name another folder with `--home`.",
+            )
+        if number != FORMAT:
             raise BadInput(
                 f"The data in {self.path} was written by another version of the CRM, and this one "
                 "cannot read it: `zebros reset` deletes it.",
                 hint="To keep it, go back to the version that was started here last.",
             )
+        # A folder of a release before records had forms: each has the first.
+        return any(records.get(name, 1) < forms[name] for name in forms)
+
+    def write_forms(self, forms: dict[str, int]) -> None:
+        """Write that every stored record has these forms."""
+        self._write("data.json", {"format": FORMAT, "forms": forms})
 
     def state(self) -> dict[str, Any]:
         """state.json; empty when there is none. Raises BadInput when it cannot be read."""
@@ -140,10 +160,15 @@ class Home:
         return content if isinstance(content, dict) else {}
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = self.path / f"{name}.part"
-        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        part.replace(self.path / name)
+        replace_json(self.path / name, content)
+
+
+def replace_json(file: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file atomically; its folder is made if there is none."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    part.replace(file)
 
 
 class Lock:

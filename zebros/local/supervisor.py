@@ -16,13 +16,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from zebros.client.connection import Deployment
 from zebros.errors import CliError, NotReady, as_cli_error
 from zebros.local import bridge, containers, parts, ports
-from zebros.local.deploy import Stack, platform_client
+from zebros.local.deploy import REGION, Stack, platform_client
 from zebros.local.home import Home, Lock
 from zebros.local.parts import Part
 from zebros.local.processes import Child, stop
 from zebros.local.users import AUDIENCE, TENANTS
+from zebros.operations.upgrade import Counts, Place, current_forms, upgrade
 
 HOST = ports.HOST
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +82,7 @@ class Supervisor:
         if self._lock is None:
             raise already_running(self._home)
         self._stop_leftovers()
-        self._home.check_data()
+        has_older_records = self._home.check_data(current_forms())
         before = self._home.state()
         docker = bridge.address() if self._options.bridge else None
         self._phase("starting", "Starting the platform and the issuer")
@@ -118,10 +120,30 @@ class Supervisor:
         self._home.write_state(self.state)
         if self.state["task_queue"] and makers.with_worker:
             self._start(parts.worker(self._home, self.state))
+        if not has_older_records or self._upgrade(Deployment(resources, endpoint, REGION)):
+            self._home.write_forms(current_forms())
         self._write_pids()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         self._phase("ready", "")
         return self.state
+
+    def _upgrade(self, deployment: Deployment) -> bool:
+        """Bring the records of an earlier release to the form of this one. Raises CliError.
+
+        Returns whether all were read, which is not so when the CRM is stopped meanwhile.
+        """
+        self._report("Upgrading the records of an earlier release")
+        place = Place.read(self._home.path / "upgrade-local.json", None)
+        done = Counts()
+        for counts in upgrade(deployment, place):
+            done = counts
+            if self._stopping.is_set():
+                return False
+        self._report(
+            f"{done.upgraded:,} of {done.read:,} records upgraded, "
+            f"{len(done.unreadable):,} unreadable"
+        )
+        return True
 
     def wait(self) -> None:
         """Wait until a part cannot be kept running, and raise the reason; return when stopped."""

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from activities.bootstrap import table
 from activities.events import StreamDiverged, StreamGapDetected
-from activities.incoming import EventData
+from activities.incoming import UPCASTERS, EventData
 from activities.model import timeline_text
 from activities.repository import TimelineEntry, timeline_item
 from kernel.domain.cloud_events import CloudEvent
@@ -51,4 +51,5 @@ handler = Projection(
     apply=add_entries,
     gap=StreamGapDetected,
     divergence=StreamDiverged,
+    upcasters=UPCASTERS,
 )

@@ -38,7 +38,7 @@ class Account(AccountState, Archivable):
     def update(self, fields: AccountFields, at: datetime) -> Change["Account"]:
         """Change fields; no event when nothing differs. Raises Invalid, RecordArchived."""
         _check_founded_year(fields, at)
-        after = self.ensure_active().with_changes(**dict(fields))
+        after = self.ensure_active().with_fields(fields)
         changed, previous = changed_fields(self, after, AccountFields)
         if not changed:
             return Change(self)

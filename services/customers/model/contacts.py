@@ -31,7 +31,7 @@ class Contact(ContactState, Archivable):
 
     def update(self, fields: ContactFields) -> Change["Contact"]:
         """Change fields; no event when nothing differs. Raises RecordArchived."""
-        after = self.ensure_active().with_changes(**dict(fields))
+        after = self.ensure_active().with_fields(fields)
         changed, previous = changed_fields(self, after, ContactFields)
         if not changed:
             return Change(self)

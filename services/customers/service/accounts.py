@@ -12,7 +12,7 @@ from customers.model.accounts import (
 )
 from customers.repository.accounts import AccountRepository
 from customers.service.names import folded_prefix
-from kernel.domain.aggregate import Version
+from kernel.domain.aggregate import Mended, Version
 from kernel.domain.clock import Clock
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
@@ -70,7 +70,7 @@ class AccountService:
         self, unit: UnitOfWork, account_id: str, if_match: Version, patch: dict[str, Any]
     ) -> Account:
         """Change an account's fields."""
-        before = self._load(unit, account_id, if_match)
+        before = self._load(unit, account_id, if_match, mend=AccountFields)
         return self._update(unit, before, patched_fields(before, patch, AccountFields))
 
     def archive(self, unit: UnitOfWork, account_id: str, if_match: Version) -> Account:
@@ -89,12 +89,14 @@ class AccountService:
         existing_id = find_by_external_ids(self._accounts, unit.tenant_id, fields.external_ids)
         if existing_id is None:
             return self.create(unit, fields), True
-        before = self._load(unit, existing_id, None)
+        before = self._load(unit, existing_id, None, mend=AccountFields)
         return self._update(unit, before, upserted_fields(before, fields)), False
 
-    def _load(self, unit: UnitOfWork, account_id: str, if_match: Version) -> Account:
+    def _load(
+        self, unit: UnitOfWork, account_id: str, if_match: Version, *, mend: Mended = None
+    ) -> Account:
         unit.principal.require(Level.WRITE, CUSTOMERS)
-        return self._accounts.get(unit.tenant_id, account_id).ensure_version(if_match)
+        return self._accounts.get(unit.tenant_id, account_id, mend=mend).ensure_version(if_match)
 
     def _update(self, unit: UnitOfWork, before: Account, fields: AccountFields) -> Account:
         ensure_may_change_owner(unit.principal, before, fields)

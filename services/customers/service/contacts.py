@@ -9,7 +9,7 @@ from customers.model.contacts import Contact
 from customers.repository.accounts import AccountRepository
 from customers.repository.contacts import ContactRepository
 from customers.service.names import folded_prefix
-from kernel.domain.aggregate import Version
+from kernel.domain.aggregate import Mended, Version
 from kernel.domain.clock import Clock
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
@@ -75,7 +75,7 @@ class ContactService:
         self, unit: UnitOfWork, contact_id: str, if_match: Version, patch: dict[str, Any]
     ) -> Contact:
         """Change a contact's fields."""
-        before = self._load(unit, contact_id, if_match)
+        before = self._load(unit, contact_id, if_match, mend=ContactFields)
         return self._update(unit, before, patched_fields(before, patch, ContactFields))
 
     def archive(self, unit: UnitOfWork, contact_id: str, if_match: Version) -> Contact:
@@ -94,12 +94,14 @@ class ContactService:
         existing_id = find_by_external_ids(self._contacts, unit.tenant_id, fields.external_ids)
         if existing_id is None:
             return self.create(unit, fields), True
-        before = self._load(unit, existing_id, None)
+        before = self._load(unit, existing_id, None, mend=ContactFields)
         return self._update(unit, before, upserted_fields(before, fields)), False
 
-    def _load(self, unit: UnitOfWork, contact_id: str, if_match: Version) -> Contact:
+    def _load(
+        self, unit: UnitOfWork, contact_id: str, if_match: Version, *, mend: Mended = None
+    ) -> Contact:
         unit.principal.require(Level.WRITE, CUSTOMERS)
-        return self._contacts.get(unit.tenant_id, contact_id).ensure_version(if_match)
+        return self._contacts.get(unit.tenant_id, contact_id, mend=mend).ensure_version(if_match)
 
     def _update(self, unit: UnitOfWork, before: Contact, fields: ContactFields) -> Contact:
         ensure_may_change_owner(unit.principal, before, fields)

@@ -1,15 +1,23 @@
 """The base classes of aggregates: tenant, sequence, version check, archiving."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import ConfigDict
 
+from kernel.domain.aside import ASIDE, aside_of
 from kernel.domain.errors import RecordArchived, RuleViolation, StaleVersion
 from kernel.domain.events import DomainEvent, Fields, Snapshot
 
 Version = int | None
 """The version that a change expects; None accepts any version (`If-Match: *`)."""
+
+
+Mended = type[Fields] | None
+"""The fields that a change may correct where they are stored wrongly; None for a transition."""
+type Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+"""Makes a JSON document of a newer form from one of the form before; a pure function."""
 
 
 class Change[A](NamedTuple):
@@ -21,9 +29,15 @@ class Change[A](NamedTuple):
 
 
 class Aggregate(Snapshot):
-    """A record as its context stores it: the published snapshot, its tenant and its sequence."""
+    """A record as its context stores it: the published snapshot, its tenant and its sequence.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Fields of a later release are extra attributes: they are stored again, and neither shown nor
+    published.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    upcasters: ClassVar[tuple[Upcaster, ...]] = ()
+    """From each form of the stored document to the next one, the first from form 1 to form 2."""
 
     tenant_id: str
     sequence: int = 0
@@ -47,6 +61,19 @@ class Aggregate(Snapshot):
     def with_changes(self, **changes: Any) -> Self:
         """A copy with some attributes changed; the values are not validated."""
         return self.model_copy(update=changes)
+
+    def with_fields(self, fields: Fields, **changes: Any) -> Self:
+        """A copy with the fields that a caller set, and further changes.
+
+        A stored value that the model refuses is replaced when the caller has named its field.
+        """
+        after = self.with_changes(**dict(fields), **changes)
+        aside = aside_of(self)
+        if aside is None or aside.refused.keys().isdisjoint(fields.model_fields_set):
+            return after
+        named = fields.model_fields_set
+        refused = {name: aside.refused[name] for name in aside.refused.keys() - named}
+        return after.with_changes(**{ASIDE: aside._replace(refused=refused)})
 
 
 class Archivable(Aggregate):
@@ -85,12 +112,24 @@ def new_record(tenant_id: str, record_id: str, by: str, at: datetime) -> dict[st
 def changed_fields[S: Snapshot](
     before: S, after: S, fields: type[Fields]
 ) -> tuple[list[str], dict[str, Any]]:
-    """The names of the caller-set fields that differ, and their earlier values as JSON."""
+    """The names of the caller-set fields that differ, and their earlier values as JSON.
+
+    A field whose wrongly stored value was removed differs, too; it had no value before.
+    """
+    removed = _refused(before) - _refused(after)
     changed = [
-        name for name in fields.model_fields if _differ(getattr(before, name), getattr(after, name))
+        name
+        for name in fields.model_fields
+        if name in removed or _differ(getattr(before, name), getattr(after, name))
     ]
-    previous = before.model_dump(mode="json", include=set(changed))
+    previous = before.model_dump(mode="json", include=set(changed), warnings=False)
     return changed, previous
+
+
+def _refused(record: Snapshot) -> set[str]:
+    """The fields whose stored value was set aside."""
+    aside = aside_of(record)
+    return set(aside.refused) if aside else set()
 
 
 def _differ(before: Any, after: Any) -> bool:

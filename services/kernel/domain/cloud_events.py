@@ -58,6 +58,12 @@ def to_json(document: Envelope) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
+def from_json(text: str) -> Envelope:
+    """An envelope from the text that `to_json` made. Raises ValueError."""
+    document: Envelope = json.loads(text)
+    return document
+
+
 @dataclass(frozen=True, slots=True)
 class CloudEvent:
     """An event as a consumer receives it."""
@@ -73,6 +79,8 @@ class CloudEvent:
     origin: str
     correlation_id: str
     data: dict[str, Any]
+    version: int = 1
+    """The version of `data`, which `dataschema` names."""
     replayed: bool = False
     """Whether it comes from an archive."""
     detail: str = ""
@@ -94,6 +102,7 @@ class CloudEvent:
                 origin=detail.get("origin", ""),
                 correlation_id=detail.get("correlationid", ""),
                 data=detail["data"],
+                version=_version(detail),
                 replayed=replayed,
                 detail=to_json(detail),
             )
@@ -117,3 +126,9 @@ class CloudEvent:
     def subject_id(self) -> str:
         """The record's id."""
         return self.subject.split("/", 1)[1]
+
+
+def _version(detail: Envelope) -> int:
+    """The version that `dataschema` names: 2 of `…/OpportunityWon.v2`; 1 when it names none."""
+    name, _, number = str(detail.get("dataschema", "")).rpartition(".v")
+    return int(number) if name and number.isdecimal() and int(number) else 1

@@ -12,6 +12,7 @@ CrmError
     Busy                   409  retryable
     DuplicateExternalId    409  lost a race
     IdempotencyKeyInUse    409  retryable
+  UnreadableRecord         409
   StaleVersion             412  lost a race
   TooLarge                 413
   UnsupportedMediaType     415
@@ -149,12 +150,22 @@ class DuplicateExternalId(Conflict):
 
 
 class IdempotencyKeyInUse(Conflict):
-    """A request with this Idempotency-Key was carried out, but its answer is not stored (yet)."""
+    """A request with this Idempotency-Key is being carried out, or its answer is gone."""
 
     slug, retryable = "idempotency-key-in-use", True
     advice = (
-        "Send the request again; if that does not help, read the record, or "
-        "send a batch with a new key."
+        "Send the request again after the seconds in `Retry-After`; if that does not help, read "
+        "the record."
+    )
+
+
+class UnreadableRecord(CrmError):
+    """The stored record is damaged, or of a later release; the log names its wrong fields."""
+
+    status, title, slug = 409, "Record cannot be read", "unreadable-record"
+    advice = (
+        "Correct the fields that `errors` names, if a PATCH may change them; "
+        "otherwise report the record's id."
     )
 
 

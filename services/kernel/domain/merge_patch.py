@@ -21,10 +21,17 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def patched_fields[F: Fields](record: Snapshot, patch: dict[str, Any], fields: type[F]) -> F:
-    """The record's caller-set fields after a merge patch. Raises Invalid naming wrong fields."""
-    target = record.model_dump(mode="json", include=set(fields.model_fields), exclude_none=True)
+    """The record's caller-set fields after a merge patch. Raises Invalid naming wrong fields.
+
+    A field that the patch removes also counts as set.
+    """
+    target = record.model_dump(
+        mode="json", include=set(fields.model_fields), exclude_none=True, warnings=False
+    )
     try:
         patched = merge_patch(target, patch)
     except RecursionError as error:
         raise Malformed("The merge patch is nested too deeply.") from error
-    return validate(fields, patched)
+    result = validate(fields, patched)
+    result.model_fields_set.update(patch)
+    return result

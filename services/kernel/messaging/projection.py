@@ -28,6 +28,7 @@ from kernel.messaging.positions import Parked, Position, PositionStore
 from kernel.messaging.rebuilding import Apply, Rebuild
 from kernel.messaging.sequencing import Decision, Gap, decide, gaps, next_events
 from kernel.messaging.stream_reports import StreamReports
+from kernel.messaging.upcasting import EventUpcasters, upcast
 from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import STREAM_DIVERGENCES
@@ -69,14 +70,17 @@ class Projection:
         apply: Apply,
         gap: type[StreamGap],
         divergence: type[StreamDivergence],
+        upcasters: EventUpcasters | None = None,
         clock: Clock = utc_now,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name, self.record_types = name, frozenset(record_types)
         self._positions = PositionStore(name, table)
         self._reports = StreamReports(name, gap, divergence)
-        self._rebuild = Rebuild(self._positions, table, apply)
-        self._apply, self._now, self._pause = apply, clock, pause
+        self._upcasters = upcasters or {}
+        self._apply = _of_any_version(apply, self._upcasters)
+        self._rebuild = Rebuild(self._positions, table, self._apply)
+        self._now, self._pause = clock, pause
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
         """Apply every event; the partial batch response names those that failed.
@@ -326,6 +330,11 @@ class Projection:
         reported = gap.waiting.sequence - 1
         moved = replace(position, reports=position.reports + 1, reported=reported)
         return self._positions.move(moved, report)
+
+
+def _of_any_version(apply: Apply, upcasters: EventUpcasters) -> Apply:
+    """The same for events of every version."""
+    return lambda event, memory: apply(upcast(event, upcasters), memory)
 
 
 def _order(message: Message) -> tuple[int, str]:

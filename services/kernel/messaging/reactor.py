@@ -8,6 +8,7 @@ from typing import Any
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.messages import MessageBatch, log_consumed
+from kernel.messaging.upcasting import EventUpcasters, upcast
 
 
 class Reactor:
@@ -20,9 +21,10 @@ class Reactor:
         types: Iterable[str],
         react: Callable[[CloudEvent], None],
         rebuild: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        upcasters: EventUpcasters | None = None,
     ) -> None:
         self.name, self.types, self._react = name, frozenset(types), react
-        self._rebuild = rebuild
+        self._rebuild, self._upcasters = rebuild, upcasters or {}
 
     def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
         """React to every event; the partial batch response names those that failed.
@@ -35,7 +37,7 @@ class Reactor:
         for message in batch.messages():
             with batch.isolate(message):
                 if message.event.type in self.types:
-                    self._react(message.event)
+                    self._react(upcast(message.event, self._upcasters))
                     log_consumed(self.name, message.event)
                 else:
                     log_consumed(self.name, message.event, "ignored")

@@ -38,12 +38,11 @@ class Reject:
         table = _TABLE.search(str(self.record.get("eventSourceARN", "")))
         if table is None:
             return None
-        pk, sk = (str(self.record["dynamodb"]["Keys"][name]["S"]) for name in ("pk", "sk"))
-        named = _KEY.fullmatch(pk)
+        key = {n: str(self.record["dynamodb"]["Keys"][n]["S"]) for n in ("pk", "sk")}
+        named = _KEY.fullmatch(key["pk"])
         return {
             "table": table[1],
-            "pk": pk,
-            "sk": sk,
+            **key,
             "tenant": named["tenant"] if named else "",
             "subject": f"{named['type'].lower()}/{named['id']}" if named else "",
             "reason": self.reason,

@@ -156,6 +156,13 @@ STORED_BYTES = Metric(
     ("Storage",),
     "bytes written to object storage (lake or files): how fast it grows; the line has the tenant",
 )
+DIFFERING_RECORDS = Metric(
+    "DifferingRecords",
+    "Count",
+    (),
+    "stored records that were read although their model refuses them, or that cannot be read; the "
+    "line has the record and its wrong fields",
+)
 
 METRICS = {
     metric.name: metric
@@ -173,6 +180,7 @@ METRICS = {
         TASK_DURATION,
         TASK_SECONDS,
         STORED_BYTES,
+        DIFFERING_RECORDS,
     )
 }
 """Every metric by name."""

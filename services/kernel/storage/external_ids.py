@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from kernel.domain.aggregate import Aggregate
-from kernel.domain.errors import Conflict, Invalid
+from kernel.domain.errors import Conflict, Invalid, UnreadableRecord
 from kernel.domain.events import MAX_EXTERNAL_IDS, Fields, Snapshot
 from kernel.storage.records import Page, RecordStore
 
@@ -19,7 +19,10 @@ def page_by_external_id[A: Aggregate](store: RecordStore[A], tenant_id: str, ref
     """The active record that has an external id, as a page of one or none."""
     system, _, value = ref.partition(":")
     record_id = store.id_of(tenant_id, system, value.strip())  # stored without spaces around it
-    record = store.find(tenant_id, record_id) if record_id else None
+    try:
+        record = store.show(tenant_id, record_id, consistent=True) if record_id else None
+    except UnreadableRecord:
+        record = None  # left out, as in any list
     return Page(items=[record] if record is not None and record.archived_at is None else [])
 
 
@@ -54,4 +57,6 @@ def upserted_fields[F: Fields](before: Snapshot, fields: F) -> F:
         )
     present = {name: getattr(before, name) for name in type(fields).model_fields}
     given = {name: getattr(fields, name) for name in fields.model_fields_set}
-    return fields.model_copy(update={**present, **given, "external_ids": external_ids})
+    after = fields.model_copy(update={**present, **given, "external_ids": external_ids})
+    after.model_fields_set.intersection_update(given)
+    return after

@@ -2,12 +2,15 @@
 
 (draft-ietf-httpapi-idempotency-key-header.) The key's item is written in the same transaction as
 the first change of the request, so a crash leaves both or neither, and a retry never repeats the
-change. A batch makes many independent changes: its key is claimed before the first one, and
-released at the end if an item failed that may succeed later; the batch can then be sent again with
-the same key.
+change. The answer is added to the item afterwards. The item also names the change: a retry that
+finds no answer, because the request still runs or its process died, gets the one of the change's
+event, which has the record as it was then.
 
-The answer is added to the item afterwards; a retry that finds no answer yet, because the request
-still runs or its process died, gets IdempotencyKeyInUse.
+A batch makes many independent changes: its key is claimed before the first one, and released at
+the end if an item failed that may succeed later; the batch can then be sent again with the same
+key. A claim ends after LEASE_SECONDS, when its process is certainly dead: the same batch is then
+carried out again. That is safe because every item is an upsert by its external ids. An item that
+the first attempt has created is answered as changed.
 """
 
 import hashlib
@@ -15,8 +18,8 @@ import json
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
 
 from kernel.domain.errors import (
     Conflict,
@@ -27,14 +30,29 @@ from kernel.domain.errors import (
 )
 from kernel.domain.principal import Principal
 from kernel.runtime.log import logger
+from kernel.storage.outbox import read_outbox
 from kernel.storage.packing import pack, unpack
-from kernel.storage.table import Put, Table
+from kernel.storage.table import Item, Put, Table
 
 TTL_SECONDS = 24 * 3600
 """How long a key is stored."""
+LEASE_SECONDS = 30
+"""How long a batch has its key; longer than any function of an API may run."""
 _MAX_ANSWER_BYTES = 390_000
 """The largest packed answer, because an item may have 400 KB. Only batches come near it."""
+REPLAYED = {"Idempotency-Replayed": "true"}
+"""The header of an answer that is not that of the first request."""
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+
+
+def in_use(retry_after_s: int = 1) -> IdempotencyKeyInUse:
+    """The problem of a request that is being carried out, or whose answer is gone."""
+    problem = IdempotencyKeyInUse(
+        "This request was carried out already, or is being carried out, and its answer is not "
+        "stored. Do not send it with another key; read the record instead, or try again shortly."
+    )
+    problem.retry_after_s = retry_after_s
+    return problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +62,14 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: str
+
+
+class Committed(NamedTuple):
+    """The change of a record that a request has made: its last event."""
+
+    table: str
+    pk: str
+    sequence: int
 
 
 @dataclass(slots=True)
@@ -58,6 +84,8 @@ class IdempotentRequest:
     """The principal's roles, which the stored answer requires."""
     committed: bool = field(default=False)
     """Whether the key is stored."""
+    _claims: int = field(default=0)
+    """How often the key of this batch was claimed by processes that have died."""
 
     @classmethod
     def of(
@@ -71,12 +99,12 @@ class IdempotentRequest:
         pk = f"TENANT#{principal.tenant_id}#IDEMPOTENCY#{name}"
         return cls(table, pk, fingerprint, frozenset(principal.roles))
 
-    def stored_answer(self) -> Answer | None:
-        """The stored answer, or None while the key is not stored.
+    def stored_answer(self) -> Answer | Committed | None:
+        """The stored answer, or the change that was made if its answer is not stored.
 
-        Raises IdempotencyKeyReused when another request has it, IdempotencyKeyInUse when the
-        request was carried out but its answer is not stored, Forbidden when the principal has lost
-        a role since.
+        None while the request is to be carried out. Raises IdempotencyKeyReused when another
+        request has the key, IdempotencyKeyInUse while the same batch is being carried out,
+        Forbidden when the principal has lost a role since.
         """
         stored = self.table.get(self.pk, "IDEMPOTENCY", consistent=True)
         if stored is None:
@@ -90,24 +118,42 @@ class IdempotentRequest:
                 "This request was carried out when you had other roles, so its answer is not shown "
                 "again. Read the record instead."
             )
-        if "answer" not in stored:
-            raise IdempotencyKeyInUse(
-                "This request was carried out already, but its answer is not stored yet. Do not "
-                "send it with another key; read the record instead, or try again shortly."
-            )
-        status, headers, body = json.loads(unpack(stored["answer"]))
-        return Answer(status, {**headers, "Idempotency-Replayed": "true"}, body)
+        if (answer := _answer(stored)) is not None:
+            return answer
+        if "sequence" in stored:
+            return Committed(stored["table"], stored["record"], stored["sequence"])
+        if stored["state"] != "claimed":
+            raise in_use()
+        if (remaining := stored["until"] - int(time.time())) > 0:
+            raise in_use(remaining)
+        self._claims = stored["version"]
+        return None
 
-    def put(self) -> Put:
+    def committed_state(self, committed: Committed) -> str | None:
+        """The record as the event of a change has it, JSON; None when the event is gone."""
+        table = self.table.sibling(committed.table)
+        detail = read_outbox(table, committed.pk, committed.sequence)
+        return None if detail is None else json.dumps(detail["data"]["current"])
+
+    def put(self, committed: Committed | None = None) -> Put:
         """The action that stores the key, in the transaction of the request's first change."""
-        return self._put("done")
+        if committed is None:
+            return self._put("done")
+        return self._put(
+            "done",
+            table=committed.table,
+            record=committed.pk,
+            sequence=committed.sequence,
+        )
 
     def claim(self) -> None:
-        """Store the key before a request that makes many changes. Raises IdempotencyKeyInUse.
-
-        If the process dies, the key stays stored: it is unknown which changes were made.
-        """
-        self.table.transact([self._put("done")])
+        """Store the key before a request that makes many changes. Raises IdempotencyKeyInUse."""
+        until = int(time.time()) + LEASE_SECONDS
+        put = self._put("claimed", until=until, version=self._claims + 1)
+        if self._claims:
+            logger().warning("batch carried out again", key=self.pk, attempt=self._claims + 1)
+            put = replace(put, absent=False, version=self._claims)
+        self.table.transact([put])
         self.committed = True
 
     def store_answer(self, answer: Answer) -> None:
@@ -136,6 +182,8 @@ class IdempotentRequest:
         )
         packed = pack(text)
         if len(packed) > _MAX_ANSWER_BYTES:
+            # Only a batch has so many results: it is done, and not to be carried out again.
+            self.table.put({**self._item(), "state": "done"})
             return
         if self.committed:
             self.table.put({**self._item(), "state": "answered", "answer": packed})
@@ -145,7 +193,7 @@ class IdempotentRequest:
         with suppress(Conflict):
             self.table.transact([self._put("answered", answer=packed)])
 
-    def _put(self, state: str, **more: bytes) -> Put:
+    def _put(self, state: str, **more: str | int | bytes) -> Put:
         return Put(
             {**self._item(), "state": state, **more},
             absent=True,
@@ -164,3 +212,12 @@ class IdempotentRequest:
             "roles": " ".join(sorted(self.roles)),
             "ttl": int(time.time()) + TTL_SECONDS,
         }
+
+
+def _answer(stored: Item) -> Answer | None:
+    """The answer in a key's item; None without one, or when it cannot be read."""
+    try:
+        status, headers, body = json.loads(unpack(stored["answer"]))
+    except (LookupError, TypeError, ValueError):
+        return None
+    return Answer(status, {**headers, **REPLAYED}, body)

@@ -5,10 +5,10 @@
 
 import time
 
-from kernel.domain.cloud_events import Envelope, to_json
+from kernel.domain.cloud_events import Envelope, from_json, to_json
 from kernel.domain.errors import StaleVersion, TooLarge
-from kernel.storage.packing import pack
-from kernel.storage.table import Put
+from kernel.storage.packing import pack, unpack
+from kernel.storage.table import Put, Table
 
 PREFIX = "EVENT#"
 TTL_SECONDS = 7 * 24 * 3600
@@ -16,6 +16,16 @@ TTL_SECONDS = 7 * 24 * 3600
 MAX_EVENT_BYTES = 240_000
 """EventBridge accepts 256 KB, including what it adds. A record is never larger than its event, so
 it also stays below DynamoDB's 400 KB per item."""
+
+
+def read_outbox(table: Table, pk: str, sequence: int) -> Envelope | None:
+    """A stored event; None when it does not exist any more."""
+    item = table.get(pk, _sort_key(sequence), consistent=True)
+    return None if item is None else from_json(unpack(item["detail"]))
+
+
+def _sort_key(sequence: int) -> str:
+    return f"{PREFIX}{sequence:012d}"
 
 
 def outbox_entry(pk: str, sequence: int, envelope: Envelope) -> Put:
@@ -33,7 +43,7 @@ def outbox_entry(pk: str, sequence: int, envelope: Envelope) -> Put:
     return Put(
         {
             "pk": pk,
-            "sk": f"{PREFIX}{sequence:012d}",
+            "sk": _sort_key(sequence),
             "detail": pack(detail),
             "ttl": int(time.time()) + TTL_SECONDS,
         },

@@ -27,6 +27,11 @@ def pack(text: str) -> bytes:
     return bytes((_CURRENT,)) + packer.compress(text.encode()) + packer.flush()
 
 
+def is_current(packed: bytes) -> bool:
+    """Whether an attribute is packed with the dictionary that `pack` uses."""
+    return packed[:1] == bytes((_CURRENT,))
+
+
 def unpack(packed: bytes) -> str:
     """The text of a packed attribute. Raises ValueError when it is not one."""
     try:

@@ -8,27 +8,38 @@ Layout of a table (docs/architecture.md):
 The tenant is the first part of every key and the first argument of every method.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kernel.domain.aggregate import Aggregate, Change
+from kernel.domain.aggregate import Aggregate, Change, Mended
+from kernel.domain.aside import aside_of
 from kernel.domain.clock import Clock, later, utc_now
 from kernel.domain.cloud_events import envelope
-from kernel.domain.errors import Conflict, CrmError, DuplicateExternalId, NotFound, StaleVersion
+from kernel.domain.errors import (
+    Conflict,
+    CrmError,
+    DuplicateExternalId,
+    FieldError,
+    NotFound,
+    StaleVersion,
+    UnreadableRecord,
+)
 from kernel.domain.ids import ids_at
 from kernel.domain.principal import RequestContext
 from kernel.storage import cursor as cursors
+from kernel.storage.differences import log_differences, log_unreadable, readable
+from kernel.storage.documents import NUMBER, WHOLE, Documents
+from kernel.storage.idempotency import Committed
 from kernel.storage.outbox import outbox_entry
 from kernel.storage.packing import pack, unpack
 from kernel.storage.table import Action, Delete, Item, Put, Table
 from kernel.storage.unit_of_work import UnitOfWork
 
-_IN_THE_KEY = {"tenant_id", "id"}
-"""Attributes that the stored document omits, because the item's key has them."""
+_SET_BY_EVERY_CHANGE = {"updated_at", "updated_by"}
 
 # Pages are frozen, so covariant: a Page[Opportunity] is a Page[OpportunityState].
 T_co = TypeVar("T_co", covariant=True)
@@ -54,30 +65,85 @@ class RecordStore[A: Aggregate]:
         index: Callable[[A], Item],
         clock: Clock = utc_now,
     ) -> None:
-        self.table, self._model, self._type, self._index = table, model, record_type, index
+        self.table, self.record_type, self._index = table, record_type, index
         self._now = clock
+        self.documents = Documents(model)
 
     def key(self, tenant_id: str, record_id: str) -> str:
         """The partition key of a record."""
-        return f"TENANT#{tenant_id}#{self._type.upper()}#{record_id}"
+        return f"TENANT#{tenant_id}#{self.record_type.upper()}#{record_id}"
 
-    def find(self, tenant_id: str, record_id: str, *, consistent: bool = True) -> A | None:
-        """A record, or None. Reads for decisions must be consistent."""
+    def find(
+        self, tenant_id: str, record_id: str, *, consistent: bool = True, mend: Mended = None
+    ) -> A | None:
+        """A record, or None. Reads for decisions must be consistent.
+
+        They raise UnreadableRecord for a record with wrong required fields, which no decision can
+        rely on. For a change of the fields `mend`, those among them that are wrong are None.
+        """
+        record = self.show(tenant_id, record_id, consistent=consistent)
+        if record is None or not consistent:
+            return record
+        return self._for_decisions(record, mend)
+
+    def show(self, tenant_id: str, record_id: str, *, consistent: bool = False) -> A | None:
+        """A record as far as it can be read, or None; no decision may rely on it."""
         item = self.table.get(self.key(tenant_id, record_id), "STATE", consistent=consistent)
         return self.from_item(item) if item else None
 
-    def get(self, tenant_id: str, record_id: str, *, consistent: bool = True) -> A:
-        """A record. Raises NotFound, also for a record of another tenant."""
-        record = self.find(tenant_id, record_id, consistent=consistent)
+    def get(
+        self, tenant_id: str, record_id: str, *, consistent: bool = True, mend: Mended = None
+    ) -> A:
+        """A record as `find` returns it. Raises NotFound, also for a record of another tenant."""
+        record = self.find(tenant_id, record_id, consistent=consistent, mend=mend)
         if record is None:
-            raise NotFound(f"There is no {self._type} {record_id}.")
+            raise NotFound(f"There is no {self.record_type} {record_id}.")
         return record
 
     def from_item(self, item: Item) -> A:
-        """The record in an item of the table or of an index."""
-        _, tenant_id, _, record_id = str(item["pk"]).split("#")
-        in_the_key = f'{{"tenant_id":"{tenant_id}","id":"{record_id}",'
-        return self._model.model_validate_json(in_the_key + unpack(item["doc"])[1:])
+        """The record in an item of the table or of an index, as far as it can be read.
+
+        Raises UnreadableRecord when nothing of it can be read.
+        """
+        key = str(item["pk"])
+        try:
+            _, tenant_id, _, record_id = key.split("#")
+            text = unpack(item["doc"])
+            if (record := self.documents.read(tenant_id, record_id, text)) is not None:
+                return record
+            version = item.get("version")
+            read = self.documents.decode(
+                tenant_id, record_id, text, version if isinstance(version, int) else None
+            )
+        except (LookupError, RecursionError, TypeError, ValueError) as error:
+            raise log_unreadable(key, error) from error
+        if read.differences:
+            log_differences(key, read.differences)
+        return read.record
+
+    def _for_decisions(self, record: A, mend: Mended) -> A:
+        """The record, if decisions may rely on it. Raises UnreadableRecord."""
+        aside = aside_of(record)
+        wrong = aside.wrong if aside else {}
+        mended = mend.model_fields.keys() if mend else set()
+        needed = {n: wrong[n] for n in wrong if n not in mended and n not in _SET_BY_EVERY_CHANGE}
+        if needed:
+            raise self._unreadable(record.id, needed)
+        return record.with_changes(**dict.fromkeys(wrong)) if wrong else record
+
+    def _unreadable(self, record_id: str, wrong: Mapping[str, str]) -> CrmError:
+        """The problem of a record that cannot be changed."""
+        if wrong.get(NUMBER) == "later_release":
+            return UnreadableRecord(
+                f"The {self.record_type} {record_id} was stored by a later release of the CRM, and "
+                "can be read, but not be changed by this one."
+            )
+        errors = tuple(FieldError(name, f"is stored wrongly ({wrong[name]})") for name in wrong)
+        return UnreadableRecord(
+            f"The {self.record_type} {record_id} cannot be changed, because it is stored wrongly: "
+            f"{', '.join(wrong)}.",
+            errors=errors,
+        )
 
     def id_of(self, tenant_id: str, system: str, value: str) -> str | None:
         """The id of the record that has an external id, or None."""
@@ -97,7 +163,7 @@ class RecordStore[A: Aggregate]:
         newest_first: bool = False,
     ) -> Page[A]:
         """One page of an index partition (`OWNER#ann`, without the tenant): one Query."""
-        scope = f"{self._type} {index} {partition} {prefix} {between} {newest_first}"
+        scope = f"{self.record_type} {index} {partition} {prefix} {between} {newest_first}"
         page = self.table.query(
             f"TENANT#{tenant_id}#{partition}",
             index=index,
@@ -108,7 +174,7 @@ class RecordStore[A: Aggregate]:
             newest_first=newest_first,
         )
         return Page(
-            items=[self.from_item(item) for item in page.items],
+            items=readable(self.from_item, page.items),
             next_cursor=cursors.encode(tenant_id, scope, page.last_key),
         )
 
@@ -135,13 +201,25 @@ class RecordStore[A: Aggregate]:
                 "updated_by": unit.principal.user_id,
             }
         )
+        if before is not None and aside_of(before) is not None:
+            after = self._mended(after)
         actions = [
             self._put(before, after),
             *self._outbox(unit.request, Change(after, change.events), at),
             *self._unique_keys(before, after),
         ]
-        unit.commit(self.table, [*actions, *also])
+        committed = Committed(self.table.name, self.key(after.tenant_id, after.id), after.sequence)
+        unit.commit(self.table, [*actions, *also], committed if change.events else None)
         return after
+
+    def _mended(self, after: A) -> A:
+        """A record with what was set aside. Raises UnreadableRecord unless its state is valid."""
+        try:
+            return self.documents.strictly(after)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False, include_input=False)
+            wrong = {str(one["loc"][0]) if one["loc"] else WHOLE: one["type"] for one in details}
+            raise self._unreadable(after.id, wrong) from error
 
     def new_record_actions(
         self, request: RequestContext, change: Change[A], exists: CrmError
@@ -156,7 +234,7 @@ class RecordStore[A: Aggregate]:
     def _outbox(self, request: RequestContext, change: Change[A], at: datetime) -> list[Action]:
         """The outbox entries of a change; the last has the sequence of the state afterwards."""
         after = change.state
-        pk, subject = self.key(after.tenant_id, after.id), f"{self._type}/{after.id}"
+        pk, subject = self.key(after.tenant_id, after.id), f"{self.record_type}/{after.id}"
         entries: list[Action] = []
         count = len(change.events)
         numbered = enumerate(change.events, after.sequence - count + 1)
@@ -177,24 +255,27 @@ class RecordStore[A: Aggregate]:
         error = (
             StaleVersion("Someone changed this record meanwhile; read it again.")
             if before
-            else Conflict(f"There is a {self._type} {after.id} already.")
+            else Conflict(f"There is a {self.record_type} {after.id} already.")
         )
-        document = after.model_dump_json(exclude_none=True, exclude=_IN_THE_KEY)
         return Put(
-            {
-                "pk": self.key(after.tenant_id, after.id),
-                "sk": "STATE",
-                "version": after.version,
-                "doc": pack(document),
-                **self._index(after),
-            },
+            self.item(after, self.documents.encode(before, after)),
             absent=before is None,
             version=before.version if before else None,
             error=error,
         )
 
+    def item(self, record: A, document: str) -> Item:
+        """The item of a record with its document."""
+        return {
+            "pk": self.key(record.tenant_id, record.id),
+            "sk": "STATE",
+            "version": record.version,
+            "doc": pack(document),
+            **self._index(record),
+        }
+
     def _external(self, tenant_id: str, system: str, value: str) -> str:
-        return f"TENANT#{tenant_id}#EXTERNAL#{self._type.upper()}#{system}#{value}"
+        return f"TENANT#{tenant_id}#EXTERNAL#{self.record_type.upper()}#{system}#{value}"
 
     def _unique_keys(self, before: A | None, after: A) -> list[Action]:
         """Writes of items for new external ids, and deletes of items for removed ones."""
@@ -210,7 +291,7 @@ class RecordStore[A: Aggregate]:
                 },
                 absent=True,
                 error=DuplicateExternalId(
-                    f"Another {self._type} has the external id {system}:{value}."
+                    f"Another {self.record_type} has the external id {system}:{value}."
                 ),
             )
             for system, value in sorted(now - earlier)

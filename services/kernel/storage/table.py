@@ -92,6 +92,10 @@ class Table:
         self._client, self.name = client, name
         self._reads = client if reads is None else reads
 
+    def sibling(self, name: str) -> "Table":
+        """Another table of the same client; this one if it has that name."""
+        return self if name == self.name else Table(self._client, name)
+
     def get(self, pk: str, sk: str, *, consistent: bool = False) -> Item | None:
         """One item by key: 0.5 read units per 4 KB, 1 when `consistent`."""
         reader = self._client if consistent else self._reads
@@ -162,6 +166,16 @@ class Table:
     def put(self, item: Item) -> None:
         """Write one item without a condition or transaction."""
         self._write_one(self._client.put_item, Item=_wire(item))
+
+    def put_if(self, put: Put) -> None:
+        """Carry out one Put without a transaction. Raises its `error` when its condition fails."""
+        try:
+            self._write_one(self._client.put_item, Item=_wire(put.item), **_condition(put))
+        except ClientError as fault:
+            failed = fault.response["Error"]["Code"] == "ConditionalCheckFailedException"
+            if failed and put.error is not None:
+                raise put.error from fault
+            raise
 
     def delete(self, pk: str, sk: str) -> None:
         """Delete one item without a transaction."""

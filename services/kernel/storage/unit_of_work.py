@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kernel.domain.principal import Principal, RequestContext
-from kernel.storage.idempotency import IdempotentRequest
+from kernel.storage.idempotency import Committed, IdempotentRequest
 from kernel.storage.table import Action, Table
 
 
@@ -33,11 +33,16 @@ class UnitOfWork:
         """The unit of work of one record in a batch, whose own key was claimed beforehand."""
         return UnitOfWork(self.request.with_origin("import"))
 
-    def commit(self, table: Table, actions: Sequence[Action]) -> None:
-        """Carry out all actions or none. Raises the `error` of the action that failed."""
+    def commit(
+        self, table: Table, actions: Sequence[Action], committed: Committed | None = None
+    ) -> None:
+        """Carry out all actions or none. Raises the `error` of the action that failed.
+
+        `committed` is the change they make, from which a retry gets the answer after a crash.
+        """
         key = self._idempotent_request
         if key is None or key.committed:
             table.transact(actions)
             return
-        table.transact([*actions, key.put()])
+        table.transact([*actions, key.put(committed)])
         key.committed = True

@@ -13,8 +13,9 @@ from kernel.domain.aggregate import Change
 from kernel.domain.clock import rfc3339
 from kernel.domain.errors import Busy, NotFound, StaleVersion
 from kernel.domain.principal import system_request
+from kernel.storage.differences import log_unreadable
 from kernel.storage.records import RecordStore
-from kernel.storage.table import Table
+from kernel.storage.table import Item, Table
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.tasks.run import TaskRun
 
@@ -67,11 +68,7 @@ class TaskRunRepository[R: TaskRun]:
         if "STATE" not in items:
             raise NotFound(f"There is no {self._name} {run_id}.")
         run = self.runs.from_item(items["STATE"])
-        recorded = items.get("PROGRESS")
-        if recorded is None:
-            return run, None
-        at = datetime.fromisoformat(str(recorded["at"]))
-        return run, RecordedProgress(int(recorded["percent"]), str(recorded["text"]), at)
+        return run, _progress(items.get("PROGRESS"))
 
     def record_progress(self, tenant_id: str, run_id: str, progress: RecordedProgress) -> None:
         """Store the progress of a worker in one small write."""
@@ -85,3 +82,15 @@ class TaskRunRepository[R: TaskRun]:
                 "ttl": int(time.time()) + _PROGRESS_TTL_SECONDS,
             }
         )
+
+
+def _progress(item: Item | None) -> RecordedProgress | None:
+    """The progress in an item; None without one, or when it cannot be read."""
+    if item is None:
+        return None
+    try:
+        at = datetime.fromisoformat(str(item["at"]))
+        return RecordedProgress(int(item["percent"]), str(item["text"]), at)
+    except (LookupError, TypeError, ValueError) as error:
+        log_unreadable(str(item["pk"]), error)
+        return None

@@ -18,6 +18,7 @@ from aws_lambda_powertools.event_handler.api_gateway import (
     CORSConfig,
     Response,
 )
+from pydantic import ValidationError
 
 from kernel.cache.usage import cache_usage
 from kernel.domain.clock import utc_now
@@ -25,7 +26,7 @@ from kernel.domain.errors import CrmError, NotFound
 from kernel.domain.time_zones import in_business_hours
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import REQUEST_LATENCY, REQUESTS, memory_utilization, together
-from kernel.storage.idempotency import Answer, IdempotentRequest
+from kernel.storage.idempotency import REPLAYED, Answer, Committed, IdempotentRequest, in_use
 from kernel.storage.table import Table
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.correlation import HEADER, correlation_id
@@ -128,7 +129,7 @@ class Api:
             arguments = _arguments(route, event, headers, parts, body, None)
             return response(route, _call(route, arguments), headers)
         if stored := idempotent.stored_answer():
-            return stored_response(stored)
+            return _replayed(route, stored, headers, idempotent)
         arguments = _arguments(route, event, headers, parts, body, idempotent)
         return _serve_once(route, arguments, headers, idempotent)
 
@@ -190,11 +191,32 @@ def _serve_once(
         # Another copy of this request may have succeeded meanwhile; return its answer then, instead
         # of reporting that someone changed the record.
         if not idempotent.committed and (stored := idempotent.stored_answer()):
-            return stored_response(stored)
+            return _replayed(route, stored, headers, idempotent)
         raise
     if isinstance(value, MultiStatus) and value.unfinished:
         idempotent.release()
     elif 200 <= answer.status_code < 300:
         out = {name: str(text) for name, text in answer.headers.items()}
         idempotent.store_answer(Answer(answer.status_code, out, answer.body or ""))
+    return answer
+
+
+def _replayed(
+    route: Route, stored: Answer | Committed, headers: Headers, idempotent: IdempotentRequest
+) -> Response[str]:
+    """The stored answer, or the one of the change that was made.
+
+    Raises IdempotencyKeyInUse when there is neither.
+    """
+    if isinstance(stored, Answer):
+        return stored_response(stored)
+    state = idempotent.committed_state(stored)
+    if state is None:
+        raise in_use()
+    try:
+        value = None if route.returns is None else route.returns.model_validate_json(state)
+    except ValidationError as error:  # a later release has made the change
+        raise in_use() from error
+    answer = response(route, value, headers)
+    answer.headers |= REPLAYED
     return answer

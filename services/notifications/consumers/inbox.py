@@ -5,6 +5,7 @@ from typing import Any
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.reactor import Reactor
 from notifications.bootstrap import counters, notifications
+from notifications.incoming import UPCASTERS
 
 TYPES = ("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed")
 
@@ -30,4 +31,4 @@ def rebuild(request: dict[str, Any]) -> dict[str, Any]:
     return {"found": found, "corrected": changed}
 
 
-handler = Reactor("inbox", types=TYPES, react=notify, rebuild=rebuild)
+handler = Reactor("inbox", types=TYPES, react=notify, rebuild=rebuild, upcasters=UPCASTERS)

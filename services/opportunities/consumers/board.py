@@ -6,7 +6,7 @@ from kernel.messaging.projection import Projection
 from kernel.storage.table import Action
 from opportunities.bootstrap import table
 from opportunities.events.streams import StreamDiverged, StreamGapDetected
-from opportunities.incoming import BoardOpportunity
+from opportunities.incoming import UPCASTERS, BoardOpportunity
 from opportunities.repository.boards import count_change
 
 
@@ -45,4 +45,5 @@ handler = Projection(
     apply=count,
     gap=StreamGapDetected,
     divergence=StreamDiverged,
+    upcasters=UPCASTERS,
 )

@@ -65,7 +65,7 @@ def get_pipeline(request: RequestContext, pipeline_id: str) -> PipelineState:
 def get_board(request: RequestContext, pipeline_id: str) -> Board:
     """Get count and sum of opportunities per stage."""
     pipeline, columns = pipelines().board(request, pipeline_id)
-    return Board(
+    return Board.model_construct(  # the name of a stored pipeline may be wrong
         pipeline_id=pipeline.id,
         name=pipeline.name,
         columns=[_column(stage, columns) for stage in pipeline.stages],

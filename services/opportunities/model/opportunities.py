@@ -79,8 +79,8 @@ class Opportunity(OpportunityState, Aggregate):
         """
         close_details = close_details or CloseDetails()
         close_details.check(self.status)
-        after = self.with_changes(
-            **dict(fields),
+        after = self.with_fields(
+            fields,
             closed_on=close_details.closed_on or self.closed_on,
             lost_reason=close_details.lost_reason or self.lost_reason,
         )

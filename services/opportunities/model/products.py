@@ -24,7 +24,7 @@ class Product(ProductState, Aggregate):
 
     def update(self, fields: ProductFields) -> Change["Product"]:
         """Change fields; no event when nothing differs."""
-        after = self.with_changes(**dict(fields))
+        after = self.with_fields(fields)
         changed, previous = changed_fields(self, after, ProductFields)
         if not changed:
             return Change(self)

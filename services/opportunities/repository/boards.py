@@ -5,6 +5,7 @@ BOARD#<pipeline>   STAGE#<stage>#<currency>    (prefixed with the tenant)
 
 from dataclasses import dataclass
 
+from kernel.storage.differences import log_unreadable, readable
 from kernel.storage.table import Add, Item, Table
 
 
@@ -31,7 +32,7 @@ class BoardRepository:
             page = self._table.query(
                 _board(tenant_id, pipeline_id), prefix="STAGE#", limit=1000, after=after
             )
-            columns += [_column(item) for item in page.items]
+            columns += readable(_column, page.items)
             if (after := page.last_key) is None:
                 return columns
 
@@ -52,6 +53,10 @@ def _board(tenant_id: str, pipeline_id: str) -> str:
 
 
 def _column(item: Item) -> BoardColumn:
-    _, stage, currency = str(item["sk"]).split("#")
-    count, minor_units = int(item.get("opportunities", 0)), int(item.get("minor_units", 0))
+    """A column. Raises UnreadableRecord for an item that is none."""
+    try:
+        _, stage, currency = str(item["sk"]).split("#")
+        count, minor_units = int(item.get("opportunities", 0)), int(item.get("minor_units", 0))
+    except (TypeError, ValueError) as error:
+        raise log_unreadable(str(item["pk"]), error) from error
     return BoardColumn(stage, currency, count, minor_units)

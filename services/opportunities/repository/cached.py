@@ -26,14 +26,19 @@ def _columns() -> "pydantic.TypeAdapter[list[BoardColumn]]":
 
 
 # A pipeline never changes once it is created, and a board is behind its opportunities anyway.
+# What is stored wrongly is not accepted from the cache, so it is read again each time.
 PIPELINE = Entry(
-    "pipeline", 1, 60, lambda one: one.model_dump_json().encode(), Pipeline.model_validate_json
+    "pipeline",
+    2,
+    60,
+    lambda one: one.model_dump_json(warnings=False).encode(),
+    Pipeline.model_validate_json,
 )
 PIPELINES = Entry(
     "pipelines",
-    1,
+    2,
     10,
-    lambda page: page.model_dump_json().encode(),
+    lambda page: page.model_dump_json(warnings=False).encode(),
     Page[Pipeline].model_validate_json,
 )
 BOARD = Entry(
@@ -61,7 +66,7 @@ class PipelineReads:
             PIPELINE,
             tenant_id,
             (pipeline_id,),
-            lambda: self._pipelines.by_id(tenant_id, pipeline_id),
+            lambda: self._pipelines.shown(tenant_id, pipeline_id),
         )
 
     def list(self, tenant_id: str, limit: int, cursor: str | None) -> Page[Pipeline]:

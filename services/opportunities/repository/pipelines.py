@@ -7,7 +7,7 @@ Index keys, prefixed with the tenant:
 from typing import Protocol
 
 from kernel.domain.clock import Clock
-from kernel.domain.errors import Conflict
+from kernel.domain.errors import Conflict, NotFound
 from kernel.domain.folding import fold
 from kernel.domain.principal import RequestContext, system_request
 from kernel.storage import cursor as cursors
@@ -75,6 +75,13 @@ class PipelineRepository(RecordStore[Pipeline]):
         if pipeline_id == DEFAULT_PIPELINE:
             return Pipeline.default(tenant_id)
         return self.get(tenant_id, pipeline_id)
+
+    def shown(self, tenant_id: str, pipeline_id: str) -> Pipeline:
+        """A pipeline as far as it can be read, for people. Raises NotFound."""
+        pipeline = self.show(tenant_id, pipeline_id, consistent=True)
+        if pipeline is None:
+            raise NotFound(f"There is no {self.record_type} {pipeline_id}.")
+        return pipeline
 
     def list(self, tenant_id: str, limit: int, cursor: str | None) -> Page[Pipeline]:
         """The default pipeline, then the tenant's own by name."""

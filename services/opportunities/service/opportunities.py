@@ -5,7 +5,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from kernel.domain.aggregate import Version
+from kernel.domain.aggregate import Mended, Version
 from kernel.domain.clock import Clock
 from kernel.domain.errors import Invalid, NotFound
 from kernel.domain.ids import new_id
@@ -121,7 +121,7 @@ class OpportunityService:
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, patch: dict[str, Any]
     ) -> Opportunity:
         """Change an opportunity's fields."""
-        before = self._load(unit, opportunity_id, if_match)
+        before = self._load(unit, opportunity_id, if_match, mend=OpportunityFields)
         fields = patched_fields(before, patch, OpportunityFields)
         ensure_may_change_owner(unit.principal, before, fields)
         self._check_product(unit.tenant_id, fields, before)
@@ -199,7 +199,7 @@ class OpportunityService:
         existing_id = find_by_external_ids(self._opportunities, unit.tenant_id, fields.external_ids)
         if existing_id is None:
             return self.create(unit, fields, placement), True
-        before = self._load(unit, existing_id, None)
+        before = self._load(unit, existing_id, None, mend=OpportunityFields)
         fields = upserted_fields(before, fields)
         ensure_may_change_owner(unit.principal, before, fields)
         self._check_product(unit.tenant_id, fields, before)
@@ -215,9 +215,11 @@ class OpportunityService:
         change = before.apply_import(fields, stage, placement.close_details, now, day)
         return self._opportunities.save(unit, before, change), False
 
-    def _load(self, unit: UnitOfWork, opportunity_id: str, if_match: Version) -> Opportunity:
+    def _load(
+        self, unit: UnitOfWork, opportunity_id: str, if_match: Version, *, mend: Mended = None
+    ) -> Opportunity:
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
-        opportunity = self._opportunities.get(unit.tenant_id, opportunity_id)
+        opportunity = self._opportunities.get(unit.tenant_id, opportunity_id, mend=mend)
         return opportunity.ensure_version(if_match).ensure_active()
 
     def _pipeline(self, tenant_id: str, pipeline_id: str) -> Pipeline:

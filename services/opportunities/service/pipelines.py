@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kernel.domain.clock import Clock
+from kernel.domain.errors import UnreadableRecord
 from kernel.domain.ids import new_id
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
@@ -45,6 +46,8 @@ class PipelineService:
     def board(
         self, request: RequestContext, pipeline_id: str
     ) -> tuple[Pipeline, Sequence[BoardColumn]]:
-        """A pipeline and the columns of its board."""
+        """A pipeline and the columns of its board. Raises UnreadableRecord without stages."""
         pipeline = self.get(request, pipeline_id)
+        if not pipeline.stages:
+            raise UnreadableRecord(f"The stages of pipeline {pipeline_id} cannot be read.")
         return pipeline, self._reads.columns(request.tenant_id, pipeline.id)

@@ -51,7 +51,8 @@ class ProductService:
     ) -> Product:
         """Change a product; needs limited rights on settings."""
         unit.principal.require(Level.LIMITED, SETTINGS)
-        before = self._products.get(unit.tenant_id, product_id).ensure_version(if_match)
+        product = self._products.get(unit.tenant_id, product_id, mend=ProductFields)
+        before = product.ensure_version(if_match)
         change = before.update(patched_fields(before, patch, ProductFields))
         return self._products.save(unit, before, change)
 
@@ -61,6 +62,6 @@ class ProductService:
         existing_id = find_by_external_ids(self._products, unit.tenant_id, fields.external_ids)
         if existing_id is None:
             return self.create(unit, fields), True
-        before = self._products.get(unit.tenant_id, existing_id)
+        before = self._products.get(unit.tenant_id, existing_id, mend=ProductFields)
         change = before.update(upserted_fields(before, fields))
         return self._products.save(unit, before, change), False

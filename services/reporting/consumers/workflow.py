@@ -3,7 +3,7 @@
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.reactor import Reactor
 from reporting.bootstrap import workflow
-from reporting.incoming import RequestedReport
+from reporting.incoming import UPCASTERS, RequestedReport
 
 
 def start(event: CloudEvent) -> None:
@@ -18,4 +18,4 @@ def start(event: CloudEvent) -> None:
     workflow().start(event.tenant_id, run.id, event.correlation_id)
 
 
-handler = Reactor("report-flow", types=("ReportRequested",), react=start)
+handler = Reactor("report-flow", types=("ReportRequested",), react=start, upcasters=UPCASTERS)

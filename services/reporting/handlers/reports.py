@@ -60,7 +60,7 @@ class ReportRunView(ReportRunState):
                 "progress_at": progress.at,
             }
         elif not run.ended:
-            shown |= {"progress": 0, "progress_text": _WAITING_TEXTS[run.status]}
+            shown |= {"progress": 0, "progress_text": _WAITING_TEXTS.get(run.status)}
         elif run.status is TaskRunStatus.COMPLETED:
             shown |= {"progress": 100}
         if link:

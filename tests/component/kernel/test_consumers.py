@@ -192,6 +192,39 @@ def prepare(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[C
     return fresh
 
 
+def test_events_of_an_older_version_are_applied_and_rebuilt_as_the_current_one(
+    prepare: Prepare,
+) -> None:
+    chain, _ = prepare()
+
+    def with_value(data: dict[str, Any]) -> dict[str, Any]:
+        return {"value": int(data["text"])}
+
+    chain.projection = Projection(
+        "chain",
+        record_types=["opportunity"],
+        table=lambda: chain.table,
+        apply=chain.apply,
+        gap=StreamGapDetected,
+        divergence=StreamDiverged,
+        upcasters={"OpportunityUpdated": [with_value]},
+    )
+    schema = "urn:zebros:schema:opportunities/OpportunityUpdated.v{}"
+    old = {**event("acme", "opportunity/a", 1, text="4"), "dataschema": schema.format(1)}
+    new = {**event("acme", "opportunity/a", 2, value=5), "dataschema": schema.format(2)}
+    chain.projection(lambda_event([body(old), body(new)]), None)
+    assert chain.state("acme")["opportunity/a"][:2] == (2, 9)
+    part = {
+        "events": [old, new],
+        "before": {"memory": {}, "sequence": 0, "recent": []},
+        "last": True,
+    }
+    request = {"tenant": "acme", "subjects": [part], "write": False}
+    answer = chain.projection({"rebuild": request}, None)
+    assert answer["states"] == ["same"]
+    assert answer["counters"] == [["TENANT#acme#SUM", "opportunity/a", {"events": 2, "sum": 9}]]
+
+
 @PROPERTY
 @given(st.data())
 def test_any_order_with_duplicates_ends_in_the_same_state(

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,10 +132,20 @@ def test_reset_deletes_the_data_but_not_keys_and_builds(
     assert sorted(one.name for one in home.path.iterdir()) == ["build", "issuer"]
 
 
-@pytest.mark.parametrize("stored", [{}, {"format": FORMAT - 1}, {"format": FORMAT + 1}])
+@pytest.mark.parametrize(
+    ("stored", "sentence"),
+    [
+        ({}, "another version"),
+        ({"format": FORMAT - 1}, "another version"),
+        ({"format": FORMAT + 1}, "a later release"),
+        ({"format": FORMAT, "forms": {"account": 99}}, "a later release"),
+        ({"format": FORMAT, "forms": {"invoice": 1}}, "a later release"),
+    ],
+)
 def test_data_of_another_format_is_rejected_before_anything_is_started(
     home: Home,
-    stored: dict[str, int],
+    stored: dict[str, Any],
+    sentence: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -149,23 +160,50 @@ def test_data_of_another_format_is_rejected_before_anything_is_started(
     monkeypatch.setattr(platform, "stop_on_signals", lambda: None)
     monkeypatch.setattr(platform, "ignore_signals", lambda: None)
     assert cli.main(["--home", str(home.path), "up", "--empty"]) == 65
-    (message, _hint) = capsys.readouterr().err.splitlines()
-    assert f"The data in {home.path} was written by another version" in message
-    assert "`zebros reset`" in message
+    (message, hint) = capsys.readouterr().err.splitlines()
+    assert f"The data in {home.path} was written by {sentence}" in message
+    advice = "`--home`" if sentence == "a later release" else "`zebros reset`"
+    assert advice in message + hint
     assert home.supervisor() is None
     assert cli.main(["--home", str(home.path), "reset", "--yes"]) == 0
-    home.check_data()
+    assert home.check_data(FORMS) is False
+
+
+FORMS = {"account": 2, "task": 1, "packing": 1}
 
 
 def test_data_keeps_the_format_it_was_created_with(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home.check_data()
+    home.check_data(FORMS)
     home.platform.mkdir()
-    home.check_data()
+    home.check_data(FORMS)
     monkeypatch.setattr(state, "FORMAT", FORMAT + 1)
     with pytest.raises(BadInput, match="another version"):
-        home.check_data()
+        home.check_data(FORMS)
+
+
+@pytest.mark.parametrize(
+    ("stored", "older"),
+    [
+        ({}, True),
+        ({"forms": {"account": 1, "task": 1, "packing": 1}}, True),
+        ({"forms": {"account": 2, "task": 1}}, False),
+        ({"forms": FORMS}, False),
+    ],
+)
+def test_a_folder_of_an_earlier_release_has_older_records(
+    home: Home, stored: dict[str, Any], older: bool
+) -> None:
+    home.platform.mkdir(parents=True)
+    data = {"format": FORMAT, **stored}
+    (home.path / "data.json").write_text(json.dumps(data), encoding="utf-8")
+    assert home.check_data(FORMS) is older
+    assert json.loads((home.path / "data.json").read_text(encoding="utf-8")) == data, (
+        "they are upgraded first"
+    )
+    home.write_forms(FORMS)
+    assert home.check_data(FORMS) is False
 
 
 def test_a_running_platform_is_not_reset(running: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,56 @@
+"""The maintenance function of a context: carries out commands of operators on its records.
+
+The command line invokes it (`zebros upgrade`), because only functions may write a table. An event
+is `{"command": "upgrade", "keys": […], "dry_run": false}`; `keys` are partition keys of records.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kernel.runtime.log import logger
+from kernel.storage.records import RecordStore
+from kernel.storage.upgrade import upgrade
+
+type Stores = Sequence[RecordStore[Any]]
+type Command = Callable[[Stores, dict[str, Any]], dict[str, Any]]
+
+MAX_KEYS = 200
+"""The records of one invocation; they take a few seconds."""
+
+
+class Maintenance:
+    """Carries out commands on the records of some stores; a Lambda handler."""
+
+    def __init__(self, stores: Callable[[], Stores], commands: dict[str, Command]) -> None:
+        self._stores, self._commands = stores, commands
+
+    def __call__(self, event: dict[str, Any], _context: object) -> dict[str, Any]:
+        """Carry out one command; returns what was done. Raises ValueError for a wrong event."""
+        command = str(event.get("command"))
+        if command not in self._commands:
+            known = ", ".join(sorted(self._commands))
+            raise ValueError(f"There is no command {command[:40]!r}; there are: {known}.")
+        result = self._commands[command](self._stores(), event)
+        logger().info("maintenance", command=command, done=_counts(result))
+        return result
+
+
+def upgrade_command(stores: Stores, event: dict[str, Any]) -> dict[str, Any]:
+    """Bring records to the current form. Raises ValueError for a wrong event."""
+    keys = event.get("keys")
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise ValueError("keys must be a list of partition keys")
+    if len(keys) > MAX_KEYS:
+        raise ValueError(f"an invocation upgrades at most {MAX_KEYS} records")
+    result = upgrade(stores, keys, dry_run=event.get("dry_run") is True)
+    return result.document()
+
+
+COMMANDS: dict[str, Command] = {"upgrade": upgrade_command}
+"""The commands that every context has."""
+
+
+def _counts(result: dict[str, Any]) -> dict[str, int]:
+    """The numbers in a result, and the lengths of its lists."""
+    counted = {n: len(v) if isinstance(v, list) else v for n, v in result.items()}
+    return {name: value for name, value in counted.items() if isinstance(value, int)}

@@ -1,0 +1,108 @@
+"""Brings stored records to the form that this release writes.
+
+A record is rewritten only while it has the version that was read: its version, its events and its
+ETag stay the same. A record that was changed meanwhile is left to that change. Repeating an upgrade
+changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from kernel.domain.errors import StaleVersion
+from kernel.storage.packing import is_current, unpack
+from kernel.storage.records import RecordStore
+from kernel.storage.table import READ_LIMIT, Item, Put, in_batches
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that was not brought to the current form, or that its model refuses."""
+
+    record: str
+    """Its partition key."""
+    reason: str
+
+
+@dataclass(slots=True)
+class UpgradeResult:
+    """What was done with a number of records."""
+
+    read: int = 0
+    """Those that exist."""
+    upgraded: int = 0
+    """Those that were rewritten; of a dry run, those that would be."""
+    changed_meanwhile: int = 0
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """The result as JSON."""
+        return asdict(self)
+
+
+def upgrade(
+    stores: Sequence[RecordStore[Any]], keys: Iterable[str], *, dry_run: bool = False
+) -> UpgradeResult:
+    """Upgrade the records with these partition keys."""
+    result = UpgradeResult()
+    by_type = {store.record_type.upper(): store for store in stores}
+    of_store: dict[str, list[str]] = {}
+    for key in dict.fromkeys(keys):
+        of_store.setdefault((*key.split("#", 3), "", "", "")[2], []).append(key)
+    for record_type, listed in of_store.items():
+        store = by_type.get(record_type)
+        if store is None:
+            result.unreadable += [Unreadable(key, "no type of record") for key in listed]
+            continue
+        for batch in in_batches(listed, READ_LIMIT):
+            items = store.table.get_many([(key, "STATE") for key in batch], consistent=True)
+            for item in items:
+                _upgrade(store, item, result, dry_run=dry_run)
+    return result
+
+
+def _upgrade(store: RecordStore[Any], item: Item, result: UpgradeResult, *, dry_run: bool) -> None:
+    """Upgrade one record, and count it."""
+    result.read += 1
+    key = str(item["pk"])
+    try:
+        upgraded = _upgraded(store, item)
+    except (LookupError, RecursionError, TypeError, ValueError) as error:
+        # The message of a JSON error may have parts of the document.
+        reason = str(error) if isinstance(error, NotUpgraded) else type(error).__name__
+        result.unreadable.append(Unreadable(key, reason))
+        return
+    if upgraded is None:
+        return
+    try:
+        if not dry_run:
+            problem = StaleVersion("The record was changed meanwhile.")
+            store.table.put_if(Put(upgraded, version=item["version"], error=problem))
+        result.upgraded += 1
+    except StaleVersion:
+        result.changed_meanwhile += 1
+
+
+class NotUpgraded(ValueError):
+    """The record stays as it is; the message names its wrong fields, and no value."""
+
+
+def _upgraded(store: RecordStore[Any], item: Item) -> Item | None:
+    """The item in the current form; None when it has it. Raises NotUpgraded, or ValueError."""
+    text = unpack(item["doc"])
+    current = store.documents.is_current(text)
+    _, tenant_id, _, record_id = str(item["pk"]).split("#")
+    if not current:
+        text = store.documents.upcast(text)
+    record = store.documents.read(tenant_id, record_id, text)
+    if record is None:
+        read = store.documents.decode(tenant_id, record_id, text)
+        if read.differences:
+            listed = ", ".join(f"{name} {kind}" for name, kind in sorted(read.differences.items()))
+            raise NotUpgraded(listed)
+        record = read.record
+    if current and is_current(item["doc"]):
+        return None
+    # Attributes that are not the form's, such as those of a later release, stay.
+    kept = {name: value for name, value in item.items() if not name.startswith("gsi")}
+    return {**kept, **store.item(record, text), "version": item["version"]}

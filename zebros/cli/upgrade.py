@@ -1,0 +1,91 @@
+"""`zebros upgrade`: bring stored records to the form of this release."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from zebros.cli.output import document, note, out, progress, table
+from zebros.client.connection import Connection
+from zebros.errors import BadInput, Stopped
+from zebros.operations.upgrade import (
+    UNITS_PER_SECOND,
+    Counts,
+    Place,
+    has_older_forms,
+    upgrade,
+)
+from zebros.text import count_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="upgrade")(upgrade_records)
+
+
+def upgrade_records(
+    ctx: typer.Context,
+    tenant: Annotated[
+        str | None, typer.Option(help="Only the records of one tenant; default: all.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count what would be done.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read every record, also when none can be older.")
+    ] = False,
+    rate: Annotated[
+        float, typer.Option(min=1, help="Read units a second for listing records.")
+    ] = UNITS_PER_SECOND,
+) -> None:
+    """Bring stored records to the form of this release, while the CRM runs.
+
+    Deploy the release first. Ctrl-C stops it; the next `zebros upgrade` continues. Records that
+    cannot be read stay as they are and are listed.
+    """
+    connection: Connection = ctx.obj
+    if tenant is not None and ("#" in tenant or not tenant):
+        raise BadInput(f"{tenant!r} is no tenant.", hint="It is the name of its realm.")
+    counts = Counts()
+    if check or has_older_forms():
+        counts = _upgrade(connection, tenant, dry_run=dry_run, check=check, rate=rate)
+    else:
+        note("This release stores every type of record in its first form: none can be older.")
+    if connection.json:
+        document(asdict(counts))
+    else:
+        _print(counts, dry_run=dry_run)
+
+
+def _upgrade(
+    connection: Connection, tenant: str | None, *, dry_run: bool, check: bool, rate: float
+) -> Counts:
+    deployment = connection.deployment()
+    place = Place.read(connection.home / f"upgrade-{connection.stack or 'local'}.json", tenant)
+    if check:
+        place.tables.clear()
+    counts = Counts()
+    try:
+        with progress(counted=False) as bar:
+            task = bar.add_task("Upgrading records", total=None)
+            for counts in upgrade(
+                deployment, place, tenant, dry_run=dry_run, units_per_second=rate
+            ):
+                bar.update(task, description=f"Upgrading records: {counts.read:,} read")
+    except KeyboardInterrupt:
+        raise Stopped(
+            f"The upgrade is stopped; {count_of(counts.upgraded, 'record', 'records')} upgraded.",
+            hint="The next `zebros upgrade` continues.",
+        ) from None
+    return counts
+
+
+def _print(counts: Counts, *, dry_run: bool) -> None:
+    done = "would be upgraded" if dry_run else "upgraded"
+    out().print(
+        f"{counts.read:,} read, {counts.upgraded:,} {done}, "
+        f"{counts.changed_meanwhile:,} changed meanwhile, {len(counts.unreadable):,} unreadable"
+    )
+    if counts.unreadable:
+        rows = [(one["record"], one["reason"]) for one in counts.unreadable]
+        table(("record", "reason"), rows)
