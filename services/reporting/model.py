@@ -21,10 +21,15 @@ from reporting.parameters import ReportParameters
 
 
 def _as_stored(value: Any, check: ValidatorFunctionWrapHandler) -> ReportParameters:
-    """Keep stored runs readable whose report, grouping or currency no longer exists."""
+    """Keep stored runs readable whose report, grouping or currency no longer exists.
+
+    Parameters of a later release are no reason to skip the validation: they are set aside.
+    """
     try:
         return check(value)  # type: ignore[no-any-return] # pydantic's handler is untyped
-    except ValidationError:
+    except ValidationError as error:
+        if all(one["type"] == "extra_forbidden" for one in error.errors(include_url=False)):
+            raise
         if unchecked := ReportParameters.unchecked(value):
             return unchecked
         raise

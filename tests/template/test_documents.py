@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kernel.runtime.metrics import METRICS as OWN_METRICS
 from tests.template.stack import ROOT, functions, load, resources
 from tools.contexts import events
 from zebros.cli import build
@@ -91,7 +92,8 @@ def test_names_in_the_runbook_exist() -> None:
         elif name.endswith(("Queue", "DeadLetters")):
             assert name in queues
         elif re.fullmatch(r"[A-Z][a-z]+[A-Za-z]+", name):
-            known = cloud_events | METRICS | set(load()["Parameters"]) | set(functions())
+            known = cloud_events | METRICS | OWN_METRICS.keys() | set(load()["Parameters"])
+            known |= set(functions())
             assert name in known, name
         elif not name.startswith(("zebros ", "--")) and not (ROOT / name).exists():
             assert f'"{name}"' in code or f"{name}=" in code, name

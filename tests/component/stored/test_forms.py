@@ -158,8 +158,9 @@ def test_a_number_that_is_none_makes_a_record_unchangeable(number: str) -> None:
     text = store.documents.encode(None, thing).replace('"$schema":2', f'"$schema":{number}')
     store.table.put(store.item(thing, text))
     assert store.show("acme", thing.id) is not None
-    with pytest.raises(UnreadableRecord, match="stored wrongly"):
+    with pytest.raises(UnreadableRecord, match="stored wrongly") as raised:
         store.get("acme", thing.id)
+    assert "unknown_form" in raised.value.errors[0].message
 
 
 def test_a_document_that_cannot_be_upcast_is_shown_and_cannot_be_changed() -> None:
@@ -169,6 +170,8 @@ def test_a_document_that_cannot_be_upcast_is_shown_and_cannot_be_changed() -> No
     person = a_store(Person).show("acme", thing.id)
     assert person is not None
     assert (person.first, person.last) == ("Ida", None)
+    assert person.model_extra is not None
+    assert person.model_extra["name"] == 5, "as stored, although the step has removed it"
     with pytest.raises(UnreadableRecord) as raised:
         a_store(Person).get("acme", thing.id, mend=Fields)
     assert raised.value.errors[0].field == "$schema"
@@ -226,6 +229,27 @@ def test_every_type_of_record_keeps_fields_of_a_later_release(kind: Kind) -> Non
 @ALL
 def test_a_new_record_has_no_field_that_its_model_does_not_know(kind: Kind) -> None:
     assert kind.document().keys() <= kind.store.documents.model.model_fields.keys()
+
+
+def test_a_report_keeps_parameters_of_a_later_release(reported: Reported) -> None:
+    kind = KINDS["report"]
+    document = {**kind.document(), "status": "pending", "started_at": None, "attempts": 0}
+    for name in ("started_at", "ended_at", "outcome", "failure", "reason", "cancelled_by"):
+        document.pop(name, None)
+    parameters = {**document["parameters"], "layout": "wide"}
+    record_id = kind.store_as({**document, "parameters": parameters})
+    assert "layout" not in kind.get(record_id).text
+    assert kind.api("POST", f"/reports/{record_id}/cancel", {}).status == 200
+    stored = kind.stored()["doc"]
+    assert (stored["status"], stored["parameters"]) == ("cancelled", parameters)
+    assert reported.lines == []
+
+
+def test_a_report_that_no_longer_exists_is_read() -> None:
+    kind = KINDS["report"]
+    parameters = {"report": "churn", "by": "planet", "format": "odt", "from": "2026-01-01"}
+    record_id = kind.store_as({**kind.document(), "parameters": parameters})
+    assert kind.get(record_id).json["parameters"] == parameters
 
 
 def test_a_document_is_upcast_as_json() -> None:

@@ -169,6 +169,16 @@ def test_a_wrong_version_in_the_document_is_that_of_the_item(kind: Kind) -> None
     assert (changed.status, changed.json["version"]) == (200, 4)
 
 
+def test_a_transition_replaces_a_wrong_optional_field() -> None:
+    kind = KINDS["opportunity"]
+    stage = {"status": "open", "stage": "lead", "stage_name": "Lead", "opened_on": "2026-01-05"}
+    record_id = kind.store_as({**kind.document(), **stage, "closed_on": 5, "region": 5})
+    path = f"/opportunities/{record_id}/won"
+    assert kind.api("POST", path, {"closed_on": "2026-06-01"}, ANY).status == 200
+    document = kind.stored()["doc"]
+    assert (document["closed_on"], document["region"]) == ("2026-06-01", 5)
+
+
 def test_a_transition_needs_right_required_fields() -> None:
     kind = KINDS["opportunity"]
     document = {**kind.document(), "status": "open", "stage": "lead"}
