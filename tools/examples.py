@@ -101,6 +101,7 @@ def event(
                 "name": "Ann",
                 "team": "north",
                 "roles": "administrator",
+                "expires": "4102444800",
             },
         },
     }

@@ -28,12 +28,22 @@ RESPONSES = (
         "Send a bearer token of your tenant's identity provider.",
         {"WWW-Authenticate": "'Bearer'"},
     ),
+    # The authorizer denies nothing else: a good token of an active tenant is for the whole API.
     GatewayResponse(
         "ACCESS_DENIED",
         HTTPStatus.FORBIDDEN,
-        "forbidden",
-        "Not allowed",
-        "Your token does not give access to this API.",
+        "tenant-suspended",
+        "Suspended",
+        "Your organisation's access is suspended; its data is kept.",
+    ),
+    # The authorizer raised or took too long. API Gateway never caches that.
+    GatewayResponse(
+        "AUTHORIZER_FAILURE",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-ready",
+        "Not ready",
+        "Your token cannot be checked now; send the request again.",
+        {"Retry-After": "'5'"},
     ),
     # The authorizer returned a key without a usage plan (infra/edge.yaml).
     GatewayResponse(

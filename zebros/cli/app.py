@@ -22,6 +22,7 @@ from zebros.client.connection import DEFAULT_HOME, DEFAULT_TENANT, DEFAULT_USER,
 from zebros.errors import CliError, Stopped, as_cli_error
 
 _GROUPS = ["api", "load", "report", "events", "invoke", "cost", "tune", "phase", "image", "top"]
+_GROUPS += ["tenants"]
 _MODULES = {
     **dict.fromkeys(("up", "down", "status", "reset", "token"), "platform"),
     **{name: name for name in _GROUPS},
@@ -60,7 +61,7 @@ def root(
         typer.Option(
             envvar="ZEBROS_STACK",
             metavar="NAME",
-            help="A stack in AWS, for `events` and `invoke`, instead of the local one; "
+            help="A stack in AWS, for `events`, `invoke` and `tenants`, instead of the local one; "
             "required when --api names a deployed CRM.",
         ),
     ] = None,

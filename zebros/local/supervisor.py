@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from zebros.client.stack import Resources
 from zebros.errors import CliError, NotReady, as_cli_error
 from zebros.local import bridge, containers, parts, ports
 from zebros.local.deploy import Stack, platform_client
@@ -23,6 +24,7 @@ from zebros.local.home import Home, Lock
 from zebros.local.parts import Part
 from zebros.local.processes import Child, stop
 from zebros.local.users import AUDIENCE, TENANTS
+from zebros.operations import tenants
 
 HOST = ports.HOST
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +116,7 @@ class Supervisor:
         if docker:
             self.state["bridge"] = self._write_container_settings(docker, endpoint, base)
         self._home.write_state(self.state)
+        self._register_tenants(resources, endpoint)
         if self.state["task_queue"] and makers.with_worker:
             self._start(parts.worker(self.state))
         self._write_pids()
@@ -142,6 +145,12 @@ class Supervisor:
                         self._home.write_status("failed", error=error)
                 self._lock.release()
                 self._lock = None
+
+    def _register_tenants(self, resources: Resources, endpoint: str) -> None:
+        """Add the realms of the local issuer to the registry of tenants."""
+        if (table := resources.find("tables", tenants.TABLE)) is not None:
+            registry = tenants.Registry(platform_client("dynamodb", endpoint), table)
+            tenants.register_all(registry, self._options.tenants)
 
     def _write_container_settings(self, docker: str, endpoint: str, base: str) -> dict[str, str]:
         """Write the variables for `sam local invoke`; returns the file and the addresses."""

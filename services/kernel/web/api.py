@@ -44,6 +44,7 @@ from kernel.web.requests import (
     read_query,
     request_context,
     time_zone_of,
+    verified_claims,
 )
 from kernel.web.responses import problem_response, response, stored_response
 from kernel.web.routes import Route, Routes
@@ -116,6 +117,7 @@ class Api:
         self._resolver.route(rule, route.method, operation_id=operation_id)(serve)
 
     def _serve(self, route: Route, event: Event, parts: dict[str, str]) -> Response[str]:
+        verified_claims(event)
         take_from_quota(event)
         headers = headers_of(event)
         if any(len(part) > MAX_PATH_PART for part in parts.values()):

@@ -12,7 +12,7 @@ from kernel.domain.ids import new_id
 from kernel.runtime import aws
 from kernel.storage.table import Table
 from notifications.repository import ConnectionRepository
-from tests.component.conftest import ApiClient
+from tests.component.conftest import NEVER, ApiClient
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -48,7 +48,7 @@ def socket(route: str, connection_id: str = "c1", **who: str) -> int:
 
     request: dict[str, Any] = {"routeKey": route, "connectionId": connection_id}
     if who:
-        request["authorizer"] = who
+        request["authorizer"] = {"expires": NEVER, **who}
     answer = handler({"requestContext": request, "body": '{"type":"ping"}'}, None)
     assert "body" not in answer
     return int(answer["statusCode"])
