@@ -6,6 +6,7 @@ from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.table import Table
+from kernel.tasks.admission import TaskAdmission
 from kernel.tasks.tiers import TaskTiers, Tier
 from reporting.adapters.files import ReportFiles
 from reporting.adapters.workflow import ReportWorkflow
@@ -75,6 +76,17 @@ def workflow() -> ReportWorkflow:
     return ReportWorkflow(
         client("stepfunctions"), read_settings(WorkflowSettings).state_machine_arn
     )
+
+
+@cache
+def admission() -> TaskAdmission[ReportRun]:
+    """The quota of running reports."""
+    settings = read_settings(WorkflowSettings)
+    limits = {
+        "standard": settings.running_reports_standard,
+        "premium": settings.running_reports_premium,
+    }
+    return TaskAdmission(repository(), repository().slots, workflow().start, limits, utc_now)
 
 
 @cache

@@ -3,13 +3,15 @@
 Index keys, each prefixed with the tenant:
   gsi1  OWNER#<owner>        <run id>     a user's runs, newest first
   gsi2  RUNS                 <run id>     the runs of all users, newest first
-Progress is stored beside a run (kernel/tasks/repository.py).
+Progress is stored beside a run (kernel/tasks/repository.py), a tenant's slots and the runs that
+wait for one in two partitions of their own (kernel/tasks/slots.py).
 """
 
 from kernel.domain.clock import Clock
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Item, Table
 from kernel.tasks.repository import TaskRunRepository
+from kernel.tasks.slots import SlotRepository
 from reporting.model import ReportRun
 
 
@@ -28,6 +30,7 @@ class ReportRepository(TaskRunRepository[ReportRun]):
 
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, RecordStore(table, ReportRun, "report", _index, clock), "report")
+        self.slots = SlotRepository(table, "report")
 
     def list_by_owner(
         self, tenant_id: str, owner_id: str, limit: int, cursor: str | None

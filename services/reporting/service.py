@@ -35,6 +35,8 @@ class ReportDetails:
     """Only while the run is processing."""
     link: Link | None
     """Only once the run is completed."""
+    place: int | None = None
+    """Only while the run waits for its tenant's other runs: 1 is the next to start."""
 
 
 class ReportService:
@@ -49,7 +51,9 @@ class ReportService:
         now = self._now()
         parameters = wanted.parameters(now, unit.principal.time_zone)
         change = ReportRun.request(unit.request, new_id(), parameters, now)
-        return self._repo.runs.save(unit, None, change)
+        run = change.state
+        wait = self._repo.slots.wait(run.tenant_id, run.id, unit.principal.plan)
+        return self._repo.runs.save(unit, None, change, wait)
 
     def get(self, request: RequestContext, run_id: str) -> ReportDetails:
         """A run of any user of the tenant."""
@@ -57,7 +61,9 @@ class ReportService:
         run, progress = self._repo.with_progress(request.tenant_id, run_id)
         processing = run.status is TaskRunStatus.PROCESSING
         link = self._files.link(run, run.outcome) if run.outcome else None
-        return ReportDetails(run, progress if processing else None, link)
+        waits = run.status is TaskRunStatus.PENDING and run.admitted_at is None
+        place = self._repo.slots.place(request.tenant_id, run_id) if waits else None
+        return ReportDetails(run, progress if processing else None, link, place)
 
     def list_mine(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ReportRun]:
         """The caller's own runs, newest first."""

@@ -19,6 +19,8 @@ LIFETIMES = {
     "TIMELINE": None,
     "BOARD": None,
     "UNREAD": None,
+    "REPORTSLOTS": None,
+    "REPORTWAITING": None,
     "EVENT": timedelta(days=7),
     "IDEMPOTENCY": timedelta(days=1),
     "PROGRESS": timedelta(days=7),
@@ -32,6 +34,7 @@ WRITERS = {
     "kernel/storage/idempotency.py": {"IDEMPOTENCY"},
     "kernel/messaging/positions.py": {"POSITION", "PARKED"},
     "kernel/tasks/repository.py": {"PROGRESS"},
+    "kernel/tasks/slots.py": {"REPORTSLOTS", "REPORTWAITING"},
     "activities/repository.py": {"TIMELINE"},
     "notifications/repository.py": {"CONNECTIONS", "UNREAD"},
     # The last good keys of an issuer: one item a tenant, for ever.
@@ -39,6 +42,7 @@ WRITERS = {
     "opportunities/repository/boards.py": {"BOARD"},
 }
 _BY_PARTITION = {"EXTERNAL", "IDEMPOTENCY", "TIMELINE", "BOARD", "UNREAD", "CONNECTIONS"}
+_BY_PARTITION |= {"REPORTSLOTS", "REPORTWAITING"}
 
 
 def kind(item: dict[str, Any]) -> str:
@@ -57,7 +61,7 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     from notifications.handlers import socket
     from opportunities.consumers import board
     from opportunities.handlers.api import handler as opportunities
-    from reporting.bootstrap import runs
+    from reporting.bootstrap import repository, runs
     from reporting.handlers.api import handler as reporting
 
     deal = {"name": "Big", "external_ids": {"erp": "7"}, "amount": None, "owner_id": "ann"}
@@ -67,6 +71,8 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     ApiClient(opportunities)("POST", f"{path}/won", {}, made.etag)
     run = ApiClient(reporting)("POST", "/reports", {"report": "win_rate"}).json
     runs().record_progress("acme", run["id"], 0.5, "Half")
+    slots = repository().slots
+    slots.table.transact([slots.put("acme", slots.read("acme"))])
     request = {"routeKey": "$connect", "connectionId": "c1"}
     who = {"authorizer": {"tenant": "bolt", "user": "bob", "expires": NEVER}}
     socket.handler({"requestContext": {**request, **who}}, None)

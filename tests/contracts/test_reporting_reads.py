@@ -11,7 +11,7 @@ import pytest
 from kernel.domain.cloud_events import CloudEvent
 from opportunities.model.pipelines import Pipeline
 from reporting.consumers.workflow import handler as workflow_starter
-from reporting.incoming import ReportedOpportunity, RequestedReport
+from reporting.incoming import ReportedOpportunity, ReportedRun
 from reporting.lake.cache import LakeFiles
 from reporting.lake.layout import Folder
 from reporting.parameters import GROUPINGS, ReportParameters
@@ -57,7 +57,7 @@ def test_the_workflow_starter_reads_a_report_request() -> None:
     (type_,) = workflow_starter.types
     (path,) = EXAMPLES.glob(f"reporting/{type_}.v1.json")
     event = CloudEvent.parse(read(path))
-    run = RequestedReport.model_validate(event.data["current"])
+    run = ReportedRun.model_validate(event.data["current"])
     assert event.subject == f"report/{run.id}"
 
 

@@ -84,6 +84,7 @@ def request_context(event: Event) -> RequestContext:
         name=claims.get("name") or claims["user"],
         team_id=claims.get("team") or None,
         time_zone=time_zone_of(event),
+        plan=claims.get("plan") or "standard",
     )
     return RequestContext(principal, event["correlation_id"])
 
