@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from kernel.web.security import SECURITY_HEADERS
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
@@ -18,6 +20,8 @@ class GatewayResponse:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+# A literal is in single quotes; the ones in the value of Content-Security-Policy cannot be escaped.
+_SECURITY = {name: f"'{value}'" for name, value in SECURITY_HEADERS.items() if "'" not in value}
 _RETRY_AFTER = {"Retry-After": "'1'"}
 RESPONSES = (
     GatewayResponse(
@@ -125,6 +129,7 @@ RESPONSES = (
 def definition(response: GatewayResponse) -> dict[str, Any]:
     """The response as the extension x-amazon-apigateway-gateway-responses has it."""
     headers = {
+        **_SECURITY,
         **response.headers,
         "X-Correlation-Id": "context.requestId",
         "Access-Control-Allow-Origin": "'*'",

@@ -161,6 +161,15 @@ def test_a_browser_s_preflight_is_answered_for_every_path() -> None:
             assert header in sent
 
 
+SECURITY = {
+    "Cache-Control": "'no-store'",
+    "Referrer-Policy": "'no-referrer'",
+    "Strict-Transport-Security": "'max-age=63072000'",
+    "X-Content-Type-Options": "'nosniff'",
+    "X-Frame-Options": "'DENY'",
+}
+
+
 def test_responses_of_api_gateway_are_problems_like_any_other() -> None:
     listed = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
     body = resources("AWS::ApiGateway::RestApi")["Api"]["Body"]
@@ -174,6 +183,7 @@ def test_responses_of_api_gateway_are_problems_like_any_other() -> None:
             "otherwise a browser hides the problem"
         )
         assert headers["X-Correlation-Id"] == "context.requestId", "the body's correlation_id"
+        assert {name: headers[name] for name in SECURITY} == SECURITY, name
         assert "X-Correlation-Id" in headers["Access-Control-Expose-Headers"], name
         text = response["responseTemplates"]["application/json"]
         problem = json.loads(text)

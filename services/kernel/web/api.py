@@ -48,12 +48,14 @@ from kernel.web.requests import (
 )
 from kernel.web.responses import problem_response, response, stored_response
 from kernel.web.routes import Route, Routes
+from kernel.web.security import SECURITY_HEADERS
 
 MAX_PATH_PART = 128
 _TEMPLATE = "route_template"
 _NO_ROUTE = "other"
 """The route of requests that no route matches, in metrics."""
 _STAGE = "/v1"
+_SECURITY = {name: [value] for name, value in SECURITY_HEADERS.items()}
 _EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After", *FIELDS]
 
 
@@ -77,7 +79,7 @@ class Api:
         event["correlation_id"] = correlation = correlation_id(event)
         answer = self._resolver.resolve(event, context)  # type: ignore[arg-type]
         answer.setdefault("multiValueHeaders", {})[HEADER] = [correlation]
-        answer["multiValueHeaders"] |= quota_fields(event)
+        answer["multiValueHeaders"] |= _SECURITY | quota_fields(event)
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         self._log(event, context, answer["statusCode"], milliseconds)
         return answer

@@ -1,6 +1,6 @@
 """One tenant's many reports delay another tenant's by a few reports, not by all of them.
 
-Measured with 150 reports and one worker: see docs/adr/0029.
+Figures: docs/adr/0029. ZEBROS_NOISY_REPORTS sets how many.
 """
 
 import os
