@@ -7,6 +7,7 @@ from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.table import Table
 from kernel.tasks.admission import TaskAdmission
+from kernel.tasks.slots import SlotRepository
 from kernel.tasks.tiers import TaskTiers, Tier
 from reporting.adapters.files import ReportFiles
 from reporting.adapters.workflow import ReportWorkflow
@@ -39,6 +40,12 @@ def repository() -> ReportRepository:
 
 
 @cache
+def slots() -> SlotRepository:
+    """The tenants' slots for running reports."""
+    return SlotRepository(table(), "report")
+
+
+@cache
 def files() -> ReportFiles:
     """The finished reports."""
     return ReportFiles(client("s3"), read_settings(FilesSettings).files_bucket, utc_now)
@@ -47,7 +54,7 @@ def files() -> ReportFiles:
 @cache
 def service() -> ReportService:
     """The use cases of users."""
-    return ReportService(repository(), files(), utc_now)
+    return ReportService(repository(), slots(), files(), utc_now)
 
 
 @cache
@@ -86,7 +93,7 @@ def admission() -> TaskAdmission[ReportRun]:
         "standard": settings.running_reports_standard,
         "premium": settings.running_reports_premium,
     }
-    return TaskAdmission(repository(), repository().slots, workflow().start, limits, utc_now)
+    return TaskAdmission(repository(), slots(), workflow().start, limits, utc_now)
 
 
 @cache

@@ -11,7 +11,6 @@ from kernel.domain.clock import Clock
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Item, Table
 from kernel.tasks.repository import TaskRunRepository
-from kernel.tasks.slots import SlotRepository
 from reporting.model import ReportRun
 
 
@@ -30,7 +29,6 @@ class ReportRepository(TaskRunRepository[ReportRun]):
 
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, RecordStore(table, ReportRun, "report", _index, clock), "report")
-        self.slots = SlotRepository(table, "report")
 
     def list_by_owner(
         self, tenant_id: str, owner_id: str, limit: int, cursor: str | None

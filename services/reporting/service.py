@@ -15,6 +15,7 @@ from kernel.storage.unit_of_work import UnitOfWork
 from kernel.tasks.failures import BadParameters
 from kernel.tasks.repository import RecordedProgress
 from kernel.tasks.service import TaskRunService
+from kernel.tasks.slots import SlotRepository
 from kernel.tasks.state import TaskRunStatus
 from kernel.tasks.tiers import Tier
 from reporting.adapters.files import Link, ReportFiles
@@ -42,8 +43,10 @@ class ReportDetails:
 class ReportService:
     """What users do with reports."""
 
-    def __init__(self, repository: ReportRepository, files: ReportFiles, now: Clock) -> None:
-        self._repo, self._files, self._now = repository, files, now
+    def __init__(
+        self, repository: ReportRepository, slots: SlotRepository, files: ReportFiles, now: Clock
+    ) -> None:
+        self._repo, self._slots, self._files, self._now = repository, slots, files, now
 
     def request(self, unit: UnitOfWork, wanted: ReportRequest) -> ReportRun:
         """Request a report; it changes no data, so the right to read reports is enough."""
@@ -52,7 +55,7 @@ class ReportService:
         parameters = wanted.parameters(now, unit.principal.time_zone)
         change = ReportRun.request(unit.request, new_id(), parameters, now)
         run = change.state
-        wait = self._repo.slots.wait(run.tenant_id, run.id, unit.principal.plan)
+        wait = self._slots.wait(run.tenant_id, run.id, unit.principal.plan)
         return self._repo.runs.save(unit, None, change, wait)
 
     def get(self, request: RequestContext, run_id: str) -> ReportDetails:
@@ -62,7 +65,7 @@ class ReportService:
         processing = run.status is TaskRunStatus.PROCESSING
         link = self._files.link(run, run.outcome) if run.outcome else None
         waits = run.status is TaskRunStatus.PENDING and run.admitted_at is None
-        place = self._repo.slots.place(request.tenant_id, run_id) if waits else None
+        place = self._slots.place(request.tenant_id, run_id) if waits else None
         return ReportDetails(run, progress if processing else None, link, place)
 
     def list_mine(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ReportRun]:

@@ -61,7 +61,7 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     from notifications.handlers import socket
     from opportunities.consumers import board
     from opportunities.handlers.api import handler as opportunities
-    from reporting.bootstrap import repository, runs
+    from reporting.bootstrap import runs, slots
     from reporting.handlers.api import handler as reporting
 
     deal = {"name": "Big", "external_ids": {"erp": "7"}, "amount": None, "owner_id": "ann"}
@@ -71,8 +71,7 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     ApiClient(opportunities)("POST", f"{path}/won", {}, made.etag)
     run = ApiClient(reporting)("POST", "/reports", {"report": "win_rate"}).json
     runs().record_progress("acme", run["id"], 0.5, "Half")
-    slots = repository().slots
-    slots.table.transact([slots.put("acme", slots.read("acme"))])
+    slots().table.transact([slots().put("acme", slots().read("acme"))])
     request = {"routeKey": "$connect", "connectionId": "c1"}
     who = {"authorizer": {"tenant": "bolt", "user": "bob", "expires": NEVER}}
     socket.handler({"requestContext": {**request, **who}}, None)

@@ -15,6 +15,7 @@ from kernel.domain.errors import StaleVersion
 from kernel.domain.ids import new_id
 from kernel.runtime import aws
 from kernel.tasks.admission import TaskAdmission
+from kernel.tasks.slots import SlotRepository
 from reporting.failures import FAILURES
 from reporting.model import ReportRun
 from reporting.repository import ReportRepository
@@ -44,7 +45,7 @@ class Tenant:
         self.id = f"t{new_id().lower()}"
         self.executions = Executions()
         self.repository = ReportRepository(table or StepTable(cloud, "table"), utc_now)
-        self.slots = self.repository.slots
+        self.slots = SlotRepository(self.repository.runs.table, "report")
         self.admission = TaskAdmission[ReportRun](
             self.repository, self.slots, self.executions.start, LIMITS, utc_now
         )
@@ -323,7 +324,7 @@ def test_the_calls_for_one_report_are_few(tenant: Tenant, monkeypatch: pytest.Mo
     run = tenant.request()
     calls: list[str] = []
     client = aws.client("dynamodb")
-    tenant.repository.slots.table._client.meta.events.register(
+    tenant.slots.table._client.meta.events.register(
         "before-call.dynamodb", lambda model, **_: calls.append(model.name)
     )
     tenant.settle()
