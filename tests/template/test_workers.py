@@ -393,8 +393,7 @@ def test_a_worker_writes_to_its_scratch_volume_alone(service: str) -> None:
     mount = {"SourceVolume": "scratch", "ContainerPath": "/scratch", "ReadOnly": False}
     assert container["MountPoints"] == [mount]
     environment = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
-    assert environment["WORK_FOLDER"] == "/scratch", "caches (kernel/tasks/registry.py)"
-    assert environment["TMPDIR"] == "/scratch", "Python's temporary files"
+    assert environment["WORK_FOLDER"] == "/scratch", "caches and temporary files"
 
 
 def test_the_worker_s_image_gives_the_scratch_folder_to_its_user() -> None:
