@@ -126,13 +126,19 @@ RESPONSES = (
 """Every response that API Gateway itself sends, in the order of the document."""
 
 
+ALLOWED_ORIGIN = {
+    "Fn::If": ["HasOrigin", {"Fn::Sub": "'${AllowedOrigin}'"}, {"Ref": "AWS::NoValue"}]
+}
+"""The value of Access-Control-Allow-Origin; no header where no web page may call the API."""
+
+
 def definition(response: GatewayResponse) -> dict[str, Any]:
     """The response as the extension x-amazon-apigateway-gateway-responses has it."""
-    headers = {
+    headers: dict[str, Any] = {
         **_SECURITY,
         **response.headers,
         "X-Correlation-Id": "context.requestId",
-        "Access-Control-Allow-Origin": "'*'",
+        "Access-Control-Allow-Origin": ALLOWED_ORIGIN,
         "Access-Control-Expose-Headers": "'X-Correlation-Id,Retry-After'",
         "Content-Type": "'application/problem+json'",
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel.domain.errors import NotFound
+from kernel.runtime.settings import OriginSettings, read_settings
 from kernel.web.correlation import HEADER, correlation_id
 from kernel.web.security import NO_STORE, SECURITY_HEADERS
 
@@ -47,6 +48,8 @@ def _answer(
     correlation: str,
     content_type: str = "application/json",
 ) -> dict[str, Any]:
+    origin = read_settings(OriginSettings).allowed_origin
+    cors = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": HEADER}
     return {
         "statusCode": status,
         "headers": {
@@ -54,8 +57,7 @@ def _answer(
             "Content-Type": content_type,
             "Cache-Control": cache_control,
             HEADER: correlation,
-            "Access-Control-Allow-Origin": "*",
-            "Access-Control-Expose-Headers": HEADER,
+            **(cors if origin else {}),
         },
         "body": body,
     }

@@ -25,6 +25,7 @@ from kernel.domain.errors import CrmError, NotFound
 from kernel.domain.time_zones import in_business_hours
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import REQUEST_LATENCY, REQUESTS, memory_utilization, together
+from kernel.runtime.settings import OriginSettings, read_settings
 from kernel.storage.idempotency import Answer, IdempotentRequest
 from kernel.storage.table import Table
 from kernel.storage.unit_of_work import UnitOfWork
@@ -66,7 +67,7 @@ class Api:
         self.context, self._table = context, table
         self.routes = [route for one in routes for route in one.declared]
         self._resolver = APIGatewayRestResolver(
-            cors=CORSConfig(expose_headers=_EXPOSED_HEADERS, max_age=600), strip_prefixes=[_STAGE]
+            cors=_cors(read_settings(OriginSettings).allowed_origin), strip_prefixes=[_STAGE]
         )
         self._resolver.exception_handler(Exception)(self._problem)
         self._resolver.not_found(self._no_route)
@@ -153,6 +154,13 @@ class Api:
 
     def _no_route(self, _error: Exception) -> Response[str]:
         return self._problem(NotFound("This path does not exist."))
+
+
+def _cors(origin: str) -> CORSConfig | None:
+    """What pages of this origin may read; API Gateway answers their preflight requests."""
+    if not origin:
+        return None
+    return CORSConfig(allow_origin=origin, expose_headers=_EXPOSED_HEADERS, max_age=600)
 
 
 def _arguments(
