@@ -108,6 +108,7 @@ def event(
                 "name": "Ann",
                 "team": "north",
                 "roles": "administrator",
+                "expires": "4102444800",
             },
         },
     }

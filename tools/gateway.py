@@ -15,7 +15,7 @@ import yaml
 from edge.documents import PATHS
 from tools.contexts import apis
 from tools.drift import ROOT, main
-from tools.gateway_responses import RESPONSES, definition
+from tools.gateway_responses import ALLOWED_ORIGIN, RESPONSES, definition
 
 FILE = ROOT / "infra" / "api.yaml"
 STAGE = "v1"
@@ -29,8 +29,8 @@ _DOMAIN = "HasDomain"
 _KEY = "UsagePlanKey"
 """The security scheme by which a method takes part in usage plans."""
 
-_CORS = {
-    "Access-Control-Allow-Origin": "'*'",
+_CORS: dict[str, Any] = {
+    "Access-Control-Allow-Origin": ALLOWED_ORIGIN,
     "Access-Control-Allow-Methods": "'GET,POST,PATCH,OPTIONS'",
     "Access-Control-Allow-Headers": (
         "'Authorization,Content-Type,If-Match,If-None-Match,Idempotency-Key,X-Correlation-Id'"
@@ -243,6 +243,7 @@ def template() -> dict[str, Any]:
             for name in (
                 "SystemName",
                 "ApiDomain",
+                "AllowedOrigin",
                 "AuthorizerArn",
                 *(f"{one}Arn" for one in functions),
             )
@@ -250,6 +251,7 @@ def template() -> dict[str, Any]:
         "Conditions": {
             # The local platform, whose account id is all zeros, has no access logs and usage plans.
             _CLOUD: {"Fn::Not": [{"Fn::Equals": [{"Ref": "AWS::AccountId"}, "000000000000"]}]},
+            "HasOrigin": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AllowedOrigin"}, ""]}]},
             _DOMAIN: {"Fn::Not": [{"Fn::Equals": [{"Ref": "ApiDomain"}, ""]}]},
         },
         "Resources": {"Api": _api(), **permissions, **_logging()},

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from kernel.web.security import SECURITY_HEADERS
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
@@ -18,6 +20,8 @@ class GatewayResponse:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+# A literal is in single quotes; the ones in the value of Content-Security-Policy cannot be escaped.
+_SECURITY = {name: f"'{value}'" for name, value in SECURITY_HEADERS.items() if "'" not in value}
 _RETRY_AFTER = {"Retry-After": "'1'"}
 RESPONSES = (
     GatewayResponse(
@@ -28,12 +32,22 @@ RESPONSES = (
         "Send a bearer token of your tenant's identity provider.",
         {"WWW-Authenticate": "'Bearer'"},
     ),
+    # The authorizer denies nothing else: a good token of an active tenant is for the whole API.
     GatewayResponse(
         "ACCESS_DENIED",
         HTTPStatus.FORBIDDEN,
-        "forbidden",
-        "Not allowed",
-        "Your token does not give access to this API.",
+        "tenant-suspended",
+        "Suspended",
+        "Your organisation's access is suspended; its data is kept.",
+    ),
+    # The authorizer raised or took too long. API Gateway never caches that.
+    GatewayResponse(
+        "AUTHORIZER_FAILURE",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-ready",
+        "Not ready",
+        "Your token cannot be checked now; send the request again.",
+        {"Retry-After": "'5'"},
     ),
     # The authorizer returned a key without a usage plan (infra/edge.yaml).
     GatewayResponse(
@@ -112,12 +126,19 @@ RESPONSES = (
 """Every response that API Gateway itself sends, in the order of the document."""
 
 
+ALLOWED_ORIGIN = {
+    "Fn::If": ["HasOrigin", {"Fn::Sub": "'${AllowedOrigin}'"}, {"Ref": "AWS::NoValue"}]
+}
+"""The value of Access-Control-Allow-Origin; no header where no web page may call the API."""
+
+
 def definition(response: GatewayResponse) -> dict[str, Any]:
     """The response as the extension x-amazon-apigateway-gateway-responses has it."""
-    headers = {
+    headers: dict[str, Any] = {
+        **_SECURITY,
         **response.headers,
         "X-Correlation-Id": "context.requestId",
-        "Access-Control-Allow-Origin": "'*'",
+        "Access-Control-Allow-Origin": ALLOWED_ORIGIN,
         "Access-Control-Expose-Headers": "'X-Correlation-Id,Retry-After'",
         "Content-Type": "'application/problem+json'",
     }

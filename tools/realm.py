@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from edge.authorizer import TENANT
+from edge.tokens import TENANT
 from kernel.domain.permissions import Role
 from kernel.domain.time_zones import DEFAULT_ZONE, is_time_zone
 from tools.drift import ROOT

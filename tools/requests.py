@@ -110,7 +110,7 @@ def _special() -> dict[str, tuple[dict[str, Any], Any]]:
         "requestContext": {
             "routeKey": "$connect",
             "connectionId": "sample",
-            "authorizer": {"tenant": "acme", "user": "ann"},
+            "authorizer": {"tenant": "acme", "user": "ann", "expires": "4102444800"},
         }
     }
     step = {

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from kernel.domain.errors import NotFound
+from kernel.runtime.settings import OriginSettings, read_settings
 from kernel.web.correlation import HEADER, correlation_id
+from kernel.web.security import NO_STORE, SECURITY_HEADERS
 
 _DOCUMENTS = {"/openapi.json": "openapi.json", "/asyncapi.json": "asyncapi.json"}
 _HEALTH = "/health"
@@ -33,10 +35,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if name := _DOCUMENTS.get(path):
         return _answer(200, _document(name), f"public, max-age={_MAX_AGE_SECONDS}", correlation)
     if path == _HEALTH:
-        return _answer(200, json.dumps({"status": "ok"}), "no-store", correlation)
+        return _answer(200, json.dumps({"status": "ok"}), NO_STORE, correlation)
     problem = NotFound("This path does not exist.")
     body = json.dumps(problem.document(correlation))
-    return _answer(problem.status, body, "no-store", correlation, "application/problem+json")
+    return _answer(problem.status, body, NO_STORE, correlation, "application/problem+json")
 
 
 def _answer(
@@ -46,14 +48,16 @@ def _answer(
     correlation: str,
     content_type: str = "application/json",
 ) -> dict[str, Any]:
+    origin = read_settings(OriginSettings).allowed_origin
+    cors = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": HEADER}
     return {
         "statusCode": status,
         "headers": {
+            **SECURITY_HEADERS,
             "Content-Type": content_type,
             "Cache-Control": cache_control,
             HEADER: correlation,
-            "Access-Control-Allow-Origin": "*",
-            "Access-Control-Expose-Headers": HEADER,
+            **(cors if origin else {}),
         },
         "body": body,
     }

@@ -9,6 +9,8 @@ class AuthorizerSettings(NamedTuple):
     issuer_base: str
     """A token's issuer is this plus the tenant's name."""
     audience: str
+    table_name: str
+    """The registry of tenants."""
     people_key: str
     """The usage plan key of people. No secret: clients cannot send keys (docs/adr/0019)."""
     machines_key: str

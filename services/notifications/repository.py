@@ -17,7 +17,7 @@ from notifications.model import Notification
 CONNECTION_TTL_SECONDS = 2 * 3600
 """API Gateway ends a WebSocket connection after two hours."""
 MAX_CONNECTIONS = 10
-"""The maximum number of connections of one user; older ones are removed."""
+"""The maximum number of connections of one user; older ones are closed."""
 
 
 def _index(notification: Notification) -> Item:
@@ -108,8 +108,8 @@ class ConnectionRepository:
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table, self._now = table, clock
 
-    def add(self, tenant_id: str, user_id: str, connection_id: str) -> None:
-        """Store a connection; when a user has too many, the oldest are removed."""
+    def add(self, tenant_id: str, user_id: str, connection_id: str) -> list[str]:
+        """Store a connection; when a user has too many, remove and return the oldest."""
         pk, now = _connections(tenant_id, user_id), self._now().timestamp()
         self._table.put(
             {
@@ -121,8 +121,10 @@ class ConnectionRepository:
         )
         known = self._table.query(pk, limit=100, consistent=True).items
         newest_first = sorted(known, key=lambda item: int(item["since"]), reverse=True)
-        for item in newest_first[MAX_CONNECTIONS:]:
-            self._table.delete(pk, str(item["sk"]))
+        removed = [str(item["sk"]) for item in newest_first[MAX_CONNECTIONS:]]
+        for one in removed:
+            self._table.delete(pk, one)
+        return removed
 
     def remove(self, tenant_id: str, user_id: str, connection_id: str) -> None:
         """Remove a connection."""

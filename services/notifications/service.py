@@ -12,7 +12,12 @@ from kernel.domain.principal import RequestContext, system_request
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from notifications.model import Notification, message_for
-from notifications.repository import ConnectionRepository, NotificationRepository
+from notifications.repository import MAX_CONNECTIONS, ConnectionRepository, NotificationRepository
+
+_TOO_MANY = (
+    f"You have more than {MAX_CONNECTIONS} windows open, so this one gets no notifications any "
+    "more; reload it to see them here."
+)
 
 
 class Push(Protocol):
@@ -23,6 +28,9 @@ class Push(Protocol):
 
     def pong(self, connection_id: str) -> None:
         """Answer a message from a window, to show that the connection is alive."""
+
+    def close(self, connection_id: str, reason: str) -> None:
+        """Close a window's connection, after a message with the reason."""
 
 
 class NotificationService:
@@ -82,8 +90,9 @@ class ConnectionService:
         self._connections, self._push = connections, push
 
     def connect(self, tenant_id: str, user_id: str, connection_id: str) -> None:
-        """Store the connection of a window that a user opened."""
-        self._connections.add(tenant_id, user_id, connection_id)
+        """Store the connection of a window that a user opened; too many others are closed."""
+        for oldest in self._connections.add(tenant_id, user_id, connection_id):
+            self._push.close(oldest, _TOO_MANY)
 
     def disconnect(self, tenant_id: str, user_id: str, connection_id: str) -> None:
         """Remove the connection of a window that a user closed."""

@@ -8,6 +8,8 @@ from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.records import RecordStore
 from kernel.storage.table import Table
+from kernel.tasks.admission import TaskAdmission
+from kernel.tasks.slots import SlotRepository
 from kernel.tasks.tiers import TaskTiers, Tier
 from reporting.adapters.files import ReportFiles
 from reporting.adapters.workflow import ReportWorkflow
@@ -40,6 +42,12 @@ def repository() -> ReportRepository:
 
 
 @cache
+def slots() -> SlotRepository:
+    """The tenants' slots for running reports."""
+    return SlotRepository(table(), "report")
+
+
+@cache
 def files() -> ReportFiles:
     """The finished reports."""
     return ReportFiles(client("s3"), read_settings(FilesSettings).files_bucket, utc_now)
@@ -48,7 +56,7 @@ def files() -> ReportFiles:
 @cache
 def service() -> ReportService:
     """The use cases of users."""
-    return ReportService(repository(), files(), utc_now)
+    return ReportService(repository(), slots(), files(), utc_now)
 
 
 @cache
@@ -77,6 +85,17 @@ def workflow() -> ReportWorkflow:
     return ReportWorkflow(
         client("stepfunctions"), read_settings(WorkflowSettings).state_machine_arn
     )
+
+
+@cache
+def admission() -> TaskAdmission[ReportRun]:
+    """The quota of running reports."""
+    settings = read_settings(WorkflowSettings)
+    limits = {
+        "standard": settings.running_reports_standard,
+        "premium": settings.running_reports_premium,
+    }
+    return TaskAdmission(repository(), slots(), workflow().start, limits, utc_now)
 
 
 @cache

@@ -1,6 +1,6 @@
 """The part of events that this context reads.
 
-The workflow starter reads RequestedReport. Queries read lake files with an explicit schema
+The workflow starter reads ReportedRun. Queries read lake files with an explicit schema
 (query/event_table.py) that has the fields of ReportedOpportunity.
 """
 
@@ -14,8 +14,8 @@ UPCASTERS: EventUpcasters = {}
 """How events of older versions are read; no event has a second version yet."""
 
 
-class RequestedReport(BaseModel):
-    """A run that was requested."""
+class ReportedRun(BaseModel):
+    """A run that was requested, or has ended."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

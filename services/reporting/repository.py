@@ -3,7 +3,8 @@
 Index keys, each prefixed with the tenant:
   gsi1  OWNER#<owner>        <run id>     a user's runs, newest first
   gsi2  RUNS                 <run id>     the runs of all users, newest first
-Progress is stored beside a run (kernel/tasks/repository.py).
+Progress is stored beside a run (kernel/tasks/repository.py), a tenant's slots and the runs that
+wait for one in two partitions of their own (kernel/tasks/slots.py).
 """
 
 from kernel.domain.clock import Clock

@@ -15,6 +15,7 @@ from kernel.storage.unit_of_work import UnitOfWork
 from kernel.tasks.failures import BadParameters
 from kernel.tasks.repository import RecordedProgress
 from kernel.tasks.service import TaskRunService
+from kernel.tasks.slots import SlotRepository
 from kernel.tasks.state import TaskRunStatus
 from kernel.tasks.tiers import Tier
 from reporting.adapters.files import Link, ReportFiles
@@ -35,13 +36,17 @@ class ReportDetails:
     """Only while the run is processing."""
     link: Link | None
     """Only once the run is completed."""
+    place: int | None = None
+    """Only while the run waits for its tenant's other runs: 1 is the next to start."""
 
 
 class ReportService:
     """What users do with reports."""
 
-    def __init__(self, repository: ReportRepository, files: ReportFiles, now: Clock) -> None:
-        self._repo, self._files, self._now = repository, files, now
+    def __init__(
+        self, repository: ReportRepository, slots: SlotRepository, files: ReportFiles, now: Clock
+    ) -> None:
+        self._repo, self._slots, self._files, self._now = repository, slots, files, now
 
     def request(self, unit: UnitOfWork, wanted: ReportRequest) -> ReportRun:
         """Request a report; it changes no data, so the right to read reports is enough."""
@@ -49,7 +54,9 @@ class ReportService:
         now = self._now()
         parameters = wanted.parameters(now, unit.principal.time_zone)
         change = ReportRun.request(unit.request, new_id(), parameters, now)
-        return self._repo.runs.save(unit, None, change)
+        run = change.state
+        wait = self._slots.wait(run.tenant_id, run.id, unit.principal.plan)
+        return self._repo.runs.save(unit, None, change, wait)
 
     def get(self, request: RequestContext, run_id: str) -> ReportDetails:
         """A run of any user of the tenant."""
@@ -57,7 +64,9 @@ class ReportService:
         run, progress = self._repo.with_progress(request.tenant_id, run_id)
         processing = run.status is TaskRunStatus.PROCESSING
         link = self._files.link(run, run.outcome) if run.outcome and run.parameters else None
-        return ReportDetails(run, progress if processing else None, link)
+        waits = run.status is TaskRunStatus.PENDING and run.admitted_at is None
+        place = self._slots.place(request.tenant_id, run_id) if waits else None
+        return ReportDetails(run, progress if processing else None, link, place)
 
     def list_mine(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ReportRun]:
         """The caller's own runs, newest first."""

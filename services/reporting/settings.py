@@ -40,3 +40,7 @@ class WorkflowSettings(NamedTuple):
     """For the function that starts the state machine."""
 
     state_machine_arn: str
+    running_reports_standard: int
+    """How many reports of one tenant run at a time; the others wait."""
+    running_reports_premium: int
+    """The same in the plan premium."""

@@ -23,6 +23,8 @@ from kernel.storage.dax import dax_reads
 from kernel.storage.packing import unpack
 from kernel.web.quotas import tenant_quotas
 
+NEVER = "4102444800"
+"""The expiry of a test's token: the year 2100."""
 INDEXES = ("gsi1", "gsi2", "gsi3")
 JUDGE = os.environ.get("ZEBROS_DYNAMODB")
 """The URL of a DynamoDB Local."""
@@ -80,8 +82,8 @@ def clear_caches() -> None:
     cursor._secret.cache_clear()
     for made in (shared_cache, cached_reads, tenant_quotas, dax_reads):
         made.cache_clear()
-    for context in ("customers", "opportunities", "activities", "reporting", "notifications"):
-        name = f"{context}.bootstrap"
+    contexts = ("customers", "opportunities", "activities", "reporting", "notifications")
+    for name in ("edge.authorizer", *(f"{context}.bootstrap" for context in contexts)):
         if name in sys.modules:
             for value in vars(importlib.import_module(name)).values():
                 if hasattr(value, "cache_clear") and getattr(value, "__module__", "") == name:
@@ -141,6 +143,7 @@ class ApiClient:
             "roles": "administrator",
             "name": "Ann",
             "team": "north",
+            "expires": NEVER,
             **claims,
         }
 

@@ -9,7 +9,7 @@ import pytest
 
 from kernel.domain.clock import utc_now
 from kernel.domain.ids import new_id
-from tests.component.conftest import ApiClient, published
+from tests.component.conftest import NEVER, ApiClient, published
 from tests.component.test_budgets import ROOT
 
 # How long DynamoDB keeps each kind of item after it was written; None is permanent.
@@ -20,6 +20,8 @@ LIFETIMES = {
     "TIMELINE": None,
     "BOARD": None,
     "UNREAD": None,
+    "REPORTSLOTS": None,
+    "REPORTWAITING": None,
     "EVENT": timedelta(days=7),
     "IDEMPOTENCY": timedelta(days=1),
     "PROGRESS": timedelta(days=7),
@@ -34,11 +36,15 @@ WRITERS = {
     "kernel/messaging/positions.py": {"POSITION", "PARKED"},
     "kernel/messaging/rebuilding.py": {"BOARD"},
     "kernel/tasks/repository.py": {"PROGRESS"},
+    "kernel/tasks/slots.py": {"REPORTSLOTS", "REPORTWAITING"},
     "activities/repository.py": {"TIMELINE"},
     "notifications/repository.py": {"CONNECTIONS", "UNREAD"},
+    # The last good keys of an issuer: one item a tenant, for ever.
+    "edge/registry.py": set(),
     "opportunities/repository/boards.py": {"BOARD"},
 }
 _BY_PARTITION = {"EXTERNAL", "IDEMPOTENCY", "TIMELINE", "BOARD", "UNREAD", "CONNECTIONS"}
+_BY_PARTITION |= {"REPORTSLOTS", "REPORTWAITING"}
 
 
 def kind(item: dict[str, Any]) -> str:
@@ -57,7 +63,7 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     from notifications.handlers import socket
     from opportunities.consumers import board
     from opportunities.handlers.api import handler as opportunities
-    from reporting.bootstrap import runs
+    from reporting.bootstrap import runs, slots
     from reporting.handlers.api import handler as reporting
 
     deal = {"name": "Big", "external_ids": {"erp": "7"}, "amount": None, "owner_id": "ann"}
@@ -67,8 +73,9 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     ApiClient(opportunities)("POST", f"{path}/won", {}, made.etag)
     run = ApiClient(reporting)("POST", "/reports", {"report": "win_rate"}).json
     runs().record_progress("acme", run["id"], 0.5, "Half")
+    slots().table.transact([slots().put("acme", slots().read("acme"))])
     request = {"routeKey": "$connect", "connectionId": "c1"}
-    who = {"authorizer": {"tenant": "bolt", "user": "bob"}}
+    who = {"authorizer": {"tenant": "bolt", "user": "bob", "expires": NEVER}}
     socket.handler({"requestContext": {**request, **who}}, None)
     events = published(cloud)
     deals = [one for one in events if one["subject"].startswith("opportunity/")]

@@ -11,7 +11,7 @@ import pytest
 from kernel.domain.cloud_events import CloudEvent
 from opportunities.model.pipelines import Pipeline
 from reporting.consumers.workflow import handler as workflow_starter
-from reporting.incoming import ReportedOpportunity, RequestedReport
+from reporting.incoming import ReportedOpportunity, ReportedRun
 from reporting.lake.cache import LakeFiles
 from reporting.lake.layout import Folder
 from reporting.parameters import GROUPINGS, ReportParameters
@@ -53,11 +53,11 @@ def test_a_report_takes_the_name_of_the_default_pipeline_from_its_event(tmp_path
     assert [row[:2] for row in report.rows] == [("Sales", "Negotiation")]
 
 
-def test_the_workflow_starter_reads_a_report_request() -> None:
-    (type_,) = workflow_starter.types
+@pytest.mark.parametrize("type_", sorted(workflow_starter.types))
+def test_the_workflow_starter_reads_requests_and_ends_of_reports(type_: str) -> None:
     (path,) = EXAMPLES.glob(f"reporting/{type_}.v1.json")
     event = CloudEvent.parse(read(path))
-    run = RequestedReport.model_validate(event.data["current"])
+    run = ReportedRun.model_validate(event.data["current"])
     assert event.subject == f"report/{run.id}"
 
 

@@ -15,6 +15,7 @@ from zebros.local import parts
 from zebros.local.deploy import Stack, platform_client
 from zebros.local.home import Home
 from zebros.local.users import AUDIENCE
+from zebros.operations.tenants import TABLE, Registry, register_all
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def deploy(endpoint: str, issuer_base: str, certificate: Certificate, folder: Pa
     folder.mkdir()
     stack.deploy(lambda _: None)
     resources = stack.resources()
+    registry = Registry(platform_client("dynamodb", endpoint), resources.table(TABLE))
+    register_all(registry, ("acme", "globex", "hooli", "initech"))
     _trust(certificate, endpoint, resources.function("Authorizer"))
     state = parts.state_document(resources, {}, endpoint, issuer_base, ROOT)
     return Crm(str(state["api"]))

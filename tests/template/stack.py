@@ -35,6 +35,7 @@ EVERYTHING = {
     "ReplicaFilesBucketName": "replica-files",
     "AlarmEmail": "ops@example.com",
     "Dashboards": "yes",
+    "AllowedOrigin": "https://app.example.com",
 }
 """Parameters with which every resource exists."""
 SECONDARY = {

@@ -32,6 +32,7 @@ CALLS = {
     "send_task_heartbeat": "states:SendTaskHeartbeat",
     "get_secret_value": "secretsmanager:GetSecretValue",
     "post_to_connection": "execute-api:ManageConnections",
+    "delete_connection": "execute-api:ManageConnections",
     "put_object": "s3:PutObject",
     "get_object": "s3:GetObject",
     "head_object": "s3:GetObject",

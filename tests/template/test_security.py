@@ -147,7 +147,7 @@ def test_only_the_events_of_every_table_are_relayed() -> None:
             # Parallel batches keep the order of one item (pk and sk), but every event is a
             # separate item, so two events of one record could overtake each other.
             assert mapping.get("ParallelizationFactor", 1) == 1
-    assert sorted(relayed) == sorted(TABLES)
+    assert sorted(relayed) == sorted(TABLES.keys() - {"EdgeTable"}), "the registry has no events"
 
 
 def test_a_message_stays_invisible_longer_than_its_function_may_run() -> None:
@@ -175,7 +175,7 @@ def test_only_relays_put_events_with_their_own_source() -> None:
 
 
 def test_a_function_reaches_only_the_tables_of_its_own_context() -> None:
-    own = {"Customers": {"CustomersTable", "ContactsTable"}}
+    own = {"Customers": {"CustomersTable", "ContactsTable"}, "": {"EdgeTable"}}
     for name in functions():
         found = re.findall(r":table/([\w-]+)", json.dumps(statements(name)))
         assert set(found) <= {table["TableName"] for table in TABLES.values()}, name
@@ -242,3 +242,41 @@ def test_a_websocket_connection_uses_the_authorizer() -> None:
     routes = resources("AWS::ApiGatewayV2::Route").values()
     (connect,) = [r for r in routes if r["RouteKey"] == "$connect"]
     assert connect["AuthorizationType"] == "CUSTOM"
+
+
+def test_the_authorizer_reads_the_registry_and_writes_keys_alone() -> None:
+    """A function that everybody reaches must not be able to add a tenant."""
+    arn = "arn:aws:dynamodb:us-east-1:123456789012:table/zebros-edge"
+    found = [one for one in statements("Authorizer") if "dynamodb" in json.dumps(one["Action"])]
+    assert found == [
+        {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": arn},
+        {
+            "Effect": "Allow",
+            "Action": "dynamodb:PutItem",
+            "Resource": arn,
+            "Condition": {
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["KEYS#*"]},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "slug"),
+    [
+        ("UNAUTHORIZED", 401, "unauthenticated"),
+        ("ACCESS_DENIED", 403, "tenant-suspended"),
+        ("AUTHORIZER_FAILURE", 503, "not-ready"),
+    ],
+)
+def test_what_the_authorizer_does_not_allow_is_answered_by_a_problem(
+    kind: str, status: int, slug: str
+) -> None:
+    (api,) = resources("AWS::ApiGateway::RestApi").values()
+    response = api["Body"]["x-amazon-apigateway-gateway-responses"][kind]
+    problem = json.loads(response["responseTemplates"]["application/json"])
+    assert response["statusCode"] == str(status) == str(problem["status"])
+    assert problem["type"] == f"urn:zebros:problem:{slug}"
+    retry = response["responseParameters"].get("gatewayresponse.header.Retry-After")
+    assert retry == ("'5'" if status == 503 else None)

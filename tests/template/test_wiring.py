@@ -8,9 +8,9 @@ import pytest
 
 from kernel.messaging.projection import Projection
 from kernel.runtime.contexts import contexts
-from tests.template.stack import ROOT, functions, load, resources, system, templates
+from tests.template.stack import EVERYTHING, ROOT, functions, load, resources, system, templates
 from tools.contexts import events
-from zebros.cloudformation import Account, resolve
+from zebros.cloudformation import Account, TemplateError, resolve
 
 
 def declared_routes(context: str) -> set[tuple[str, str]]:
@@ -154,11 +154,55 @@ def test_a_browser_s_preflight_is_answered_for_every_path() -> None:
         assert "security" not in preflight, "a browser sends no token with it"
         (answer,) = preflight["x-amazon-apigateway-integration"]["responses"].values()
         headers = answer["responseParameters"]
+        assert headers["method.response.header.Access-Control-Allow-Origin"] == f"'{ORIGIN}'"
         allowed = headers["method.response.header.Access-Control-Allow-Methods"]
         assert {m.upper() for m in operations} <= set(allowed.strip("'").split(",")), path
         sent = headers["method.response.header.Access-Control-Allow-Headers"]
         for header in ("Authorization", "If-Match", "Idempotency-Key"):
             assert header in sent
+
+
+ORIGIN = EVERYTHING["AllowedOrigin"]
+
+
+def test_pages_of_the_named_origin_alone_may_call_the_api() -> None:
+    for origin in ("", "*", "http://localhost:5173", ORIGIN):
+        found = system(AllowedOrigin=origin)
+        body = found.of_type("AWS::ApiGateway::RestApi")["Api"]["Body"]
+        responses = body["x-amazon-apigateway-gateway-responses"].values()
+        given = [
+            one["responseParameters"].get("gatewayresponse.header.Access-Control-Allow-Origin")
+            for one in responses
+        ]
+        for operations in body["paths"].values():
+            (answer,) = operations["options"]["x-amazon-apigateway-integration"][
+                "responses"
+            ].values()
+            name = "method.response.header.Access-Control-Allow-Origin"
+            given.append(answer["responseParameters"].get(name))
+        assert set(given) == {f"'{origin}'" if origin else None}
+        for name, function in functions(AllowedOrigin=origin).items():
+            variables = function["Environment"]["Variables"]
+            answers = name == "Docs" or name.endswith("Api")
+            assert variables.get("ALLOWED_ORIGIN") == (origin if answers else None), name
+    assert load()["Parameters"]["AllowedOrigin"]["Default"] == "", "none by default"
+
+
+@pytest.mark.parametrize(
+    "origin", ["app.example.com", "http://app.example.com", "https://a.example,https://b.example"]
+)
+def test_a_wrong_origin_is_rejected(origin: str) -> None:
+    with pytest.raises(TemplateError, match="AllowedOrigin"):
+        resolve(ROOT / "template.yaml", {**EVERYTHING, "AllowedOrigin": origin})
+
+
+SECURITY = {
+    "Cache-Control": "'no-store'",
+    "Referrer-Policy": "'no-referrer'",
+    "Strict-Transport-Security": "'max-age=63072000'",
+    "X-Content-Type-Options": "'nosniff'",
+    "X-Frame-Options": "'DENY'",
+}
 
 
 def test_responses_of_api_gateway_are_problems_like_any_other() -> None:
@@ -170,10 +214,11 @@ def test_responses_of_api_gateway_are_problems_like_any_other() -> None:
             for header, value in response["responseParameters"].items()
         }
         assert headers["Content-Type"] == "'application/problem+json'", name
-        assert headers["Access-Control-Allow-Origin"] == "'*'", (
+        assert headers["Access-Control-Allow-Origin"] == f"'{ORIGIN}'", (
             "otherwise a browser hides the problem"
         )
         assert headers["X-Correlation-Id"] == "context.requestId", "the body's correlation_id"
+        assert {name: headers[name] for name in SECURITY} == SECURITY, name
         assert "X-Correlation-Id" in headers["Access-Control-Expose-Headers"], name
         text = response["responseTemplates"]["application/json"]
         problem = json.loads(text)

@@ -397,3 +397,24 @@ def test_the_function_may_only_write_files_and_its_own_table() -> None:
     writes = {str(s["Action"]): s["Resource"] for s in found if "Put" in str(s["Action"])}
     assert len(writes) == 2
     assert "FilesBucket" in str(writes["s3:PutObject"])
+
+
+@pytest.mark.parametrize("service", BOTH)
+def test_a_worker_writes_to_its_scratch_volume_alone(service: str) -> None:
+    task = one(service, "AWS::ECS::TaskDefinition")
+    (container,) = task["ContainerDefinitions"]
+    assert container["ReadonlyRootFilesystem"] is True
+    assert task["Volumes"] == [{"Name": "scratch"}], "without a host: on the task's own disk"
+    mount = {"SourceVolume": "scratch", "ContainerPath": "/scratch", "ReadOnly": False}
+    assert container["MountPoints"] == [mount]
+    environment = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
+    assert environment["WORK_FOLDER"] == "/scratch", "caches and temporary files"
+
+
+def test_the_worker_s_image_gives_the_scratch_folder_to_its_user() -> None:
+    """A volume of Fargate takes its owner from the image's VOLUME; otherwise it is root's."""
+    lines = (ROOT / "worker" / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert any(line.startswith("RUN ") and "chown 65534:65534 /scratch" in line for line in lines)
+    made = next(n for n, line in enumerate(lines) if "chown 65534:65534 /scratch" in line)
+    assert lines.index('VOLUME ["/scratch"]') > made
+    assert "USER 65534:65534" in lines

@@ -117,7 +117,12 @@ def event(method: str, path: str, body: Any = None, **query: str) -> dict[str, A
         "isBase64Encoded": False,
         "requestContext": {
             "requestId": "r",
-            "authorizer": {"tenant": "acme", "user": "ann", "roles": "administrator"},
+            "authorizer": {
+                "tenant": "acme",
+                "user": "ann",
+                "roles": "administrator",
+                "expires": "4102444800",
+            },
         },
     }
 

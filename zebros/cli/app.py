@@ -33,6 +33,7 @@ _GROUPS = [
     "image",
     "top",
     "upgrade",
+    "tenants",
 ]
 _MODULES = {
     **dict.fromkeys(("up", "down", "status", "reset", "token"), "platform"),
@@ -72,7 +73,7 @@ def root(
         typer.Option(
             envvar="ZEBROS_STACK",
             metavar="NAME",
-            help="A stack in AWS, for `events` and `invoke`, instead of the local one; "
+            help="A stack in AWS, for `events`, `invoke` and `tenants`, instead of the local one; "
             "required when --api names a deployed CRM.",
         ),
     ] = None,

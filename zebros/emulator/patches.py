@@ -4,6 +4,7 @@ from typing import Any
 
 from zebros.emulator import (
     archives,
+    authorizers,
     callbacks,
     capacity,
     conditions,
@@ -27,7 +28,7 @@ from zebros.emulator import (
 from zebros.emulator.settings import Settings
 
 _TEMPLATES: tuple[Any, ...] = (
-    *(conditions, archives, ttl, capacity, nested, parameters, secrets, gateways),
+    *(conditions, archives, ttl, capacity, nested, parameters, secrets, gateways, authorizers),
 )
 _SERVICES: tuple[Any, ...] = (keyconditions, callbacks, queues, moves, rules, mappings, sockets)
 

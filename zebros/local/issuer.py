@@ -3,7 +3,8 @@
 Each realm has its own signing key, created at first use and readable by its owner only. Tokens are
 as the CRM's authorizer expects them: RS256, `iss` = base + tenant, `aud`, `sub`, `name`, `team`,
 `realm_access.roles` and the tenant's `zoneinfo`. Demo users sign in with their name as the
-password, so the issuer protects only demo data on 127.0.0.1.
+password, so the issuer protects only demo data on 127.0.0.1. It protects it from the web pages that
+a browser on this machine shows: a page gets a token only if it comes from this machine too.
 
 `python -m zebros.local.issuer --port N --home DIR` serves it; `Issuer.mint` makes tokens for tests.
 """
@@ -27,13 +28,15 @@ from zebros.local.realms import Realm, new_key, realm_at
 from zebros.local.users import AUDIENCE, TENANTS, TIME_ZONES, User, user_of
 
 HOST = "127.0.0.1"
-LIFETIME_S = 8 * 3600
-"""A working day, so that nobody has to sign in again."""
+LIFETIME_S = 3600
+"""An hour, as in the realms of a deployed Keycloak; the command line renews its token by itself."""
 _REALM = re.compile(r"/realms/(?P<tenant>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?P<rest>/.*)?")
 _TOKENS = "/protocol/openid-connect/token"
 _CERTS = "/protocol/openid-connect/certs"
 _DISCOVERY = "/.well-known/openid-configuration"
 _LONGEST_FORM = 10_000
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+"""The hosts of web pages that may request tokens, on any port."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,14 @@ class Issuer:
         }
 
 
+def _host_of(url: str) -> str:
+    """The host of a URL or an origin; empty for `null` and other forms."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
@@ -133,6 +144,13 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.issuer = issuer
         self._also = also
+
+    def answers_to(self, host: str) -> bool:
+        """Whether a request is for this server: by another name it comes from a foreign page.
+
+        A page's own host name may lead to 127.0.0.1 (DNS rebinding); its origin is then the same.
+        """
+        return _host_of(f"http://{host}") in (*_THIS_MACHINE, self._also)
 
     def issuer_for(self, host: str) -> Issuer:
         """The issuer for the host of a request: 127.0.0.1, or the Docker bridge's address."""
@@ -158,8 +176,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self._not_found(tenant)
 
     def do_POST(self) -> None:
-        """Answer requests for tokens."""
+        """Answer requests for tokens; not those of a web page of another machine."""
         tenant, rest = self._realm()
+        if not self._may_have_tokens():
+            message = "A page of this origin gets no token"
+            return self._answer(403, {"error": "access_denied", "error_description": message})
         length = int(self.headers.get("Content-Length") or 0)
         form = self.rfile.read(min(length, _LONGEST_FORM)).decode("utf-8", "replace")
         if not tenant or rest != _TOKENS:
@@ -171,8 +192,15 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(status, document)
 
     def do_OPTIONS(self) -> None:
-        """Answer a CORS preflight: a page on another port may request tokens."""
+        """Answer a CORS preflight: a page of this machine, on another port, may request tokens."""
         self._answer(204, None)
+
+    def _may_have_tokens(self) -> bool:
+        """Whether the caller is no web page (no Origin), or a page of this machine."""
+        origin = self.headers.get("Origin")
+        if not self.server.answers_to(self.headers.get("Host") or HOST):
+            return False
+        return origin is None or _host_of(origin) in _THIS_MACHINE
 
     def _issuer(self) -> Issuer:
         return self.server.issuer_for(self.headers.get("Host") or HOST)
@@ -198,8 +226,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
-        self.send_header("Access-Control-Allow-Origin", "*")
-        self.send_header("Access-Control-Allow-Headers", "*")
+        self.send_header("Vary", "Origin")
+        origin = self.headers.get("Origin")
+        if origin is not None and self._may_have_tokens():
+            self.send_header("Access-Control-Allow-Origin", origin)
+            self.send_header("Access-Control-Allow-Headers", "*")
         self.end_headers()
         self.wfile.write(body)
 

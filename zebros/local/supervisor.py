@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zebros.client.connection import Deployment
+from zebros.client.stack import Resources
 from zebros.errors import CliError, NotReady, as_cli_error
 from zebros.local import bridge, containers, parts, ports
 from zebros.local.deploy import REGION, Stack, platform_client
@@ -24,6 +25,7 @@ from zebros.local.home import Home, Lock
 from zebros.local.parts import Part
 from zebros.local.processes import Child, stop
 from zebros.local.users import AUDIENCE, TENANTS
+from zebros.operations import tenants
 from zebros.operations.upgrade import Counts, Place, current_forms, upgrade
 
 HOST = ports.HOST
@@ -107,7 +109,7 @@ class Supervisor:
         makers = parts.report_makers(self._options.reports)
         # Small lake files cost nothing here, and reports include events of two seconds ago.
         parameters = {"IssuerBase": base, "Audience": AUDIENCE, "LakeFlushSeconds": "2"}
-        parameters |= makers.parameters()
+        parameters |= makers.parameters() | {"AllowedOrigin": "*"}
         if self._options.phase is not None:
             parameters["Phase"] = self._options.phase
         stack = Stack(self._options.root, self._home, endpoint, parameters)
@@ -118,6 +120,7 @@ class Supervisor:
         if docker:
             self.state["bridge"] = self._write_container_settings(docker, endpoint, base)
         self._home.write_state(self.state)
+        self._register_tenants(resources, endpoint)
         if self.state["task_queue"] and makers.with_worker:
             self._start(parts.worker(self._home, self.state))
         if not has_older_records or self._upgrade(Deployment(resources, endpoint, REGION)):
@@ -166,6 +169,12 @@ class Supervisor:
                         self._home.write_status("failed", error=error)
                 self._lock.release()
                 self._lock = None
+
+    def _register_tenants(self, resources: Resources, endpoint: str) -> None:
+        """Add the realms of the local issuer to the registry of tenants."""
+        if (table := resources.find("tables", tenants.TABLE)) is not None:
+            registry = tenants.Registry(platform_client("dynamodb", endpoint), table)
+            tenants.register_all(registry, self._options.tenants)
 
     def _write_container_settings(self, docker: str, endpoint: str, base: str) -> dict[str, str]:
         """Write the variables for `sam local invoke`; returns the file and the addresses."""

@@ -7,6 +7,7 @@ CrmError
   Unauthenticated          401
   Forbidden                403
     PermissionDenied       403
+    TenantSuspended        403
   NotFound                 404
   Conflict                 409
     Busy                   409  retryable
@@ -119,6 +120,13 @@ class PermissionDenied(Forbidden):
 
     slug = "forbidden-act"
     advice = "Ask a sales manager or an administrator."
+
+
+class TenantSuspended(Forbidden):
+    """The tenant is suspended; API Gateway sends this for every request with its tokens."""
+
+    title, slug = "Suspended", "tenant-suspended"
+    advice = "Ask whoever runs the CRM; the data is kept."
 
 
 class NotFound(CrmError):

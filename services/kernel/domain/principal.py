@@ -22,6 +22,8 @@ class Principal:
     team_id: str | None = None
     time_zone: str = DEFAULT_ZONE
     """The tenant's, which decides what "today" is."""
+    plan: str = "standard"
+    """The tenant's, which decides how much it may use at once."""
 
     def require(self, level: Level, area: Area) -> None:
         """Raise Forbidden unless the principal's rights in `area` reach `level`."""

@@ -104,6 +104,13 @@ class DaxSettings(NamedTuple):
     """`daxs://host`; empty where there is none."""
 
 
+class OriginSettings(NamedTuple):
+    """For functions behind the API: which web pages may call it."""
+
+    allowed_origin: str = ""
+    """`https://app.example.com`; `*` for all, empty for none."""
+
+
 class QuotaSettings(NamedTuple):
     """For functions behind the API: what one tenant may use."""
 

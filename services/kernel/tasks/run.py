@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from kernel.domain.aggregate import Aggregate, Change
 from kernel.domain.errors import RuleViolation
@@ -42,11 +42,17 @@ class TaskRun(TaskRunState, Aggregate):
 
     correlation_id: str = ""
     """The correlation id of the request, which all events of this run carry."""
+    admitted_at: AwareDatetime | None = None
+    """When the run got one of its tenant's slots; None while it waits for one."""
 
     @property
     def ended(self) -> bool:
         """Whether the status is final."""
         return self.status in FINAL
+
+    def admit(self, at: datetime) -> Change[Self]:
+        """The tenant has a free slot, so the run may be started."""
+        return Change(self if self.ended else self.with_changes(admitted_at=at))
 
     def start(self, at: datetime) -> Change[Self]:
         """A worker starts, possibly in place of one whose loss was not noticed."""

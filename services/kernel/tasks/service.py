@@ -80,7 +80,9 @@ class TaskRunService[R: TaskRun]:
             took = (ended - created).total_seconds()
             metrics.append(TASK_DURATION.fields(took, name, str(run.status)))
         if started is not None:
-            metrics.append(QUEUE_WAIT.fields((started - created).total_seconds(), name))
+            # A wait for the tenant's own other runs says nothing about the workers.
+            waited_since = run.admitted_at or created
+            metrics.append(QUEUE_WAIT.fields((started - waited_since).total_seconds(), name))
         if started is not None and ended is not None and tier is not None:
             metrics.append(TASK_SECONDS.fields((ended - started).total_seconds(), name, tier))
         logger().info("task ended", run_id=run.id, tenant=run.tenant_id, **together(*metrics))

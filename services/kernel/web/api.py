@@ -26,6 +26,7 @@ from kernel.domain.errors import CrmError, NotFound
 from kernel.domain.time_zones import in_business_hours
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import REQUEST_LATENCY, REQUESTS, memory_utilization, together
+from kernel.runtime.settings import OriginSettings, read_settings
 from kernel.storage.idempotency import REPLAYED, Answer, Committed, IdempotentRequest, in_use
 from kernel.storage.table import Table
 from kernel.storage.unit_of_work import UnitOfWork
@@ -45,15 +46,18 @@ from kernel.web.requests import (
     read_query,
     request_context,
     time_zone_of,
+    verified_claims,
 )
 from kernel.web.responses import problem_response, response, stored_response
 from kernel.web.routes import Route, Routes
+from kernel.web.security import SECURITY_HEADERS
 
 MAX_PATH_PART = 128
 _TEMPLATE = "route_template"
 _NO_ROUTE = "other"
 """The route of requests that no route matches, in metrics."""
 _STAGE = "/v1"
+_SECURITY = {name: [value] for name, value in SECURITY_HEADERS.items()}
 _EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After", *FIELDS]
 
 
@@ -64,7 +68,7 @@ class Api:
         self.context, self._table = context, table
         self.routes = [route for one in routes for route in one.declared]
         self._resolver = APIGatewayRestResolver(
-            cors=CORSConfig(expose_headers=_EXPOSED_HEADERS, max_age=600), strip_prefixes=[_STAGE]
+            cors=_cors(read_settings(OriginSettings).allowed_origin), strip_prefixes=[_STAGE]
         )
         self._resolver.exception_handler(Exception)(self._problem)
         self._resolver.not_found(self._no_route)
@@ -77,7 +81,7 @@ class Api:
         event["correlation_id"] = correlation = correlation_id(event)
         answer = self._resolver.resolve(event, context)  # type: ignore[arg-type]
         answer.setdefault("multiValueHeaders", {})[HEADER] = [correlation]
-        answer["multiValueHeaders"] |= quota_fields(event)
+        answer["multiValueHeaders"] |= _SECURITY | quota_fields(event)
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         self._log(event, context, answer["statusCode"], milliseconds)
         return answer
@@ -117,6 +121,7 @@ class Api:
         self._resolver.route(rule, route.method, operation_id=operation_id)(serve)
 
     def _serve(self, route: Route, event: Event, parts: dict[str, str]) -> Response[str]:
+        verified_claims(event)
         take_from_quota(event)
         headers = headers_of(event)
         if any(len(part) > MAX_PATH_PART for part in parts.values()):
@@ -150,6 +155,13 @@ class Api:
 
     def _no_route(self, _error: Exception) -> Response[str]:
         return self._problem(NotFound("This path does not exist."))
+
+
+def _cors(origin: str) -> CORSConfig | None:
+    """What pages of this origin may read; API Gateway answers their preflight requests."""
+    if not origin:
+        return None
+    return CORSConfig(allow_origin=origin, expose_headers=_EXPOSED_HEADERS, max_age=600)
 
 
 def _arguments(

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -45,11 +46,28 @@ def time_zone_of(event: Event) -> str:
     return known_zone(claims_of(event).get("time_zone"))
 
 
-def request_context(event: Event) -> RequestContext:
-    """The context of a request. Raises Unauthenticated, or Forbidden for invalid claims."""
+def verified_claims(event: Event) -> dict[str, Any]:
+    """The claims of a token that has not expired. Raises Unauthenticated."""
     claims = claims_of(event)
     if not claims.get("tenant") or not claims.get("user"):
         raise Unauthenticated("Send a bearer token of your tenant's identity provider.")
+    if has_expired(claims):
+        raise Unauthenticated("Your token has expired; get a new one and send the request again.")
+    return claims
+
+
+def has_expired(claims: dict[str, Any]) -> bool:
+    """Whether the token has expired, or says nothing about it.
+
+    The authorizer checked it, but API Gateway uses the authorizer's answer for 300 s more.
+    """
+    expires = str(claims.get("expires") or "")
+    return not expires.isascii() or not expires.isdigit() or int(expires) <= time.time()
+
+
+def request_context(event: Event) -> RequestContext:
+    """The context of a request. Raises Unauthenticated, or Forbidden for invalid claims."""
+    claims = verified_claims(event)
     for claim, value in (("sub", claims["user"]), ("team", claims.get("team") or "-")):
         # Both are stored as a UserId, whose validation would fail later with a worse message.
         if value != value.strip() or len(value) > MAX_USER_ID:
@@ -66,6 +84,7 @@ def request_context(event: Event) -> RequestContext:
         name=claims.get("name") or claims["user"],
         team_id=claims.get("team") or None,
         time_zone=time_zone_of(event),
+        plan=claims.get("plan") or "standard",
     )
     return RequestContext(principal, event["correlation_id"])
 

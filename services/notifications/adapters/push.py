@@ -1,5 +1,6 @@
 """Pushes notifications to open windows, through API Gateway's WebSocket connections."""
 
+import json
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -38,6 +39,15 @@ class WebSocketPush:
         """Answer a message from a window, to show that the connection is alive."""
         self._post(connection_id, b'{"type":"pong"}')
 
+    def close(self, connection_id: str, reason: str) -> None:
+        """Close a window's connection, after a message with the reason."""
+        if not self._post(connection_id, json.dumps({"type": "closed", "reason": reason}).encode()):
+            return
+        try:
+            self._api.delete_connection(ConnectionId=connection_id)
+        except (ClientError, BotoCoreError, ValueError) as fault:
+            logger().warning("close failed", connection=connection_id, fault=repr(fault))
+
     def _post(self, connection_id: str, data: bytes) -> bool:
         """Send to one connection; False when it is gone."""
         try:
@@ -59,4 +69,7 @@ class NoPush:
         """Do nothing."""
 
     def pong(self, connection_id: str) -> None:
+        """Do nothing."""
+
+    def close(self, connection_id: str, reason: str) -> None:
         """Do nothing."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from kernel.runtime.log import logger
+from kernel.web.requests import has_expired
 from notifications.bootstrap import connections
 
 
@@ -22,6 +23,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         # the first push that finds the connection gone.
         return {"statusCode": 200 if route == "$disconnect" else 401}
     if route == "$connect":
+        if has_expired(who):
+            return {"statusCode": 401}
         connections().connect(tenant_id, user_id, connection_id)
     else:
         connections().disconnect(tenant_id, user_id, connection_id)

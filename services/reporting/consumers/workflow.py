@@ -1,21 +1,24 @@
-"""The workflow starter: one execution of the state machine per requested report."""
+"""The workflow starter: an execution of the state machine per report, a few of a tenant at once."""
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.reactor import Reactor
-from reporting.bootstrap import workflow
-from reporting.incoming import UPCASTERS, RequestedReport
+from reporting.bootstrap import admission
+from reporting.incoming import UPCASTERS, ReportedRun
+
+_REQUESTED = "ReportRequested"
+_ENDED = ("ReportCompleted", "ReportFailed", "ReportCancelled")
 
 
-def start(event: CloudEvent) -> None:
-    """Start the execution of a requested report, once; a replayed event starts nothing.
+def react(event: CloudEvent) -> None:
+    """Start what the tenant's quota of running reports allows; a replayed event starts nothing.
 
-    Cancelling needs no consumer: the state machine's first step, the worker, and the step after a
+    Cancelling ends no execution: the state machine's first step, the worker, and the step after a
     missed heartbeat read the run and end the execution of a cancelled one.
     """
     if event.replayed:
         return
-    run = RequestedReport.model_validate(event.data["current"])
-    workflow().start(event.tenant_id, run.id, event.correlation_id)
+    run = ReportedRun.model_validate(event.data["current"])
+    admission().settle(event.tenant_id, None if event.type == _REQUESTED else run.id)
 
 
-handler = Reactor("report-flow", types=("ReportRequested",), react=start, upcasters=UPCASTERS)
+handler = Reactor("report-flow", types=(_REQUESTED, *_ENDED), react=react, upcasters=UPCASTERS)

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
+from kernel.tasks.slots import MOST_PLACES
 from kernel.tasks.state import TaskRunStatus
 from kernel.web.models import ListQuery
 from kernel.web.routes import Routes
@@ -22,6 +23,7 @@ _WAITING_TEXTS = {
     TaskRunStatus.PROCESSING: "Starting",
     TaskRunStatus.RETRY_PENDING: "The worker was lost; waiting for another",
 }
+_LINE_TEXT = "Waiting for your organisation's other reports"
 
 
 class ReportQuery(ListQuery):
@@ -39,6 +41,13 @@ class ReportRunView(ReportRunState):
     progress: int | None = Field(None, ge=0, le=100, description="In percent.")
     progress_text: str | None = Field(None, description="The current step, for people.")
     progress_at: AwareDatetime | None = None
+    queue_position: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_PLACES,
+        description="While your organisation has as many reports running as it may: the place "
+        "among those that wait; 1 starts next.",
+    )
     download_url: str | None = Field(
         None,
         description="A link to the file; needs no token. CSV and JSON are sent with "
@@ -60,7 +69,9 @@ class ReportRunView(ReportRunState):
                 "progress_at": progress.at,
             }
         elif not run.ended:
-            shown |= {"progress": 0, "progress_text": _WAITING_TEXTS.get(run.status)}
+            behind_others = details.place is not None and details.place > 1
+            text = _LINE_TEXT if behind_others else _WAITING_TEXTS.get(run.status)
+            shown |= {"progress": 0, "progress_text": text, "queue_position": details.place}
         elif run.status is TaskRunStatus.COMPLETED:
             shown |= {"progress": 100}
         if link:

@@ -8,11 +8,11 @@ from typing import Any
 import jwt
 import pytest
 
-from edge import authorizer
+from edge import authorizer, provider, tokens
 from kernel.cache.connect import cached_reads, shared_cache
 from kernel.cache.sessions import ActiveSessions
 from kernel.cache.valkey_cache import ValkeyCache
-from tests.component.edge.test_authorizer import ask, issuer
+from tests.component.edge.test_authorizer import ask, issuer, rotate
 from tests.component.kernel.valkey_server import PASSWORD, Server, running_server, server
 from zebros.local.issuer import Issuer
 
@@ -24,18 +24,13 @@ class Fetches:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[str] = []
-        discover, fetch = authorizer._discover, jwt.PyJWKClient.fetch_data
+        read = provider._read
 
-        def counted_discover(name: str) -> Any:
-            self.made.append("discovery")
-            return discover(name)
+        def counted(url: str) -> str:
+            self.made.append(url.rpartition("/")[2])
+            return read(url)
 
-        def counted_fetch(client: jwt.PyJWKClient) -> Any:
-            self.made.append("keys")
-            return fetch(client)
-
-        monkeypatch.setattr(authorizer, "_discover", counted_discover)
-        monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", counted_fetch)
+        monkeypatch.setattr(provider, "_read", counted)
 
     def taken(self) -> list[str]:
         """Those since the last time."""
@@ -45,7 +40,7 @@ class Fetches:
 
 def new_instance() -> None:
     """Forget what a function instance keeps in memory."""
-    for made in (shared_cache, cached_reads, authorizer._keys):
+    for made in (shared_cache, cached_reads, authorizer.keys, authorizer.registry):
         made.cache_clear()
 
 
@@ -58,11 +53,11 @@ def fetches(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fetches
     new_instance()
 
 
-def test_a_new_instance_asks_the_cache_and_not_the_issuer(
+def test_a_new_instance_asks_the_table_and_not_the_issuer(
     ask: Any, issuer: Issuer, fetches: Fetches
 ) -> None:
     ask(f"Bearer {issuer.mint('acme', 'rep')}")
-    assert fetches.taken() == ["discovery", "keys"]
+    assert fetches.taken() == ["openid-configuration", "certs"]
     new_instance()
     ask(f"Bearer {issuer.mint('acme', 'manager')}")
     assert fetches.taken() == []
@@ -74,12 +69,12 @@ def test_a_verified_token_is_not_verified_again_within_a_minute(
     token = issuer.mint("acme", "rep")
     first = ask(f"Bearer {token}")
     new_instance()
-    monkeypatch.setattr(authorizer, "verify", lambda *_: pytest.fail("verified again"))
+    monkeypatch.setattr(tokens, "verify", lambda *_: pytest.fail("verified again"))
     assert ask(f"Bearer {token}") == first
-    names = {"tenant", "user", "name", "team", "roles", "machine", "time_zone"}
+    names = {"tenant", "user", "name", "team", "roles", "machine", "time_zone", "plan", "expires"}
     assert set(first["context"]) == names
     (key,) = [key for key in server.stored() if ":identity:" in key]
-    assert key.startswith("zebros:acme:identity:v2:")
+    assert key.startswith("zebros:acme:identity:v3:")
     assert token not in key
     assert 40_000 < server.run("PTTL", key) <= 60_000
 
@@ -90,9 +85,9 @@ def test_an_expired_token_is_rejected_although_it_is_cached(
     token = issuer.mint("acme", "rep")
     ask(f"Bearer {token}")
     expires = jwt.decode(token, options={"verify_signature": False})["exp"]
-    for seconds, accepted in ((4, True), (5, False)):
+    for seconds, accepted in ((-0.1, True), (0, False)):
         now = expires + seconds
-        monkeypatch.setattr(authorizer, "time", SimpleNamespace(time=lambda now=now: now))
+        monkeypatch.setattr(tokens, "time", SimpleNamespace(time=lambda now=now: now))
         if accepted:
             ask(f"Bearer {token}")
         else:
@@ -122,38 +117,24 @@ def test_a_rejected_token_leaves_nothing_in_the_cache(
     assert not [key for key in server.stored() if ":identity:" in key or ":sessions:" in key]
 
 
-def test_a_key_that_the_cache_does_not_have_is_fetched_from_the_issuer(
+def test_a_key_that_the_table_does_not_have_is_fetched_from_the_issuer(
     ask: Any, issuer: Issuer, fetches: Fetches
 ) -> None:
-    """The issuer has changed its keys; the cache still has the old ones."""
     ask(f"Bearer {issuer.mint('acme', 'rep')}")
-    uri = authorizer._keys(f"{issuer.base}acme", "acme").uri
-    cached_reads().forget(authorizer._KEY_SETS, "acme", (uri,))
-    old = {"kty": "RSA", "kid": "old", "use": "sig", "n": "AQAB" * 86, "e": "AQAB"}
-    cached_reads().get_or_load(authorizer._KEY_SETS, "acme", (uri,), lambda: {"keys": [old]})
+    rotate(issuer, "acme")
     fetches.taken()
     new_instance()
     ask(f"Bearer {issuer.mint('acme', 'manager')}")
-    assert fetches.taken() == ["keys"]
+    assert fetches.taken() == ["openid-configuration", "certs"]
     new_instance()
     ask(f"Bearer {issuer.mint('acme', 'admin')}")
-    assert fetches.taken() == [], "and the cache has them now"
-
-
-def test_keys_outside_the_issuer_are_not_taken_from_the_cache_either(
-    ask: Any, issuer: Issuer, fetches: Fetches
-) -> None:
-    elsewhere = {"jwks_uri": "https://evil.example/keys"}
-    name = f"{issuer.base}acme"
-    cached_reads().get_or_load(authorizer._DISCOVERIES, "acme", (name,), lambda: elsewhere)
-    with pytest.raises(Exception, match=r"^Unauthorized$"):
-        ask(f"Bearer {issuer.mint('acme', 'rep')}")
+    assert fetches.taken() == [], "and the table has them now"
 
 
 @pytest.mark.parametrize("value", [b"{}", b"[]", b"null", b'{"tenant": "acme"}', b"x"])
 def test_an_identity_in_another_form_is_not_used(value: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - what CachedReads takes as another form
-        authorizer._IDENTITIES.from_json(value)
+        tokens.IDENTITIES.from_json(value)
 
 
 def test_a_session_counts_in_its_tenant_and_hour(

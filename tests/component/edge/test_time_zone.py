@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge import authorizer
+from edge import tokens
 from tests.component.conftest import ApiClient
 from tests.component.edge.test_authorizer import ask, issuer
 from tests.component.test_budgets import ROOT
@@ -20,9 +20,9 @@ __all__ = ["ask", "issuer", "log"]
 
 @pytest.fixture(autouse=True)
 def _new_process() -> Iterator[None]:
-    authorizer._log_unknown_zone.cache_clear()
+    tokens._log_unknown_zone.cache_clear()
     yield
-    authorizer._log_unknown_zone.cache_clear()
+    tokens._log_unknown_zone.cache_clear()
 
 
 def warnings(log: Log) -> list[str]:

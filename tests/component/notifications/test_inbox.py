@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from kernel.domain.ids import new_id
-from tests.component.conftest import ApiClient, published
+from tests.component.conftest import NEVER, ApiClient, published
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_a_notification_is_pushed_to_open_windows_and_closed_ones_are_removed(
         context = {
             "routeKey": route,
             "connectionId": connection_id,
-            "authorizer": {"tenant": tenant, "user": user},
+            "authorizer": {"tenant": tenant, "user": user, "expires": NEVER},
         }
         return int(handler({"requestContext": context}, None)["statusCode"])
 

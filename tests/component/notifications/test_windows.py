@@ -1,6 +1,7 @@
 """Windows (a user's WebSocket connections): connecting, pushed notifications, failures."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from kernel.domain.ids import new_id
 from kernel.runtime import aws
 from kernel.storage.table import Table
 from notifications.repository import ConnectionRepository
-from tests.component.conftest import ApiClient
+from tests.component.conftest import NEVER, ApiClient
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -22,12 +23,18 @@ class Connections:
 
     def __init__(self) -> None:
         self.posted: list[tuple[str, Any]] = []
+        self.closed: list[str] = []
         self.fault: Exception | None = None
 
     def post_to_connection(self, ConnectionId: str, Data: bytes) -> None:  # noqa: N803
         if self.fault:
             raise self.fault
         self.posted.append((ConnectionId, json.loads(Data)))
+
+    def delete_connection(self, ConnectionId: str) -> None:  # noqa: N803
+        if self.fault:
+            raise self.fault
+        self.closed.append(ConnectionId)
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def socket(route: str, connection_id: str = "c1", **who: str) -> int:
 
     request: dict[str, Any] = {"routeKey": route, "connectionId": connection_id}
     if who:
-        request["authorizer"] = who
+        request["authorizer"] = {"expires": NEVER, **who}
     answer = handler({"requestContext": request, "body": '{"type":"ping"}'}, None)
     assert "body" not in answer
     return int(answer["statusCode"])
@@ -198,3 +205,47 @@ def test_only_the_ten_newest_connections_of_a_user_are_stored(cloud: Any) -> Non
         now += timedelta(milliseconds=1)
     assert set(repository.of_user("acme", "ann")) == {f"c{n:02d}" for n in range(10)}
     assert repository.of_user("acme", "bob") == ["his"]
+
+
+def test_of_fifteen_windows_the_five_oldest_are_closed_with_a_reason(
+    connections: Connections,
+) -> None:
+    """They were forgotten without a word, and showed no notification any more."""
+    windows = [f"w{number:02d}" for number in range(15)]
+    for window in windows:
+        assert socket("$connect", window, tenant="acme", user="ann") == 200
+        time.sleep(0.002)
+    assert connections.closed == windows[:5]
+    told = [(window, message["type"]) for window, message in connections.posted]
+    assert told == [(window, "closed") for window in windows[:5]], "the reason, before the end"
+    assert "more than 10 windows" in connections.posted[0][1]["reason"]
+    connections.posted.clear()
+    assert deliver_won("ann") == []
+    assert sorted(window for window, _ in connections.posted) == windows[5:]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ClientError({"Error": {"Code": "GoneException"}}, "PostToConnection"),
+        ClientError({"Error": {"Code": "LimitExceededException"}}, "PostToConnection"),
+        EndpointConnectionError(endpoint_url="x"),
+    ],
+)
+def test_a_window_is_opened_although_an_older_one_cannot_be_closed(
+    connections: Connections, fault: Exception
+) -> None:
+    for number in range(10):
+        socket("$connect", f"w{number}", tenant="acme", user="ann")
+        time.sleep(0.002)
+    connections.fault = fault
+    assert socket("$connect", "new", tenant="acme", user="ann") == 200
+    assert connections.closed == []
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-1, 401), (30, 200)])
+def test_an_expired_token_opens_no_connection(
+    connections: Connections, seconds: int, status: int
+) -> None:
+    expires = str(int(time.time()) + seconds)
+    assert socket("$connect", tenant="acme", user="ann", expires=expires) == status

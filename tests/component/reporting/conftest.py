@@ -26,6 +26,8 @@ TIERS = {
     "STANDARD_LAKE_FILES": "4",
     "STANDARD_QUEUE_URL": "standard-queue",
     "ANALYTICS_QUEUE_URL": "standard-queue",
+    "RUNNING_REPORTS_STANDARD": "5",
+    "RUNNING_REPORTS_PREMIUM": "20",
 }
 """By default one service of workers makes every report."""
 

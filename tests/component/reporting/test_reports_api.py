@@ -261,7 +261,11 @@ def test_each_request_is_one_call_to_the_table(api: ApiClient, ask: Ask) -> None
     ask()
     assert meter.taken() == {"TransactWriteItems": 1}
     api("GET", f"/reports/{run['id']}")
-    assert meter.taken() == {"Query": 1}, "the run and its progress together"
+    assert meter.taken() == {"Query": 2}, "the run and its progress together, and its place"
+    runs().start("acme", run["id"])
+    meter.taken()
+    api("GET", f"/reports/{run['id']}")
+    assert meter.taken() == {"Query": 1}, "only a run that waits has a place"
     api("GET", "/reports")
     assert meter.taken() == {"Query": 1}
     runs().record_progress("acme", run["id"], 0.6, "More")

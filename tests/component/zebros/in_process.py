@@ -25,6 +25,7 @@ CLAIMS = {
     "roles": "administrator",
     "name": "Odile Farrant",
     "team": "operations",
+    "expires": "4102444800",
 }
 
 

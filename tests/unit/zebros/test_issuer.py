@@ -12,11 +12,13 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 
+import httpx
 import jwt
 import pytest
 
-from edge.authorizer import Rejected, verify
+from edge.refusals import Rejected
 from kernel.domain.permissions import Role
+from tests.verifying import verify
 from zebros import cli
 from zebros.local import issuer as issuing
 from zebros.local.home import Home
@@ -165,6 +167,63 @@ def test_keys_are_created_once_and_readable_by_their_owner_only(tmp_path: Path) 
     assert kinds[0] == kinds[1]
 
 
-def test_a_token_lasts_a_working_day(issuer: Issuer) -> None:
+def test_a_token_lasts_an_hour(issuer: Issuer) -> None:
     claims = jwt.decode(issuer.mint("acme", "rep"), options={"verify_signature": False})
-    assert 7 * 3600 < claims["exp"] - time.time() <= 8 * 3600
+    assert 3590 < claims["exp"] - time.time() <= 3600
+    status, answer = token(issuer, "acme", {**PASSWORD, "username": "rep", "password": "rep"})
+    assert (status, answer["expires_in"]) == (200, 3600)
+
+
+PASSWORD = {"grant_type": "password", "username": "admin", "password": "admin"}
+
+
+def request_as(issuer: Issuer, method: str, **headers: str) -> Any:
+    """The response to a request for a token, with its headers."""
+    url = f"{issuer.base}acme/protocol/openid-connect/token"
+    return httpx.request(method, url, data=PASSWORD, headers=headers, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example:3000",
+        "http://evil.example#127.0.0.1",
+        "null",
+        "file://",
+        "http://[",
+        "",
+    ],
+)
+def test_a_page_of_another_machine_gets_no_token(issuer: Issuer, origin: str) -> None:
+    """A form of any page can send this request without a preflight, and knows the passwords."""
+    answer = request_as(issuer, "POST", Origin=origin)
+    assert answer.status_code == 403
+    assert "access_token" not in answer.text
+    for response in (answer, request_as(issuer, "OPTIONS", Origin=origin)):
+        assert "access-control-allow-origin" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://127.0.0.1:8080", "http://localhost:3000", "http://[::1]:5173"]
+)
+def test_a_page_of_this_machine_gets_a_token(issuer: Issuer, origin: str) -> None:
+    for method in ("OPTIONS", "POST"):
+        answer = request_as(issuer, method, Origin=origin)
+        assert answer.headers["access-control-allow-origin"] == origin
+        assert answer.headers["vary"] == "Origin"
+    assert answer.json()["access_token"]
+
+
+def test_a_page_whose_host_name_leads_here_gets_no_token(issuer: Issuer) -> None:
+    """DNS rebinding: for the browser it is the same origin, so it sends no Origin."""
+    assert request_as(issuer, "POST", Host="evil.example:4580").status_code == 403
+    assert request_as(issuer, "POST", Host="localhost:4580").status_code == 200
+    assert request_as(issuer, "POST", Host="127.0.0.2:4580").status_code == 200, "Docker's bridge"
+
+
+def test_a_program_gets_a_token(issuer: Issuer) -> None:
+    answer = request_as(issuer, "POST")
+    assert answer.status_code == 200
+    assert "access-control-allow-origin" not in answer.headers

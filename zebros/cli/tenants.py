@@ -1,0 +1,106 @@
+"""`zebros tenants`: who may use the CRM: list, add, suspend, resume, and change the plan."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from zebros.cli.output import document, note, table
+from zebros.client.connection import Connection
+from zebros.operations.tenants import (
+    CACHED_SECONDS,
+    KNOWN_SECONDS,
+    Plan,
+    State,
+    Tenant,
+    forget_decisions,
+    registry_of,
+)
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The tenant: the name of its realm.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(
+        no_args_is_help=True,
+        help="Tenants: who may use the CRM. A token of a realm that is not listed is rejected.",
+    )
+    group.command(name="list")(list_tenants)
+    for command in (add, suspend, resume, plan):
+        group.command()(command)
+    app.add_typer(group, name="tenants")
+
+
+def list_tenants(ctx: typer.Context) -> None:
+    """List the tenants with their states and plans."""
+    connection: Connection = ctx.obj
+    _show(connection, list(registry_of(connection.deployment()).list()))
+
+
+def add(
+    ctx: typer.Context,
+    name: _Name,
+    plan: Annotated[Plan, typer.Option(help="What it may use at once.")] = Plan.STANDARD,
+) -> None:
+    """Add a tenant; its users have access a few seconds later."""
+    connection: Connection = ctx.obj
+    tenant = registry_of(connection.deployment()).add(name, plan)
+    _show(connection, [tenant])
+    note(f"Tokens of its realm are accepted within {KNOWN_SECONDS} seconds.")
+
+
+def suspend(
+    ctx: typer.Context,
+    name: _Name,
+    reason: Annotated[str, typer.Option(help="Why, for the operators.")] = "",
+) -> None:
+    """Suspend a tenant: its users get 403 everywhere within seconds; its data stays."""
+    _change_state(ctx, name, State.SUSPENDED, reason)
+
+
+def resume(ctx: typer.Context, name: _Name) -> None:
+    """Let a suspended tenant use the CRM again."""
+    _change_state(ctx, name, State.ACTIVE, "")
+
+
+def plan(
+    ctx: typer.Context,
+    name: _Name,
+    plan: Annotated[Plan, typer.Argument(help="What it may use at once.")],
+) -> None:
+    """Change the plan of a tenant."""
+    connection: Connection = ctx.obj
+    deployment = connection.deployment()
+    _show(connection, [registry_of(deployment).change(name, plan=plan)])
+    _note_when(forget_decisions(deployment))
+
+
+def _change_state(ctx: typer.Context, name: str, state: State, reason: str) -> None:
+    connection: Connection = ctx.obj
+    deployment = connection.deployment()
+    _show(connection, [registry_of(deployment).change(name, state=state, reason=reason)])
+    _note_when(forget_decisions(deployment))
+
+
+def _note_when(fault: str | None) -> None:
+    if fault is None:
+        note("It has taken effect, for tokens in use, too.")
+    else:
+        note(
+            f"API Gateway's cache of decisions could not be flushed ({fault}): for tokens in use "
+            f"it takes effect within {CACHED_SECONDS} seconds."
+        )
+
+
+def _show(connection: Connection, tenants: list[Tenant]) -> None:
+    if connection.json:
+        document([asdict(tenant) for tenant in tenants])
+    else:
+        table(
+            ("tenant", "state", "plan", "added", "changed", "reason"),
+            [
+                (one.name, one.state, one.plan, one.added_at, one.changed_at, one.reason)
+                for one in tenants
+            ],
+        )
