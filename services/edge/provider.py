@@ -1,4 +1,4 @@
-"""Asks an identity provider for the keys of a realm, and never waits longer than it was told.
+"""Asks an identity provider for the keys of a realm, and never waits longer than it may.
 
 A provider may hang, or send a byte at a time, so that no single read times out. So a thread asks,
 and the caller waits for it for a bounded time. An answer that comes later is used when it is there.

@@ -104,6 +104,7 @@ def changes() -> dict[str, dict[str, str]]:
     other = {
         "IssuerBase": "https://other.example.com/",
         "Audience": "other",
+        "AllowedOrigin": "https://app.example.com",
         "WorkerImage": "w:2",
         "IdentityImage": "k:2",
         "ReserveConcurrency": "no",

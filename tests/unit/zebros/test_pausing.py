@@ -153,7 +153,12 @@ def test_a_consumer_that_must_not_continue_stays_stopped() -> None:
 
 
 def test_ctrl_c_is_ignored_where_a_block_must_end() -> None:
-    with uninterrupted():
-        os.kill(os.getpid(), signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
+    # A shell starts background commands with SIGINT ignored, and Python keeps that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
