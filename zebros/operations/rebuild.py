@@ -28,7 +28,7 @@ type Progress = Callable[[str, int, int], None]
 
 _RECENT_ENTRIES = timedelta(hours=1)
 """An entry that is so new is not deleted: its event may not be in the lake yet."""
-_KEPT_KEYS = 2_000
+_KEPT_KEYS = 500
 """Sort keys in one invocation."""
 _POLL_S = 5.0
 _COUNTED_S = 60.0

@@ -20,8 +20,8 @@ from zebros.operations import lake
 from zebros.operations.histories import Histories, History, StoredEvent
 
 type Pause = Callable[[float], None]
-_MAX_EVENTS = 200
-"""Events in one invocation, which takes a second or two."""
+_MAX_EVENTS = 50
+"""Events in one invocation: an invocation must end long before its client gives up (25 s)."""
 _MAX_BYTES = 2_000_000
 """Bytes of events in one invocation, whose request may have 6 MB."""
 _AT_ONCE = 2

@@ -229,7 +229,7 @@ class RecordStore[A: Aggregate]:
         That transaction raises `exists` when the record exists already.
         """
         put = replace(self._put(None, change.state), error=exists)
-        return [put, *self._outbox(request, change, change.state.updated_at)]
+        return [put, *self._outbox(request, change, self._now())]
 
     def _outbox(self, request: RequestContext, change: Change[A], at: datetime) -> list[Action]:
         """The outbox entries of a change; the last has the sequence of the state afterwards."""
