@@ -22,7 +22,7 @@ PARAMETERS = {
     "ReportingApi": "ReportingMemory",
     **{
         f"Notifications{role}": "NotificationsMemory"
-        for role in ("Api", "Events", "Maintenance", "Relay", "Socket")
+        for role in ("Api", "Events", "Relay", "Socket", "Maintenance")
     },
 }
 """The parameter of the root template that sizes a function; several functions may share one."""

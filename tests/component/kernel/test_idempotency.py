@@ -200,15 +200,15 @@ def test_a_batch_that_crashed_is_carried_out_again_when_its_process_is_dead(
 def test_a_batch_is_taken_over_by_one_retry_only(
     api: ApiClient, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with once_at("before-call.dynamodb.PutItem", died), pytest.raises(Died):
-        batch(api, "a", "b")
+    # The key is claimed by the first transaction; the item's own is the second.
+    with once_at("before-call.dynamodb.TransactWriteItems", died, 2), pytest.raises(Died):
+        batch(api, "a")
     later(monkeypatch, LEASE_SECONDS + 1)
     inner: list[Answer] = []
-    with once_at(
-        "before-call.dynamodb.TransactWriteItems", lambda: inner.append(batch(api, "a", "b"))
-    ):
-        outer = batch(api, "a", "b")
+    with once_at("before-call.dynamodb.TransactWriteItems", lambda: inner.append(batch(api, "a"))):
+        outer = batch(api, "a")
     assert (inner[0].status, outer.status, outer.text) == (207, 207, inner[0].text)
+    assert [one["status"] for one in outer.json["results"]] == [201], "it was not carried out twice"
 
 
 def test_a_batch_may_crash_more_than_once(

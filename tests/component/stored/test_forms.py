@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from kernel.domain.aggregate import Aggregate, Change, Upcaster, new_record
+from kernel.domain.aside import aside_of
 from kernel.domain.clock import utc_now
 from kernel.domain.errors import UnreadableRecord
 from kernel.domain.events import Fields
@@ -175,6 +176,28 @@ def test_a_document_that_cannot_be_upcast_is_shown_and_cannot_be_changed() -> No
     with pytest.raises(UnreadableRecord) as raised:
         a_store(Person).get("acme", thing.id, mend=Fields)
     assert raised.value.errors[0].field == "$schema"
+
+
+class ThingFields(Fields):
+    """What a change of a thing may set."""
+
+    name: str
+
+
+def test_a_change_that_leaves_a_required_field_wrong_is_not_stored() -> None:
+    store = a_store(Thing)
+    thing = made(store, name="Ida Holm")
+    wrong = store.documents.encode(None, thing).replace('"Ida Holm"', "5")
+    store.table.put(store.item(thing, wrong))
+    before = store.get("acme", thing.id, mend=ThingFields)
+    assert before.name is None
+    with pytest.raises(UnreadableRecord) as raised:
+        store.save(ANN, before, Change(before.with_changes(tags=["x"])))
+    assert raised.value.errors[0].field == "name"
+    assert text_of(store, thing.id) == wrong
+    after = store.save(ANN, before, Change(before.with_changes(name="Eva")))
+    aside = aside_of(after)
+    assert aside is None or not aside.wrong, "it is right now"
 
 
 def test_a_release_with_a_wider_record_can_be_rolled_back(reported: Reported) -> None:

@@ -217,6 +217,18 @@ def test_a_record_with_an_external_id_is_found_although_it_is_wrong() -> None:
     assert kind.api("GET", "/accounts?external_id=erp:1").json["items"] == []
 
 
+def test_an_import_keeps_the_wrong_fields_that_it_does_not_name() -> None:
+    kind = KINDS["account"]
+    record_id = kind.store_as({**kind.document(), "team_id": 7, "region": 5, "name": 5})
+    pk = "TENANT#acme#EXTERNAL#ACCOUNT#erp#1"
+    kind.store.table.put({"pk": pk, "sk": "EXTERNAL", "record_id": record_id})
+    row = {"name": "Umbra", "region": "South", "external_ids": {"erp": "1"}}
+    answer = kind.api("POST", "/accounts/batch", {"items": [row]})
+    assert [one["status"] for one in answer.json["results"]] == [200], answer.text
+    document = kind.stored()["doc"]
+    assert (document["name"], document["region"], document["team_id"]) == ("Umbra", "South", 7)
+
+
 def test_an_unreadable_entry_is_left_out_of_a_timeline(reported: Reported) -> None:
     kind = KINDS["task"]
     pk = "TENANT#acme#TIMELINE#account#01JZEBR0S00000000000000001"
