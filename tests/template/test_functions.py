@@ -102,6 +102,7 @@ def configuration(found: System, name: str) -> dict[str, Any]:
 def changes() -> dict[str, dict[str, str]]:
     """Another value for every parameter of the root template."""
     other = {
+        "AllowedOrigin": "https://other.example.com",
         "IssuerBase": "https://other.example.com/",
         "Audience": "other",
         "AllowedOrigin": "https://app.example.com",
@@ -156,6 +157,7 @@ def test_a_description_never_exceeds_the_256_characters_that_lambda_allows() -> 
         "AuthorizerMemory": "10240",
         "IssuerBase": "https://" + "i" * (declared["IssuerBase"]["MaxLength"] - 9) + "/",
         "Audience": "a" * declared["Audience"]["MaxLength"],
+        "AllowedOrigin": "https://" + "a" * (declared["AllowedOrigin"]["MaxLength"] - 8),
     }
     layer = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:layer:DepsLayer:99999"
     for name in CALLED_BY_GATEWAYS:
