@@ -105,7 +105,6 @@ def changes() -> dict[str, dict[str, str]]:
         "AllowedOrigin": "https://other.example.com",
         "IssuerBase": "https://other.example.com/",
         "Audience": "other",
-        "AllowedOrigin": "https://app.example.com",
         "WorkerImage": "w:2",
         "IdentityImage": "k:2",
         "ReserveConcurrency": "no",
