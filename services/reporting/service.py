@@ -1,6 +1,6 @@
 """Use cases of reports for users; those for workers are in kernel/tasks/service.py."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -27,8 +27,7 @@ from reporting.parameters import ReportParameters, ReportRequest
 from reporting.repository import ReportRepository
 
 
-@dataclass(frozen=True, slots=True)
-class ReportDetails:
+class ReportDetails(NamedTuple):
     """A run, its progress and the link to its file."""
 
     run: ReportRun

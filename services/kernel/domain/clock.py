@@ -12,8 +12,13 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def later(now: datetime, than: datetime) -> datetime:
-    """Now, or a millisecond after an instant that a clock elsewhere has already reached."""
+def later(now: datetime, than: datetime | None) -> datetime:
+    """Now, or a millisecond after an instant that a clock elsewhere has already reached.
+
+    Now as well where the instant is not known: a stored record may have any value in its place.
+    """
+    if not isinstance(than, datetime) or than.tzinfo is None:
+        return now
     return max(now, than + timedelta(milliseconds=1))
 
 

@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,9 +211,7 @@ def deployment(functions: Lambda, monkeypatch: pytest.MonkeyPatch) -> Deployment
     monkeypatch.setattr(
         operations,
         "contract",
-        lambda: type(known)(
-            known.currencies, {"thing": location}, known.events, known.dictionaries
-        ),
+        lambda: replace(known, records={"thing": location}),
     )
     monkeypatch.setattr(operations, "_PAGE", 10)
     monkeypatch.setattr(operations, "_BATCH", 4)
