@@ -21,6 +21,7 @@ OPERATIONS = (
     ("events", "rebuild", "board"),
     ("events", "rebuild", "timeline"),
     ("events", "rebuild", "inbox"),
+    ("upgrade",),
 )
 """What an operator does while traffic and faults go on."""
 _VISIBILITY_S = 20
