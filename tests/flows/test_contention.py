@@ -11,7 +11,7 @@ from tests.flows.conftest import Crm
 from tests.flows.figures import record_figure
 from tests.flows.test_backbone import an_opportunity, log_lines
 
-WRITES, WRITERS = 200, 20
+WRITES, WRITERS = 200, 8
 LONGEST_LAG_S = 2.0
 
 
@@ -97,7 +97,7 @@ def test_an_unreadable_outbox_entry_delays_no_other_tenant_and_is_redriven(crm: 
     started = time.monotonic()
     other = crm("POST", "/opportunities", {"name": "Of another tenant"}, tenant="globex").json()
     path = f"/timeline/opportunity/{other['id']}"
-    crm.until(lambda: bool(crm("GET", path, tenant="globex").json()["items"]), 60)
+    crm.until(lambda: bool(crm("GET", path, tenant="globex").json().get("items")), 60)
     waited = time.monotonic() - started
     record_figure(f"beside an unreadable outbox entry another tenant waited {waited:.1f} s")
     assert waited < 15
