@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,8 @@ _KEPT_KEYS = 500
 """Sort keys in one invocation."""
 _POLL_S = 5.0
 _COUNTED_S = 60.0
+_WRITTEN_S = 15.0
+"""In which the lake's consumer writes a batch that it has received."""
 """After this time SQS counts a message."""
 _SETTLED_S = 2.0
 """An index follows its table within a second."""
@@ -186,17 +188,24 @@ def _wait_for_files(
 ) -> None:
     """Wait until the lake's consumer has written the events that were published before.
 
+    Under traffic its queue is never empty. What was in it at the beginning is written after the
+    batching window, and some seconds for the consumer, if the consumer receives messages at all.
     In AWS the number of messages is approximate, and a minute late.
     """
     client, name = deployment.aws("lambda"), deployment.resources.function(_LAKE_FUNCTION)
     mapping = find_mapping(client, name, _LAKE_FUNCTION)
+    window_s = float(mapping.get("MaximumBatchingWindowInSeconds") or 0)
     if deployment.endpoint is None:
         progress("Waiting for the lake", 0, 0)
-        pause(_COUNTED_S + float(mapping.get("MaximumBatchingWindowInSeconds") or 0))
-    ends = time.monotonic() + wait_seconds
+        pause(_COUNTED_S + window_s)
+    began = time.monotonic()
     url = deployment.resources.queue(f"{_LAKE_FUNCTION}Queue")
+    received = False
     while waiting := _messages(deployment, url):
-        if time.monotonic() >= ends:
+        received = received or _in_flight(deployment, url) > 0
+        if received and time.monotonic() - began >= window_s + _WRITTEN_S:
+            return
+        if time.monotonic() - began >= wait_seconds:
             raise CliError(
                 f"{waiting:,} events are still on their way to the lake. Nothing was changed.",
                 hint="The log of ReportingLake shows what it does; --wait SECONDS waits longer.",
@@ -296,10 +305,20 @@ def rebuild_lake(
     return {"replay": name, "tenants": lake.tenants(deployment)}
 
 
-def _messages(deployment: Deployment, url: str) -> int:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+def _in_flight(deployment: Deployment, url: str) -> int:
+    return _messages(deployment, url, ("ApproximateNumberOfMessagesNotVisible",))
+
+
+def _messages(
+    deployment: Deployment,
+    url: str,
+    names: Sequence[str] = (
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesNotVisible",
+    ),
+) -> int:
     sqs = deployment.aws("sqs")
-    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))
     return sum(int(answer["Attributes"][name]) for name in names)
 
 

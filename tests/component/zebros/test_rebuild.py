@@ -315,6 +315,29 @@ def test_a_queue_of_the_lake_that_is_not_consumed_changes_nothing(company: Compa
     assert company.functions.enabled[BOARD]
 
 
+def test_a_queue_of_the_lake_that_is_never_empty_is_waited_for_as_long_as_a_batch_takes(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_deals(company)
+    company.deliver()
+    right = company.projections()
+    sqs = company.stack.aws("sqs")
+    url = company.stack.resources.queues[f"{LAKE}Queue"]
+    for _ in range(2):
+        sqs.send_message(QueueUrl=url, MessageBody="{}")
+    sqs.receive_message(QueueUrl=url, VisibilityTimeout=600)
+    clock, waits = [0.0], []
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr("zebros.operations.rebuild.time.monotonic", lambda: clock[0])
+    board_of(company, pause=pause, wait_seconds=330.0)
+    assert company.projections() == right
+    assert waits.count(5.0) == 7, "the batching window of 20 s, and 15 s to write"
+
+
 def test_a_lake_with_a_gap_changes_nothing(company: Company) -> None:
     _, _, third, _ = some_deals(company)
     company.publish()
