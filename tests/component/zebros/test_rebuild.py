@@ -629,6 +629,7 @@ def test_histories_are_grouped_by_subject_and_each_event_is_stored_once(tmp_path
     assert [one.subject for one in found] == ["opportunity/1", "opportunity/2"]
     assert [one.surviving[0].envelope for one in found] == [events[1], events[0]]
     assert histories.count() == 2
+    histories.close()
 
 
 def command(
