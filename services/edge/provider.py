@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import cache
 from http.client import HTTPException
 from typing import Any
 
@@ -26,7 +27,10 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_OPENER = urllib.request.build_opener(_NoRedirects)
+@cache
+def _opener() -> urllib.request.OpenerDirector:
+    """Made at the first question: reading the trusted certificates would delay every start."""
+    return urllib.request.build_opener(_NoRedirects)
 
 
 def key_set_of(issuer: str) -> str:
@@ -44,7 +48,7 @@ def key_set_of(issuer: str) -> str:
 
 def _read(url: str) -> str:
     # The issuer begins with ISSUER_BASE, so the operator chose its scheme.
-    with _OPENER.open(url, timeout=_READ_SECONDS) as answer:
+    with _opener().open(url, timeout=_READ_SECONDS) as answer:
         body: bytes = answer.read(_MOST_BYTES + 1)
     if len(body) > _MOST_BYTES:
         raise ValueError("the answer is too long")
