@@ -19,6 +19,7 @@ import jwt
 
 from edge.provider import Question
 from edge.refusals import CannotCheck, Rejected
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 
 KEYS_SECONDS = 300
@@ -154,7 +155,7 @@ class IssuerKeys:
             return
         self._quiet_until, self._unanswered = self._clock() + _PAUSE_SECONDS, True
         fault = self._question.fault
-        why = repr(fault) if fault else "no answer"
+        why = describe(fault) if fault else "no answer"
         logger().warning("provider", tenant=self._tenant, issuer=self._issuer, fault=why)
 
     def _accept(self, text: str, asked_at: float) -> None:

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from edge.keys import StoredKeys
 from edge.refusals import CannotCheck
 from kernel.domain.errors import CrmError
+from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.storage.table import Item, Table
 
@@ -66,7 +67,7 @@ class TenantRegistry:
         try:
             item = self._table.get(f"TENANT#{name}", "TENANT", consistent=True)
         except _FAULTS as fault:
-            raise CannotCheck(f"the registry does not answer: {fault!r}") from fault
+            raise CannotCheck(f"the registry does not answer: {describe(fault)}") from fault
         found = _tenant(item) if item else None
         self._known[name] = now + KNOWN_SECONDS, found
         self._known.move_to_end(name)
@@ -81,7 +82,7 @@ def _tenant(item: Item) -> Tenant:
         stored = json.loads(str(item["doc"]))
         return Tenant(TenantState(stored["state"]), Plan(stored["plan"]))
     except (KeyError, TypeError, ValueError) as fault:
-        raise CannotCheck(f"{item.get('pk')} cannot be read: {fault!r}") from fault
+        raise CannotCheck(f"{item.get('pk')} cannot be read: {describe(fault)}") from fault
 
 
 class TableKeyStore:
@@ -95,7 +96,7 @@ class TableKeyStore:
         try:
             item = self._table.get(f"KEYS#{tenant}", "KEYS", consistent=True)
         except _FAULTS as fault:
-            logger().warning("stored keys", tenant=tenant, fault=repr(fault))
+            logger().warning("stored keys", tenant=tenant, fault=describe(fault))
             return None
         return StoredKeys(str(item["doc"]), float(str(item["at"]))) if item else None
 
@@ -105,4 +106,4 @@ class TableKeyStore:
         try:
             self._table.put(item)
         except _FAULTS as fault:
-            logger().warning("keys not stored", tenant=tenant, fault=repr(fault))
+            logger().warning("keys not stored", tenant=tenant, fault=describe(fault))

@@ -46,7 +46,7 @@ class WebSocketPush:
         try:
             self._api.delete_connection(ConnectionId=connection_id)
         except (ClientError, BotoCoreError, ValueError) as fault:
-            logger().warning("close failed", connection=connection_id, fault=repr(fault))
+            logger().warning("close failed", connection=connection_id, fault=describe(fault))
 
     def _post(self, connection_id: str, data: bytes) -> bool:
         """Send to one connection; False when it is gone."""
