@@ -2,9 +2,10 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,10 @@ from zebros.operations.rebuilding import (
     Outcome,
     Pause,
     ProjectionFunction,
-    in_batches,
     invoke,
     read_lake,
 )
-from zebros.operations.redrive import dead_letter_queues
+from zebros.operations.redrive import IN_FLIGHT, VISIBLE, count, dead_letter_queues
 
 type Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much there is (0: unknown)."""
@@ -106,11 +106,11 @@ def _ranges(pk: str, keys: list[str], last: str) -> Iterator[dict[str, Any]]:
     A range begins with the last key of the one before, so that nothing is between them.
     """
     before: list[str] = []
-    for some in in_batches(keys, _KEPT_KEYS):
+    for some in batched(keys, _KEPT_KEYS, strict=False):
         end = last if some[-1] == keys[-1] else min(some[-1], last)
         first = before[0] if before else ""
         yield {"pk": pk, "first": first, "last": end, "keep": [*before, *some]}
-        before = some[-1:]
+        before = list(some[-1:])
 
 
 def rebuild_board(
@@ -167,7 +167,7 @@ def _exchange(
     partitions = [{"pk": pk, "items": one} for pk, one in outcome.counters.items()]
     try:
         changed = 0
-        for some in in_batches(partitions, _PARTITIONS):
+        for some in batched(partitions, _PARTITIONS, strict=False):
             changed += int(function.ask(counters=some)["changed"])
         function.fold(
             histories.of(outcome.differing),
@@ -202,7 +202,7 @@ def _wait_for_files(
     url = deployment.resources.queue(f"{_LAKE_FUNCTION}Queue")
     received = False
     while waiting := _messages(deployment, url):
-        received = received or _in_flight(deployment, url) > 0
+        received = received or count(deployment.aws("sqs"), url, IN_FLIGHT) > 0
         if received and time.monotonic() - began >= window_s + _WRITTEN_S:
             return
         if time.monotonic() - began >= wait_seconds:
@@ -274,9 +274,9 @@ def rebuild_inbox(
         return {user: both for user, both in found.items() if both[0] != both[1]}
 
     corrected = 0
-    for number, some in enumerate(in_batches(users, _USERS)):
+    for number, some in enumerate(batched(users, _USERS, strict=False)):
         progress("Comparing counters", number * _USERS, len(users))
-        first = compare(some)
+        first = compare(list(some))
         if first:
             pause(_SETTLED_S)
             again = compare(sorted(first))
@@ -305,21 +305,8 @@ def rebuild_lake(
     return {"replay": name, "tenants": lake.tenants(deployment)}
 
 
-def _in_flight(deployment: Deployment, url: str) -> int:
-    return _messages(deployment, url, ("ApproximateNumberOfMessagesNotVisible",))
-
-
-def _messages(
-    deployment: Deployment,
-    url: str,
-    names: Sequence[str] = (
-        "ApproximateNumberOfMessages",
-        "ApproximateNumberOfMessagesNotVisible",
-    ),
-) -> int:
-    sqs = deployment.aws("sqs")
-    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))
-    return sum(int(answer["Attributes"][name]) for name in names)
+def _messages(deployment: Deployment, url: str) -> int:
+    return count(deployment.aws("sqs"), url, VISIBLE, IN_FLIGHT)
 
 
 def _ensure_complete(deployment: Deployment, function: str) -> None:

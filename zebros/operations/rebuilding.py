@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import batched
 from typing import Any
 
 from zebros.client.connection import Deployment
@@ -62,7 +63,7 @@ class ProjectionFunction:
         """The subjects of which the projection has applied events that the lake does not have."""
         subjects: list[str] = []
         ends = (_end(history) for history in histories)
-        for some in in_batches(ends, _ENDS):
+        for some in batched(ends, _ENDS, strict=False):
             subjects += self.ask(ends=some)["behind"]
         return subjects
 
@@ -234,18 +235,6 @@ def _by_size(events: Iterable[StoredEvent]) -> Iterator[list[StoredEvent]]:
         size += event.size
     if part:
         yield part
-
-
-def in_batches[T](things: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Split things into lists of at most `size`, in order."""
-    batch: list[T] = []
-    for thing in things:
-        batch.append(thing)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _in_order[T, R](

@@ -12,12 +12,13 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import batched
 from typing import Any
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Busy, Conflict
 from kernel.messaging.sequencing import Applied
-from kernel.storage.table import READ_LIMIT, Action, Delete, Item, Put, Table, in_batches
+from kernel.storage.table import READ_LIMIT, Action, Delete, Item, Put, Table
 
 Memory = dict[str, Any]
 """What a projection remembers about a subject between events, as JSON."""
@@ -91,7 +92,7 @@ class PositionStore:
 
     def _load(self, keys: list[str]) -> list[Position]:
         stored: dict[str, Position] = {}
-        for some in in_batches(keys, READ_LIMIT):
+        for some in batched(keys, READ_LIMIT, strict=False):
             items = self._table().get_many([(pk, "POSITION") for pk in some], consistent=True)
             stored |= {str(item["pk"]): _position(item) for item in items}
         return [stored.get(pk) or Position(pk) for pk in keys]

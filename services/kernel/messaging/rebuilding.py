@@ -16,6 +16,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import batched
 from typing import Any, Self
 
 from kernel.domain.cloud_events import CloudEvent
@@ -29,7 +30,6 @@ from kernel.storage.table import (
     Item,
     Put,
     Table,
-    in_batches,
 )
 
 Apply = Callable[[CloudEvent, Memory], list[Action]]
@@ -118,7 +118,7 @@ class Rebuild:
                         key = _key(action)
                         entries.setdefault(key, Delete(*key))
         if write:
-            for some in in_batches(entries.values(), TRANSACTION_LIMIT):
+            for some in batched(entries.values(), TRANSACTION_LIMIT, strict=False):
                 self._table().transact(some)
         return {
             "after": [part.after() for part in parts],
@@ -167,7 +167,7 @@ class Rebuild:
                 if (item := {"pk": pk, "sk": sk, **amounts}) != stored.get(sk)
             ]
             actions += [Delete(pk, sk) for sk in stored if sk not in right]
-            for some in in_batches(actions, TRANSACTION_LIMIT):
+            for some in batched(actions, TRANSACTION_LIMIT, strict=False):
                 self._table().transact(some)
             changed += len(actions)
         return changed

@@ -7,7 +7,7 @@ beside its key attributes, which is faster to read than many attributes (docs/ad
 import base64
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -317,15 +317,3 @@ def _item(wire: Wire) -> Item:
 def from_stream(image: Wire) -> Item:
     """An item from a record of a table's stream."""
     return _item(image)
-
-
-def in_batches[T](things: Iterable[T], size: int) -> Iterable[list[T]]:
-    """Split things into lists of at most `size`, in order."""
-    batch: list[T] = []
-    for thing in things:
-        batch.append(thing)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

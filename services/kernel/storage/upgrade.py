@@ -7,12 +7,13 @@ changes nothing.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import batched
 from typing import Any
 
 from kernel.domain.errors import StaleVersion
 from kernel.storage.packing import is_current, unpack
 from kernel.storage.records import RecordStore
-from kernel.storage.table import READ_LIMIT, Item, Put, in_batches
+from kernel.storage.table import READ_LIMIT, Item, Put
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def upgrade(
         if store is None:
             result.unreadable += [Unreadable(key, "no type of record") for key in listed]
             continue
-        for batch in in_batches(listed, READ_LIMIT):
+        for batch in batched(listed, READ_LIMIT, strict=False):
             items = store.table.get_many([(key, "STATE") for key in batch], consistent=True)
             for item in items:
                 _upgrade(store, item, result, dry_run=dry_run)
