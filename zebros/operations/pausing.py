@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from zebros.client.connection import Deployment
 from zebros.errors import CliError
+from zebros.operations.redrive import IN_FLIGHT, count
 
 type Pause = Callable[[float], None]
 _PATIENCE_S = 180
@@ -110,10 +111,8 @@ def _wait_for_invocations(
         pause(float(timeout))
         return
     url = deployment.resources.queue(f"{function}Queue")
-    attribute = "ApproximateNumberOfMessagesNotVisible"
     sqs = deployment.aws("sqs")
     for _ in range(timeout):
-        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])
-        if int(answer["Attributes"][attribute]) == 0:
+        if count(sqs, url, IN_FLIGHT) == 0:
             return
         pause(1.0)

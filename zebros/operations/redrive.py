@@ -12,6 +12,7 @@ from zebros.errors import BadInput, CliError
 from zebros.operations.resend import resend_dead_letters
 
 _SUFFIX = "DeadLetters"
+VISIBLE, IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 _UNSUPPORTED = ("InvalidAction", "UnsupportedOperation", "UnknownOperation", "NotImplemented")
 """The error codes of platforms without message move tasks."""
 
@@ -38,7 +39,7 @@ def dead_letter_queues(deployment: Deployment) -> list[DeadLetterQueue]:
         if logical_id.endswith(_SUFFIX):
             name = logical_id.removesuffix(_SUFFIX)
             source = queues.get(f"{name}Queue")
-            result.append(DeadLetterQueue(name, url, source, _depth(sqs, url)))
+            result.append(DeadLetterQueue(name, url, source, count(sqs, url, VISIBLE)))
     return result
 
 
@@ -119,8 +120,13 @@ def _attribute(sqs: Any, url: str, name: str) -> str:
     return str(response["Attributes"][name])
 
 
-def _depth(sqs: Any, url: str) -> int:
-    return int(_attribute(sqs, url, "ApproximateNumberOfMessages"))
+def count(sqs: Any, url: str, *which: str) -> int:
+    """The approximate number of messages of a queue: VISIBLE ones, those IN_FLIGHT, or both.
+
+    Both are read in one call: a message that changes sides in between would not be counted.
+    """
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(which))["Attributes"]
+    return sum(int(attributes[name]) for name in which)
 
 
 def _arn(sqs: Any, url: str) -> str:

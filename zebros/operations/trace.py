@@ -77,17 +77,21 @@ def traces(deployment: Deployment, tenant: str, target: str, last: int) -> Trace
     """
     subject, events, unreadable = events_of_record(deployment, tenant, target)
     named = [event for event in events if event["id"] == target]
-    traced = [trace(deployment, event) for event in named or events[-last:]]
+    dead = [queue for queue in dead_letter_queues(deployment) if queue.depth]
+    traced = [trace(deployment, event, dead) for event in named or events[-last:]]
     return Traces(subject, traced, [] if named else unreadable)
 
 
-def trace(deployment: Deployment, event: Envelope) -> Trace:
-    """The steps of an event by time; those that have not happened yet are last."""
+def trace(deployment: Deployment, event: Envelope, dead: list[DeadLetterQueue]) -> Trace:
+    """The steps of an event by time; those that have not happened yet are last.
+
+    `dead` are the dead-letter queues that have messages.
+    """
     steps = [
         *_request(deployment, event),
         *_commit(deployment, event),
         *_bus(deployment, event),
-        *_consumers(deployment, event),
+        *_consumers(deployment, event, dead),
         *_notifications(deployment, event),
         *_lake(deployment, event),
     ]
@@ -151,7 +155,9 @@ def _bus(deployment: Deployment, event: Envelope) -> Iterator[Step]:
             yield _step(event, line.at, "bus", f"published by {line.function}")
 
 
-def _consumers(deployment: Deployment, event: Envelope) -> Iterator[Step]:
+def _consumers(
+    deployment: Deployment, event: Envelope, dead: list[DeadLetterQueue]
+) -> Iterator[Step]:
     """The event's result in each consumer, and the other targets of the rules."""
     since = _time(event) - _BEFORE
     logged: set[str] = set()
@@ -160,8 +166,8 @@ def _consumers(deployment: Deployment, event: Envelope) -> Iterator[Step]:
             logged.add(line.function)
             text = f"{line.function} ({line.fields.get('consumer')}): {result}"
             yield _step(event, line.at, "consumer", text)
-    for queue in dead_letter_queues(deployment):
-        if queue.depth and (message := _dead_letter(deployment, queue, event)):
+    for queue in dead:
+        if message := _dead_letter(deployment, queue, event):
             logged.add(queue.name)
             why = reason(deployment, message) or "its function's log has the reason"
             text = f"{queue.name}: failed, in {queue.name}DeadLetters: {why}"

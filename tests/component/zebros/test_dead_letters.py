@@ -6,11 +6,15 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from kernel.storage.packing import pack
 from tests.component.zebros.bus import event
-from tests.component.zebros.test_redrive_and_resend import Relay, waiting, with_more
+from tests.component.zebros.test_redrive_and_resend import (
+    Relay,
+    waiting,
+    with_more,
+    without_move_tasks,
+)
 from tests.component.zebros.test_trace import log
 from zebros import cli
 from zebros.client.connection import Connection, Deployment
@@ -33,12 +37,7 @@ def deployment(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment
     made = with_more(stack, more)
     monkeypatch.setattr(Connection, "deployment", lambda _self: made)
     monkeypatch.setattr("getpass.getuser", lambda: "nobody")
-
-    def reject(**_: Any) -> None:
-        error = {"Error": {"Code": "InvalidAction", "Message": "Unknown action"}}
-        raise ClientError(error, "StartMessageMoveTask")  # type: ignore[arg-type]
-
-    monkeypatch.setattr(made.aws("sqs"), "start_message_move_task", reject)
+    without_move_tasks(made, monkeypatch)
     return Deployment(made.resources, None, "us-east-1")
 
 

@@ -34,13 +34,18 @@ def dead_letters(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployme
     boto3.client("cloudformation").create_stack(
         StackName="zebros", TemplateBody=json.dumps(TEMPLATE)
     )
+    without_move_tasks(stack, monkeypatch)
+    return with_more(stack, read(boto3.client("cloudformation"), "zebros").by_kind)
+
+
+def without_move_tasks(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the platform have no message move tasks."""
 
     def reject(**_: Any) -> None:
         error = {"Error": {"Code": "InvalidAction", "Message": "Unknown action"}}
         raise ClientError(error, "StartMessageMoveTask")  # type: ignore[arg-type]
 
     monkeypatch.setattr(stack.aws("sqs"), "start_message_move_task", reject)
-    return with_more(stack, read(boto3.client("cloudformation"), "zebros").by_kind)
 
 
 def with_more(stack: Deployment, more: dict[str, dict[str, str]]) -> Deployment:
