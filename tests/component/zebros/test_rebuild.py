@@ -640,7 +640,8 @@ def command(
 ) -> tuple[int, str, str]:
     """Run `zebros events rebuild`; returns the exit code, the result and what else was printed."""
     monkeypatch.setattr(Connection, "deployment", lambda _: company.stack)
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    for function in (rebuild.rebuild_board, rebuild.rebuild_timeline, rebuild.rebuild_inbox):
+        monkeypatch.setitem(function.__kwdefaults__, "pause", lambda _: None)
     code = cli.main(["events", "rebuild", *words])
     caught = capsys.readouterr()
     return code, caught.out, caught.err
