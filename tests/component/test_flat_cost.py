@@ -5,8 +5,10 @@ adds a run with that many opportunities and accounts.
 """
 
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from itertools import batched
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ from kernel.domain.ids import new_id
 from kernel.domain.permissions import Role
 from kernel.domain.principal import Principal, RequestContext
 from kernel.runtime import aws
-from kernel.storage.table import Put, Table, in_batches
+from kernel.storage.table import Put, Table
 from kernel.storage.unit_of_work import UnitOfWork
 from opportunities.events.opportunities import OpportunityFields
 from opportunities.model.opportunities import Opportunity
@@ -107,10 +109,10 @@ def fill(cloud: Any, records: range, accounts: list[str]) -> None:
         deals.save(ANN, None, opportunity(number, accounts))
         accounts_of.save(ANN, None, account(number))
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda some: write(cloud, some), in_batches(draft.items, 25)))
+        list(pool.map(lambda some: write(cloud, some), batched(draft.items, 25, strict=False)))
 
 
-def write(cloud: Any, items: list[dict[str, Any]]) -> None:
+def write(cloud: Any, items: Iterable[dict[str, Any]]) -> None:
     left = {"table": [{"PutRequest": {"Item": item}} for item in items]}
     while left:
         left = cloud.batch_write_item(RequestItems=left)["UnprocessedItems"]

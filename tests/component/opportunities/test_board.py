@@ -1,12 +1,12 @@
 """The board: opportunities counted and summed per stage and currency by their events."""
 
 import json
+from itertools import batched
 from typing import Any
 
 import pytest
 
 from kernel.domain.money import EXPONENTS
-from kernel.storage.table import in_batches
 from opportunities.repository.boards import count_change
 from tests.component.conftest import ApiClient, opportunity_events
 from tests.component.customers.conftest import path_of
@@ -97,7 +97,7 @@ def test_a_board_of_many_currencies_and_stages_misses_none(api: ApiClient, cloud
         for stage in stages
         for currency in EXPONENTS
     )
-    for some in in_batches(counters, 25):
+    for some in batched(counters, 25, strict=False):
         puts = [
             {
                 "PutRequest": {
