@@ -97,7 +97,10 @@ class Projection:
                 checks.append(message)
             else:
                 by_subject[message.event.tenant_id, message.event.subject].append(message)
-        for position, messages in self._apply_together(list(by_subject.values())):
+        left = list[tuple[Position, list[Message]]]()
+        with batch.isolate(*(one for messages in by_subject.values() for one in messages)):
+            left = self._apply_together(list(by_subject.values()))
+        for position, messages in left:
             with batch.isolate(*messages):
                 self._apply_subject(batch, position, messages)
         # Gap checks run last, because the missing event may be in the same batch.

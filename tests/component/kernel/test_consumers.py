@@ -393,6 +393,19 @@ def test_a_contended_event_fails_where_no_queue_is_configured(
     assert chain.projection(sent, None) == {"batchItemFailures": failed}
 
 
+def test_a_table_that_does_not_answer_fails_every_event_by_its_name(
+    prepare: Prepare, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare()
+    chain = Chain(Table(aws.client("dynamodb"), "no-such-table"))
+    events = [event("acme", f"opportunity/{name}", 1, value=1) for name in "ab"]
+    answer = chain.projection(lambda_event([body(one) for one in events]), None)
+    assert len(answer["batchItemFailures"]) == len(events)
+    (line,) = (one for one in caplog.records if one.message == "event failed")
+    assert vars(line)["event_ids"] == [one["id"] for one in events]
+    assert "ResourceNotFoundException" in vars(line)["fault"]
+
+
 def test_a_race_for_parked_events_fails_none_that_was_applied(prepare: Prepare) -> None:
     chain, queue = contended(prepare, races=0)
     first, second = history = [event("acme", "opportunity/a", n, value=n) for n in (1, 2)]
