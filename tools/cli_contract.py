@@ -15,14 +15,15 @@ from tools.stored import forms as stored_forms
 TARGET = ROOT / "zebros" / "contract.json"
 
 
-def _projections() -> Iterator[tuple[str, Projection]]:
-    """Every projection, with the logical id of its function."""
+def _projections() -> Iterator[tuple[str, str, Projection]]:
+    """Every projection, with the logical ids of its function and of its context's table."""
     for function, handler in sorted(handlers().items()):
         module, _, attribute = handler.rpartition(".")
         if ".consumers." in module:
             target = getattr(import_module(module), attribute)
             if isinstance(target, Projection):
-                yield function, target
+                (table,) = {one.table for one in contexts()[module.split(".")[0]].record_types}
+                yield function, table, target
 
 
 def render() -> str:
@@ -42,8 +43,12 @@ def render() -> str:
                 for record in context.record_types
             },
             "projections": {
-                one.name: {"function": function, "records": sorted(one.record_types)}
-                for function, one in _projections()
+                one.name: {
+                    "function": function,
+                    "table": table,
+                    "records": sorted(one.record_types),
+                }
+                for function, table, one in _projections()
             },
             "events": sorted({name.rpartition("/")[2].partition(".")[0] for name in events()}),
             "dictionaries": [dictionary.decode() for dictionary in DICTIONARIES],

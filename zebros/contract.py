@@ -23,10 +23,12 @@ class RecordLocation:
 
 @dataclass(frozen=True, slots=True)
 class ProjectionLocation:
-    """The function of a projection, and the record types whose events it applies."""
+    """Where a projection is, and the record types whose events it applies."""
 
     function: str
     """The function's logical id."""
+    table: str
+    """The logical id of the table with its positions."""
     records: tuple[str, ...]
 
 
@@ -59,7 +61,7 @@ def contract() -> Contract:
         currencies=data["currencies"],
         records={name: RecordLocation(**location) for name, location in data["records"].items()},
         projections={
-            name: ProjectionLocation(one["function"], tuple(one["records"]))
+            name: ProjectionLocation(one["function"], one["table"], tuple(one["records"]))
             for name, one in data["projections"].items()
         },
         events=frozenset(data["events"]),

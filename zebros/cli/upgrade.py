@@ -8,13 +8,8 @@ import typer
 from zebros.cli.output import document, note, out, progress, table
 from zebros.client.connection import Connection
 from zebros.errors import BadInput, Stopped
-from zebros.operations.upgrade import (
-    UNITS_PER_SECOND,
-    Counts,
-    Place,
-    has_older_forms,
-    upgrade,
-)
+from zebros.operations.scans import UNITS_PER_SECOND
+from zebros.operations.upgrade import Counts, Place, has_older_forms, upgrade
 from zebros.text import count_of
 
 

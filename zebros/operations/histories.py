@@ -106,6 +106,11 @@ class Histories:
         """The number of subjects."""
         return self._number("SELECT count(DISTINCT subject) FROM event")
 
+    def absent(self, subjects: Iterable[str]) -> list[str]:
+        """Those of the subjects of which there is no event."""
+        found = {subject for (subject,) in self._rows(_SUBJECTS)}
+        return [one for one in subjects if one not in found]
+
     def __iter__(self) -> Iterator[History]:
         """Every subject's history, by subject."""
         return self.of([subject for (subject,) in self._rows(_SUBJECTS)])

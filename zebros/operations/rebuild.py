@@ -32,9 +32,9 @@ _KEPT_KEYS = 500
 """Sort keys in one invocation."""
 _POLL_S = 5.0
 _COUNTED_S = 60.0
+"""After this time SQS counts a message."""
 _WRITTEN_S = 15.0
 """In which the lake's consumer writes a batch that it has received."""
-"""After this time SQS counts a message."""
 _SETTLED_S = 2.0
 """An index follows its table within a second."""
 _PARTITIONS = 20
@@ -136,10 +136,11 @@ def rebuild_board(
             _read(deployment, tenant, list(function.location.records), histories, seen, progress)
 
         read()  # most of the time, before the consumer is paused
+        absent = histories.absent(function.subjects())
         with paused(deployment, name, pause) as state:
             _wait_for_files(deployment, wait_seconds, progress, pause)
             read()
-            _wait_for_lake(function, histories, read, wait_seconds, progress, pause)
+            _wait_for_lake(function, histories, absent, read, wait_seconds, progress, pause)
             outcome = function.fold(
                 _without_gaps(histories),
                 write=False,
@@ -217,14 +218,18 @@ def _wait_for_files(
 def _wait_for_lake(
     function: ProjectionFunction,
     histories: Histories,
+    absent: list[str],
     read: Callable[[], None],
     wait_seconds: float,
     progress: Progress,
     pause: Pause,
 ) -> None:
-    """Wait until the lake has every event that the paused projection has applied."""
+    """Wait until the lake has every event that the paused projection has applied.
+
+    `absent` are subjects of which the lake had no event at all.
+    """
     ends = time.monotonic() + wait_seconds
-    behind = function.behind(histories)
+    behind = [*function.behind(histories), *histories.absent(absent)]
     while behind:
         if time.monotonic() >= ends:
             raise CliError(
@@ -236,7 +241,9 @@ def _wait_for_lake(
         progress("Waiting for the lake", 0, len(behind))
         pause(_POLL_S)
         read()
-        behind = function.behind(histories.of(behind))
+        absent = histories.absent(behind)
+        known = [one for one in behind if one not in set(absent)]
+        behind = [*function.behind(histories.of(known)), *absent]
 
 
 def _without_gaps(histories: Histories) -> Iterator[History]:

@@ -19,6 +19,7 @@ from zebros.contract import ProjectionLocation, contract
 from zebros.errors import CliError
 from zebros.operations import lake
 from zebros.operations.histories import Histories, History, StoredEvent
+from zebros.operations.scans import partition_keys
 
 type Pause = Callable[[float], None]
 _MAX_EVENTS = 50
@@ -52,6 +53,7 @@ class ProjectionFunction:
         self, deployment: Deployment, projection: str, tenant: str, pause: Pause = time.sleep
     ) -> None:
         self.location: ProjectionLocation = contract().projections[projection]
+        self._name = projection
         self._deployment, self._tenant, self._pause = deployment, tenant, pause
 
     def ask(self, **request: Any) -> dict[str, Any]:
@@ -66,6 +68,15 @@ class ProjectionFunction:
         for some in batched(ends, _ENDS, strict=False):
             subjects += self.ask(ends=some)["behind"]
         return subjects
+
+    def subjects(self) -> Iterator[str]:
+        """Every subject that has a position, by a Scan of the projection's table."""
+        beginning = f"TENANT#{self._tenant}#POSITION#{self._name}#"
+        pages = partition_keys(
+            self._deployment, self.location.table, "POSITION", beginning, pause=self._pause
+        )
+        for keys, _ in pages:
+            yield from (key.removeprefix(beginning) for key in keys)
 
     def fold(
         self,

@@ -16,13 +16,10 @@ from zebros.client.connection import Deployment
 from zebros.contract import contract
 from zebros.errors import CliError, NotReady
 from zebros.local.home import replace_json
+from zebros.operations.scans import UNITS_PER_SECOND, partition_keys
 
 _BATCH = 100
 """Records of one invocation."""
-_PAGE = 1000
-"""Items that one Scan reads at most."""
-UNITS_PER_SECOND = 100.0
-"""The read units a second that listing may take, which a table of phase mvp does not feel."""
 
 
 @dataclass(slots=True)
@@ -106,7 +103,16 @@ def upgrade(
         function = f"{context.capitalize()}Maintenance"
         if dry_run or not place.done(table):
             after = None if dry_run else place.tables.get(table)
-            for keys, last in _pages(deployment, table, tenant, after, units_per_second, pause):
+            pages = partition_keys(
+                deployment,
+                table,
+                "STATE",
+                "" if tenant is None else f"TENANT#{tenant}#",
+                after=after,
+                units_per_second=units_per_second,
+                pause=pause,
+            )
+            for keys, last in pages:
                 for start in range(0, len(keys), _BATCH):
                     batch = keys[start : start + _BATCH]
                     counts.add(_invoke(deployment, function, batch, dry_run=dry_run))
@@ -114,38 +120,6 @@ def upgrade(
                 if not dry_run:
                     place.move(table, last)
     yield counts
-
-
-def _pages(
-    deployment: Deployment,
-    table: str,
-    tenant: str | None,
-    after: dict[str, Any] | None,
-    units_per_second: float,
-    pause: Callable[[float], None],
-) -> Iterator[tuple[list[str], dict[str, Any] | None]]:
-    """The keys of a table's records, by pages, each with the key to continue after."""
-    values = {":state": {"S": "STATE"}}
-    condition = "sk = :state"
-    if tenant is not None:
-        values[":tenant"] = {"S": f"TENANT#{tenant}#"}
-        condition += " AND begins_with(pk, :tenant)"
-    arguments: dict[str, Any] = {
-        "TableName": deployment.resources.table(table),
-        "FilterExpression": condition,
-        "ExpressionAttributeValues": values,
-        "ProjectionExpression": "pk",
-        "Limit": _PAGE,
-        "ReturnConsumedCapacity": "TOTAL",
-    }
-    client = deployment.aws("dynamodb")
-    while True:
-        page = client.scan(**arguments, **({"ExclusiveStartKey": after} if after else {}))
-        after = page.get("LastEvaluatedKey")
-        yield [item["pk"]["S"] for item in page["Items"]], after
-        if after is None:
-            return
-        pause(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0) / units_per_second)
 
 
 def _invoke(

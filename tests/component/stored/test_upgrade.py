@@ -38,6 +38,7 @@ from zebros.errors import CliError, NotReady
 from zebros.local import supervisor
 from zebros.local.home import FORMAT, Home
 from zebros.local.supervisor import Options, Supervisor
+from zebros.operations import scans
 from zebros.operations import upgrade as operations
 from zebros.operations.upgrade import Counts, Place
 
@@ -213,7 +214,7 @@ def deployment(functions: Lambda, monkeypatch: pytest.MonkeyPatch) -> Deployment
         "contract",
         lambda: replace(known, records={"thing": location}),
     )
-    monkeypatch.setattr(operations, "_PAGE", 10)
+    monkeypatch.setattr(scans, "_PAGE", 10)
     monkeypatch.setattr(operations, "_BATCH", 4)
     resources = {"tables": TABLES, "functions": FUNCTIONS}
     return Deployment(Resources(resources), None, "us-east-1")

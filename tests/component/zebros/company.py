@@ -108,6 +108,7 @@ class Company:
             "buckets": {"LakeBucket": "lake"},
             "functions": {name: name for name in handlers},
             "queues": urls,
+            "tables": {"OpportunitiesTable": "table", "ActivitiesTable": "table"},
         }
         self.stack = Stack(Resources(resources), None, "us-east-1")
         self.functions = Functions(handlers)

@@ -270,6 +270,34 @@ def test_a_lake_that_is_behind_changes_nothing(company: Company) -> None:
     assert company.functions.enabled[BOARD]
 
 
+def test_a_board_is_not_counted_without_a_record_of_which_the_lake_has_no_event(
+    company: Company,
+) -> None:
+    some_deals(company)
+    company.deliver()
+    late = deal(company, "Late")
+    company.deliver(BOARD, TIMELINE)
+    no_board(company)
+    before = company.projections()
+    with pytest.raises(CliError, match=f"lacks events .* opportunity/{late} .1 records in all"):
+        board_of(company)
+    assert company.projections() == before
+
+    def arrive(_: float) -> None:
+        company.deliver(LAKE)
+
+    assert board_of(company, wait_seconds=30.0, pause=arrive)["records"] == 5
+
+
+def test_a_lost_lake_changes_no_board(company: Company) -> None:
+    some_deals(company)
+    company.deliver(BOARD, TIMELINE)
+    before = company.projections()
+    with pytest.raises(CliError, match="4 records in all"):
+        board_of(company)
+    assert company.projections() == before
+
+
 def test_a_board_waits_for_events_on_their_way_to_the_lake(company: Company) -> None:
     first, *_ = some_deals(company)
     company.deliver()
