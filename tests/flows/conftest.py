@@ -157,6 +157,24 @@ class Crm:
             time.sleep(0.05)  # gap checks, which become due for a minute, are each gone sooner
         return time.monotonic() - started
 
+    def waiting(self, queue: str) -> int:
+        """The number of messages of a queue that are to be received."""
+        name = "ApproximateNumberOfMessages"
+        found = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])
+        return int(found["Attributes"][name])
+
+    def log_lines(self, function: str, text: str, since: float = 0) -> list[dict[str, Any]]:
+        """A function's JSON log lines that contain a text; `since` is a Unix time in seconds."""
+        pages = self.client("logs").get_paginator("filter_log_events")
+        group = f"/aws/lambda/{function}"
+        return [
+            json.loads(line)
+            for page in pages.paginate(logGroupName=group, startTime=int(since * 1000))
+            for event in page["events"]
+            for line in event["message"].splitlines()
+            if text in line and line.strip().startswith("{")
+        ]
+
     @staticmethod
     def until(seen: Callable[[], bool], seconds: float = 30) -> None:
         """Poll until the condition is true."""

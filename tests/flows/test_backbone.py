@@ -121,7 +121,7 @@ def test_a_partner_gets_exactly_the_wins_above_its_amount(crm: Crm, partner: Par
 
     attributes = partner.loses_its_queue()
     win(crm, late)
-    crm.until(lambda: waiting(crm, partner.outputs["DeadLettersUrl"]) == 1)
+    crm.until(lambda: crm.waiting(partner.outputs["DeadLettersUrl"]) == 1)
     assert late not in partner.kept()
     partner.has_its_queue_again(attributes)
     crm.settle()
@@ -132,20 +132,8 @@ def test_a_partner_gets_exactly_the_wins_above_its_amount(crm: Crm, partner: Par
     crm.zebros("events", "replay", "--from", since)
     crm.settle()
     assert partner.kept() == wanted, "a replay stores nothing twice"
-    lines = log_lines(crm, partner.outputs["FunctionName"], "duplicate")
+    lines = crm.log_lines(partner.outputs["FunctionName"], "duplicate")
     assert {line["replayed"] for line in lines} == {True}, "replayed events are marked"
-
-
-def log_lines(crm: Crm, function: str, word: str, since: float = 0) -> list[dict[str, Any]]:
-    """A function's JSON log lines that contain a word."""
-    pages = crm.client("logs").get_paginator("filter_log_events")
-    found = []
-    for page in pages.paginate(logGroupName=f"/aws/lambda/{function}", startTime=int(since * 1000)):
-        for event in page["events"]:
-            for line in event["message"].splitlines():
-                if word in line and line.strip().startswith("{"):
-                    found.append(json.loads(line))
-    return found
 
 
 def test_a_win_is_one_trace(crm: Crm) -> None:
@@ -179,7 +167,7 @@ def test_lag_over_many_wins_is_measured(crm: Crm) -> None:
         list(pool.map(lambda opportunity: win(crm, opportunity), ids))
     seconds = time.time() - started
     crm.settle()
-    lines = log_lines(crm, crm.state["functions"]["ActivitiesEvents"], "OpportunityWon", started)
+    lines = crm.log_lines(crm.state["functions"]["ActivitiesEvents"], "OpportunityWon", started)
     wanted = set(ids)
     applied = {
         line["subject"].split("/")[1]: line
@@ -212,21 +200,15 @@ def test_a_poison_event_goes_to_the_dead_letter_queue_blocks_no_other_event_and_
     try:
         crm.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"detail": {"id": "poison"}}))
         opportunity = an_opportunity(crm, "Behind the poison", 100)
-        crm.until(lambda: waiting(crm, dead) == 1, 60)
+        crm.until(lambda: crm.waiting(dead) == 1, 60)
         entries = crm("GET", f"/timeline/opportunity/{opportunity['id']}").json()["items"]
         assert [e["type"] for e in entries] == ["OpportunityCreated"]
         crm.zebros("events", "redrive", "ActivitiesEvents")
-        crm.until(lambda: waiting(crm, dead) == 0)
+        crm.until(lambda: crm.waiting(dead) == 0)
     finally:
         crm.sqs.set_queue_attributes(QueueUrl=queue, Attributes=normal["Attributes"])
         crm.sqs.purge_queue(QueueUrl=queue)
         crm.sqs.purge_queue(QueueUrl=dead)
-
-
-def waiting(crm: Crm, queue: str) -> int:
-    name = "ApproximateNumberOfMessages"
-    found = crm.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])
-    return int(found["Attributes"][name])
 
 
 def test_the_tests_run_without_settings_of_aws() -> None:

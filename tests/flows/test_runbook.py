@@ -1,0 +1,498 @@
+"""The runbook, row by row: each fault is made, the row's commands are carried out, it is gone.
+
+The commands come from docs/runbook.md. The last test fails for a command that no test carries out.
+"""
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kernel.storage.packing import pack, unpack
+from tests.flows.conftest import Crm
+from tests.flows.figures import record_figure
+from tests.flows.runbook import not_followed, row
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+ANY = {"if-match": "*"}
+Item = dict[str, Any]
+ELSEWHERE = {"zebros up": "an older folder is upgraded in tests/component/stored/test_upgrade.py"}
+
+
+@pytest.fixture
+def follow(crm: Crm) -> Callable[..., str]:
+    """Carries out a command of a row; returns what it prints."""
+    shown = set[tuple[str, str]]()
+
+    def carry_out(sign: str, command: str, *values: str) -> str:
+        started = time.monotonic()
+        printed = crm.zebros(*row(sign).words(command, *values)).stdout
+        if (sign, command) not in shown:
+            shown.add((sign, command))
+            record_figure(f"{command}: {time.monotonic() - started:.1f} s")
+        return printed
+
+    return carry_out
+
+
+Follow = Callable[..., str]
+
+
+def call(crm: Crm, method: str, path: str, body: Any = None, **who: str) -> Any:
+    headers = ANY if method != "GET" else {}
+    answer = crm(method, path, body, headers=headers, **who)
+    assert answer.status_code < 300, answer.text
+    return answer.json()
+
+
+def new_deal(crm: Crm, **fields: Any) -> str:
+    amount = {"minor_units": 100, "currency": "USD"}
+    return str(
+        call(crm, "POST", "/opportunities", {"name": "Deal", "amount": amount} | fields)["id"]
+    )
+
+
+def entries(crm: Crm, deal: str) -> int:
+    """The number of entries of a deal's timeline, which without one does not exist."""
+    answer = crm("GET", f"/timeline/opportunity/{deal}")
+    return len(answer.json().get("items", ()))
+
+
+@pytest.fixture(autouse=True)
+def no_dead_letters(crm: Crm) -> Iterator[None]:
+    """What a test leaves, when it fails, does not concern the next one."""
+    yield
+    for name, url in crm.state["resources"]["queues"].items():
+        if name.endswith("DeadLetters"):
+            crm.sqs.purge_queue(QueueUrl=url)
+
+
+def queue(crm: Crm, name: str) -> str:
+    return str(crm.state["resources"]["queues"][name])
+
+
+def items(crm: Crm, table: str, part: str) -> list[Item]:
+    """The items of a table whose partition key has a part."""
+    pages = (
+        crm.client("dynamodb").get_paginator("scan").paginate(TableName=crm.state["tables"][table])
+    )
+    return [item for page in pages for item in page["Items"] if part in item["pk"]["S"]]
+
+
+def put(crm: Crm, table: str, item: Item) -> None:
+    crm.client("dynamodb").put_item(TableName=crm.state["tables"][table], Item=item)
+
+
+def delete(crm: Crm, table: str, item: Item) -> None:
+    key = {name: item[name] for name in ("pk", "sk")}
+    crm.client("dynamodb").delete_item(TableName=crm.state["tables"][table], Key=key)
+
+
+@contextmanager
+def broken(crm: Crm, function: str) -> Iterator[None]:
+    """A consumer is deployed with a table that does not exist, and each attempt takes a second."""
+    client, name = crm.client("lambda"), crm.state["functions"][function]
+    found = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    right = {key: str(value) for key, value in found.items()}
+    url = queue(crm, f"{function}Queue")
+    usual = crm.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+
+    def configure(variables: dict[str, str], visibility: dict[str, str]) -> None:
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}
+        )
+        crm.sqs.set_queue_attributes(QueueUrl=url, Attributes=visibility)
+
+    tables = dict.fromkeys((one for one in right if one.endswith("TABLE_NAME")), "no-such-table")
+    configure(right | tables, {"VisibilityTimeout": "1"})
+    try:
+        yield
+    finally:
+        configure(right, usual["Attributes"])
+
+
+def mapping(crm: Crm, function: str) -> dict[str, Any]:
+    """A function's event source mapping."""
+    (found,) = crm.client("lambda").list_event_source_mappings(
+        FunctionName=crm.state["functions"][function]
+    )["EventSourceMappings"]
+    return dict(found)
+
+
+def change_mapping(crm: Crm, function: str, **values: Any) -> None:
+    identity = mapping(crm, function)["UUID"]
+    crm.client("lambda").update_event_source_mapping(UUID=identity, **values)
+
+
+@contextmanager
+def no_bus(crm: Crm) -> Iterator[None]:
+    """The bus accepts nothing, and the relay of opportunities is not retried."""
+    address = f"{crm.state['endpoint']}/_zebros/faults"
+    rule = {"service": "events", "operation": "PutEvents", "kind": "error"}
+    change_mapping(crm, "OpportunitiesRelay", MaximumRetryAttempts=0)
+    crm.http.put(address, json={"rules": [rule]}).raise_for_status()
+    try:
+        yield
+    finally:
+        crm.http.delete(address).raise_for_status()
+        change_mapping(crm, "OpportunitiesRelay", MaximumRetryAttempts=300)
+
+
+def listed(crm: Crm, name: str) -> list[dict[str, Any]]:
+    """The dead-letter messages of a queue, as the command lists them."""
+    return list(crm.zebros.json("events", "dead-letters", name))
+
+
+def test_a_consumer_that_failed_gets_its_events_again(crm: Crm, follow: Follow) -> None:
+    sign, name = "a `…DeadLetters` queue is not empty", "ActivitiesEvents"
+    with broken(crm, name):
+        deal = new_deal(crm)
+        crm.sqs.send_message(QueueUrl=queue(crm, f"{name}Queue"), MessageBody='{"detail": {}}')
+        crm.until(
+            lambda: {"", f"opportunity/{deal}"} <= {one["record"] for one in listed(crm, name)}, 60
+        )
+    assert entries(crm, deal) == 0
+    by_record = {one["record"]: one for one in listed(crm, name)}
+    right, wrong = by_record[f"opportunity/{deal}"], by_record[""]
+    assert "ResourceNotFoundException" in right["reason"]
+    show = "zebros events dead-letters <queue> <message>"
+    assert deal in follow(sign, show, name, right["id"])
+    discard = "zebros events discard <queue> <message> --reason …"
+    assert "Discarded 1 message" in follow(sign, discard, name, wrong["id"], "A test.")
+    assert "sent to ActivitiesEvents again" in follow(sign, "zebros events redrive <queue>", name)
+    crm.until(lambda: entries(crm, deal) == 1)
+    files = crm.client("s3").list_objects_v2(Bucket=crm.state["files_bucket"])["Contents"]
+    assert any(wrong["id"] in one["Key"] for one in files), "it is stored before it is deleted"
+
+
+def test_events_that_a_relay_could_not_publish_are_published(crm: Crm, follow: Follow) -> None:
+    sign, relay = "`…RelayDeadLetters` is not empty", "OpportunitiesRelay"
+    with no_bus(crm):
+        first = new_deal(crm)
+        crm.until(lambda: crm.waiting(queue(crm, f"{relay}DeadLetters")) == 1, 90)
+    assert entries(crm, first) == 0
+    follow(sign, "zebros events redrive <relay>", relay)
+    crm.until(lambda: entries(crm, first) == 1)
+    with no_bus(crm):
+        second = new_deal(crm)
+        crm.until(lambda: crm.waiting(queue(crm, f"{relay}DeadLetters")) == 1, 90)
+    follow(sign, "zebros events resend <record>…", f"opportunity/{second}")
+    crm.until(lambda: entries(crm, second) == 1)
+    (message,) = listed(crm, relay)
+    discard = "zebros events discard <relay> <message> --reason …"
+    follow(sign, discard, relay, message["id"], "Its event was published from the outbox.")
+    assert listed(crm, relay) == []
+
+
+def test_an_event_that_cannot_be_published_waits_for_its_repair(crm: Crm, follow: Follow) -> None:
+    sign, relay = "`event cannot be published` in a relay's log", "OpportunitiesRelay"
+    deal = new_deal(crm)
+    crm.until(lambda: entries(crm, deal) == 1)
+    (entry,) = (
+        one
+        for one in items(crm, "OpportunitiesTable", f"#OPPORTUNITY#{deal}")
+        if one["sk"]["S"].startswith("EVENT#")
+    )
+    event = json.loads(unpack(entry["detail"]["B"])) | {"sequence": "2", "id": f"{'7' * 26}"}
+    for sequence in ("2", "3"):
+        sk = {"S": entry["sk"]["S"][:-1] + sequence}
+        put(crm, "OpportunitiesTable", {**entry, "sk": sk, "detail": {"B": b"unreadable"}})
+    crm.until(lambda: crm.waiting(queue(crm, f"{relay}DeadLetters")) == 2)
+    function = crm.state["functions"][relay]
+    lines = crm.log_lines(function, "event cannot be published")
+    assert f"opportunity/{deal}" in {line["subject"] for line in lines}
+    shown = follow(sign, "zebros events dead-letters")
+    assert f"opportunity/{deal}" in shown
+    assert "cannot be read" in shown
+    by_key = {one["content"]["unpublished"]["sk"]: one for one in listed(crm, relay)}
+    second, third = (by_key[key] for key in sorted(by_key))
+    discard = "zebros events discard <relay> <message> --reason …"
+    follow(sign, discard, relay, third["id"], "It was no event.")
+    repaired = {"sk": {"S": min(by_key)}, "detail": {"B": pack(json.dumps(event))}}
+    put(crm, "OpportunitiesTable", entry | repaired)
+    assert [one["id"] for one in listed(crm, relay)] == [second["id"]]
+    follow(sign, "zebros events redrive <relay>", relay)
+    crm.until(lambda: entries(crm, deal) == 2)
+
+
+def outbox(crm: Crm, table: str) -> Counter[str]:
+    """How many events of each type a table's outbox has."""
+    found = (one for one in items(crm, table, "#") if one["sk"]["S"].startswith("EVENT#"))
+    return Counter(json.loads(unpack(one["detail"]["B"]))["type"] for one in found)
+
+
+def test_a_projection_continues_after_a_gap(crm: Crm, follow: Follow) -> None:
+    sign, name = "`StreamGapDetected` is published", "ActivitiesEvents"
+    deal = new_deal(crm)
+    crm.settle(90)
+    before = outbox(crm, "ActivitiesTable")
+    change_mapping(crm, name, Enabled=False)
+    call(crm, "PATCH", f"/opportunities/{deal}", {"region": "North"})
+    url = queue(crm, f"{name}Queue")
+    crm.until(lambda: crm.waiting(url) == 1)
+    (lost,) = crm.sqs.receive_message(QueueUrl=url)["Messages"]
+    crm.sqs.delete_message(QueueUrl=url, ReceiptHandle=lost["ReceiptHandle"])
+    change_mapping(crm, name, Enabled=True)
+    call(crm, "PATCH", f"/opportunities/{deal}", {"region": "South"})
+    crm.until(lambda: "StreamGapDetected" in outbox(crm, "ActivitiesTable") - before, 120)
+    assert entries(crm, deal) == 1
+    from_, to = (datetime.now(UTC) + timedelta(minutes=n) for n in (-10, 1))
+    period = (f"{one:%Y-%m-%dT%H:%M}" for one in (from_, to))
+    follow(sign, "zebros events replay --from … --to …", *period)
+    crm.until(lambda: entries(crm, deal) == 3)
+
+    with no_bus(crm):
+        call(crm, "PATCH", f"/opportunities/{deal}", {"region": "East"})
+        crm.until(lambda: crm.waiting(queue(crm, "OpportunitiesRelayDeadLetters")) == 1, 90)
+    (message,) = listed(crm, "OpportunitiesRelay")
+    crm.zebros("events", "discard", "OpportunitiesRelay", message["id"], "--reason", "a slip")
+    call(crm, "PATCH", f"/opportunities/{deal}", {"region": "West"})
+    follow(sign, "zebros events resend <subject>", f"opportunity/{deal}")
+    crm.until(lambda: entries(crm, deal) == 5)
+
+
+def column(crm: Crm, pipeline: str) -> tuple[int, int]:
+    """The number and the sum of the deals in the first stage of a board."""
+    amounts = call(crm, "GET", f"/pipelines/{pipeline}/board")["columns"][0]["amounts"]
+    return sum(one["count"] for one in amounts), sum(one["minor_units"] for one in amounts)
+
+
+@pytest.fixture
+def pipeline(crm: Crm) -> str:
+    """A new pipeline with two deals in its first stage."""
+    stages = [
+        {"key": key, "name": key, "probability": 50, "kind": kind}
+        for key, kind in (("new", "open"), ("won", "won"), ("lost", "lost"))
+    ]
+    made = str(call(crm, "POST", "/pipelines", {"name": "Runbook", "stages": stages})["id"])
+    for _ in range(2):
+        new_deal(crm, pipeline_id=made)
+    crm.until(lambda: column(crm, made) == (2, 200))
+    crm.settle(90)
+    return made
+
+
+def test_a_damaged_board_and_timeline_are_rebuilt(crm: Crm, follow: Follow, pipeline: str) -> None:
+    sign = "a board has wrong counts, or a timeline lacks entries"
+    deal = new_deal(crm, pipeline_id=pipeline)
+    crm.until(lambda: column(crm, pipeline) == (3, 300))
+    crm.settle(90)
+    for item in items(crm, "OpportunitiesTable", f"#BOARD#{pipeline}"):
+        put(crm, "OpportunitiesTable", {**item, "opportunities": {"N": "77"}})
+    for item in items(crm, "ActivitiesTable", f"#TIMELINE#opportunity#{deal}"):
+        delete(crm, "ActivitiesTable", item)
+    assert (column(crm, pipeline)[0], entries(crm, deal)) == (77, 0)
+    follow(sign, "zebros events rebuild board")
+    follow(sign, "zebros events rebuild timeline")
+    assert (column(crm, pipeline), entries(crm, deal)) == ((3, 300), 1)
+    for name in ("board", "timeline"):
+        again = f"zebros events rebuild {name}"
+        assert " 0 " in follow(f"`{again}`", again), "a second run has nothing to do"
+
+
+def test_a_wrong_number_on_the_inbox_is_corrected(crm: Crm, follow: Follow) -> None:
+    user = {"user": "rep"}
+    call(crm, "POST", "/tasks", {"title": "Call", "assignee_id": "rep"})
+    crm.settle(90)
+    unread = call(crm, "GET", "/notifications/unread-count", **user)
+    (counter,) = items(crm, "NotificationsTable", "#UNREAD#rep")
+    put(crm, "NotificationsTable", {**counter, "unread": {"N": "99"}})
+    assert call(crm, "GET", "/notifications/unread-count", **user) != unread
+    command = "zebros events rebuild inbox"
+    assert "1 counter" in follow("the number on the inbox is wrong", command)
+    assert call(crm, "GET", "/notifications/unread-count", **user) == unread
+    assert "0 counters" in follow(f"`{command}`", command)
+
+
+def lake(crm: Crm, part: str) -> list[str]:
+    pages = crm.client("s3").get_paginator("list_objects_v2")
+    found = pages.paginate(Bucket=crm.state["lake_bucket"])
+    return [one["Key"] for page in found for one in page.get("Contents", ()) if part in one["Key"]]
+
+
+def test_a_lost_lake_is_rebuilt_and_then_the_board(crm: Crm, follow: Follow, pipeline: str) -> None:
+    sign = "`zebros events rebuild board` says that the lake lacks events"
+    for key in lake(crm, "context=opportunities"):
+        crm.client("s3").delete_object(Bucket=crm.state["lake_bucket"], Key=key)
+    refused = crm.zebros("events", "rebuild", "board", "--wait", "1", check=False)
+    assert refused.returncode != 0
+    assert "lake" in refused.stderr
+    assert column(crm, pipeline) == (2, 200), "nothing was changed"
+    follow(sign, "zebros events redrive ReportingLake")
+    follow(sign, "zebros events rebuild lake")
+    for item in items(crm, "OpportunitiesTable", f"#BOARD#{pipeline}"):
+        delete(crm, "OpportunitiesTable", item)
+    stopped = "the board does not change, and the mapping of `OpportunitiesEvents` is Disabled"
+    change_mapping(crm, "OpportunitiesEvents", Enabled=False)
+    follow(stopped, "zebros events rebuild board")
+    assert mapping(crm, "OpportunitiesEvents")["State"] == "Enabled"
+    assert column(crm, pipeline) == (2, 200)
+    command = "zebros events rebuild lake"
+    follow(f"`{command}`", command)
+
+
+def test_the_timeline_of_a_restored_record_loses_the_lost_history(
+    crm: Crm, follow: Follow, pipeline: str
+) -> None:
+    deal = new_deal(crm, pipeline_id=pipeline)
+    crm.settle(90)
+    before = items(crm, "OpportunitiesTable", f"#OPPORTUNITY#{deal}")
+    call(crm, "PATCH", f"/opportunities/{deal}", {"region": "Lost"})
+    crm.settle(90)
+    for item in items(crm, "OpportunitiesTable", f"#OPPORTUNITY#{deal}"):
+        delete(crm, "OpportunitiesTable", item)
+    for item in before:
+        put(crm, "OpportunitiesTable", item)
+    call(crm, "PATCH", f"/opportunities/{deal}", {"amount": {"minor_units": 5, "currency": "USD"}})
+    crm.until(lambda: column(crm, pipeline) == (3, 205))
+    crm.settle(90)
+    assert entries(crm, deal) == 3
+    follow("`StreamDiverged` is published", "zebros events rebuild timeline")
+    assert entries(crm, deal) == 2
+
+
+def test_a_record_that_differs_from_its_model_is_listed_and_corrected(
+    crm: Crm, follow: Follow
+) -> None:
+    sign = "`stored record differs from its model` in a log"
+    deal = new_deal(crm)
+    (state,) = (
+        one
+        for one in items(crm, "OpportunitiesTable", f"#OPPORTUNITY#{deal}")
+        if one["sk"]["S"] == "STATE"
+    )
+    document = json.loads(unpack(state["doc"]["B"])) | {"amount": "much"}
+    put(crm, "OpportunitiesTable", {**state, "doc": {"B": pack(json.dumps(document))}})
+    assert "amount" not in call(crm, "GET", f"/opportunities/{deal}")
+    function = crm.state["functions"]["OpportunitiesApi"]
+    assert crm.log_lines(function, "stored record differs from its model")
+    assert deal in follow(sign, "zebros upgrade --check")
+    call(crm, "PATCH", f"/opportunities/{deal}", {"amount": None})
+    assert deal not in follow(sign, "zebros upgrade --check")
+    for command in ("zebros upgrade --dry-run", "zebros upgrade"):
+        follow("after a release with new forms of records", command)
+
+
+@pytest.fixture
+def only_workers(crm: Crm) -> Iterator[None]:
+    """Every report is left to the worker, as with the parameter SmallReports=worker."""
+    client, name = crm.client("lambda"), crm.state["functions"]["ReportingSteps"]
+    found = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    before = {key: str(value) for key, value in found.items()}
+    changed = before | {"FUNCTION_LAKE_MEGABYTES": "0"}
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+    yield
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+def ask_report(crm: Crm, tenant: str = "acme") -> str:
+    body = {"report": "win_rate", "by": "owner", "format": "json"}
+    return str(call(crm, "POST", "/reports", body, tenant=tenant)["id"])
+
+
+def shown(crm: Crm, runs: list[str]) -> list[dict[str, Any]]:
+    return [call(crm, "GET", f"/reports/{one}") for one in runs]
+
+
+def worker_of(crm: Crm) -> int:
+    """The id of the worker's process."""
+    return int(json.loads((crm.zebros.home / "state.json").read_text())["pids"]["worker"])
+
+
+@pytest.mark.usefixtures("only_workers")
+def test_a_worker_that_hangs_is_seen_and_replaced(crm: Crm, follow: Follow) -> None:
+    worker = worker_of(crm)
+    os.kill(worker, signal.SIGSTOP)
+    report = ask_report(crm)
+    pending, hangs = "a report stays `pending` |", "`zebros status` shows that the worker hangs"
+    seen = []
+
+    def is_seen() -> bool:
+        time.sleep(5)
+        seen.append(follow(pending.removesuffix(" |"), "zebros status"))
+        return "hangs" in seen[-1] or str(worker) not in seen[-1]
+
+    crm.until(is_seen, 300)
+    assert crm.finished(report, 300)["status"] == "completed"
+    assert str(worker) not in follow(hangs, "zebros status")
+
+
+def test_a_damaged_file_of_the_lake_is_named_and_written_again(crm: Crm, follow: Follow) -> None:
+    sign, tenant = "a report fails with `unreadable_data`", "globex"
+    call(crm, "POST", "/opportunities", {"name": "Deal", "owner_id": "rep"}, tenant=tenant)
+    crm.settle(90)
+    asked = {"report": "pipeline_by_stage", "by": "none"}
+    right = crm.report(asked, tenant=tenant)["result"]["rows"]
+    key = lake(crm, f"tenant={tenant}/context=opportunities")[-1]
+    s3, bucket = crm.client("s3"), crm.state["lake_bucket"]
+    s3.put_object(Bucket=bucket, Key=key, Body=b"damaged")
+    run = call(crm, "POST", "/reports", {**asked, "format": "json"}, tenant=tenant)
+    failed = crm.finished(run["id"], 300, tenant=tenant)
+    assert (failed["status"], failed["failure"]) == ("failed", "unreadable_data")
+    file = key.removeprefix(f"tenant={tenant}/")
+    steps = crm.state["functions"]["ReportingSteps"]
+    assert any(line["message"] == "task failed" for line in crm.log_lines(steps, file))
+    s3.delete_object(Bucket=bucket, Key=key)
+    day = datetime.now(UTC).date()
+    days = (day.isoformat(), (day + timedelta(days=1)).isoformat())
+    command = "zebros events replay --from <day> --to <next day> --consumer ReportingLake"
+    follow(sign, command, *days)
+    crm.settle(90)
+    assert crm.report(asked, tenant=tenant)["result"]["rows"] == right
+
+
+@pytest.mark.usefixtures("only_workers")
+def test_reports_that_wait_for_a_lost_event_are_made(crm: Crm, follow: Follow) -> None:
+    sign, name = "a report stays `pending` and has a `queue_position`", "ReportingEvents"
+    worker, runs = worker_of(crm), list[str]()
+
+    def states() -> list[str]:
+        return [one["status"] for one in shown(crm, runs)]
+
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        runs += [ask_report(crm) for _ in range(7)]
+        crm.until(lambda: [one.get("queue_position") for one in shown(crm, runs)][5:] == [1, 2])
+        with broken(crm, name):
+            os.kill(worker, signal.SIGCONT)
+            crm.until(lambda: states() == ["completed"] * 5 + ["pending"] * 2, 120)
+            crm.until(lambda: crm.waiting(queue(crm, f"{name}DeadLetters")) >= 5, 90)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert "premium" in follow(sign, "zebros tenants plan <name> premium", "acme")
+    follow(sign, "zebros events redrive ReportingEvents")
+    crm.until(lambda: states() == ["completed"] * 7, 120)
+    crm.zebros("tenants", "plan", "acme", "standard")
+    crm.settle(90)
+
+
+def test_a_company_gets_access_again(crm: Crm, follow: Follow) -> None:
+    suspended, unknown = (f"every request of a company gets {n}" for n in ("403", "401"))
+    me = ("GET", "/opportunities?limit=1")
+    assert crm(*me, tenant="globex").status_code == 200
+    crm.zebros("tenants", "suspend", "globex", "--reason", "unpaid")
+    crm.until(lambda: crm(*me, tenant="globex").status_code == 403, 30)
+    assert crm(*me, tenant="globex").json()["type"].endswith("tenant-suspended")
+    assert "unpaid" in follow(suspended, "zebros tenants list")
+    follow(suspended, "zebros tenants resume <name>", "globex")
+    crm.until(lambda: crm(*me, tenant="globex").status_code == 200, 30)
+
+    (item,) = items(crm, "EdgeTable", "TENANT#globex")
+    delete(crm, "EdgeTable", item)
+    crm.zebros("tenants", "plan", "acme", "standard")  # decisions are forgotten
+    crm.until(lambda: crm(*me, tenant="globex").status_code == 401, 330)
+    assert crm.log_lines(crm.state["functions"]["Authorizer"], "token rejected")
+    follow(unknown, "zebros tenants add <name>", "globex")
+    crm.until(lambda: crm(*me, tenant="globex").status_code == 200, 30)
+
+
+def test_every_command_was_carried_out() -> None:
+    """The last test of this file: it needs the others before it."""
+    assert [one for one in not_followed() if one[1] not in ELSEWHERE] == []
