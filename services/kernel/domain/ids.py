@@ -1,6 +1,7 @@
 """Identifiers: ULIDs (https://github.com/ulid/spec) in 26 capitals, sortable by time."""
 
-from datetime import datetime
+import secrets
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -12,6 +13,8 @@ Id = Annotated[str, StringConstraints(pattern=PATTERN)]
 
 
 _MILLISECOND_CHARACTERS = 10
+_RANDOM_BITS = 80
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id() -> str:
@@ -20,8 +23,13 @@ def new_id() -> str:
 
 
 def ids_at(at: datetime, count: int) -> list[str]:
-    """New ULIDs of an instant, in increasing order."""
-    start = int.from_bytes(ULID.from_datetime(at).bytes)
+    """New ULIDs of an instant, in increasing order.
+
+    The random part is new for each call. ULID() adds one to its last of the same millisecond, so it
+    must not give the first of several here: it would give the second one to somebody else.
+    """
+    milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
+    start = (milliseconds << _RANDOM_BITS) + secrets.randbits(_RANDOM_BITS - 1)
     return [str(ULID.from_int(start + number)) for number in range(count)]
 
 
