@@ -41,6 +41,7 @@ class Judge:
     def judge(self) -> Verdict:
         """Compare everything; nothing may be running."""
         self.verdict.wrong += self._log.wrong
+        self._reports()  # ours would wait behind them
         for tenant in TENANTS:
             events = self._events(tenant)
             self._writes(tenant, events)
@@ -51,14 +52,17 @@ class Judge:
             self._board(tenant, last)
             self._inbox(tenant, events)
             self._report(tenant, last)
-        self._reports()
         self._repeated()
         return self.verdict
 
     def _events(self, tenant: str) -> dict[str, list[dict[str, Any]]]:
         """The tenant's events in the lake by subject, each once, in sequence."""
         found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        subjects: dict[str, str] = {}
         for event in self._lake(f"tenant={tenant}/"):
+            other = subjects.setdefault(event["id"], event["subject"])
+            if other != event["subject"]:
+                self.verdict.wrong.append(f"{other} and {event['subject']} share {event['id']}")
             if event["tenantid"] != tenant:
                 self.verdict.wrong.append(f"{tenant}'s lake has an event of {event['tenantid']}")
             found[event["subject"]][event["id"]] = event
