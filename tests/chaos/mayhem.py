@@ -34,13 +34,16 @@ _CALLS = (
 _MAX_RULES = 5
 _SHARES = (0.05, 0.3)
 _HANGS_S = (0.5, 4.0)
+_RESTARTS, _GIVEN_UP_WITHIN_S = 3, 70.0
+"""A part that dies more often in a minute is not started again (zebros/local/supervisor.py)."""
 
 
 class Mayhem:
     """Faults while traffic runs; every one is counted by its kind."""
 
-    def __init__(self, crm: Crm, seed: str) -> None:
-        self._crm, self._random = crm, random.Random(seed)
+    def __init__(self, crm: Crm, seed: str, deaths: dict[str, list[float]]) -> None:
+        """`deaths` are the times at which parts were killed, also in the rounds before."""
+        self._crm, self._random, self._deaths = crm, random.Random(seed), deaths
         self.faults: Counter[str] = Counter()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -81,7 +84,7 @@ class Mayhem:
         ]
         weights, choices = zip(*actions, strict=True)
         while not self._stop.is_set():
-            with suppress(psutil.Error, httpx.HTTPError):
+            with suppress(psutil.Error, httpx.HTTPError, ProcessLookupError):
                 self._random.choices(choices, weights)[0]()
             self._stop.wait(self._random.uniform(0.2, 1.0))
 
@@ -121,15 +124,22 @@ class Mayhem:
             self._hang(self._random.choice(found), "function hung")
 
     def _kill_worker(self) -> None:
-        os.kill(self._pids()["worker"], signal.SIGKILL)
-        self.faults["worker killed"] += 1
+        self._kill("worker")
 
     def _hang_worker(self) -> None:
         self._hang(psutil.Process(self._pids()["worker"]), "worker hung")
 
     def _kill_platform(self) -> None:
-        os.kill(self._pids()["platform"], signal.SIGKILL)
-        self.faults["platform killed"] += 1
+        self._kill("platform")
+
+    def _kill(self, part: str) -> None:
+        """Kill a part, unless the supervisor would then give it up."""
+        now = time.monotonic()
+        self._deaths[part] = [at for at in self._deaths[part] if now - at < _GIVEN_UP_WITHIN_S]
+        if len(self._deaths[part]) < _RESTARTS:
+            os.kill(self._pids()[part], signal.SIGKILL)
+            self._deaths[part].append(now)
+            self.faults[f"{part} killed"] += 1
 
     def _hang(self, process: psutil.Process, name: str) -> None:
         process.suspend()

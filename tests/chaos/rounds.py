@@ -5,7 +5,7 @@ import math
 import shutil
 import subprocess
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -72,6 +72,7 @@ class Chaos:
         self._log = Log()
         self._traffic = Traffic(crm, self._log, seed)
         self._number = 0
+        self._deaths: dict[str, list[float]] = defaultdict(list)
         self._traffic.prepare()
         for name, url in crm.state["resources"]["queues"].items():
             if name.endswith("Queue"):
@@ -85,7 +86,7 @@ class Chaos:
         started = {tenant: len(history) for tenant, history in self._log.hot.items()}
         words = OPERATIONS[self._number % len(OPERATIONS)]
         with (
-            Mayhem(self._crm, f"{self._seed} {self._number}") as mayhem,
+            Mayhem(self._crm, f"{self._seed} {self._number}", self._deaths) as mayhem,
             ThreadPoolExecutor() as one,
         ):
             operation = one.submit(self._crm.zebros, *words, check=False)
