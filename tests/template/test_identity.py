@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import DOMAIN, EVERYTHING, PHASES, ROOT, load, resources, system
+from tests.template.stack import (
+    DOMAIN,
+    EVERYTHING,
+    PHASES,
+    ROOT,
+    load,
+    resources,
+    statements_of,
+    system,
+)
 from zebros.cloudformation import Account, TemplateError, resolve
 
 STACK = "zebros/Servers/Identity"
@@ -82,7 +91,7 @@ def test_a_busy_service_gets_more_tasks_and_is_never_interrupted() -> None:
     assert tracked["PredefinedMetricSpecification"] == {
         "PredefinedMetricType": "ECSServiceAverageCPUUtilization"
     }
-    assert tracked["ScaleOutCooldown"] < tracked["ScaleInCooldown"]
+    assert (tracked["ScaleOutCooldown"], tracked["ScaleInCooldown"]) == (120, 600)
     assert policy["ScalingTargetId"] == {"Ref": "KeycloakScalableTarget"}
     service = one("AWS::ECS::Service")
     assert service["LaunchType"] == "FARGATE", "no Spot: people wait for it"
@@ -395,7 +404,9 @@ def test_administration_is_reached_by_administrators_only(phase: str) -> None:
     target = {"Ref": "KeycloakTargets"}
     for rule in (admins, people):
         assert rule["Actions"] == [{"Type": "forward", "TargetGroupArn": target}]
+    for rule in (admins, others, people):
         assert rule["ListenerArn"] == {"Ref": "KeycloakListener"}
+    assert [rule["Priority"] for rule in (admins, others, people)] == [10, 20, 30]
     without = listener_rules(phase, IdentityAdminCidr="")
     assert without == [others, people]
     groups = all_of("AWS::EC2::SecurityGroup", phase, IdentityAdminCidr="")
@@ -452,12 +463,20 @@ def test_the_agent_and_keycloak_have_roles_of_their_own() -> None:
     task = one("AWS::ECS::TaskDefinition")
     assert task["ExecutionRoleArn"] == {"Fn::GetAtt": ["KeycloakExecutionRole", "Arn"]}
     assert task["TaskRoleArn"] == {"Fn::GetAtt": ["KeycloakTaskRole", "Arn"]}
+    assert task["Family"] == "zebros-Servers-Identity"
+    (statement,) = statements_of("KeycloakExecutionRole")
+    assert statement == {
+        "Effect": "Allow",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": {"Ref": "KeycloakAdminSecret"},
+    }
 
 
 def test_keycloak_s_log_is_json_in_its_own_group() -> None:
     assert environment()["KC_LOG_CONSOLE_OUTPUT"] == "json"
     options = container()["LogConfiguration"]["Options"]
     assert options["awslogs-group"] == {"Ref": "KeycloakLogs"}
+    assert options["awslogs-region"] == "us-east-1"
 
 
 def test_a_task_stops_after_the_load_balancer_and_its_requests() -> None:
@@ -478,6 +497,7 @@ def test_the_container_is_not_root_and_writes_to_its_volumes_only() -> None:
     volumes = {one["Name"] for one in one("AWS::ECS::TaskDefinition")["Volumes"]}
     mounted = {m["ContainerPath"]: m["SourceVolume"] for m in keycloak["MountPoints"]}
     assert mounted == {"/opt/keycloak/data": "data", "/tmp": "tmp"}
+    assert {one["ReadOnly"] for one in keycloak["MountPoints"]} == {False}
     assert volumes == set(mounted.values())
     dockerfile = (ROOT / "identity" / "Dockerfile").read_text("utf-8")
     assert 'VOLUME ["/opt/keycloak/data", "/tmp"]' in dockerfile
@@ -495,7 +515,7 @@ def test_logs_are_kept_for_ninety_days() -> None:
     assert attributes("mvp")["access_logs.s3.bucket"] == {"Ref": "KeycloakAccessLogs"}
     _, allowed = one("AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
     assert allowed["Principal"] == {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
-    assert allowed["Action"] == "s3:PutObject"
+    assert (allowed["Effect"], allowed["Action"]) == ("Allow", "s3:PutObject")
     assert allowed["Resource"] == {"Fn::Sub": "${KeycloakAccessLogs.Arn}/AWSLogs/123456789012/*"}
 
 

@@ -152,4 +152,9 @@ def test_the_rest_api_traces_measures_and_compresses() -> None:
     (stage,) = resources("AWS::ApiGateway::Stage").values()
     assert stage["TracingEnabled"] is True
     assert all(one["MetricsEnabled"] is True for one in stage["MethodSettings"])
-    assert system().resources["SocketStage"].properties["AutoDeploy"] is True
+    stage = system().resources["SocketStage"].properties
+    assert stage["AutoDeploy"] is True
+    assert stage["DefaultRouteSettings"] == {
+        "ThrottlingBurstLimit": 100,
+        "ThrottlingRateLimit": 50,
+    }

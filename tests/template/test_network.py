@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import DOMAIN, PHASES, ROOT, functions, listed, resources, system
+from tests.template.stack import DOMAIN, PHASES, ROOT, functions, listed, load, resources, system
 from zebros.cloudformation import Account, System, TemplateError, resolve
 
 ZONES = {"mvp": 2, "startup": 2, "growth": 2, "enterprise": 3}
@@ -90,7 +90,8 @@ def test_a_public_subnet_reaches_the_internet_by_the_internet_gateway(phase: str
 def test_a_private_subnet_reaches_the_internet_only_by_a_nat_gateway(phase: str) -> None:
     """Functions are in a private subnet, where they would reach nothing without it."""
     gateways = resources("AWS::EC2::NatGateway", Phase=phase)
-    assert len(gateways) == NATS[phase]
+    figures = load("infra/network.yaml")["Mappings"]["Network"][phase]
+    assert len(gateways) == NATS[phase] == figures["Nats"]
     used = set()
     for name, subnet in subnets("Private", phase).items():
         found = routes(name, phase)
@@ -212,6 +213,7 @@ def test_the_traffic_is_logged_for_90_days(phase: str) -> None:
     (log,) = resources("AWS::EC2::FlowLog", Phase=phase).values()
     assert (log["ResourceType"], log["ResourceId"]) == ("VPC", {"Ref": "Vpc"})
     assert (log["TrafficType"], log["LogDestinationType"]) == ("ALL", "cloud-watch-logs")
+    assert log["MaxAggregationInterval"] == 600, "a minute costs more"
     group = resources("AWS::Logs::LogGroup", Phase=phase)[log["LogGroupName"]["Ref"]]
     assert group["RetentionInDays"] == 90
     role = resources("AWS::IAM::Role", Phase=phase)[

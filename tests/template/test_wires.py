@@ -38,6 +38,9 @@ LEADS_TO: dict[str, set[tuple[str, str]]] = {
     "CloudWatchRoleArn": ROLE_ARN,
     "Cluster": {("AWS::ECS::Cluster", "Ref"), ("AWS::ECS::Cluster", "Arn")},
     "DeploymentId": {("AWS::ApiGateway::Deployment", "Ref")},
+    "DBClusterIdentifier": {("AWS::RDS::DBCluster", "Ref")},
+    "DBClusterParameterGroupName": {("AWS::RDS::DBClusterParameterGroup", "Ref")},
+    "DBSubnetGroupName": {("AWS::RDS::DBSubnetGroup", "Ref")},
     "DestinationArn": {(LOGS, "Arn")},
     "EventBusName": {(BUS, "Ref")},
     "EventSourceArn": {(QUEUE, "Arn"), (TABLE, "StreamArn")},
@@ -45,6 +48,8 @@ LEADS_TO: dict[str, set[tuple[str, str]]] = {
     "FunctionName": {(FUNCTION, "Ref"), (FUNCTION, "Arn"), ("AWS::Lambda::Alias", "Ref")},
     "GatewayId": {("AWS::EC2::InternetGateway", "Ref")},
     "InternetGatewayId": {("AWS::EC2::InternetGateway", "Ref")},
+    "ListenerArn": {("AWS::ElasticLoadBalancingV2::Listener", "Ref")},
+    "LoadBalancerArn": {("AWS::ElasticLoadBalancingV2::LoadBalancer", "Ref")},
     "Layers": {("AWS::Lambda::LayerVersion", "Ref")},
     "Queues": {(QUEUE, "Ref")},
     "RestApiId": {("AWS::ApiGateway::RestApi", "Ref")},
@@ -67,6 +72,7 @@ LEADS_TO: dict[str, set[tuple[str, str]]] = {
 }
 """The type and attribute (or Ref) that the reference of a property leads to."""
 ELSEWHERE = {
+    ("AWS::SecretsManager::SecretTargetAttachment", "TargetId"): {("AWS::RDS::DBCluster", "Ref")},
     ("AWS::ApiGateway::UsagePlan", "ApiId"): {("AWS::ApiGateway::RestApi", "Ref")},
     ("AWS::CloudFront::Distribution", "Bucket"): {(BUCKET, "RegionalDomainName")},
 }

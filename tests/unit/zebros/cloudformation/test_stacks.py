@@ -192,6 +192,20 @@ def single(folder: Path, resource: str, more: str = "") -> System:
     return resolved(folder, root=text)
 
 
+def test_an_output_that_nobody_reads_needs_its_resource(tmp_path: Path) -> None:
+    """CloudFormation evaluates every output of a nested stack, and fails."""
+    child = """
+        Conditions: {"No": !Equals [a, b]}
+        Resources:
+          Queue: {Type: AWS::SQS::Queue}
+          Maybe: {Type: AWS::SQS::Queue, Condition: "No"}
+        Outputs:
+          Url: {Value: !Ref Maybe}
+    """
+    with pytest.raises(TemplateError, match="Maybe"):
+        resolved(tmp_path, root=root(parameters=""), child=child)
+
+
 def test_what_a_deletion_does_to_a_resource(tmp_path: Path) -> None:
     kept = "{Type: AWS::S3::Bucket, DeletionPolicy: Retain, UpdateReplacePolicy: Snapshot}"
     one = single(tmp_path, kept).resources["One"]
