@@ -46,6 +46,8 @@ class System:
     outputs: dict[str, Any] = field(default_factory=dict)
     stacks: dict[str, Path] = field(default_factory=dict)
     """The template of each stack, by the stack's path."""
+    outputs_of: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The outputs of every stack, by its path."""
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
         """The properties of all resources of a type, by logical id."""

@@ -17,11 +17,14 @@ def check_references(system: System) -> None:
         for wanted in sorted(resource.references):
             if wanted not in system.resources and not _is_stack(system, resource, wanted):
                 raise TemplateError(f"{name} needs {wanted}, which does not exist")
-    stack = next(iter(system.stacks))
-    for name, value in system.outputs.items():
-        for wanted in referred(value):
-            if wanted not in system.resources and f"{stack}/{wanted}" not in system.stacks:
-                raise TemplateError(f"output {name} needs {wanted}, which does not exist")
+    # CloudFormation evaluates every output of a nested stack, also one that nobody reads.
+    for stack, outputs in system.outputs_of.items():
+        for name, value in outputs.items():
+            for wanted in referred(value):
+                if wanted not in system.resources and f"{stack}/{wanted}" not in system.stacks:
+                    raise TemplateError(
+                        f"output {name} of {stack} needs {wanted}, which does not exist"
+                    )
 
 
 def _is_stack(system: System, resource: Resource, name: str) -> bool:

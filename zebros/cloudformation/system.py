@@ -108,7 +108,7 @@ class _Stack:
     def add_to(self, system: System) -> None:
         """Add the stack, its resources, and those of its nested stacks."""
         system.stacks[self._name] = self._path
-        self.outputs()  # CloudFormation fails for one without a value, also when nobody reads it
+        system.outputs_of[self._name] = self.outputs()
         for name, part in self._parts.items():
             if isinstance(part, _Stack):
                 part.add_to(system)

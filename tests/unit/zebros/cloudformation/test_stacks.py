@@ -241,7 +241,7 @@ def test_a_dependency_on_what_does_not_exist_here_is_ignored(tmp_path: Path) -> 
 def test_outputs_exist_by_their_condition(tmp_path: Path) -> None:
     outputs = "Outputs: {A: {Value: !Ref There}, B: {Value: !Ref Gone, Condition: 'No'}}"
     assert single(tmp_path, "{Type: AWS::SNS::Topic}", outputs).outputs == {"A": {"Ref": "There"}}
-    with pytest.raises(TemplateError, match="output A needs Gone, which does not exist"):
+    with pytest.raises(TemplateError, match="output A of zebros needs Gone, which does not exist"):
         single(tmp_path, "{Type: AWS::SNS::Topic}", "Outputs: {A: {Value: !Ref Gone}}")
     with pytest.raises(TemplateError, match=r"output A of root\.yaml: .* has no parameter or res"):
         single(tmp_path, "{Type: AWS::SNS::Topic}", "Outputs: {A: {Value: !Ref Nothing}}")
