@@ -3,8 +3,8 @@
 Without this patch: the SAM transform runs only for the root template, so that a nested stack with
 an `AWS::Serverless::Function` fails with "Unsupported resource type". And an update of a nested
 stack drops the attributes of every unchanged resource, so that references to them fail: "Requested
-attribute Arn does not exist in schema for AWS::IAM::Role". And the deletion of a nested stack deletes
-the resources whose DeletionPolicy is Retain.
+attribute Arn does not exist in schema for AWS::IAM::Role". And the deletion of a nested stack
+deletes what its DeletionPolicy retains.
 
 Fix: a nested template is transformed too before it is deployed, an unchanged resource keeps its
 attributes, and a retained one stays.
@@ -22,7 +22,7 @@ _inside: contextvars.ContextVar[bool] = contextvars.ContextVar("inside_nested_st
 
 
 def apply() -> None:
-    """Transform the templates of nested stacks, keep attributes in updates, and what is retained."""
+    """Transform nested templates, keep attributes in updates, and keep what is retained."""
     engine, stacks = module("services.cloudformation.engine"), module("services.cloudformation")
     provisioners = module("services.cloudformation.provisioners")
     handlers = provisioners._RESOURCE_HANDLERS
