@@ -30,7 +30,7 @@ class Buckets:
     def _find(self, stack: str, logical_id: str) -> str:
         """The bucket `<stack>-shared-…-<logical id>-…`, in lower case."""
         pattern = re.compile(
-            rf"{re.escape(stack.lower())}-shared-[a-z0-9]+-{logical_id.lower()}-[a-z0-9]+"
+            rf"{re.escape(stack.lower())}-shared-[a-z0-9-]+-{logical_id.lower()}-[a-z0-9]+"
         )
         buckets = [one["Name"] for one in self._s3.list_buckets()["Buckets"]]
         found = [one for one in buckets if pattern.fullmatch(one)]
