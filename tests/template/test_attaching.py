@@ -5,26 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import DOMAIN, PHASES, ROOT
+from tests.template.stack import DOMAIN, LEFT, NAMES, PHASES, ROOT
 from zebros.cloudformation import Account, System, TemplateError, resolve
 from zebros.cloudformation.difference import difference
 
-NAMES = (
-    *("Edge", "Customers", "Contacts", "Opportunities"),
-    *("Activities", "Reporting", "Notifications"),
-)
-STREAMS = {
-    f"{name}StreamArn": (
-        f"arn:aws:dynamodb:us-east-1:123456789012:table/zebros-{name.lower()}/stream/1"
-    )
-    for name in NAMES
-}
-LEFT = STREAMS | {
-    "ExistingBus": "yes",
-    "ExistingLakeBucketName": "zebros-shared-1-lakebucket-1",
-    "ExistingFilesBucketName": "zebros-shared-1-filesbucket-1",
-}
-"""Everything that a deleted stack has left."""
+STREAMS = {name: arn for name, arn in LEFT.items() if name.endswith("StreamArn")}
 SOURCES = {
     "CustomersRelaySource": "CustomersStreamArn",
     "CustomersRelaySecondSource": "ContactsStreamArn",

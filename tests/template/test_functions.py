@@ -116,6 +116,7 @@ def changes() -> dict[str, dict[str, str]]:
         "AlarmEmail": "other@example.com",
         "Dashboards": "no",
         "ExistingBus": "yes",
+        "Deployment": "at-once",
     }
     found = {f"Phase={phase}": {"Phase": phase} for phase in PHASES}
     for name, parameter in load()["Parameters"].items():
