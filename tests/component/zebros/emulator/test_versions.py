@@ -101,5 +101,5 @@ def test_an_alias_that_codedeploy_moves_in_aws_moves_at_once_here(
     alias = platform.deploy("moved", body)["Alias"]
     assert update(platform, "moved", body, "growth") == "UPDATE_COMPLETE"
     assert memory(platform, alias) == "512"
-    with pytest.raises(ClientError, match="Unrecognized resource types: .AWS::CodeDeploy"):
+    with pytest.raises(ClientError, match=r"Unrecognized resource types: .AWS::CodeDeploy"):
         unpatched.deploy("moved", body)
