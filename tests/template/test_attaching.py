@@ -43,6 +43,14 @@ def test_a_stack_does_not_make_what_it_was_given(phase: str) -> None:
     assert set(attached.resources) <= set(own.resources)
 
 
+def test_every_table_can_be_given() -> None:
+    """A context with a new table needs its parameter, or no later stack can take the table over."""
+    assert sorted(deployed().of_type("AWS::DynamoDB::GlobalTable")) == sorted(
+        f"{name}Table" for name in NAMES
+    )
+    assert STREAMS.keys() <= deployed().parameters.keys()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_table_is_given_by_its_stream_alone(name: str) -> None:
     """A later release with one more table makes that one in a stack that was given the others."""
@@ -148,6 +156,22 @@ def test_a_given_bucket_cannot_be_replicated_by_the_stack(parameter: str) -> Non
         resolve(
             ROOT / "template.yaml", parameters("enterprise", **replicas, **{parameter: "given"})
         )
+
+
+@pytest.mark.parametrize("given", ["ExistingLakeBucketName", "ExistingFilesBucketName"])
+def test_the_shared_stack_itself_replicates_no_given_bucket(given: str) -> None:
+    shared = {
+        "SystemName": "zebros",
+        "Phase": "enterprise",
+        "ReplicaLakeBucketName": "one",
+        "ReplicaFilesBucketName": "two",
+        "ExistingBus": "no",
+        "ExistingLakeBucketName": "",
+        "ExistingFilesBucketName": "",
+    }
+    path = ROOT / "infra" / "shared.yaml"
+    assert "ReplicationRole" in resolve(path, shared).resources
+    assert "ReplicationRole" not in resolve(path, shared | {given: "given"}).resources
 
 
 def parameters(phase: str, **more: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import boto3
 import pytest
 
 from tests.template.stack import ROOT, resources
+from zebros import cli
+from zebros.client import aws
 from zebros.errors import BadInput, NotReady
 from zebros.operations.attaching import Attachment, Clients, Wanted, attach
 
@@ -443,3 +445,37 @@ def test_what_an_existing_stack_has_made_itself_is_left_to_it(left: Left) -> Non
     made |= dict.fromkeys(("LakeBucket", "FilesBucket"), "AWS::S3::Bucket")
     with pytest.raises(BadInput, match="makes everything itself"):
         left.attach()
+
+
+def test_the_command_prints_the_deployment(left: Left, capsys: pytest.CaptureFixture[str]) -> None:
+    left.all_but("zebros-customers")
+    left.table("zebros-customers", **RESTORED)
+    aws.client.cache_clear()
+    assert cli.main(["--stack", "zebros", "attach"]) == 0
+    printed = capsys.readouterr()
+    (line,) = printed.out.splitlines()
+    assert line.startswith("sam deploy --stack-name zebros --parameter-overrides ")
+    stream = left.described("zebros-customers")["LatestStreamArn"]
+    assert f" CustomersStreamArn={stream} " in f"{line} "
+    assert "Switched on: table zebros-customers: stream." in printed.err
+
+
+def test_the_command_prints_every_problem_and_no_deployment(
+    left: Left, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left.all_but("zebros-customers", "zebros-contacts")
+    aws.client.cache_clear()
+    assert cli.main(["--stack", "zebros", "attach", "--dry-run"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.count("There is no table zebros-c") == 2
+    assert "sam deploy" not in printed.out
+    assert cli.main(["--stack", "zebros", "--json", "attach", "--new", "ContactsTable"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["problems"]) == 1
+    assert "ActivitiesStreamArn" in found["parameters"]
+
+
+def test_the_command_needs_a_checkout(left: Left, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.client.cache_clear()
+    assert cli.main(["--stack", "zebros", "attach", "--template", "nowhere.yaml"]) == 69
+    assert "There is no template nowhere.yaml" in capsys.readouterr().err
