@@ -158,6 +158,14 @@ def test_a_given_bucket_cannot_be_replicated_by_the_stack(parameter: str) -> Non
         )
 
 
+def test_the_given_buckets_are_watched() -> None:
+    shared = {"SystemName": "zebros", "Phase": "mvp", "ExistingBus": "no"}
+    shared |= {"ReplicaLakeBucketName": "", "ReplicaFilesBucketName": ""}
+    given = {"ExistingLakeBucketName": "lake", "ExistingFilesBucketName": "files"}
+    found = resolve(ROOT / "infra" / "shared.yaml", shared | given)
+    assert found.outputs["WatchedNames"] == "lake,files"
+
+
 @pytest.mark.parametrize("given", ["ExistingLakeBucketName", "ExistingFilesBucketName"])
 def test_the_shared_stack_itself_replicates_no_given_bucket(given: str) -> None:
     shared = {

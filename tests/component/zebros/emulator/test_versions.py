@@ -90,7 +90,6 @@ def test_a_version_of_an_unchanged_function_is_rejected(platform: Emulator) -> N
 PREFERRED = """      DeploymentPreference:
         Type: CodeDeployDefault.LambdaAllAtOnce
         Role: arn:aws:iam::000000000000:role/moves
-        PassthroughCondition: false
 """
 
 
