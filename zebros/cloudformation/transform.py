@@ -80,7 +80,7 @@ def _translate(template: Template, path: Path) -> Template:
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
-    # The translator publishes no metrics here, and reads no features that AWS switches on elsewhere.
+    # The translator publishes no metrics here, and has no list of features, of which it warns.
     for name in ("samtranslator.metrics", "samtranslator.feature_toggle"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
