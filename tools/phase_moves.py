@@ -23,7 +23,8 @@ What to do, for every move:
 1. `zebros phase plan` with the parameters of your deployment. Read its limits. With `--used used.json` (the highest consumed capacity of
    the last two weeks by `resource.metric`, from CloudWatch) it refuses a phase that is smaller than what is in use.
 2. Move down, or through a limit, outside of business hours. Moving up needs no window.
-3. `sam deploy --parameter-overrides Phase=growth …` with all other parameters as they are.
+3. `sam deploy --parameter-overrides Phase=growth Deployment=at-once …` with all other parameters as they are. Lambda does not accept another
+   provisioned concurrency while an alias leads to two versions. With the next release, set `Deployment=gradual` again.
 4. Look at the alarms, at the age of the oldest message of each queue, and at throttles for an hour.
 
 What is interrupted: functions change memory and concurrency in place, and the first request of each new instance is a cold start. Workers

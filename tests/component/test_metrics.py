@@ -115,6 +115,21 @@ def test_a_request_measures_the_memory_of_its_function(cloud: Any, log: Log) -> 
     assert log.metrics("RequestLatency") == [line], "one line carries both"
 
 
+@pytest.mark.parametrize(("status", "faults"), [(499, 0), (500, 1), (503, 1)])
+def test_a_failed_request_is_counted_for_the_version_that_answered_it(
+    cloud: Any, log: Log, monkeypatch: pytest.MonkeyPatch, status: int, faults: int
+) -> None:
+    class Context:
+        function_version = "7"
+
+    answer = {"statusCode": status, "multiValueHeaders": {}}
+    monkeypatch.setattr(tasks._resolver, "resolve", lambda *_: dict(answer))
+    request = {"httpMethod": "GET", "path": "/tasks/1", "resource": "/tasks/{task_id}"}
+    tasks({**request, "headers": {}, "requestContext": {}}, Context())
+    found = [(one["Context"], one["Version"], one["Faults"]) for one in log.metrics("Faults")]
+    assert found == [("activities", "7", 1)] * faults
+
+
 def test_without_the_system_s_figures_a_request_has_no_memory(
     cloud: Any, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:

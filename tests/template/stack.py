@@ -55,6 +55,22 @@ SECONDARY = {
     },
 }
 """What a second region needs in addition."""
+NAMES = (
+    *("Edge", "Customers", "Contacts", "Opportunities"),
+    *("Activities", "Reporting", "Notifications"),
+)
+"""The tables, by their logical ids without `Table`."""
+LEFT = {
+    f"{name}StreamArn": (
+        f"arn:aws:dynamodb:us-east-1:123456789012:table/zebros-{name.lower()}/stream/1"
+    )
+    for name in NAMES
+} | {
+    "ExistingBus": "yes",
+    "ExistingLakeBucketName": "zebros-shared-1-lakebucket-1",
+    "ExistingFilesBucketName": "zebros-shared-1-filesbucket-1",
+}
+"""Everything that a deleted stack has left for a new one."""
 _HASH = re.compile(r"(Layer)[0-9a-f]{10}$")
 
 

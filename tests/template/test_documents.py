@@ -93,7 +93,7 @@ def test_names_in_the_runbook_exist() -> None:
             assert name in queues
         elif re.fullmatch(r"[A-Z][a-z]+[A-Za-z]+", name):
             known = cloud_events | METRICS | OWN_METRICS.keys() | set(load()["Parameters"])
-            known |= set(functions())
+            known |= set(functions()) | set(resources("AWS::CloudWatch::Alarm"))
             assert name in known, name
         elif not name.startswith(("zebros ", "--")) and not (ROOT / name).exists():
             assert f'"{name}"' in code or f"{name}=" in code, name

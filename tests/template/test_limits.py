@@ -86,7 +86,16 @@ def test_no_bucket_can_become_public_by_any_way() -> None:
         assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(blocks, True), name
 
 
-@pytest.mark.parametrize("kind", ["AWS::S3::Bucket", "AWS::DynamoDB::GlobalTable"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "AWS::S3::Bucket",
+        "AWS::DynamoDB::GlobalTable",
+        "AWS::Events::Archive",
+        # A bus cannot be deleted while the archive's rule is on it.
+        "AWS::Events::EventBus",
+    ],
+)
 def test_data_outlives_its_stack(kind: str) -> None:
     for name, resource in system().resources.items():
         if resource.type == kind:

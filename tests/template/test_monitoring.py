@@ -95,10 +95,14 @@ def name_of(**parameters: str) -> str:
 
 
 def alarms_of(**parameters: str) -> dict[str, dict[str, Any]]:
-    """The alarms of a system, by their name without that of the stack."""
+    """The alarms of a system, by their name without that of the stack.
+
+    Those without a name are for deployments (test_deployments.py), not for people.
+    """
     return {
         alarm["AlarmName"].removeprefix("zebros-"): alarm
         for alarm in resources("AWS::CloudWatch::Alarm", **parameters).values()
+        if "AlarmName" in alarm
     }
 
 

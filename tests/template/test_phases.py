@@ -6,6 +6,7 @@ from tests.template.stack import (
     DOMAIN,
     EVERYTHING,
     IDENTITY,
+    LEFT,
     PHASES,
     ROOT,
     SECONDARY,
@@ -85,6 +86,8 @@ def test_a_deployment_without_parameters_is_the_smallest_and_uses_no_option() ->
         "RegionRole": "primary",
         "Dashboards": "auto",
         "BusinessTimeZone": "Etc/UTC",
+        "ExistingBus": "no",
+        "Deployment": "gradual",
     }
 
 
@@ -162,6 +165,7 @@ def configurations() -> list[tuple[dict[str, str], Account]]:
         EVERYTHING,
         EVERYTHING | {"ReplicaRegion": "eu-central-1"},
         EVERYTHING | SECONDARY,
+        LEFT,
         EVERYTHING | {"EdgeAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/x/1"},
     ]
     tuned = {f"{name}Memory": "512" for name in TUNED}

@@ -34,6 +34,7 @@ _GROUPS = [
     "top",
     "upgrade",
     "tenants",
+    "attach",
 ]
 _MODULES = {
     **dict.fromkeys(("up", "down", "status", "reset", "token"), "platform"),

@@ -3,6 +3,8 @@
 The name of a resource of a module (infra/modules) is prefixed with the name of its stack, without
 the last word: `DeadLetters` in the nested stack `CustomersRelayInput` is
 `CustomersRelayDeadLetters`, and `Table` in `CustomersStore` is `CustomersTable`.
+
+What the stack was given instead of making it (docs/attaching.md) has the name that it would have.
 """
 
 import re
@@ -31,6 +33,16 @@ _KINDS = {
     "AWS::SQS::Queue": "queues",
     "AWS::StepFunctions::StateMachine": "state_machines",
 }
+_GIVEN = {
+    "BusName": ("buses", "Bus"),
+    "ArchiveName": ("archives", "BusArchive"),
+    "LakeBucketName": ("buckets", "LakeBucket"),
+    "FilesBucketName": ("buckets", "FilesBucket"),
+}
+"""Kind and logical id of what an output of the root stack names."""
+STREAM = re.compile(r"(\w+)StreamArn")
+"""The parameter of a table that exists already; the group is the table's name without `Table`."""
+_TABLE = re.compile(r":table/([^/]+)/stream/")
 
 
 @dataclass(frozen=True)
@@ -103,7 +115,15 @@ class Resources:
 
 
 def read(cloudformation: Any, stack: str) -> Resources:
-    """The resources of a stack and of all stacks nested in it; `cloudformation` is a client."""
+    """What a stack and those nested in it have made or were given; `cloudformation` is a client."""
+    by_kind = made(cloudformation, stack).by_kind
+    for kind, logical_id, physical_id in _given(cloudformation, stack):
+        by_kind.setdefault(kind, {}).setdefault(logical_id, physical_id)
+    return Resources(by_kind)
+
+
+def made(cloudformation: Any, stack: str) -> Resources:
+    """The resources of a stack and of all stacks nested in it."""
     by_kind: dict[str, dict[str, str]] = {}
     level = [("", stack)]
     with ThreadPoolExecutor(_AT_ONCE) as several:
@@ -118,6 +138,19 @@ def read(cloudformation: Any, stack: str) -> Resources:
                         by_kind.setdefault(_KINDS[kind], {})[prefix + logical_id] = physical_id
             level = below
     return Resources(by_kind)
+
+
+def _given(cloudformation: Any, stack: str) -> Iterator[tuple[str, str, str]]:
+    """Kind, logical id and physical id of what outputs and parameters of the root stack name."""
+    described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    for output in described.get("Outputs", []):
+        if output["OutputKey"] in _GIVEN:
+            yield *_GIVEN[output["OutputKey"]], output["OutputValue"]
+    for parameter in described.get("Parameters", []):
+        name = STREAM.fullmatch(parameter["ParameterKey"])
+        table = _TABLE.search(parameter.get("ParameterValue", ""))
+        if name and table:
+            yield "tables", f"{name[1]}Table", table[1]
 
 
 def _prefix(nested: str) -> str:

@@ -22,6 +22,7 @@ from zebros.cloudformation.usage import Usage
 _NESTED = {"AWS::Serverless::Application": "Location", "AWS::CloudFormation::Stack": "TemplateURL"}
 _SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
 """Types that CloudFormation deletes only after a snapshot, unless a template says otherwise."""
+_APPLICATION = "AWS::CodeDeploy::Application"
 _SAM_LOCAL = "local"
 """`sam local` gives every stack this name."""
 _MODULES = "modules"
@@ -136,9 +137,15 @@ class _Stack:
         return parts
 
     def _is_shared(self, one: Resource, other: Resource) -> bool:
-        """Whether two resources are the same: under `sam local`, every stack has the layer."""
+        """Whether two resources are the same: under `sam local`, every stack has the layer.
+
+        SAM names the CodeDeploy application of every stack alike, and gives it no settings.
+        """
         local = self._context.account.stack_name == _SAM_LOCAL
-        return local and (one.type, one.properties) == (other.type, other.properties)
+        return (local or one.type == _APPLICATION) and (one.type, one.properties) == (
+            other.type,
+            other.properties,
+        )
 
     def _depends_on(self, name: str, resource: dict[str, Any]) -> tuple[str, ...]:
         """What a resource waits for; CloudFormation ignores resources that do not exist."""

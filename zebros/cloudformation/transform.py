@@ -14,6 +14,8 @@ _LOCAL_PATHS = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
 }
+_APPLICATION, _STACK = "AWS::Serverless::Application", "AWS::CloudFormation::Stack"
+"""The translator accepts applications of a repository only; in a stack it resolves references."""
 _TRANSFORM = "AWS::Serverless-2016-10-31"
 _ADDS_ONLY = "AWS::SecretsManager-2024-09-16"
 """It adds Secrets Manager's own function beside a HostedRotationLambda; ours stays as it is."""
@@ -48,21 +50,22 @@ _KNOWN: dict[Path, tuple[Template, Template]] = {}
 
 def _transformed(original: Template, path: Path) -> Template:
     template: Template = json.loads(json.dumps(original))
-    nested = {}
+    nested = []
     for name, resource in list(template["Resources"].items()):
         properties = resource.get("Properties", {})
         match resource["Type"]:
-            case "AWS::Serverless::Application":
-                nested[name] = template["Resources"].pop(name)
+            case kind if kind == _APPLICATION:
+                nested.append(name)
+                resource["Type"] = _STACK
             case "AWS::Serverless::StateMachine" if "DefinitionUri" in properties:
                 definition = path.parent / properties.pop("DefinitionUri")
                 properties["Definition"] = json.loads(definition.read_text(encoding="utf-8"))
             case kind if kind in _LOCAL_PATHS:
                 _send_to_s3(properties, _LOCAL_PATHS[kind])
     _send_to_s3(template.get("Globals", {}).get("Function", {}), "CodeUri")
-    if template["Resources"]:
-        template = _translate(template, path)
-    template["Resources"] |= nested
+    template = _translate(template, path)
+    for name in nested:
+        template["Resources"][name]["Type"] = _APPLICATION
     return dict(marked(template))
 
 
@@ -77,7 +80,9 @@ def _translate(template: Template, path: Path) -> Template:
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
-    logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)  # it publishes none
+    # The translator publishes no metrics here, and has no list of features, of which it warns.
+    for name in ("samtranslator.metrics", "samtranslator.feature_toggle"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         translated: Template = Translator(None, Parser(), boto_session=_Session()).translate(
             sam_template=copy.deepcopy(template), parameter_values={}

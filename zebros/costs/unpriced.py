@@ -24,6 +24,9 @@ FREE = frozenset(
         "AWS::CloudFront::OriginAccessControl",
         "AWS::CloudFront::OriginRequestPolicy",
         "AWS::CloudFront::ResponseHeadersPolicy",
+        # CodeDeploy is free for functions.
+        "AWS::CodeDeploy::Application",
+        "AWS::CodeDeploy::DeploymentGroup",
         "AWS::DAX::ParameterGroup",
         "AWS::DAX::SubnetGroup",
         "AWS::EC2::InternetGateway",

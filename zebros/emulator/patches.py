@@ -8,6 +8,7 @@ from zebros.emulator import (
     callbacks,
     capacity,
     conditions,
+    deployments,
     endpoints,
     gateways,
     keyconditions,
@@ -29,6 +30,7 @@ from zebros.emulator.settings import Settings
 
 _TEMPLATES: tuple[Any, ...] = (
     *(conditions, archives, ttl, capacity, nested, parameters, secrets, gateways, authorizers),
+    deployments,
 )
 _SERVICES: tuple[Any, ...] = (keyconditions, callbacks, queues, moves, rules, mappings, sockets)
 

@@ -95,6 +95,12 @@ REQUESTS = Metric(
     ("InBusinessHours",),
     "requests, by whether it is a working hour (yes or no) where the tenant is; the line has it",
 )
+FAULTS = Metric(
+    "Faults",
+    "Count",
+    ("Context", "Version"),
+    "requests that an API answered with 5xx, by the version of its function",
+)
 ACTIVE_SESSIONS = Metric(
     "ActiveSessions",
     "Count",
@@ -170,6 +176,7 @@ METRICS = {
         REQUEST_LATENCY,
         MEMORY_UTILIZATION,
         REQUESTS,
+        FAULTS,
         ACTIVE_SESSIONS,
         CACHE_HITS,
         CACHE_MISSES,

@@ -11,6 +11,7 @@ The response contains only the fields of the return annotation; a record's ETag 
 import re
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import (
@@ -25,7 +26,7 @@ from kernel.domain.clock import utc_now
 from kernel.domain.errors import CrmError, NotFound
 from kernel.domain.time_zones import in_business_hours
 from kernel.runtime.log import logger
-from kernel.runtime.metrics import REQUEST_LATENCY, REQUESTS, memory_utilization, together
+from kernel.runtime.metrics import FAULTS, REQUEST_LATENCY, REQUESTS, memory_utilization, together
 from kernel.runtime.settings import OriginSettings, read_settings
 from kernel.storage.idempotency import REPLAYED, Answer, Committed, IdempotentRequest, in_use
 from kernel.storage.table import Table
@@ -94,6 +95,7 @@ class Api:
         metrics = together(
             REQUEST_LATENCY.fields(milliseconds, self.context, event.get(_TEMPLATE, _NO_ROUTE)),
             REQUESTS.fields(1, working),
+            self._fault(context, status),
             memory_utilization(f"{self.context}-api", megabytes) if megabytes else {},
             *usage,
         )
@@ -109,6 +111,12 @@ class Api:
             **kinds,
             **metrics,
         )
+
+    def _fault(self, context: object, status: int) -> dict[str, Any]:
+        """A failed request, counted for the version that answered it: an alarm takes it back."""
+        version = getattr(context, "function_version", "")  # none outside of Lambda
+        failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR and version
+        return FAULTS.fields(1, self.context, version) if failed else {}
 
     def _register(self, route: Route) -> None:
         def serve(**parts: str) -> Response[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from zebros.client.stack import Resources, read
+from zebros.client.stack import Resources, made, read
 from zebros.errors import NotReady
 
 QUEUE = {"Type": "AWS::SQS::Queue"}
@@ -87,6 +87,9 @@ def test_every_page_is_read() -> None:
             assert StackName == "zebros"
             return [{"StackResourceSummaries": [one]} for one in LISTED]
 
+        def describe_stacks(self, **_: str) -> dict[str, Any]:
+            return {"Stacks": [{}]}
+
     assert read(Pages(), "zebros").functions == {"A": "z-A", "B": "z-B"}
 
 
@@ -100,6 +103,45 @@ LISTED = [
     }
     for name, status in zip("ABC", STATUSES, strict=True)
 ]
+
+
+GIVEN = """
+Parameters:
+  OrdersStreamArn: {Type: String}
+  OthersStreamArn: {Type: String}
+  Phase: {Type: String, Default: mvp}
+Resources:
+  LakeBucket: {Type: AWS::S3::Bucket}
+Outputs:
+  BusName: {Value: given-bus}
+  ArchiveName: {Value: given-archive}
+  LakeBucketName: {Value: !Ref LakeBucket}
+  FilesBucketName: {Value: given-files}
+  ApiUrl: {Value: other}
+"""
+
+
+def test_what_a_stack_was_given_has_the_name_that_it_would_have(cloud: Any) -> None:
+    """Tables by the parameters of their streams, bus, archive and buckets by the outputs."""
+    cloudformation = boto3.client("cloudformation")
+    stream = "arn:aws:dynamodb:us-east-1:123456789012:table/zebros-orders/stream/2026-01-01T00:00"
+    cloudformation.create_stack(
+        StackName="zebros",
+        TemplateBody=GIVEN,
+        Parameters=[
+            {"ParameterKey": "OrdersStreamArn", "ParameterValue": stream},
+            {"ParameterKey": "OthersStreamArn", "ParameterValue": ""},
+        ],
+    )
+    found = read(cloudformation, "zebros")
+    (lake,) = boto3.client("s3").list_buckets()["Buckets"]
+    assert found.by_kind == {
+        "tables": {"OrdersTable": "zebros-orders"},
+        "buses": {"Bus": "given-bus"},
+        "archives": {"BusArchive": "given-archive"},
+        "buckets": {"LakeBucket": lake["Name"], "FilesBucket": "given-files"},
+    }
+    assert set(made(cloudformation, "zebros").by_kind) == {"buckets"}
 
 
 def test_a_rule_is_known_without_the_bus_before_its_name() -> None:

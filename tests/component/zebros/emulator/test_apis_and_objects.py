@@ -194,6 +194,38 @@ def nested(emulator: Any) -> dict[str, str]:
     return found
 
 
+def leaving(emulator: Any) -> list[str]:
+    """Delete a stack whose nested stack has a bucket to keep and one to delete; what is left."""
+    inner = {
+        "Resources": {
+            "Kept": {
+                "Type": "AWS::S3::Bucket",
+                "DeletionPolicy": "Retain",
+                "Properties": {"BucketName": "is-kept"},
+            },
+            "Gone": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "is-gone"}},
+        }
+    }
+    objects = emulator.client("s3")
+    objects.create_bucket(Bucket="retaining")
+    objects.put_object(Bucket="retaining", Key="inner.json", Body=json.dumps(inner))
+    url = f"{emulator.endpoint}/retaining/inner.json"
+    child = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+    emulator.deploy("leaving", json.dumps({"Resources": {"Child": child}}))
+    formation = emulator.client("cloudformation")
+    formation.delete_stack(StackName="leaving")
+    formation.get_waiter("stack_delete_complete").wait(
+        StackName="leaving", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    names = [bucket["Name"] for bucket in objects.list_buckets()["Buckets"]]
+    return [name for name in names if name.startswith("is-")]
+
+
+def test_what_a_nested_stack_retains_outlives_it(platform: Any, unpatched: Any) -> None:
+    assert leaving(platform) == ["is-kept"]
+    assert leaving(unpatched) == []
+
+
 ROLE_AND_PARAMETER: dict[str, Any] = {
     "Parameters": {"Purpose": {"Type": "String"}},
     "Resources": {

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.component.zebros.emulator.conftest import Emulator
 
 DESCRIBED = "      Description: !Sub ${Phase}\n      VersionDescription: !Sub ${Phase}\n"
@@ -82,3 +85,20 @@ def test_a_version_of_an_unchanged_function_is_rejected(platform: Emulator) -> N
     body = template("Unchanged", version_only)
     platform.deploy("unchanged", body)
     assert "ROLLBACK" in update(platform, "unchanged", body, "startup")
+
+
+PREFERRED = """      DeploymentPreference:
+        Type: CodeDeployDefault.LambdaAllAtOnce
+        Role: arn:aws:iam::000000000000:role/moves
+"""
+
+
+def test_an_alias_that_codedeploy_moves_in_aws_moves_at_once_here(
+    platform: Emulator, unpatched: Emulator
+) -> None:
+    body = template("Moved", DESCRIBED + PREFERRED)
+    alias = platform.deploy("moved", body)["Alias"]
+    assert update(platform, "moved", body, "growth") == "UPDATE_COMPLETE"
+    assert memory(platform, alias) == "512"
+    with pytest.raises(ClientError, match=r"Unrecognized resource types: .AWS::CodeDeploy"):
+        unpatched.deploy("moved", body)
