@@ -174,6 +174,30 @@ def test_only_relays_put_events_with_their_own_source() -> None:
     assert speakers == {f"{c.capitalize()}Relay": f"zebros.{c}" for c in contexts}
 
 
+def test_the_bus_takes_events_from_relays_only() -> None:
+    """Whatever rights another role of the account has; a missing tag is not equal to "yes"."""
+    policy = resources("AWS::Events::EventBusPolicy")["BusPolicy"]
+    assert policy == {
+        "EventBusName": {"Ref": "Bus"},
+        "StatementId": "only-relays-publish",
+        "Statement": {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "events:PutEvents",
+            "Resource": "arn:aws:events:us-east-1:123456789012:event-bus/zebros-events",
+            "Condition": {"StringNotEquals": {"aws:PrincipalTag/publishes-events": "yes"}},
+        },
+    }
+    given = resources("AWS::Events::EventBusPolicy", ExistingBus="yes", ReplicaRegion="")
+    assert given["BusPolicy"] == policy | {"EventBusName": "zebros-events"}
+    tag = {"Key": "publishes-events", "Value": "yes"}
+    tagged = {
+        name for name, role in resources("AWS::IAM::Role").items() if tag in role.get("Tags", [])
+    }
+    contexts = ("Customers", "Opportunities", "Activities", "Reporting", "Notifications")
+    assert tagged == {f"{context}RelayRole" for context in contexts}
+
+
 def test_a_function_reaches_only_the_tables_of_its_own_context() -> None:
     own = {"Customers": {"CustomersTable", "ContactsTable"}, "": {"EdgeTable"}}
     for name in functions():

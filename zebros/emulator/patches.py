@@ -5,6 +5,7 @@ from typing import Any
 from zebros.emulator import (
     archives,
     authorizers,
+    bus_policies,
     callbacks,
     capacity,
     conditions,
@@ -31,6 +32,7 @@ from zebros.emulator.settings import Settings
 _TEMPLATES: tuple[Any, ...] = (
     *(conditions, archives, ttl, capacity, nested, parameters, secrets, gateways, authorizers),
     deployments,
+    bus_policies,
 )
 _SERVICES: tuple[Any, ...] = (keyconditions, callbacks, queues, moves, rules, mappings, sockets)
 

@@ -1,12 +1,13 @@
 """CloudFormation in the emulator: conditions, archives, tables, secrets."""
 
+import json
 import string
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from zebros.emulator import archives, capacity, conditions, parameters, secrets, ttl
+from zebros.emulator import archives, bus_policies, capacity, conditions, parameters, secrets, ttl
 
 IS_CLOUD: dict[str, Any] = {
     "Conditions": {
@@ -101,6 +102,28 @@ def test_an_archive_that_cannot_be_made_fails_with_the_reason(emulator: Any, pat
         bad = {"SourceArn": "arn:x", "EventPattern": {"source": "not a list"}}
         with pytest.raises(ValueError, match=r"AWS::Events::Archive: .*pattern"):
             handlers["AWS::Events::Archive"]["create"]("EventArchive", bad, "zebros")
+
+
+def test_a_bus_has_the_policy_of_its_template(emulator: Any, patched: Any) -> None:
+    events = emulator("services.eventbridge")
+    events._create_event_bus({"Name": "guarded"})
+    props = {
+        "EventBusName": "guarded",
+        "StatementId": "only-relays",
+        "Statement": {"Effect": "Deny", "Action": "events:PutEvents"},
+    }
+    handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+    assert "AWS::Events::EventBusPolicy" not in handlers
+    with patched(bus_policies.apply):
+        handler = handlers["AWS::Events::EventBusPolicy"]
+        name, _ = handler["create"]("BusPolicy", props, "zebros")
+        handler["update"](name, props, {**props, "Statement": {"Effect": "Allow"}}, "zebros")
+        shown = json.loads(events._describe_event_bus({"Name": "guarded"})[2])
+        assert json.loads(shown["Policy"])["Statement"] == [
+            {"Sid": "only-relays", "Effect": "Allow"}
+        ]
+        handler["delete"](name, props)
+        assert "guarded" not in events._event_bus_policies
 
 
 def table_settings(emulator: Callable[[str], Any], kind: str) -> tuple[Any, ...]:
