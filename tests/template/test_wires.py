@@ -456,7 +456,12 @@ def test_every_permission_to_call_is_for_api_gateway() -> None:
 
 
 def test_only_the_bus_may_send_to_a_consumer_s_queues() -> None:
-    for name, policy in resources("AWS::SQS::QueuePolicy").items():
+    policies = resources("AWS::SQS::QueuePolicy")
+    rules = {one.removesuffix("Rule") for one in resources("AWS::Events::Rule")}
+    consumers = {one for one in rules if f"{one}Queue" in resources(QUEUE)}
+    assert {one.removesuffix("QueuePolicy") for one in policies} == consumers
+    assert len(consumers) == 5
+    for name, policy in policies.items():
         consumer = name.removesuffix("QueuePolicy")
         queues = {f"{consumer}Queue", f"{consumer}DeadLetters"}
         (statement,) = policy["PolicyDocument"]["Statement"]
@@ -465,6 +470,19 @@ def test_only_the_bus_may_send_to_a_consumer_s_queues() -> None:
         assert statement["Principal"] == {"Service": "events.amazonaws.com"}
         rule = {"Fn::GetAtt": [f"{consumer}Rule", "Arn"]}
         assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": rule}}
+
+
+def test_a_relay_s_sources_wait_for_their_rights_and_the_function_s_log() -> None:
+    """A mapping of a stream is refused while the function's role may not read the stream."""
+    found = {
+        name: one.depends_on
+        for name, one in system().resources.items()
+        if name.endswith(("RelaySource", "RelaySecondSource"))
+    }
+    assert len(found) == 6
+    for name, names in found.items():
+        relay = name.removesuffix("SecondSource").removesuffix("Source")
+        assert names == (f"{relay}ReadStreams", f"{relay}Logs")
 
 
 def test_a_queue_s_failures_go_to_its_own_dead_letter_queue() -> None:

@@ -98,12 +98,16 @@ def test_a_phase_has_its_services_each_with_its_number_and_size_of_tasks(phase: 
 def test_a_worker_that_hangs_is_replaced_within_minutes(service: str) -> None:
     (container,) = one(service, "AWS::ECS::TaskDefinition")["ContainerDefinitions"]
     check = container["HealthCheck"]
-    assert check["Command"] == ["CMD", "python3", "-m", "worker.health"]
+    assert check == {
+        "Command": ["CMD", "python3", "-m", "worker.health"],
+        "Interval": 30,
+        "Timeout": 20,  # Python takes seconds to start on a busy task
+        "Retries": 3,
+        "StartPeriod": 60,
+    }
+    assert container["Essential"] is True, "without its worker a task is replaced"
     silent_s = LONGEST_SILENCE_S + check["Retries"] * check["Interval"]
     assert 180 <= silent_s <= 300
-    assert check["Timeout"] < check["Interval"], "Python takes seconds to start on a busy task"
-    assert check["Timeout"] >= 10
-    assert 30 <= check["StartPeriod"] <= 120
     image = (ROOT / "worker" / "Dockerfile").read_text(encoding="utf-8")
     assert 'CMD ["python3", "-m", "worker.health"]' in image
 
@@ -126,8 +130,9 @@ def test_workers_scale_by_cpu_by_memory_and_by_the_backlog_of_a_task(service: st
         predefined = found[name]["PredefinedMetricSpecification"]["PredefinedMetricType"]
         assert predefined == f"ECSServiceAverage{metric}Utilization"
     assert found["backlog-per-task"]["TargetValue"] == BACKLOG
-    for policy in found.values():
-        assert policy["ScaleOutCooldown"] <= 60 < policy["ScaleInCooldown"], "out fast, in slowly"
+    for name, policy in found.items():
+        cooldowns = (policy["ScaleOutCooldown"], policy["ScaleInCooldown"])
+        assert cooldowns == (30 if name == "backlog-per-task" else 60, 300), "out fast, in slowly"
         assert policy.get("DisableScaleIn", False) is False
 
 
@@ -181,6 +186,7 @@ def test_one_waiting_task_starts_the_first_worker_and_more_than_ten_another(
     lazy = f"{name}({condition}, lambda: {yes}, lambda: {no})"
     value = eval(lazy, scope)
     assert (value > backlog["TargetValue"]) == scales_out
+    assert running or value == 2 * waiting * BACKLOG
 
 
 @pytest.mark.parametrize("service", BOTH)
@@ -219,12 +225,15 @@ def test_a_worker_reads_the_queue_of_its_tier_and_stops_within_spot_s_notice(ser
     task = one(service, "AWS::ECS::TaskDefinition")
     assert (task["NetworkMode"], task["RequiresCompatibilities"]) == ("awsvpc", ["FARGATE"])
     (container,) = task["ContainerDefinitions"]
-    assert container["StopTimeout"] < 120, "Spot's notice"
+    assert container["StopTimeout"] == 110, "Spot gives 120 seconds"
+    assert given["AWS_DEFAULT_REGION"] == "us-east-1"
+    assert task["Family"] == f"zebros-Worker-{service}"
     assert container["Image"] == EVERYTHING["WorkerImage"]
     assert task["TaskRoleArn"] == {"Fn::GetAtt": ["TaskRole", "Arn"]}
     assert task["ExecutionRoleArn"] == {"Fn::GetAtt": ["ExecutionRole", "Arn"]}
     log = container["LogConfiguration"]["Options"]
     assert log["awslogs-group"] == {"Ref": "Logs"}
+    assert log["awslogs-region"] == "us-east-1"
     assert one(service, "AWS::ECS::Service")["TaskDefinition"] == {"Ref": f"{service}Task"}
     assert one(service, "AWS::ECS::Service")["Cluster"] == {"Ref": "Cluster"}
 
@@ -264,6 +273,8 @@ def test_analytics_has_a_disk_beyond_the_twenty_gigabytes_that_are_included() ->
         "SizeInGiB": 100
     }
     assert "EphemeralStorage" not in one("StandardWorker", "AWS::ECS::TaskDefinition")
+    disk = load("infra/modules/worker.yaml")["Parameters"]["DiskGigabytes"]
+    assert (disk["MinValue"], disk["MaxValue"]) == (20, 200), "what Fargate offers"
 
 
 def test_a_busy_worker_may_protect_its_own_tasks_and_no_others() -> None:
