@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from typing import ClassVar
 
 from activities.events import (
     NewTask,
@@ -23,6 +24,8 @@ CLOSED = frozenset({TaskStatus.COMPLETED, TaskStatus.CANCELLED})
 
 class Task(TaskState, Aggregate):
     """A task with its tenant."""
+
+    updated_event: ClassVar[type[DomainEvent]] = TaskUpdated
 
     @classmethod
     def create(
