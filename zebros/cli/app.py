@@ -33,6 +33,7 @@ _GROUPS = [
     "image",
     "top",
     "upgrade",
+    "restore",
     "tenants",
 ]
 _MODULES = {

@@ -137,7 +137,7 @@ def rebuild_board(
 
         read()  # most of the time, before the consumer is paused
         with paused(deployment, name, pause) as state:
-            _wait_for_files(deployment, wait_seconds, progress, pause)
+            wait_for_lake_files(deployment, wait_seconds, progress, pause)
             read()
             _wait_for_lake(function, histories, read, wait_seconds, progress, pause)
             outcome = function.fold(
@@ -183,7 +183,7 @@ def _exchange(
     return changed
 
 
-def _wait_for_files(
+def wait_for_lake_files(
     deployment: Deployment, wait_seconds: float, progress: Progress, pause: Pause
 ) -> None:
     """Wait until the lake's consumer has written the events that were published before.
