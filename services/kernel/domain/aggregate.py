@@ -68,8 +68,11 @@ class Aggregate(Snapshot):
         """
         return self
 
-    def as_created_later(self, at: datetime) -> Self:
-        """What a restore makes of a record that was created after the restored time."""
+    def as_created_later(self, at: datetime, *, lost: bool) -> Self:  # noqa: ARG002 - for subclasses
+        """What a restore makes of a record that was created after the restored time.
+
+        `lost`: it is missing today, and this is the state of its last event.
+        """
         return self if self.archived_at is not None else self.with_changes(archived_at=at)
 
     def with_changes(self, **changes: Any) -> Self:

@@ -28,7 +28,7 @@ from kernel.domain.errors import (
     StaleVersion,
     UnreadableRecord,
 )
-from kernel.domain.principal import RequestContext, system_request
+from kernel.domain.principal import SYSTEM_USER, RequestContext, system_request
 from kernel.domain.restored import OF_EVERY_CHANGE, restore_events
 from kernel.storage.external_ids import ClaimedIds
 from kernel.storage.outbox import last_of_outbox
@@ -191,7 +191,7 @@ class _Restorer[A: Aggregate]:
             return "changed_meanwhile"
         if not self._run.dry_run:
             self._store.table.transact(self._actions(wanted, item, live, target, now))
-        if wanted.doc is None:
+        if wanted.doc is None and target.archived_at is not None:
             return "archived"
         return "put_back" if item is None else "restored"
 
@@ -212,7 +212,9 @@ class _Restorer[A: Aggregate]:
         if item is not None and live is None:
             raise UnreadableRecord("The record was created later, and cannot be read.")
         created_later = live or self._published(wanted)
-        return created_later.as_created_later(now) if created_later else None
+        if created_later is None:
+            return None
+        return created_later.as_created_later(now, lost=live is None)
 
     def _published(self, wanted: Wanted) -> A | None:
         """The record as its last event shows it."""
@@ -223,8 +225,11 @@ class _Restorer[A: Aggregate]:
         return self._store.from_item({"pk": wanted.key, "doc": pack(text)})
 
     def _is_newer(self, live: A | None) -> bool:
+        """Whether somebody, and not this restore, changed a record after the restore had begun."""
         began = self._run.began
-        return live is not None and began is not None and live.updated_at > began
+        if live is None or began is None or live.updated_at <= began:
+            return False
+        return live.updated_by != SYSTEM_USER or live.created_at > began
 
     def check_external_ids(self) -> None:
         """Correct the external ids of records that had their earlier state already."""
@@ -303,7 +308,7 @@ class _Restorer[A: Aggregate]:
         """
 
         def give_up(other: A, external_ids: dict[str, str]) -> list[Action]:
-            if self._is_newer(other) and other.updated_by != request.principal.user_id:
+            if self._is_newer(other):
                 raise DuplicateExternalId(f"{other.id} has one of its external ids since then.")
             at = later(now, other.updated_at)
             target = other.with_changes(external_ids=external_ids)

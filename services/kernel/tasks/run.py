@@ -61,9 +61,9 @@ class TaskRun(TaskRunState, Aggregate):
             return self
         return None if _current is not None else self._ended_by_loss(at)
 
-    def as_created_later(self, at: datetime) -> Self:
+    def as_created_later(self, at: datetime, *, lost: bool) -> Self:
         """The run itself: it was requested, and its file exists. A lost one has failed."""
-        return self if self.ended else self._ended_by_loss(at)
+        return self._ended_by_loss(at) if lost and not self.ended else self
 
     def _ended_by_loss(self, at: datetime) -> Self:
         code = self.kind.failure_codes(TaskFailureCode.WORKER_LOST.value)

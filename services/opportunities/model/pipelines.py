@@ -81,9 +81,9 @@ class Pipeline(PipelineState, Aggregate):
         pipeline = cls(**new_record(tenant_id, pipeline_id, by, at), **dict(fields))
         return Change(pipeline, (PipelineCreated(current=pipeline),))
 
-    def as_created_later(self, at: datetime) -> Self:
+    def as_created_later(self, at: datetime, *, lost: bool) -> Self:
         """The default pipeline, which every tenant has from the start, stays."""
-        return self if self.id == DEFAULT_PIPELINE else super().as_created_later(at)
+        return self if self.id == DEFAULT_PIPELINE else super().as_created_later(at, lost=lost)
 
     def stage(self, key: str) -> Stage:
         """A stage by key. Raises Invalid, which lists the known stages."""

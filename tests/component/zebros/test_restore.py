@@ -1,17 +1,20 @@
 """Every damage to the records of a context is undone by a restore, and what follows is right."""
 
 import json
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kernel.storage.packing import unpack
+from kernel.domain.clock import utc_now
+from kernel.storage.packing import pack, unpack
 from tests.component.conftest import create_table
 from tests.component.zebros import company as companies
 from tests.component.zebros.company import Company
+from zebros.errors import CliError
 from zebros.operations import restore as operations
 from zebros.operations.restore import Place, Request, Restore, Summary
 from zebros.operations.restore_projections import rebuild_lost
@@ -19,7 +22,6 @@ from zebros.operations.restore_projections import rebuild_lost
 ANY = {"if-match": "*"}
 CONTEXTS = ("customers", "opportunities", "activities", "notifications", "reporting")
 OF_EVERY_CHANGE = ("version", "sequence", "updated_at", "updated_by")
-type Damage = Callable[[Company], None]
 
 
 def quiet(_text: str, _done: int, _total: int) -> None:
@@ -83,6 +85,14 @@ def copy(company: Company) -> None:
     create_table(company.client, "copy")
     for item in company.client.scan(TableName="table")["Items"]:
         company.client.put_item(TableName="copy", Item=item)
+
+
+def moment() -> datetime:
+    """The time now; what happens before and after has other milliseconds."""
+    time.sleep(0.002)
+    now = utc_now()
+    time.sleep(0.002)
+    return now
 
 
 def records(company: Company) -> dict[str, Any]:
@@ -228,7 +238,7 @@ def test_a_restore_undoes_the_damage_everywhere(
     right, held, count = active(company), claims(company), unread(company)
     shown = company.board()
     copy(company)
-    at = datetime.now(UTC)
+    at = moment()
     damage(company, data)
     company.deliver()
     for context in CONTEXTS:
@@ -248,3 +258,251 @@ def test_a_restore_undoes_the_damage_everywhere(
         again = restored(company, context, at, tmp_path)
         assert again.changed == 0, "a second restore has nothing to do"
     assert records(company) == before
+
+
+def test_a_dry_run_counts_and_writes_nothing(company: Company, data: Data, tmp_path: Path) -> None:
+    copy(company)
+    at = moment()
+    wrong_edits(company, data)
+    created_later(company, data)
+    company.deliver()
+    before = company.client.scan(TableName="table")["Items"]
+    summary = restored(company, "customers", at, tmp_path, dry_run=True)
+    assert (summary.restored, summary.archived, summary.same) == (2, 2, 1)
+    assert company.client.scan(TableName="table")["Items"] == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_records_that_were_created_later_can_stay(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    copy(company)
+    at = moment()
+    wrong_edits(company, data)
+    created_later(company, data)
+    company.deliver()
+    summary = restored(company, "customers", at, tmp_path, keep_new=True)
+    assert (summary.restored, summary.archived) == (2, 0)
+    found = company.customers("GET", "/accounts?name_prefix=later").json["items"]
+    assert len(found) == 1
+
+
+def test_only_the_records_of_one_tenant_are_restored(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    ours = company.customers
+    theirs = ours.as_(tenant="globex")
+    other = made(theirs("POST", "/accounts", {"name": "Theirs"}))
+    copy(company)
+    at = moment()
+    patch(ours, f"/accounts/{data.account}", name="Wrong")
+    patch(theirs, f"/accounts/{other}", name="Right")
+    summary = restored(company, "customers", at, tmp_path, tenant="acme")
+    assert (summary.read, summary.restored) == (3, 1)
+    assert ours("GET", f"/accounts/{data.account}").json["name"] == "Acme"
+    assert theirs("GET", f"/accounts/{other}").json["name"] == "Right"
+
+
+def test_external_ids_that_were_exchanged_go_back(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    held = claims(company)
+    copy(company)
+    at = moment()
+    for account, value in ((data.account, "x"), (data.other, "1"), (data.account, "2")):
+        patch(company.customers, f"/accounts/{account}", external_ids={"erp": value})
+    later = {"name": "Later", "external_ids": {"erp": "9"}}
+    made(company.customers("POST", "/accounts", later))
+    assert restored(company, "customers", at, tmp_path).failed == []
+    after = claims(company)
+    assert {key: after[key] for key in held} == held
+    assert len(after) == len(held) + 1, "the later account keeps its own"
+
+
+def test_an_external_id_of_a_record_that_was_created_later_goes_back(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    held = claims(company)
+    copy(company)
+    at = moment()
+    patch(company.customers, f"/accounts/{data.account}", external_ids={"erp": None})
+    later = {"name": "Later", "external_ids": {"erp": "1", "crm": "5"}}
+    created = made(company.customers("POST", "/accounts", later))
+    assert restored(company, "customers", at, tmp_path).failed == []
+    assert claims(company).items() >= held.items()
+    shown = company.customers("GET", f"/accounts/{created}").json
+    assert shown["external_ids"] == {"crm": "5"}
+    assert shown["archived_at"]
+
+
+def test_a_change_after_the_restore_has_begun_stays(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    copy(company)
+    at = moment()
+    patch(company.customers, f"/accounts/{data.account}", name="Wrong")
+
+    def meanwhile(asked: dict[str, Any]) -> None:
+        if asked.get("records"):
+            company.functions.before = lambda _: None
+            patch(company.customers, f"/accounts/{data.other}", name="Newer")
+            made(company.customers("POST", "/accounts", {"name": "Newest"}))
+
+    company.functions.before = meanwhile
+    summary = restored(company, "customers", at, tmp_path)
+    assert (summary.restored, summary.changed_meanwhile) == (1, 2)
+    assert company.customers("GET", f"/accounts/{data.other}").json["name"] == "Newer"
+    found = company.customers("GET", "/accounts?name_prefix=newest").json["items"]
+    assert len(found) == 1
+
+
+def test_a_restore_that_was_stopped_continues(
+    company: Company, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        made(company.customers("POST", "/accounts", {"name": f"A{number}"}))
+    company.deliver()
+    right = active(company)
+    copy(company)
+    at = moment()
+    everything_lost(company, data)
+    monkeypatch.setattr("zebros.operations.restored_tables._PAGE", 10)
+    sent: list[str] = []
+
+    def stops(asked: dict[str, Any]) -> None:
+        sent.extend(one["record"] for one in asked.get("records", ()))
+        if len(sent) > 15:
+            raise KeyboardInterrupt
+
+    company.functions.before = stops
+    with pytest.raises(KeyboardInterrupt):
+        restored(company, "customers", at, tmp_path)
+    first = len(sent)
+    company.functions.before = lambda asked: sent.extend(
+        one["record"] for one in asked.get("records", ())
+    )
+    summary = restored(company, "customers", at, tmp_path)
+    assert first < 25
+    assert len(sent) - first < 43, "what was done is not sent again"
+    assert summary.put_back == 43
+    ours = ("TENANT#acme#ACCOUNT", "TENANT#acme#CONTACT")
+    assert {k: v for k, v in active(company).items() if k.startswith(ours)} == {
+        k: v for k, v in right.items() if k.startswith(ours)
+    }
+    run = {
+        event["correlationid"] for event in company.events if "restore-" in event["correlationid"]
+    }
+    assert len(run) == 1, "both runs are one restore"
+
+
+def test_a_report_that_ran_when_the_table_was_lost_has_failed(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    running = made(company.reports("POST", "/reports", {"report": "pipeline_by_stage"}))
+    copy(company)
+    at = moment()
+    later = made(company.reports("POST", "/reports", {"report": "pipeline_by_stage"}))
+    company.deliver()
+    restored(company, "reporting", at, tmp_path)
+    for report in (running, later):
+        assert company.reports("GET", f"/reports/{report}").json["status"] == "pending"
+    everything_lost(company, data)
+    summary = restored(company, "reporting", at, tmp_path)
+    assert summary.put_back == 3
+    for report in (running, later):
+        shown = company.reports("GET", f"/reports/{report}").json
+        assert (shown["status"], shown["failure"]) == ("failed", "worker_lost")
+        assert "restored" in shown["reason"]
+    assert company.reports("GET", f"/reports/{data.report}").json["status"] == "cancelled"
+
+
+def test_nobody_is_notified_of_a_restore(company: Company, data: Data, tmp_path: Path) -> None:
+    made(company.deals("POST", f"/opportunities/{data.deals[0]}/won", {}, ANY))
+    company.deliver()
+    inbox = company.inbox.as_(user="ann")
+    count = len(inbox("GET", "/notifications").json["items"])
+    copy(company)
+    at = moment()
+    made(company.deals("POST", f"/opportunities/{data.deals[0]}/reopen", {}, ANY))
+    patch(company.tasks, f"/tasks/{data.tasks[0]}", assignee_id="ann")
+    company.deliver()
+    again = len(inbox("GET", "/notifications").json["items"])
+    restored(company, "opportunities", at, tmp_path)
+    restored(company, "activities", at, tmp_path)
+    assert company.deals("GET", f"/opportunities/{data.deals[0]}").json["status"] == "won"
+    assert len(inbox("GET", "/notifications").json["items"]) == again >= count
+
+
+def test_an_account_that_was_archived_is_published_as_restored(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    copy(company)
+    at = moment()
+    archived(company, data)
+    made(company.customers("POST", "/accounts", {"name": "Later"}))
+    company.deliver()
+    known = len(company.events)
+    restored(company, "customers", at, tmp_path)
+    found = sorted((one["type"], one["actor"], one["origin"]) for one in company.events[known:])
+    kinds = ("AccountArchived", "AccountRestored", "ContactRestored")
+    assert found == [(kind, "system", "system") for kind in kinds]
+
+
+def test_an_unreadable_copy_leaves_the_record(company: Company, data: Data, tmp_path: Path) -> None:
+    copy(company)
+    at = moment()
+    key = {"pk": {"S": f"TENANT#acme#ACCOUNT#{data.account}"}, "sk": {"S": "STATE"}}
+    item = {**key, "version": {"N": "1"}, "doc": {"B": pack('{"name":"Secret"}')}}
+    company.client.put_item(TableName="copy", Item=item)
+    (failed,) = restored(company, "customers", at, tmp_path).failed
+    assert failed["record"] == key["pk"]["S"]
+    assert "Secret" not in failed["reason"]
+    assert company.customers("GET", f"/accounts/{data.account}").json["name"] == "Acme"
+
+
+def test_a_failure_of_the_function_is_named_and_the_restore_can_be_repeated(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    copy(company)
+    at = moment()
+    patch(company.customers, f"/accounts/{data.account}", name="Wrong")
+
+    handler = company.functions.handlers["CustomersMaintenance"]
+
+    def fails(asked: dict[str, Any], context: object) -> Any:
+        if asked["records"]:
+            raise ZeroDivisionError("it failed")
+        return handler(asked, context)
+
+    company.functions.handlers["CustomersMaintenance"] = fails
+    with pytest.raises(CliError, match="CustomersMaintenance failed: it failed"):
+        restored(company, "customers", at, tmp_path)
+    company.functions.handlers["CustomersMaintenance"] = handler
+    assert restored(company, "customers", at, tmp_path).restored == 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"records": "x"},
+        {"records": ["x"]},
+        {"records": [{"record": 1}]},
+        {"records": [{"record": "x", "doc": 1}]},
+        {"records": [{"record": "x", "doc": "?"}]},
+        {"records": [{"record": "x", "last": []}]},
+        {"records": [], "began": "yesterday"},
+        {"records": [{"record": "x"}] * 201},
+    ],
+)
+def test_a_wrong_command_is_refused(company: Company, event: dict[str, Any]) -> None:
+    handler = company.functions.handlers["CustomersMaintenance"]
+    with pytest.raises(ValueError, match=r"records|base64|event|at most|isoformat"):
+        handler({"command": "restore", **event}, None)
+
+
+def test_what_is_no_record_of_the_context_is_named(company: Company) -> None:
+    handler = company.functions.handlers["CustomersMaintenance"]
+    records = [{"record": "TENANT#acme#OTHER#1"}, {"record": "x"}]
+    result = handler({"command": "restore", "records": records}, None)
+    assert [one["reason"] for one in result["failed"]] == ["no type of record"] * 2
