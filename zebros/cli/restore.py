@@ -9,7 +9,7 @@ import typer
 from zebros.cli.output import document, note, out, progress, table
 from zebros.client.connection import Connection, Deployment
 from zebros.contract import contract
-from zebros.errors import BadInput, Stopped
+from zebros.errors import BadInput, CliError, Stopped
 from zebros.operations import restored_tables
 from zebros.operations.rebuild import Progress
 from zebros.operations.restore import (
@@ -129,7 +129,7 @@ def _records(
     run = Restore(deployment, request, place, show)
     try:
         summary = run.run()
-        rebuilt = [] if request.dry_run else rebuild_lost(deployment, request, place, show)
+        rebuilt = [] if request.dry_run else _rebuilt(deployment, request, place, show)
     except KeyboardInterrupt:
         changed = count_of(run.summary.changed, "record", "records")
         raise Stopped(
@@ -142,6 +142,18 @@ def _records(
     if not request.dry_run:
         place.remove()
     return {**asdict(summary), "run": place.run, "rebuilt": rebuilt, "tables": run.copies}
+
+
+def _rebuilt(
+    deployment: Deployment, request: Request, place: Place, show: Progress
+) -> list[dict[str, Any]]:
+    try:
+        return rebuild_lost(deployment, request, place, show)
+    except CliError as error:
+        raise CliError(
+            f"The records are restored, but not all that follows from them: {error.message}",
+            hint=f"{error.hint} Then run the same command again.".lstrip(),
+        ) from error
 
 
 def _registry(

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ import pytest
 
 from kernel.domain.clock import utc_now
 from kernel.storage.packing import pack, unpack
-from tests.component.conftest import create_table
+from tests.component.conftest import create_table, published
 from tests.component.zebros import company as companies
 from tests.component.zebros.company import Company
-from zebros.errors import CliError
+from zebros import cli
+from zebros.client.connection import Connection
+from zebros.errors import BadInput, CliError
 from zebros.operations import restore as operations
+from zebros.operations import restored_tables
 from zebros.operations.restore import Place, Request, Restore, Summary
 from zebros.operations.restore_projections import rebuild_lost
 
@@ -284,7 +287,7 @@ def test_records_that_were_created_later_can_stay(
     summary = restored(company, "customers", at, tmp_path, keep_new=True)
     assert (summary.restored, summary.archived) == (2, 0)
     found = company.customers("GET", "/accounts?name_prefix=later").json["items"]
-    assert len(found) == 1
+    assert len(found) == 2, "the account and the contact, which share an index here"
 
 
 def test_only_the_records_of_one_tenant_are_restored(
@@ -506,3 +509,115 @@ def test_what_is_no_record_of_the_context_is_named(company: Company) -> None:
     records = [{"record": "TENANT#acme#OTHER#1"}, {"record": "x"}]
     result = handler({"command": "restore", "records": records}, None)
     assert [one["reason"] for one in result["failed"]] == ["no type of record"] * 2
+
+
+@pytest.fixture
+def zebros(company: Company, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
+    """The command, connected to the company."""
+    monkeypatch.setattr(Connection, "deployment", lambda _: company.stack)
+    monkeypatch.setattr("zebros.operations.rebuild._COUNTED_S", 0.0)
+    monkeypatch.setattr("zebros.operations.restore.time.sleep", lambda _: None)
+    return lambda *words: cli.main(["--home", str(tmp_path), "restore", *words])
+
+
+BOTH = ("--from-table", "CustomersTable=copy", "--from-table", "ContactsTable=copy")
+
+
+def test_the_command_prints_what_was_done(
+    company: Company,
+    data: Data,
+    zebros: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy(company)
+    wrong_edits(company, data)
+    at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    assert zebros("customers", "--to", at, "--dry-run", *BOTH) == 0
+    assert "Would be done: 3 read, 1 unchanged, 2 restored." in capsys.readouterr().out
+    assert zebros("customers", "--to", at, "--json", *BOTH) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["context"], found["to"], found["restored"]) == ("customers", at, 2)
+    assert found["run"] in {event["correlationid"] for event in published(company.client)}
+    assert zebros("customers", "--to", at, *BOTH) == 0
+    assert f"customers is as at {at}: 3 read, 3 unchanged." in capsys.readouterr().out
+    assert "copy" in company.client.list_tables()["TableNames"], "it was not made by the command"
+
+
+def test_ctrl_c_stops_the_command_and_says_how_to_continue(
+    company: Company,
+    data: Data,
+    zebros: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy(company)
+
+    def stops(asked: dict[str, Any]) -> None:
+        if asked.get("records"):
+            raise KeyboardInterrupt
+
+    company.functions.before = stops
+    words = ("customers", "--to", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", *BOTH)
+    assert zebros(*words) == 130
+    assert "The same command continues it." in capsys.readouterr().err
+    company.functions.before = lambda _: None
+    assert zebros(*words) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("nothing", "--to", "2026-01-31T09:30:00Z"), "There is no context nothing"),
+        (("customers", "--to", "2999-01-31T09:30:00Z"), "is in the future"),
+        (("customers", "--to", "2026-01-31T09:30:00"), "has no time zone"),
+        (("customers", "--to", "yesterday"), "is not a time"),
+        (("customers", "--to", "2026-01-31T09:30:00Z", "--tenant", "a#b"), "is no tenant"),
+        (("customers", "--to", "2026-01-31T09:30:00Z", "--from-table", "x"), "in place of which"),
+        (("activities", "--to", "2026-01-31T09:30:00Z", "--from-table", "x"), "no table x"),
+    ],
+)
+def test_a_wrong_restore_is_refused(
+    zebros: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    reason: str,
+) -> None:
+    assert zebros(*words) == 65
+    assert reason in capsys.readouterr().err
+
+
+class Recovery:
+    """What DynamoDB says about the history of a table."""
+
+    def __init__(self, status: str, first: datetime, last: datetime) -> None:
+        self._found = {
+            "PointInTimeRecoveryStatus": status,
+            "EarliestRestorableDateTime": first,
+            "LatestRestorableDateTime": last,
+        }
+
+    def describe_continuous_backups(self, **_: Any) -> dict[str, Any]:
+        return {"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": self._found}}
+
+
+@pytest.mark.parametrize(
+    ("status", "hours", "reason"),
+    [
+        ("ENABLED", -1, "its history begins at 2026-01-31T09:00:00Z"),
+        ("ENABLED", 2, "the latest time is 2026-01-31T10:00:00Z"),
+        ("DISABLED", 0, "is not enabled"),
+        ("ENABLED", 0, ""),
+        ("ENABLED", 1, ""),
+    ],
+)
+def test_a_time_that_dynamodb_cannot_restore_is_refused(
+    company: Company, monkeypatch: pytest.MonkeyPatch, status: str, hours: int, reason: str
+) -> None:
+    first = datetime(2026, 1, 31, 9, tzinfo=UTC)
+    recovery = Recovery(status, first, first + timedelta(hours=1))
+    monkeypatch.setattr(type(company.stack), "aws", lambda *_: recovery)
+    at = first + timedelta(hours=hours)
+    if reason:
+        with pytest.raises(BadInput, match=reason):
+            restored_tables.check_time(company.stack, "table", at)
+    else:
+        restored_tables.check_time(company.stack, "table", at)
