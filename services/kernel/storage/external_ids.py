@@ -80,7 +80,7 @@ class ClaimedIds[A: Aggregate]:
             found |= {str(item["pk"]): str(item["record_id"]) for item in items}
         return found
 
-    def all_held(self, records: Sequence[A]) -> list[bool]:
+    def complete(self, records: Sequence[A]) -> list[bool]:
         """Of each of these records of one tenant, whether it has all items of its external ids."""
         listed = {one for record in records for one in record.external_ids.items()}
         tenant_id = records[0].tenant_id if records else ""
@@ -92,6 +92,16 @@ class ClaimedIds[A: Aggregate]:
             )
             for record in records
         ]
+
+    def free(self, record: A) -> dict[str, str]:
+        """The external ids of a record that no other record has."""
+        listed = set(record.external_ids.items())
+        holders = self.holders(record.tenant_id, listed)
+        return {
+            system: value
+            for system, value in record.external_ids.items()
+            if holders.get(self._key(record.tenant_id, (system, value))) in (None, record.id)
+        }
 
     def actions(
         self,

@@ -214,7 +214,11 @@ class _Restorer[A: Aggregate]:
         created_later = live or self._published(wanted)
         if created_later is None:
             return None
-        return created_later.as_created_later(now, lost=live is None)
+        target = created_later.as_created_later(now, lost=live is None)
+        if not target.external_ids:
+            return target
+        # What another record has again is not taken from it.
+        return target.with_changes(external_ids=self._claims.free(target))
 
     def _published(self, wanted: Wanted) -> A | None:
         """The record as its last event shows it."""
@@ -238,8 +242,8 @@ class _Restorer[A: Aggregate]:
             by_tenant.setdefault(live.tenant_id, []).append((live, item))
         self._unchecked.clear()
         for listed in by_tenant.values():
-            held = self._claims.all_held([live for live, _ in listed])
-            for (live, item), right in zip(listed, held, strict=True):
+            complete = self._claims.complete([live for live, _ in listed])
+            for (live, item), right in zip(listed, complete, strict=True):
                 if not right:
                     self._result.same -= 1
                     self._count(str(item["pk"]), partial(self._repair, live, item))

@@ -202,6 +202,8 @@ def everything_lost(company: Company, _data: Data) -> None:
 def mess_then_loss(company: Company, data: Data) -> None:
     wrong_edits(company, data)
     created_later(company, data)
+    robbed = {"name": "Later", "external_ids": {"erp": "1"}}
+    made(company.customers("POST", "/accounts", robbed))
     company.deliver()
     everything_lost(company, data)
 
@@ -238,7 +240,7 @@ DAMAGES = [
 def test_a_restore_undoes_the_damage_everywhere(
     company: Company, data: Data, damage: Callable[[Company, Data], None], tmp_path: Path
 ) -> None:
-    right, held, count = active(company), claims(company), unread(company)
+    right, claimed, count = active(company), claims(company), unread(company)
     shown = company.board()
     copy(company)
     at = moment()
@@ -249,7 +251,7 @@ def test_a_restore_undoes_the_damage_everywhere(
         assert summary.failed == []
         assert summary.changed_meanwhile == 0
     assert active(company) == right
-    assert {k: v for k, v in claims(company).items() if k in held} == held
+    assert {k: v for k, v in claims(company).items() if k in claimed} == claimed
     assert unread(company) == count
     assert company.board() == shown
     last = last_events(company)
@@ -309,7 +311,7 @@ def test_only_the_records_of_one_tenant_are_restored(
 def test_external_ids_that_were_exchanged_go_back(
     company: Company, data: Data, tmp_path: Path
 ) -> None:
-    held = claims(company)
+    claimed = claims(company)
     copy(company)
     at = moment()
     for account, value in ((data.account, "x"), (data.other, "1"), (data.account, "2")):
@@ -318,21 +320,21 @@ def test_external_ids_that_were_exchanged_go_back(
     made(company.customers("POST", "/accounts", later))
     assert restored(company, "customers", at, tmp_path).failed == []
     after = claims(company)
-    assert {key: after[key] for key in held} == held
-    assert len(after) == len(held) + 1, "the later account keeps its own"
+    assert {key: after[key] for key in claimed} == claimed
+    assert len(after) == len(claimed) + 1, "the later account keeps its own"
 
 
 def test_an_external_id_of_a_record_that_was_created_later_goes_back(
     company: Company, data: Data, tmp_path: Path
 ) -> None:
-    held = claims(company)
+    claimed = claims(company)
     copy(company)
     at = moment()
     patch(company.customers, f"/accounts/{data.account}", external_ids={"erp": None})
     later = {"name": "Later", "external_ids": {"erp": "1", "crm": "5"}}
     created = made(company.customers("POST", "/accounts", later))
     assert restored(company, "customers", at, tmp_path).failed == []
-    assert claims(company).items() >= held.items()
+    assert claims(company).items() >= claimed.items()
     shown = company.customers("GET", f"/accounts/{created}").json
     assert shown["external_ids"] == {"crm": "5"}
     assert shown["archived_at"]
