@@ -206,6 +206,11 @@ def restore(crm: Crm, context: str, at: str, *words: str) -> dict[str, Any]:
     return found
 
 
+def put_back(crm: Crm) -> bool:
+    """Whether the table of opportunities has a record again."""
+    return any(item["sk"]["S"] == "STATE" for item in items(crm, "OpportunitiesTable"))
+
+
 def kill_the_platform(crm: Crm) -> None:
     """kill -9; the supervisor starts it again, with what is on disk."""
 
@@ -293,7 +298,8 @@ def test_a_restore_that_is_killed_continues(
             [*ZEBROS, *words], cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
         ) as process:
             crm.until(lambda: place.exists() or process.poll() is not None, 60)
-            time.sleep(0.4)
+            while ends == signal.SIGKILL and process.poll() is None and not put_back(crm):
+                pass
             process.send_signal(ends)
             process.communicate(timeout=60)
     for context in TABLES:

@@ -18,9 +18,11 @@ from zebros import cli
 from zebros.client.connection import Connection
 from zebros.errors import BadInput, CliError
 from zebros.operations import restore as operations
+from zebros.operations import restore_registry as registry
 from zebros.operations import restored_tables
 from zebros.operations.restore import Place, Request, Restore, Summary
 from zebros.operations.restore_projections import rebuild_lost
+from zebros.operations.tenants import State, registry_of
 
 ANY = {"if-match": "*"}
 CONTEXTS = ("customers", "opportunities", "activities", "notifications", "reporting")
@@ -623,3 +625,75 @@ def test_a_time_that_dynamodb_cannot_restore_is_refused(
             restored_tables.check_time(company.stack, "table", at)
     else:
         restored_tables.check_time(company.stack, "table", at)
+
+
+def test_copies_are_made_by_dynamodb_and_deleted_at_the_end(
+    company: Company,
+    data: Data,
+    zebros: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library in place of DynamoDB copies the table as it is now."""
+    company.client.update_continuous_backups(
+        TableName="table",
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
+    monkeypatch.setattr(restored_tables, "check_time", lambda *_: None)
+    copied: list[dict[str, Any]] = []
+    company.stack.aws("dynamodb").meta.events.register(
+        "provide-client-params.dynamodb.RestoreTableToPointInTime",
+        lambda params, **_: copied.append(params),
+    )
+    at = datetime.now(UTC).replace(microsecond=0)
+    name = restored_tables.name_of("table", at)
+    assert name == f"table-restored-{at:%Y%m%dT%H%M%SZ}"
+    words = ("activities", "--to", at.isoformat(), "--json")
+    assert zebros(*words, "--keep") == 0
+    assert json.loads(capsys.readouterr().out)["tables"] == {"ActivitiesTable": name}
+    assert name in company.client.list_tables()["TableNames"]
+    (asked,) = copied
+    assert asked["RestoreDateTime"] == at
+    assert asked["BillingModeOverride"] == "PAY_PER_REQUEST"
+    assert asked["GlobalSecondaryIndexOverride"] == []
+    assert zebros(*words) == 0, "the copy that exists is read again"
+    assert name not in company.client.list_tables()["TableNames"]
+
+
+def test_a_copy_that_disappears_is_named(company: Company) -> None:
+    with pytest.raises(CliError, match="There is no table gone any more"):
+        restored_tables.wait(company.stack, "gone", lambda: None, lambda _: None)
+    restored_tables.delete(company.stack, "gone")
+
+
+def test_the_registry_of_tenants_is_restored(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[bool] = []
+    monkeypatch.setattr(registry, "forget_decisions", lambda *_: flushed.append(True))
+    company.stack.resources.tables["EdgeTable"] = "table"
+    tenants = registry_of(company.stack)
+    for name in ("acme", "globex", "initech"):
+        tenants.add(name)
+    copy(company)
+    before = {one.name: one for one in tenants.list()}
+    tenants.change("acme", state=State.SUSPENDED, reason="by mistake")
+    key = {"pk": {"S": "TENANT#globex"}, "sk": {"S": "TENANT"}}
+    company.client.delete_item(TableName="table", Key=key)
+    tenants.add("later")
+
+    def restored_now(**more: Any) -> dict[str, Any]:
+        asked = {"tenant": None, "dry_run": False, "units_per_second": 100.0, **more}
+        return registry.restore_registry(company.stack, "copy", pause=lambda _: None, **asked)
+
+    done = {"read": 3, "same": 1, "restored": 1, "put_back": 1, "changed_meanwhile": 0}
+    assert restored_now(dry_run=True) == done
+    assert tenants.get("acme").state is State.SUSPENDED
+    assert flushed == []
+    assert restored_now(tenant="initech")["same"] == 1
+    assert restored_now() == done
+    assert flushed == [True]
+    assert {one.name: one for one in tenants.list()} == {**before, "later": tenants.get("later")}
+    assert restored_now()["same"] == 3
+    tenants.change("acme", state=State.SUSPENDED)
+    assert tenants.get("acme").state is State.SUSPENDED, "its version has grown"
