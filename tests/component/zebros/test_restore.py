@@ -697,3 +697,86 @@ def test_the_registry_of_tenants_is_restored(
     assert restored_now()["same"] == 3
     tenants.change("acme", state=State.SUSPENDED)
     assert tenants.get("acme").state is State.SUSPENDED, "its version has grown"
+
+
+def no_external_ids(company: Company) -> None:
+    for item in company.client.scan(TableName="table")["Items"]:
+        if item["sk"]["S"] == "EXTERNAL":
+            key = {"pk": item["pk"], "sk": item["sk"]}
+            company.client.delete_item(TableName="table", Key=key)
+
+
+def test_external_ids_alone_are_repaired_without_an_event(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    company.publish()
+    claimed, known = claims(company), len(company.events)
+    copy(company)
+    at = moment()
+    no_external_ids(company)
+    assert restored(company, "customers", at, tmp_path, dry_run=True).repaired == 2
+    assert claims(company) == {}
+    summary = restored(company, "customers", at, tmp_path)
+    assert (summary.same, summary.repaired) == (1, 2)
+    assert claims(company) == claimed
+    assert len(company.events) == known
+
+
+def test_a_version_never_comes_again(company: Company, data: Data, tmp_path: Path) -> None:
+    path = f"/accounts/{data.account}"
+    copy(company)
+    at = moment()
+    patch(company.customers, path, name="Wrong")
+    patch(company.customers, path, name="Wrong again")
+    seen = company.customers("GET", path)
+    restored(company, "customers", at, tmp_path)
+    after = company.customers("GET", path)
+    assert after.json["version"] == seen.json["version"] + 1
+    assert company.customers("PATCH", path, {"name": "X"}, seen.etag).status == 412
+    assert company.customers("PATCH", path, {"name": "X"}, after.etag).status == 200
+
+
+@pytest.mark.parametrize("published_first", [True, False])
+def test_a_lost_record_continues_after_its_last_event(
+    company: Company, data: Data, tmp_path: Path, published_first: bool
+) -> None:
+    """The event is in the lake, or still in the outbox of the record that was deleted."""
+    deal = data.deals[0]
+    copy(company)
+    at = moment()
+    for units in (1, 2, 3):
+        amount = {"minor_units": units, "currency": "USD"}
+        patch(company.deals, f"/opportunities/{deal}", amount=amount)
+    version = company.deals("GET", f"/opportunities/{deal}").json["version"]
+    if published_first:
+        company.deliver()
+    pk = {"S": f"TENANT#acme#OPPORTUNITY#{deal}"}
+    for item in company.client.scan(TableName="table")["Items"]:
+        outbox = published_first and item["sk"]["S"].startswith("EVENT#")
+        if item["pk"] == pk and (item["sk"]["S"] == "STATE" or outbox):
+            company.client.delete_item(TableName="table", Key={"pk": pk, "sk": item["sk"]})
+    assert restored(company, "opportunities", at, tmp_path).put_back == 1
+    about = [one for one in company.events if one["subject"] == f"opportunity/{deal}"]
+    about.sort(key=lambda one: str(one["id"]))
+    assert [int(one["sequence"]) for one in about] == [1, 2, 3, 4, 5]
+    assert about[-1]["type"] == "OpportunityUpdated"
+    assert "amount" in about[-1]["data"]["changed"]
+    assert company.deals("GET", f"/opportunities/{deal}").json["version"] == version + 1
+    assert not [one for one in company.events if one["type"] == "StreamDiverged"]
+
+
+def test_the_number_of_unread_notifications_follows_in_the_same_transaction(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    bob = company.inbox.as_(user="bob")
+    copy(company)
+    at = moment()
+    bob("POST", f"/notifications/{data.notices[0]}/read", {})
+    for title in ("Later", "Later still"):
+        made(company.tasks("POST", "/tasks", {"title": title, "assignee_id": "bob"}))
+    company.deliver()
+    asked = request("notifications", at)
+    place = Place.read(tmp_path / "n.json", asked)
+    Restore(company.stack, asked, place, quiet, lambda _: None).run()
+    assert unread(company) == 2
+    assert len(bob("GET", "/notifications?unread=true").json["items"]) == 2
