@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from kernel.domain.aggregate import Aggregate
-from kernel.domain.errors import Conflict, DuplicateExternalId, Invalid, UnreadableRecord
+from kernel.domain.errors import Conflict, Invalid, UnreadableRecord
 from kernel.domain.events import MAX_EXTERNAL_IDS, Fields, Snapshot
 from kernel.storage.records import Page, RecordStore
-from kernel.storage.table import READ_LIMIT, Action, Delete, Put
+from kernel.storage.table import READ_LIMIT, Action, Delete
 
 ExternalRef = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}:[\s\S]{1,120}$")
@@ -126,15 +126,11 @@ class ClaimedIds[A: Aggregate]:
         ]
         lost: dict[str, dict[str, str]] = {}
         for system, value in sorted(now):
-            key = self._key(tenant_id, (system, value))
-            holder = holders.get(key)
+            holder = holders.get(self._key(tenant_id, (system, value)))
             if holder == after.id:
                 continue
-            item = {"pk": key, "sk": "EXTERNAL", "record_id": after.id}
-            error = DuplicateExternalId(
-                f"Another {self._store.record_type} has the external id {system}:{value}."
-            )
-            actions.append(Put(item, absent=holder is None, error=error))
+            put = self._store.external_id_put(after, system, value, absent=holder is None)
+            actions.append(put)
             if holder is not None:
                 lost.setdefault(holder, {})[system] = value
         for holder, external_ids in lost.items():

@@ -287,24 +287,24 @@ class RecordStore[A: Aggregate]:
         """The partition key of the item of an external id."""
         return f"TENANT#{tenant_id}#EXTERNAL#{self.record_type.upper()}#{system}#{value}"
 
+    def external_id_put(self, record: A, system: str, value: str, *, absent: bool = True) -> Put:
+        """The write of the item of an external id; `absent`: unless any record has it."""
+        key = self.external_id_key(record.tenant_id, system, value)
+        return Put(
+            {"pk": key, "sk": "EXTERNAL", "record_id": record.id},
+            absent=absent,
+            error=DuplicateExternalId(
+                f"Another {self.record_type} has the external id {system}:{value}."
+            ),
+        )
+
     def _unique_keys(self, before: A | None, after: A) -> list[Action]:
         """Writes of items for new external ids, and deletes of items for removed ones."""
         earlier = set(before.external_ids.items()) if before else set()
         now = set(after.external_ids.items())
         tenant = after.tenant_id
         added: list[Action] = [
-            Put(
-                {
-                    "pk": self.external_id_key(tenant, system, value),
-                    "sk": "EXTERNAL",
-                    "record_id": after.id,
-                },
-                absent=True,
-                error=DuplicateExternalId(
-                    f"Another {self.record_type} has the external id {system}:{value}."
-                ),
-            )
-            for system, value in sorted(now - earlier)
+            self.external_id_put(after, system, value) for system, value in sorted(now - earlier)
         ]
         removed: list[Action] = [
             Delete(self.external_id_key(tenant, system, value), "EXTERNAL")
