@@ -128,8 +128,9 @@ def _records(
         note("The last restore to this time was stopped; it is continued.")
     run = Restore(deployment, request, place, show)
     try:
-        summary = run.run()
-        rebuilt = [] if request.dry_run else _rebuilt(deployment, request, place, show)
+        with run:
+            summary = run.run()
+            rebuilt = [] if request.dry_run else _rebuilt(deployment, request, place, show)
     except KeyboardInterrupt:
         changed = count_of(run.summary.changed, "record", "records")
         raise Stopped(

@@ -12,6 +12,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import batched
@@ -24,6 +25,7 @@ from zebros.errors import BadInput, CliError, NotReady
 from zebros.local.home import replace_json
 from zebros.operations import restored_tables as tables
 from zebros.operations.later_events import LaterEvents, later_events
+from zebros.operations.pausing import paused
 from zebros.operations.rebuild import wait_for_lake_files
 from zebros.operations.rebuilding import in_order
 from zebros.operations.restored_tables import Item, Pause
@@ -149,7 +151,11 @@ class Place:
 
 
 class Restore:
-    """One restore of the records of a context."""
+    """One restore of the records of a context.
+
+    Projections that have lost positions are paused until the block ends, in which they are to be
+    built again: without a position they would report a gap for each record that is put back.
+    """
 
     def __init__(
         self,
@@ -170,6 +176,13 @@ class Restore:
         self.summary = place.summary
         self.copies: dict[str, str] = {}
         """The tables that are read, by the logical ids of the live ones."""
+        self._paused = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._paused.close()
 
     def run(self) -> Summary:
         """Restore the records; the counts grow meanwhile. Raises CliError, BadInput, NotReady."""
@@ -178,6 +191,8 @@ class Restore:
             self._place.began = str(self._invoke([])["at"])
         if not self._request.dry_run:
             self._place.store()
+            for projection in self._place.lost:
+                self._pause_consumer(projection)
             wait_for_lake_files(
                 self._deployment, self._request.wait_seconds, self._progress, self._pause
             )
@@ -215,8 +230,8 @@ class Restore:
     def _earlier(self, table: str, later: LaterEvents) -> None:
         """Bring the records of a copy back."""
         for items in self._pages(f"earlier {table}", self.copies[table], "pk, sk, doc"):
-            records = [one for one in items if self._is_record(one, table)]
             self._note_lost(table, [one for one in items if one["sk"]["S"] == "POSITION"])
+            records = [one for one in items if self._is_record(one, table)]
             self._send(self._wanted(one, later) for one in records)
 
     def _wanted(self, item: Item, later: LaterEvents) -> Wanted:
@@ -238,11 +253,19 @@ class Restore:
         keys = [one["pk"]["S"] for one in positions]
         live = self._deployment.resources.table(table)
         found = tables.existing(self._deployment, live, keys, "POSITION")
-        for key in set(keys) - found:
+        for key in sorted(set(keys) - found):
             _, tenant, _, projection, *_ = key.split("#")
+            if projection not in self._place.lost:
+                self._pause_consumer(projection)
             tenants = self._place.lost.setdefault(projection, [])
             if tenant not in tenants:
                 tenants.append(tenant)
+
+    def _pause_consumer(self, projection: str) -> None:
+        if not self._request.dry_run:
+            function = contract().projections[projection].function
+            self._progress(f"Pausing {function}", 0, 0)
+            self._paused.enter_context(paused(self._deployment, function, self._pause))
 
     def _created_later(self, table: str) -> None:
         """Archive the records of a live table that its copy does not have."""

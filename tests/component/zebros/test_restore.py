@@ -148,12 +148,14 @@ def request(context: str, at: datetime, **more: Any) -> Request:
 def restored(company: Company, context: str, at: datetime, folder: Path, **more: Any) -> Summary:
     asked = request(context, at, **more)
     place = Place.read(folder / f"{context}.json", asked)
-    summary = Restore(company.stack, asked, place, quiet, lambda _: None).run()
-    company.deliver()
-    if not asked.dry_run:
-        rebuild_lost(company.stack, asked, place, quiet, lambda _: None)
-        place.remove()
+    with Restore(company.stack, asked, place, quiet, lambda _: None) as run:
+        summary = run.run()
         company.deliver()
+        if not asked.dry_run:
+            rebuild_lost(company.stack, asked, place, quiet, lambda _: None)
+            place.remove()
+    company.deliver()
+    assert all(company.functions.enabled.values())
     return summary
 
 
@@ -256,6 +258,9 @@ def test_a_restore_undoes_the_damage_everywhere(
     assert {k: v for k, v in claims(company).items() if k in claimed} == claimed
     assert unread(company) == count
     assert company.board() == shown
+    assert not [one for one in company.events if one["type"] == "StreamGapDetected"]
+    parked = [key for key in company.items("POSITION") if key[1].startswith("PARKED")]
+    assert parked == [], "a projection without positions is paused"
     last = last_events(company)
     for key, (document, _) in records(company).items():
         stored = {k: v for k, v in document.items() if k in last[key]}
