@@ -302,7 +302,8 @@ def test_a_restore_that_is_killed_continues(
                 pass
             process.send_signal(ends)
             process.communicate(timeout=60)
-    for context in TABLES:
+    # It has paused the board's consumer, which the same command starts again.
+    for context in ("opportunities", *TABLES):
         restore(crm, context, at)
         crm.settle()
     assert not place.exists()

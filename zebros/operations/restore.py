@@ -255,14 +255,16 @@ class Restore:
         found = tables.existing(self._deployment, live, keys, "POSITION")
         for key in sorted(set(keys) - found):
             _, tenant, _, projection, *_ = key.split("#")
-            if projection not in self._place.lost:
-                self._pause_consumer(projection)
+            new = projection not in self._place.lost
             tenants = self._place.lost.setdefault(projection, [])
             if tenant not in tenants:
                 tenants.append(tenant)
+            if new:
+                self._pause_consumer(projection)
 
     def _pause_consumer(self, projection: str) -> None:
         if not self._request.dry_run:
+            self._place.store()  # a run that is killed leaves the consumer paused
             function = contract().projections[projection].function
             self._progress(f"Pausing {function}", 0, 0)
             self._paused.enter_context(paused(self._deployment, function, self._pause))
