@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from typing import ClassVar
 
 from activities.events import (
     NewTask,
@@ -18,11 +19,15 @@ from kernel.domain.aggregate import Aggregate, Change, changed_fields, new_recor
 from kernel.domain.errors import RuleViolation
 from kernel.domain.events import DomainEvent
 
+_NAMED_FIELDS = 8
+"""An entry names no more fields than these; a restored record may have changed in all."""
 CLOSED = frozenset({TaskStatus.COMPLETED, TaskStatus.CANCELLED})
 
 
 class Task(TaskState, Aggregate):
     """A task with its tenant."""
+
+    updated_event: ClassVar[type[DomainEvent]] = TaskUpdated
 
     @classmethod
     def create(
@@ -78,8 +83,7 @@ def timeline_text(kind: str, event_type: str, data: EventData) -> str:
         case "Created":
             return f"New {kind}: {name}{worth}"
         case "Updated":
-            fields = ", ".join(field.replace("_", " ") for field in data.changed)
-            return f"{name}: changed {fields}"
+            return f"{name}: changed {_listed(data.changed)}"
         case "AmountChanged":
             before = data.previous_amount.formatted() if data.previous_amount else "none"
             now = current.amount.formatted() if current.amount else "none"
@@ -104,3 +108,10 @@ def timeline_text(kind: str, event_type: str, data: EventData) -> str:
         case _:
             # Any other event shows its name: OpportunityWentStale is "went stale".
             return f"{name}: {re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', what).lower()}"
+
+
+def _listed(fields: list[str]) -> str:
+    """The names of fields, for people."""
+    named = ", ".join(field.replace("_", " ") for field in fields[:_NAMED_FIELDS])
+    more = len(fields) - _NAMED_FIELDS
+    return f"{named} and {more} more" if more > 0 else named

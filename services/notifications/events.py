@@ -44,6 +44,14 @@ class NotificationSent(DomainEvent, context="notifications"):
     current: NotificationState
 
 
+class NotificationUpdated(DomainEvent, context="notifications"):
+    """An operator restored a notification to an earlier state; `previous` has the other values."""
+
+    current: NotificationState
+    changed: list[str] = Field(examples=[["read_at"]])
+    previous: dict[str, object] = Field(examples=[{"read_at": "2026-01-31T09:30:00.000Z"}])
+
+
 class NotificationRead(DomainEvent, context="notifications"):
     """A user marked a notification as read."""
 

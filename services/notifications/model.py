@@ -3,11 +3,20 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from kernel.domain.aggregate import Aggregate, Change, new_record
 from kernel.domain.cloud_events import CloudEvent
+from kernel.domain.events import DomainEvent
 from kernel.domain.principal import SYSTEM_USER
-from notifications.events import About, Kind, NotificationRead, NotificationSent, NotificationState
+from notifications.events import (
+    About,
+    Kind,
+    NotificationRead,
+    NotificationSent,
+    NotificationState,
+    NotificationUpdated,
+)
 from notifications.incoming import AssignedTask, EndedReport, WonOpportunity
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -26,6 +35,8 @@ class Message:
 
 class Notification(NotificationState, Aggregate):
     """A notification with its tenant."""
+
+    updated_event: ClassVar[type[DomainEvent]] = NotificationUpdated
 
     @classmethod
     def create(

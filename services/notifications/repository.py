@@ -7,11 +7,9 @@ Keys, each prefixed with the tenant:
   CONNECTIONS#<user> (base table)      <connection id>     WebSocket connections, for two hours
 """
 
-from kernel.domain.aggregate import Change
 from kernel.domain.clock import Clock
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Action, Add, Item, Table
-from kernel.storage.unit_of_work import UnitOfWork
 from notifications.model import Notification
 
 CONNECTION_TTL_SECONDS = 2 * 3600
@@ -21,6 +19,8 @@ MAX_CONNECTIONS = 10
 
 
 def _index(notification: Notification) -> Item:
+    if notification.archived_at is not None:
+        return {}
     tenant = f"TENANT#{notification.tenant_id}#"
     keys: Item = {"gsi1pk": f"{tenant}INBOX#{notification.owner_id}", "gsi1sk": notification.id}
     if notification.read_at is None:
@@ -34,20 +34,11 @@ class NotificationRepository(RecordStore[Notification]):
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, Notification, "notification", _index, clock)
 
-    def save(
-        self,
-        unit: UnitOfWork,
-        before: Notification | None,
-        change: Change[Notification],
-        *also: Action,
-    ) -> Notification:
-        """Save a notification, its events and the unread count. Raises Conflict for a duplicate."""
-        after = change.state
-        difference = (after.read_at is None) - (before is not None and before.read_at is None)
-        if difference:
-            key = _unread(after.tenant_id, str(after.owner_id))
-            also = (Add(key, "COUNT", {"unread": difference}), *also)
-        return super().save(unit, before, change, *also)
+    def with_change(self, before: Notification | None, after: Notification) -> list[Action]:
+        """The change of the number of unread notifications, in the same transaction."""
+        difference = _is_unread(after) - _is_unread(before)
+        key = _unread(after.tenant_id, str(after.owner_id))
+        return [Add(key, "COUNT", {"unread": difference})] if difference else []
 
     def list(
         self, tenant_id: str, user_id: str, *, unread: bool, limit: int, cursor: str | None
@@ -65,6 +56,14 @@ class NotificationRepository(RecordStore[Notification]):
     def count_unread(self, tenant_id: str, user_id: str) -> int:
         """The number of unread notifications, from one stored counter."""
         return UnreadCounters(self.table).count(tenant_id, user_id)
+
+
+def _is_unread(notification: Notification | None) -> bool:
+    return (
+        notification is not None
+        and notification.read_at is None
+        and notification.archived_at is None
+    )
 
 
 class UnreadCounters:

@@ -82,5 +82,12 @@ class ReportFailed(ReportEvent, context="reporting"):
     """A report failed; `current.reason` is a sentence for the user."""
 
 
+class ReportUpdated(ReportEvent, context="reporting"):
+    """An operator restored a report run to an earlier state; `previous` has the other values."""
+
+    changed: list[str] = Field(examples=[["status"]])
+    previous: dict[str, object] = Field(examples=[{"status": "failed"}])
+
+
 class ReportCancelled(ReportEvent, context="reporting"):
     """A user cancelled a report run."""

@@ -6,16 +6,19 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from kernel.domain.aggregate import Change, new_record
+from kernel.domain.events import DomainEvent
 from kernel.domain.principal import RequestContext
 from kernel.tasks.run import TaskKind, TaskRun
 from reporting.errors import ReportEnded
 from reporting.events import (
+    FailureCode,
     ReportCancelled,
     ReportCompleted,
     ReportFailed,
     ReportRequested,
     ReportRunState,
     ReportStarted,
+    ReportUpdated,
 )
 from reporting.parameters import ReportParameters
 
@@ -45,7 +48,10 @@ class ReportRun(ReportRunState, TaskRun):
         failed=ReportFailed,
         cancelled=ReportCancelled,
         has_ended=ReportEnded,
+        failure_codes=FailureCode,
     )
+
+    updated_event: ClassVar[type[DomainEvent]] = ReportUpdated
 
     parameters: Annotated[ReportParameters, WrapValidator(_as_stored)]
 

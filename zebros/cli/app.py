@@ -33,6 +33,7 @@ _GROUPS = [
     "image",
     "top",
     "upgrade",
+    "restore",
     "tenants",
     "attach",
 ]
@@ -74,8 +75,8 @@ def root(
         typer.Option(
             envvar="ZEBROS_STACK",
             metavar="NAME",
-            help="A stack in AWS, for `events`, `invoke` and `tenants`, instead of the local one; "
-            "required when --api names a deployed CRM.",
+            help="A stack in AWS, for `events`, `invoke`, `restore` and `tenants`, instead of the "
+            "local one; required when --api names a deployed CRM.",
         ),
     ] = None,
 ) -> None:

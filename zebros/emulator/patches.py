@@ -20,6 +20,7 @@ from zebros.emulator import (
     nested,
     parameters,
     queues,
+    recovery,
     rules,
     secrets,
     server,
@@ -44,4 +45,5 @@ def apply(settings: Settings) -> None:
     lambdas.apply(settings)
     metrics.apply(settings)
     snapshots = snapshot.apply(settings)
+    recovery.apply(recovery.History(settings.state), snapshots.take)
     endpoints.apply(snapshots)

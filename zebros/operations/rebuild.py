@@ -138,7 +138,7 @@ def rebuild_board(
         read()  # most of the time, before the consumer is paused
         absent = histories.absent(function.subjects())
         with paused(deployment, name, pause) as state:
-            _wait_for_files(deployment, wait_seconds, progress, pause)
+            wait_for_lake_files(deployment, wait_seconds, progress, pause)
             read()
             _wait_for_lake(function, histories, absent, read, wait_seconds, progress, pause)
             outcome = function.fold(
@@ -184,7 +184,7 @@ def _exchange(
     return changed
 
 
-def _wait_for_files(
+def wait_for_lake_files(
     deployment: Deployment, wait_seconds: float, progress: Progress, pause: Pause
 ) -> None:
     """Wait until the lake's consumer has written the events that were published before.

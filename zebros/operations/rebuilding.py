@@ -92,7 +92,7 @@ class ProjectionFunction:
         def send(batch: list[History]) -> list[tuple[list[History], dict[str, Any]]]:
             return [(batch, answer) for answer in self._send(batch, write=write)]
 
-        for answers in _in_order(send, _batches(histories)):
+        for answers in in_order(send, _batches(histories)):
             for batch, answer in answers:
                 _add(outcome, batch, answer)
                 if entries:
@@ -165,7 +165,7 @@ def read_lake(
     def read(key: str) -> list[dict[str, Any]]:
         return list(lake.read(deployment, key))
 
-    for number, events in enumerate(_in_order(read, keys, _READ_AT_ONCE), 1):
+    for number, events in enumerate(in_order(read, keys, _READ_AT_ONCE), 1):
         histories.add(events, names)
         progress(number, len(keys))
     seen.update(keys)
@@ -248,7 +248,7 @@ def _by_size(events: Iterable[StoredEvent]) -> Iterator[list[StoredEvent]]:
         yield part
 
 
-def _in_order[T, R](
+def in_order[T, R](
     work: Callable[[T], R], things: Iterable[T], at_once: int = _AT_ONCE
 ) -> Iterator[R]:
     """The results of work on several things at once, in their order, a few things ahead."""

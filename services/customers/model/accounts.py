@@ -25,6 +25,7 @@ class Account(AccountState, Archivable):
 
     archived_event: ClassVar[type[DomainEvent]] = AccountArchived
     restored_event: ClassVar[type[DomainEvent]] = AccountRestored
+    updated_event: ClassVar[type[DomainEvent]] = AccountUpdated
 
     @classmethod
     def create(

@@ -20,6 +20,7 @@ class Contact(ContactState, Archivable):
 
     archived_event: ClassVar[type[DomainEvent]] = ContactArchived
     restored_event: ClassVar[type[DomainEvent]] = ContactRestored
+    updated_event: ClassVar[type[DomainEvent]] = ContactUpdated
 
     @classmethod
     def create(

@@ -38,6 +38,9 @@ class Aggregate(Snapshot):
     model_config = ConfigDict(frozen=True, extra="allow")
     upcasters: ClassVar[tuple[Upcaster, ...]] = ()
     """From each form of the stored document to the next one, the first from form 1 to form 2."""
+    updated_event: ClassVar[Callable[..., DomainEvent] | None] = None
+    """The event of changed fields, with `changed` and `previous`. `zebros restore` publishes it for
+    a record that it brings to an earlier state; nothing when there is none."""
 
     tenant_id: str
     sequence: int = 0
@@ -57,6 +60,20 @@ class Aggregate(Snapshot):
         if self.archived_at is not None:
             raise RecordArchived("The record is archived; restore it first.")
         return self
+
+    def as_restored(self, _current: Self | None, _at: datetime) -> Self | None:
+        """What a restore makes of the record in this earlier state; None: it stays as it is.
+
+        `_current` is the record today, None when it is missing or cannot be read.
+        """
+        return self
+
+    def as_created_later(self, at: datetime, *, lost: bool) -> Self:  # noqa: ARG002 - for subclasses
+        """What a restore makes of a record that was created after the restored time.
+
+        `lost`: it is missing today, and this is the state of its last event.
+        """
+        return self if self.archived_at is not None else self.with_changes(archived_at=at)
 
     def with_changes(self, **changes: Any) -> Self:
         """A copy with some attributes changed; the values are not validated."""

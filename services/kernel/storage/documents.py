@@ -64,6 +64,10 @@ class Documents[A: Aggregate]:
             text = _compact(_with_aside(json.loads(text), aside, before, after))
         return self._start + text[1:]
 
+    def text_of(self, document: Document) -> str:
+        """The text of a document that has the form that this release writes."""
+        return self._start + _compact(document)[1:]
+
     def is_current(self, text: str) -> bool:
         """Whether a document has the form that this release writes."""
         if self.number > 1:

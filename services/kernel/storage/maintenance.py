@@ -1,14 +1,22 @@
 """The maintenance function of a context: carries out commands of operators on its records.
 
-The command line invokes it (`zebros upgrade`), because only functions may write a table. An event
-is `{"command": "upgrade", "keys": […], "dry_run": false}`; `keys` are partition keys of records.
+The command line invokes it, because only functions may write a table. Its events:
+  {"command": "upgrade", "keys": […], "dry_run": false}
+      `keys` are partition keys of records (`zebros upgrade`).
+  {"command": "restore", "records": […], "run": "…", "began": "…", "dry_run": false}
+      A record is `{"record": key, "doc": packed document in base64, "last": event}`. Without `doc`
+      it was created later, and is archived. `run` is the correlation id of the events, `began` the
+      time when the restore began; the answer has the function's own in `at` (`zebros restore`).
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
+from kernel.domain.clock import rfc3339, utc_now
 from kernel.runtime.log import logger
 from kernel.storage.records import RecordStore
+from kernel.storage.restoring import Run, parse_all, restore
 from kernel.storage.upgrade import upgrade
 
 type Stores = Sequence[RecordStore[Any]]
@@ -46,7 +54,18 @@ def upgrade_command(stores: Stores, event: dict[str, Any]) -> dict[str, Any]:
     return result.document()
 
 
-COMMANDS: dict[str, Command] = {"upgrade": upgrade_command}
+def restore_command(stores: Stores, event: dict[str, Any]) -> dict[str, Any]:
+    """Bring records to an earlier state. Raises ValueError for a wrong event."""
+    wanted = list(parse_all(event.get("records")))
+    if len(wanted) > MAX_KEYS:
+        raise ValueError(f"an invocation restores at most {MAX_KEYS} records")
+    began = event.get("began")
+    since = None if began is None else datetime.fromisoformat(began)
+    run = Run(str(event.get("run", "")), since, event.get("dry_run") is True)
+    return {**restore(stores, wanted, run).document(), "at": rfc3339(utc_now())}
+
+
+COMMANDS: dict[str, Command] = {"upgrade": upgrade_command, "restore": restore_command}
 """The commands that every context has."""
 
 

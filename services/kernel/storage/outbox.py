@@ -24,6 +24,12 @@ def read_outbox(table: Table, pk: str, sequence: int) -> Envelope | None:
     return None if item is None else from_json(unpack(item["detail"]))
 
 
+def last_of_outbox(table: Table, pk: str) -> Envelope | None:
+    """The event with the highest sequence that is still stored about a record."""
+    page = table.query(pk, prefix=PREFIX, limit=1, newest_first=True, consistent=True)
+    return from_json(unpack(page.items[0]["detail"])) if page.items else None
+
+
 def _sort_key(sequence: int) -> str:
     return f"{PREFIX}{sequence:012d}"
 

@@ -147,7 +147,9 @@ class RecordStore[A: Aggregate]:
 
     def id_of(self, tenant_id: str, system: str, value: str) -> str | None:
         """The id of the record that has an external id, or None."""
-        item = self.table.get(self._external(tenant_id, system, value), "EXTERNAL", consistent=True)
+        item = self.table.get(
+            self.external_id_key(tenant_id, system, value), "EXTERNAL", consistent=True
+        )
         return str(item["record_id"]) if item else None
 
     def page(
@@ -202,17 +204,18 @@ class RecordStore[A: Aggregate]:
             }
         )
         if before is not None and aside_of(before) is not None:
-            after = self._mended(after)
+            after = self.mended(after)
         actions = [
             self._put(before, after),
-            *self._outbox(unit.request, Change(after, change.events), at),
+            *self.outbox_entries(unit.request, Change(after, change.events), at),
             *self._unique_keys(before, after),
+            *self.with_change(before, after),
         ]
         committed = Committed(self.table.name, self.key(after.tenant_id, after.id), after.sequence)
         unit.commit(self.table, [*actions, *also], committed if change.events else None)
         return after
 
-    def _mended(self, after: A) -> A:
+    def mended(self, after: A) -> A:
         """A record with what was set aside. Raises UnreadableRecord unless its state is valid."""
         try:
             return self.documents.strictly(after)
@@ -229,9 +232,15 @@ class RecordStore[A: Aggregate]:
         That transaction raises `exists` when the record exists already.
         """
         put = replace(self._put(None, change.state), error=exists)
-        return [put, *self._outbox(request, change, self._now())]
+        return [put, *self.outbox_entries(request, change, self._now())]
 
-    def _outbox(self, request: RequestContext, change: Change[A], at: datetime) -> list[Action]:
+    def with_change(self, _before: A | None, _after: A) -> list[Action]:
+        """Further actions in the transaction of a change, such as those of a counter."""
+        return []
+
+    def outbox_entries(
+        self, request: RequestContext, change: Change[A], at: datetime
+    ) -> list[Action]:
         """The outbox entries of a change; the last has the sequence of the state afterwards."""
         after = change.state
         pk, subject = self.key(after.tenant_id, after.id), f"{self.record_type}/{after.id}"
@@ -274,8 +283,20 @@ class RecordStore[A: Aggregate]:
             **self._index(record),
         }
 
-    def _external(self, tenant_id: str, system: str, value: str) -> str:
+    def external_id_key(self, tenant_id: str, system: str, value: str) -> str:
+        """The partition key of the item of an external id."""
         return f"TENANT#{tenant_id}#EXTERNAL#{self.record_type.upper()}#{system}#{value}"
+
+    def external_id_put(self, record: A, system: str, value: str, *, absent: bool = True) -> Put:
+        """The write of the item of an external id; `absent`: unless any record has it."""
+        key = self.external_id_key(record.tenant_id, system, value)
+        return Put(
+            {"pk": key, "sk": "EXTERNAL", "record_id": record.id},
+            absent=absent,
+            error=DuplicateExternalId(
+                f"Another {self.record_type} has the external id {system}:{value}."
+            ),
+        )
 
     def _unique_keys(self, before: A | None, after: A) -> list[Action]:
         """Writes of items for new external ids, and deletes of items for removed ones."""
@@ -283,21 +304,10 @@ class RecordStore[A: Aggregate]:
         now = set(after.external_ids.items())
         tenant = after.tenant_id
         added: list[Action] = [
-            Put(
-                {
-                    "pk": self._external(tenant, system, value),
-                    "sk": "EXTERNAL",
-                    "record_id": after.id,
-                },
-                absent=True,
-                error=DuplicateExternalId(
-                    f"Another {self.record_type} has the external id {system}:{value}."
-                ),
-            )
-            for system, value in sorted(now - earlier)
+            self.external_id_put(after, system, value) for system, value in sorted(now - earlier)
         ]
         removed: list[Action] = [
-            Delete(self._external(tenant, system, value), "EXTERNAL")
+            Delete(self.external_id_key(tenant, system, value), "EXTERNAL")
             for system, value in sorted(earlier - now)
         ]
         return added + removed

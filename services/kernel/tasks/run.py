@@ -11,6 +11,7 @@ RuleViolation instead.
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar, Self
 
 from pydantic import AwareDatetime, BaseModel
@@ -18,8 +19,10 @@ from pydantic import AwareDatetime, BaseModel
 from kernel.domain.aggregate import Aggregate, Change
 from kernel.domain.errors import RuleViolation
 from kernel.domain.events import DomainEvent
-from kernel.tasks.failures import Failure
+from kernel.tasks.failures import Failure, TaskFailureCode
 from kernel.tasks.state import FINAL, TaskRunState, TaskRunStatus
+
+_LOST = "The run was lost while the system was restored. Request it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class TaskKind:
     cancelled: type[DomainEvent]
     has_ended: type[RuleViolation]
     """Raised by `cancel` when the run has ended."""
+    failure_codes: type[StrEnum] = TaskFailureCode
+    """Why its runs fail; includes the members of TaskFailureCode."""
 
 
 class TaskRun(TaskRunState, Aggregate):
@@ -49,6 +54,22 @@ class TaskRun(TaskRunState, Aggregate):
     def ended(self) -> bool:
         """Whether the status is final."""
         return self.status in FINAL
+
+    def as_restored(self, _current: Self | None, at: datetime) -> Self | None:
+        """An ended run as it was. One that had not ended cannot continue: a lost one has failed."""
+        if self.ended:
+            return self
+        return None if _current is not None else self._ended_by_loss(at)
+
+    def as_created_later(self, at: datetime, *, lost: bool) -> Self:
+        """The run itself: it was requested, and its file exists. A lost one has failed."""
+        return self._ended_by_loss(at) if lost and not self.ended else self
+
+    def _ended_by_loss(self, at: datetime) -> Self:
+        code = self.kind.failure_codes(TaskFailureCode.WORKER_LOST.value)
+        return self.with_changes(
+            status=TaskRunStatus.FAILED, ended_at=at, failure=code, reason=_LOST
+        )
 
     def admit(self, at: datetime) -> Change[Self]:
         """The tenant has a free slot, so the run may be started."""

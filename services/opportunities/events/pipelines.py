@@ -71,3 +71,11 @@ class PipelineCreated(DomainEvent, context="opportunities"):
     """A pipeline was created. The default one is published with its first opportunity."""
 
     current: PipelineState
+
+
+class PipelineUpdated(DomainEvent, context="opportunities"):
+    """An operator restored a pipeline to an earlier state; `previous` has the other values."""
+
+    current: PipelineState
+    changed: list[str] = Field(examples=[["name"]])
+    previous: dict[str, object] = Field(examples=[{"name": "Sales"}])

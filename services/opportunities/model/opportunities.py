@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import ClassVar
 
 from kernel.domain.aggregate import Aggregate, Change, changed_fields, new_record
 from kernel.domain.errors import FieldError, Invalid, RuleViolation
@@ -41,6 +42,8 @@ class CloseDetails:
 
 class Opportunity(OpportunityState, Aggregate):
     """An opportunity with its tenant."""
+
+    updated_event: ClassVar[type[DomainEvent]] = OpportunityUpdated
 
     @classmethod
     def create(

@@ -1,10 +1,11 @@
 """The pipeline aggregate and its stages. No AWS, no clock, no I/O."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from kernel.domain.aggregate import Aggregate, Change, new_record
 from kernel.domain.errors import Invalid
+from kernel.domain.events import DomainEvent
 from kernel.domain.principal import SYSTEM_USER
 from opportunities.events.pipelines import (
     DEFAULT_PIPELINE,
@@ -12,6 +13,7 @@ from opportunities.events.pipelines import (
     PipelineCreated,
     PipelineFields,
     PipelineState,
+    PipelineUpdated,
     Stage,
     StageKind,
 )
@@ -52,6 +54,8 @@ _EPOCH = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
 class Pipeline(PipelineState, Aggregate):
     """A pipeline with its tenant."""
 
+    updated_event: ClassVar[type[DomainEvent]] = PipelineUpdated
+
     @classmethod
     def default(cls, tenant_id: str) -> "Pipeline":
         """The pipeline that every tenant has from the start; it is stored on first use."""
@@ -76,6 +80,10 @@ class Pipeline(PipelineState, Aggregate):
         """A new pipeline."""
         pipeline = cls(**new_record(tenant_id, pipeline_id, by, at), **dict(fields))
         return Change(pipeline, (PipelineCreated(current=pipeline),))
+
+    def as_created_later(self, at: datetime, *, lost: bool) -> Self:
+        """The default pipeline, which every tenant has from the start, stays."""
+        return self if self.id == DEFAULT_PIPELINE else super().as_created_later(at, lost=lost)
 
     def stage(self, key: str) -> Stage:
         """A stage by key. Raises Invalid, which lists the known stages."""

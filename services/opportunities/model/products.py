@@ -1,8 +1,10 @@
 """The product aggregate: its transitions. No AWS, no clock, no I/O."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from kernel.domain.aggregate import Aggregate, Change, changed_fields, new_record
+from kernel.domain.events import DomainEvent
 from opportunities.events.products import (
     ProductCreated,
     ProductFields,
@@ -13,6 +15,8 @@ from opportunities.events.products import (
 
 class Product(ProductState, Aggregate):
     """A product with its tenant."""
+
+    updated_event: ClassVar[type[DomainEvent]] = ProductUpdated
 
     @classmethod
     def create(

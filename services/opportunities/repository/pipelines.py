@@ -18,6 +18,8 @@ from opportunities.model.pipelines import Pipeline
 
 
 def _index(pipeline: Pipeline) -> Item:
+    if pipeline.archived_at is not None:
+        return {}
     if pipeline.id == DEFAULT_PIPELINE:
         return {}  # the list adds it in front, whether it is stored or not
     return {

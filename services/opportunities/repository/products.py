@@ -12,6 +12,8 @@ from opportunities.model.products import Product
 
 
 def _index(product: Product) -> Item:
+    if product.archived_at is not None:
+        return {}
     return {
         "gsi1pk": f"TENANT#{product.tenant_id}#PRODUCTS",
         "gsi1sk": f"{fold(product.name)}#{product.id}",

@@ -16,6 +16,7 @@ from tests.component.conftest import ApiClient, published
 from tests.component.kernel.queues import body, lambda_event
 from zebros.client.connection import Deployment
 from zebros.client.stack import Resources
+from zebros.contract import contract
 
 BOARD, TIMELINE, INBOX, LAKE = (
     "OpportunitiesEvents",
@@ -40,13 +41,14 @@ class Functions:
         self.enabled = dict.fromkeys(handlers, True)
         self.requests: list[dict[str, Any]] = []
         self.before: Callable[[dict[str, Any]], None] = lambda _: None
-        """Called before each request to rebuild."""
+        """Called before each request to rebuild, and before each command of maintenance."""
 
     def invoke(self, **asked: Any) -> dict[str, Any]:
         request = json.loads(asked["Payload"])
         assert len(asked["Payload"]) < 6_000_000, "the limit of Lambda"
-        self.requests.append(request["rebuild"])
-        self.before(request["rebuild"])
+        asked_for = request.get("rebuild", request)
+        self.requests.append(asked_for)
+        self.before(asked_for)
         try:
             answer = self.handlers[asked["FunctionName"]](request, None)
         except Exception as fault:
@@ -84,20 +86,35 @@ class Company:
 
     def __init__(self, client: Any) -> None:
         from activities.consumers import timeline
+        from activities.handlers import maintenance as of_activities
         from activities.handlers.api import handler as activities
+        from customers.handlers import maintenance as of_customers
+        from customers.handlers.api import handler as customers
         from notifications.consumers import inbox
+        from notifications.handlers import maintenance as of_notifications
         from notifications.handlers.api import handler as notifications
         from opportunities.consumers import board
+        from opportunities.handlers import maintenance as of_opportunities
         from opportunities.handlers.api import handler as opportunities
         from reporting.consumers import lake
+        from reporting.handlers import maintenance as of_reporting
+        from reporting.handlers.api import handler as reporting
 
         self.client = client
         self.s3 = boto3.client("s3")
         self.s3.create_bucket(Bucket="lake")
         self.deals, self.tasks = ApiClient(opportunities), ApiClient(activities)
-        self.inbox = ApiClient(notifications)
+        self.inbox, self.customers = ApiClient(notifications), ApiClient(customers)
+        self.reports = ApiClient(reporting)
         handlers = {BOARD: board.handler, TIMELINE: timeline.handler}
         handlers |= {INBOX: inbox.handler, LAKE: lake.handler}
+        maintenance = {
+            "ActivitiesMaintenance": of_activities.handler,
+            "CustomersMaintenance": of_customers.handler,
+            "NotificationsMaintenance": of_notifications.handler,
+            "OpportunitiesMaintenance": of_opportunities.handler,
+            "ReportingMaintenance": of_reporting.handler,
+        }
         sqs = boto3.client("sqs")
         urls = {
             f"{name}{kind}": sqs.create_queue(QueueName=f"{name}{kind}")["QueueUrl"]
@@ -106,12 +123,13 @@ class Company:
         }
         resources = {
             "buckets": {"LakeBucket": "lake"},
-            "functions": {name: name for name in handlers},
+            "functions": {name: name for name in (*handlers, *maintenance)},
+            "tables": dict.fromkeys((one.table for one in contract().records.values()), "table"),
             "queues": urls,
-            "tables": {"OpportunitiesTable": "table", "ActivitiesTable": "table"},
         }
         self.stack = Stack(Resources(resources), None, "us-east-1")
         self.functions = Functions(handlers)
+        self.functions.handlers = {**handlers, **maintenance}
         object.__setattr__(self.stack, "functions", self.functions)
         self.queues: dict[str, list[dict[str, Any]]] = {name: [] for name in handlers}
         """The events that each consumer has not received yet."""
@@ -140,7 +158,9 @@ class Company:
         """Let a consumer receive events."""
         if name != LAKE:
             prefixes = ("opportunity/",) if name == BOARD else ()
-            prefixes = prefixes or ("opportunity/", "pipeline/", "product/", "task/")
+            prefixes = prefixes or tuple(
+                f"{one}/" for one in contract().projections["timeline"].records
+            )
             events = [one for one in events if one["subject"].startswith(prefixes)]
         for start in range(0, len(events), 10):
             batch = lambda_event(map(body, events[start : start + 10]))

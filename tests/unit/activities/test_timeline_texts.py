@@ -29,6 +29,12 @@ CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
             {"current": {"id": "a", "name": "Acme"}, "changed": ["name", "annual_revenue"]},
             "Acme: changed name, annual revenue",
         ),
+        (
+            "account",
+            "AccountUpdated",
+            {"current": {"id": "a", "name": "Acme"}, "changed": [*"abcdefgh", "i", "j"]},
+            "Acme: changed a, b, c, d, e, f, g, h and 2 more",
+        ),
         ("account", "AccountArchived", {"current": {"id": "a", "name": "Acme"}}, "Acme: archived"),
         ("account", "AccountRestored", {"current": {"id": "a", "name": "Acme"}}, "Acme: restored"),
         (
