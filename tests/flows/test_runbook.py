@@ -23,7 +23,10 @@ from tests.flows.runbook import not_followed, row
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ANY = {"if-match": "*"}
 Item = dict[str, Any]
-ELSEWHERE = {"zebros up": "an older folder is upgraded in tests/component/stored/test_upgrade.py"}
+ELSEWHERE = {
+    "zebros up": "an older folder is upgraded in tests/component/stored/test_upgrade.py",
+    "zebros --stack NAME attach": "a stack is deleted in tests/flows/test_attaching.py",
+}
 
 
 @pytest.fixture
@@ -329,9 +332,8 @@ def test_a_lost_lake_is_rebuilt_and_then_the_board(crm: Crm, follow: Follow, pip
     follow(sign, "zebros events rebuild lake")
     for item in items(crm, "OpportunitiesTable", f"#BOARD#{pipeline}"):
         delete(crm, "OpportunitiesTable", item)
-    stopped = "the board does not change, and the mapping of `OpportunitiesEvents` is Disabled"
-    change_mapping(crm, "OpportunitiesEvents", Enabled=False)
-    follow(stopped, "zebros events rebuild board")
+    change_mapping(crm, "OpportunitiesEvents", Enabled=False)  # a rebuild was killed
+    follow("`zebros events rebuild board`", "zebros events rebuild board")
     assert mapping(crm, "OpportunitiesEvents")["State"] == "Enabled"
     assert column(crm, pipeline) == (2, 200)
     command = "zebros events rebuild lake"
@@ -378,6 +380,39 @@ def test_a_record_that_differs_from_its_model_is_listed_and_corrected(
     assert deal not in follow(sign, "zebros upgrade --check")
     for command in ("zebros upgrade --dry-run", "zebros upgrade"):
         follow("after a release with new forms of records", command)
+
+
+def test_a_mistake_is_undone_and_a_lost_table_restored(
+    crm: Crm, follow: Follow, pipeline: str
+) -> None:
+    mistake, loss = "records were changed or deleted by mistake", "a table has lost its items"
+    deal = new_deal(crm, pipeline_id=pipeline, region="North")
+    crm.until(lambda: column(crm, pipeline) == (3, 300))
+    crm.settle(90)
+    time.sleep(1.1)  # DynamoDB restores to a second
+    before = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    time.sleep(1.1)
+    wrong = {"amount": {"minor_units": 7, "currency": "USD"}, "region": "South"}
+    call(crm, "PATCH", f"/opportunities/{deal}", wrong)
+    crm.until(lambda: column(crm, pipeline) == (3, 207))
+    command = "zebros restore <context> --to <time before> --tenant <name> --dry-run"
+    values = ("opportunities", before, "acme")
+    follow(mistake, command, *values)
+    assert column(crm, pipeline) == (3, 207), "it only counts"
+    crm.zebros(*row(mistake).words(command, *values)[:-1])
+    crm.until(lambda: column(crm, pipeline) == (3, 300))
+    assert call(crm, "GET", f"/opportunities/{deal}")["region"] == "North"
+
+    crm.settle(90)
+    time.sleep(1.1)
+    before = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    time.sleep(1.1)
+    for item in items(crm, "OpportunitiesTable", "TENANT#acme#"):
+        delete(crm, "OpportunitiesTable", item)
+    assert crm("GET", f"/opportunities/{deal}").status_code == 404
+    follow(loss, "zebros restore <context> --to <time before>", "opportunities", before)
+    assert call(crm, "GET", f"/opportunities/{deal}")["region"] == "North"
+    crm.until(lambda: column(crm, pipeline) == (3, 300))
 
 
 @pytest.fixture
