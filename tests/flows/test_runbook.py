@@ -7,22 +7,37 @@ import json
 import os
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from kernel.storage.packing import pack, unpack
 from tests.flows.conftest import Crm
+from tests.flows.faults import (
+    ask_report,
+    broken,
+    call,
+    change_mapping,
+    column,
+    delete,
+    entries,
+    items,
+    lake,
+    listed,
+    mapping,
+    new_deal,
+    no_bus,
+    outbox,
+    put,
+    queue,
+    shown,
+    worker_of,
+)
 from tests.flows.figures import record_figure
 from tests.flows.runbook import not_followed, row
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-ANY = {"if-match": "*"}
-Item = dict[str, Any]
 ELSEWHERE = {
     "zebros up": "an older folder is upgraded in tests/component/stored/test_upgrade.py",
     "zebros --stack NAME attach": "a stack is deleted in tests/flows/test_attaching.py",
@@ -48,26 +63,6 @@ def follow(crm: Crm) -> Callable[..., str]:
 Follow = Callable[..., str]
 
 
-def call(crm: Crm, method: str, path: str, body: Any = None, **who: str) -> Any:
-    headers = ANY if method != "GET" else {}
-    answer = crm(method, path, body, headers=headers, **who)
-    assert answer.status_code < 300, answer.text
-    return answer.json()
-
-
-def new_deal(crm: Crm, **fields: Any) -> str:
-    amount = {"minor_units": 100, "currency": "USD"}
-    return str(
-        call(crm, "POST", "/opportunities", {"name": "Deal", "amount": amount} | fields)["id"]
-    )
-
-
-def entries(crm: Crm, deal: str) -> int:
-    """The number of entries of a deal's timeline, which without one does not exist."""
-    answer = crm("GET", f"/timeline/opportunity/{deal}")
-    return len(answer.json().get("items", ()))
-
-
 @pytest.fixture(autouse=True)
 def no_dead_letters(crm: Crm) -> Iterator[None]:
     """What a test leaves, when it fails, does not concern the next one."""
@@ -75,82 +70,6 @@ def no_dead_letters(crm: Crm) -> Iterator[None]:
     for name, url in crm.state["resources"]["queues"].items():
         if name.endswith("DeadLetters"):
             crm.sqs.purge_queue(QueueUrl=url)
-
-
-def queue(crm: Crm, name: str) -> str:
-    return str(crm.state["resources"]["queues"][name])
-
-
-def items(crm: Crm, table: str, part: str) -> list[Item]:
-    """The items of a table whose partition key has a part."""
-    pages = (
-        crm.client("dynamodb").get_paginator("scan").paginate(TableName=crm.state["tables"][table])
-    )
-    return [item for page in pages for item in page["Items"] if part in item["pk"]["S"]]
-
-
-def put(crm: Crm, table: str, item: Item) -> None:
-    crm.client("dynamodb").put_item(TableName=crm.state["tables"][table], Item=item)
-
-
-def delete(crm: Crm, table: str, item: Item) -> None:
-    key = {name: item[name] for name in ("pk", "sk")}
-    crm.client("dynamodb").delete_item(TableName=crm.state["tables"][table], Key=key)
-
-
-@contextmanager
-def broken(crm: Crm, function: str) -> Iterator[None]:
-    """A consumer is deployed with a table that does not exist, and each attempt takes a second."""
-    client, name = crm.client("lambda"), crm.state["functions"][function]
-    found = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    right = {key: str(value) for key, value in found.items()}
-    url = queue(crm, f"{function}Queue")
-    usual = crm.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
-
-    def configure(variables: dict[str, str], visibility: dict[str, str]) -> None:
-        client.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables}
-        )
-        crm.sqs.set_queue_attributes(QueueUrl=url, Attributes=visibility)
-
-    tables = dict.fromkeys((one for one in right if one.endswith("TABLE_NAME")), "no-such-table")
-    configure(right | tables, {"VisibilityTimeout": "1"})
-    try:
-        yield
-    finally:
-        configure(right, usual["Attributes"])
-
-
-def mapping(crm: Crm, function: str) -> dict[str, Any]:
-    """A function's event source mapping."""
-    (found,) = crm.client("lambda").list_event_source_mappings(
-        FunctionName=crm.state["functions"][function]
-    )["EventSourceMappings"]
-    return dict(found)
-
-
-def change_mapping(crm: Crm, function: str, **values: Any) -> None:
-    identity = mapping(crm, function)["UUID"]
-    crm.client("lambda").update_event_source_mapping(UUID=identity, **values)
-
-
-@contextmanager
-def no_bus(crm: Crm) -> Iterator[None]:
-    """The bus accepts nothing, and the relay of opportunities is not retried."""
-    address = f"{crm.state['endpoint']}/_zebros/faults"
-    rule = {"service": "events", "operation": "PutEvents", "kind": "error"}
-    change_mapping(crm, "OpportunitiesRelay", MaximumRetryAttempts=0)
-    crm.http.put(address, json={"rules": [rule]}).raise_for_status()
-    try:
-        yield
-    finally:
-        crm.http.delete(address).raise_for_status()
-        change_mapping(crm, "OpportunitiesRelay", MaximumRetryAttempts=300)
-
-
-def listed(crm: Crm, name: str) -> list[dict[str, Any]]:
-    """The dead-letter messages of a queue, as the command lists them."""
-    return list(crm.zebros.json("events", "dead-letters", name))
 
 
 def test_a_consumer_that_failed_gets_its_events_again(crm: Crm, follow: Follow) -> None:
@@ -225,12 +144,6 @@ def test_an_event_that_cannot_be_published_waits_for_its_repair(crm: Crm, follow
     crm.until(lambda: entries(crm, deal) == 2)
 
 
-def outbox(crm: Crm, table: str) -> Counter[str]:
-    """How many events of each type a table's outbox has."""
-    found = (one for one in items(crm, table, "#") if one["sk"]["S"].startswith("EVENT#"))
-    return Counter(json.loads(unpack(one["detail"]["B"]))["type"] for one in found)
-
-
 def test_a_projection_continues_after_a_gap(crm: Crm, follow: Follow) -> None:
     sign, name = "`StreamGapDetected` is published", "ActivitiesEvents"
     deal = new_deal(crm)
@@ -259,12 +172,6 @@ def test_a_projection_continues_after_a_gap(crm: Crm, follow: Follow) -> None:
     call(crm, "PATCH", f"/opportunities/{deal}", {"region": "West"})
     follow(sign, "zebros events resend <subject>", f"opportunity/{deal}")
     crm.until(lambda: entries(crm, deal) == 5)
-
-
-def column(crm: Crm, pipeline: str) -> tuple[int, int]:
-    """The number and the sum of the deals in the first stage of a board."""
-    amounts = call(crm, "GET", f"/pipelines/{pipeline}/board")["columns"][0]["amounts"]
-    return sum(one["count"] for one in amounts), sum(one["minor_units"] for one in amounts)
 
 
 @pytest.fixture
@@ -312,12 +219,6 @@ def test_a_wrong_number_on_the_inbox_is_corrected(crm: Crm, follow: Follow) -> N
     assert "1 counter" in follow("the number on the inbox is wrong", command)
     assert call(crm, "GET", "/notifications/unread-count", **user) == unread
     assert "0 counters" in follow(f"`{command}`", command)
-
-
-def lake(crm: Crm, part: str) -> list[str]:
-    pages = crm.client("s3").get_paginator("list_objects_v2")
-    found = pages.paginate(Bucket=crm.state["lake_bucket"])
-    return [one["Key"] for page in found for one in page.get("Contents", ()) if part in one["Key"]]
 
 
 def test_a_lost_lake_is_rebuilt_and_then_the_board(crm: Crm, follow: Follow, pipeline: str) -> None:
@@ -425,20 +326,6 @@ def only_workers(crm: Crm) -> Iterator[None]:
     client.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
     yield
     client.update_function_configuration(FunctionName=name, Environment={"Variables": before})
-
-
-def ask_report(crm: Crm, tenant: str = "acme") -> str:
-    body = {"report": "win_rate", "by": "owner", "format": "json"}
-    return str(call(crm, "POST", "/reports", body, tenant=tenant)["id"])
-
-
-def shown(crm: Crm, runs: list[str]) -> list[dict[str, Any]]:
-    return [call(crm, "GET", f"/reports/{one}") for one in runs]
-
-
-def worker_of(crm: Crm) -> int:
-    """The id of the worker's process."""
-    return int(json.loads((crm.zebros.home / "state.json").read_text())["pids"]["worker"])
 
 
 @pytest.mark.usefixtures("only_workers")
