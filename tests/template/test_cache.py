@@ -157,6 +157,7 @@ def test_dax_may_only_read_the_tables_that_are_read_through_it() -> None:
     assert set(policies) == {f"{context}DaxAccess" for context in tables}
     for context, names in tables.items():
         (statement,) = policies[f"{context}DaxAccess"]["PolicyDocument"]["Statement"]
+        assert statement["Effect"] == "Allow"
         assert set(statement["Action"]) == {
             "dynamodb:DescribeTable",
             "dynamodb:GetItem",
