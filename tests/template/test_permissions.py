@@ -149,3 +149,20 @@ def test_who_makes_a_report_reads_the_lake_and_the_results_and_writes_results(
         "s3:GetObject": [{"Fn::Sub": "arn:aws:s3:::${LakeBucket}/tenant=*"}, objects],
         "s3:PutObject": [objects],
     }
+
+
+def test_who_sends_to_connections_and_who_closes_them() -> None:
+    """The consumer sends; the function of connections also closes a user's oldest, with a reason."""
+    beginning = "arn:aws:execute-api:us-east-1:123456789012:${Socket}/live"
+    found = {}
+    for name in functions():
+        for statement in statements(name):
+            if statement["Action"] == ["execute-api:ManageConnections"]:
+                found[name] = {one["Fn::Sub"] for one in listed(statement["Resource"])}
+    assert found == {
+        "NotificationsEvents": {f"{beginning}/POST/@connections/*"},
+        "NotificationsSocket": {
+            f"{beginning}/POST/@connections/*",
+            f"{beginning}/DELETE/@connections/*",
+        },
+    }
