@@ -152,7 +152,7 @@ def test_who_makes_a_report_reads_the_lake_and_the_results_and_writes_results(
 
 
 def test_who_sends_to_connections_and_who_closes_them() -> None:
-    """The consumer sends; the function of connections also closes a user's oldest, with a reason."""
+    """The consumer sends; the function of connections also closes the oldest of a user."""
     beginning = "arn:aws:execute-api:us-east-1:123456789012:${Socket}/live"
     found = {}
     for name in functions():
