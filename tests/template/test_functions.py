@@ -360,12 +360,3 @@ def test_no_build_of_the_system_asks_the_application_repository() -> None:
     """SAM calls it whenever it reads such a template: a build needs no network."""
     for path in system().stacks.values():
         assert "ApplicationId" not in path.read_text(encoding="utf-8"), path
-
-
-def test_a_maintenance_function_has_a_minute() -> None:
-    """For a hundred records, each with a write of its own."""
-    found = {
-        name: one["Timeout"] for name, one in functions().items() if name.endswith("Maintenance")
-    }
-    assert len(found) == 5
-    assert set(found.values()) == {60}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.template.stack import PHASES, functions, load, resources, system
+from tests.template.stack import PHASES, functions, load, resources, system, templates
 from zebros.cloudformation import TemplateError, resolve
 
 TIMEOUTS = {
@@ -12,7 +12,7 @@ TIMEOUTS = {
     "ReportingSteps": 60,
     "ReportingAnalytics": 900,
 }
-BY_ROLE = {"Api": 15, "Events": 30, "Relay": 60, "Socket": 15}
+BY_ROLE = {"Api": 15, "Events": 30, "Relay": 60, "Socket": 15, "Maintenance": 60}
 """Seconds. API Gateway waits 29 s; a relay retries while the bus is slow."""
 BATCHES = {"ReportingLakeSource": 1000}
 
@@ -135,6 +135,22 @@ def test_a_gap_s_grace_reaches_the_projections() -> None:
         variables = function.get("Environment", {}).get("Variables", {})
         if "GAP_GRACE_SECONDS" in variables:
             assert variables["GAP_GRACE_SECONDS"] == 77, name
+
+
+def test_a_nested_stack_accepts_what_the_root_accepts() -> None:
+    known = load()["Parameters"]
+    for path in templates():
+        for name, parameter in load(path).get("Parameters", {}).items():
+            for limit in ("MinValue", "MaxValue"):
+                if name in known and limit in parameter:
+                    assert parameter[limit] == known[name][limit], f"{path} {name}"
+
+
+def test_a_company_has_five_reports_running_or_twenty() -> None:
+    """The rest wait; the plan premium allows more at once."""
+    given = functions()["ReportingEvents"]["Environment"]["Variables"]
+    found = {name: value for name, value in given.items() if name.startswith("RUNNING_REPORTS")}
+    assert found == {"RUNNING_REPORTS_STANDARD": 5, "RUNNING_REPORTS_PREMIUM": 20}
 
 
 KINDS = {
