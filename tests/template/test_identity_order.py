@@ -36,6 +36,8 @@ def test_the_password_is_rotated_from_its_own_group() -> None:
     rotation = all_of("AWS::SecretsManager::RotationSchedule")["KeycloakDatabaseSecretRotation"]
     group = rotation["HostedRotationLambda"]["VpcSecurityGroupIds"]
     assert group == {"Fn::GetAtt": ["KeycloakRotationAccess", "GroupId"]}
+    attachment = all_of("AWS::SecretsManager::SecretTargetAttachment")
+    assert [one["TargetId"] for one in attachment.values()] == [{"Ref": "KeycloakDatabase"}]
 
 
 def test_the_image_is_the_one_that_the_operator_names() -> None:

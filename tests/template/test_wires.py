@@ -72,7 +72,6 @@ LEADS_TO: dict[str, set[tuple[str, str]]] = {
 }
 """The type and attribute (or Ref) that the reference of a property leads to."""
 ELSEWHERE = {
-    ("AWS::SecretsManager::SecretTargetAttachment", "TargetId"): {("AWS::RDS::DBCluster", "Ref")},
     ("AWS::ApiGateway::UsagePlan", "ApiId"): {("AWS::ApiGateway::RestApi", "Ref")},
     ("AWS::CloudFront::Distribution", "Bucket"): {(BUCKET, "RegionalDomainName")},
 }
