@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -210,18 +211,25 @@ def zebros(tmp_path_factory: pytest.TempPathFactory) -> Zebros:
     return Zebros(Path(RUNNING) if RUNNING else tmp_path_factory.mktemp("crm") / "home")
 
 
-@pytest.fixture(scope="session")
-def crm(zebros: Zebros) -> Iterator[Crm]:
-    """The deployed CRM, empty at first; stopped at the end."""
+@contextmanager
+def started(zebros: Zebros) -> Iterator[Crm]:
+    """A deployed CRM, empty at first; stopped at the end unless it ran before."""
     if not RUNNING:
-        started = time.monotonic()
+        began = time.monotonic()
         zebros("up", "--empty", "--detach", *up_options())
-        record_figure(f"platform up and stack deployed in {time.monotonic() - started:.1f} s")
+        record_figure(f"platform up and stack deployed in {time.monotonic() - began:.1f} s")
     running = Crm(zebros)
     yield running
     running.http.close()
     if not RUNNING:
         zebros("down")
+
+
+@pytest.fixture(scope="session")
+def crm(zebros: Zebros) -> Iterator[Crm]:
+    """The deployed CRM that most tests share."""
+    with started(zebros) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

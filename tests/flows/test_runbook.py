@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kernel.storage.packing import pack, unpack
-from tests.flows.conftest import Crm
+from tests.flows.conftest import RUNNING, Crm, Zebros, started
 from tests.flows.faults import (
     ask_report,
     broken,
@@ -42,6 +42,13 @@ ELSEWHERE = {
     "zebros up": "an older folder is upgraded in tests/component/stored/test_upgrade.py",
     "zebros --stack NAME attach": "a stack is deleted in tests/flows/test_attaching.py",
 }
+
+
+@pytest.fixture(scope="module")
+def crm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crm]:
+    """A platform of its own: the other tests' one may have a year of sales."""
+    with started(Zebros(Path(RUNNING) if RUNNING else tmp_path_factory.mktemp("own") / "h")) as own:
+        yield own
 
 
 @pytest.fixture
