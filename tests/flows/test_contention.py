@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.flows.conftest import Crm
 from tests.flows.figures import record_figure
-from tests.flows.test_backbone import an_opportunity, log_lines
+from tests.flows.test_backbone import an_opportunity
 
 WRITES, WRITERS = 200, 8
 LONGEST_LAG_S = 20.0
@@ -46,7 +46,7 @@ def test_events_of_a_record_with_many_writers_never_wait_for_a_visibility_timeou
     write_all(deal)
     wrote_s = time.time() - started
     crm.settle()
-    lines = log_lines(crm, crm.state["functions"]["ActivitiesEvents"], deal, started)
+    lines = crm.log_lines(crm.state["functions"]["ActivitiesEvents"], deal, started)
     applied = [one for one in lines if one.get("outcome") == "applied"]
     assert sorted(one["sequence"] for one in applied) == list(range(2, WRITES + 2))
     assert [one for one in lines if one["level"] in ("WARNING", "ERROR")] == []
@@ -59,7 +59,7 @@ def test_events_of_a_record_with_many_writers_never_wait_for_a_visibility_timeou
     assert cuts[98] < LONGEST_LAG_S
     entries = list(pages(crm, f"/timeline/opportunity/{deal}"))
     assert len(entries) == WRITES + 1
-    gaps = log_lines(crm, crm.state["functions"]["ActivitiesEvents"], "StreamGapDetected", started)
+    gaps = crm.log_lines(crm.state["functions"]["ActivitiesEvents"], "StreamGapDetected", started)
     assert gaps == []
 
 
