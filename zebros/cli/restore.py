@@ -12,16 +12,10 @@ from zebros.contract import contract
 from zebros.errors import BadInput, CliError, Stopped
 from zebros.operations import restored_tables
 from zebros.operations.rebuild import Progress
-from zebros.operations.restore import (
-    UNITS_PER_SECOND,
-    Place,
-    Request,
-    Restore,
-    checked_time,
-    place_file,
-)
+from zebros.operations.restore import Place, Request, Restore, checked_time, place_file
 from zebros.operations.restore_projections import rebuild_lost
 from zebros.operations.restore_registry import restore_registry
+from zebros.operations.scans import UNITS_PER_SECOND
 from zebros.operations.tenants import TABLE
 from zebros.text import count_of
 

@@ -27,7 +27,6 @@ FREE = frozenset(
         # CodeDeploy is free for functions.
         "AWS::CodeDeploy::Application",
         "AWS::CodeDeploy::DeploymentGroup",
-        "AWS::Events::EventBusPolicy",
         "AWS::DAX::ParameterGroup",
         "AWS::DAX::SubnetGroup",
         "AWS::EC2::InternetGateway",
@@ -50,6 +49,7 @@ FREE = frozenset(
         "AWS::ElasticLoadBalancingV2::ListenerCertificate",
         "AWS::ElasticLoadBalancingV2::ListenerRule",
         "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "AWS::Events::EventBusPolicy",
         "AWS::Events::Rule",
         "AWS::IAM::ManagedPolicy",
         "AWS::IAM::Policy",

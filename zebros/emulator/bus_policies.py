@@ -18,13 +18,13 @@ def apply() -> None:
 
     def put(props: dict[str, Any]) -> None:
         statement = {"Sid": props["StatementId"], **props["Statement"]}
-        others = _others(props)
+        others = others_of(props)
         policies[props["EventBusName"]] = {
             "Version": "2012-10-17",
             "Statement": [*others, statement],
         }
 
-    def _others(props: dict[str, Any]) -> list[dict[str, Any]]:
+    def others_of(props: dict[str, Any]) -> list[dict[str, Any]]:
         found = policies.get(props["EventBusName"], {"Statement": []})["Statement"]
         return [one for one in found if one.get("Sid") != props["StatementId"]]
 
@@ -39,7 +39,7 @@ def apply() -> None:
         return name, {}
 
     def delete(_name: str, props: dict[str, Any]) -> None:
-        if others := _others(props):
+        if others := others_of(props):
             policies[props["EventBusName"]] = {"Version": "2012-10-17", "Statement": others}
         else:
             policies.pop(props["EventBusName"], None)

@@ -16,6 +16,7 @@ from pathlib import Path
 from zebros.client.connection import Deployment
 from zebros.operations import lake
 from zebros.operations.outbox import Envelope
+from zebros.operations.rebuilding import READ_AT_ONCE, in_order
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
@@ -94,8 +95,13 @@ def later_events(
                 for one in tenants
                 for file in lake.files(deployment, one, context, since.astimezone(UTC))
             ]
-            for number, file in enumerate(found, 1):
-                later.add(list(lake.read(deployment, file.key)), records, since)
+
+            def read(key: str) -> list[Envelope]:
+                return list(lake.read(deployment, key))
+
+            keys = (file.key for file in found)
+            for number, events in enumerate(in_order(read, keys, READ_AT_ONCE), 1):
+                later.add(events, records, since)
                 progress(number, len(found))
             yield later
         finally:

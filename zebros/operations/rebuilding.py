@@ -19,7 +19,7 @@ from zebros.contract import ProjectionLocation, contract
 from zebros.errors import CliError
 from zebros.operations import lake
 from zebros.operations.histories import Histories, History, StoredEvent
-from zebros.operations.scans import partition_keys
+from zebros.operations.scans import pages
 
 type Pause = Callable[[float], None]
 _MAX_EVENTS = 50
@@ -28,7 +28,8 @@ _MAX_BYTES = 2_000_000
 """Bytes of events in one invocation, whose request may have 6 MB."""
 _AT_ONCE = 2
 """Invocations at the same time: a consumer has few, and events arrive meanwhile."""
-_READ_AT_ONCE = 8
+READ_AT_ONCE = 8
+"""Files of the lake that are read at the same time."""
 _ENDS = 400
 """Positions that one invocation compares."""
 _TRIES = 5
@@ -72,11 +73,16 @@ class ProjectionFunction:
     def subjects(self) -> Iterator[str]:
         """Every subject that has a position, by a Scan of the projection's table."""
         beginning = f"TENANT#{self._tenant}#POSITION#{self._name}#"
-        pages = partition_keys(
-            self._deployment, self.location.table, "POSITION", beginning, pause=self._pause
+        found = pages(
+            self._deployment,
+            self._deployment.resources.table(self.location.table),
+            sort_keys=("POSITION",),
+            attributes="pk",
+            beginning=beginning,
+            pause=self._pause,
         )
-        for keys, _ in pages:
-            yield from (key.removeprefix(beginning) for key in keys)
+        for items, _ in found:
+            yield from (item["pk"]["S"].removeprefix(beginning) for item in items)
 
     def fold(
         self,
@@ -165,7 +171,7 @@ def read_lake(
     def read(key: str) -> list[dict[str, Any]]:
         return list(lake.read(deployment, key))
 
-    for number, events in enumerate(in_order(read, keys, _READ_AT_ONCE), 1):
+    for number, events in enumerate(in_order(read, keys, READ_AT_ONCE), 1):
         histories.add(events, names)
         progress(number, len(keys))
     seen.update(keys)

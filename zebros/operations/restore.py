@@ -28,15 +28,14 @@ from zebros.operations.later_events import LaterEvents, later_events
 from zebros.operations.pausing import paused
 from zebros.operations.rebuild import wait_for_lake_files
 from zebros.operations.rebuilding import in_order
-from zebros.operations.restored_tables import Item, Pause
+from zebros.operations.restored_tables import Pause
+from zebros.operations.scans import UNITS_PER_SECOND, Item, of_tenant, pages
 
 type Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much there is (0: unknown)."""
 type Wanted = dict[str, Any]
 """A record of the command `restore` (services/kernel/storage/maintenance.py)."""
 
-UNITS_PER_SECOND = 100.0
-"""The read units a second that listing may take, which a table of phase mvp does not feel."""
 _BATCH = 25
 """Records of one invocation: it must end long before its client gives up (25 s)."""
 _MAX_BYTES = 2_000_000
@@ -296,13 +295,13 @@ class Restore:
         place = self._place
         if step in place.steps and place.steps[step] is None:
             return
-        found = tables.pages(
+        found = pages(
             self._deployment,
             name,
-            place.steps.get(step),
-            tenant=self._request.tenant,
             sort_keys=("STATE", "POSITION") if "doc" in attributes else ("STATE",),
             attributes=attributes,
+            beginning=of_tenant(self._request.tenant),
+            after=place.steps.get(step),
             units_per_second=self._request.units_per_second,
             pause=self._pause,
         )

@@ -12,8 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from zebros.client.connection import Deployment
-from zebros.operations import restored_tables as tables
-from zebros.operations.restored_tables import Item
+from zebros.operations.scans import Item, pages
 from zebros.operations.tenants import TABLE, forget_decisions
 
 
@@ -30,17 +29,15 @@ def restore_registry(
     counts: dict[str, Any] = {"read": 0, "same": 0, "restored": 0, "put_back": 0}
     counts["changed_meanwhile"] = 0
     live = deployment.resources.table(TABLE)
-    pages = tables.pages(
+    found = pages(
         deployment,
         copy,
-        None,
-        tenant=None,
         sort_keys=("TENANT",),
         attributes="pk, sk, gsi1pk, gsi1sk, version, doc",
         units_per_second=units_per_second,
         pause=pause,
     )
-    for items, _ in pages:
+    for items, _ in found:
         for item in items:
             if tenant is None or item["pk"]["S"] == f"TENANT#{tenant}":
                 outcome = _restore(deployment, live, item, dry_run=dry_run)

@@ -1,18 +1,14 @@
 """The table that a restore reads: a copy of a live table at an earlier time, made by DynamoDB."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import batched
-from typing import Any
 
 from zebros.client.connection import Deployment
 from zebros.errors import BadInput, CliError
 
 type Pause = Callable[[float], None]
-type Item = dict[str, Any]
-_PAGE = 500
-"""Items that one Scan reads at most."""
 _READ_LIMIT = 100
 """Keys in one BatchGetItem (DynamoDB's limit)."""
 _POLL_S = 5.0
@@ -91,45 +87,6 @@ def delete(deployment: Deployment, name: str) -> None:
         client.delete_table(TableName=name)
     except client.exceptions.ResourceNotFoundException:
         return
-
-
-def pages(
-    deployment: Deployment,
-    name: str,
-    after: Item | None,
-    *,
-    tenant: str | None,
-    sort_keys: tuple[str, ...],
-    attributes: str,
-    units_per_second: float,
-    pause: Pause,
-) -> Iterator[tuple[list[Item], Item | None]]:
-    """The items of a table with these sort keys, by pages, each with the key to continue after.
-
-    `attributes` are those that are returned. Pauses between two pages, so that reading takes no
-    more than `units_per_second` of the table's read units.
-    """
-    values = {f":s{n}": {"S": one} for n, one in enumerate(sort_keys)}
-    condition = f"sk IN ({', '.join(values)})"
-    if tenant is not None:
-        values[":tenant"] = {"S": f"TENANT#{tenant}#"}
-        condition += " AND begins_with(pk, :tenant)"
-    arguments: dict[str, Any] = {
-        "TableName": name,
-        "FilterExpression": condition,
-        "ExpressionAttributeValues": values,
-        "ProjectionExpression": attributes,
-        "Limit": _PAGE,
-        "ReturnConsumedCapacity": "TOTAL",
-    }
-    client = deployment.aws("dynamodb")
-    while True:
-        page = client.scan(**arguments, **({"ExclusiveStartKey": after} if after else {}))
-        after = page.get("LastEvaluatedKey")
-        yield page["Items"], after
-        if after is None:
-            return
-        pause(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0) / units_per_second)
 
 
 def existing(deployment: Deployment, name: str, keys: list[str], sort_key: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Lists keys of a table with a paced Scan, which only operators' commands do."""
+"""Reads a table with a paced Scan, which only operators' commands do."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,37 +6,41 @@ from typing import Any
 
 from zebros.client.connection import Deployment
 
-type Key = dict[str, Any]
-_PAGE = 1000
+type Item = dict[str, Any]
+"""An item, or its key, as DynamoDB's API has it."""
+_PAGE = 500
 """Items that one Scan reads at most."""
 UNITS_PER_SECOND = 100.0
-"""The read units a second that listing may take, which a table of phase mvp does not feel."""
+"""The read units a second that reading may take, which a table of phase mvp does not feel."""
 
 
-def partition_keys(
+def pages(
     deployment: Deployment,
-    table: str,
-    sort_key: str,
-    beginning: str = "",
+    name: str,
     *,
-    after: Key | None = None,
+    sort_keys: tuple[str, ...],
+    attributes: str,
+    beginning: str = "",
+    after: Item | None = None,
     units_per_second: float = UNITS_PER_SECOND,
     pause: Callable[[float], None] = time.sleep,
-) -> Iterator[tuple[list[str], Key | None]]:
-    """The partition keys of the items with a sort key, by pages.
+) -> Iterator[tuple[list[Item], Item | None]]:
+    """The items of a table with these sort keys, by pages, each with the key to continue after.
 
-    `table` is a logical id. Yields with each page the key after which to continue; None at the end.
+    `beginning` is that of their partition keys, `attributes` are those that are returned. Pauses
+    between two pages, so that reading takes no more than `units_per_second` of the read units. The
+    key of the last page is None.
     """
-    values = {":sk": {"S": sort_key}}
-    condition = "sk = :sk"
+    values = {f":s{n}": {"S": one} for n, one in enumerate(sort_keys)}
+    condition = f"sk IN ({', '.join(values)})"
     if beginning:
         values[":beginning"] = {"S": beginning}
         condition += " AND begins_with(pk, :beginning)"
     arguments: dict[str, Any] = {
-        "TableName": deployment.resources.table(table),
+        "TableName": name,
         "FilterExpression": condition,
         "ExpressionAttributeValues": values,
-        "ProjectionExpression": "pk",
+        "ProjectionExpression": attributes,
         "Limit": _PAGE,
         "ReturnConsumedCapacity": "TOTAL",
     }
@@ -44,7 +48,12 @@ def partition_keys(
     while True:
         page = client.scan(**arguments, **({"ExclusiveStartKey": after} if after else {}))
         after = page.get("LastEvaluatedKey")
-        yield [item["pk"]["S"] for item in page["Items"]], after
+        yield page["Items"], after
         if after is None:
             return
         pause(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0) / units_per_second)
+
+
+def of_tenant(tenant: str | None) -> str:
+    """The beginning of the partition keys of a tenant; None: of all."""
+    return "" if tenant is None else f"TENANT#{tenant}#"

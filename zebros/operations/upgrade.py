@@ -16,7 +16,7 @@ from zebros.client.connection import Deployment
 from zebros.contract import contract
 from zebros.errors import CliError, NotReady
 from zebros.local.home import replace_json
-from zebros.operations.scans import UNITS_PER_SECOND, partition_keys
+from zebros.operations.scans import UNITS_PER_SECOND, of_tenant, pages
 
 _BATCH = 100
 """Records of one invocation."""
@@ -103,16 +103,18 @@ def upgrade(
         function = f"{context.capitalize()}Maintenance"
         if dry_run or not place.done(table):
             after = None if dry_run else place.tables.get(table)
-            pages = partition_keys(
+            found = pages(
                 deployment,
-                table,
-                "STATE",
-                "" if tenant is None else f"TENANT#{tenant}#",
+                deployment.resources.table(table),
+                sort_keys=("STATE",),
+                attributes="pk",
+                beginning=of_tenant(tenant),
                 after=after,
                 units_per_second=units_per_second,
                 pause=pause,
             )
-            for keys, last in pages:
+            for items, last in found:
+                keys = [item["pk"]["S"] for item in items]
                 for start in range(0, len(keys), _BATCH):
                     batch = keys[start : start + _BATCH]
                     counts.add(_invoke(deployment, function, batch, dry_run=dry_run))

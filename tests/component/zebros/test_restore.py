@@ -378,7 +378,7 @@ def test_a_restore_that_was_stopped_continues(
     copy(company)
     at = moment()
     everything_lost(company, data)
-    monkeypatch.setattr("zebros.operations.restored_tables._PAGE", 10)
+    monkeypatch.setattr("zebros.operations.scans._PAGE", 10)
     sent: list[str] = []
 
     def stops(asked: dict[str, Any]) -> None:
