@@ -232,6 +232,18 @@ def crm(zebros: Zebros) -> Iterator[Crm]:
         yield running
 
 
+@pytest.fixture
+def only_workers(crm: Crm) -> Iterator[None]:
+    """The step that chooses the tier leaves every report to the worker, as SmallReports=worker."""
+    client, name = crm.client("lambda"), crm.state["functions"]["ReportingSteps"]
+    found = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    before = {key: str(value) for key, value in found.items()}  # the emulator returns numbers
+    changed = before | {"FUNCTION_LAKE_MEGABYTES": "0"}
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+    yield
+    client.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
 @pytest.fixture(scope="session")
 def sales_data() -> Path:
     """The folder of the public data set; without it these tests are skipped."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.flows.conftest import Crm
+from tests.flows.faults import delete, put
 from tests.flows.figures import record_figure
 
 TENANT = "acme"
@@ -108,15 +109,6 @@ def entries(crm: Crm, ids: list[str]) -> dict[str, Item]:
         for item in found
         if item["pk"]["S"].rpartition("#")[2] in ids
     }
-
-
-def delete(crm: Crm, name: str, item: Item) -> None:
-    key = {"pk": item["pk"], "sk": item["sk"]}
-    crm.client("dynamodb").delete_item(TableName=table(crm, name), Key=key)
-
-
-def put(crm: Crm, name: str, item: Item) -> None:
-    crm.client("dynamodb").put_item(TableName=table(crm, name), Item=item)
 
 
 def rebuild(crm: Crm, *words: str) -> dict[str, Any]:

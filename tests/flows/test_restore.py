@@ -18,10 +18,10 @@ import pytest
 
 from kernel.storage.packing import unpack
 from tests.flows.conftest import ROOT, RUNNING, ZEBROS, Crm, Zebros, environment, started
+from tests.flows.faults import call
 from tests.flows.figures import record_figure
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-ANY = {"if-match": "*"}
 TABLES = {
     "customers": ("CustomersTable", "ContactsTable"),
     "opportunities": ("OpportunitiesTable",),
@@ -43,15 +43,8 @@ def crm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crm]:
         yield own
 
 
-def call(crm: Crm, method: str, path: str, body: Any = None, user: str = "admin") -> Any:
-    headers = ANY if method != "GET" else {}
-    answer = crm(method, path, body, user=user, headers=headers)
-    assert answer.status_code < 300, answer.text
-    return answer.json()
-
-
 def made(crm: Crm, path: str, body: Any, user: str = "admin") -> str:
-    return str(call(crm, "POST", path, body, user)["id"])
+    return str(call(crm, "POST", path, body, user=user)["id"])
 
 
 class Data:

@@ -324,18 +324,6 @@ def test_a_mistake_is_undone_and_a_lost_table_restored(
     crm.until(lambda: column(crm, pipeline) == (3, 300))
 
 
-@pytest.fixture
-def only_workers(crm: Crm) -> Iterator[None]:
-    """Every report is left to the worker, as with the parameter SmallReports=worker."""
-    client, name = crm.client("lambda"), crm.state["functions"]["ReportingSteps"]
-    found = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    before = {key: str(value) for key, value in found.items()}
-    changed = before | {"FUNCTION_LAKE_MEGABYTES": "0"}
-    client.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
-    yield
-    client.update_function_configuration(FunctionName=name, Environment={"Variables": before})
-
-
 @pytest.mark.usefixtures("only_workers")
 def test_a_worker_that_hangs_is_seen_and_replaced(crm: Crm, follow: Follow) -> None:
     worker = worker_of(crm)

@@ -1,6 +1,5 @@
 """Reports on the deployed system: small ones in the function, others by the worker."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,23 +7,6 @@ import pytest
 from tests.flows.conftest import Crm
 
 TENANT = "globex"
-
-
-@pytest.fixture
-def only_workers(crm: Crm) -> Iterator[None]:
-    """The step that chooses the tier leaves every report to the worker, as SmallReports=worker."""
-    client, name = crm.client("lambda"), crm.state["functions"]["ReportingSteps"]
-    before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-
-    def set_to(variables: dict[str, str]) -> None:
-        client.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables}
-        )
-
-    before = {key: str(value) for key, value in before.items()}  # the emulator returns numbers
-    set_to(before | {"FUNCTION_LAKE_MEGABYTES": "0"})
-    yield
-    set_to(before)
 
 
 def states_of(crm: Crm, run: dict[str, Any]) -> set[str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from zebros.cli.output import document, out, progress
+from zebros.cli.record_options import WAIT_S, Wait
 from zebros.client.connection import Connection, Deployment
 from zebros.errors import BadInput
 from zebros.operations import lake
@@ -40,10 +41,7 @@ def rebuild(
     all_tenants: Annotated[
         bool, typer.Option("--all-tenants", help="Of every tenant in the lake.")
     ] = False,
-    wait: Annotated[
-        float,
-        typer.Option(min=0, help="Seconds to wait for events that are on their way to the lake."),
-    ] = 330.0,
+    wait: Wait = WAIT_S,
 ) -> None:
     """Build something that follows from events again, beside live traffic.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zebros.cli.output import document, note, out, progress, table
+from zebros.cli.record_options import WAIT_S, DryRun, Rate, Tenant, Wait, check_tenant
 from zebros.client.connection import Connection, Deployment
 from zebros.contract import contract
 from zebros.errors import BadInput, CliError, Stopped
@@ -45,12 +46,8 @@ def restore(
     to: Annotated[
         str, typer.Option(metavar="TIME", help="The time, with its zone: 2026-01-31T09:30:00Z.")
     ],
-    tenant: Annotated[
-        str | None, typer.Option(help="Only the records of one tenant; default: all.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what would be done.")
-    ] = False,
+    tenant: Tenant = None,
+    dry_run: DryRun = False,
     keep_new: Annotated[
         bool, typer.Option("--keep-new", help="Leave records that were created later as they are.")
     ] = False,
@@ -64,13 +61,8 @@ def restore(
             help="Read this table, restored from a backup, in place of a new copy of TABLE.",
         ),
     ] = None,
-    rate: Annotated[
-        float, typer.Option(min=1, help="Read units a second for listing records.")
-    ] = UNITS_PER_SECOND,
-    wait: Annotated[
-        float,
-        typer.Option(min=0, help="Seconds to wait for events that are on their way to the lake."),
-    ] = 330.0,
+    rate: Rate = UNITS_PER_SECOND,
+    wait: Wait = WAIT_S,
 ) -> None:
     """Bring the records of a context to the state of an earlier time, while the CRM runs.
 
@@ -79,8 +71,7 @@ def restore(
     inboxes and reports follow. Ctrl-C stops it; the same command continues.
     """
     connection: Connection = ctx.obj
-    if tenant is not None and ("#" in tenant or not tenant):
-        raise BadInput(f"{tenant!r} is no tenant.", hint="It is the name of its realm.")
+    check_tenant(tenant)
     at = checked_time(_time(to))
     request = Request(
         context=_context(context),

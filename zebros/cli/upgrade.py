@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from zebros.cli.output import document, note, out, progress, table
+from zebros.cli.record_options import DryRun, Rate, Tenant, check_tenant
 from zebros.client.connection import Connection
-from zebros.errors import BadInput, Stopped
+from zebros.errors import Stopped
 from zebros.operations.scans import UNITS_PER_SECOND
 from zebros.operations.upgrade import Counts, Place, has_older_forms, upgrade
 from zebros.text import count_of
@@ -20,18 +21,12 @@ def register(app: typer.Typer) -> None:
 
 def upgrade_records(
     ctx: typer.Context,
-    tenant: Annotated[
-        str | None, typer.Option(help="Only the records of one tenant; default: all.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what would be done.")
-    ] = False,
+    tenant: Tenant = None,
+    dry_run: DryRun = False,
     check: Annotated[
         bool, typer.Option("--check", help="Read every record, also when none can be older.")
     ] = False,
-    rate: Annotated[
-        float, typer.Option(min=1, help="Read units a second for listing records.")
-    ] = UNITS_PER_SECOND,
+    rate: Rate = UNITS_PER_SECOND,
 ) -> None:
     """Bring stored records to the form of this release, while the CRM runs.
 
@@ -39,8 +34,7 @@ def upgrade_records(
     cannot be read stay as they are and are listed.
     """
     connection: Connection = ctx.obj
-    if tenant is not None and ("#" in tenant or not tenant):
-        raise BadInput(f"{tenant!r} is no tenant.", hint="It is the name of its realm.")
+    check_tenant(tenant)
     counts = Counts()
     if check or has_older_forms():
         counts = _upgrade(connection, tenant, dry_run=dry_run, check=check, rate=rate)
