@@ -100,15 +100,15 @@ judge: env ## tables, relay and budgets again, against DynamoDB Local (JDK 17 an
 identity: env ## Keycloak: two nodes on one PostgreSQL, and its image (JDK 17, Maven, PostgreSQL, Docker)
 	@$(BIN)/pytest -p no:schemathesis -s tests/identity --durations=5
 JUDGES := build/judges
-$(JUDGES)/.made: requirements/judges.txt $(wildcard tools/judges/node/*.js*)
+$(JUDGES)/.made: requirements/judges.txt $(wildcard tools/judges/node/*.*)
 	@mkdir -p $(JUDGES)/node
-	@cp tools/judges/node/*.js* $(JUDGES)/node
+	@cp tools/judges/node/*.* $(JUDGES)/node
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(JUDGES)/venv
 	@VIRTUAL_ENV=$(CURDIR)/$(JUDGES)/venv $(BIN)/uv pip install --quiet --require-hashes -r requirements/judges.txt
 	@npm ci --silent --no-audit --no-fund --prefix $(JUDGES)/node
 	@touch $@
 
-judges: env ## cdk-nag, checkov, asl-validator and parliament over the resolved templates (Node 20)
+judges: env ## cdk-nag, checkov, asl-validator and parliament over the resolved templates, Spectral over the API (Node 20)
 	@command -v npm >/dev/null || { echo "  --   judges     left out: there is no npm"; [ -z "$$CI" ]; }
 	@! command -v npm >/dev/null || { $(MAKE) --no-print-directory $(JUDGES)/.made && $(BIN)/python -m tools.judges; }
 

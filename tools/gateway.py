@@ -26,12 +26,14 @@ _SMALLEST_COMPRESSED = 1024
 _CLOUD = "IsCloud"
 _DOMAIN = "HasDomain"
 
+_ANY = "x-amazon-apigateway-any-method"
+
 _KEY = "UsagePlanKey"
 """The security scheme by which a method takes part in usage plans."""
 
 _CORS: dict[str, Any] = {
     "Access-Control-Allow-Origin": ALLOWED_ORIGIN,
-    "Access-Control-Allow-Methods": "'GET,POST,PATCH,OPTIONS'",
+    "Access-Control-Allow-Methods": "'GET,HEAD,POST,PATCH,OPTIONS'",
     "Access-Control-Allow-Headers": (
         "'Authorization,Content-Type,If-Match,If-None-Match,Idempotency-Key,X-Correlation-Id'"
     ),
@@ -117,6 +119,8 @@ def _definition() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for path, method, function, public in _routes():
         paths.setdefault(path, {})[method.lower()] = _operation(function, public=public)
+        # The function answers any other method with a 405 that names the methods, and HEAD.
+        paths[path][_ANY] = _operation(function, public=public)
     for operations in paths.values():
         operations["options"] = _preflight()
     return {

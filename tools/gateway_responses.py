@@ -62,14 +62,14 @@ RESPONSES = (
         HTTPStatus.NOT_FOUND,
         "not-found",
         "Not found",
-        "This path and method do not exist.",
+        "This path does not exist.",
     ),
     GatewayResponse(
         "RESOURCE_NOT_FOUND",
         HTTPStatus.NOT_FOUND,
         "not-found",
         "Not found",
-        "This path and method do not exist.",
+        "This path does not exist.",
     ),
     GatewayResponse(
         "REQUEST_TOO_LARGE",

@@ -10,45 +10,25 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from kernel.domain.errors import (
+    MAX_DETAIL,
+    MAX_ERRORS,
+    MAX_FIELD,
+    MAX_MESSAGE,
+    MAX_TITLE,
+    MAX_TYPE,
+)
+from kernel.web.api import MAX_PATH_PART
 from kernel.web.routes import Route
 from tools.contexts import apis
 from tools.drift import ROOT, as_json, main
+from tools.openapi_bounds import bounded
+from tools.openapi_headers import HEADERS, always, header, of_problem
 
 FILE = ROOT / "docs" / "openapi.json"
 _REF = "#/components/schemas/{model}"
 _GATEWAY = frozenset({400, 401, 403, 429, 500, 503})
 """The statuses that API Gateway itself may send for any operation (tools/gateway_responses.py)."""
-_CORRELATION = {"X-Correlation-Id": {"schema": {"type": "string"}}}
-_RETRY_AFTER = {
-    "Retry-After": {
-        "description": "Seconds to wait before sending the same request again, if it may succeed.",
-        "schema": {"type": "integer"},
-    }
-}
-_RATE_LIMIT = {
-    name: {"$ref": f"#/components/headers/{name}"} for name in ("RateLimit", "RateLimit-Policy")
-}
-_HEADERS = {
-    "RateLimit": {
-        "description": "What is left of the tenant's quota: `r` requests now, all of it again "
-        "after `t` seconds (draft-ietf-httpapi-ratelimit-headers-10).",
-        "schema": {"type": "string"},
-        "example": '"tenant";r=187;t=1',
-    },
-    "RateLimit-Policy": {
-        "description": "The tenant's quota: `q` requests at once, refilled within `w` seconds. "
-        '`"instance"` in place of `"tenant"`: the figures are those of one function instance, '
-        "because the shared count is not available.",
-        "schema": {"type": "string"},
-        "example": '"tenant";q=200;w=2',
-    },
-}
-_PROBLEM_HEADERS: dict[int, dict[str, Any]] = {
-    401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    409: _RETRY_AFTER,
-    429: {**_RETRY_AFTER, **_RATE_LIMIT},
-    503: _RETRY_AFTER,
-}
 _FIRST_PROBLEM = 400
 
 _PROBLEM = {
@@ -56,19 +36,27 @@ _PROBLEM = {
     "description": "Problem details (RFC 9457).",
     "type": "object",
     "properties": {
-        "type": {"type": "string", "description": "Stable: `urn:zebros:problem:<slug>`."},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
+        "type": {
+            "type": "string",
+            "maxLength": MAX_TYPE,
+            "description": "Stable: `urn:zebros:problem:<slug>`.",
+        },
+        "title": {"type": "string", "maxLength": MAX_TITLE},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "maxLength": MAX_DETAIL},
         "errors": {
             "type": "array",
+            "maxItems": MAX_ERRORS,
             "items": {
                 "type": "object",
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                "properties": {
+                    "field": {"type": "string", "maxLength": MAX_FIELD},
+                    "message": {"type": "string", "maxLength": MAX_MESSAGE},
+                },
                 "required": ["field", "message"],
             },
         },
-        "correlation_id": {"type": "string"},
+        "correlation_id": {"type": "string", "maxLength": 128},
     },
     "required": ["type", "title", "status", "detail"],
 }
@@ -83,6 +71,7 @@ _STATUS_TEXT = {
     401: "No valid token",
     403: "The caller's role does not allow it",
     404: "No such record in this tenant",
+    405: "The path does not have this method; Allow lists the ones that it has",
     409: "Conflict with another record or another request",
     412: "If-Match names an older version",
     413: "Body too large",
@@ -118,7 +107,12 @@ def _header(name: str, description: str, required: bool, schema: dict[str, Any])
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
-        {"name": part, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {
+            "name": part,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_PATH_PART},
+        }
         for part in re.findall(r"{(\w+)}", route.path)
     ]
     query = route.parameters.get("query")
@@ -182,16 +176,16 @@ def _content(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _responses(route: Route, schemas: dict[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:
     ok: dict[str, Any] = {"description": _STATUS_TEXT[route.status]}
-    headers: dict[str, Any] = {**_CORRELATION, **_RATE_LIMIT}
+    headers = always()
     if route.returns in schemas:
         ok["content"] = _content("application/json", schemas[route.returns])
-        if getattr(route.returns, "versioned", False):
-            headers["ETag"] = {"schema": {"type": "string"}}
+        if route.method == "GET" or getattr(route.returns, "versioned", False):
+            headers |= header("ETag")
     if route.status in (201, 202):
-        headers["Location"] = {"schema": {"type": "string"}}
+        headers |= header("Location")
     ok["headers"] = headers
     responses = {str(route.status): ok}
-    problems = {*_GATEWAY, 422}
+    problems = {*_GATEWAY, 405, 422}
     if "{" in route.path:
         problems.add(404)
     if route.method != "GET":
@@ -199,7 +193,8 @@ def _responses(route: Route, schemas: dict[type[BaseModel], dict[str, Any]]) -> 
     if "if_match" in route.parameters:
         problems |= {412, 428}
     if route.method == "GET" and "ETag" in headers:
-        responses["304"] = {"description": _STATUS_TEXT[304], "headers": dict(_CORRELATION)}
+        unchanged = {**always(), **header("ETag")}
+        responses["304"] = {"description": _STATUS_TEXT[304], "headers": unchanged}
     for status in sorted(problems):
         responses[str(status)] = {"$ref": f"#/components/responses/{_problem_name(status)}"}
     return responses
@@ -215,7 +210,7 @@ def _problem_responses() -> dict[str, Any]:
     return {
         _problem_name(status): {
             "description": text,
-            "headers": {**_CORRELATION, **_PROBLEM_HEADERS.get(status, {})},
+            "headers": of_problem(status),
             "content": problem,
         }
         for status, text in _STATUS_TEXT.items()
@@ -229,10 +224,11 @@ def _operation(
     inputs: dict[type[BaseModel], dict[str, Any]],
     outputs: dict[type[BaseModel], dict[str, Any]],
 ) -> dict[str, Any]:
-    summary = inspect.getdoc(route.function) or ""
+    summary, _, description = (inspect.getdoc(route.function) or "").partition("\n")
     operation: dict[str, Any] = {
         "operationId": route.function.__name__,
-        "summary": summary.split("\n")[0],
+        "summary": summary,
+        "description": " ".join(description.split()),
         "tags": [context],
         "parameters": _parameters(route),
         "responses": _responses(route, outputs),
@@ -282,10 +278,13 @@ def render() -> dict[Path, str]:
     outputs = {model: keys[model, "serialization"] for model in answers}
     schemas = dict(definitions["$defs"])
     schemas["Problem"] = _PROBLEM
+    whole = {route.parameters.get("body") for route in routes}
     for route in routes:
         if route.patches:
-            whole = schemas[inputs[route.patches]["$ref"].rsplit("/", 1)[1]]
-            schemas[f"{route.patches.__name__}Patch"] = _patch_schema(route.patches, whole)
+            name = inputs[route.patches]["$ref"].rsplit("/", 1)[1]
+            schemas[f"{route.patches.__name__}Patch"] = _patch_schema(route.patches, schemas[name])
+            if route.patches not in whole:
+                schemas.pop(name)
     paths: dict[str, dict[str, Any]] = {}
     for api in by_api:
         for route in api.routes:
@@ -303,25 +302,34 @@ def render() -> dict[Path, str]:
             "`RateLimit-Policy` has its size, `RateLimit` what is left. A request beyond it gets "
             "a 429 of type `urn:zebros:problem:quota-exceeded` with `Retry-After`, and changes "
             "nothing. A batch counts as one request.\n\n"
+            "Every path that has GET also has HEAD. A GET whose `If-None-Match` names the current "
+            "ETag gets a 304. A method that a path does not have gets a 405 with `Allow`.\n\n"
             "Instants are in UTC. A tenant has a time zone, which decides what today is: the day "
             "on which an opportunity is closed by default, which tasks are overdue, and the days "
             "of a report's named period. The identity provider puts it into tokens as the claim "
             "`zoneinfo` (a name of the IANA database); without a known name it is Etc/UTC.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/v1"}],
+        "servers": [{"url": "/v1", "x-internal": False}],
         "tags": [{"name": api.context} for api in by_api],
         "paths": paths,
         "components": {
             "schemas": {name: schemas[name] for name in sorted(schemas)},
-            "headers": _HEADERS,
+            "headers": HEADERS,
             "responses": _problem_responses(),
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "An access token of your tenant's identity provider, verified "
+                    "as RFC8725 asks: one algorithm (RS256), and the issuer, audience, type and "
+                    "expiry that this API expects.",
+                }
             },
         },
     }
-    return {FILE: as_json(document)}
+    return {FILE: as_json(bounded(document))}
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 from activities.model import Task
 from kernel.domain.clock import Clock, rfc3339
 from kernel.domain.dates import NO_DATE, key_range
+from kernel.domain.events import UserId
+from kernel.domain.ids import Id
 from kernel.storage import cursor as cursors
 from kernel.storage.differences import log_unreadable, readable
 from kernel.storage.packing import pack, unpack
@@ -59,17 +61,23 @@ class TaskRepository(RecordStore[Task]):
         )
 
 
+MAX_ENTRY_TEXT = 4_000
+"""Longer texts, about many changes at once, are cut off."""
+
+
 class TimelineEntry(BaseModel):
     """One event on one record's timeline."""
 
     at: AwareDatetime
-    type: str
-    text: str
-    actor: str
-    subject: str = Field(description="The record the event is about: `opportunity/<id>`.")
-    sequence: int = Field(description="The event's number among those of its subject.")
-    event_id: str
-    correlation_id: str
+    type: str = Field(max_length=100, description="The event's type, such as `AccountCreated`.")
+    text: str = Field(max_length=MAX_ENTRY_TEXT)
+    actor: UserId
+    subject: str = Field(
+        max_length=100, description="The record the event is about: `opportunity/<id>`."
+    )
+    sequence: int = Field(ge=1, description="The event's number among those of its subject.")
+    event_id: Id
+    correlation_id: str = Field(max_length=128)
 
 
 class TimelineRepository:

@@ -5,10 +5,12 @@ With ZEBROS_DYNAMODB (`make judge`) the tables are in Amazon's DynamoDB Local, t
 
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
+from urllib.parse import urljoin
 
 import boto3
 import pytest
@@ -162,7 +164,7 @@ class ApiClient:
         event = {
             "httpMethod": method,
             "path": path,
-            "resource": path,
+            "resource": self._template(path),
             "headers": {"content-type": "application/json", **(headers or {})},
             "queryStringParameters": {k: v[-1] for k, v in multi.items()} or None,
             "multiValueQueryStringParameters": multi or None,
@@ -170,13 +172,21 @@ class ApiClient:
             "isBase64Encoded": False,
             "requestContext": {"authorizer": self.claims, "requestId": "r"},
         }
-        return Answer(self.handler(event, None))
+        return Answer(self.handler(event, None), path)
+
+    def _template(self, path: str) -> str:
+        """The path that API Gateway matches."""
+        for route in self.handler.routes:
+            if re.fullmatch(re.sub(r"{\w+}", "[^/]+", route.path), path.removeprefix("/v1")):
+                return str(route.path)
+        return path
 
 
 class Answer:
     """An answer of an API handler."""
 
-    def __init__(self, raw: dict[str, Any]) -> None:
+    def __init__(self, raw: dict[str, Any], path: str) -> None:
+        self._path = path
         self.status: int = raw["statusCode"]
         self.text: str = raw["body"]
         self.headers = {k.lower(): v[0] for k, v in raw["multiValueHeaders"].items()}
@@ -185,6 +195,11 @@ class Answer:
     def json(self) -> Any:
         """The body."""
         return json.loads(self.text)
+
+    @property
+    def location(self) -> str:
+        """The path that Location names, seen from the request's (RFC 3986)."""
+        return urljoin(self._path, self.headers["location"])
 
     @property
     def etag(self) -> dict[str, str]:

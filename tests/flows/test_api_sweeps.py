@@ -126,6 +126,21 @@ def snapshot(crm: Crm, records: dict[str, str]) -> str:
     return "\n".join(seen)
 
 
+@pytest.mark.parametrize("path", DOCUMENT["paths"])
+def test_a_method_that_a_path_does_not_have_gets_405_and_the_methods_that_it_has(
+    crm: Crm, records: dict[str, str], path: str
+) -> None:
+    answer = crm("DELETE", filled(path, records))
+    named = {method.upper() for method in DOCUMENT["paths"][path]} | {"OPTIONS"}
+    named |= {"HEAD"} if "GET" in named else set()
+    assert (answer.status_code, answer.headers["allow"]) == (405, ", ".join(sorted(named)))
+    assert answer.json()["type"] == "urn:zebros:problem:method-not-allowed"
+    if "GET" in named:
+        user = "rep" if path.startswith("/notifications") else "admin"
+        head = crm("HEAD", filled(path, records), user=user)
+        assert (head.status_code, head.text) == (200, "")
+
+
 WITH_ID = [o for o in OPERATIONS if "{" in o[1]]
 WITHOUT_ID = [o for o in OPERATIONS if "{" not in o[1]]
 

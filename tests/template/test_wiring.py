@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -12,15 +13,23 @@ from tests.template.stack import EVERYTHING, ROOT, functions, load, resources, s
 from tools.contexts import events
 from zebros.cloudformation import Account, TemplateError, resolve
 
+ANY = "x-amazon-apigateway-any-method"
+
+
+def paths_of_the_api() -> dict[str, dict[str, dict[str, Any]]]:
+    found: dict[str, dict[str, dict[str, Any]]]
+    found = resources("AWS::ApiGateway::RestApi")["Api"]["Body"]["paths"]
+    return found
+
 
 def declared_routes(context: str) -> set[tuple[str, str]]:
-    paths = resources("AWS::ApiGateway::RestApi")["Api"]["Body"]["paths"]
+    paths = paths_of_the_api()
     called = f"/functions/${{{context.capitalize()}ApiAliaslive}}/invocations"
     return {
         (method.upper(), path)
         for path, operations in paths.items()
         for method, operation in operations.items()
-        if called in json.dumps(operation)
+        if called in json.dumps(operation) and method != ANY
     }
 
 
@@ -148,15 +157,23 @@ def test_the_api_may_call_a_function_by_one_permission() -> None:
         assert scope == ("authorizers/*" if function == "Authorizer" else "v1/*")
 
 
+def test_methods_that_a_path_does_not_have_reach_the_function_of_the_ones_that_it_has() -> None:
+    for path, operations in paths_of_the_api().items():
+        named = [one for method, one in operations.items() if method not in (ANY, "options")]
+        assert named, path
+        assert all(one == operations[ANY] for one in named), path
+
+
 def test_a_browser_s_preflight_is_answered_for_every_path() -> None:
-    for path, operations in resources("AWS::ApiGateway::RestApi")["Api"]["Body"]["paths"].items():
+    for path, operations in paths_of_the_api().items():
         preflight = operations["options"]
         assert "security" not in preflight, "a browser sends no token with it"
         (answer,) = preflight["x-amazon-apigateway-integration"]["responses"].values()
         headers = answer["responseParameters"]
         assert headers["method.response.header.Access-Control-Allow-Origin"] == f"'{ORIGIN}'"
         allowed = headers["method.response.header.Access-Control-Allow-Methods"]
-        assert {m.upper() for m in operations} <= set(allowed.strip("'").split(",")), path
+        named = {method.upper() for method in operations if method != ANY} | {"HEAD"}
+        assert named <= set(allowed.strip("'").split(",")), path
         sent = headers["method.response.header.Access-Control-Allow-Headers"]
         for header in ("Authorization", "If-Match", "Idempotency-Key"):
             assert header in sent

@@ -1,7 +1,7 @@
-"""`make judges`: independent judges of all phases and a second region, each one plain template.
+"""`make judges`: independent judges of all phases and a second region, and of the API's document.
 
-A finding fails unless tests/template/suppressions.yaml explains it; so does an explanation that no
-finding needs.
+Each system is judged as one plain template. A finding fails unless tests/template/suppressions.yaml
+explains it; so does an explanation that no finding needs. Spectral's ruleset explains its own.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import yaml
 
 from tests.template.stack import PHASES, SECONDARY, system
 from tools.drift import ROOT
-from tools.judges.judges import JUDGES, Finding
+from tools.judges.judges import JUDGES, Finding, spectral
 
 SUPPRESSIONS = ROOT / "tests" / "template" / "suppressions.yaml"
 
@@ -86,6 +86,10 @@ def main() -> int:
         findings = {one for found in pool.map(_judged, jobs) for one in found}
     explained = [one for one in suppressions() if one.judge in judges]
     wrong = verdict(findings, explained)
+    if not (arguments.system or arguments.judge):
+        of_api = set(spectral(ROOT / "docs" / "openapi.json"))
+        findings |= of_api
+        wrong += verdict(of_api, [])
     print(*wrong, sep="\n")
     print(f"{len(findings)} findings, of which {len(wrong)} are not explained")
     return 1 if wrong else 0

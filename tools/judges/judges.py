@@ -15,6 +15,7 @@ MADE = ROOT / "build" / "judges"
 """`make judges` installs them there."""
 NODE = MADE / "node"
 PYTHON = MADE / "venv" / "bin" / "python"
+_JSON = ("--format", "json", "--quiet")
 _OWN_RULES = {"AwsSolutions", "Serverless"}
 
 
@@ -90,6 +91,18 @@ def parliament(system: System, _folder: Path) -> Iterator[Finding]:
     found = _run([PYTHON, script], given=json.dumps(plain.policies(system)))
     for one in json.loads(found):
         yield Finding("parliament", one["rule"], one["resource"], one["message"])
+
+
+def spectral(document: Path) -> Iterator[Finding]:
+    """Spectral's rules and OWASP's over the OpenAPI document; the ruleset explains exceptions."""
+    rules = ["--ruleset", NODE / "openapi.spectral.yaml", "--fail-severity", "hint"]
+    # With findings it ends with 1.
+    found = _run(
+        [NODE / "node_modules" / ".bin" / "spectral", "lint", document, *rules, *_JSON],
+        codes=(0, 1),
+    )
+    for one in json.loads(found):
+        yield Finding("spectral", one["code"], "/".join(map(str, one["path"])), one["message"])
 
 
 JUDGES: dict[str, Judge] = {

@@ -1,14 +1,16 @@
-"""The responses of a REST API's own, such as a 401 and a preflight, as the template defines them.
+"""What the import of a REST API's OpenAPI body leaves out: responses of its own, and any method.
 
 Without this patch: the import of the API's OpenAPI body drops everything but an integration's type
 and target. So a rejected token gets a plain JSON response, and a browser's preflight (OPTIONS, a
-mock integration) one without CORS headers. (The API calls for these settings work.) When a function
-ends without a result, the caller gets Lambda's error message.
+mock integration) one without CORS headers. (The API calls for these settings work.) The operation
+for all methods that a path does not name is not imported. When a function ends without a result,
+the caller gets Lambda's error message.
 
-Fix: gateway responses and integration responses are put after the import, before the API is
-deployed; a function without a result is an error of the gateway's own, as in AWS.
+Fix: gateway responses, integration responses and the method ANY are put after the import, before
+the API is deployed; a function without a result is an error of the gateway's own, as in AWS.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-integration-responses.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-any-method.html
 """
 
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 from zebros.emulator.patching import module, replace
 
 _EXTENSION = "x-amazon-apigateway-gateway-responses"
+_ANY = "x-amazon-apigateway-any-method"
 _INTEGRATION = "x-amazon-apigateway-integration"
 
 
@@ -27,6 +30,7 @@ def apply() -> None:
     """Apply the extensions of an OpenAPI body."""
     apis = module("services.apigateway_v1")
     original, original_operation = apis._import_rest_api, apis._import_operation
+    original_item = apis._import_path_item
     original_response, original_invoke = apis._lambda_proxy_response, apis._invoke_lambda_proxy_v1
 
     def import_rest_api(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> Any:
@@ -34,6 +38,10 @@ def apply() -> None:
         for kind, response in (spec.get(_EXTENSION) or {}).items():
             apis._put_gateway_response(api_id, kind, response)
         return api_id
+
+    def import_path_item(api_id: str, path: str, path_item: dict[str, Any], *more: Any) -> None:
+        named = {"any" if method == _ANY else method: one for method, one in path_item.items()}
+        original_item(api_id, path, named, *more)
 
     def import_operation(
         api_id: str, resource_id: str, method: str, operation: dict[str, Any] | None, *more: Any
@@ -62,3 +70,5 @@ def apply() -> None:
     replace(apis, "_invoke_lambda_proxy_v1", invoke)
     replace(apis, "_import_rest_api", import_rest_api)
     replace(apis, "_import_operation", import_operation)
+    replace(apis, "_import_path_item", import_path_item)
+    apis._OPENAPI_HTTP_METHODS.add("any")

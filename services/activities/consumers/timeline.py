@@ -6,7 +6,7 @@ from activities.bootstrap import table
 from activities.events import StreamDiverged, StreamGapDetected
 from activities.incoming import UPCASTERS, EventData
 from activities.model import timeline_text
-from activities.repository import TimelineEntry, timeline_item
+from activities.repository import MAX_ENTRY_TEXT, TimelineEntry, timeline_item
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.positions import Memory
 from kernel.messaging.projection import Projection
@@ -23,7 +23,7 @@ def add_entries(event: CloudEvent, _memory: Memory) -> list[Action]:
     entry = TimelineEntry(
         at=datetime.fromisoformat(event.time),
         type=event.type,
-        text=timeline_text(event.subject_type, event.type, data),
+        text=timeline_text(event.subject_type, event.type, data)[:MAX_ENTRY_TEXT],
         actor=event.actor,
         subject=event.subject,
         sequence=event.sequence,

@@ -40,13 +40,20 @@ class TaskQuery(ListQuery):
 
 @routes.post("/tasks", status=201)
 def create_task(unit: UnitOfWork, body: NewTask) -> TaskState:
-    """Create a task."""
+    """Create a task.
+
+    It is assigned to you unless `assignee_id` names somebody else, who gets a notification.
+    """
     return tasks().create(unit, body)
 
 
 @routes.get("/tasks")
 def list_tasks(request: RequestContext, query: TaskQuery) -> Page[TaskState]:
-    """List tasks by due date, yours by default, undated last."""
+    """List tasks by due date, yours by default, undated last.
+
+    Open tasks unless `status` says otherwise. What is overdue is decided by today in the
+    tenant's time zone.
+    """
     return tasks().list_by_assignee(
         request,
         query.assignee_id,
@@ -60,7 +67,10 @@ def list_tasks(request: RequestContext, query: TaskQuery) -> Page[TaskState]:
 
 @routes.get("/tasks/{task_id}")
 def get_task(request: RequestContext, task_id: str) -> TaskState:
-    """Get a task."""
+    """Get a task.
+
+    With the record that it is about.
+    """
     return tasks().get(request, task_id)
 
 
@@ -68,17 +78,27 @@ def get_task(request: RequestContext, task_id: str) -> TaskState:
 def update_task(
     unit: UnitOfWork, task_id: str, if_match: Version, patch: dict[str, object]
 ) -> TaskState:
-    """Change fields of a task, or assign it to someone else."""
+    """Change fields of a task, or assign it to someone else.
+
+    A JSON merge patch: fields that are absent stay, and null removes one. A new assignee gets a
+    notification.
+    """
     return tasks().update(unit, task_id, if_match, patch)
 
 
 @routes.post("/tasks/{task_id}/complete")
 def complete_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
-    """Mark a task as completed."""
+    """Mark a task as completed.
+
+    It moves to the closed tasks, with the time of completion.
+    """
     return tasks().complete(unit, task_id, if_match)
 
 
 @routes.post("/tasks/{task_id}/reopen")
 def reopen_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
-    """Reopen a completed task."""
+    """Reopen a completed task.
+
+    It moves back to the open tasks.
+    """
     return tasks().reopen(unit, task_id, if_match)

@@ -14,5 +14,9 @@ routes = Routes()
 def get_timeline(
     request: RequestContext, record_type: str, record_id: str, query: ListQuery
 ) -> Page[TimelineEntry]:
-    """Get a record's timeline, newest first."""
+    """Get a record's timeline, newest first.
+
+    An entry for every event about the record and about what belongs to it, within seconds. The
+    record's own right to be read is needed.
+    """
     return timelines().list(request, record_type, record_id, query.limit, query.cursor)

@@ -25,13 +25,21 @@ class AccountQuery(ListQuery):
 
 @routes.post("/accounts", status=201)
 def create_account(unit: UnitOfWork, body: AccountFields) -> AccountState:
-    """Create an account."""
+    """Create an account.
+
+    You own it unless `owner_id` names somebody else. An external id belongs to one account: a
+    second account with it gets a 409 that names the first.
+    """
     return accounts().create(unit, body)
 
 
 @routes.get("/accounts")
 def list_accounts(request: RequestContext, query: AccountQuery) -> Page[AccountState]:
-    """List accounts of an owner, or by name or external id."""
+    """List accounts of an owner, or by name or external id.
+
+    One filter at a time. `name_prefix` is compared without case and accents; `external_id`
+    finds one account or none. Archived accounts are left out.
+    """
     query.one_of("owner_id", "name_prefix", "external_id")
     query.ensure_no_cursor_with("external_id")
     if query.external_id:
@@ -43,7 +51,11 @@ def list_accounts(request: RequestContext, query: AccountQuery) -> Page[AccountS
 
 @routes.post("/accounts/batch", status=207)
 def upsert_accounts(unit: UnitOfWork, body: Batch) -> BatchResults:
-    """Create or change up to 100 accounts."""
+    """Create or change up to 100 accounts.
+
+    Each item is found by its external ids, created or changed, and answered on its own: one
+    that is rejected does not affect the others. Fields that an item does not have stay.
+    """
     return upsert_each(
         body.items, AccountFields, lambda item: accounts().upsert(unit.for_import(), item)
     )
@@ -51,7 +63,10 @@ def upsert_accounts(unit: UnitOfWork, body: Batch) -> BatchResults:
 
 @routes.get("/accounts/{account_id}")
 def get_account(request: RequestContext, account_id: str) -> AccountState:
-    """Get an account."""
+    """Get an account.
+
+    Archived accounts are shown too; they have `archived_at`.
+    """
     return accounts().get(request, account_id)
 
 
@@ -59,17 +74,28 @@ def get_account(request: RequestContext, account_id: str) -> AccountState:
 def update_account(
     unit: UnitOfWork, account_id: str, if_match: Version, patch: dict[str, object]
 ) -> AccountState:
-    """Change fields of an account."""
+    """Change fields of an account.
+
+    A JSON merge patch: fields that are absent stay, and null removes one. Another user's
+    account can be given away with the permission to reassign only.
+    """
     return accounts().update(unit, account_id, if_match, patch)
 
 
 @routes.post("/accounts/{account_id}/archive")
 def archive_account(unit: UnitOfWork, account_id: str, if_match: Version) -> AccountState:
-    """Archive an account."""
+    """Archive an account.
+
+    It leaves all lists and cannot be changed any more. Its history stays, and `restore` undoes
+    it.
+    """
     return accounts().archive(unit, account_id, if_match)
 
 
 @routes.post("/accounts/{account_id}/restore")
 def restore_account(unit: UnitOfWork, account_id: str, if_match: Version) -> AccountState:
-    """Restore an archived account."""
+    """Restore an archived account.
+
+    It appears in lists again, with the fields that it had.
+    """
     return accounts().restore(unit, account_id, if_match)

@@ -27,13 +27,21 @@ class ContactQuery(ListQuery):
 
 @routes.post("/contacts", status=201)
 def create_contact(unit: UnitOfWork, body: ContactFields) -> ContactState:
-    """Create a contact."""
+    """Create a contact.
+
+    You own it unless `owner_id` names somebody else. E-mail addresses are stored in lower case
+    and telephone numbers as E.164.
+    """
     return contacts().create(unit, body)
 
 
 @routes.get("/contacts")
 def list_contacts(request: RequestContext, query: ContactQuery) -> Page[ContactState]:
-    """List contacts of an owner or account, or by name or id."""
+    """List contacts of an owner or account, or by name or id.
+
+    One filter at a time. `name_prefix` is compared with the last name followed by the first
+    name, without case and accents. Archived contacts are left out.
+    """
     query.one_of("owner_id", "account_id", "name_prefix", "external_id")
     query.ensure_no_cursor_with("external_id")
     if query.external_id:
@@ -47,7 +55,11 @@ def list_contacts(request: RequestContext, query: ContactQuery) -> Page[ContactS
 
 @routes.post("/contacts/batch", status=207)
 def upsert_contacts(unit: UnitOfWork, body: Batch) -> BatchResults:
-    """Create or change up to 100 contacts."""
+    """Create or change up to 100 contacts.
+
+    Each item is found by its external ids, created or changed, and answered on its own: one
+    that is rejected does not affect the others. Fields that an item does not have stay.
+    """
     return upsert_each(
         body.items, ContactFields, lambda item: contacts().upsert(unit.for_import(), item)
     )
@@ -55,7 +67,10 @@ def upsert_contacts(unit: UnitOfWork, body: Batch) -> BatchResults:
 
 @routes.get("/contacts/{contact_id}")
 def get_contact(request: RequestContext, contact_id: str) -> ContactState:
-    """Get a contact."""
+    """Get a contact.
+
+    Archived contacts are shown too; they have `archived_at`.
+    """
     return contacts().get(request, contact_id)
 
 
@@ -63,17 +78,28 @@ def get_contact(request: RequestContext, contact_id: str) -> ContactState:
 def update_contact(
     unit: UnitOfWork, contact_id: str, if_match: Version, patch: dict[str, object]
 ) -> ContactState:
-    """Change fields of a contact."""
+    """Change fields of a contact.
+
+    A JSON merge patch: fields that are absent stay, and null removes one. Another user's
+    contact can be given away with the permission to reassign only.
+    """
     return contacts().update(unit, contact_id, if_match, patch)
 
 
 @routes.post("/contacts/{contact_id}/archive")
 def archive_contact(unit: UnitOfWork, contact_id: str, if_match: Version) -> ContactState:
-    """Archive a contact."""
+    """Archive a contact.
+
+    It leaves all lists and cannot be changed any more. Its history stays, and `restore` undoes
+    it.
+    """
     return contacts().archive(unit, contact_id, if_match)
 
 
 @routes.post("/contacts/{contact_id}/restore")
 def restore_contact(unit: UnitOfWork, contact_id: str, if_match: Version) -> ContactState:
-    """Restore an archived contact."""
+    """Restore an archived contact.
+
+    It appears in lists again, with the fields that it had.
+    """
     return contacts().restore(unit, contact_id, if_match)

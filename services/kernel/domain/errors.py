@@ -9,6 +9,7 @@ CrmError
     PermissionDenied       403
     TenantSuspended        403
   NotFound                 404
+  MethodNotAllowed         405
   Conflict                 409
     Busy                   409  retryable
     DuplicateExternalId    409  lost a race
@@ -30,8 +31,14 @@ Each docstring describes when the problem occurs; docs/problems.md is generated 
 A context adds its own subclasses in its `errors.py`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+MAX_ERRORS = 20
+"""The most wrong fields that one answer names."""
+MAX_TYPE, MAX_TITLE, MAX_DETAIL, MAX_FIELD, MAX_MESSAGE = 100, 100, 8_000, 500, 1_000
+"""The most characters of a problem's texts; longer ones are cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +74,19 @@ class CrmError(Exception):
         """The problem type, a URI (RFC 9457)."""
         return f"urn:zebros:problem:{self.slug}"
 
-    def document(self, correlation_id: str) -> dict[str, Any]:
-        """The problem details document (RFC 9457)."""
-        errors = [{"field": error.field, "message": error.message} for error in self.errors]
+    def document(self, correlation_id: str = "") -> dict[str, Any]:
+        """The problem details document (RFC 9457); that of a batch's item has no correlation id."""
+        errors = [
+            {"field": error.field[:MAX_FIELD], "message": error.message[:MAX_MESSAGE]}
+            for error in self.errors[:MAX_ERRORS]
+        ]
         return {
             "type": self.type,
             "title": self.title,
             "status": self.status,
-            "detail": self.detail,
+            "detail": self.detail[:MAX_DETAIL],
             **({"errors": errors} if errors else {}),
-            "correlation_id": correlation_id,
+            **({"correlation_id": correlation_id} if correlation_id else {}),
         }
 
 
@@ -134,6 +144,17 @@ class NotFound(CrmError):
 
     status, title, slug = 404, "Not found", "not-found"
     advice = "If the record is new, try again: timelines are updated within seconds."
+
+
+class MethodNotAllowed(CrmError):
+    """The path exists, but not with this method; `Allow` lists the ones that it has."""
+
+    status, title, slug = 405, "Method not allowed", "method-not-allowed"
+    advice = "Use one of the methods in `Allow`."
+
+    def __init__(self, method: str, allowed: Iterable[str]) -> None:
+        self.allow = ", ".join(sorted(allowed))
+        super().__init__(f"This path has no {method[:20]}; it has {self.allow}.")
 
 
 class Conflict(CrmError):

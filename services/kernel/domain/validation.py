@@ -4,9 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from kernel.domain.errors import FieldError, Invalid
+from kernel.domain.errors import MAX_ERRORS, FieldError, Invalid
 
-_MAX_ERRORS = 20
 _MAX_NAME_CHARACTERS = 80
 """The response repeats only the beginning of an unknown field name, which may be long."""
 _MESSAGES = {
@@ -39,7 +38,7 @@ def invalid_fields(error: ValidationError) -> Invalid:
             ".".join(str(part)[:_MAX_NAME_CHARACTERS] for part in one["loc"]) or "(body)",
             _MESSAGES.get(one["type"], _message(one["msg"])),
         )
-        for one in details[:_MAX_ERRORS]
+        for one in details[:MAX_ERRORS]
     )
     return Invalid("; ".join(f"{one.field} {one.message}" for one in errors), errors=errors)
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kernel.domain.aggregate import Aggregate, Change, Mended
 from kernel.domain.aside import aside_of
@@ -45,13 +45,20 @@ _SET_BY_EVERY_CHANGE = {"updated_at", "updated_by"}
 T_co = TypeVar("T_co", covariant=True)
 
 
+MAX_PAGE = 200
+"""The most records of one page."""
+MAX_CURSOR = 2_000
+
+
 class Page(BaseModel, Generic[T_co]):  # noqa: UP046
     """One page of a list, and the cursor of the next page."""
 
     model_config = ConfigDict(frozen=True)
 
-    items: Sequence[T_co]
-    next_cursor: str | None = None
+    items: Sequence[T_co] = Field(max_length=MAX_PAGE)
+    next_cursor: str | None = Field(
+        None, max_length=MAX_CURSOR, description="Send it as `cursor` for the next page, if any."
+    )
 
 
 class RecordStore[A: Aggregate]:

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from kernel.cache.usage import cache_usage
 from kernel.domain.clock import utc_now
-from kernel.domain.errors import CrmError, NotFound
+from kernel.domain.errors import CrmError, MethodNotAllowed, NotFound
 from kernel.domain.time_zones import in_business_hours
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import FAULTS, REQUEST_LATENCY, REQUESTS, memory_utilization, together
@@ -58,6 +58,7 @@ _TEMPLATE = "route_template"
 _NO_ROUTE = "other"
 """The route of requests that no route matches, in metrics."""
 _STAGE = "/v1"
+_GET, _HEAD, _OPTIONS = "GET", "HEAD", "OPTIONS"
 _SECURITY = {name: [value] for name, value in SECURITY_HEADERS.items()}
 _EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-After", *FIELDS]
 
@@ -80,12 +81,22 @@ class Api:
         """The Lambda handler (API Gateway REST proxy event)."""
         started = time.perf_counter()
         event["correlation_id"] = correlation = correlation_id(event)
-        answer = self._resolver.resolve(event, context)  # type: ignore[arg-type]
+        answer = self._resolve(event, context)
         answer.setdefault("multiValueHeaders", {})[HEADER] = [correlation]
         answer["multiValueHeaders"] |= _SECURITY | quota_fields(event)
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         self._log(event, context, answer["statusCode"], milliseconds)
         return answer
+
+    def _resolve(self, event: Event, context: object) -> dict[str, Any]:
+        """The answer; that of a HEAD is that of a GET without its body (RFC 9110, 9.3.2)."""
+        method = event.get("httpMethod")
+        if method != _HEAD:
+            return self._resolver.resolve(event, context)  # type: ignore[arg-type]
+        event["httpMethod"] = _GET
+        answer = self._resolver.resolve(event, context)  # type: ignore[arg-type]
+        event["httpMethod"] = method
+        return answer | {"body": ""}
 
     def _log(self, event: Event, context: object, status: int, milliseconds: float) -> None:
         """Write the line of a request, with its metrics."""
@@ -140,11 +151,11 @@ class Api:
         idempotent = self._idempotent_request(route, event, headers, body)
         if idempotent is None:
             arguments = _arguments(route, event, headers, parts, body, None)
-            return response(route, _call(route, arguments), headers)
+            return response(route, _call(route, arguments), headers, event["path"])
         if stored := idempotent.stored_answer():
-            return _replayed(route, stored, headers, idempotent)
+            return _replayed(route, stored, event, idempotent)
         arguments = _arguments(route, event, headers, parts, body, idempotent)
-        return _serve_once(route, arguments, headers, idempotent)
+        return _serve_once(route, arguments, event, idempotent)
 
     def _idempotent_request(
         self, route: Route, event: Event, headers: Headers, body: str
@@ -162,7 +173,13 @@ class Api:
         return problem_response(problem_of(error), correlation)
 
     def _no_route(self, _error: Exception) -> Response[str]:
-        return self._problem(NotFound("This path does not exist."))
+        event = self._resolver.current_event.raw_event
+        methods = {one.method for one in self.routes if one.path == event.get("resource")}
+        if not methods:
+            return self._problem(NotFound("This path does not exist."))
+        # API Gateway answers OPTIONS itself.
+        implied = {_HEAD, _OPTIONS} if _GET in methods else {_OPTIONS}
+        return self._problem(MethodNotAllowed(event["httpMethod"], methods | implied))
 
 
 def _cors(origin: str) -> CORSConfig | None:
@@ -199,19 +216,19 @@ def _call(route: Route, arguments: dict[str, Any]) -> Any:
 
 
 def _serve_once(
-    route: Route, arguments: dict[str, Any], headers: Headers, idempotent: IdempotentRequest
+    route: Route, arguments: dict[str, Any], event: Event, idempotent: IdempotentRequest
 ) -> Response[str]:
     """Carry out a request with an Idempotency-Key and store its answer."""
     try:
         if route.makes_many_changes:
             idempotent.claim()
         value = _call(route, arguments)
-        answer = response(route, value, headers)
+        answer = response(route, value, {}, event["path"])
     except CrmError:
         # Another copy of this request may have succeeded meanwhile; return its answer then, instead
         # of reporting that someone changed the record.
         if not idempotent.committed and (stored := idempotent.stored_answer()):
-            return _replayed(route, stored, headers, idempotent)
+            return _replayed(route, stored, event, idempotent)
         raise
     if isinstance(value, MultiStatus) and value.unfinished:
         idempotent.release()
@@ -222,7 +239,7 @@ def _serve_once(
 
 
 def _replayed(
-    route: Route, stored: Answer | Committed, headers: Headers, idempotent: IdempotentRequest
+    route: Route, stored: Answer | Committed, event: Event, idempotent: IdempotentRequest
 ) -> Response[str]:
     """The stored answer, or the one of the change that was made.
 
@@ -237,6 +254,6 @@ def _replayed(
         value = None if route.returns is None else route.returns.model_validate_json(state)
     except ValidationError as error:  # a later release has made the change
         raise in_use() from error
-    answer = response(route, value, headers)
+    answer = response(route, value, {}, event["path"])
     answer.headers |= REPLAYED
     return answer

@@ -11,8 +11,18 @@ from typing import Any
 from pydantic import BaseModel, Field, PrivateAttr
 
 from kernel.domain.aggregate import Aggregate
-from kernel.domain.errors import CrmError, InternalError
+from kernel.domain.errors import (
+    MAX_DETAIL,
+    MAX_ERRORS,
+    MAX_FIELD,
+    MAX_MESSAGE,
+    MAX_TITLE,
+    MAX_TYPE,
+    CrmError,
+    InternalError,
+)
 from kernel.domain.events import MAX_EXTERNAL_IDS
+from kernel.domain.ids import Id
 from kernel.domain.validation import validate
 from kernel.web.models import Body, MultiStatus
 from kernel.web.problems import problem_of
@@ -27,34 +37,37 @@ class Batch(Body):
     items: list[object] = Field(min_length=1, max_length=LIMIT)
 
 
+class BatchFieldError(BaseModel):
+    """A wrong field of one item and how to correct it."""
+
+    field: str = Field(max_length=MAX_FIELD)
+    message: str = Field(max_length=MAX_MESSAGE)
+
+
 class BatchProblem(BaseModel):
     """Why one item was rejected (RFC 9457 members)."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[dict[str, str]] = Field(default_factory=list, exclude_if=lambda v: not v)
+    type: str = Field(max_length=MAX_TYPE)
+    title: str = Field(max_length=MAX_TITLE)
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(max_length=MAX_DETAIL)
+    errors: list[BatchFieldError] = Field(
+        default_factory=list, max_length=MAX_ERRORS, exclude_if=lambda v: not v
+    )
 
     @classmethod
     def of(cls, problem: CrmError) -> "BatchProblem":
         """A problem as part of a batch's answer."""
-        return cls(
-            type=problem.type,
-            title=problem.title,
-            status=problem.status,
-            detail=problem.detail,
-            errors=[{"field": e.field, "message": e.message} for e in problem.errors],
-        )
+        return cls.model_validate(problem.document())
 
 
 class BatchResult(BaseModel):
     """The result of one item: 201 created, 200 changed or unchanged, else a problem."""
 
-    index: int = Field(description="Position in the request, from 0.")
-    status: int
-    id: str | None = None
-    version: int | None = None
+    index: int = Field(ge=0, le=LIMIT - 1, description="Position in the request, from 0.")
+    status: int = Field(ge=200, le=599)
+    id: Id | None = None
+    version: int | None = Field(None, ge=1)
     problem: BatchProblem | None = None
     _may_be_sent_again: bool = PrivateAttr(default=False)
 
@@ -76,7 +89,7 @@ class BatchResult(BaseModel):
 class BatchResults(MultiStatus):
     """One result per item, in the request's order."""
 
-    results: list[BatchResult]
+    results: list[BatchResult] = Field(max_length=LIMIT)
 
     @property
     def unfinished(self) -> bool:

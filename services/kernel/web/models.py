@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.domain.errors import FieldError, Invalid, UnindexedFilter
+from kernel.storage.records import MAX_CURSOR, MAX_PAGE
 
 
 class Body(BaseModel):
@@ -47,9 +48,9 @@ class Query(BaseModel):
 class ListQuery(Query):
     """The query of every list."""
 
-    limit: int = Field(25, ge=1, le=200, description="Records per page.")
+    limit: int = Field(25, ge=1, le=MAX_PAGE, description="Records per page.")
     cursor: str | None = Field(
-        None, max_length=2000, description="`next_cursor` of the previous page."
+        None, max_length=MAX_CURSOR, description="`next_cursor` of the previous page."
     )
 
     def ensure_no_cursor_with(self, name: str) -> None:

@@ -1,7 +1,8 @@
 """Conditional requests (RFC 9110, section 13): If-Match for changes, If-None-Match for reads.
 
-A record's ETag is its version in quotes. Both headers also accept the weak form (`W/"3"`), because
-proxies that compress responses send it.
+A record's ETag is its version in quotes; other responses have a weak ETag of their content. Both
+headers also accept the weak form of a version (`W/"3"`), because proxies that compress responses
+send it.
 """
 
 import random
@@ -35,9 +36,9 @@ def read_if_match(if_match: str | None) -> Version:
 
 
 def matches_etag(if_none_match: str | None, etag: str) -> bool:
-    """Whether If-None-Match names this version, so that the answer is 304."""
-    listed = [one.strip() for one in (if_none_match or "").split(",")]
-    return "*" in listed or etag in (one.removeprefix("W/") for one in listed)
+    """Whether If-None-Match names this ETag, so that the answer is 304 (weak comparison)."""
+    listed = [one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")]
+    return "*" in listed or etag.removeprefix("W/") in listed
 
 
 def retry_when_stale[T](change: Callable[[], T]) -> T:

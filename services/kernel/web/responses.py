@@ -1,12 +1,13 @@
 """Builds responses: records with their ETag, stored answers, and problem details (RFC 9457)."""
 
 import json
+from hashlib import blake2b
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 from pydantic import BaseModel
 
-from kernel.domain.errors import CrmError, Unauthenticated
+from kernel.domain.errors import CrmError, MethodNotAllowed, Unauthenticated
 from kernel.domain.events import Snapshot
 from kernel.storage.idempotency import Answer
 from kernel.storage.records import Page
@@ -17,8 +18,11 @@ from kernel.web.routes import Route
 PROBLEM_JSON = "application/problem+json"
 
 
-def response(route: Route, value: Any, headers: Headers) -> Response[str]:
-    """The response of a route, with only the fields that its return annotation names."""
+def response(route: Route, value: Any, headers: Headers, path: str) -> Response[str]:
+    """The response of a route, with only the fields that its return annotation names.
+
+    `path` is the request's. A GET that names the ETag of this response in If-None-Match gets a 304.
+    """
     if isinstance(value, Response):
         return value
     if route.returns is None or value is None:
@@ -30,15 +34,31 @@ def response(route: Route, value: Any, headers: Headers) -> Response[str]:
     out: dict[str, str | list[str]] = {}
     if isinstance(value, Snapshot):
         if value.versioned:
-            out["ETag"] = etag = f'"{value.version}"'
-            if route.method == "GET" and matches_etag(headers.get("if-none-match"), etag):
+            out["ETag"] = f'"{value.version}"'
+            if _is_known(route, headers, out):
                 return Response(304, body="", headers=out)
         if route.status in (201, 202):
-            out["Location"] = f"/v1{route.path}/{value.id}"
+            # Relative to the request's URL (RFC 9110, 10.2.2), whose beginning the function does
+            # not know: a domain, a stage, or the address of the local platform.
+            out["Location"] = f"{path.rpartition('/')[2]}/{value.id}".removeprefix("/")
     # A wrong value of a stored record is shown as it is; the warning would log it.
     serializer = model.__pydantic_serializer__
     body = serializer.to_json(value, exclude_none=True, warnings=False).decode()
+    if route.method == "GET" and "ETag" not in out:
+        out["ETag"] = etag_of(body)
+        if _is_known(route, headers, out):
+            return Response(304, body="", headers=out)
     return Response(route.status, content_type="application/json", body=body, headers=out)
+
+
+def etag_of(body: str) -> str:
+    """The weak ETag of a body that has no version (RFC 9110, 8.8.3)."""
+    return f'W/"{blake2b(body.encode(), digest_size=12).hexdigest()}"'
+
+
+def _is_known(route: Route, headers: Headers, out: dict[str, str | list[str]]) -> bool:
+    """Whether the caller has this response already."""
+    return route.method == "GET" and matches_etag(headers.get("if-none-match"), str(out["ETag"]))
 
 
 def stored_response(answer: Answer) -> Response[str]:
@@ -53,6 +73,8 @@ def problem_response(problem: CrmError, correlation_id: str) -> Response[str]:
         headers["Retry-After"] = str(problem.retry_after_s)
     if isinstance(problem, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(problem, MethodNotAllowed):
+        headers["Allow"] = problem.allow
     return Response(
         problem.status,
         content_type=PROBLEM_JSON,

@@ -22,14 +22,18 @@ class NotificationQuery(ListQuery):
 class UnreadCount(BaseModel):
     """How many notifications are unread."""
 
-    unread: int
+    unread: int = Field(ge=0)
 
 
 @routes.get("/notifications")
 def list_notifications(
     request: RequestContext, query: NotificationQuery
 ) -> Page[NotificationState]:
-    """List your notifications, newest first."""
+    """List your notifications, newest first.
+
+    Read ones too, unless `unread` is true. New ones also arrive over the WebSocket API, which the
+    AsyncAPI document describes (`/asyncapi.json`).
+    """
     return notifications().list(
         request, unread=query.unread, limit=query.limit, cursor=query.cursor
     )
@@ -37,11 +41,17 @@ def list_notifications(
 
 @routes.get("/notifications/unread-count")
 def count_unread(request: RequestContext) -> UnreadCount:
-    """Count your unread notifications."""
+    """Count your unread notifications.
+
+    The number for a badge; reading it costs the same for any size of the inbox.
+    """
     return UnreadCount(unread=notifications().count_unread(request))
 
 
 @routes.post("/notifications/{notification_id}/read")
 def read_notification(unit: UnitOfWork, notification_id: str) -> NotificationState:
-    """Mark a notification as read; needs no If-Match."""
+    """Mark a notification as read; needs no If-Match.
+
+    Only your own. A notification that is read already stays as it is.
+    """
     return notifications().read(unit, notification_id)

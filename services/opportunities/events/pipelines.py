@@ -10,6 +10,7 @@ from kernel.domain.events import DomainEvent, Fields, Name, Snapshot
 StageKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 PipelineId = Annotated[str, StringConstraints(pattern=r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$")]
 DEFAULT_PIPELINE = "default"
+MAX_STAGES = 20
 
 
 class StageKind(StrEnum):
@@ -46,7 +47,7 @@ class PipelineFields(Fields):
     """What a caller may set on a pipeline."""
 
     name: Name
-    stages: list[Stage] = Field(min_length=3, max_length=20)
+    stages: list[Stage] = Field(min_length=3, max_length=MAX_STAGES)
 
     @model_validator(mode="after")
     def _complete(self) -> "PipelineFields":

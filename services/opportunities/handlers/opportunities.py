@@ -95,13 +95,21 @@ class ReassignOpportunity(Body):
 
 @routes.post("/opportunities", status=201)
 def create_opportunity(unit: UnitOfWork, body: NewOpportunity) -> OpportunityState:
-    """Create an opportunity."""
+    """Create an opportunity.
+
+    It starts in the pipeline's first stage unless `stage` names another. In a stage of kind won
+    or lost it is closed at once, on `closed_on` or today.
+    """
     return opportunities().create(unit, body.fields(), body.placement())
 
 
 @routes.get("/opportunities")
 def list_opportunities(request: RequestContext, query: OpportunityQuery) -> Page[OpportunityState]:
-    """List opportunities of an owner, account or stage."""
+    """List opportunities of an owner, account or stage.
+
+    One filter at a time. Those of a stage are in the order of their closing days, all others
+    newest first.
+    """
     query.one_of("owner_id", "account_id", "external_id", "stage")
     query.ensure_no_cursor_with("external_id")
     if query.stage:
@@ -123,7 +131,12 @@ def list_opportunities(request: RequestContext, query: OpportunityQuery) -> Page
 
 @routes.post("/opportunities/batch", status=207)
 def upsert_opportunities(unit: UnitOfWork, body: Batch) -> BatchResults:
-    """Create or change up to 100 opportunities."""
+    """Create or change up to 100 opportunities.
+
+    Each item is found by its external ids, created or changed, moved to its stage, and answered
+    on its own: one that is rejected does not affect the others. A closed opportunity is not
+    reopened.
+    """
     return upsert_each(
         body.items,
         NewOpportunity,
@@ -133,7 +146,10 @@ def upsert_opportunities(unit: UnitOfWork, body: Batch) -> BatchResults:
 
 @routes.get("/opportunities/{opportunity_id}")
 def get_opportunity(request: RequestContext, opportunity_id: str) -> OpportunityState:
-    """Get an opportunity."""
+    """Get an opportunity.
+
+    Its amount is in minor units of its currency: 1250 is USD 12.50.
+    """
     return opportunities().get(request, opportunity_id)
 
 
@@ -141,7 +157,11 @@ def get_opportunity(request: RequestContext, opportunity_id: str) -> Opportunity
 def update_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version, patch: dict[str, object]
 ) -> OpportunityState:
-    """Change fields of an opportunity."""
+    """Change fields of an opportunity.
+
+    A JSON merge patch: fields that are absent stay, and null removes one. Stage and closing
+    details have operations of their own.
+    """
     return opportunities().update(unit, opportunity_id, if_match, patch)
 
 
@@ -149,7 +169,11 @@ def update_opportunity(
 def move_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version, body: MoveOpportunity
 ) -> OpportunityState:
-    """Move an opportunity to another open stage."""
+    """Move an opportunity to another open stage.
+
+    For stages of kind open; won and lost have operations of their own. The forecast category
+    and the probability follow the stage.
+    """
     return opportunities().move(unit, opportunity_id, if_match, body.stage)
 
 
@@ -157,7 +181,10 @@ def move_opportunity(
 def win_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version, body: WinOpportunity
 ) -> OpportunityState:
-    """Mark an opportunity as won."""
+    """Mark an opportunity as won.
+
+    It moves to the pipeline's stage of kind won and is closed on `closed_on`.
+    """
     return opportunities().win(unit, opportunity_id, if_match, body.closed_on)
 
 
@@ -165,7 +192,10 @@ def win_opportunity(
 def lose_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version, body: LoseOpportunity
 ) -> OpportunityState:
-    """Mark an opportunity as lost, with the reason."""
+    """Mark an opportunity as lost, with the reason.
+
+    It moves to the pipeline's stage of kind lost and is closed on `closed_on` with the reason.
+    """
     return opportunities().lose(unit, opportunity_id, if_match, body.reason, body.closed_on)
 
 
@@ -173,7 +203,11 @@ def lose_opportunity(
 def reopen_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version, body: ReopenOpportunity
 ) -> OpportunityState:
-    """Reopen a closed opportunity."""
+    """Reopen a closed opportunity.
+
+    Needs the permission to reopen. It loses its closing day and reason, and moves to an open
+    stage.
+    """
     return opportunities().reopen(unit, opportunity_id, if_match, body.stage)
 
 
@@ -181,7 +215,11 @@ def reopen_opportunity(
 def reassign_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version, body: ReassignOpportunity
 ) -> OpportunityState:
-    """Give an opportunity to another owner."""
+    """Give an opportunity to another owner.
+
+    Your own can be given to anyone; another user's needs the permission to reassign. Old and
+    new owner see it in their timelines.
+    """
     same_team = "team_id" not in body.model_fields_set
     return opportunities().reassign(
         unit, opportunity_id, if_match, body.owner_id, body.team_id, same_team=same_team

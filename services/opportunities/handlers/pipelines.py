@@ -2,15 +2,24 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from kernel.domain.events import Name
 from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.models import ListQuery
 from kernel.web.routes import Routes
 from opportunities.bootstrap import pipelines
-from opportunities.events.pipelines import PipelineFields, PipelineState, Stage, StageKind
+from opportunities.events.pipelines import (
+    MAX_STAGES,
+    PipelineFields,
+    PipelineId,
+    PipelineState,
+    Stage,
+    StageKey,
+    StageKind,
+)
 from opportunities.repository import boards
 
 routes = Routes()
@@ -19,51 +28,64 @@ routes = Routes()
 class BoardAmount(BaseModel):
     """A sum in one currency; opportunities without an amount have the empty currency."""
 
-    currency: str
-    count: int
+    currency: str = Field(max_length=3)
+    count: int = Field(ge=0)
     minor_units: int
 
 
 class BoardColumn(BaseModel):
     """One stage of a board."""
 
-    stage: str
-    name: str
+    stage: StageKey
+    name: Name
     kind: StageKind
-    probability: int
-    count: int
-    amounts: list[BoardAmount]
+    probability: int = Field(ge=0, le=100, description="Chance of winning, percent.")
+    count: int = Field(ge=0)
+    amounts: list[BoardAmount] = Field(max_length=200, description="One for each currency.")
 
 
 class Board(BaseModel):
     """Count and sum of opportunities per stage, updated within seconds of a change."""
 
-    pipeline_id: str
-    name: str
-    columns: list[BoardColumn]
+    pipeline_id: PipelineId
+    name: Name
+    columns: list[BoardColumn] = Field(max_length=MAX_STAGES)
 
 
 @routes.post("/pipelines", status=201)
 def create_pipeline(unit: UnitOfWork, body: PipelineFields) -> PipelineState:
-    """Create a pipeline with its stages."""
+    """Create a pipeline with its stages.
+
+    A pipeline has at least one stage of each kind: open, won and lost.
+    """
     return pipelines().create(unit, body)
 
 
 @routes.get("/pipelines")
 def list_pipelines(request: RequestContext, query: ListQuery) -> Page[PipelineState]:
-    """List the pipelines, the default one first."""
+    """List the pipelines, the default one first.
+
+    Every tenant has the pipeline `default` from the beginning.
+    """
     return pipelines().list(request, query.limit, query.cursor)
 
 
 @routes.get("/pipelines/{pipeline_id}")
 def get_pipeline(request: RequestContext, pipeline_id: str) -> PipelineState:
-    """Get a pipeline."""
+    """Get a pipeline.
+
+    With its stages in their order, each with its probability and forecast category.
+    """
     return pipelines().get(request, pipeline_id)
 
 
 @routes.get("/pipelines/{pipeline_id}/board")
 def get_board(request: RequestContext, pipeline_id: str) -> Board:
-    """Get count and sum of opportunities per stage."""
+    """Get count and sum of opportunities per stage.
+
+    The board follows changes within seconds. Sums are by currency; archived opportunities are
+    left out.
+    """
     pipeline, columns = pipelines().board(request, pipeline_id)
     return Board.model_construct(  # the name of a stored pipeline may be wrong
         pipeline_id=pipeline.id,
@@ -74,14 +96,14 @@ def get_board(request: RequestContext, pipeline_id: str) -> Board:
 
 def _column(stage: Stage, columns: Sequence[boards.BoardColumn]) -> BoardColumn:
     of_stage = [column for column in columns if column.stage == stage.key]
-    return BoardColumn(
+    return BoardColumn.model_construct(
         stage=stage.key,
         name=stage.name,
         kind=stage.kind,
         probability=stage.probability,
         count=sum(column.count for column in of_stage),
         amounts=[
-            BoardAmount(
+            BoardAmount.model_construct(
                 currency=column.currency, count=column.count, minor_units=column.minor_units
             )
             for column in of_stage

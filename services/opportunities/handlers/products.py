@@ -22,13 +22,19 @@ class ProductQuery(ListQuery):
 
 @routes.post("/products", status=201)
 def create_product(unit: UnitOfWork, body: ProductFields) -> ProductState:
-    """Create a product."""
+    """Create a product.
+
+    Opportunities refer to products by id. Needs the right to change settings.
+    """
     return products().create(unit, body)
 
 
 @routes.get("/products")
 def list_products(request: RequestContext, query: ProductQuery) -> Page[ProductState]:
-    """List products by name, or find one by external id."""
+    """List products by name, or find one by external id.
+
+    All of them, inactive ones too.
+    """
     query.ensure_no_cursor_with("external_id")
     if query.external_id:
         return products().find_by_external_id(request, query.external_id)
@@ -37,7 +43,11 @@ def list_products(request: RequestContext, query: ProductQuery) -> Page[ProductS
 
 @routes.post("/products/batch", status=207)
 def upsert_products(unit: UnitOfWork, body: Batch) -> BatchResults:
-    """Create or change up to 100 products."""
+    """Create or change up to 100 products.
+
+    Each item is found by its external ids, created or changed, and answered on its own: one
+    that is rejected does not affect the others.
+    """
     return upsert_each(
         body.items, ProductFields, lambda item: products().upsert(unit.for_import(), item)
     )
@@ -45,7 +55,10 @@ def upsert_products(unit: UnitOfWork, body: Batch) -> BatchResults:
 
 @routes.get("/products/{product_id}")
 def get_product(request: RequestContext, product_id: str) -> ProductState:
-    """Get a product."""
+    """Get a product.
+
+    Inactive products are shown too.
+    """
     return products().get(request, product_id)
 
 
@@ -53,5 +66,8 @@ def get_product(request: RequestContext, product_id: str) -> ProductState:
 def update_product(
     unit: UnitOfWork, product_id: str, if_match: Version, patch: dict[str, object]
 ) -> ProductState:
-    """Change fields of a product."""
+    """Change fields of a product.
+
+    A JSON merge patch: fields that are absent stay, and null removes one.
+    """
     return products().update(unit, product_id, if_match, patch)

@@ -39,7 +39,9 @@ class ReportRunView(ReportRunState):
     versioned: ClassVar[bool] = False
 
     progress: int | None = Field(None, ge=0, le=100, description="In percent.")
-    progress_text: str | None = Field(None, description="The current step, for people.")
+    progress_text: str | None = Field(
+        None, max_length=500, description="The current step, for people."
+    )
     progress_at: AwareDatetime | None = None
     queue_position: int | None = Field(
         None,
@@ -50,6 +52,7 @@ class ReportRunView(ReportRunState):
     )
     download_url: str | None = Field(
         None,
+        max_length=8_000,
         description="A link to the file; needs no token. CSV and JSON are sent with "
         "`Content-Encoding: gzip`, whatever the request accepts; `curl` needs `--compressed`.",
     )
@@ -81,13 +84,20 @@ class ReportRunView(ReportRunState):
 
 @routes.post("/reports", status=202)
 def request_report(unit: UnitOfWork, body: ReportRequest) -> ReportRunState:
-    """Request a report; Location links to its progress."""
+    """Request a report; Location links to its progress.
+
+    It is made in the background. When your organisation has as many reports running as it may,
+    the run waits for its turn; a notification says when the file is ready.
+    """
     return service().request(unit, body)
 
 
 @routes.get("/reports")
 def list_reports(request: RequestContext, query: ReportQuery) -> Page[ReportRunState]:
-    """List report runs, yours by default, newest first."""
+    """List report runs, yours by default, newest first.
+
+    With `all`, those of everybody, which needs the right to write reports.
+    """
     if query.all:
         return service().list_all(request, query.limit, query.cursor)
     return service().list_mine(request, query.limit, query.cursor)
@@ -95,11 +105,18 @@ def list_reports(request: RequestContext, query: ReportQuery) -> Page[ReportRunS
 
 @routes.get("/reports/{report_id}")
 def get_report(request: RequestContext, report_id: str) -> ReportRunView:
-    """Get a report run: its progress, or the link to its file."""
+    """Get a report run: its progress, or the link to its file.
+
+    While it is being made, poll it every few seconds; with `If-None-Match` an unchanged run is
+    a 304. The link to the file is valid for a short time: get the run again for a new one.
+    """
     return ReportRunView.of(service().get(request, report_id))
 
 
 @routes.post("/reports/{report_id}/cancel")
 def cancel_report(unit: UnitOfWork, report_id: str) -> ReportRunState:
-    """Cancel a report run that has not ended; needs no If-Match."""
+    """Cancel a report run that has not ended; needs no If-Match.
+
+    It stops within seconds. A run that has ended already is a 422.
+    """
     return service().cancel(unit, report_id)

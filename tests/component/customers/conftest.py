@@ -30,7 +30,7 @@ def a_contact(api: ApiClient, last_name: str = "Lovelace", **fields: Any) -> Ans
 
 def path_of(answer: Answer) -> str:
     """The path of the record in a response to a POST."""
-    return answer.headers["location"].removeprefix("/v1")
+    return answer.location
 
 
 def pages(api: ApiClient, path: str) -> list[Any]:

@@ -261,7 +261,7 @@ def test_a_body_that_is_not_json_is_rejected(api: ApiClient, media_type: str) ->
 
 
 def test_an_unknown_path_is_not_found(api: ApiClient) -> None:
-    for method, path in (("GET", "/leads"), ("DELETE", "/accounts"), ("POST", "/accounts/x/y")):
+    for method, path in (("GET", "/leads"), ("DELETE", "/leads"), ("POST", "/accounts/x/y")):
         answer = api(method, path, {})
         assert (answer.status, problem(answer)) == (404, "not-found")
 
