@@ -8,8 +8,9 @@ Keys, each prefixed with the tenant:
 """
 
 from kernel.domain.clock import Clock
+from kernel.domain.errors import Busy
 from kernel.storage.records import Page, RecordStore
-from kernel.storage.table import Action, Add, Item, Table
+from kernel.storage.table import Action, Add, Item, Put, Table
 from notifications.model import Notification
 
 CONNECTION_TTL_SECONDS = 2 * 3600
@@ -92,12 +93,24 @@ class UnreadCounters:
     def correct(self, tenant_id: str, user_id: str, stored: int, unread: int) -> bool:
         """Correct a counter that still has the value `stored`; returns whether it had.
 
-        The difference is added, so a change at the same moment is not lost.
+        The condition makes it safe against a change at the same moment, and against this
+        correction, which a caller that got no answer sends again.
         """
-        if self.count(tenant_id, user_id) != stored:
+        key = {"pk": _unread(tenant_id, user_id), "sk": "COUNT"}
+        known = self._table.get(key["pk"], key["sk"], consistent=True)
+        if (int(known["unread"]) if known else 0) != stored:
             return False
-        difference = {"unread": unread - stored}
-        self._table.transact([Add(_unread(tenant_id, user_id), "COUNT", difference)])
+        changed = Busy("The counter changes.")
+        right = Put(
+            {**(known or {}), **key, "unread": unread},
+            absent=known is None,
+            unchanged=known,
+            error=changed,
+        )
+        try:
+            self._table.put_if(right)
+        except Busy:
+            return False
         return True
 
 

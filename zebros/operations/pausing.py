@@ -28,6 +28,8 @@ class Paused:
 
     continues: bool = True
     """Whether it continues when the block ends."""
+    was_stopped: bool = False
+    """Whether it was paused before."""
 
 
 @contextmanager
@@ -41,7 +43,7 @@ def paused(deployment: Deployment, function: str, pause: Pause = time.sleep) -> 
     mapping = str(find_mapping(client, name, function)["UUID"])
     state = Paused()
     try:
-        _switch(client, mapping, pause, enabled=False)
+        state.was_stopped = not _switch(client, mapping, pause, enabled=False)
         _wait_for_invocations(deployment, client, name, function, pause)
         yield state
     finally:
@@ -72,14 +74,14 @@ def find_mapping(client: Any, name: str, function: str) -> dict[str, Any]:
     raise CliError(f"{function} reads no queue.")
 
 
-def _switch(client: Any, mapping: str, pause: Pause, *, enabled: bool) -> None:
-    """Start or stop a mapping, and wait until it is."""
+def _switch(client: Any, mapping: str, pause: Pause, *, enabled: bool) -> bool:
+    """Start or stop a mapping, and wait until it is; returns whether it was not before."""
     wanted = "Enabled" if enabled else "Disabled"
     asked = False
     for _ in range(int(_PATIENCE_S / _POLL_S)):
         state = client.get_event_source_mapping(UUID=mapping)["State"]
         if state == wanted:
-            return
+            return asked
         asked = asked or _ask(client, mapping, enabled=enabled)
         pause(_POLL_S)
     raise CliError(

@@ -15,6 +15,7 @@ from zebros.operations import lake, replay
 from zebros.operations.histories import Histories, History
 from zebros.operations.pausing import find_mapping, paused, uninterrupted
 from zebros.operations.rebuilding import (
+    EXCHANGE_S,
     Outcome,
     Pause,
     ProjectionFunction,
@@ -37,8 +38,6 @@ _WRITTEN_S = 15.0
 """In which the lake's consumer writes a batch that it has received."""
 _SETTLED_S = 2.0
 """An index follows its table within a second."""
-_PARTITIONS = 20
-"""Boards in one invocation."""
 _USERS = 20
 """Users in one invocation."""
 _ARCHIVED = timedelta(days=365)
@@ -138,6 +137,8 @@ def rebuild_board(
         read()  # most of the time, before the consumer is paused
         absent = histories.absent(function.subjects())
         with paused(deployment, name, pause) as state:
+            if state.was_stopped:  # by a run that was killed, whose last invocation may still run
+                pause(EXCHANGE_S)
             wait_for_lake_files(deployment, wait_seconds, progress, pause)
             read()
             _wait_for_lake(function, histories, absent, read, wait_seconds, progress, pause)
@@ -167,9 +168,7 @@ def _exchange(
     """Write counts, then the positions that differ; returns how many counts changed."""
     partitions = [{"pk": pk, "items": one} for pk, one in outcome.counters.items()]
     try:
-        changed = 0
-        for some in batched(partitions, _PARTITIONS, strict=False):
-            changed += int(function.ask(counters=some)["changed"])
+        changed = function.exchange(partitions)
         function.fold(
             histories.of(outcome.differing),
             write=True,

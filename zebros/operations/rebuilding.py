@@ -32,6 +32,10 @@ READ_AT_ONCE = 8
 """Files of the lake that are read at the same time."""
 _ENDS = 400
 """Positions that one invocation compares."""
+_PARTITIONS = 20
+"""Partitions of counters in one invocation."""
+EXCHANGE_S = 15.0
+"""How long an invocation may replace counters, by the clock of the functions."""
 _TRIES = 5
 """Invocations of the same events while others change the same positions."""
 
@@ -61,6 +65,27 @@ class ProjectionFunction:
         """One invocation. Raises CliError when it fails."""
         function = self.location.function
         return invoke(self._deployment, function, {"tenant": self._tenant, **request}, self._pause)
+
+    def exchange(self, partitions: Iterable[dict[str, Any]]) -> int:
+        """Replace the counters of the paused projection; returns how many changed.
+
+        An invocation that gets no answer is sent again, and the first may still run. Returns or
+        raises only when none of them can write any more, so that the projection may continue.
+        """
+        changed, last = 0, 0.0
+        function = self.location.function
+        try:
+            for some in batched(partitions, _PARTITIONS, strict=False):
+                last = time.monotonic()
+                until = self.ask(clock=True)["now"] + EXCHANGE_S
+                request = {"tenant": self._tenant, "counters": some, "until": until}
+                result, repeated = _invoke(self._deployment, function, request, self._pause)
+                changed += int(result["changed"])
+                last = last if repeated else 0.0
+        finally:
+            if last:
+                self._pause(max(0.0, last + EXCHANGE_S + 1 - time.monotonic()))
+        return changed
 
     def behind(self, histories: Iterable[History]) -> list[str]:
         """The subjects of which the projection has applied events that the lake does not have."""
@@ -129,14 +154,23 @@ def invoke(
     deployment: Deployment, function: str, request: dict[str, Any], pause: Pause = time.sleep
 ) -> dict[str, Any]:
     """Invoke a consumer with a request to rebuild. Raises CliError when it fails."""
+    return _invoke(deployment, function, request, pause)[0]
+
+
+def _invoke(
+    deployment: Deployment, function: str, request: dict[str, Any], pause: Pause
+) -> tuple[dict[str, Any], bool]:
+    """The result, and whether an earlier invocation, of which nothing was heard, may still run."""
     client, name = deployment.aws("lambda"), deployment.resources.function(function)
     payload = json.dumps({"rebuild": request}, ensure_ascii=False).encode()
     result: dict[str, Any] = {}
+    repeated = False
     for number in range(_TRIES):
         answer = client.invoke(FunctionName=name, Payload=payload)
         result = json.loads(answer["Payload"].read() or b"null") or {}
+        repeated = repeated or _was_repeated(answer)
         if not answer.get("FunctionError"):
-            return result
+            return result, repeated
         if result.get("errorType") != "Busy":
             break
         pause(0.2 * 2**number)
@@ -144,6 +178,11 @@ def invoke(
         f"{function} failed: {result.get('errorMessage', 'no reason was given')}.",
         hint=f"The log of {name} has the reason. The command can be run again.",
     )
+
+
+def _was_repeated(answer: dict[str, Any]) -> bool:
+    """Whether botocore sent a request more than once."""
+    return int(answer["ResponseMetadata"].get("RetryAttempts", 0)) > 0
 
 
 def read_lake(

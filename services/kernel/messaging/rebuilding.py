@@ -6,13 +6,18 @@ A request has one of these members, each of one tenant:
   subjects   Parts of the histories of subjects, in order. What their events write is computed from
              an empty memory. With `write`, entries (Put) are written, those of lost events are
              deleted, and positions that differ are replaced. Counters (Add) are only added up.
-  counters   The right counters of partitions. They replace what the partitions have.
+  counters   The right counters of partitions. They replace what the partitions have, until a time
+             (`until`) at which the projection may continue.
+  clock      The answer is the time by the clock of the functions, in seconds since 1970.
   sweep      Ranges of partitions, each with the sort keys to keep. Other items are deleted.
 Every request can be repeated. `counters` needs a projection that is paused: an event that is
-applied meanwhile would be counted twice.
+applied meanwhile would be counted twice. An invocation whose caller has given up may still run. It
+must not replace counters when the projection has continued, so each is written only if it is as it
+was read, and read only before `until`.
 """
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +25,7 @@ from itertools import batched
 from typing import Any, Self
 
 from kernel.domain.cloud_events import CloudEvent
+from kernel.domain.errors import Busy
 from kernel.messaging.positions import Memory, Position, PositionStore
 from kernel.messaging.sequencing import Applied, Decision, decide
 from kernel.storage.table import (
@@ -87,7 +93,9 @@ class Rebuild:
             parts = [_Part.parse(part) for part in request["subjects"]]
             return self._fold(parts, write=request["write"])
         if "counters" in request:
-            return {"changed": self._replace(_of(tenant, request["counters"]))}
+            return {"changed": self._replace(_of(tenant, request["counters"]), request["until"])}
+        if "clock" in request:
+            return {"now": time.time()}
         return {"deleted": self._sweep(_of(tenant, request["sweep"]))}
 
     def _behind(self, tenant: str, ends: list[dict[str, Any]]) -> list[str]:
@@ -151,22 +159,28 @@ class Rebuild:
             states[id(part)] = state
         return states
 
-    def _replace(self, partitions: list[dict[str, Any]]) -> int:
+    def _replace(self, partitions: list[dict[str, Any]], until: float) -> int:
         """Replace the counters of partitions; returns how many items changed.
 
-        Counters that are zero are deleted.
+        Counters that are zero are deleted. Raises TooLate, Busy when others change them.
         """
         changed = 0
         for partition in partitions:
             pk = partition["pk"]
             right = {sk: one for sk, one in partition["items"].items() if any(one.values())}
             stored = {str(item["sk"]): item for item in self._items(pk, "", _END)}
+            if time.time() >= until:
+                raise TooLate("the counters may not be replaced any more")
             actions: list[Action] = [
-                Put(item)
+                Put(item, absent=sk not in stored, unchanged=stored.get(sk), error=_CHANGED)
                 for sk, amounts in right.items()
                 if (item := {"pk": pk, "sk": sk, **amounts}) != stored.get(sk)
             ]
-            actions += [Delete(pk, sk) for sk in stored if sk not in right]
+            actions += [
+                Delete(pk, sk, unchanged=item, error=_CHANGED)
+                for sk, item in stored.items()
+                if sk not in right
+            ]
             for some in batched(actions, TRANSACTION_LIMIT, strict=False):
                 self._table().transact(some)
             changed += len(actions)
@@ -195,6 +209,11 @@ class Rebuild:
                 return
 
 
+class TooLate(Exception):
+    """The projection may have continued."""
+
+
+_CHANGED = Busy("Others change these counters.")
 _END = "\U0010ffff"
 """After every sort key."""
 

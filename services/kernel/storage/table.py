@@ -27,13 +27,15 @@ READ_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write a whole item. Raises `error` when the condition `absent` or `version` fails."""
+    """Write a whole item. Raises `error` when a condition fails."""
 
     item: Item
     absent: bool = False
     """Only if no item has this key."""
     version: int | None = None
     """Only if the stored item has this `version`."""
+    unchanged: Item | None = None
+    """Only if the stored item still has the attributes of this one."""
     error: CrmError | None = None
     table: str = ""
 
@@ -52,10 +54,13 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete an item, if it exists."""
+    """Delete an item, if it exists. Raises `error` when the condition fails."""
 
     pk: str
     sk: str
+    unchanged: Item | None = None
+    """Only if the stored item still has the attributes of this one."""
+    error: CrmError | None = None
     table: str = ""
 
 
@@ -211,9 +216,8 @@ class Table:
                     "Put": {"TableName": table, "Item": _wire(action.item), **_condition(action)}
                 }
             case Delete():
-                return {
-                    "Delete": {"TableName": table, "Key": _wire({"pk": action.pk, "sk": action.sk})}
-                }
+                key = _wire({"pk": action.pk, "sk": action.sk})
+                return {"Delete": {"TableName": table, "Key": key, **_same(action.unchanged)}}
             case Check():
                 return {
                     "ConditionCheck": {
@@ -258,7 +262,7 @@ def _attempts() -> Iterator[None]:
 def _condition(put: Put) -> dict[str, Any]:
     if put.absent:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
-    return _at_version(put.version)
+    return _at_version(put.version) or _same(put.unchanged)
 
 
 def _at_version(version: int | None) -> dict[str, Any]:
@@ -269,6 +273,18 @@ def _at_version(version: int | None) -> dict[str, Any]:
         "ConditionExpression": "#v = :v",
         "ExpressionAttributeNames": {"#v": "version"},
         "ExpressionAttributeValues": {":v": {"N": str(version)}},
+    }
+
+
+def _same(item: Item | None) -> dict[str, Any]:
+    """The condition that the stored item still has the attributes of this one; empty for None."""
+    rest = [(name, value) for name, value in (item or {}).items() if name not in ("pk", "sk")]
+    if not rest:
+        return {}
+    return {
+        "ConditionExpression": " AND ".join(f"#s{i} = :s{i}" for i in range(len(rest))),
+        "ExpressionAttributeNames": {f"#s{i}": name for i, (name, _) in enumerate(rest)},
+        "ExpressionAttributeValues": {f":s{i}": _value(value) for i, (_, value) in enumerate(rest)},
     }
 
 

@@ -40,6 +40,8 @@ class Functions:
         self.handlers = handlers
         self.enabled = dict.fromkeys(handlers, True)
         self.requests: list[dict[str, Any]] = []
+        self.repeated = 0
+        """How often botocore has to send each request again."""
         self.before: Callable[[dict[str, Any]], None] = lambda _: None
         """Called before each request to rebuild, and before each command of maintenance."""
 
@@ -53,8 +55,14 @@ class Functions:
             answer = self.handlers[asked["FunctionName"]](request, None)
         except Exception as fault:
             error = {"errorMessage": str(fault), "errorType": type(fault).__name__}
-            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(error).encode())}
-        return {"Payload": io.BytesIO(json.dumps(answer).encode())}
+            return {"FunctionError": "Unhandled", **self._answer(error)}
+        return self._answer(answer)
+
+    def _answer(self, result: Any) -> dict[str, Any]:
+        return {
+            "Payload": io.BytesIO(json.dumps(result).encode()),
+            "ResponseMetadata": {"RetryAttempts": self.repeated},
+        }
 
     def list_event_source_mappings(self, **asked: Any) -> dict[str, Any]:
         name = asked["FunctionName"]

@@ -2,12 +2,14 @@
 
 import json
 import random
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from kernel.storage.table import Put, Table
 from tests.component.zebros import company as companies
 from tests.component.zebros.company import BOARD, LAKE, TIMELINE, Company
 from zebros import cli
@@ -249,11 +251,13 @@ def test_the_old_board_is_shown_until_the_counts_are_exchanged(company: Company)
     company.functions.before = lambda _: boards.append(company.board())
     board_of(company)
     boards.append(company.board())
-    requests = [next(iter(set(one) - {"tenant", "write"})) for one in company.functions.requests]
+    requests = [
+        next(iter(set(one) - {"tenant", "write", "until"})) for one in company.functions.requests
+    ]
     exchanged = requests.index("counters")
     assert boards[: exchanged + 1] == [old] * (exchanged + 1)
     assert boards[exchanged + 1 :] == [shown] * (len(boards) - exchanged - 1)
-    assert requests == ["ends", "subjects", "counters", "subjects"]
+    assert requests == ["ends", "subjects", "clock", "counters", "subjects"]
 
 
 def test_a_lake_that_is_behind_changes_nothing(company: Company) -> None:
@@ -429,6 +433,64 @@ def test_a_run_that_was_killed_is_completed_by_the_next(company: Company) -> Non
     company.receive(BOARD, company.events)
     assert company.projections() == settled
     assert settled.keys() > right.keys()
+
+
+def test_an_invocation_that_nobody_waits_for_replaces_no_counters_later(company: Company) -> None:
+    """Its caller got no answer and sent it again, and the consumer has continued since."""
+    some_deals(company)
+    company.deliver()
+    wrong_counter(company)
+    company.functions.repeated = 1
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        if any("counters" in one for one in company.functions.requests):
+            pauses.append(seconds)
+            assert not company.functions.enabled[BOARD] or seconds < 1, "the mapping is starting"
+
+    board_of(company, pause=pause)
+    assert pauses[0] == pytest.approx(rebuilding.EXCHANGE_S + 1, abs=1)
+    deal(company)
+    company.deliver()
+    settled = company.projections()
+    (late,) = [one for one in company.functions.requests if "counters" in one]
+    assert late["until"] == pytest.approx(time.time() + rebuilding.EXCHANGE_S, abs=5)
+    board = rebuilding.ProjectionFunction(company.stack, "board", "acme", lambda _: None)
+    with pytest.raises(CliError, match="may not be replaced any more"):
+        board.ask(counters=late["counters"], until=time.time())
+    assert company.projections() == settled
+
+
+def test_counters_that_others_change_meanwhile_are_not_replaced(company: Company) -> None:
+    some_deals(company)
+    company.deliver()
+    right = company.projections()
+    wrong_counter(company)
+    query, changed = Table.query, list[Any]()
+
+    def query_then_change(self: Table, *arguments: Any, **more: Any) -> Any:
+        page = query(self, *arguments, **more)
+        if not changed and page.items and "opportunities" in page.items[0]:
+            changed.extend(page.items)
+            for item in page.items:
+                self.put(item | {"opportunities": 1_000})
+        return page
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Table, "query", query_then_change)
+        board_of(company)
+    assert changed
+    assert company.projections() == right, "read again, and replaced then"
+
+
+def test_a_run_after_one_that_was_killed_waits_for_what_that_has_sent(company: Company) -> None:
+    some_deals(company)
+    company.deliver()
+    company.functions.enabled[BOARD] = False
+    pauses: list[float] = []
+    board_of(company, pause=pauses.append)
+    assert rebuilding.EXCHANGE_S in pauses
+    assert company.functions.enabled[BOARD]
 
 
 def test_dead_letters_are_redriven_first(company: Company) -> None:
@@ -618,9 +680,35 @@ def test_a_counter_that_changes_meanwhile_is_left_alone(company: Company) -> Non
     assert company.items("UNREAD").popitem()[1]["unread"] == {"N": "42"}
 
 
+def test_a_counter_is_corrected_once_although_the_correction_is_sent_twice(
+    company: Company,
+) -> None:
+    from notifications.bootstrap import counters
+
+    change(company, deal(company, owner_id="ann"), "/won", {})
+    company.deliver()
+    company.deliver()
+    put_if, answers = Table.put_if, list[bool]()
+
+    def meanwhile(self: Table, put: Put) -> None:
+        """The same correction by the invocation that was sent before."""
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(Table, "put_if", put_if)
+            answers.append(counters().correct("acme", "ann", 1, 7))
+        put_if(self, put)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Table, "put_if", meanwhile)
+        answers.append(counters().correct("acme", "ann", 1, 7))
+    assert answers == [True, False]
+    assert counters().count("acme", "ann") == 7
+    assert counters().correct("acme", "bob", 0, 2)
+    assert counters().count("acme", "bob") == 2
+
+
 def test_a_function_refuses_partitions_of_another_tenant(company: Company) -> None:
     for request in (
-        {"counters": [{"pk": "TENANT#globex#BOARD#default", "items": {}}]},
+        {"counters": [{"pk": "TENANT#globex#BOARD#default", "items": {}}], "until": 0},
         {"sweep": [{"pk": "TENANT#acme2#TIMELINE#a#1", "first": "", "last": "x", "keep": []}]},
     ):
         with pytest.raises(CliError, match="not of the tenant"):
