@@ -236,7 +236,8 @@ def test_an_unreadable_entry_is_left_out_of_a_timeline(reported: Reported) -> No
         item = {"pk": pk, "sk": f"2026#{number}"} | ({} if doc is None else {"doc": doc})
         kind.store.table.put(item)
     right = {"at": "2026-01-01T00:00:00Z", "type": "X", "text": "x", "actor": "ann"}
-    right |= {"subject": "account/1", "sequence": 1, "event_id": "e", "correlation_id": "c"}
+    right |= {"subject": "account/1", "sequence": 1, "event_id": "01JZEBR0S0000000000000000E"}
+    right |= {"correlation_id": "c"}
     kind.store.table.put({"pk": pk, "sk": "2026#9", "doc": pack(json.dumps(right))})
     answer = kind.api("GET", "/timeline/account/01JZEBR0S00000000000000001")
     assert (answer.status, len(answer.json["items"])) == (200, 1)
