@@ -1,4 +1,4 @@
-"""Generates docs/asyncapi.json (AsyncAPI 3.0), the events on the bus, from the event classes.
+"""Generates docs/asyncapi.json (AsyncAPI 3.0): events on the bus, messages of the WebSocket API.
 
 The document includes all schemas, because /v1/asyncapi.json serves it without other files.
 `--check` fails on drift.
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel.runtime.contexts import contexts
-from tools import schemas
+from tools import asyncapi_socket, schemas
 from tools.contexts import events
 from tools.drift import ROOT, as_json, main
 
@@ -104,22 +104,28 @@ def render() -> dict[Path, str]:
             "title": "Zebros CRM events",
             "version": "1",
             "description": (
-                "All events of the CRM. They are delivered at least once; `sequence` is "
+                "All events of the CRM, and the WebSocket API that pushes notifications. "
+                "Events are delivered at least once; `sequence` is "
                 "contiguous per subject. Replayed events have `replay-name` beside `detail`."
             ),
             "license": {"name": "Apache-2.0"},
         },
         "servers": {
+            "live": asyncapi_socket.SERVER,
             "bus": {
                 "host": "events.{region}.amazonaws.com",
                 "protocol": "eventbridge",
                 "description": "The stack's event bus (output BusName).",
                 "variables": {"region": {"default": "us-east-1"}},
-            }
+            },
         },
-        "channels": channels,
-        "operations": operations,
-        "components": {"messages": messages, "schemas": _components()},
+        "channels": channels | {"live": asyncapi_socket.CHANNEL},
+        "operations": operations | asyncapi_socket.OPERATIONS,
+        "components": {
+            "messages": messages | asyncapi_socket.MESSAGES,
+            "schemas": _components(),
+            "securitySchemes": asyncapi_socket.SECURITY,
+        },
     }
     return {FILE: as_json(document)}
 

@@ -304,6 +304,8 @@ def render() -> dict[Path, str]:
             "nothing. A batch counts as one request.\n\n"
             "Every path that has GET also has HEAD. A GET whose `If-None-Match` names the current "
             "ETag gets a 304. A method that a path does not have gets a 405 with `Allow`.\n\n"
+            "New notifications are also pushed over a WebSocket, which `/asyncapi.json` "
+            "describes, its sign-in too.\n\n"
             "Instants are in UTC. A tenant has a time zone, which decides what today is: the day "
             "on which an opportunity is closed by default, which tasks are overdue, and the days "
             "of a report's named period. The identity provider puts it into tokens as the claim "

@@ -9,7 +9,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
 )
 
 from kernel.domain.dates import PlainDate
@@ -25,6 +24,7 @@ from kernel.domain.events import (
     empty,
 )
 from kernel.domain.ids import Id
+from kernel.domain.patterns import matching
 
 
 class TaskStatus(StrEnum):
@@ -42,7 +42,9 @@ class Related(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: Annotated[str, StringConstraints(pattern="^(account|contact|opportunity)$")]
+    type: Annotated[
+        str, matching("^(account|contact|opportunity)$", "account, contact or opportunity")
+    ]
     id: Id
 
 

@@ -20,6 +20,7 @@ from zebros.cli import shared_options
 from zebros.cli.output import err, print_error
 from zebros.client.connection import DEFAULT_HOME, DEFAULT_TENANT, DEFAULT_USER, Connection
 from zebros.errors import CliError, Stopped, as_cli_error
+from zebros.text import as_demand
 
 _GROUPS = [
     "api",
@@ -160,7 +161,7 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
 
 def _usage_error(error: typer.TyperException, *, as_json: bool) -> int:
     """Print the message of a wrong usage, and where to find help."""
-    message = error.format_message().strip().replace("Value error, ", "")
+    message = as_demand(error.format_message().strip()).replace("Value error, ", "")
     if type(error).__name__ == "NoArgsIsHelpError":  # the help has been printed already
         if message:
             err().print(message)

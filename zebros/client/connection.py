@@ -15,6 +15,8 @@ from zebros.client.stack import Resources
 from zebros.errors import BadInput, NotReady
 from zebros.local.home import Home
 
+_SERVER_ERROR = 500
+
 DEFAULT_HOME = Path(".local")
 DEFAULT_TENANT = "acme"
 DEFAULT_USER = "admin"
@@ -76,7 +78,8 @@ class LocalIssuer:
             reason = str(body.get("error_description") or body.get("error") or "")
         except ValueError:
             reason = ""
-        raise NotReady(
+        refused = BadInput if response.status_code < _SERVER_ERROR else NotReady
+        raise refused(
             f"The local issuer rejected a token for {self.user} of tenant {self.tenant}"
             f"{': ' + reason if reason else ''}.",
             hint="`zebros token --help` shows how to choose a tenant and a user.",

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zebros.errors import BadInput
+from zebros.text import as_demand
 
 PARAMETERS = {
     "Authorizer": "AuthorizerMemory",
@@ -152,5 +153,5 @@ def _result(found: dict[str, Any], file: str) -> Result:
         first = error.errors()[0]
         field = ".".join(str(one) for one in first["loc"])
         raise BadInput(
-            f"{file} is no usable result of Lambda Power Tuning: {field}: {first['msg']}."
+            f"{file} is no usable result of Lambda Power Tuning: {field} {as_demand(first['msg'])}."
         ) from error

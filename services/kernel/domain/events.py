@@ -21,11 +21,18 @@ from pydantic import (
 
 from kernel.domain.ids import Id
 from kernel.domain.money import LARGEST
+from kernel.domain.patterns import matching
 
 REGISTRY: dict[str, "type[DomainEvent]"] = {}
 """Every event class by `<context>/<Event>.v<N>`."""
 
-Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
+Key = Annotated[
+    str,
+    matching(
+        r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$",
+        "named with at most 40 letters, digits, underscores, dots and hyphens, a letter first",
+    ),
+]
 """A name for a system, a custom field or a channel."""
 MAX_EXTERNAL_IDS = 10
 """The maximum number of external ids of a record."""

@@ -4,11 +4,12 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import StringConstraints
 from ulid import ULID
 
+from kernel.domain.patterns import matching
+
 PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
-Id = Annotated[str, StringConstraints(pattern=PATTERN)]
+Id = Annotated[str, matching(PATTERN, "the id of a record: 26 capitals and digits (a ULID)")]
 """The identifier of a record of this CRM."""
 
 

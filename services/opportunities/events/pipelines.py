@@ -3,12 +3,25 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kernel.domain.events import DomainEvent, Fields, Name, Snapshot
+from kernel.domain.patterns import matching
 
-StageKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-PipelineId = Annotated[str, StringConstraints(pattern=r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$")]
+StageKey = Annotated[
+    str,
+    matching(
+        r"^[a-z][a-z0-9_]{0,39}$",
+        "a key such as closed_won: 1 to 40 small letters, digits or underscores, a letter first",
+    ),
+]
+PipelineId = Annotated[
+    str,
+    matching(
+        r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$",
+        "the id of a pipeline (`default`, or 26 capitals and digits)",
+    ),
+]
 DEFAULT_PIPELINE = "default"
 MAX_STAGES = 20
 

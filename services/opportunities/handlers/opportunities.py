@@ -1,6 +1,8 @@
 """REST routes of opportunities."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from kernel.domain.aggregate import Version
 from kernel.domain.dates import PlainDate
@@ -15,12 +17,14 @@ from kernel.web.models import Body, ListQuery
 from kernel.web.routes import Routes
 from opportunities.bootstrap import opportunities
 from opportunities.events.opportunities import OpportunityFields, OpportunityState
-from opportunities.events.pipelines import DEFAULT_PIPELINE, PipelineId, StageKey
+from opportunities.events.pipelines import DEFAULT_PIPELINE, PipelineId
 from opportunities.model.opportunities import CloseDetails
 from opportunities.service.opportunities import Placement
 
 routes = Routes()
 
+StageReference = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""What a request gives as a stage. The pipeline knows its stages and names them in its answer."""
 _TODAY = "Default: today in the tenant's time zone."
 
 
@@ -28,7 +32,9 @@ class NewOpportunity(OpportunityFields):
     """An opportunity to create or to import."""
 
     pipeline_id: PipelineId = DEFAULT_PIPELINE
-    stage: StageKey | None = Field(None, description="Default: the pipeline's first stage.")
+    stage: StageReference | None = Field(
+        None, description="The key of a stage. Default: the pipeline's first stage."
+    )
     closed_on: PlainDate | None = Field(
         None, description=f"For a stage of kind won or lost. {_TODAY}"
     )
@@ -54,7 +60,7 @@ class OpportunityQuery(ListQuery):
     account_id: Id | None = None
     external_id: ExternalRef | None = None
     pipeline_id: PipelineId | None = None
-    stage: StageKey | None = None
+    stage: StageReference | None = None
     close_from: PlainDate | None = None
     close_to: PlainDate | None = None
 
@@ -62,7 +68,7 @@ class OpportunityQuery(ListQuery):
 class MoveOpportunity(Body):
     """The stage to move to."""
 
-    stage: StageKey
+    stage: StageReference
 
 
 class WinOpportunity(Body):
@@ -81,7 +87,9 @@ class LoseOpportunity(Body):
 class ReopenOpportunity(Body):
     """The stage of a reopened opportunity."""
 
-    stage: StageKey | None = Field(None, description="Default: the pipeline's first stage.")
+    stage: StageReference | None = Field(
+        None, description="The key of a stage. Default: the pipeline's first stage."
+    )
 
 
 class ReassignOpportunity(Body):

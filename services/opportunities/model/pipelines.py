@@ -90,8 +90,10 @@ class Pipeline(PipelineState, Aggregate):
         for stage in self.stages:
             if stage.key == key:
                 return stage
-        known = ", ".join(stage.key for stage in self.stages)
-        raise Invalid.field("stage", f"is not a stage of pipeline {self.name!r}; it has: {known}")
+        known = ", ".join(f"{stage.key} ({stage.name})" for stage in self.stages)
+        raise Invalid.field(
+            "stage", f"{key[:80]!r} is no key of a stage of pipeline {self.name!r}; it has: {known}"
+        )
 
     def first_stage(self, kind: StageKind) -> Stage:
         """The first stage of a kind."""

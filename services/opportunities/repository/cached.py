@@ -36,7 +36,7 @@ PIPELINE = Entry(
 )
 PIPELINES = Entry(
     "pipelines",
-    2,
+    3,
     10,
     lambda page: page.model_dump_json(warnings=False).encode(),
     Page[Pipeline].model_validate_json,

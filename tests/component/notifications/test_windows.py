@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from jsonschema import Draft202012Validator
 
 from kernel.domain.ids import new_id
 from kernel.runtime import aws
 from kernel.storage.table import Table
 from notifications.repository import ConnectionRepository
 from tests.component.conftest import NEVER, ApiClient
+from tools import asyncapi
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -37,6 +39,13 @@ class Connections:
         self.closed.append(ConnectionId)
 
 
+def as_documented(message: dict[str, Any]) -> None:
+    """Compare a message to a window with the AsyncAPI document."""
+    document = json.loads(asyncapi.FILE.read_text(encoding="utf-8"))
+    payload = document["components"]["messages"][f"live.{message['type']}"]["payload"]
+    Draft202012Validator({**payload, "components": document["components"]}).validate(message)
+
+
 @pytest.fixture
 def connections(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connections]:
     monkeypatch.setenv("SOCKET_ENDPOINT", "https://sockets.example/live")
@@ -47,6 +56,8 @@ def connections(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect
     assert isinstance(push, WebSocketPush)
     push._api = made = Connections()
     yield made
+    for _, message in made.posted:
+        as_documented(message)
     bootstrap.push.cache_clear()
 
 

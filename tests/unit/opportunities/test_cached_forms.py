@@ -12,7 +12,7 @@ from opportunities.repository.cached import BOARD, PIPELINE, PIPELINES
 
 FORMS = {
     "pipeline v2": "fa3b1047850a",
-    "pipelines v2": "54bd1d30c169",
+    "pipelines v3": "d0e9056cf2b5",
     "board v1": "5fb4627aef94",
 }
 """Kind and version, and the digest of the form that they had when they were released."""

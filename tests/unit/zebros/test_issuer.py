@@ -68,7 +68,7 @@ def test_the_command_line_prints_a_token_of_the_chosen_user(
         claims = jwt.decode(printed, options={"verify_signature": False})
         who = (claims["iss"].rpartition("/")[2], claims["sub"])
         assert who == (("globex", "rep") if len(words) > 1 else ("acme", "admin"))
-    assert cli.main(["--home", str(tmp_path), "token", "--user", "nobody"]) == 69
+    assert cli.main(["--home", str(tmp_path), "token", "--user", "nobody"]) == 65
     assert "rejected a token for nobody of tenant acme" in capsys.readouterr().err
 
 

@@ -75,11 +75,11 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (["up", "--home", "/proc/x"], 65, "/proc/x cannot store the state of a CRM: No such file"),
         (["up", "--home", __file__], 65, "cannot store the state of a CRM: File exists."),
         (["status", "--home", __file__], 65, "test_cli.py is not a folder."),
-        (["up", "--port", "0"], 2, "'--port': Input should be greater than or equal to 1"),
+        (["up", "--port", "0"], 2, "'--port': must be greater than or equal to 1"),
         (
             ["up", "--issuer-port", "99999"],
             2,
-            "'--issuer-port': Input should be less than or equal",
+            "'--issuer-port': must be less than or equal",
         ),
         (["lod"], 2, "No such command 'lod'. Did you mean 'load'?"),
         (["load", "accounts"], 2, "Missing argument"),

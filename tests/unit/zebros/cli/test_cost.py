@@ -105,7 +105,7 @@ def test_prices_and_load_may_be_your_own(
         (["--phase", "growth", "--role", "x"], 65, "There is no region role 'x'; there are prima"),
         (["--phase", "growth", "--users", "0"], 65, "The number of users must be above 0, not 0."),
         (["--phase", "growth", "--users", "-3"], 65, "must be above 0, not -3."),
-        (["--phase", "growth", "--users", "many"], 2, "'--users': Input should be a valid integer"),
+        (["--phase", "growth", "--users", "many"], 2, "'--users': must be a valid integer"),
         (["--phase", "growth", "--set", "X"], 65, "--set X is not NAME=VALUE."),
         (["--phase", "growth", "--set", "=1"], 65, " is not NAME=VALUE."),
         (["--phase", "growth", "--set", "Size=1"], 65, "has no parameter Size; it has "),
