@@ -1,11 +1,14 @@
 """Chooses ports on 127.0.0.1: those of the options, those of the last start, or free ones."""
 
 import errno
+import random
 import socket
 
 from zebros.errors import BadInput
 
 HOST = "127.0.0.1"
+_FOR_SERVERS = range(10_000, 32_000)
+_TRIES = 100
 _OBSTACLES = {
     errno.EADDRINUSE: "is used by another program",
     errno.EACCES: "may be used only by the system's administrator",
@@ -32,10 +35,15 @@ def _reason_not_free(port: int) -> str:
 
 
 def free_port() -> int:
-    """A port that is free at the moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that is free at the moment, and that no outgoing connection gets.
+
+    Systems give those a port above this range (Linux from 32768 on). One of them would keep a
+    server that ends from starting again. Raises OSError when all ports that were tried are in use.
+    """
+    for port in random.sample(_FOR_SERVERS, _TRIES):
+        if is_free(port):
+            return port
+    raise OSError(errno.EADDRINUSE, "no free port was found")
 
 
 def choose_port(

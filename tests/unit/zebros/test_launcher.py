@@ -325,6 +325,15 @@ def test_sam_accepts_an_empty_parameter(tmp_path: Path) -> None:
     assert given["WorkerImage"] == ""
 
 
+def test_a_free_port_is_none_that_an_outgoing_connection_gets() -> None:
+    """A platform that was killed could otherwise not start again."""
+    file = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(file.read_text().split()[0]) if file.exists() else 32_768
+    found = {ports.free_port() for _ in range(50)}
+    assert len(found) > 40
+    assert all(1_024 <= port < first for port in found)
+
+
 def test_without_the_worker_s_code_the_function_makes_all_reports(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
