@@ -216,7 +216,7 @@ def test_xlsx_has_native_charts_with_their_numbers(tmp_path: Path) -> None:
     assert book.sheetnames == ["Report", "Charts", "About"]
     sheet = book["Charts"]
     assert [cell.value for cell in sheet[2]][:3] == ["Ann", 1234.56, 1.0]
-    assert [cell.value for cell in sheet[5]][:3] == ["3 others", 7.77, 0.07]
+    assert [cell.value for cell in sheet[5]][:3] == ["and 3 others", 7.77, 0.07]
     with ZipFile(path) as parts:
         charts = [parts.read(n) for n in parts.namelist() if "charts/chart" in n]
     assert len(charts) == 2
