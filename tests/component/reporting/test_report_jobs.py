@@ -83,8 +83,10 @@ def test_every_format_is_stored_compressed_with_its_media_type(
     )
     found = stored_object(run)
     assert (found["ContentType"], found.get("ContentEncoding")) == (media_type, encoding)
-    # The file is compressed already: another compression saves nothing worth the time.
-    assert len(zlib.compress(found["Body"].read(), 6)) > 0.8 * found["ContentLength"]
+    # The file is compressed already: another compression saves nothing worth the time. A PDF has
+    # the structure that screen readers need outside of its compressed streams.
+    share = 0.5 if format_ == "pdf" else 0.8
+    assert len(zlib.compress(found["Body"].read(), 6)) > share * found["ContentLength"]
     assert sum(len(k) + len(v) for k, v in found["Metadata"].items()) < 2048
 
 
