@@ -18,6 +18,7 @@ SERVICES = Path(__file__).resolve().parents[1] / "services"
 RUNS_AT = "/var/task"
 """Where Lambda unpacks the artefact; the paths in tracebacks of the compiled files."""
 _MANIFEST = "context.py"
+_PACKED = ("*.py", "*.txt", "*.typ")
 _WORKER_ONLY = ("kernel/tasks/worker/*",)
 """Modules that only carry out jobs, in addition to those of the manifests: they are in the worker's
 image, and in the artefacts of functions that work as one (--with-jobs)."""
@@ -54,7 +55,7 @@ def pack(
 def _sources(services: Path, parts: list[str], left_out: list[str]) -> Iterator[Path]:
     for part in parts:
         folder = services / part
-        for source in sorted([*folder.rglob("*.py"), *folder.rglob("*.txt")]):
+        for source in sorted(one for kind in _PACKED for one in folder.rglob(kind)):
             name = source.relative_to(services)
             if not any(name.match(pattern) for pattern in left_out):
                 yield source

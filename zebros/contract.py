@@ -38,6 +38,8 @@ class Contract:
 
     currencies: dict[str, int]
     """The decimals of each active ISO 4217 currency."""
+    withdrawn_currencies: dict[str, int]
+    """The same for currencies that ISO 4217 has withdrawn, in which records may have amounts."""
     records: dict[str, RecordLocation]
     """By record type, such as `opportunity`."""
     projections: dict[str, ProjectionLocation]
@@ -59,6 +61,7 @@ def contract() -> Contract:
     data = json.loads(Path(__file__).with_name("contract.json").read_text(encoding="utf-8"))
     return Contract(
         currencies=data["currencies"],
+        withdrawn_currencies=data["withdrawn_currencies"],
         records={name: RecordLocation(**location) for name, location in data["records"].items()},
         projections={
             name: ProjectionLocation(one["function"], one["table"], tuple(one["records"]))

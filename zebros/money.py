@@ -22,5 +22,6 @@ def exponent(currency: str) -> int:
 
 
 def major(minor_units: int, currency: str) -> Decimal:
-    """An amount with its decimals, such as 12.50; a code that is no longer active has two."""
-    return Decimal(minor_units).scaleb(-contract().currencies.get(currency, 2))
+    """An amount with its decimals, such as 12.50; two for a code that is not known."""
+    known = contract().currencies | contract().withdrawn_currencies
+    return Decimal(minor_units).scaleb(-known.get(currency, 2))

@@ -46,8 +46,13 @@ class ReportResult(BaseModel):
     rows: int = Field(ge=0, description="Rows of the table, without totals.")
     totals: list[dict[str, int | str]] = Field(
         max_length=5,
-        description="The totals of each currency (at most five), by column: counts and minor "
-        "units as numbers, ratios as text such as 0.6315.",
+        description="The totals of each currency (at most five, those with the most deals first), "
+        "by column: counts and minor units as numbers, ratios as text such as 0.6315.",
+    )
+    more_totals: int | None = Field(
+        None,
+        ge=1,
+        description="How many more currencies have totals, which only the file contains.",
     )
     position: StreamPosition
 

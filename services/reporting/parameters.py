@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from kernel.domain.dates import PlainDate
-from kernel.domain.money import Currency
+from kernel.domain.money import KnownCurrency
 from kernel.domain.time_zone_names import TimeZoneName
 from kernel.domain.time_zones import DEFAULT_ZONE, today
 from reporting.periods import PeriodName, days_of
@@ -88,8 +88,10 @@ class ReportParameters(BaseModel):
     )
     to: PlainDate | None = Field(None, description="Last day of the period, inclusive.")
     format: Annotated[FileFormat, *_one_of("format", get_args(FileFormat))] = "pdf"
-    currency: Currency | None = Field(
-        None, description="Only opportunities in this currency; default: all currencies."
+    currency: KnownCurrency | None = Field(
+        None,
+        description="Only opportunities in this currency, which may be a withdrawn one (HRK); "
+        "default: all currencies.",
     )
     time_zone: TimeZoneName | None = Field(
         None,

@@ -109,6 +109,8 @@ class Report:
     time_zone: str = DEFAULT_ZONE
     """The zone of the times that the file shows, and in which the period was named."""
     notes: tuple[str, ...] = field(default=())
+    chart_note: str = ""
+    """Which currencies have no chart, for files with charts."""
 
     @property
     def row_count(self) -> int:

@@ -144,7 +144,7 @@ HEAVY = (
     "pyarrow",
     "jsonschema",
     "boto3",
-    "reportlab",
+    "typst",
     "xlsxwriter",
     "jwt",
     "email_validator",

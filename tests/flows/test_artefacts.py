@@ -30,7 +30,7 @@ NEVER_AT_START = {
     "numpy",
     "polars",
     "pyarrow",
-    "reportlab",
+    "typst",
     "xlsxwriter",
 }
 IMPORT = """
@@ -110,7 +110,7 @@ def loaded(name: str, built: Path) -> dict[str, Any]:
 def test_an_artefact_needs_nothing_but_its_layers(name: str, built: Path) -> None:
     found = loaded(name, built)
     assert set(found["own"]) <= {"kernel", context_of(name)}, "one context, its own, and manifests"
-    heavy = {"duckdb", "reportlab", "xlsxwriter"} if name == JOBS else set()
+    heavy = {"duckdb", "typst", "xlsxwriter"} if name == JOBS else set()
     assert not NEVER_AT_START - heavy & set(found["at_start"])
     assert found["slow"] == [], "these would be compiled at every cold start"
 

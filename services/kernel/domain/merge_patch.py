@@ -4,6 +4,7 @@ from typing import Any
 
 from kernel.domain.errors import Malformed
 from kernel.domain.events import Fields, Snapshot
+from kernel.domain.money import currencies_of
 from kernel.domain.validation import validate
 
 
@@ -32,6 +33,6 @@ def patched_fields[F: Fields](record: Snapshot, patch: dict[str, Any], fields: t
         patched = merge_patch(target, patch)
     except RecursionError as error:
         raise Malformed("The merge patch is nested too deeply.") from error
-    result = validate(fields, patched)
+    result = validate(fields, patched, currencies_of(target))
     result.model_fields_set.update(patch)
     return result

@@ -9,7 +9,15 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 _CODES_BY_EXPONENT = {
@@ -29,6 +37,19 @@ EXPONENTS = MappingProxyType(
 )
 """How many decimal digits the minor unit of each active currency has: 2 for USD, 0 for JPY."""
 
+_WITHDRAWN_BY_EXPONENT = {
+    0: "BYR",
+    2: "ANG BGN CUC EEK HRK LTL LVL MRO SLL STD VEF ZMK ZWL",
+}
+WITHDRAWN = MappingProxyType(
+    {code: exponent for exponent, codes in _WITHDRAWN_BY_EXPONENT.items() for code in codes.split()}
+)
+"""The same for the currencies that ISO 4217 withdrew since 2011 (list three). A code that leaves
+EXPONENTS moves here, because stored amounts keep it."""
+
+STORED = MappingProxyType({"currencies": WITHDRAWN.keys()})
+"""The validation context for what is stored: its amounts may have withdrawn currencies."""
+
 LARGEST = 2**53 - 1
 """The largest number of minor units: the largest integer that all JSON parsers read exactly
 (RFC 7493)."""
@@ -43,14 +64,14 @@ def exponent(currency: str) -> int:
 
 
 def decimal_digits(currency: str) -> int:
-    """The number of decimal digits to show; two for a code that is no longer active."""
-    return EXPONENTS.get(currency, 2)
+    """The number of decimal digits to show; two for a code that this release does not know."""
+    return EXPONENTS.get(currency, WITHDRAWN.get(currency, 2))
 
 
 def major(minor_units: int, currency: str) -> Decimal:
     """An amount in major units, with exactly the currency's decimal digits: 12.50.
 
-    A code that is no longer active gets two.
+    A code that this release does not know gets two.
     """
     return Decimal(minor_units).scaleb(-decimal_digits(currency))
 
@@ -60,8 +81,16 @@ def format_money(minor_units: int, currency: str) -> str:
     return f"{currency} {major(minor_units, currency):,}"
 
 
-def _active(code: str) -> str:
-    if code in EXPONENTS:
+def currencies_of(values: dict[str, Any]) -> dict[str, Any]:
+    """The validation context for a change of these values: an amount may keep its currency."""
+    amounts = (value for value in values.values() if isinstance(value, dict))
+    return {
+        "currencies": {one["currency"] for one in amounts if "currency" in one} & WITHDRAWN.keys()
+    }
+
+
+def _active(code: str, info: ValidationInfo) -> str:
+    if code in EXPONENTS or (info.context and code in info.context["currencies"]):
         return code
     hint = " (write it in capitals)" if code.upper() in EXPONENTS else ""
     raise PydanticCustomError(
@@ -69,6 +98,10 @@ def _active(code: str) -> str:
         "{given} is not an active ISO 4217 currency code such as USD, EUR or JPY{hint}",
         {"given": repr(code[:20]), "hint": hint},
     )
+
+
+def _known(code: str, info: ValidationInfo) -> str:
+    return code if code in WITHDRAWN else _active(code, info)
 
 
 def _whole(value: Any) -> Any:
@@ -87,7 +120,15 @@ Currency = Annotated[
     WithJsonSchema({"type": "string", "enum": sorted(EXPONENTS)}, mode="validation"),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}, mode="serialization"),
 ]
-"""An active ISO 4217 code with a minor unit."""
+"""An active ISO 4217 code with a minor unit; in the context STORED also a withdrawn one."""
+
+KnownCurrency = Annotated[
+    str,
+    AfterValidator(_known),
+    WithJsonSchema({"type": "string", "enum": sorted(EXPONENTS | WITHDRAWN)}, mode="validation"),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}, mode="serialization"),
+]
+"""A code by which stored amounts are selected: an active or a withdrawn one."""
 
 MinorUnits = Annotated[int, Field(strict=True, ge=-LARGEST, le=LARGEST), BeforeValidator(_whole)]
 

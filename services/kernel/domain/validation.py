@@ -40,10 +40,10 @@ _MESSAGES = {
 _INSTANT = "must be an instant such as 2026-01-31T09:30:00Z"
 
 
-def validate[M: BaseModel](model: type[M], value: Any) -> M:
+def validate[M: BaseModel](model: type[M], value: Any, context: Any = None) -> M:
     """`value` (parsed JSON) as `model`. Raises Invalid naming the wrong fields."""
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=context)
     except ValidationError as error:
         raise invalid_fields(error) from error
 

@@ -105,6 +105,7 @@ def summarize(report: Report, path: Path, media_type: str) -> ReportResult:
         sha256=digest,
         rows=report.row_count,
         totals=_totals(report),
+        more_totals=max(len(report.totals) - MAX_TOTALS, 0) or None,
         position=StreamPosition(
             events=position.events, last_time=position.last_time, last_id=position.last_id
         ),

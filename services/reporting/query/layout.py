@@ -1,6 +1,7 @@
 """Builds the table of a report from groups of opportunities: columns, rows and their order.
 
-Amounts of different currencies are never added: each row has one currency. Opportunities without an
+Amounts of different currencies are never added: each row has one currency, and the currency with
+the most deals comes first. Opportunities without an
 amount are counted in that row with an amount of 0 if the report has a single currency, and in
 separate rows without a currency if it has several. Win rates count opportunities and have no
 currency.
@@ -135,7 +136,8 @@ def lay_out(
     """The finished report."""
     layout, by = LAYOUTS[parameters.report], parameters.grouping
     rows, without_amount = _merge(layout, groups)
-    rows.sort(key=lambda group: _place(layout, by, group))
+    first = _by_deals(layout, rows)
+    rows.sort(key=lambda group: _place(layout, by, first, group))
     titles = _GROUP_TITLES[by]
     columns = [Column(title.lower(), title, Kind.TEXT) for title in titles]
     if layout.in_money:
@@ -152,6 +154,7 @@ def lay_out(
         totals = {parameters.currency if layout.in_money else None: Figures()}
     total_labels = (TOTAL_LABEL, *("" for _ in titles[1:]))
     title = layout.title if by == "none" else f"{layout.title} by {titles[-1].lower()}"
+    drawn, chart_note = charts(parameters.report, by, rows)
     return Report(
         name=parameters.report,
         title=title,
@@ -163,7 +166,8 @@ def lay_out(
         columns=(*columns, *(column for column, _ in layout.measures)),
         rows=tuple(row(g.labels, g.currency, g.figures) for g in rows),
         totals=tuple(row(total_labels, *total) for total in totals.items()),
-        charts=charts(parameters.report, by, rows),
+        charts=drawn,
+        chart_note=chart_note,
         position=position,
         currency=parameters.currency,
         time_zone=parameters.zone,
@@ -186,9 +190,23 @@ def _merge(layout: Layout, groups: list[Group]) -> tuple[list[Group], int]:
     return list(merged.values()), without if layout.in_money else 0
 
 
-def _place(layout: Layout, by: Grouping, group: Group) -> tuple[object, ...]:
+def _by_deals(layout: Layout, groups: list[Group]) -> dict[str | None, int]:
+    """The place of each currency: the one with the most deals first, no currency last.
+
+    Amounts of different currencies cannot be compared, but numbers of deals can.
+    """
+    deals: dict[str | None, int] = {}
+    for group in groups:
+        deals[group.currency] = deals.get(group.currency, 0) + layout.count(group.figures)
+    first = sorted(deals, key=lambda code: (code is None, -deals[code], code or ""))
+    return {currency: place for place, currency in enumerate(first)}
+
+
+def _place(
+    layout: Layout, by: Grouping, currencies: dict[str | None, int], group: Group
+) -> tuple[object, ...]:
     """The sort key: by currency; groups without a value last; natural order or largest first."""
-    block = (group.currency is None, group.currency or "", group.order[0])
+    block = (currencies[group.currency], group.order[0])
     names = (*(label.casefold() for label in group.labels), *group.labels)
     if by == "stage":
         return (*block, names[0], group.order[1], *names)

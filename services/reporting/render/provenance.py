@@ -1,5 +1,6 @@
 """The provenance of a report's figures: tenant, period, time zone, and the events they include."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from kernel.domain.time_zones import DEFAULT_ZONE, local
@@ -15,8 +16,15 @@ def provenance(report: Report) -> list[tuple[str, str]]:
     if report.as_of:
         lines.append(("As of", instant(report.as_of, report.time_zone)))
     lines.append(("Reflects", position_text(report)))
-    lines += [("Note", note) for note in report.notes]
+    lines += [("Note", note) for note in notes(report)]
     return lines
+
+
+def notes(report: Report) -> Iterator[str]:
+    """What a reader of the table should know."""
+    if not report.rows:
+        yield "There are no deals in this period."
+    yield from report.notes
 
 
 def period(report: Report) -> str:

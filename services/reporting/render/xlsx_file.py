@@ -1,7 +1,7 @@
 """A report as an Excel workbook: the table with numbers, native charts, and the provenance.
 
-Written in constant memory, row by row. Excel stores 15 digits of a number; an amount with more
-digits is exact in CSV and JSON only.
+Written in constant memory, row by row. A spreadsheet stores 15 digits of a number, so an amount
+with more digits is text, and the sheet About says how many there are.
 """
 
 from datetime import date
@@ -11,9 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import xlsxwriter
+from xlsxwriter.utility import xl_range
 
 from kernel.domain.money import decimal_digits
-from reporting.render.cell_format import amount_of, currency_reader, heading, is_formula
+from reporting.render.cell_format import (
+    amount_of,
+    currency_reader,
+    heading,
+    is_formula,
+    machine_text,
+)
 from reporting.render.provenance import provenance
 from reporting.report import Chart, Column, Kind, Report
 
@@ -22,6 +29,10 @@ _EXCEL_DAY_0 = date(1899, 12, 30).toordinal()
 """The day before Excel's day 1, correct from March 1900 on."""
 _CELL_TEXT = 32_767
 """The maximum number of characters in a cell."""
+_DIGITS = 15
+"""How many digits of a number a spreadsheet stores."""
+_LABEL_TEXT = 40
+"""The maximum number of characters beside a bar, where a long name would leave no room for it."""
 
 
 def render(report: Report, path: Path) -> None:
@@ -30,10 +41,10 @@ def render(report: Report, path: Path) -> None:
     with xlsxwriter.Workbook(str(path), options) as book:
         book.set_properties({"title": report.title, "company": report.tenant})
         styles = _Styles(book)
-        _table(book.add_worksheet("Report"), report, styles)
+        rounded = _table(book.add_worksheet("Report"), report, styles)
         if report.charts:
             _charts(book, report, styles)
-        _about(book.add_worksheet("About"), report, styles)
+        _about(book.add_worksheet("About"), report, styles, rounded)
 
 
 class _Styles:
@@ -51,13 +62,18 @@ class _Styles:
 
     def number(self, pattern: str, total: bool) -> Any:
         """A number format, in the style of totals if `total`."""
-        return self._make(pattern, total, {"num_format": pattern})
+        return self._make(pattern, total, {"num_format": pattern, "valign": "top"})
 
     def text(self, cell: str, total: bool) -> Any:
         """A text format; text like a formula gets Excel's quote prefix (the leading apostrophe)."""
+        look = {"text_wrap": True, "valign": "top"}
         if is_formula(cell):
-            return self._make("'", total, {"quote_prefix": True})
-        return self._make("", total, {}) if total else None
+            return self._make("'", total, {**look, "quote_prefix": True})
+        return self._make("", total, look)
+
+    def long_number(self, total: bool) -> Any:
+        """The format of a number that is text."""
+        return self._make("long", total, {"align": "right", "num_format": "@", "valign": "top"})
 
     def _make(self, key: str, total: bool, look: dict[str, Any]) -> Any:
         if (key, total) not in self._made:
@@ -73,7 +89,8 @@ def _pattern(kind: Kind, currency: str | None) -> str:
     return {Kind.PERCENT: "0.00%", Kind.DATE: "yyyy-mm-dd"}.get(kind, "#,##0")
 
 
-def _table(sheet: Any, report: Report, styles: _Styles) -> None:
+def _table(sheet: Any, report: Report, styles: _Styles) -> int:
+    """Write the table; returns how many amounts have too many digits for a number."""
     for index, column in enumerate(report.columns):
         wide = 28 if column.kind is Kind.TEXT and column.key != "currency" else 16
         sheet.set_column(index, index, 10 if column.key == "currency" else wide)
@@ -83,11 +100,14 @@ def _table(sheet: Any, report: Report, styles: _Styles) -> None:
     sheet.repeat_rows(0)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
-    _rows(sheet, report, styles)
+    last = report.row_count + len(report.totals)
+    sheet.ignore_errors({"number_stored_as_text": xl_range(1, 0, last, len(report.columns) - 1)})
+    return _rows(sheet, report, styles)
 
 
-def _rows(sheet: Any, report: Report, styles: _Styles) -> None:
+def _rows(sheet: Any, report: Report, styles: _Styles) -> int:
     """Write the rows; formats are computed once per currency and kind of row, for speed."""
+    long_numbers = 0
     currency_of = currency_reader(report)
     plans: dict[tuple[str | None, bool], list[tuple[Kind, Any, int]]] = {}
     for number, row in enumerate(chain(report.rows, report.totals), 1):
@@ -108,10 +128,20 @@ def _rows(sheet: Any, report: Report, styles: _Styles) -> None:
             elif isinstance(cell, date):
                 days = cell.toordinal() - _EXCEL_DAY_0  # a third of write_datetime's time
                 sheet.write_number(number, index, days, style)
+            elif isinstance(cell, int) and _is_long(cell):
+                text = machine_text(cell, report.columns[index], currency)
+                sheet.write_string(number, index, text, styles.long_number(total))
+                long_numbers += 1
             elif isinstance(cell, int | Decimal):
                 sheet.write_number(number, index, float(cell / unit), style)
             else:  # text in a column of numbers or dates, such as "(none)"
                 sheet.write_string(number, index, str(cell), style)
+    return long_numbers
+
+
+def _is_long(number: int) -> bool:
+    """Whether a spreadsheet would round the number; zeros at its end are no digits of it."""
+    return abs(number) >= 10**_DIGITS and len(str(abs(number)).rstrip("0")) > _DIGITS
 
 
 def _column_format(
@@ -125,7 +155,7 @@ def _column_format(
 
 
 def _charts(book: Any, report: Report, styles: _Styles) -> None:
-    """A sheet with the numbers of each chart and a native chart beside them."""
+    """A sheet with the numbers of each chart, rounded, and a native chart beside them."""
     sheet = book.add_worksheet("Charts")
     sheet.set_column(0, 0, 28)
     sheet.set_column(1, 3, 16)
@@ -137,17 +167,27 @@ def _charts(book: Any, report: Report, styles: _Styles) -> None:
             sheet.write_string(top, column, series.title, styles.header)
         style = styles.number(_pattern(chart.unit, chart.currency), False)
         for index, label in enumerate(chart.labels):
-            sheet.write_string(top + 1 + index, 0, label, styles.text(label, False))
+            text = _shortened(label)
+            sheet.write_string(top + 1 + index, 0, text, styles.text(text, False))
             for column, series in enumerate(chart.series, 1):
                 value = _plotted(series.values[index], chart)
                 sheet.write_number(top + 1 + index, column, value, style)
         if chart.rest:  # written below the numbers, outside the chart's range
             label, together = chart.rest
-            sheet.write_string(bottom + 1, 0, label)
+            sheet.write_string(bottom + 1, 0, f"and {label}")
             for column, figure in enumerate(together, 1):
                 sheet.write_number(bottom + 1, column, _plotted(figure, chart), style)
         sheet.insert_chart(top, 5, _native_chart(book, chart, top + 1, bottom))
         top = max(bottom + 1, top + 20) + 2
+    if report.chart_note:
+        sheet.write_string(top, 0, report.chart_note)
+
+
+def _shortened(label: str) -> str:
+    """The label, cut to the room beside a bar; the table has the whole one."""
+    if len(label) <= _LABEL_TEXT:
+        return label
+    return label[: _LABEL_TEXT - 1].rstrip() + "\u2026"
 
 
 def _plotted(value: Any, chart: Chart) -> float:
@@ -166,24 +206,35 @@ def _native_chart(book: Any, chart: Chart, first: int, last: int) -> Any:
                 "gap": 60,
             }
         )
-    unit = f" ({chart.currency})" if chart.currency else ""
-    native.set_title({"name": chart.title + unit, "name_font": {"size": 12}})
+    native.set_title({"name": chart.title, "name_font": {"size": 12}})
     pattern = "0%" if chart.unit is Kind.PERCENT else "#,##0"
     values = {"num_format": pattern, "major_gridlines": {"visible": True, "line": {"color": _PALE}}}
     if chart.in_order:
         native.set_y_axis(values)
+        native.set_x_axis({"label_position": "low"})  # not on negative bars
     else:  # Excel draws bars from the bottom; the table has the largest on top
-        native.set_y_axis({"reverse": True})
+        native.set_y_axis({"reverse": True, "label_position": "low"})
         native.set_x_axis({**values, "label_position": "high"})
     native.set_legend({"none": True} if len(chart.series) == 1 else {"position": "bottom"})
     native.set_size({"width": 640, "height": 380})
     return native
 
 
-def _about(sheet: Any, report: Report, styles: _Styles) -> None:
+def _about(sheet: Any, report: Report, styles: _Styles, long_numbers: int) -> None:
     sheet.set_column(0, 0, 18)
     sheet.set_column(1, 1, 90)
     sheet.write_string(0, 0, report.title, styles.title)
-    for row, (label, text) in enumerate(provenance(report), 2):
+    lines = provenance(report)
+    if long_numbers:
+        amounts = "1 amount has" if long_numbers == 1 else f"{long_numbers:,} amounts have"
+        it = "it is" if long_numbers == 1 else "they are"
+        lines.append(
+            (
+                "Note",
+                f"{amounts} more than {_DIGITS} digits, which a spreadsheet rounds: {it} text, and "
+                "in no sum.",
+            )
+        )
+    for row, (label, text) in enumerate(lines, 2):
         sheet.write_string(row, 0, label, styles.label)
         sheet.write_string(row, 1, text, styles.wrapped)

@@ -83,8 +83,10 @@ def test_every_format_is_stored_compressed_with_its_media_type(
     )
     found = stored_object(run)
     assert (found["ContentType"], found.get("ContentEncoding")) == (media_type, encoding)
-    # The file is compressed already: another compression saves nothing worth the time.
-    assert len(zlib.compress(found["Body"].read(), 6)) > 0.8 * found["ContentLength"]
+    # The file is compressed already: another compression saves nothing worth the time. A PDF has
+    # the structure that screen readers need outside of its compressed streams.
+    share = 0.5 if format_ == "pdf" else 0.8
+    assert len(zlib.compress(found["Body"].read(), 6)) > share * found["ContentLength"]
     assert sum(len(k) + len(v) for k, v in found["Metadata"].items()) < 2048
 
 
@@ -96,7 +98,7 @@ def test_the_outcome_of_many_currencies_fits_into_the_files_metadata(
     into_lake(*(opportunity("won", amount={**most, "currency": c}) for c in currencies))
     run = ask(report="sales_performance", format="csv")
     outcome = running.job().run(a_task(run), JobControl())
-    assert len(outcome["totals"]) == 5
+    assert (len(outcome["totals"]), outcome["more_totals"]) == (5, 2)
     assert outcome["totals"][0] == {
         "currency": "CHF",
         "won": 1,

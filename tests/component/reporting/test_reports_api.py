@@ -290,3 +290,8 @@ def test_functions_do_not_load_what_only_workers_need(module: str) -> None:
         check=True,
     )
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_report_of_a_withdrawn_currency_can_be_requested(api: ApiClient) -> None:
+    asked = api("POST", "/reports", {"report": "win_rate", "currency": "HRK"})
+    assert (asked.status, asked.json["parameters"]["currency"]) == (202, "HRK")

@@ -47,5 +47,6 @@ def test_only_a_function_that_carries_out_jobs_has_their_modules(tmp_path: Path)
         jobs.append(tmp_path / name / "kernel" / "tasks" / "worker")
         assert [folder.exists() for folder in jobs] == [bool(more)] * 4
         assert (tmp_path / name / "reporting" / "lake").is_dir()
+        assert (jobs[2] / "report.typ").exists() == bool(more), "what the modules read"
     makefile = (ROOT / "services" / "Makefile").read_text(encoding="utf-8")
     assert "$(pack) ReportingAnalytics --with-jobs" in makefile

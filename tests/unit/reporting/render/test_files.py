@@ -13,10 +13,11 @@ from zipfile import ZipFile
 import openpyxl
 import pytest
 from pypdf import PdfReader
+from pypdfium2 import PdfDocument
 
 from kernel.domain.money import EXPONENTS
 from reporting.parameters import FileFormat
-from reporting.render import pdf_file
+from reporting.render import pdf_content
 from reporting.render.cell_format import display_text, escape_formula, machine_text
 from reporting.render.formats import FILE_KINDS, render
 from reporting.render.provenance import instant
@@ -216,7 +217,7 @@ def test_xlsx_has_native_charts_with_their_numbers(tmp_path: Path) -> None:
     assert book.sheetnames == ["Report", "Charts", "About"]
     sheet = book["Charts"]
     assert [cell.value for cell in sheet[2]][:3] == ["Ann", 1234.56, 1.0]
-    assert [cell.value for cell in sheet[5]][:3] == ["3 others", 7.77, 0.07]
+    assert [cell.value for cell in sheet[5]][:3] == ["and 3 others", 7.77, 0.07]
     with ZipFile(path) as parts:
         charts = [parts.read(n) for n in parts.namelist() if "charts/chart" in n]
     assert len(charts) == 2
@@ -284,7 +285,7 @@ def test_pdf_repeats_the_header_and_numbers_its_pages(tmp_path: Path) -> None:
 def test_pdf_has_a_limited_number_of_rows_and_a_note_about_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pdf_file, "MOST_ROWS", 50)
+    monkeypatch.setattr(pdf_content, "MOST_ROWS", 50)
     rows = [(f"agent {n}", *ANN[1:]) for n in range(51)]
     text = text_of(written(report(*rows), "pdf", tmp_path))
     assert "agent 49" in text
@@ -302,14 +303,10 @@ def test_pdf_has_a_limited_number_of_rows_and_a_note_about_it(
 )  # fmt: skip
 def test_pdf_sets_latin_greek_and_cyrillic_names(tmp_path: Path, name: str) -> None:
     chart = replace(CHART, labels=(name, "b", "c"))
-    text = text_of(written(report((name, *ANN[1:]), charts=(chart,)), "pdf", tmp_path))
+    path = written(report((name, *ANN[1:]), charts=(chart,)), "pdf", tmp_path)
+    document = PdfDocument(path.read_bytes())
+    text = "".join(page.get_textpage().get_text_range() for page in document)
     assert text.count(name) == 2
-
-
-@pytest.mark.parametrize("name", ["佐藤 花子", "さくら商事", "김민수", "王小明 GmbH"])
-def test_pdf_sets_east_asian_names_in_the_readers_own_fonts(tmp_path: Path, name: str) -> None:
-    path = written(report((name, *ANN[1:])), "pdf", tmp_path)
-    assert "".join(name.split()) in "".join(text_of(path).split())
 
 
 @pytest.mark.parametrize("name", ["محمد", "🚀", "\x00\x07", "", "\ud7fb", "ab\u202ecd", "x" * 5000])
@@ -322,7 +319,7 @@ def test_no_name_breaks_a_pdf(tmp_path: Path, name: str) -> None:
 def test_markup_in_a_name_too_long_for_its_line_is_only_text(tmp_path: Path) -> None:
     name = "</b><i>Sons & <para>Daughters " * 8
     text = text_of(written(report((name, *ANN[1:])), "pdf", tmp_path))
-    assert text.count("</b><i>Sons") == 8
+    assert "".join(text.split()).count("</b><i>Sons") == 8
 
 
 def test_a_pdf_without_rows_has_a_note_about_it(tmp_path: Path) -> None:
