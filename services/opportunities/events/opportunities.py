@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime, Field
 
-from kernel.domain.dates import PlainDate
+from kernel.domain.dates import BusinessDate
 from kernel.domain.events import DomainEvent, Fields, Name, Snapshot, Text
 from kernel.domain.ids import Id
 from kernel.domain.money import Money
@@ -17,8 +17,8 @@ class OpportunityFields(Fields):
     contact_id: Id | None = None
     amount: Money | None = Field(None, description="The expected or final value of the deal.")
     product_id: Id | None = None
-    expected_close_on: PlainDate | None = None
-    opened_on: PlainDate | None = Field(None, description="When the work on it began.")
+    expected_close_on: BusinessDate | None = None
+    opened_on: BusinessDate | None = Field(None, description="When the work on it began.")
     region: Name | None = None
     description: Text | None = None
 
@@ -33,7 +33,7 @@ class OpportunityState(Snapshot, OpportunityFields):
     probability: int = Field(ge=0, le=100)
     forecast_category: ForecastCategory
     stage_entered_at: AwareDatetime
-    closed_on: PlainDate | None = None
+    closed_on: BusinessDate | None = None
     lost_reason: Name | None = None
 
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from kernel.domain.aggregate import Version
-from kernel.domain.dates import PlainDate
+from kernel.domain.dates import BusinessDate, PlainDate
 from kernel.domain.events import Name, UserId
 from kernel.domain.ids import Id
 from kernel.domain.principal import RequestContext
@@ -29,7 +29,7 @@ class NewOpportunity(OpportunityFields):
 
     pipeline_id: PipelineId = DEFAULT_PIPELINE
     stage: StageKey | None = Field(None, description="Default: the pipeline's first stage.")
-    closed_on: PlainDate | None = Field(
+    closed_on: BusinessDate | None = Field(
         None, description=f"For a stage of kind won or lost. {_TODAY}"
     )
     lost_reason: Name | None = Field(None, description="Required for a stage of kind lost.")
@@ -68,14 +68,14 @@ class MoveOpportunity(Body):
 class WinOpportunity(Body):
     """How an opportunity was won."""
 
-    closed_on: PlainDate | None = Field(None, description=_TODAY)
+    closed_on: BusinessDate | None = Field(None, description=_TODAY)
 
 
 class LoseOpportunity(Body):
     """How and why an opportunity was lost."""
 
     reason: Name
-    closed_on: PlainDate | None = Field(None, description=_TODAY)
+    closed_on: BusinessDate | None = Field(None, description=_TODAY)
 
 
 class ReopenOpportunity(Body):

@@ -125,7 +125,8 @@ class OpportunityService:
         fields = patched_fields(before, patch, OpportunityFields)
         ensure_may_change_owner(unit.principal, before, fields)
         self._check_product(unit.tenant_id, fields, before)
-        return self._opportunities.save(unit, before, before.update(fields))
+        day = today(self._now(), unit.principal.time_zone)
+        return self._opportunities.save(unit, before, before.update(fields, day))
 
     def move(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, stage: str
@@ -145,8 +146,8 @@ class OpportunityService:
         """Mark an opportunity as won, by default today."""
         before = self._load(unit, opportunity_id, if_match)
         stage, now = self._pipeline_of(before).first_stage(StageKind.WON), self._now()
-        day = closed_on or today(now, unit.principal.time_zone)
-        return self._opportunities.save(unit, before, before.win(stage, now, day))
+        day = today(now, unit.principal.time_zone)
+        return self._opportunities.save(unit, before, before.win(stage, now, day, closed_on))
 
     def lose(
         self,
@@ -159,8 +160,9 @@ class OpportunityService:
         """Mark an opportunity as lost, by default today, with the reason."""
         before = self._load(unit, opportunity_id, if_match)
         stage, now = self._pipeline_of(before).first_stage(StageKind.LOST), self._now()
-        day = closed_on or today(now, unit.principal.time_zone)
-        return self._opportunities.save(unit, before, before.lose(stage, now, reason, day))
+        day = today(now, unit.principal.time_zone)
+        change = before.lose(stage, now, reason, day, closed_on)
+        return self._opportunities.save(unit, before, change)
 
     def reopen(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, stage: str | None
