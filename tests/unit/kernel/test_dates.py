@@ -74,9 +74,9 @@ BUSINESS_DAY = TypeAdapter(BusinessDate)
 def test_a_business_date_is_within_its_bounds(day: date) -> None:
     assert BUSINESS_DAY.validate_python(str(day)) == day
     beyond = day + timedelta(days=1 if day == LAST_DAY else -1)
-    for given in (str(beyond), beyond):
+    for written in (str(beyond), beyond):
         with pytest.raises(ValidationError, match=f"{beyond} is not between {FIRST_DAY} and"):
-            BUSINESS_DAY.validate_python(given)
+            BUSINESS_DAY.validate_python(written)
 
 
 @given(st.dates())
