@@ -23,6 +23,17 @@ class OpportunityFields(Fields):
     description: Text | None = None
 
 
+class OpportunityChanges(OpportunityFields):
+    """What a caller may change on an opportunity; its state decides who (model/rights.py)."""
+
+    closed_on: BusinessDate | None = Field(
+        None, description="A correction of the closing day of a closed opportunity."
+    )
+    lost_reason: Name | None = Field(
+        None, description="A correction of the reason of a lost opportunity."
+    )
+
+
 class OpportunityState(Snapshot, OpportunityFields):
     """A possible sale."""
 
@@ -61,6 +72,17 @@ class OpportunityAmountChanged(OpportunityEvent, context="opportunities"):
     """The amount of an opportunity changed."""
 
     previous_amount: Money | None = None
+
+
+class OpportunityCorrected(OpportunityEvent, context="opportunities"):
+    """Figures of a closed opportunity were corrected: the reports of a past period change.
+
+    Published last, besides the events of the fields that changed. `changed` has only the figures
+    (amount, closing day, reason, …), `previous` their earlier values.
+    """
+
+    changed: list[str]
+    previous: dict[str, object]
 
 
 class OpportunityStageChanged(OpportunityEvent, context="opportunities"):

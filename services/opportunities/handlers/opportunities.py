@@ -14,9 +14,13 @@ from kernel.web.batch import Batch, BatchResults, upsert_each
 from kernel.web.models import Body, ListQuery
 from kernel.web.routes import Routes
 from opportunities.bootstrap import opportunities
-from opportunities.events.opportunities import OpportunityFields, OpportunityState
+from opportunities.events.opportunities import (
+    OpportunityChanges,
+    OpportunityFields,
+    OpportunityState,
+)
 from opportunities.events.pipelines import DEFAULT_PIPELINE, PipelineId, StageKey
-from opportunities.model.opportunities import CloseDetails
+from opportunities.model.opportunities import CloseDetails, own_fields
 from opportunities.service.opportunities import Placement
 
 routes = Routes()
@@ -36,10 +40,7 @@ class NewOpportunity(OpportunityFields):
 
     def fields(self) -> OpportunityFields:
         """The opportunity's own fields, still with the set of those that were sent."""
-        names = OpportunityFields.model_fields.keys()
-        return OpportunityFields.model_construct(
-            _fields_set=self.model_fields_set & names, **{n: getattr(self, n) for n in names}
-        )
+        return own_fields(self)
 
     def placement(self) -> Placement:
         """The requested pipeline, stage and closing details; None for those that were not sent."""
@@ -137,11 +138,11 @@ def get_opportunity(request: RequestContext, opportunity_id: str) -> Opportunity
     return opportunities().get(request, opportunity_id)
 
 
-@routes.patch("/opportunities/{opportunity_id}", OpportunityFields)
+@routes.patch("/opportunities/{opportunity_id}", OpportunityChanges)
 def update_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version, patch: dict[str, object]
 ) -> OpportunityState:
-    """Change fields of an opportunity."""
+    """Change fields of an opportunity, or correct a closed one."""
     return opportunities().update(unit, opportunity_id, if_match, patch)
 
 

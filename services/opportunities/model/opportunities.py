@@ -9,6 +9,8 @@ from kernel.domain.errors import FieldError, Invalid, RuleViolation
 from kernel.domain.events import DomainEvent
 from opportunities.events.opportunities import (
     OpportunityAmountChanged,
+    OpportunityChanges,
+    OpportunityCorrected,
     OpportunityCreated,
     OpportunityFields,
     OpportunityLost,
@@ -21,6 +23,7 @@ from opportunities.events.opportunities import (
 )
 from opportunities.events.pipelines import Stage, StageKind
 from opportunities.model.pipelines import Pipeline, stage_attributes
+from opportunities.model.rights import figures
 
 _OWNER_FIELDS = frozenset({"owner_id", "team_id"})
 _DAY = timedelta(days=1)
@@ -28,10 +31,21 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class CloseDetails:
-    """When and why an imported opportunity was closed; None means unknown."""
+    """When and why an opportunity was closed, in an import or a correction; None: unknown."""
 
     closed_on: date | None = None
     lost_reason: str | None = None
+
+    @classmethod
+    def corrected(cls, changes: OpportunityChanges, kind: StageKind) -> "CloseDetails":
+        """The details that a caller changes. Raises Invalid for one that is removed."""
+        for name, has_it in (
+            ("closed_on", kind is not StageKind.OPEN),
+            ("lost_reason", kind is StageKind.LOST),
+        ):
+            if has_it and name in changes.model_fields_set and getattr(changes, name) is None:
+                raise Invalid.field(name, f"may be corrected, but not removed: this one is {kind}")
+        return cls(changes.closed_on, changes.lost_reason)
 
     def check(self, kind: StageKind) -> None:
         """Raise Invalid for a detail that does not fit a stage of this kind."""
@@ -80,8 +94,8 @@ class Opportunity(OpportunityState, Aggregate):
     ) -> Change["Opportunity"]:
         """Change fields and, if given, the closing details of a closed opportunity.
 
-        A change of amount and a change of owner or team have their own events. `today` is the
-        tenant's.
+        A change of amount, a change of owner or team and a correction of closed figures have their
+        own events. `today` is the tenant's.
         """
         close_details = close_details or CloseDetails()
         close_details.check(self.status)
@@ -104,6 +118,9 @@ class Opportunity(OpportunityState, Aggregate):
             events.append(OpportunityAmountChanged(current=after, previous_amount=self.amount))
         if _OWNER_FIELDS.intersection(changed):
             events.append(self._reassigned(after))
+        if corrected := figures(self.status, changed):
+            before = {name: previous[name] for name in corrected if name in previous}
+            events.append(OpportunityCorrected(current=after, changed=corrected, previous=before))
         return Change(after, tuple(events)) if events else Change(self)
 
     def apply_import(
@@ -255,3 +272,11 @@ class Opportunity(OpportunityState, Aggregate):
                     "opened_on", f"is after expected_close_on ({self.expected_close_on})"
                 )
             raise Invalid.field("expected_close_on", f"is before opened_on ({self.opened_on})")
+
+
+def own_fields(fields: OpportunityFields) -> OpportunityFields:
+    """An opportunity's own fields out of more, still with the set of those that were sent."""
+    names = OpportunityFields.model_fields.keys()
+    return OpportunityFields.model_construct(
+        _fields_set=fields.model_fields_set & names, **{n: getattr(fields, n) for n in names}
+    )

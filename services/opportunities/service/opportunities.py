@@ -5,22 +5,26 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from kernel.domain.aggregate import Mended, Version
+from kernel.domain.aggregate import Change, Mended, Version
 from kernel.domain.clock import Clock
 from kernel.domain.errors import Invalid, NotFound
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
 from kernel.domain.ownership import ensure_may_change_owner, ensure_may_reassign, with_owner
 from kernel.domain.permissions import Level
-from kernel.domain.principal import RequestContext
+from kernel.domain.principal import Principal, RequestContext
 from kernel.domain.time_zones import today
 from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
-from opportunities.context import OPPORTUNITIES, REOPEN_OPPORTUNITY
-from opportunities.events.opportunities import OpportunityFields
+from opportunities.context import CHANGE_CLOSED, OPPORTUNITIES
+from opportunities.events.opportunities import (
+    OpportunityChanges,
+    OpportunityCorrected,
+    OpportunityFields,
+)
 from opportunities.events.pipelines import DEFAULT_PIPELINE, StageKind
-from opportunities.model.opportunities import CloseDetails, Opportunity
+from opportunities.model.opportunities import CloseDetails, Opportunity, own_fields
 from opportunities.model.pipelines import Pipeline
 from opportunities.repository.opportunities import OpportunityRepository
 from opportunities.repository.pipelines import PipelineRepository
@@ -121,12 +125,16 @@ class OpportunityService:
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, patch: dict[str, Any]
     ) -> Opportunity:
         """Change an opportunity's fields."""
-        before = self._load(unit, opportunity_id, if_match, mend=OpportunityFields)
-        fields = patched_fields(before, patch, OpportunityFields)
+        before = self._load(unit, opportunity_id, if_match, mend=OpportunityChanges)
+        changes = patched_fields(before, patch, OpportunityChanges)
+        fields = own_fields(changes)
         ensure_may_change_owner(unit.principal, before, fields)
         self._check_product(unit.tenant_id, fields, before)
+        details = CloseDetails.corrected(changes, before.status)
         day = today(self._now(), unit.principal.time_zone)
-        return self._opportunities.save(unit, before, before.update(fields, day))
+        change = before.update(fields, day, details)
+        _ensure_may_correct(unit.principal, change)
+        return self._opportunities.save(unit, before, change)
 
     def move(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, stage: str
@@ -169,7 +177,7 @@ class OpportunityService:
     ) -> Opportunity:
         """Reopen a closed opportunity; needs the permission to do so."""
         before = self._load(unit, opportunity_id, if_match)
-        unit.principal.require_permission(REOPEN_OPPORTUNITY)
+        unit.principal.require_permission(CHANGE_CLOSED)
         pipeline = self._pipeline_of(before)
         target = pipeline.stage(stage) if stage else pipeline.first_stage(StageKind.OPEN)
         return self._opportunities.save(unit, before, before.reopen(target, self._now()))
@@ -215,6 +223,7 @@ class OpportunityService:
         now = self._now()
         day = today(now, unit.principal.time_zone)
         change = before.apply_import(fields, stage, placement.close_details, now, day)
+        _ensure_may_correct(unit.principal, change)
         return self._opportunities.save(unit, before, change), False
 
     def _load(
@@ -245,3 +254,10 @@ class OpportunityService:
         find = partial(self._products.find, tenant_id, product_id)
         if find(consistent=False) is None and find() is None:
             raise Invalid.field("product_id", f"there is no product {product_id}")
+
+
+def _ensure_may_correct(principal: Principal, change: Change[Opportunity]) -> None:
+    """Raise PermissionDenied for a correction of closed figures by a role that may not."""
+    for event in change.events:
+        if isinstance(event, OpportunityCorrected):
+            principal.require_permission(CHANGE_CLOSED, *event.changed)
