@@ -29,6 +29,11 @@ class Task(TaskState, Aggregate):
 
     updated_event: ClassVar[type[DomainEvent]] = TaskUpdated
 
+    @property
+    def label(self) -> str:
+        """The title."""
+        return self.title or ""
+
     @classmethod
     def create(
         cls, tenant_id: str, task_id: str, fields: NewTask, by: str, at: datetime

@@ -11,7 +11,7 @@ from kernel.storage.external_ids import ExternalRef
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
-from kernel.web.models import Body, ListQuery
+from kernel.web.models import Body, RecordQuery
 from kernel.web.routes import Routes
 from opportunities.bootstrap import opportunities
 from opportunities.events.opportunities import (
@@ -48,7 +48,7 @@ class NewOpportunity(OpportunityFields):
         return Placement(pipeline_id, self.stage, CloseDetails(self.closed_on, self.lost_reason))
 
 
-class OpportunityQuery(ListQuery):
+class OpportunityQuery(RecordQuery):
     """One of: owner_id, account_id, external_id, or pipeline_id with stage. Default: your own."""
 
     owner_id: UserId | None = None
@@ -113,13 +113,18 @@ def list_opportunities(request: RequestContext, query: OpportunityQuery) -> Page
             (query.close_from, query.close_to),
             query.limit,
             query.cursor,
+            query.archived,
         )
     query.only_with("stage", "pipeline_id", "close_from", "close_to")
     if query.external_id:
-        return opportunities().find_by_external_id(request, query.external_id)
+        return opportunities().find_by_external_id(request, query.external_id, query.archived)
     if query.account_id:
-        return opportunities().list_by_account(request, query.account_id, query.limit, query.cursor)
-    return opportunities().list_by_owner(request, query.owner_id, query.limit, query.cursor)
+        return opportunities().list_by_account(
+            request, query.account_id, query.limit, query.cursor, query.archived
+        )
+    return opportunities().list_by_owner(
+        request, query.owner_id, query.limit, query.cursor, query.archived
+    )
 
 
 @routes.post("/opportunities/batch", status=207)
@@ -187,3 +192,19 @@ def reassign_opportunity(
     return opportunities().reassign(
         unit, opportunity_id, if_match, body.owner_id, body.team_id, same_team=same_team
     )
+
+
+@routes.post("/opportunities/{opportunity_id}/restore")
+def restore_opportunity(
+    unit: UnitOfWork, opportunity_id: str, if_match: Version
+) -> OpportunityState:
+    """Restore an archived opportunity."""
+    return opportunities().restore(unit, opportunity_id, if_match)
+
+
+@routes.post("/opportunities/{opportunity_id}/release-external-ids")
+def release_external_ids_of_opportunity(
+    unit: UnitOfWork, opportunity_id: str, if_match: Version
+) -> OpportunityState:
+    """Release the external ids of an archived opportunity."""
+    return opportunities().release_external_ids(unit, opportunity_id, if_match)

@@ -14,6 +14,7 @@ from kernel.domain.ownership import ensure_may_change_owner, ensure_may_reassign
 from kernel.domain.permissions import Level
 from kernel.domain.principal import Principal, RequestContext
 from kernel.domain.time_zones import today
+from kernel.storage.archived import Archived
 from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
@@ -83,19 +84,31 @@ class OpportunityService:
         return self._opportunities.get(request.tenant_id, opportunity_id, consistent=False)
 
     def list_by_owner(
-        self, request: RequestContext, owner_id: str | None, limit: int, cursor: str | None
+        self,
+        request: RequestContext,
+        owner_id: str | None,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Opportunity]:
         """A user's opportunities (default: the caller's own), newest first."""
         request.principal.require(Level.READ, OPPORTUNITIES)
         owner = owner_id or request.principal.user_id
-        return self._opportunities.list_by_owner(request.tenant_id, owner, limit, cursor)
+        return self._opportunities.list_by_owner(request.tenant_id, owner, limit, cursor, archived)
 
     def list_by_account(
-        self, request: RequestContext, account_id: str, limit: int, cursor: str | None
+        self,
+        request: RequestContext,
+        account_id: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Opportunity]:
         """An account's opportunities, newest first."""
         request.principal.require(Level.READ, OPPORTUNITIES)
-        return self._opportunities.list_by_account(request.tenant_id, account_id, limit, cursor)
+        return self._opportunities.list_by_account(
+            request.tenant_id, account_id, limit, cursor, archived
+        )
 
     def list_by_stage(
         self,
@@ -105,6 +118,7 @@ class OpportunityService:
         closing: tuple[date | None, date | None],
         limit: int,
         cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Opportunity]:
         """A stage's opportunities in closing order."""
         request.principal.require(Level.READ, OPPORTUNITIES)
@@ -113,13 +127,15 @@ class OpportunityService:
             raise Invalid.field("close_to", f"is before close_from ({first})")
         self._pipeline(request.tenant_id, pipeline_id).stage(stage)
         return self._opportunities.list_by_stage(
-            request.tenant_id, pipeline_id, stage, closing, limit, cursor
+            request.tenant_id, pipeline_id, stage, closing, limit, cursor, archived
         )
 
-    def find_by_external_id(self, request: RequestContext, ref: str) -> Page[Opportunity]:
+    def find_by_external_id(
+        self, request: RequestContext, ref: str, archived: Archived = Archived.EXCLUDE
+    ) -> Page[Opportunity]:
         """The opportunity that has an external id, as a page of one or none."""
         request.principal.require(Level.READ, OPPORTUNITIES)
-        return page_by_external_id(self._opportunities, request.tenant_id, ref)
+        return page_by_external_id(self._opportunities, request.tenant_id, ref, archived)
 
     def update(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, patch: dict[str, Any]
@@ -198,6 +214,18 @@ class OpportunityService:
         change = before.reassign(owner_id, before.team_id if same_team else team_id)
         return self._opportunities.save(unit, before, change)
 
+    def restore(self, unit: UnitOfWork, opportunity_id: str, if_match: Version) -> Opportunity:
+        """Restore an opportunity that was archived by a restore of the context."""
+        before = self._archived(unit, opportunity_id, if_match)
+        return self._opportunities.save(unit, before, before.restore())
+
+    def release_external_ids(
+        self, unit: UnitOfWork, opportunity_id: str, if_match: Version
+    ) -> Opportunity:
+        """Give up the external ids of an archived opportunity, for another one to have them."""
+        before = self._archived(unit, opportunity_id, if_match)
+        return self._opportunities.save(unit, before, before.release_external_ids())
+
     def upsert(
         self, unit: UnitOfWork, fields: OpportunityFields, placement: Placement
     ) -> tuple[Opportunity, bool]:
@@ -225,6 +253,10 @@ class OpportunityService:
         change = before.apply_import(fields, stage, placement.close_details, now, day)
         _ensure_may_correct(unit.principal, change)
         return self._opportunities.save(unit, before, change), False
+
+    def _archived(self, unit: UnitOfWork, opportunity_id: str, if_match: Version) -> Opportunity:
+        unit.principal.require(Level.WRITE, OPPORTUNITIES)
+        return self._opportunities.get(unit.tenant_id, opportunity_id).ensure_version(if_match)
 
     def _load(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, *, mend: Mended = None
