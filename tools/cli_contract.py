@@ -6,6 +6,7 @@ from importlib import import_module
 from kernel.domain.money import EXPONENTS, WITHDRAWN
 from kernel.messaging.projection import Projection
 from kernel.runtime.contexts import contexts
+from kernel.storage.archived import INDEX_KEYS
 from kernel.storage.packing import DICTIONARIES
 from tools.contexts import events
 from tools.drift import ROOT, as_json, main
@@ -51,6 +52,7 @@ def render() -> str:
                 }
                 for function, table, one in _projections()
             },
+            "index_keys": INDEX_KEYS,
             "events": sorted({name.rpartition("/")[2].partition(".")[0] for name in events()}),
             "dictionaries": [dictionary.decode() for dictionary in DICTIONARIES],
         }

@@ -165,6 +165,7 @@ def _opportunities(account: str) -> None:
     api("POST", f"{path}/stage", {"stage": "proposal"})
     api("POST", f"{path}/owner", {"owner_id": "bob", "team_id": "south"})
     api("POST", f"{path}/lost", {"reason": "Price", "closed_on": "2026-05-02"})
+    api("PATCH", path, {"closed_on": "2026-04-30", "lost_reason": "Budget"})
     api("POST", f"{path}/reopen", {"stage": "negotiation"})
     api("POST", f"{path}/won", {"closed_on": "2026-06-28"})
 

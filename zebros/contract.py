@@ -44,6 +44,8 @@ class Contract:
     """By record type, such as `opportunity`."""
     projections: dict[str, ProjectionLocation]
     """By the projection's name, such as `timeline`."""
+    index_keys: int
+    """Grows when a release stores records with other index keys."""
     events: frozenset[str]
     """The event types, such as `OpportunityWon`."""
     dictionaries: tuple[bytes, ...]
@@ -67,6 +69,7 @@ def contract() -> Contract:
             name: ProjectionLocation(one["function"], one["table"], tuple(one["records"]))
             for name, one in data["projections"].items()
         },
+        index_keys=data["index_keys"],
         events=frozenset(data["events"]),
         dictionaries=tuple(text.encode() for text in data["dictionaries"]),
     )

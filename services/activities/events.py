@@ -11,7 +11,7 @@ from pydantic import (
     Field,
 )
 
-from kernel.domain.dates import PlainDate
+from kernel.domain.dates import BusinessDate
 from kernel.domain.events import (
     DomainEvent,
     Fields,
@@ -59,7 +59,7 @@ class TaskDetails(Fields):
 
     title: Name
     description: Text | None = None
-    due_on: PlainDate | None = Field(None, description="A day, without a time of day.")
+    due_on: BusinessDate | None = Field(None, description="A day, without a time of day.")
     related: Annotated[list[Related], AfterValidator(_without_repetitions)] = Field(
         default_factory=list,
         max_length=5,

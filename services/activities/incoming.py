@@ -50,6 +50,7 @@ class Subject(_Part):
     amount: Amount | None = None
     stage_name: str | None = None
     lost_reason: str | None = None
+    closed_on: str | None = None
     due_on: str | None = None
 
     def display_name(self, kind: str) -> str:

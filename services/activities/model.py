@@ -14,7 +14,7 @@ from activities.events import (
     TaskStatus,
     TaskUpdated,
 )
-from activities.incoming import EventData
+from activities.incoming import Amount, EventData
 from kernel.domain.aggregate import Aggregate, Change, changed_fields, new_record
 from kernel.domain.errors import RuleViolation
 from kernel.domain.events import DomainEvent
@@ -28,6 +28,11 @@ class Task(TaskState, Aggregate):
     """A task with its tenant."""
 
     updated_event: ClassVar[type[DomainEvent]] = TaskUpdated
+
+    @property
+    def label(self) -> str:
+        """The title."""
+        return self.title or ""
 
     @classmethod
     def create(
@@ -88,6 +93,8 @@ def timeline_text(kind: str, event_type: str, data: EventData) -> str:
             before = data.previous_amount.formatted() if data.previous_amount else "none"
             now = current.amount.formatted() if current.amount else "none"
             return f"{name}: amount {before} → {now}"
+        case "Corrected":
+            return f"{name}: corrected {_corrections(data)}"
         case "StageChanged":
             return f"{name}: moved to {current.stage_name}"
         case "Reassigned" if data.previous_owner_id == current.owner_id:
@@ -108,6 +115,22 @@ def timeline_text(kind: str, event_type: str, data: EventData) -> str:
         case _:
             # Any other event shows its name: OpportunityWentStale is "went stale".
             return f"{name}: {re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', what).lower()}"
+
+
+def _corrections(data: EventData) -> str:
+    """The names of corrected fields, and what was there before if people can read it."""
+    parts = []
+    for field in data.changed:
+        name = field.replace("_", " ")
+        if field not in ("amount", "closed_on", "lost_reason"):
+            parts.append(name)
+            continue
+        before, now = data.previous.get(field), getattr(data.current, field)
+        if field == "amount":
+            before = Amount.model_validate(before).formatted() if before else None
+            now = now.formatted() if now else None
+        parts.append(f"{name} ({before or 'none'} → {now or 'none'})")
+    return ", ".join(parts)
 
 
 def _listed(fields: list[str]) -> str:

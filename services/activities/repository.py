@@ -15,6 +15,7 @@ from kernel.domain.dates import NO_DATE, key_range
 from kernel.domain.events import UserId
 from kernel.domain.ids import Id
 from kernel.storage import cursor as cursors
+from kernel.storage.archived import Archived
 from kernel.storage.differences import log_unreadable, readable
 from kernel.storage.packing import pack, unpack
 from kernel.storage.records import Page, RecordStore
@@ -22,8 +23,6 @@ from kernel.storage.table import Item, Put, Table
 
 
 def _index(task: Task) -> Item:
-    if task.archived_at:
-        return {}
     state = "closed" if task.closed else "open"
     return {
         "gsi1pk": f"TENANT#{task.tenant_id}#TASKS#{task.assignee_id}#{state}",
@@ -46,6 +45,7 @@ class TaskRepository(RecordStore[Task]):
         due: tuple[date | None, date | None],
         limit: int,
         cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Task]:
         """A user's open or closed tasks in due order.
 
@@ -58,6 +58,7 @@ class TaskRepository(RecordStore[Task]):
             limit=limit,
             cursor=cursor,
             between=key_range(*due),
+            archived=archived,
         )
 
 

@@ -18,6 +18,7 @@ from kernel.domain.permissions import REASSIGN_OTHERS, Area, Level
 from kernel.domain.principal import Principal, RequestContext
 from kernel.domain.time_zones import today
 from kernel.runtime.contexts import record_types
+from kernel.storage.archived import Archived
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 
@@ -69,6 +70,7 @@ class TaskService:
         days: tuple[date | None, date | None],
         limit: int,
         cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Task]:
         """A user's tasks (default: the caller's own) in due order.
 
@@ -87,6 +89,7 @@ class TaskService:
             due=(first, last),
             limit=limit,
             cursor=cursor,
+            archived=archived,
         )
 
     def update(
@@ -110,6 +113,20 @@ class TaskService:
         """Reopen a completed task."""
         before = self._load(unit, task_id, if_match)
         return self._tasks.save(unit, before, before.reopen())
+
+    def restore(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
+        """Restore a task that was archived by a restore of the context."""
+        before = self._archived(unit, task_id, if_match)
+        return self._tasks.save(unit, before, before.restore())
+
+    def release_external_ids(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
+        """Give up the external ids of an archived task, for another one to have them."""
+        before = self._archived(unit, task_id, if_match)
+        return self._tasks.save(unit, before, before.release_external_ids())
+
+    def _archived(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
+        unit.principal.require(Level.WRITE, ACTIVITIES)
+        return self._tasks.get(unit.tenant_id, task_id).ensure_version(if_match)
 
     def _load(
         self, unit: UnitOfWork, task_id: str, if_match: Version, *, mend: Mended = None

@@ -13,8 +13,9 @@ OPPORTUNITIES = Area(
     ),
 )
 SETTINGS = Area("settings", levels(sales_manager=Level.LIMITED))
-REOPEN_OPPORTUNITY = Permission(
-    "reopen an opportunity", frozenset({Role.ADMINISTRATOR, Role.SALES_MANAGER})
+CHANGE_CLOSED = Permission(
+    "reopen a closed opportunity or correct its figures",
+    frozenset({Role.ADMINISTRATOR, Role.SALES_MANAGER}),
 )
 
 CONTEXT = Context(
@@ -25,5 +26,5 @@ CONTEXT = Context(
         RecordType("product", table="OpportunitiesTable", area=OPPORTUNITIES),
     ),
     areas=(OPPORTUNITIES, SETTINGS),
-    permissions=(REOPEN_OPPORTUNITY,),
+    permissions=(CHANGE_CLOSED,),
 )

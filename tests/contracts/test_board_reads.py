@@ -33,7 +33,7 @@ def test_the_board_reads_the_stage_and_amount_of_an_opportunity(type_: str) -> N
     current = example(type_)["data"]["current"]
     opportunity = BoardOpportunity.model_validate(current)
     assert opportunity.pipeline_id == current["pipeline_id"] == "default"
-    kinds = {"OpportunityWon": "won", "OpportunityLost": "lost"}
+    kinds = {"OpportunityWon": "won", "OpportunityLost": "lost", "OpportunityCorrected": "lost"}
     assert opportunity.stage == current["stage"]
     assert current["status"] == kinds.get(type_, "open")
     assert (opportunity.stage in ("won", "lost")) == (type_ in kinds)

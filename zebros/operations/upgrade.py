@@ -1,4 +1,4 @@
-"""Brings stored records to the form of this release, while the CRM runs.
+"""Brings stored records to the form and the index keys of this release, while the CRM runs.
 
 Lists the keys of the records of each table with a paced Scan, and invokes the maintenance function
 of the table's context with them in batches. The place is stored after every batch: an upgrade that
@@ -72,10 +72,10 @@ class Place:
 
 
 def current_forms() -> dict[str, int]:
-    """The form that this release stores of each record type, and its packing."""
+    """The form that this release stores of each record type, its packing and its index keys."""
     known = contract()
     forms = {name: record.form for name, record in known.records.items()}
-    return {**forms, "packing": len(known.dictionaries)}
+    return {**forms, "packing": len(known.dictionaries), "index_keys": known.index_keys}
 
 
 def has_older_forms() -> bool:

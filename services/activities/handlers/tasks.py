@@ -13,7 +13,7 @@ from kernel.domain.events import UserId
 from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
-from kernel.web.models import ListQuery
+from kernel.web.models import RecordQuery
 from kernel.web.routes import Routes
 
 routes = Routes()
@@ -26,7 +26,7 @@ class TaskListStatus(StrEnum):
     CLOSED = "closed"
 
 
-class TaskQuery(ListQuery):
+class TaskQuery(RecordQuery):
     """Filters: the assignee (default: the caller), open or closed, and when tasks are due."""
 
     assignee_id: UserId | None = None
@@ -62,6 +62,7 @@ def list_tasks(request: RequestContext, query: TaskQuery) -> Page[TaskState]:
         days=(query.due_from, query.due_to),
         limit=query.limit,
         cursor=query.cursor,
+        archived=query.archived,
     )
 
 
@@ -102,3 +103,15 @@ def reopen_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
     It moves back to the open tasks.
     """
     return tasks().reopen(unit, task_id, if_match)
+
+
+@routes.post("/tasks/{task_id}/restore")
+def restore_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
+    """Restore an archived task."""
+    return tasks().restore(unit, task_id, if_match)
+
+
+@routes.post("/tasks/{task_id}/release-external-ids")
+def release_external_ids_of_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
+    """Release the external ids of an archived task."""
+    return tasks().release_external_ids(unit, task_id, if_match)

@@ -9,13 +9,13 @@ from kernel.storage.external_ids import ExternalRef
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
-from kernel.web.models import ListQuery
+from kernel.web.models import RecordQuery
 from kernel.web.routes import Routes
 
 routes = Routes()
 
 
-class AccountQuery(ListQuery):
+class AccountQuery(RecordQuery):
     """One of: owner_id, name_prefix, external_id. Default: your own."""
 
     owner_id: UserId | None = None
@@ -43,10 +43,14 @@ def list_accounts(request: RequestContext, query: AccountQuery) -> Page[AccountS
     query.one_of("owner_id", "name_prefix", "external_id")
     query.ensure_no_cursor_with("external_id")
     if query.external_id:
-        return accounts().find_by_external_id(request, query.external_id)
+        return accounts().find_by_external_id(request, query.external_id, query.archived)
     if query.name_prefix:
-        return accounts().list_by_name(request, query.name_prefix, query.limit, query.cursor)
-    return accounts().list_by_owner(request, query.owner_id, query.limit, query.cursor)
+        return accounts().list_by_name(
+            request, query.name_prefix, query.limit, query.cursor, query.archived
+        )
+    return accounts().list_by_owner(
+        request, query.owner_id, query.limit, query.cursor, query.archived
+    )
 
 
 @routes.post("/accounts/batch", status=207)
@@ -99,3 +103,11 @@ def restore_account(unit: UnitOfWork, account_id: str, if_match: Version) -> Acc
     It appears in lists again, with the fields that it had.
     """
     return accounts().restore(unit, account_id, if_match)
+
+
+@routes.post("/accounts/{account_id}/release-external-ids")
+def release_external_ids_of_account(
+    unit: UnitOfWork, account_id: str, if_match: Version
+) -> AccountState:
+    """Release the external ids of an archived account."""
+    return accounts().release_external_ids(unit, account_id, if_match)

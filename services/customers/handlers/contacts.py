@@ -10,13 +10,13 @@ from kernel.storage.external_ids import ExternalRef
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
-from kernel.web.models import ListQuery
+from kernel.web.models import RecordQuery
 from kernel.web.routes import Routes
 
 routes = Routes()
 
 
-class ContactQuery(ListQuery):
+class ContactQuery(RecordQuery):
     """One of: owner_id, account_id, name_prefix (last name first), external_id. Default: own."""
 
     owner_id: UserId | None = None
@@ -45,12 +45,18 @@ def list_contacts(request: RequestContext, query: ContactQuery) -> Page[ContactS
     query.one_of("owner_id", "account_id", "name_prefix", "external_id")
     query.ensure_no_cursor_with("external_id")
     if query.external_id:
-        return contacts().find_by_external_id(request, query.external_id)
+        return contacts().find_by_external_id(request, query.external_id, query.archived)
     if query.account_id:
-        return contacts().list_by_account(request, query.account_id, query.limit, query.cursor)
+        return contacts().list_by_account(
+            request, query.account_id, query.limit, query.cursor, query.archived
+        )
     if query.name_prefix:
-        return contacts().list_by_name(request, query.name_prefix, query.limit, query.cursor)
-    return contacts().list_by_owner(request, query.owner_id, query.limit, query.cursor)
+        return contacts().list_by_name(
+            request, query.name_prefix, query.limit, query.cursor, query.archived
+        )
+    return contacts().list_by_owner(
+        request, query.owner_id, query.limit, query.cursor, query.archived
+    )
 
 
 @routes.post("/contacts/batch", status=207)
@@ -103,3 +109,11 @@ def restore_contact(unit: UnitOfWork, contact_id: str, if_match: Version) -> Con
     It appears in lists again, with the fields that it had.
     """
     return contacts().restore(unit, contact_id, if_match)
+
+
+@routes.post("/contacts/{contact_id}/release-external-ids")
+def release_external_ids_of_contact(
+    unit: UnitOfWork, contact_id: str, if_match: Version
+) -> ContactState:
+    """Release the external ids of an archived contact."""
+    return contacts().release_external_ids(unit, contact_id, if_match)

@@ -22,6 +22,11 @@ class Contact(ContactState, Archivable):
     restored_event: ClassVar[type[DomainEvent]] = ContactRestored
     updated_event: ClassVar[type[DomainEvent]] = ContactUpdated
 
+    @property
+    def label(self) -> str:
+        """First and last name."""
+        return " ".join(part for part in (self.first_name, self.last_name) if part)
+
     @classmethod
     def create(
         cls, tenant_id: str, contact_id: str, fields: ContactFields, by: str, at: datetime

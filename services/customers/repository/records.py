@@ -1,6 +1,7 @@
 """The index keys that accounts and contacts have in common.
 
-Each is prefixed with the tenant; an archived record has no index keys, so no list shows it:
+Each is prefixed with the tenant, and that of an archived record also with ARCHIVED
+(kernel/storage/archived.py):
   gsi1  OWNER#<owner>      <id>                     a user's records, newest first
   gsi2  NAME#<first char>  <folded name>#<id>       by name
 Names are folded (no case, no accents), so that `emi` finds Émile. A tenant's names have one
@@ -11,14 +12,13 @@ DynamoDB limits a partition to 1,000 write units a second.
 from customers.model.accounts import Account
 from customers.model.contacts import Contact
 from kernel.domain.folding import fold
+from kernel.storage.archived import Archived
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Item
 
 
 def index_keys(record: Account | Contact, name: str) -> Item:
     """The keys of a record called `name`."""
-    if record.archived_at is not None:
-        return {}
     tenant, key = f"TENANT#{record.tenant_id}#", fold(name)
     keys: Item = {"gsi2pk": f"{tenant}NAME#{key[:1]}", "gsi2sk": f"{key}#{record.id}"}
     if record.owner_id:
@@ -30,7 +30,12 @@ class CustomerRecords[A: (Account, Contact)](RecordStore[A]):
     """Lists that accounts and contacts have in common."""
 
     def list_by_owner(
-        self, tenant_id: str, owner_id: str, limit: int, cursor: str | None
+        self,
+        tenant_id: str,
+        owner_id: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[A]:
         """A user's records, newest first."""
         return self.page(
@@ -40,9 +45,17 @@ class CustomerRecords[A: (Account, Contact)](RecordStore[A]):
             limit=limit,
             cursor=cursor,
             newest_first=True,
+            archived=archived,
         )
 
-    def list_by_name(self, tenant_id: str, prefix: str, limit: int, cursor: str | None) -> Page[A]:
+    def list_by_name(
+        self,
+        tenant_id: str,
+        prefix: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
+    ) -> Page[A]:
         """Records whose folded name begins with `prefix` (folded, not empty), by name."""
         return self.page(
             tenant_id,
@@ -51,4 +64,5 @@ class CustomerRecords[A: (Account, Contact)](RecordStore[A]):
             limit=limit,
             cursor=cursor,
             prefix=prefix,
+            archived=archived,
         )

@@ -16,6 +16,7 @@ from kernel.domain.merge_patch import patched_fields
 from kernel.domain.ownership import ensure_may_change_owner, with_owner
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
+from kernel.storage.archived import Archived
 from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
@@ -45,31 +46,52 @@ class ContactService:
         return self._contacts.get(request.tenant_id, contact_id, consistent=False)
 
     def list_by_owner(
-        self, request: RequestContext, owner_id: str | None, limit: int, cursor: str | None
+        self,
+        request: RequestContext,
+        owner_id: str | None,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Contact]:
         """A user's contacts (default: the caller's own), newest first."""
         request.principal.require(Level.READ, CUSTOMERS)
         owner = owner_id or request.principal.user_id
-        return self._contacts.list_by_owner(request.tenant_id, owner, limit, cursor)
+        return self._contacts.list_by_owner(request.tenant_id, owner, limit, cursor, archived)
 
     def list_by_account(
-        self, request: RequestContext, account_id: str, limit: int, cursor: str | None
+        self,
+        request: RequestContext,
+        account_id: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Contact]:
         """An account's contacts, newest first."""
         request.principal.require(Level.READ, CUSTOMERS)
-        return self._contacts.list_by_account(request.tenant_id, account_id, limit, cursor)
+        return self._contacts.list_by_account(
+            request.tenant_id, account_id, limit, cursor, archived
+        )
 
     def list_by_name(
-        self, request: RequestContext, prefix: str, limit: int, cursor: str | None
+        self,
+        request: RequestContext,
+        prefix: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Contact]:
         """Contacts whose name, last name first, begins with `prefix`, by name."""
         request.principal.require(Level.READ, CUSTOMERS)
-        return self._contacts.list_by_name(request.tenant_id, folded_prefix(prefix), limit, cursor)
+        return self._contacts.list_by_name(
+            request.tenant_id, folded_prefix(prefix), limit, cursor, archived
+        )
 
-    def find_by_external_id(self, request: RequestContext, ref: str) -> Page[Contact]:
+    def find_by_external_id(
+        self, request: RequestContext, ref: str, archived: Archived = Archived.EXCLUDE
+    ) -> Page[Contact]:
         """The contact that has an external id, as a page of one or none."""
         request.principal.require(Level.READ, CUSTOMERS)
-        return page_by_external_id(self._contacts, request.tenant_id, ref)
+        return page_by_external_id(self._contacts, request.tenant_id, ref, archived)
 
     def update(
         self, unit: UnitOfWork, contact_id: str, if_match: Version, patch: dict[str, Any]
@@ -87,6 +109,11 @@ class ContactService:
         """Restore an archived contact."""
         before = self._load(unit, contact_id, if_match)
         return self._contacts.save(unit, before, before.restore())
+
+    def release_external_ids(self, unit: UnitOfWork, contact_id: str, if_match: Version) -> Contact:
+        """Give up the external ids of an archived contact, for another one to have them."""
+        before = self._load(unit, contact_id, if_match)
+        return self._contacts.save(unit, before, before.release_external_ids())
 
     def upsert(self, unit: UnitOfWork, fields: ContactFields) -> tuple[Contact, bool]:
         """Create or change by external id; also returns whether it was created."""

@@ -58,8 +58,55 @@ class Aggregate(Snapshot):
     def ensure_active(self) -> Self:
         """Raise RecordArchived when the record is archived."""
         if self.archived_at is not None:
-            raise RecordArchived("The record is archived; restore it first.")
+            raise RecordArchived(f"{self.described()} cannot be changed. {self.how_to_go_on()}")
         return self
+
+    @property
+    def label(self) -> str:
+        """What people call the record; empty when it has no name."""
+        return str(getattr(self, "name", None) or "")
+
+    def described(self) -> str:
+        """The record in a message: `The archived account 01J… (Acme)`."""
+        archived = "archived " if self.archived_at is not None else ""
+        label = f" ({self.label[:80]})" if self.label else ""
+        return f"The {archived}{type(self).__name__.lower()} {self.id}{label}"
+
+    def how_to_go_on(self) -> str:
+        """What a caller can do whose request an archived record prevents."""
+        advice = f"Restore it (POST …/{self.id}/restore)"
+        if self.external_ids:
+            advice += (
+                f", or take its external ids over: POST …/{self.id}/release-external-ids, then "
+                "send the request again"
+            )
+        return f"{advice}."
+
+    def release_external_ids(self) -> Change[Self]:
+        """Give up the external ids of an archived record, for another one to have them.
+
+        Raises RuleViolation for an active record.
+        """
+        if self.archived_at is None:
+            raise RuleViolation(
+                "The record is not archived; change its external_ids by PATCH instead."
+            )
+        after = self.with_changes(external_ids={})
+        return self._updated(after, "external_ids")
+
+    def restore(self) -> Change[Self]:
+        """Restore an archived record. Raises RuleViolation when it is not archived."""
+        if self.archived_at is None:
+            raise RuleViolation("The record is not archived.")
+        return self._updated(self.with_changes(archived_at=None), "archived_at")
+
+    def _updated(self, after: Self, name: str) -> Change[Self]:
+        """A change of one field, with the event of changed fields."""
+        event = type(self).updated_event
+        if after == self or event is None:
+            return Change(after)
+        previous = self.model_dump(mode="json", include={name}, warnings=False)
+        return Change(after, (event(current=after, changed=[name], previous=previous),))
 
     def as_restored(self, _current: Self | None, _at: datetime) -> Self | None:
         """What a restore makes of the record in this earlier state; None: it stays as it is.

@@ -175,7 +175,7 @@ class DuplicateExternalId(Conflict):
     """Another record has this external id."""
 
     slug, lost_race = "duplicate-external-id", True
-    advice = "Use that record."
+    advice = "`detail` names that record: use it; an archived one is restored, or releases its ids."
 
 
 class IdempotencyKeyInUse(Conflict):
@@ -274,7 +274,7 @@ class RecordArchived(RuleViolation):
     """The record is archived."""
 
     slug = "archived"
-    advice = "Restore the record first."
+    advice = "Restore the record first, or release its external ids; `detail` names it."
 
 
 class PreconditionRequired(CrmError):

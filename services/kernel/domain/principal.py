@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
-from kernel.domain.errors import Forbidden, PermissionDenied
+from kernel.domain.errors import FieldError, Forbidden, PermissionDenied
 from kernel.domain.permissions import Area, Level, Permission, Role
 from kernel.domain.time_zones import DEFAULT_ZONE
 
@@ -35,11 +35,18 @@ class Principal:
                 f"{granted.name.lower()}."
             )
 
-    def require_permission(self, permission: Permission) -> None:
-        """Raise PermissionDenied unless one of the principal's roles grants `permission`."""
+    def require_permission(self, permission: Permission, *fields: str) -> None:
+        """Raise PermissionDenied unless one of the principal's roles grants `permission`.
+
+        `fields` are those that it is needed for, if it is needed for single ones.
+        """
         if not self.roles & permission.roles:
             allowed = ", ".join(sorted(permission.roles))
-            raise PermissionDenied(f"To {permission.act} you need one of these roles: {allowed}.")
+            named = f" ({', '.join(fields)})" if fields else ""
+            raise PermissionDenied(
+                f"To {permission.act}{named} you need one of these roles: {allowed}.",
+                errors=tuple(FieldError(name, f"needs one of: {allowed}") for name in fields),
+            )
 
 
 @dataclass(frozen=True, slots=True)

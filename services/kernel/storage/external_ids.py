@@ -8,6 +8,7 @@ from kernel.domain.aggregate import Aggregate
 from kernel.domain.errors import Conflict, Invalid, UnreadableRecord
 from kernel.domain.events import MAX_EXTERNAL_IDS, Fields, Snapshot
 from kernel.domain.patterns import matching
+from kernel.storage.archived import Archived
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import READ_LIMIT, Action, Delete
 
@@ -21,15 +22,19 @@ ExternalRef = Annotated[
 """`system:value`, as the filter of lists."""
 
 
-def page_by_external_id[A: Aggregate](store: RecordStore[A], tenant_id: str, ref: str) -> Page[A]:
-    """The active record that has an external id, as a page of one or none."""
+def page_by_external_id[A: Aggregate](
+    store: RecordStore[A], tenant_id: str, ref: str, archived: Archived = Archived.EXCLUDE
+) -> Page[A]:
+    """The record that has an external id, as a page of one or none; by default an active one."""
     system, _, value = ref.partition(":")
     record_id = store.id_of(tenant_id, system, value.strip())  # stored without spaces around it
     try:
         record = store.show(tenant_id, record_id, consistent=True) if record_id else None
     except UnreadableRecord:
         record = None  # left out, as in any list
-    return Page(items=[record] if record is not None and record.archived_at is None else [])
+    if record is None or not archived.shows(archived=record.archived_at is not None):
+        return Page(items=[])
+    return Page(items=[record])
 
 
 def find_by_external_ids[A: Aggregate](
@@ -44,9 +49,21 @@ def find_by_external_ids[A: Aggregate](
     record_ids = {store.id_of(tenant_id, system, value) for system, value in external_ids.items()}
     record_ids.discard(None)
     if len(record_ids) > 1:
-        listed = ", ".join(sorted(map(str, record_ids)))
+        listed = ", ".join(
+            _described(store, tenant_id, one) for one in sorted(map(str, record_ids))
+        )
         raise Conflict(f"These external ids belong to different records: {listed}.")
     return record_ids.pop() if record_ids else None
+
+
+def _described[A: Aggregate](store: RecordStore[A], tenant_id: str, record_id: str) -> str:
+    """A record's id, and that it is archived."""
+    try:
+        record = store.show(tenant_id, record_id, consistent=True)
+    except UnreadableRecord:
+        record = None
+    archived = record is not None and record.archived_at is not None
+    return f"{record_id} (archived)" if archived else record_id
 
 
 def upserted_fields[F: Fields](before: Snapshot, fields: F) -> F:

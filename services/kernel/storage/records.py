@@ -31,6 +31,7 @@ from kernel.domain.errors import (
 from kernel.domain.ids import ids_at
 from kernel.domain.principal import RequestContext
 from kernel.storage import cursor as cursors
+from kernel.storage.archived import Archived, archived_keys, key_in, merged
 from kernel.storage.differences import log_differences, log_unreadable, readable
 from kernel.storage.documents import NUMBER, WHOLE, Documents
 from kernel.storage.idempotency import Committed
@@ -170,21 +171,39 @@ class RecordStore[A: Aggregate]:
         prefix: str | None = None,
         between: tuple[str, str] | None = None,
         newest_first: bool = False,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[A]:
-        """One page of an index partition (`OWNER#ann`, without the tenant): one Query."""
-        scope = f"{self.record_type} {index} {partition} {prefix} {between} {newest_first}"
-        page = self.table.query(
-            f"TENANT#{tenant_id}#{partition}",
-            index=index,
-            prefix=prefix,
-            between=between,
-            limit=limit,
-            after=cursors.decode(tenant_id, scope, cursor),
-            newest_first=newest_first,
+        """One page of an index partition (`OWNER#ann`, without the tenant): one Query.
+
+        With active and archived records together, one Query for each of both.
+        """
+        scope = (
+            f"{self.record_type} {index} {partition} {prefix} {between} {newest_first} {archived}"
         )
+        after = cursors.decode(tenant_id, scope, cursor)
+        partitions = archived.partitions(tenant_id, partition)
+        pages = [
+            self.table.query(
+                one,
+                index=index,
+                prefix=prefix,
+                between=between,
+                limit=limit,
+                after=key_in(one, index, after) if after else None,
+                newest_first=newest_first,
+            )
+            for one in partitions
+        ]
+        if len(pages) == 1:
+            items, last_key = pages[0].items, pages[0].last_key
+        else:
+            found = [page.items for page in pages]
+            items = merged(found, index, limit, newest_first=newest_first)
+            more = len(items) < sum(map(len, found)) or any(page.last_key for page in pages)
+            last_key = key_in(partitions[0], index, items[-1]) if more else None
         return Page(
-            items=readable(self.from_item, page.items),
-            next_cursor=cursors.encode(tenant_id, scope, page.last_key),
+            items=readable(self.from_item, items),
+            next_cursor=cursors.encode(tenant_id, scope, last_key),
         )
 
     def save(self, unit: UnitOfWork, before: A | None, change: Change[A], *also: Action) -> A:
@@ -219,8 +238,24 @@ class RecordStore[A: Aggregate]:
             *self.with_change(before, after),
         ]
         committed = Committed(self.table.name, self.key(after.tenant_id, after.id), after.sequence)
-        unit.commit(self.table, [*actions, *also], committed if change.events else None)
+        try:
+            unit.commit(self.table, [*actions, *also], committed if change.events else None)
+        except DuplicateExternalId as error:
+            raise self._duplicate(after) or error from error
         return after
+
+    def _duplicate(self, after: A) -> DuplicateExternalId | None:
+        """The problem of external ids that another record has, which it names."""
+        for system, value in sorted(after.external_ids.items()):
+            record_id = self.id_of(after.tenant_id, system, value)
+            if record_id is None or record_id == after.id:
+                continue
+            try:
+                holder = self.show(after.tenant_id, record_id, consistent=True)
+            except UnreadableRecord:
+                holder = None
+            return duplicate_external_id(self.record_type, record_id, holder, system, value)
+        return None
 
     def mended(self, after: A) -> A:
         """A record with what was set aside. Raises UnreadableRecord unless its state is valid."""
@@ -287,8 +322,13 @@ class RecordStore[A: Aggregate]:
             "sk": "STATE",
             "version": record.version,
             "doc": pack(document),
-            **self._index(record),
+            **self.index_keys(record),
         }
+
+    def index_keys(self, record: A) -> Item:
+        """The index keys of a record."""
+        keys = self._index(record)
+        return archived_keys(record.tenant_id, keys) if record.archived_at is not None else keys
 
     def external_id_key(self, tenant_id: str, system: str, value: str) -> str:
         """The partition key of the item of an external id."""
@@ -318,3 +358,17 @@ class RecordStore[A: Aggregate]:
             for system, value in sorted(earlier - now)
         ]
         return added + removed
+
+
+def duplicate_external_id(
+    record_type: str, record_id: str, holder: Aggregate | None, system: str, value: str
+) -> DuplicateExternalId:
+    """The problem of an external id that `holder` has; None: it cannot be read."""
+    named = holder.described() if holder else f"The {record_type} {record_id}"
+    advice = "Change that record, or remove the external id from it."
+    if holder is not None and holder.archived_at is not None:
+        advice = holder.how_to_go_on()
+    return DuplicateExternalId(
+        f"{named} has the external id {system}:{value}. {advice}",
+        errors=(FieldError(f"external_ids.{system}", f"belongs to {record_type} {record_id}"),),
+    )

@@ -1,4 +1,4 @@
-"""Brings stored records to the form that this release writes.
+"""Brings stored records to the form and the index keys that this release writes.
 
 A record is rewritten only while it has the version that was read: its version, its events and its
 ETag stay the same. A record that was changed meanwhile is left to that change. Repeating an upgrade
@@ -102,7 +102,8 @@ def _upgraded(store: RecordStore[Any], item: Item) -> Item | None:
             listed = ", ".join(f"{name} {kind}" for name, kind in sorted(read.differences.items()))
             raise NotUpgraded(listed)
         record = read.record
-    if current and is_current(item["doc"]):
+    keys = {name: value for name, value in item.items() if name.startswith("gsi")}
+    if current and is_current(item["doc"]) and keys == store.index_keys(record):
         return None
     # Attributes that are not the form's, such as those of a later release, stay.
     kept = {name: value for name, value in item.items() if not name.startswith("gsi")}

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.domain.errors import FieldError, Invalid, UnindexedFilter
+from kernel.storage.archived import Archived
 from kernel.storage.records import MAX_CURSOR, MAX_PAGE
 
 
@@ -57,3 +58,12 @@ class ListQuery(Query):
         """Raise Invalid for a cursor together with a filter that finds at most one record."""
         if getattr(self, name) is not None and self.cursor is not None:
             raise Invalid.field("cursor", f"must be left out: {name} finds at most one record")
+
+
+class RecordQuery(ListQuery):
+    """The query of every list of records that can be archived."""
+
+    archived: Archived = Field(
+        Archived.EXCLUDE,
+        description="exclude: active records; only: archived ones; include: both, in one order.",
+    )

@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime, Field
 
-from kernel.domain.dates import PlainDate
+from kernel.domain.dates import BusinessDate
 from kernel.domain.events import DomainEvent, Fields, Name, Snapshot, Text
 from kernel.domain.ids import Id
 from kernel.domain.money import Money
@@ -17,10 +17,21 @@ class OpportunityFields(Fields):
     contact_id: Id | None = None
     amount: Money | None = Field(None, description="The expected or final value of the deal.")
     product_id: Id | None = None
-    expected_close_on: PlainDate | None = None
-    opened_on: PlainDate | None = Field(None, description="When the work on it began.")
+    expected_close_on: BusinessDate | None = None
+    opened_on: BusinessDate | None = Field(None, description="When the work on it began.")
     region: Name | None = None
     description: Text | None = None
+
+
+class OpportunityChanges(OpportunityFields):
+    """What a caller may change on an opportunity; its state decides who (model/rights.py)."""
+
+    closed_on: BusinessDate | None = Field(
+        None, description="A correction of the closing day of a closed opportunity."
+    )
+    lost_reason: Name | None = Field(
+        None, description="A correction of the reason of a lost opportunity."
+    )
 
 
 class OpportunityState(Snapshot, OpportunityFields):
@@ -33,7 +44,7 @@ class OpportunityState(Snapshot, OpportunityFields):
     probability: int = Field(ge=0, le=100)
     forecast_category: ForecastCategory
     stage_entered_at: AwareDatetime
-    closed_on: PlainDate | None = None
+    closed_on: BusinessDate | None = None
     lost_reason: Name | None = None
 
 
@@ -61,6 +72,17 @@ class OpportunityAmountChanged(OpportunityEvent, context="opportunities"):
     """The amount of an opportunity changed."""
 
     previous_amount: Money | None = None
+
+
+class OpportunityCorrected(OpportunityEvent, context="opportunities"):
+    """Figures of a closed opportunity were corrected: the reports of a past period change.
+
+    Published last, besides the events of the fields that changed. `changed` has only the figures
+    (amount, closing day, reason, …), `previous` their earlier values.
+    """
+
+    changed: list[str]
+    previous: dict[str, object]
 
 
 class OpportunityStageChanged(OpportunityEvent, context="opportunities"):

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from kernel.domain.aggregate import Version
-from kernel.domain.dates import PlainDate
+from kernel.domain.dates import BusinessDate, PlainDate
 from kernel.domain.events import Name, UserId
 from kernel.domain.ids import Id
 from kernel.domain.principal import RequestContext
@@ -13,12 +13,16 @@ from kernel.storage.external_ids import ExternalRef
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
-from kernel.web.models import Body, ListQuery
+from kernel.web.models import Body, RecordQuery
 from kernel.web.routes import Routes
 from opportunities.bootstrap import opportunities
-from opportunities.events.opportunities import OpportunityFields, OpportunityState
+from opportunities.events.opportunities import (
+    OpportunityChanges,
+    OpportunityFields,
+    OpportunityState,
+)
 from opportunities.events.pipelines import DEFAULT_PIPELINE, PipelineId
-from opportunities.model.opportunities import CloseDetails
+from opportunities.model.opportunities import CloseDetails, own_fields
 from opportunities.service.opportunities import Placement
 
 routes = Routes()
@@ -35,17 +39,14 @@ class NewOpportunity(OpportunityFields):
     stage: StageReference | None = Field(
         None, description="The key of a stage. Default: the pipeline's first stage."
     )
-    closed_on: PlainDate | None = Field(
+    closed_on: BusinessDate | None = Field(
         None, description=f"For a stage of kind won or lost. {_TODAY}"
     )
     lost_reason: Name | None = Field(None, description="Required for a stage of kind lost.")
 
     def fields(self) -> OpportunityFields:
         """The opportunity's own fields, still with the set of those that were sent."""
-        names = OpportunityFields.model_fields.keys()
-        return OpportunityFields.model_construct(
-            _fields_set=self.model_fields_set & names, **{n: getattr(self, n) for n in names}
-        )
+        return own_fields(self)
 
     def placement(self) -> Placement:
         """The requested pipeline, stage and closing details; None for those that were not sent."""
@@ -53,7 +54,7 @@ class NewOpportunity(OpportunityFields):
         return Placement(pipeline_id, self.stage, CloseDetails(self.closed_on, self.lost_reason))
 
 
-class OpportunityQuery(ListQuery):
+class OpportunityQuery(RecordQuery):
     """One of: owner_id, account_id, external_id, or pipeline_id with stage. Default: your own."""
 
     owner_id: UserId | None = None
@@ -74,14 +75,14 @@ class MoveOpportunity(Body):
 class WinOpportunity(Body):
     """How an opportunity was won."""
 
-    closed_on: PlainDate | None = Field(None, description=_TODAY)
+    closed_on: BusinessDate | None = Field(None, description=_TODAY)
 
 
 class LoseOpportunity(Body):
     """How and why an opportunity was lost."""
 
     reason: Name
-    closed_on: PlainDate | None = Field(None, description=_TODAY)
+    closed_on: BusinessDate | None = Field(None, description=_TODAY)
 
 
 class ReopenOpportunity(Body):
@@ -128,13 +129,18 @@ def list_opportunities(request: RequestContext, query: OpportunityQuery) -> Page
             (query.close_from, query.close_to),
             query.limit,
             query.cursor,
+            query.archived,
         )
     query.only_with("stage", "pipeline_id", "close_from", "close_to")
     if query.external_id:
-        return opportunities().find_by_external_id(request, query.external_id)
+        return opportunities().find_by_external_id(request, query.external_id, query.archived)
     if query.account_id:
-        return opportunities().list_by_account(request, query.account_id, query.limit, query.cursor)
-    return opportunities().list_by_owner(request, query.owner_id, query.limit, query.cursor)
+        return opportunities().list_by_account(
+            request, query.account_id, query.limit, query.cursor, query.archived
+        )
+    return opportunities().list_by_owner(
+        request, query.owner_id, query.limit, query.cursor, query.archived
+    )
 
 
 @routes.post("/opportunities/batch", status=207)
@@ -161,14 +167,14 @@ def get_opportunity(request: RequestContext, opportunity_id: str) -> Opportunity
     return opportunities().get(request, opportunity_id)
 
 
-@routes.patch("/opportunities/{opportunity_id}", OpportunityFields)
+@routes.patch("/opportunities/{opportunity_id}", OpportunityChanges)
 def update_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version, patch: dict[str, object]
 ) -> OpportunityState:
-    """Change fields of an opportunity.
+    """Change fields of an opportunity, or correct a closed one.
 
-    A JSON merge patch: fields that are absent stay, and null removes one. Stage and closing
-    details have operations of their own.
+    A JSON merge patch: fields that are absent stay, and null removes one. The stage has operations
+    of its own. Figures, closing day and reason of a closed one need the permission to correct it.
     """
     return opportunities().update(unit, opportunity_id, if_match, patch)
 
@@ -232,3 +238,19 @@ def reassign_opportunity(
     return opportunities().reassign(
         unit, opportunity_id, if_match, body.owner_id, body.team_id, same_team=same_team
     )
+
+
+@routes.post("/opportunities/{opportunity_id}/restore")
+def restore_opportunity(
+    unit: UnitOfWork, opportunity_id: str, if_match: Version
+) -> OpportunityState:
+    """Restore an archived opportunity."""
+    return opportunities().restore(unit, opportunity_id, if_match)
+
+
+@routes.post("/opportunities/{opportunity_id}/release-external-ids")
+def release_external_ids_of_opportunity(
+    unit: UnitOfWork, opportunity_id: str, if_match: Version
+) -> OpportunityState:
+    """Release the external ids of an archived opportunity."""
+    return opportunities().release_external_ids(unit, opportunity_id, if_match)

@@ -6,7 +6,7 @@ from kernel.storage.external_ids import ExternalRef
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
-from kernel.web.models import ListQuery
+from kernel.web.models import RecordQuery
 from kernel.web.routes import Routes
 from opportunities.bootstrap import products
 from opportunities.events.products import ProductFields, ProductState
@@ -14,7 +14,7 @@ from opportunities.events.products import ProductFields, ProductState
 routes = Routes()
 
 
-class ProductQuery(ListQuery):
+class ProductQuery(RecordQuery):
     """All products, or one by external id."""
 
     external_id: ExternalRef | None = None
@@ -37,8 +37,8 @@ def list_products(request: RequestContext, query: ProductQuery) -> Page[ProductS
     """
     query.ensure_no_cursor_with("external_id")
     if query.external_id:
-        return products().find_by_external_id(request, query.external_id)
-    return products().list(request, query.limit, query.cursor)
+        return products().find_by_external_id(request, query.external_id, query.archived)
+    return products().list(request, query.limit, query.cursor, query.archived)
 
 
 @routes.post("/products/batch", status=207)
@@ -71,3 +71,17 @@ def update_product(
     A JSON merge patch: fields that are absent stay, and null removes one.
     """
     return products().update(unit, product_id, if_match, patch)
+
+
+@routes.post("/products/{product_id}/restore")
+def restore_product(unit: UnitOfWork, product_id: str, if_match: Version) -> ProductState:
+    """Restore an archived product."""
+    return products().restore(unit, product_id, if_match)
+
+
+@routes.post("/products/{product_id}/release-external-ids")
+def release_external_ids_of_product(
+    unit: UnitOfWork, product_id: str, if_match: Version
+) -> ProductState:
+    """Release the external ids of an archived product."""
+    return products().release_external_ids(unit, product_id, if_match)

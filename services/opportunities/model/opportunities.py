@@ -1,7 +1,7 @@
 """The opportunity aggregate: its rules and transitions. No AWS, no clock, no I/O."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 from kernel.domain.aggregate import Aggregate, Change, changed_fields, new_record
@@ -9,6 +9,8 @@ from kernel.domain.errors import FieldError, Invalid, RuleViolation
 from kernel.domain.events import DomainEvent
 from opportunities.events.opportunities import (
     OpportunityAmountChanged,
+    OpportunityChanges,
+    OpportunityCorrected,
     OpportunityCreated,
     OpportunityFields,
     OpportunityLost,
@@ -21,16 +23,29 @@ from opportunities.events.opportunities import (
 )
 from opportunities.events.pipelines import Stage, StageKind
 from opportunities.model.pipelines import Pipeline, stage_attributes
+from opportunities.model.rights import figures
 
 _OWNER_FIELDS = frozenset({"owner_id", "team_id"})
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class CloseDetails:
-    """When and why an imported opportunity was closed; None means unknown."""
+    """When and why an opportunity was closed, in an import or a correction; None: unknown."""
 
     closed_on: date | None = None
     lost_reason: str | None = None
+
+    @classmethod
+    def corrected(cls, changes: OpportunityChanges, kind: StageKind) -> "CloseDetails":
+        """The details that a caller changes. Raises Invalid for one that is removed."""
+        for name, has_it in (
+            ("closed_on", kind is not StageKind.OPEN),
+            ("lost_reason", kind is StageKind.LOST),
+        ):
+            if has_it and name in changes.model_fields_set and getattr(changes, name) is None:
+                raise Invalid.field(name, f"may be corrected, but not removed: this one is {kind}")
+        return cls(changes.closed_on, changes.lost_reason)
 
     def check(self, kind: StageKind) -> None:
         """Raise Invalid for a detail that does not fit a stage of this kind."""
@@ -70,15 +85,17 @@ class Opportunity(OpportunityState, Aggregate):
             stage_entered_at=at,
             **stage_attributes(start),
         )
+        opened._check_expected_day("expected_close_on")
         moved = opened._import_stage(stage, close_details or CloseDetails(), at, today)
         return Change(moved.state, (OpportunityCreated(current=opened), *moved.events))
 
     def update(
-        self, fields: OpportunityFields, close_details: CloseDetails | None = None
+        self, fields: OpportunityFields, today: date, close_details: CloseDetails | None = None
     ) -> Change["Opportunity"]:
         """Change fields and, if given, the closing details of a closed opportunity.
 
-        A change of amount and a change of owner or team have their own events.
+        A change of amount, a change of owner or team and a correction of closed figures have their
+        own events. `today` is the tenant's.
         """
         close_details = close_details or CloseDetails()
         close_details.check(self.status)
@@ -89,7 +106,11 @@ class Opportunity(OpportunityState, Aggregate):
         )
         changed, previous = changed_fields(self, after, OpportunityState)
         if "opened_on" in changed or "closed_on" in changed:
-            after._check_dates("closed_on" if "closed_on" in changed else "opened_on")
+            after._check_closing_day("closed_on" if "closed_on" in changed else "opened_on", today)
+        if "opened_on" in changed or "expected_close_on" in changed:
+            after._check_expected_day(
+                "expected_close_on" if "expected_close_on" in changed else "opened_on"
+            )
         events: list[DomainEvent] = []
         if set(changed) - {"amount", *_OWNER_FIELDS}:
             events.append(OpportunityUpdated(current=after, changed=changed, previous=previous))
@@ -97,6 +118,9 @@ class Opportunity(OpportunityState, Aggregate):
             events.append(OpportunityAmountChanged(current=after, previous_amount=self.amount))
         if _OWNER_FIELDS.intersection(changed):
             events.append(self._reassigned(after))
+        if corrected := figures(self.status, changed):
+            before = {name: previous[name] for name in corrected if name in previous}
+            events.append(OpportunityCorrected(current=after, changed=corrected, previous=before))
         return Change(after, tuple(events)) if events else Change(self)
 
     def apply_import(
@@ -109,8 +133,8 @@ class Opportunity(OpportunityState, Aggregate):
     ) -> Change["Opportunity"]:
         """Update from an imported record: fields, stage (None: unchanged) and closing details."""
         if stage is None or stage.key == self.stage:
-            return self.update(fields, close_details)
-        updated = self.update(fields)
+            return self.update(fields, today, close_details)
+        updated = self.update(fields, today)
         moved = updated.state._import_stage(stage, close_details, at, today)
         return Change(moved.state, updated.events + moved.events)
 
@@ -131,23 +155,25 @@ class Opportunity(OpportunityState, Aggregate):
         )
         return Change(after, (event,))
 
-    def win(self, stage: Stage, at: datetime, closed_on: date) -> Change["Opportunity"]:
-        """Close as won."""
+    def win(
+        self, stage: Stage, at: datetime, today: date, closed_on: date | None
+    ) -> Change["Opportunity"]:
+        """Close as won, by default on `today`, the tenant's."""
         self._ensure_open("won")
-        after = self._closed(stage, at, closed_on, None)
+        after = self._closed(stage, at, today, closed_on, None)
         event = OpportunityWon(
             current=after, from_stage=self.stage, seconds_in_stage=self._seconds_in_stage(at)
         )
         return Change(after, (event,))
 
     def lose(
-        self, stage: Stage, at: datetime, reason: str, closed_on: date
+        self, stage: Stage, at: datetime, reason: str, today: date, closed_on: date | None
     ) -> Change["Opportunity"]:
-        """Close as lost. Raises Invalid without a reason."""
+        """Close as lost, by default on `today`. Raises Invalid without a reason."""
         self._ensure_open("lost")
         if not reason.strip():
             raise Invalid.field("lost_reason", "is required: say why the opportunity was lost")
-        after = self._closed(stage, at, closed_on, reason.strip())
+        after = self._closed(stage, at, today, closed_on, reason.strip())
         event = OpportunityLost(
             current=after, from_stage=self.stage, seconds_in_stage=self._seconds_in_stage(at)
         )
@@ -186,25 +212,30 @@ class Opportunity(OpportunityState, Aggregate):
                 f"The opportunity is {self.status}; reopen it before it goes to {stage.name!r}."
             )
             raise RuleViolation(detail, errors=(FieldError("stage", "needs an open opportunity"),))
-        closed_on = close_details.closed_on or today
+        closed_on = close_details.closed_on
         match stage.kind:
             case StageKind.OPEN:
                 return self.move(stage, at)
             case StageKind.WON:
-                return self.win(stage, at, closed_on)
+                return self.win(stage, at, today, closed_on)
             case StageKind.LOST:
-                return self.lose(stage, at, close_details.lost_reason or "", closed_on)
+                return self.lose(stage, at, close_details.lost_reason or "", today, closed_on)
 
     def _closed(
-        self, stage: Stage, at: datetime, closed_on: date, lost_reason: str | None
+        self,
+        stage: Stage,
+        at: datetime,
+        today: date,
+        closed_on: date | None,
+        lost_reason: str | None,
     ) -> "Opportunity":
         after = self.with_changes(
             stage_entered_at=at,
-            closed_on=closed_on,
+            closed_on=closed_on or today,
             lost_reason=lost_reason,
             **stage_attributes(stage),
         )
-        after._check_dates("closed_on")
+        after._check_closing_day("closed_on", today)
         return after
 
     def _ensure_open(self, verb: str) -> None:
@@ -217,9 +248,35 @@ class Opportunity(OpportunityState, Aggregate):
     def _seconds_in_stage(self, at: datetime) -> int:
         return max(0, int((at - self.stage_entered_at).total_seconds()))
 
-    def _check_dates(self, given: str) -> None:
-        """Raise Invalid, naming the field `given`, when closed_on is before opened_on."""
-        if self.opened_on and self.closed_on and self.closed_on < self.opened_on:
+    def _check_closing_day(self, given: str, today: date) -> None:
+        """Raise Invalid, naming the field `given`, for a closing day too early or too late.
+
+        One day of tolerance, because the caller's calendar may be ahead of the tenant's.
+        """
+        if self.closed_on is None:
+            return
+        if given == "closed_on" and self.closed_on > today + _DAY:
+            raise Invalid.field("closed_on", f"is after tomorrow ({today + _DAY})")
+        if self.opened_on and self.closed_on < self.opened_on:
             if given == "opened_on":
                 raise Invalid.field("opened_on", f"is after closed_on ({self.closed_on})")
             raise Invalid.field("closed_on", f"is before opened_on ({self.opened_on})")
+
+    def _check_expected_day(self, given: str) -> None:
+        """Raise Invalid, naming the field `given`, when expected_close_on is before opened_on."""
+        if not self.opened_on or not self.expected_close_on:
+            return
+        if self.expected_close_on < self.opened_on:
+            if given == "opened_on":
+                raise Invalid.field(
+                    "opened_on", f"is after expected_close_on ({self.expected_close_on})"
+                )
+            raise Invalid.field("expected_close_on", f"is before opened_on ({self.opened_on})")
+
+
+def own_fields(fields: OpportunityFields) -> OpportunityFields:
+    """An opportunity's own fields out of more, still with the set of those that were sent."""
+    names = OpportunityFields.model_fields.keys()
+    return OpportunityFields.model_construct(
+        _fields_set=fields.model_fields_set & names, **{n: getattr(fields, n) for n in names}
+    )

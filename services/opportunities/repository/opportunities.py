@@ -10,6 +10,7 @@ from datetime import date
 
 from kernel.domain.clock import Clock
 from kernel.domain.dates import NO_DATE, key_range
+from kernel.storage.archived import Archived
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Item, Table
 from opportunities.events.pipelines import StageKind
@@ -18,8 +19,6 @@ from opportunities.model.opportunities import Opportunity
 
 def _index(opportunity: Opportunity) -> Item:
     tenant = f"TENANT#{opportunity.tenant_id}#"
-    if opportunity.archived_at:
-        return {}
     closed = opportunity.status is not StageKind.OPEN
     close_date = opportunity.closed_on if closed else opportunity.expected_close_on
     keys: Item = {
@@ -40,7 +39,12 @@ class OpportunityRepository(RecordStore[Opportunity]):
         super().__init__(table, Opportunity, "opportunity", _index, clock)
 
     def list_by_owner(
-        self, tenant_id: str, owner_id: str, limit: int, cursor: str | None
+        self,
+        tenant_id: str,
+        owner_id: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Opportunity]:
         """A user's opportunities, newest first."""
         return self.page(
@@ -50,10 +54,16 @@ class OpportunityRepository(RecordStore[Opportunity]):
             limit=limit,
             cursor=cursor,
             newest_first=True,
+            archived=archived,
         )
 
     def list_by_account(
-        self, tenant_id: str, account_id: str, limit: int, cursor: str | None
+        self,
+        tenant_id: str,
+        account_id: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Opportunity]:
         """An account's opportunities, newest first."""
         return self.page(
@@ -63,6 +73,7 @@ class OpportunityRepository(RecordStore[Opportunity]):
             limit=limit,
             cursor=cursor,
             newest_first=True,
+            archived=archived,
         )
 
     def list_by_stage(
@@ -73,6 +84,7 @@ class OpportunityRepository(RecordStore[Opportunity]):
         closing: tuple[date | None, date | None],
         limit: int,
         cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Opportunity]:
         """A stage's opportunities in order of the (expected) close date.
 
@@ -85,4 +97,5 @@ class OpportunityRepository(RecordStore[Opportunity]):
             limit=limit,
             cursor=cursor,
             between=key_range(*closing),
+            archived=archived,
         )

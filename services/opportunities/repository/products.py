@@ -6,14 +6,13 @@ Index keys, prefixed with the tenant:
 
 from kernel.domain.clock import Clock
 from kernel.domain.folding import fold
+from kernel.storage.archived import Archived
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Item, Table
 from opportunities.model.products import Product
 
 
 def _index(product: Product) -> Item:
-    if product.archived_at is not None:
-        return {}
     return {
         "gsi1pk": f"TENANT#{product.tenant_id}#PRODUCTS",
         "gsi1sk": f"{fold(product.name)}#{product.id}",
@@ -26,6 +25,14 @@ class ProductRepository(RecordStore[Product]):
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, Product, "product", _index, clock)
 
-    def list(self, tenant_id: str, limit: int, cursor: str | None) -> Page[Product]:
+    def list(
+        self,
+        tenant_id: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
+    ) -> Page[Product]:
         """Products by name."""
-        return self.page(tenant_id, "PRODUCTS", index="gsi1", limit=limit, cursor=cursor)
+        return self.page(
+            tenant_id, "PRODUCTS", index="gsi1", limit=limit, cursor=cursor, archived=archived
+        )

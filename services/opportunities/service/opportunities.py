@@ -5,22 +5,27 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from kernel.domain.aggregate import Mended, Version
+from kernel.domain.aggregate import Change, Mended, Version
 from kernel.domain.clock import Clock
 from kernel.domain.errors import Invalid, NotFound
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
 from kernel.domain.ownership import ensure_may_change_owner, ensure_may_reassign, with_owner
 from kernel.domain.permissions import Level
-from kernel.domain.principal import RequestContext
+from kernel.domain.principal import Principal, RequestContext
 from kernel.domain.time_zones import today
+from kernel.storage.archived import Archived
 from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
-from opportunities.context import OPPORTUNITIES, REOPEN_OPPORTUNITY
-from opportunities.events.opportunities import OpportunityFields
+from opportunities.context import CHANGE_CLOSED, OPPORTUNITIES
+from opportunities.events.opportunities import (
+    OpportunityChanges,
+    OpportunityCorrected,
+    OpportunityFields,
+)
 from opportunities.events.pipelines import DEFAULT_PIPELINE, StageKind
-from opportunities.model.opportunities import CloseDetails, Opportunity
+from opportunities.model.opportunities import CloseDetails, Opportunity, own_fields
 from opportunities.model.pipelines import Pipeline
 from opportunities.repository.opportunities import OpportunityRepository
 from opportunities.repository.pipelines import PipelineRepository
@@ -79,19 +84,31 @@ class OpportunityService:
         return self._opportunities.get(request.tenant_id, opportunity_id, consistent=False)
 
     def list_by_owner(
-        self, request: RequestContext, owner_id: str | None, limit: int, cursor: str | None
+        self,
+        request: RequestContext,
+        owner_id: str | None,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Opportunity]:
         """A user's opportunities (default: the caller's own), newest first."""
         request.principal.require(Level.READ, OPPORTUNITIES)
         owner = owner_id or request.principal.user_id
-        return self._opportunities.list_by_owner(request.tenant_id, owner, limit, cursor)
+        return self._opportunities.list_by_owner(request.tenant_id, owner, limit, cursor, archived)
 
     def list_by_account(
-        self, request: RequestContext, account_id: str, limit: int, cursor: str | None
+        self,
+        request: RequestContext,
+        account_id: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Opportunity]:
         """An account's opportunities, newest first."""
         request.principal.require(Level.READ, OPPORTUNITIES)
-        return self._opportunities.list_by_account(request.tenant_id, account_id, limit, cursor)
+        return self._opportunities.list_by_account(
+            request.tenant_id, account_id, limit, cursor, archived
+        )
 
     def list_by_stage(
         self,
@@ -101,6 +118,7 @@ class OpportunityService:
         closing: tuple[date | None, date | None],
         limit: int,
         cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
     ) -> Page[Opportunity]:
         """A stage's opportunities in closing order."""
         request.principal.require(Level.READ, OPPORTUNITIES)
@@ -109,23 +127,30 @@ class OpportunityService:
             raise Invalid.field("close_to", f"is before close_from ({first})")
         self._pipeline(request.tenant_id, pipeline_id).stage(stage)
         return self._opportunities.list_by_stage(
-            request.tenant_id, pipeline_id, stage, closing, limit, cursor
+            request.tenant_id, pipeline_id, stage, closing, limit, cursor, archived
         )
 
-    def find_by_external_id(self, request: RequestContext, ref: str) -> Page[Opportunity]:
+    def find_by_external_id(
+        self, request: RequestContext, ref: str, archived: Archived = Archived.EXCLUDE
+    ) -> Page[Opportunity]:
         """The opportunity that has an external id, as a page of one or none."""
         request.principal.require(Level.READ, OPPORTUNITIES)
-        return page_by_external_id(self._opportunities, request.tenant_id, ref)
+        return page_by_external_id(self._opportunities, request.tenant_id, ref, archived)
 
     def update(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, patch: dict[str, Any]
     ) -> Opportunity:
         """Change an opportunity's fields."""
-        before = self._load(unit, opportunity_id, if_match, mend=OpportunityFields)
-        fields = patched_fields(before, patch, OpportunityFields)
+        before = self._load(unit, opportunity_id, if_match, mend=OpportunityChanges)
+        changes = patched_fields(before, patch, OpportunityChanges)
+        fields = own_fields(changes)
         ensure_may_change_owner(unit.principal, before, fields)
         self._check_product(unit.tenant_id, fields, before)
-        return self._opportunities.save(unit, before, before.update(fields))
+        details = CloseDetails.corrected(changes, before.status)
+        day = today(self._now(), unit.principal.time_zone)
+        change = before.update(fields, day, details)
+        _ensure_may_correct(unit.principal, change)
+        return self._opportunities.save(unit, before, change)
 
     def move(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, stage: str
@@ -145,8 +170,8 @@ class OpportunityService:
         """Mark an opportunity as won, by default today."""
         before = self._load(unit, opportunity_id, if_match)
         stage, now = self._pipeline_of(before).first_stage(StageKind.WON), self._now()
-        day = closed_on or today(now, unit.principal.time_zone)
-        return self._opportunities.save(unit, before, before.win(stage, now, day))
+        day = today(now, unit.principal.time_zone)
+        return self._opportunities.save(unit, before, before.win(stage, now, day, closed_on))
 
     def lose(
         self,
@@ -159,15 +184,16 @@ class OpportunityService:
         """Mark an opportunity as lost, by default today, with the reason."""
         before = self._load(unit, opportunity_id, if_match)
         stage, now = self._pipeline_of(before).first_stage(StageKind.LOST), self._now()
-        day = closed_on or today(now, unit.principal.time_zone)
-        return self._opportunities.save(unit, before, before.lose(stage, now, reason, day))
+        day = today(now, unit.principal.time_zone)
+        change = before.lose(stage, now, reason, day, closed_on)
+        return self._opportunities.save(unit, before, change)
 
     def reopen(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, stage: str | None
     ) -> Opportunity:
         """Reopen a closed opportunity; needs the permission to do so."""
         before = self._load(unit, opportunity_id, if_match)
-        unit.principal.require_permission(REOPEN_OPPORTUNITY)
+        unit.principal.require_permission(CHANGE_CLOSED)
         pipeline = self._pipeline_of(before)
         target = pipeline.stage(stage) if stage else pipeline.first_stage(StageKind.OPEN)
         return self._opportunities.save(unit, before, before.reopen(target, self._now()))
@@ -187,6 +213,18 @@ class OpportunityService:
         ensure_may_reassign(unit.principal, before)
         change = before.reassign(owner_id, before.team_id if same_team else team_id)
         return self._opportunities.save(unit, before, change)
+
+    def restore(self, unit: UnitOfWork, opportunity_id: str, if_match: Version) -> Opportunity:
+        """Restore an opportunity that was archived by a restore of the context."""
+        before = self._archived(unit, opportunity_id, if_match)
+        return self._opportunities.save(unit, before, before.restore())
+
+    def release_external_ids(
+        self, unit: UnitOfWork, opportunity_id: str, if_match: Version
+    ) -> Opportunity:
+        """Give up the external ids of an archived opportunity, for another one to have them."""
+        before = self._archived(unit, opportunity_id, if_match)
+        return self._opportunities.save(unit, before, before.release_external_ids())
 
     def upsert(
         self, unit: UnitOfWork, fields: OpportunityFields, placement: Placement
@@ -213,7 +251,12 @@ class OpportunityService:
         now = self._now()
         day = today(now, unit.principal.time_zone)
         change = before.apply_import(fields, stage, placement.close_details, now, day)
+        _ensure_may_correct(unit.principal, change)
         return self._opportunities.save(unit, before, change), False
+
+    def _archived(self, unit: UnitOfWork, opportunity_id: str, if_match: Version) -> Opportunity:
+        unit.principal.require(Level.WRITE, OPPORTUNITIES)
+        return self._opportunities.get(unit.tenant_id, opportunity_id).ensure_version(if_match)
 
     def _load(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, *, mend: Mended = None
@@ -243,3 +286,10 @@ class OpportunityService:
         find = partial(self._products.find, tenant_id, product_id)
         if find(consistent=False) is None and find() is None:
             raise Invalid.field("product_id", f"there is no product {product_id}")
+
+
+def _ensure_may_correct(principal: Principal, change: Change[Opportunity]) -> None:
+    """Raise PermissionDenied for a correction of closed figures by a role that may not."""
+    for event in change.events:
+        if isinstance(event, OpportunityCorrected):
+            principal.require_permission(CHANGE_CLOSED, *event.changed)

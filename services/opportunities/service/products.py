@@ -8,6 +8,7 @@ from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
+from kernel.storage.archived import Archived
 from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
@@ -36,15 +37,23 @@ class ProductService:
         request.principal.require(Level.READ, OPPORTUNITIES)
         return self._products.get(request.tenant_id, product_id, consistent=False)
 
-    def list(self, request: RequestContext, limit: int, cursor: str | None) -> Page[Product]:
+    def list(
+        self,
+        request: RequestContext,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
+    ) -> Page[Product]:
         """The catalogue by name."""
         request.principal.require(Level.READ, OPPORTUNITIES)
-        return self._products.list(request.tenant_id, limit, cursor)
+        return self._products.list(request.tenant_id, limit, cursor, archived)
 
-    def find_by_external_id(self, request: RequestContext, ref: str) -> Page[Product]:
+    def find_by_external_id(
+        self, request: RequestContext, ref: str, archived: Archived = Archived.EXCLUDE
+    ) -> Page[Product]:
         """The product that has an external id, as a page of one or none."""
         request.principal.require(Level.READ, OPPORTUNITIES)
-        return page_by_external_id(self._products, request.tenant_id, ref)
+        return page_by_external_id(self._products, request.tenant_id, ref, archived)
 
     def update(
         self, unit: UnitOfWork, product_id: str, if_match: Version, patch: dict[str, Any]
@@ -56,6 +65,16 @@ class ProductService:
         change = before.update(patched_fields(before, patch, ProductFields))
         return self._products.save(unit, before, change)
 
+    def restore(self, unit: UnitOfWork, product_id: str, if_match: Version) -> Product:
+        """Restore a product that was archived by a restore of the context."""
+        before = self._archived(unit, product_id, if_match)
+        return self._products.save(unit, before, before.restore())
+
+    def release_external_ids(self, unit: UnitOfWork, product_id: str, if_match: Version) -> Product:
+        """Give up the external ids of an archived product, for another one to have them."""
+        before = self._archived(unit, product_id, if_match)
+        return self._products.save(unit, before, before.release_external_ids())
+
     def upsert(self, unit: UnitOfWork, fields: ProductFields) -> tuple[Product, bool]:
         """Create or change by external id; also returns whether it was created."""
         unit.principal.require(Level.LIMITED, SETTINGS)
@@ -65,3 +84,7 @@ class ProductService:
         before = self._products.get(unit.tenant_id, existing_id, mend=ProductFields)
         change = before.update(upserted_fields(before, fields))
         return self._products.save(unit, before, change), False
+
+    def _archived(self, unit: UnitOfWork, product_id: str, if_match: Version) -> Product:
+        unit.principal.require(Level.LIMITED, SETTINGS)
+        return self._products.get(unit.tenant_id, product_id).ensure_version(if_match)

@@ -29,6 +29,8 @@ def api(cloud: Any) -> ApiClient:
         ({"title": "x", "due_on": "2026-02-03T10:00:00Z"}, "due_on"),
         ({"title": "x", "due_on": "2026-02-03T00:00:00"}, "due_on"),
         ({"title": "x", "due_on": 86400}, "due_on"),
+        ({"title": "x", "due_on": "9999-12-31"}, "due_on"),
+        ({"title": "x", "due_on": "1899-12-31"}, "due_on"),
         ({"title": "x", "due_on": "86400"}, "due_on"),
         ({"title": "x", "assignee_id": ""}, "assignee_id"),
         ({"title": "x", "related": [RELATED, RELATED]}, "related"),

@@ -81,7 +81,7 @@ def test_corrected_close_details_do_not_change_the_counts(api: ApiClient, cloud:
     for closed_on in ("2026-01-01", "2026-01-02"):
         item = {**row, "closed_on": closed_on}
         api("POST", "/opportunities/batch", {"items": [item]})
-    assert [event["type"] for event in opportunity_events(cloud)][-1] == "OpportunityUpdated"
+    assert [event["type"] for event in opportunity_events(cloud)][-1] == "OpportunityCorrected"
     counted(opportunity_events(cloud))
     assert board(api) == {"won": {"USD": (1, 100)}}
 

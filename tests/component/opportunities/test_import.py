@@ -33,8 +33,9 @@ def test_the_close_details_of_an_imported_opportunity_are_corrected_with_an_even
     opportunity = stored(api)
     assert (opportunity["closed_on"], opportunity["lost_reason"]) == ("2026-02-01", "budget")
     assert (opportunity["status"], opportunity["region"]) == ("lost", "North")
-    *_, event = opportunity_events(cloud)
-    assert len(opportunity_events(cloud)) == 3
+    *_, event, corrected = opportunity_events(cloud)
+    assert len(opportunity_events(cloud)) == 4
+    assert corrected["type"] == "OpportunityCorrected", "a correction says so"
     assert (event["type"], event["origin"]) == ("OpportunityUpdated", "import")
     assert sorted(event["data"]["changed"]) == ["closed_on", "lost_reason", "region"]
     assert event["data"]["previous"] == {

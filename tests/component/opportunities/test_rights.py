@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.permissions import REASSIGN_OTHERS, Area, Level, Role
-from opportunities.context import OPPORTUNITIES, REOPEN_OPPORTUNITY, SETTINGS
+from opportunities.context import CHANGE_CLOSED, OPPORTUNITIES, SETTINGS
 from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import path_of, problem
 from tests.component.opportunities.conftest import ANY, STAGES, UNKNOWN_ID
@@ -74,7 +74,7 @@ def test_a_role_may_change_opportunities_as_the_matrix_grants(
     for method, verb, sent in VERBS:
         before = len(published(cloud))
         answer = caller(method, path_of(opportunity) + verb, sent, ANY)
-        reopens = role in REOPEN_OPPORTUNITY.roles
+        reopens = role in CHANGE_CLOSED.roles
         allowed = may and (reopens or verb != "/reopen")
         assert answer.status == (200 if allowed else 403), (verb, answer.text)
         if not allowed:
@@ -114,7 +114,7 @@ def test_the_roles_have_the_levels_of_the_strategy() -> None:
         Role.READ_ONLY: (Level.READ, Level.NONE),
     }
     both = {Role.ADMINISTRATOR, Role.SALES_MANAGER}
-    assert REOPEN_OPPORTUNITY.roles == both
+    assert CHANGE_CLOSED.roles == both
     assert REASSIGN_OTHERS.roles == both
 
 
@@ -130,7 +130,7 @@ def test_a_closed_opportunity_is_reopened_by_managers_only(
     answer = api.as_(roles=role)("POST", path_of(opportunity) + "/reopen", {}, ANY)
     assert answer.status == status, "the owner's own deal too"
     if status == 403:
-        assert "reopen an opportunity" in answer.json["detail"]
+        assert "reopen a closed opportunity" in answer.json["detail"]
         assert len(published(cloud)) == before
     # An import cannot reopen it either.
     a_row = {**ROW, "stage": "lead"}

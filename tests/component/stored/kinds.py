@@ -101,7 +101,7 @@ KINDS = {
     for one in (
         Kind("account", "customers", "/accounts", patch={"region": "South"}),
         Kind("contact", "customers", "/contacts", patch={"title": "Head"}),
-        Kind("opportunity", "opportunities", "/opportunities", patch={"region": "South"}),
+        Kind("opportunity", "opportunities", "/opportunities", patch={"description": "Soon"}),
         Kind("pipeline", "opportunities", "/pipelines"),
         Kind("product", "opportunities", "/products", patch={"family": "Small"}),
         Kind("task", "activities", "/tasks", "?status=closed", patch={"description": "Soon"}),

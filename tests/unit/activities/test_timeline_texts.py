@@ -72,6 +72,31 @@ CALL = {"id": "t", "title": "Call back", "assignee_id": "bob"}
         ),
         (
             "opportunity",
+            "OpportunityCorrected",
+            {
+                "current": {**OPPORTUNITY, "amount": USD, "closed_on": "2026-05-31"},
+                "changed": ["amount", "region", "closed_on"],
+                "previous": {
+                    "amount": {"minor_units": 7, "currency": "JPY"},
+                    "region": None,
+                    "closed_on": "2026-06-01",
+                },
+            },
+            "Big one: corrected amount (JPY 7 → USD 1,054.00), region, "
+            "closed on (2026-06-01 → 2026-05-31)",
+        ),
+        (
+            "opportunity",
+            "OpportunityCorrected",
+            {
+                "current": {**OPPORTUNITY, "amount": USD, "lost_reason": "budget"},
+                "changed": ["amount", "lost_reason"],
+                "previous": {"amount": None, "lost_reason": "price"},
+            },
+            "Big one: corrected amount (none → USD 1,054.00), lost reason (price → budget)",
+        ),
+        (
+            "opportunity",
             "OpportunityStageChanged",
             {"current": OPPORTUNITY},
             "Big one: moved to Proposal",

@@ -1,12 +1,22 @@
 """Plain dates: accepted and rejected values."""
 
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from kernel.domain.dates import NO_DATE, PlainDate, key_range
+from kernel.domain.dates import (
+    FIRST_DAY,
+    LAST_DAY,
+    NO_DATE,
+    BusinessDate,
+    PlainDate,
+    key_range,
+)
 
 DAY = TypeAdapter(PlainDate)
 
@@ -55,3 +65,29 @@ def test_a_plain_date_is_published_as_a_date_and_may_be_absent() -> None:
     assert DAY.json_schema() == {"type": "string", "format": "date"}
     assert Task.model_validate({"due_on": None}).due_on is None
     assert Task(due_on=date(2026, 1, 31)).model_dump_json() == '{"due_on":"2026-01-31"}'
+
+
+BUSINESS_DAY = TypeAdapter(BusinessDate)
+
+
+@pytest.mark.parametrize("day", [FIRST_DAY, LAST_DAY])
+def test_a_business_date_is_within_its_bounds(day: date) -> None:
+    assert BUSINESS_DAY.validate_python(str(day)) == day
+    beyond = day + timedelta(days=1 if day == LAST_DAY else -1)
+    for written in (str(beyond), beyond):
+        with pytest.raises(ValidationError, match=f"{beyond} is not between {FIRST_DAY} and"):
+            BUSINESS_DAY.validate_python(written)
+
+
+@given(st.dates())
+def test_the_schema_of_requests_has_the_bounds_that_the_code_has(day: date) -> None:
+    """A dry run of `zebros load` checks by the schema what the API checks by code."""
+    schema = BUSINESS_DAY.json_schema(mode="validation")
+    assert bool(re.fullmatch(schema["pattern"], str(day))) == (FIRST_DAY <= day <= LAST_DAY)
+    assert str(FIRST_DAY) in schema["description"]
+    assert str(LAST_DAY) in schema["description"]
+
+
+def test_events_may_have_days_that_requests_may_not() -> None:
+    """A bound that is changed later must not make the events of today unreadable."""
+    assert BUSINESS_DAY.json_schema(mode="serialization") == {"type": "string", "format": "date"}

@@ -22,7 +22,7 @@ PIPELINE = Pipeline.default("acme")
 OPEN = ["lead", "qualified", "proposal", "negotiation"]
 
 stages = st.sampled_from([*OPEN, "won", "lost"])
-dates = st.dates(date(2020, 1, 1), date(2030, 1, 1))
+dates = st.dates(date(2020, 1, 1), TODAY + timedelta(days=1))
 days = st.none() | dates
 reasons = st.sampled_from(["", "   ", "price", " no budget "])
 fields = st.fixed_dictionaries(
@@ -54,13 +54,13 @@ def carry_out(opportunity: Opportunity, verb: tuple[Any, ...], at: datetime) -> 
         case "move", stage:
             return opportunity.move(PIPELINE.stage(stage), at)
         case "win", day:
-            return opportunity.win(PIPELINE.first_stage(StageKind.WON), at, day)
+            return opportunity.win(PIPELINE.first_stage(StageKind.WON), at, TODAY, day)
         case "lose", reason, day:
-            return opportunity.lose(PIPELINE.first_stage(StageKind.LOST), at, reason, day)
+            return opportunity.lose(PIPELINE.first_stage(StageKind.LOST), at, reason, TODAY, day)
         case "reopen", stage:
             return opportunity.reopen(PIPELINE.stage(stage), at)
         case "update", wanted:
-            return opportunity.update(wanted)
+            return opportunity.update(wanted, TODAY)
         case "reassign", owner:
             return opportunity.reassign(owner, None)
     raise AssertionError(verb)
@@ -168,7 +168,7 @@ def test_changes_of_amount_and_owner_have_their_own_events(
     first: OpportunityFields, second: OpportunityFields
 ) -> None:
     opportunity, _ = opened(first)
-    after, events = opportunity.update(second)
+    after, events = opportunity.update(second, TODAY)
     names = [type(event).__name__ for event in events]
     own = {"amount", "owner_id", "team_id"}
     others = {n for n in OpportunityFields.model_fields if n not in own}
@@ -238,12 +238,12 @@ def test_a_closed_opportunity_imported_again_is_corrected(
 
 def test_an_opportunity_does_not_open_after_its_closing_day() -> None:
     opportunity, _ = opened(OpportunityFields(name="x"), "won", closed_on=TODAY)
-    after, _ = opportunity.update(OpportunityFields(name="x", opened_on=TODAY))
+    after, _ = opportunity.update(OpportunityFields(name="x", opened_on=TODAY), TODAY)
     late = OpportunityFields(name="x", opened_on=TODAY + timedelta(days=1))
     with pytest.raises(Invalid, match=r"^opened_on: is after closed_on"):
-        after.update(late)
+        after.update(late, TODAY)
     still_open, _ = opened(OpportunityFields(name="x"))
-    assert still_open.update(late)[0].opened_on == late.opened_on
+    assert still_open.update(late, TODAY)[0].opened_on == late.opened_on
 
 
 @pytest.mark.parametrize(("stage", "wanted"), [("won", "lost"), ("lost", "won"), ("won", "lead")])

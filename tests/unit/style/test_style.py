@@ -16,7 +16,7 @@ MAX_LINES = 400
 MAX_SUMMARY = 60
 IMPERATIVES = {
     *("Archive", "Cancel", "Change", "Count", "Create", "Get", "Give", "List", "Mark", "Move"),
-    *("Reopen", "Request", "Restore"),
+    *("Release", "Reopen", "Request", "Restore"),
 }
 OPENAPI = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
 PRIVATE = re.compile(
