@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from activities.context import ACTIVITIES
-from activities.events import NewTask, TaskFields
+from activities.events import NewTask, TaskDetails, TaskFields
 from activities.model import Task
 from activities.repository import TaskRepository, TimelineEntry, TimelineRepository
 from kernel.domain.aggregate import Mended, Version
@@ -19,6 +19,7 @@ from kernel.domain.principal import Principal, RequestContext
 from kernel.domain.time_zones import today
 from kernel.runtime.contexts import record_types
 from kernel.storage.records import Page
+from kernel.storage.references import Reference, References
 from kernel.storage.unit_of_work import UnitOfWork
 
 
@@ -44,13 +45,14 @@ class Due(StrEnum):
 class TaskService:
     """What users do with tasks."""
 
-    def __init__(self, tasks: TaskRepository, now: Clock) -> None:
-        self._tasks, self._now = tasks, now
+    def __init__(self, tasks: TaskRepository, references: References, now: Clock) -> None:
+        self._tasks, self._references, self._now = tasks, references, now
 
     def create(self, unit: UnitOfWork, fields: NewTask) -> Task:
         """Create a task, for the caller or for another user."""
         unit.principal.require(Level.WRITE, ACTIVITIES)
         fields = with_owner(fields, unit.principal)
+        self._check_references(unit.tenant_id, fields, None)
         change = Task.create(unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now())
         return self._tasks.save(unit, None, change)
 
@@ -98,6 +100,7 @@ class TaskService:
         ensure_may_change_owner(unit.principal, before, fields)
         if fields.assignee_id != before.assignee_id:
             _ensure_may_assign(unit.principal, before)
+        self._check_references(unit.tenant_id, fields, before)
         return self._tasks.save(unit, before, before.update(fields))
 
     def complete(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
@@ -110,6 +113,16 @@ class TaskService:
         """Reopen a completed task."""
         before = self._load(unit, task_id, if_match)
         return self._tasks.save(unit, before, before.reopen())
+
+    def _check_references(self, tenant_id: str, fields: TaskDetails, before: Task | None) -> None:
+        """Raise Invalid for related records that cannot be referred to; reads only added ones."""
+        already = before.related if before else []
+        named = [
+            Reference(f"related.{place}.id", one.type, one.id)
+            for place, one in enumerate(fields.related)
+            if one not in already
+        ]
+        self._references.check(tenant_id, named)
 
     def _load(
         self, unit: UnitOfWork, task_id: str, if_match: Version, *, mend: Mended = None

@@ -1,6 +1,6 @@
 """The manifest of opportunities."""
 
-from kernel.domain.manifest import Context, RecordType
+from kernel.domain.manifest import Context, RecordType, References
 from kernel.domain.permissions import Area, Level, Permission, Role, levels
 
 OPPORTUNITIES = Area(
@@ -16,6 +16,7 @@ SETTINGS = Area("settings", levels(sales_manager=Level.LIMITED))
 REOPEN_OPPORTUNITY = Permission(
     "reopen an opportunity", frozenset({Role.ADMINISTRATOR, Role.SALES_MANAGER})
 )
+REFERENCES = References("opportunities-references", ("account", "contact"))
 
 CONTEXT = Context(
     name="opportunities",
@@ -24,6 +25,7 @@ CONTEXT = Context(
         RecordType("pipeline", table="OpportunitiesTable", area=OPPORTUNITIES),
         RecordType("product", table="OpportunitiesTable", area=OPPORTUNITIES),
     ),
+    references=REFERENCES,
     areas=(OPPORTUNITIES, SETTINGS),
     permissions=(REOPEN_OPPORTUNITY,),
 )

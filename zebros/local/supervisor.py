@@ -26,6 +26,7 @@ from zebros.local.parts import Part
 from zebros.local.processes import Child, stop
 from zebros.local.users import AUDIENCE, TENANTS
 from zebros.operations import tenants
+from zebros.operations.rebuild_references import begin_references
 from zebros.operations.upgrade import Counts, Place, current_forms, upgrade
 
 HOST = ports.HOST
@@ -171,10 +172,16 @@ class Supervisor:
                 self._lock = None
 
     def _register_tenants(self, resources: Resources, endpoint: str) -> None:
-        """Add the realms of the local issuer to the registry of tenants."""
+        """Add the realms of the local issuer to the registry of tenants.
+
+        References of those without records are checked from the beginning.
+        """
         if (table := resources.find("tables", tenants.TABLE)) is not None:
             registry = tenants.Registry(platform_client("dynamodb", endpoint), table)
             tenants.register_all(registry, self._options.tenants)
+            deployment = Deployment(resources, endpoint, REGION)
+            for tenant in self._options.tenants:
+                begin_references(deployment, tenant)
 
     def _write_container_settings(self, docker: str, endpoint: str, base: str) -> dict[str, str]:
         """Write the variables for `sam local invoke`; returns the file and the addresses."""

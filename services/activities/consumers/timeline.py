@@ -11,13 +11,18 @@ from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.positions import Memory
 from kernel.messaging.projection import Projection
 from kernel.runtime.contexts import record_types
+from kernel.storage.references import remember_state
 from kernel.storage.table import Action
 
 RECORD_TYPES = tuple(one.name for one in record_types().values() if one.has_timeline)
 
 
-def add_entries(event: CloudEvent, _memory: Memory) -> list[Action]:
-    """One entry for the event's own record and one for each related record."""
+def add_entries(event: CloudEvent, memory: Memory) -> list[Action]:
+    """One entry for the event's own record and one for each related record.
+
+    The memory is for references of tasks to the record.
+    """
+    remember_state(event.data["current"], memory)
     data = EventData.model_validate(event.data)
     current = data.current
     entry = TimelineEntry(

@@ -8,6 +8,7 @@ A request has one of these members, each of one tenant:
              deleted, and positions that differ are replaced. Counters (Add) are only added up.
   counters   The right counters of partitions. They replace what the partitions have.
   sweep      Ranges of partitions, each with the sort keys to keep. Other items are deleted.
+  complete   The projection has a position for every record now: references to others are refused.
 Every request can be repeated. `counters` needs a projection that is paused: an event that is
 applied meanwhile would be counted twice.
 """
@@ -86,6 +87,9 @@ class Rebuild:
         if "subjects" in request:
             parts = [_Part.parse(part) for part in request["subjects"]]
             return self._fold(parts, write=request["write"])
+        if "complete" in request:
+            self._positions.complete(request["tenant"])
+            return {"complete": True}
         if "counters" in request:
             return {"changed": self._replace(_of(tenant, request["counters"]))}
         return {"deleted": self._sweep(_of(tenant, request["sweep"]))}

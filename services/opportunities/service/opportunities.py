@@ -16,6 +16,7 @@ from kernel.domain.principal import RequestContext
 from kernel.domain.time_zones import today
 from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
 from kernel.storage.records import Page
+from kernel.storage.references import Reference, References
 from kernel.storage.unit_of_work import UnitOfWork
 from opportunities.context import OPPORTUNITIES, REOPEN_OPPORTUNITY
 from opportunities.events.opportunities import OpportunityFields
@@ -25,6 +26,9 @@ from opportunities.model.pipelines import Pipeline
 from opportunities.repository.opportunities import OpportunityRepository
 from opportunities.repository.pipelines import PipelineRepository
 from opportunities.repository.products import ProductRepository
+
+_REFERENCES = {"account_id": "account", "contact_id": "contact"}
+"""The fields that name records of other contexts, and their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,11 @@ class OpportunityService:
         opportunities: OpportunityRepository,
         pipelines: PipelineRepository,
         products: ProductRepository,
+        references: References,
         now: Clock,
     ) -> None:
         self._opportunities, self._pipelines, self._products = opportunities, pipelines, products
-        self._now = now
+        self._references, self._now = references, now
 
     def create(
         self, unit: UnitOfWork, fields: OpportunityFields, placement: Placement
@@ -55,7 +60,7 @@ class OpportunityService:
         """Create an opportunity; by default the caller owns it and it is in the first stage."""
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
         fields = with_owner(fields, unit.principal)
-        self._check_product(unit.tenant_id, fields, None)
+        self._check_references(unit.tenant_id, fields, None)
         pipeline = self._pipeline(unit.tenant_id, placement.pipeline_id or DEFAULT_PIPELINE)
         stage = pipeline.stage(placement.stage or pipeline.first_stage(StageKind.OPEN).key)
         now = self._now()
@@ -124,7 +129,7 @@ class OpportunityService:
         before = self._load(unit, opportunity_id, if_match, mend=OpportunityFields)
         fields = patched_fields(before, patch, OpportunityFields)
         ensure_may_change_owner(unit.principal, before, fields)
-        self._check_product(unit.tenant_id, fields, before)
+        self._check_references(unit.tenant_id, fields, before)
         return self._opportunities.save(unit, before, before.update(fields))
 
     def move(
@@ -202,7 +207,7 @@ class OpportunityService:
         before = self._load(unit, existing_id, None, mend=OpportunityFields)
         fields = upserted_fields(before, fields)
         ensure_may_change_owner(unit.principal, before, fields)
-        self._check_product(unit.tenant_id, fields, before)
+        self._check_references(unit.tenant_id, fields, before)
         if placement.pipeline_id not in (None, before.pipeline_id):
             raise Invalid.field(
                 "pipeline_id", f"cannot change; the opportunity is in {before.pipeline_id}"
@@ -231,6 +236,19 @@ class OpportunityService:
 
     def _pipeline_of(self, opportunity: Opportunity) -> Pipeline:
         return self._pipelines.by_id(opportunity.tenant_id, opportunity.pipeline_id)
+
+    def _check_references(
+        self, tenant_id: str, fields: OpportunityFields, before: Opportunity | None
+    ) -> None:
+        """Raise Invalid for records that cannot be referred to; unchanged ones are not read."""
+        self._check_product(tenant_id, fields, before)
+        named = [
+            Reference(field, record_type, record_id)
+            for field, record_type in _REFERENCES.items()
+            if (record_id := getattr(fields, field)) is not None
+            and (before is None or getattr(before, field) != record_id)
+        ]
+        self._references.check(tenant_id, named)
 
     def _check_product(
         self, tenant_id: str, fields: OpportunityFields, before: Opportunity | None
