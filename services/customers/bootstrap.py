@@ -5,8 +5,10 @@ from typing import Any
 
 from customers.repository.accounts import AccountRepository
 from customers.repository.contacts import ContactRepository
+from customers.repository.people import PersonRepository
 from customers.service.accounts import AccountService
 from customers.service.contacts import ContactService
+from customers.service.people import PersonService
 from customers.settings import Settings
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
@@ -43,7 +45,17 @@ def contacts() -> ContactService:
     return ContactService(repository, AccountRepository(_accounts_table(), utc_now), utc_now)
 
 
+@cache
+def people() -> PersonService:
+    """The use cases of the people directory."""
+    return PersonService(PersonRepository(_accounts_table(), utc_now), utc_now)
+
+
 def stores() -> tuple[RecordStore[Any], ...]:
     """The stores of every type of record, for maintenance: straight from the table."""
     contacts_table = Table(client("dynamodb"), read_settings(Settings).contacts_table_name)
-    return AccountRepository(table(), utc_now), ContactRepository(contacts_table, utc_now)
+    return (
+        AccountRepository(table(), utc_now),
+        ContactRepository(contacts_table, utc_now),
+        PersonRepository(table(), utc_now),
+    )

@@ -66,9 +66,7 @@ def test_sam_local_mounts_the_layer_that_sam_build_made() -> None:
 
 
 ORDER = ("customers", "opportunities", "activities", "reporting", "notifications")
-CONSUMERS = [
-    n for n in functions() if n.endswith(("Events", "References")) or n == "ReportingLake"
-]
+CONSUMERS = [n for n in functions() if n.endswith(("Events", "References")) or n == "ReportingLake"]
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
@@ -105,7 +103,7 @@ PROJECTIONS = {
     "OpportunitiesReferences": [{"prefix": "account/"}, {"prefix": "contact/"}],
     "ActivitiesEvents": [
         {"prefix": f"{name}/"}
-        for name in ("account", "contact", "opportunity", "pipeline", "product", "task")
+        for name in ("account", "contact", "opportunity", "person", "pipeline", "product", "task")
     ],
 }
 PUBLISHERS = {
