@@ -13,7 +13,7 @@ ACTIVITIES = Area(
     ),
 )
 # The timeline has a position for every record anyway.
-REFERENCES = References("timeline", ("account", "contact", "opportunity"))
+REFERENCES = References("timeline", ("account", "contact", "opportunity", "person"))
 
 CONTEXT = Context(
     name="activities",

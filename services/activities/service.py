@@ -1,11 +1,12 @@
 """Use cases of tasks and timelines: check the right, load, decide, commit."""
 
+from collections.abc import Container
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
 from activities.context import ACTIVITIES
-from activities.events import NewTask, TaskDetails, TaskFields
+from activities.events import NewTask, TaskFields
 from activities.model import Task
 from activities.repository import TaskRepository, TimelineEntry, TimelineRepository
 from kernel.domain.aggregate import Mended, Version
@@ -13,13 +14,14 @@ from kernel.domain.clock import Clock
 from kernel.domain.errors import Invalid, NotFound
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
-from kernel.domain.ownership import ensure_may_change_owner, with_owner
-from kernel.domain.permissions import REASSIGN_OTHERS, Area, Level
-from kernel.domain.principal import Principal, RequestContext
+from kernel.domain.ownership import ensure_may_change, ensure_may_reassign, with_owner
+from kernel.domain.permissions import Area, Level
+from kernel.domain.principal import RequestContext
+from kernel.domain.references import PERSON, Reference
 from kernel.domain.time_zones import today
 from kernel.runtime.contexts import record_types
 from kernel.storage.records import Page
-from kernel.storage.references import Reference, References
+from kernel.storage.references import References
 from kernel.storage.unit_of_work import UnitOfWork
 
 
@@ -51,8 +53,7 @@ class TaskService:
     def create(self, unit: UnitOfWork, fields: NewTask) -> Task:
         """Create a task, for the caller or for another user."""
         unit.principal.require(Level.WRITE, ACTIVITIES)
-        fields = with_owner(fields, unit.principal)
-        self._check_references(unit.tenant_id, fields, None)
+        fields = self._checked(unit, fields, None)
         change = Task.create(unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now())
         return self._tasks.save(unit, None, change)
 
@@ -94,13 +95,9 @@ class TaskService:
     def update(
         self, unit: UnitOfWork, task_id: str, if_match: Version, patch: dict[str, Any]
     ) -> Task:
-        """Change a task; its owner and its assignee may assign it to someone else."""
+        """Change a task, or assign it to another person."""
         before = self._load(unit, task_id, if_match, mend=TaskFields)
-        fields = patched_fields(before, patch, TaskFields)
-        ensure_may_change_owner(unit.principal, before, fields)
-        if fields.assignee_id != before.assignee_id:
-            _ensure_may_assign(unit.principal, before)
-        self._check_references(unit.tenant_id, fields, before)
+        fields = self._checked(unit, patched_fields(before, patch, TaskFields), before, patch)
         return self._tasks.save(unit, before, before.update(fields))
 
     def complete(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
@@ -114,21 +111,36 @@ class TaskService:
         before = self._load(unit, task_id, if_match)
         return self._tasks.save(unit, before, before.reopen())
 
-    def _check_references(self, tenant_id: str, fields: TaskDetails, before: Task | None) -> None:
-        """Raise Invalid for related records that cannot be referred to; reads only added ones."""
+    def _checked[F: (NewTask, TaskFields)](
+        self,
+        unit: UnitOfWork,
+        fields: F,
+        before: Task | None,
+        sent: Container[str] | None = None,
+    ) -> F:
+        """The fields with their owner's team. Raises Invalid for what cannot be referred to.
+
+        What is unchanged is not read.
+        """
         already = before.related if before else []
         named = [
             Reference(f"related.{place}.id", one.type, one.id)
             for place, one in enumerate(fields.related)
             if one not in already
         ]
-        self._references.check(tenant_id, named)
+        assignee = fields.assignee_id
+        if before and assignee != before.assignee_id:
+            ensure_may_reassign(unit.principal, before, before.assignee_id)
+        if assignee not in (None, unit.principal.user_id, before.assignee_id if before else None):
+            named.append(Reference("assignee_id", PERSON, str(assignee)))
+        return with_owner(fields, unit.principal, self._references, before, named, sent)
 
     def _load(
         self, unit: UnitOfWork, task_id: str, if_match: Version, *, mend: Mended = None
     ) -> Task:
         unit.principal.require(Level.WRITE, ACTIVITIES)
         task = self._tasks.get(unit.tenant_id, task_id, mend=mend)
+        ensure_may_change(unit.principal, task, task.assignee_id)
         return task.ensure_version(if_match).ensure_active()
 
 
@@ -168,9 +180,3 @@ def _area_of(record_type: str) -> Area:
         names = ", ".join(sorted(known))
         raise NotFound(f"{record_type!r} records have no timeline; these have one: {names}.")
     return area
-
-
-def _ensure_may_assign(principal: Principal, task: Task) -> None:
-    """Raise PermissionDenied unless the principal owns or has the task, or their role allows it."""
-    if principal.user_id not in (task.owner_id, task.assignee_id):
-        principal.require_permission(REASSIGN_OTHERS)

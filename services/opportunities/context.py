@@ -16,7 +16,7 @@ SETTINGS = Area("settings", levels(sales_manager=Level.LIMITED))
 REOPEN_OPPORTUNITY = Permission(
     "reopen an opportunity", frozenset({Role.ADMINISTRATOR, Role.SALES_MANAGER})
 )
-REFERENCES = References("opportunities-references", ("account", "contact"))
+REFERENCES = References("opportunities-references", ("account", "contact", "person"))
 
 CONTEXT = Context(
     name="opportunities",

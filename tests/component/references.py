@@ -24,11 +24,13 @@ def deliver(
     *,
     tenant: str = "acme",
     event_id: str | None = None,
+    actor: str = "ann",
     **current: Any,
 ) -> None:
     """An event of a record, whose fields are `current`."""
     record_id = subject.partition("/")[2]
     envelope = event(tenant, subject, sequence, current={"id": record_id, "name": "A", **current})
+    envelope["actor"] = actor
     if event_id:
         envelope["id"] = event_id
     answer = handler(lambda_event([body(envelope)]), None)

@@ -19,6 +19,7 @@ LIFETIMES = {
     "POSITION": None,  # without it, an event that is delivered again would be applied again
     "TIMELINE": None,
     "REFERENCES": None,
+    "NAMES": None,
     "BOARD": None,
     "UNREAD": None,
     "REPORTSLOTS": None,
@@ -34,7 +35,8 @@ WRITERS = {
     "kernel/storage/records.py": {"STATE", "EXTERNAL"},
     "kernel/storage/outbox.py": {"EVENT"},
     "kernel/storage/idempotency.py": {"IDEMPOTENCY"},
-    "kernel/storage/references.py": {"REFERENCES"},
+    "kernel/storage/references.py": {"REFERENCES", "NAMES"},
+    "customers/repository/people.py": {"REFERENCES"},
     "kernel/messaging/positions.py": {"POSITION", "PARKED"},
     "kernel/messaging/rebuilding.py": {"BOARD"},
     "kernel/tasks/repository.py": {"PROGRESS"},
@@ -46,7 +48,7 @@ WRITERS = {
     "opportunities/repository/boards.py": {"BOARD"},
 }
 _BY_PARTITION = {"EXTERNAL", "IDEMPOTENCY", "TIMELINE", "BOARD", "UNREAD", "CONNECTIONS"}
-_BY_PARTITION |= {"REPORTSLOTS", "REPORTWAITING", "REFERENCES"}
+_BY_PARTITION |= {"REPORTSLOTS", "REPORTWAITING", "REFERENCES", "NAMES"}
 
 
 def kind(item: dict[str, Any]) -> str:

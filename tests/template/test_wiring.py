@@ -100,7 +100,9 @@ def published_by() -> dict[str, str]:
 
 PROJECTIONS = {
     "OpportunitiesEvents": [{"prefix": "opportunity/"}],
-    "OpportunitiesReferences": [{"prefix": "account/"}, {"prefix": "contact/"}],
+    "OpportunitiesReferences": [
+        {"prefix": f"{name}/"} for name in ("account", "contact", "person")
+    ],
     "ActivitiesEvents": [
         {"prefix": f"{name}/"}
         for name in ("account", "contact", "opportunity", "person", "pipeline", "product", "task")

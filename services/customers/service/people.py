@@ -31,7 +31,7 @@ class PersonService:
         unit.principal.require(Level.FULL, PEOPLE)
         by = unit.principal.user_id
         change = Person.create(unit.tenant_id, person_id, fields, by, self._now())
-        return self._people.save(unit, None, change)
+        return self._people.save(unit, None, change, self._people.marked(unit.tenant_id))
 
     def get(self, request: RequestContext, person_id: str) -> Person:
         """A person."""

@@ -89,7 +89,7 @@ class ReassignOpportunity(Body):
 
     owner_id: UserId
     team_id: UserId | None = Field(
-        default=None, description="The new team. Omitted: no change; null: no team."
+        default=None, description="The new team. Omitted: the new owner's; null: no team."
     )
 
 
@@ -182,7 +182,7 @@ def reassign_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version, body: ReassignOpportunity
 ) -> OpportunityState:
     """Give an opportunity to another owner."""
-    same_team = "team_id" not in body.model_fields_set
+    team_sent = "team_id" in body.model_fields_set
     return opportunities().reassign(
-        unit, opportunity_id, if_match, body.owner_id, body.team_id, same_team=same_team
+        unit, opportunity_id, if_match, body.owner_id, body.team_id, team_sent=team_sent
     )
