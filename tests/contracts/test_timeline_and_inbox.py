@@ -13,7 +13,8 @@ from kernel.domain.cloud_events import CloudEvent
 from kernel.storage.packing import unpack
 from kernel.storage.table import Put
 from notifications.consumers.inbox import handler as inbox
-from notifications.model import message_for
+from notifications.incoming import HANDOVERS
+from notifications.model import message_for, messages_for
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples"
 
@@ -63,6 +64,15 @@ def test_a_timeline_has_a_text_for_every_published_event(type_: str) -> None:
 @pytest.mark.parametrize("type_", sorted(inbox.types))
 def test_the_inbox_has_a_text_for_every_event_it_consumes(type_: str) -> None:
     envelope = {**example(type_), "origin": "api", "actor": "someone.else"}
+    if type_ in HANDOVERS:
+        data = envelope["data"]
+        change = {"changed": ["owner_id"], "previous": {"owner_id": "before"}}
+        reassigned = {"previous_owner_id": "before"}
+        data = {**data, **(reassigned if type_ == "OpportunityReassigned" else change)}
+        both = messages_for(CloudEvent.parse({**envelope, "data": data}))
+        assert [one.recipient for one in both] == [data["current"]["owner_id"], "before"]
+        assert all("None" not in one.text and one.text[-1] != " " for one in both)
+        return
     event = CloudEvent.parse(envelope)
     message = message_for(event)
     assert message is not None
