@@ -144,8 +144,8 @@ def _customers() -> str:
         api("PATCH", path, patch)
         api("POST", f"{path}/archive", {})
         api("POST", f"{path}/restore", {})
-    for person, name in (("bob", "Bob Wray"), ("ann", "Ann Sorel")):
-        api("POST", "/people", {"id": person, "name": name, "team_id": "south"})
+    for user, name in (("bob", "Bob Wray"), ("ann", "Ann Sorel")):
+        api("POST", "/people", {"id": user, "name": name, "team_id": "south"})
     api("PATCH", "/people/bob", {"active": False})
     api("PATCH", "/people/bob", {"active": True})
     return account

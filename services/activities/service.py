@@ -14,7 +14,12 @@ from kernel.domain.clock import Clock
 from kernel.domain.errors import Invalid, NotFound
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
-from kernel.domain.ownership import ensure_may_change, ensure_may_reassign, with_owner
+from kernel.domain.ownership import (
+    ensure_may_change,
+    ensure_may_hand_over,
+    ensure_may_reassign,
+    with_owner,
+)
 from kernel.domain.permissions import Area, Level
 from kernel.domain.principal import RequestContext
 from kernel.domain.references import PERSON, Reference
@@ -90,6 +95,16 @@ class TaskService:
             due=(first, last),
             limit=limit,
             cursor=cursor,
+        )
+
+    def list_to_hand_over(
+        self, unit: UnitOfWork, from_id: str, to_id: str, limit: int, cursor: str | None
+    ) -> Page[Task]:
+        """A user's open tasks that the caller may give to another person."""
+        unit.principal.require(Level.WRITE, ACTIVITIES)
+        ensure_may_hand_over(unit.principal, self._references, from_id, to_id)
+        return self._tasks.list_by_assignee(
+            unit.tenant_id, from_id, closed=False, due=(None, None), limit=limit, cursor=cursor
         )
 
     def update(

@@ -17,7 +17,7 @@ from kernel.domain.aggregate import Mended, Version
 from kernel.domain.clock import Clock
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
-from kernel.domain.ownership import People, ensure_may_change, with_owner
+from kernel.domain.ownership import People, ensure_may_change, ensure_may_hand_over, with_owner
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
 from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
@@ -54,6 +54,14 @@ class AccountService:
         request.principal.require(Level.READ, CUSTOMERS)
         owner = owner_id or request.principal.user_id
         return self._accounts.list_by_owner(request.tenant_id, owner, limit, cursor)
+
+    def list_to_hand_over(
+        self, unit: UnitOfWork, from_id: str, to_id: str, limit: int, cursor: str | None
+    ) -> Page[Account]:
+        """A user's accounts that the caller may give to another person."""
+        unit.principal.require(Level.WRITE, CUSTOMERS)
+        ensure_may_hand_over(unit.principal, self._people, from_id, to_id)
+        return self._accounts.list_by_owner(unit.tenant_id, from_id, limit, cursor)
 
     def list_by_name(
         self, request: RequestContext, prefix: str, limit: int, cursor: str | None

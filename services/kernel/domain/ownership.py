@@ -8,6 +8,7 @@ another's record away takes the permission REASSIGN_OTHERS.
 from collections.abc import Container, Iterable
 from typing import Protocol
 
+from kernel.domain.errors import Invalid
 from kernel.domain.events import Fields, Snapshot
 from kernel.domain.permissions import CHANGE_OTHERS, REASSIGN_OTHERS
 from kernel.domain.principal import Principal
@@ -37,6 +38,20 @@ def ensure_may_reassign(principal: Principal, record: Snapshot, *others: str) ->
     """Raise PermissionDenied for another user's record, unless the role may reassign it."""
     if record.owner_id not in (None, principal.user_id) and principal.user_id not in others:
         principal.require_permission(REASSIGN_OTHERS)
+
+
+def ensure_may_hand_over(principal: Principal, people: People, from_id: str, to_id: str) -> None:
+    """Raise unless a principal may give all records of a person to another one.
+
+    PermissionDenied for the records of others without the permission, Invalid for a person who
+    cannot have them.
+    """
+    if from_id != principal.user_id:
+        principal.require_permission(REASSIGN_OTHERS)
+    if to_id == from_id:
+        raise Invalid.field("to_id", "is the person who has the records already")
+    if to_id != principal.user_id:
+        people.check(principal.tenant_id, [Reference("to_id", PERSON, to_id)])
 
 
 def with_owner[F: Fields](

@@ -12,6 +12,7 @@ from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
 from kernel.web.models import Body, ListQuery
+from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
 from opportunities.bootstrap import opportunities
 from opportunities.events.opportunities import OpportunityFields, OpportunityState
@@ -128,6 +129,18 @@ def upsert_opportunities(unit: UnitOfWork, body: Batch) -> BatchResults:
         body.items,
         NewOpportunity,
         lambda item: opportunities().upsert(unit.for_import(), item.fields(), item.placement()),
+    )
+
+
+@routes.post("/opportunities/reassign", status=207)
+def reassign_opportunities(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
+    """Give the open opportunities of a person to another one."""
+    page = opportunities().list_to_hand_over(
+        unit, body.from_id, body.to_id, body.limit, body.cursor
+    )
+    patch = body.patch(owner_id=body.to_id)
+    return reassign_each(
+        page, lambda one: opportunities().update(unit.for_record(), one.id, one.version, patch)
     )
 
 

@@ -12,7 +12,7 @@ from kernel.domain.errors import Invalid, NotFound
 from kernel.domain.events import Fields
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
-from kernel.domain.ownership import ensure_may_change, with_owner
+from kernel.domain.ownership import ensure_may_change, ensure_may_hand_over, with_owner
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
 from kernel.domain.references import Reference
@@ -92,6 +92,21 @@ class OpportunityService:
         request.principal.require(Level.READ, OPPORTUNITIES)
         owner = owner_id or request.principal.user_id
         return self._opportunities.list_by_owner(request.tenant_id, owner, limit, cursor)
+
+    def list_to_hand_over(
+        self, unit: UnitOfWork, from_id: str, to_id: str, limit: int, cursor: str | None
+    ) -> Page[Opportunity]:
+        """A user's open opportunities that the caller may give to another person.
+
+        Closed ones stay with who closed them: reports credit them.
+        """
+        unit.principal.require(Level.WRITE, OPPORTUNITIES)
+        ensure_may_hand_over(unit.principal, self._references, from_id, to_id)
+        page = self._opportunities.list_by_owner(unit.tenant_id, from_id, limit, cursor)
+        return Page(
+            items=[one for one in page.items if one.status is StageKind.OPEN],
+            next_cursor=page.next_cursor,
+        )
 
     def list_by_account(
         self, request: RequestContext, account_id: str, limit: int, cursor: str | None
