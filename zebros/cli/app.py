@@ -35,6 +35,7 @@ _GROUPS = [
     "upgrade",
     "restore",
     "tenants",
+    "people",
     "attach",
 ]
 _MODULES = {

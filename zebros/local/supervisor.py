@@ -19,7 +19,7 @@ from typing import Any
 from zebros.client.connection import Deployment
 from zebros.client.stack import Resources
 from zebros.errors import CliError, NotReady, as_cli_error
-from zebros.local import bridge, containers, parts, ports
+from zebros.local import bridge, containers, directory, parts, ports
 from zebros.local.deploy import REGION, Stack, platform_client
 from zebros.local.home import Home, Lock
 from zebros.local.parts import Part
@@ -174,14 +174,17 @@ class Supervisor:
     def _register_tenants(self, resources: Resources, endpoint: str) -> None:
         """Add the realms of the local issuer to the registry of tenants.
 
-        References of those without records are checked from the beginning.
+        Where there are no records yet, references are checked from the beginning, and the issuer's
+        users are added to the directory.
         """
         if (table := resources.find("tables", tenants.TABLE)) is not None:
             registry = tenants.Registry(platform_client("dynamodb", endpoint), table)
             tenants.register_all(registry, self._options.tenants)
             deployment = Deployment(resources, endpoint, REGION)
             for tenant in self._options.tenants:
-                begin_references(deployment, tenant)
+                if begin_references(deployment, tenant):
+                    base = str(self.state["issuer_base"])
+                    directory.add_people(str(self.state["api"]), base, tenant)
 
     def _write_container_settings(self, docker: str, endpoint: str, base: str) -> dict[str, str]:
         """Write the variables for `sam local invoke`; returns the file and the addresses."""
