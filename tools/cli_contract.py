@@ -27,6 +27,13 @@ def _projections() -> Iterator[tuple[str, str, Projection]]:
                 yield function, table, target
 
 
+def _references(projection: str) -> list[str]:
+    """The record types of which a projection says what exists, for its own context."""
+    declared = (context.references for context in contexts().values())
+    found = next((one for one in declared if one and one.projection == projection), None)
+    return sorted(found.record_types) if found else []
+
+
 def render() -> str:
     """The file's text."""
     forms = stored_forms()
@@ -49,6 +56,7 @@ def render() -> str:
                     "function": function,
                     "table": table,
                     "records": sorted(one.record_types),
+                    "references": _references(one.name),
                 }
                 for function, table, one in _projections()
             },

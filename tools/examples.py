@@ -144,6 +144,10 @@ def _customers() -> str:
         api("PATCH", path, patch)
         api("POST", f"{path}/archive", {})
         api("POST", f"{path}/restore", {})
+    for user, name in (("bob", "Bob Wray"), ("ann", "Ann Sorel")):
+        api("POST", "/people", {"id": user, "name": name, "team_id": "south"})
+    api("PATCH", "/people/bob", {"active": False})
+    api("PATCH", "/people/bob", {"active": True})
     return account
 
 

@@ -30,6 +30,8 @@ class ProjectionLocation:
     table: str
     """The logical id of the table with its positions."""
     records: tuple[str, ...]
+    references: tuple[str, ...]
+    """The record types of other contexts of which it says what exists, for its own context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ def contract() -> Contract:
         withdrawn_currencies=data["withdrawn_currencies"],
         records={name: RecordLocation(**location) for name, location in data["records"].items()},
         projections={
-            name: ProjectionLocation(one["function"], one["table"], tuple(one["records"]))
+            name: ProjectionLocation(
+                one["function"], one["table"], tuple(one["records"]), tuple(one["references"])
+            )
             for name, one in data["projections"].items()
         },
         index_keys=data["index_keys"],

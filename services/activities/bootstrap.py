@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+from activities.context import REFERENCES
 from activities.repository import TaskRepository, TimelineRepository
 from activities.service import TaskService, TimelineService
 from activities.settings import Settings
@@ -10,6 +11,7 @@ from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.records import RecordStore
+from kernel.storage.references import References
 from kernel.storage.table import Table
 
 
@@ -22,7 +24,11 @@ def table() -> Table:
 @cache
 def tasks() -> TaskService:
     """The use cases of tasks."""
-    return TaskService(TaskRepository(table(), utc_now), utc_now)
+    return TaskService(TaskRepository(table(), utc_now), _references(), utc_now)
+
+
+def _references() -> References:
+    return References(table(), REFERENCES.projection, utc_now)
 
 
 @cache

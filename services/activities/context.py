@@ -1,6 +1,6 @@
 """The manifest of activities."""
 
-from kernel.domain.manifest import Context, RecordType
+from kernel.domain.manifest import Context, RecordType, References
 from kernel.domain.permissions import Area, Level, levels
 
 ACTIVITIES = Area(
@@ -12,9 +12,12 @@ ACTIVITIES = Area(
         read_only=Level.READ,
     ),
 )
+# The timeline has a position for every record anyway.
+REFERENCES = References("timeline", ("account", "contact", "opportunity", "person"))
 
 CONTEXT = Context(
     name="activities",
     record_types=(RecordType("task", table="ActivitiesTable", area=ACTIVITIES),),
+    references=REFERENCES,
     areas=(ACTIVITIES,),
 )

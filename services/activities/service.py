@@ -1,5 +1,6 @@
 """Use cases of tasks and timelines: check the right, load, decide, commit."""
 
+from collections.abc import Container
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
@@ -13,13 +14,20 @@ from kernel.domain.clock import Clock
 from kernel.domain.errors import Invalid, NotFound
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
-from kernel.domain.ownership import ensure_may_change_owner, with_owner
-from kernel.domain.permissions import REASSIGN_OTHERS, Area, Level
-from kernel.domain.principal import Principal, RequestContext
+from kernel.domain.ownership import (
+    ensure_may_change,
+    ensure_may_hand_over,
+    ensure_may_reassign,
+    with_owner,
+)
+from kernel.domain.permissions import Area, Level
+from kernel.domain.principal import RequestContext
+from kernel.domain.references import PERSON, Reference
 from kernel.domain.time_zones import today
 from kernel.runtime.contexts import record_types
 from kernel.storage.archived import Archived
 from kernel.storage.records import Page
+from kernel.storage.references import References
 from kernel.storage.unit_of_work import UnitOfWork
 
 
@@ -45,13 +53,13 @@ class Due(StrEnum):
 class TaskService:
     """What users do with tasks."""
 
-    def __init__(self, tasks: TaskRepository, now: Clock) -> None:
-        self._tasks, self._now = tasks, now
+    def __init__(self, tasks: TaskRepository, references: References, now: Clock) -> None:
+        self._tasks, self._references, self._now = tasks, references, now
 
     def create(self, unit: UnitOfWork, fields: NewTask) -> Task:
         """Create a task, for the caller or for another user."""
         unit.principal.require(Level.WRITE, ACTIVITIES)
-        fields = with_owner(fields, unit.principal)
+        fields = self._checked(unit, fields, None)
         change = Task.create(unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now())
         return self._tasks.save(unit, None, change)
 
@@ -92,15 +100,22 @@ class TaskService:
             archived=archived,
         )
 
+    def list_to_hand_over(
+        self, unit: UnitOfWork, from_id: str, to_id: str, limit: int, cursor: str | None
+    ) -> Page[Task]:
+        """A user's open tasks that the caller may give to another person."""
+        unit.principal.require(Level.WRITE, ACTIVITIES)
+        ensure_may_hand_over(unit.principal, self._references, from_id, to_id)
+        return self._tasks.list_by_assignee(
+            unit.tenant_id, from_id, closed=False, due=(None, None), limit=limit, cursor=cursor
+        )
+
     def update(
         self, unit: UnitOfWork, task_id: str, if_match: Version, patch: dict[str, Any]
     ) -> Task:
-        """Change a task; its owner and its assignee may assign it to someone else."""
+        """Change a task, or assign it to another person."""
         before = self._load(unit, task_id, if_match, mend=TaskFields)
-        fields = patched_fields(before, patch, TaskFields)
-        ensure_may_change_owner(unit.principal, before, fields)
-        if fields.assignee_id != before.assignee_id:
-            _ensure_may_assign(unit.principal, before)
+        fields = self._checked(unit, patched_fields(before, patch, TaskFields), before, patch)
         return self._tasks.save(unit, before, before.update(fields))
 
     def complete(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
@@ -126,13 +141,40 @@ class TaskService:
 
     def _archived(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
         unit.principal.require(Level.WRITE, ACTIVITIES)
-        return self._tasks.get(unit.tenant_id, task_id).ensure_version(if_match)
+        task = self._tasks.get(unit.tenant_id, task_id)
+        ensure_may_change(unit.principal, task, task.assignee_id)
+        return task.ensure_version(if_match)
+
+    def _checked[F: (NewTask, TaskFields)](
+        self,
+        unit: UnitOfWork,
+        fields: F,
+        before: Task | None,
+        sent: Container[str] | None = None,
+    ) -> F:
+        """The fields with their owner's team. Raises Invalid for what cannot be referred to.
+
+        What is unchanged is not read.
+        """
+        already = before.related if before else []
+        named = [
+            Reference(f"related.{place}.id", one.type, one.id)
+            for place, one in enumerate(fields.related)
+            if one not in already
+        ]
+        assignee = fields.assignee_id
+        if before and assignee != before.assignee_id:
+            ensure_may_reassign(unit.principal, before, before.assignee_id)
+        if assignee not in (None, unit.principal.user_id, before.assignee_id if before else None):
+            named.append(Reference("assignee_id", PERSON, str(assignee)))
+        return with_owner(fields, unit.principal, self._references, before, named, sent)
 
     def _load(
         self, unit: UnitOfWork, task_id: str, if_match: Version, *, mend: Mended = None
     ) -> Task:
         unit.principal.require(Level.WRITE, ACTIVITIES)
         task = self._tasks.get(unit.tenant_id, task_id, mend=mend)
+        ensure_may_change(unit.principal, task, task.assignee_id)
         return task.ensure_version(if_match).ensure_active()
 
 
@@ -172,9 +214,3 @@ def _area_of(record_type: str) -> Area:
         names = ", ".join(sorted(known))
         raise NotFound(f"{record_type!r} records have no timeline; these have one: {names}.")
     return area
-
-
-def _ensure_may_assign(principal: Principal, task: Task) -> None:
-    """Raise PermissionDenied unless the principal owns or has the task, or their role allows it."""
-    if principal.user_id not in (task.owner_id, task.assignee_id):
-        principal.require_permission(REASSIGN_OTHERS)

@@ -5,8 +5,10 @@ from typing import Any
 
 from customers.repository.accounts import AccountRepository
 from customers.repository.contacts import ContactRepository
+from customers.repository.people import Directory, PersonRepository
 from customers.service.accounts import AccountService
 from customers.service.contacts import ContactService
+from customers.service.people import PersonService
 from customers.settings import Settings
 from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
@@ -31,7 +33,7 @@ def _accounts_table() -> Table:
 @cache
 def accounts() -> AccountService:
     """The use cases of accounts."""
-    return AccountService(AccountRepository(_accounts_table(), utc_now), utc_now)
+    return AccountService(AccountRepository(_accounts_table(), utc_now), _directory(), utc_now)
 
 
 @cache
@@ -40,10 +42,25 @@ def contacts() -> ContactService:
     name = read_settings(Settings).contacts_table_name
     contacts_table = Table(client("dynamodb"), name, dax_reads())
     repository = ContactRepository(contacts_table, utc_now)
-    return ContactService(repository, AccountRepository(_accounts_table(), utc_now), utc_now)
+    accounts_repository = AccountRepository(_accounts_table(), utc_now)
+    return ContactService(repository, accounts_repository, _directory(), utc_now)
+
+
+def _directory() -> Directory:
+    return Directory(PersonRepository(table(), utc_now))
+
+
+@cache
+def people() -> PersonService:
+    """The use cases of the people directory."""
+    return PersonService(PersonRepository(_accounts_table(), utc_now), utc_now)
 
 
 def stores() -> tuple[RecordStore[Any], ...]:
     """The stores of every type of record, for maintenance: straight from the table."""
     contacts_table = Table(client("dynamodb"), read_settings(Settings).contacts_table_name)
-    return AccountRepository(table(), utc_now), ContactRepository(contacts_table, utc_now)
+    return (
+        AccountRepository(table(), utc_now),
+        ContactRepository(contacts_table, utc_now),
+        PersonRepository(table(), utc_now),
+    )

@@ -21,12 +21,22 @@ LEADS = Area(
         read_only=Level.READ,
     ),
 )
+PEOPLE = Area(
+    "people",
+    levels(
+        sales_manager=Level.READ,
+        sales_representative=Level.READ,
+        support_agent=Level.READ,
+        read_only=Level.READ,
+    ),
+)
 
 CONTEXT = Context(
     name="customers",
     record_types=(
         RecordType("account", table="CustomersTable", area=CUSTOMERS),
         RecordType("contact", table="ContactsTable", area=CUSTOMERS),
+        RecordType("person", table="CustomersTable", area=PEOPLE),
     ),
-    areas=(CUSTOMERS, LEADS),
+    areas=(CUSTOMERS, LEADS, PEOPLE),
 )

@@ -11,7 +11,7 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
 class Kind(StrEnum):
-    """What a notification is about."""
+    """What a notification is about; `task_assigned` also when a record has another owner."""
 
     OPPORTUNITY_WON = "opportunity_won"
     TASK_ASSIGNED = "task_assigned"
@@ -24,7 +24,7 @@ class About(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: str = Field(description="opportunity, task or report")
+    type: str = Field(description="opportunity, task, report, account or contact")
     id: str
 
 

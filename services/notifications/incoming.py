@@ -1,6 +1,8 @@
 """The part of other contexts' events that notifications need: recipients and texts."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.domain.money import format_money
 from kernel.messaging.upcasting import EventUpcasters
@@ -55,3 +57,41 @@ class EndedReport(_Part):
     parameters: Parameters
     created_by: str
     reason: str | None = None
+
+
+HANDOVERS = ("AccountUpdated", "ContactUpdated", "OpportunityReassigned", "TaskUpdated")
+"""The events of which the owner of a record may have changed."""
+
+
+class Owned(_Part):
+    """`current` of a record with an owner."""
+
+    owner_id: str | None = None
+    name: str | None = None
+    title: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+
+    @property
+    def display_name(self) -> str:
+        """The record's name for people; a contact's title is a job."""
+        person = " ".join(part for part in (self.first_name, self.last_name) if part)
+        return self.name or person or self.title or ""
+
+
+class HandedOver(_Part):
+    """The data of an event after which a record may have another owner."""
+
+    current: Owned
+    changed: list[str] = Field(default_factory=list)
+    previous: dict[str, Any] = Field(default_factory=dict)
+    previous_owner_id: str | None = None
+
+    @property
+    def earlier_owner(self) -> str | None:
+        """The owner before the event."""
+        if "previous_owner_id" in self.model_fields_set:
+            return self.previous_owner_id
+        if "owner_id" in self.changed:
+            return self.previous.get("owner_id")
+        return self.current.owner_id

@@ -17,7 +17,13 @@ from notifications.events import (
     NotificationState,
     NotificationUpdated,
 )
-from notifications.incoming import AssignedTask, EndedReport, WonOpportunity
+from notifications.incoming import (
+    HANDOVERS,
+    AssignedTask,
+    EndedReport,
+    HandedOver,
+    WonOpportunity,
+)
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MAX_TEXT = 300
@@ -110,3 +116,29 @@ def message_for(event: CloudEvent) -> Message | None:
             kind = Kind.REPORT_COMPLETED if done else Kind.REPORT_FAILED
             return Message(report.created_by, kind, text, About(type="report", id=report.id))
     return None
+
+
+def messages_for(event: CloudEvent) -> list[Message]:
+    """All notifications for an event, at most one for each user."""
+    single = message_for(event)
+    return [single] if single else _handover(event)
+
+
+def _handover(event: CloudEvent) -> list[Message]:
+    """The notifications of the new and the earlier owner of a record, except of who did it."""
+    if event.origin == "import" or event.type not in HANDOVERS:
+        return []
+    handed = HandedOver.model_validate(event.data)
+    before, now = handed.earlier_owner, handed.current.owner_id
+    if before == now:
+        return []
+    kind = event.subject_type
+    record = f"the {kind} {handed.current.display_name}"
+    about = About(type=kind, id=event.subject_id)
+    to = f"gave {record} to {now}" if now else f"removed you as the owner of {record}"
+    texts = {now: f"{event.actor} gave you {record}", before: f"{event.actor} {to}"}
+    return [
+        Message(user, Kind.TASK_ASSIGNED, text, about)
+        for user, text in texts.items()
+        if user not in (None, event.actor)
+    ]

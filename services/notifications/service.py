@@ -11,7 +11,7 @@ from kernel.domain.errors import Busy, Conflict, NotFound, StaleVersion
 from kernel.domain.principal import RequestContext, system_request
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
-from notifications.model import Notification, message_for
+from notifications.model import Message, Notification, messages_for
 from notifications.repository import MAX_CONNECTIONS, ConnectionRepository, NotificationRepository
 
 _TOO_MANY = (
@@ -39,11 +39,12 @@ class NotificationService:
     def __init__(self, notifications: NotificationRepository, push: Push, now: Clock) -> None:
         self._notifications, self._push, self._now = notifications, push, now
 
-    def notify(self, event: CloudEvent) -> Notification | None:
-        """Notify the user that an event concerns, once; None when it concerns nobody."""
-        message = message_for(event)
-        if message is None:
-            return None
+    def notify(self, event: CloudEvent) -> list[Notification]:
+        """Notify the users that an event concerns, each once; returns the new notifications."""
+        sent = (self._notify(event, message) for message in messages_for(event))
+        return [one for one in sent if one is not None]
+
+    def _notify(self, event: CloudEvent, message: Message) -> Notification | None:
         request = system_request(
             event.tenant_id, correlation_id=event.correlation_id, causation_id=event.id
         )

@@ -9,7 +9,9 @@ from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.dax import dax_reads
 from kernel.storage.records import RecordStore
+from kernel.storage.references import References
 from kernel.storage.table import Table
+from opportunities.context import REFERENCES
 from opportunities.repository.boards import BoardRepository
 from opportunities.repository.cached import PipelineReads
 from opportunities.repository.opportunities import OpportunityRepository
@@ -55,6 +57,7 @@ def opportunities() -> OpportunityService:
         OpportunityRepository(_api_table(), utc_now),
         PipelineRepository(table(), utc_now),
         ProductRepository(table(), utc_now),
+        References(table(), REFERENCES.projection, utc_now),
         utc_now,
     )
 

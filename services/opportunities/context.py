@@ -1,6 +1,6 @@
 """The manifest of opportunities."""
 
-from kernel.domain.manifest import Context, RecordType
+from kernel.domain.manifest import Context, RecordType, References
 from kernel.domain.permissions import Area, Level, Permission, Role, levels
 
 OPPORTUNITIES = Area(
@@ -17,6 +17,7 @@ CHANGE_CLOSED = Permission(
     "reopen a closed opportunity or correct its figures",
     frozenset({Role.ADMINISTRATOR, Role.SALES_MANAGER}),
 )
+REFERENCES = References("opportunities-references", ("account", "contact", "person"))
 
 CONTEXT = Context(
     name="opportunities",
@@ -25,6 +26,7 @@ CONTEXT = Context(
         RecordType("pipeline", table="OpportunitiesTable", area=OPPORTUNITIES),
         RecordType("product", table="OpportunitiesTable", area=OPPORTUNITIES),
     ),
+    references=REFERENCES,
     areas=(OPPORTUNITIES, SETTINGS),
     permissions=(CHANGE_CLOSED,),
 )

@@ -18,6 +18,8 @@ LIFETIMES = {
     "EXTERNAL": None,
     "POSITION": None,  # without it, an event that is delivered again would be applied again
     "TIMELINE": None,
+    "REFERENCES": None,
+    "NAMES": None,
     "BOARD": None,
     "UNREAD": None,
     "REPORTSLOTS": None,
@@ -33,6 +35,8 @@ WRITERS = {
     "kernel/storage/records.py": {"STATE", "EXTERNAL"},
     "kernel/storage/outbox.py": {"EVENT"},
     "kernel/storage/idempotency.py": {"IDEMPOTENCY"},
+    "kernel/storage/references.py": {"REFERENCES", "NAMES"},
+    "customers/repository/people.py": {"REFERENCES"},
     "kernel/messaging/positions.py": {"POSITION", "PARKED"},
     "kernel/messaging/rebuilding.py": {"BOARD"},
     "kernel/tasks/repository.py": {"PROGRESS"},
@@ -44,7 +48,7 @@ WRITERS = {
     "opportunities/repository/boards.py": {"BOARD"},
 }
 _BY_PARTITION = {"EXTERNAL", "IDEMPOTENCY", "TIMELINE", "BOARD", "UNREAD", "CONNECTIONS"}
-_BY_PARTITION |= {"REPORTSLOTS", "REPORTWAITING"}
+_BY_PARTITION |= {"REPORTSLOTS", "REPORTWAITING", "REFERENCES", "NAMES"}
 
 
 def kind(item: dict[str, Any]) -> str:
@@ -84,6 +88,7 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
         messages = [json.dumps({"detail": event}) for event in deals]
         batch = {"Records": [{"messageId": text, "body": text} for text in messages]}
         assert consumer.handler(batch, None) == {"batchItemFailures": []}
+    timeline.handler({"rebuild": {"tenant": "acme", "complete": True}}, None)
     items: list[dict[str, Any]] = cloud.scan(TableName="table")["Items"]
     return items
 

@@ -13,7 +13,8 @@ from kernel.domain.cloud_events import CloudEvent
 from kernel.storage.packing import unpack
 from kernel.storage.table import Put
 from notifications.consumers.inbox import handler as inbox
-from notifications.model import message_for
+from notifications.incoming import HANDOVERS
+from notifications.model import message_for, messages_for
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples"
 
@@ -32,25 +33,24 @@ TIMELINE_TYPES = sorted(
 
 
 def test_the_timeline_has_as_many_event_types_as_before() -> None:
-    assert len(TIMELINE_TYPES) == 25
+    assert len(TIMELINE_TYPES) == 27
 
 
 @pytest.mark.parametrize("type_", TIMELINE_TYPES)
 def test_a_timeline_has_a_text_for_every_published_event(type_: str) -> None:
     event = CloudEvent.parse(example(type_))
     current = event.data["current"]
-    actions = add_entries(event, {})
-    entries = [
-        TimelineEntry.model_validate_json(unpack(a.item["doc"]))
-        for a in actions
-        if isinstance(a, Put)
+    actions = [
+        action
+        for action in add_entries(event, {})
+        if isinstance(action, Put) and "#TIMELINE#" in action.item["pk"]
     ]
-    assert len(entries) == len(actions)
+    entries = [TimelineEntry.model_validate_json(unpack(action.item["doc"])) for action in actions]
     text = entries[0].text
     name = current.get("last_name") or current.get("name") or current["title"]
     assert name in text
     assert "None" not in text
-    partitions = {a.item["pk"].rpartition("#TIMELINE#")[2] for a in actions if isinstance(a, Put)}
+    partitions = {a.item["pk"].rpartition("#TIMELINE#")[2] for a in actions}
     linked = {f"{r['type']}#{r['id']}" for r in current.get("related", [])}
     linked |= {
         f"{kind}#{current[f'{kind}_id']}"
@@ -63,6 +63,15 @@ def test_a_timeline_has_a_text_for_every_published_event(type_: str) -> None:
 @pytest.mark.parametrize("type_", sorted(inbox.types))
 def test_the_inbox_has_a_text_for_every_event_it_consumes(type_: str) -> None:
     envelope = {**example(type_), "origin": "api", "actor": "someone.else"}
+    if type_ in HANDOVERS:
+        data = envelope["data"]
+        change = {"changed": ["owner_id"], "previous": {"owner_id": "before"}}
+        reassigned = {"previous_owner_id": "before"}
+        data = {**data, **(reassigned if type_ == "OpportunityReassigned" else change)}
+        both = messages_for(CloudEvent.parse({**envelope, "data": data}))
+        assert [one.recipient for one in both] == [data["current"]["owner_id"], "before"]
+        assert all("None" not in one.text and one.text[-1] != " " for one in both)
+        return
     event = CloudEvent.parse(envelope)
     message = message_for(event)
     assert message is not None

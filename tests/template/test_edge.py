@@ -308,7 +308,7 @@ def test_only_imports_may_send_large_bodies() -> None:
     paths = {route.path for api in apis() for route in api.routes}
     excepted = {path for path in paths if re.search(match["RegexString"], f"/v1{path}")}
     assert excepted == {path for path in paths if path.endswith("/batch")}
-    assert len(excepted) == 4
+    assert len(excepted) == 5
     assert len(apis()) == len(contexts())
 
 

@@ -369,7 +369,7 @@ def test_monitoring_of_a_default_deployment_is_cheap() -> None:
         for one in monthly(found, Usage.load("mvp", "primary"), Prices.load()).lines
     }
     assert not {"cloudwatch.dashboards", "cloudwatch.composite_alarms"} & set(lines)
-    assert lines["cloudwatch.alarms"].amount <= 7, "USD a month"
+    assert lines["cloudwatch.alarms"].amount <= 8, "USD a month"
 
 
 def test_the_document_has_every_signal() -> None:

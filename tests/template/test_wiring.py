@@ -75,7 +75,7 @@ def test_sam_local_mounts_the_layer_that_sam_build_made() -> None:
 
 
 ORDER = ("customers", "opportunities", "activities", "reporting", "notifications")
-CONSUMERS = [n for n in functions() if n.endswith("Events") or n == "ReportingLake"]
+CONSUMERS = [n for n in functions() if n.endswith(("Events", "References")) or n == "ReportingLake"]
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
@@ -109,11 +109,19 @@ def published_by() -> dict[str, str]:
 
 PROJECTIONS = {
     "OpportunitiesEvents": [{"prefix": "opportunity/"}],
+    "OpportunitiesReferences": [
+        {"prefix": f"{name}/"} for name in ("account", "contact", "person")
+    ],
     "ActivitiesEvents": [
         {"prefix": f"{name}/"}
-        for name in ("account", "contact", "opportunity", "pipeline", "product", "task")
+        for name in ("account", "contact", "opportunity", "person", "pipeline", "product", "task")
     ],
 }
+PUBLISHERS = {
+    "OpportunitiesEvents": {"zebros.opportunities"},
+    "OpportunitiesReferences": {"zebros.customers"},
+}
+"""Whose events a rule accepts; else those of every context."""
 
 
 @pytest.mark.parametrize("name", PROJECTIONS)
@@ -123,7 +131,7 @@ def test_a_projection_subscribes_to_every_event_of_its_subjects(name: str) -> No
     assert pattern["detail"] == {"subject": PROJECTIONS[name]}
     accepted = pattern["source"]
     publishers = {one["prefix"] if isinstance(one, dict) else one for one in accepted}
-    assert publishers in ({"zebros."}, {"zebros.opportunities"})
+    assert publishers == PUBLISHERS.get(name, {"zebros."})
 
 
 def test_only_what_people_need_is_an_output() -> None:

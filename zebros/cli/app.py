@@ -36,6 +36,7 @@ _GROUPS = [
     "upgrade",
     "restore",
     "tenants",
+    "people",
     "attach",
 ]
 _MODULES = {

@@ -17,6 +17,7 @@ from zebros.operations.rebuild import (
     rebuild_lake,
     rebuild_timeline,
 )
+from zebros.operations.rebuild_references import rebuild_references
 
 _WORDS = {
     "records": "records read",
@@ -32,7 +33,8 @@ _WORDS = {
 def rebuild(
     ctx: typer.Context,
     what: Annotated[
-        Literal["timeline", "board", "inbox", "lake"], typer.Argument(help="What to build again.")
+        Literal["timeline", "board", "inbox", "references", "lake"],
+        typer.Argument(help="What to build again."),
     ],
     subject: Annotated[
         str | None,
@@ -47,8 +49,9 @@ def rebuild(
 
     **timeline** writes the entries of all events and deletes those without an event. **board**
     pauses the board's consumer, counts all opportunities, and exchanges the counts; until then the
-    old board is shown. **inbox** corrects the counters of unread notifications. **lake** replays
-    the archive of a year into the lake, of all tenants.
+    old board is shown. **inbox** corrects the counters of unread notifications. **references**
+    applies the events of all records that others refer to; afterwards ids of records that do not
+    exist are refused. **lake** replays the archive of a year into the lake, of all tenants.
     """
     connection: Connection = ctx.obj
     if subject and what != "timeline":
@@ -82,6 +85,8 @@ def _builder(
                 return rebuild_timeline(deployment, tenant, show, subject=subject)
             case "board":
                 return rebuild_board(deployment, tenant, show, wait_seconds=wait)
+            case "references":
+                return rebuild_references(deployment, tenant, show, wait_seconds=wait)
             case _:
                 return rebuild_inbox(deployment, tenant, show)
 

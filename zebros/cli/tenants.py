@@ -4,9 +4,12 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from zebros.cli.output import document, note, table
-from zebros.client.connection import Connection
+from zebros.client.connection import Connection, Deployment
+from zebros.errors import CliError
+from zebros.operations.rebuild_references import begin_references
 from zebros.operations.tenants import (
     CACHED_SECONDS,
     KNOWN_SECONDS,
@@ -45,9 +48,24 @@ def add(
 ) -> None:
     """Add a tenant; its users have access a few seconds later."""
     connection: Connection = ctx.obj
-    tenant = registry_of(connection.deployment()).add(name, plan)
+    deployment = connection.deployment()
+    tenant = registry_of(deployment).add(name, plan)
     _show(connection, [tenant])
     note(f"Tokens of its realm are accepted within {KNOWN_SECONDS} seconds.")
+    if not _begun(deployment, name):
+        note(
+            "Ids of records that do not exist are accepted until "
+            f"`zebros --tenant {name} events rebuild references`."
+        )
+
+
+def _begun(deployment: Deployment, tenant: str) -> bool:
+    """Whether references to records that do not exist are refused from now on."""
+    try:
+        return begin_references(deployment, tenant)
+    except (CliError, BotoCoreError, ClientError) as error:
+        note(f"The tenant is added, but its references are not checked yet: {error}")
+        return False
 
 
 def suspend(

@@ -131,7 +131,19 @@ OPPORTUNITIES = RecordType(
     _NAMED_FIELDS,
     frozenset({"name"}),
 )
-RECORD_TYPES = {one.name: one for one in (ACCOUNTS, CONTACTS, PRODUCTS, OPPORTUNITIES)}
+PEOPLE = RecordType(
+    "people",
+    "person",
+    {
+        "id": FieldType.TEXT,
+        "name": FieldType.TEXT,
+        "active": FieldType.BOOLEAN,
+        **_COMMON_FIELDS,
+    },
+    _NAMED_FIELDS,
+    frozenset({"id", "name"}),
+)
+RECORD_TYPES = {one.name: one for one in (ACCOUNTS, CONTACTS, PRODUCTS, OPPORTUNITIES, PEOPLE)}
 
 REFERENCES = {
     "account_id": ACCOUNTS,

@@ -19,13 +19,14 @@ from typing import Any
 from zebros.client.connection import Deployment
 from zebros.client.stack import Resources
 from zebros.errors import CliError, NotReady, as_cli_error
-from zebros.local import bridge, containers, parts, ports
+from zebros.local import bridge, containers, directory, parts, ports
 from zebros.local.deploy import REGION, Stack, platform_client
 from zebros.local.home import Home, Lock
 from zebros.local.parts import Part
 from zebros.local.processes import Child, stop
 from zebros.local.users import AUDIENCE, TENANTS
 from zebros.operations import tenants
+from zebros.operations.rebuild_references import begin_references
 from zebros.operations.upgrade import Counts, Place, current_forms, upgrade
 
 HOST = ports.HOST
@@ -171,10 +172,19 @@ class Supervisor:
                 self._lock = None
 
     def _register_tenants(self, resources: Resources, endpoint: str) -> None:
-        """Add the realms of the local issuer to the registry of tenants."""
+        """Add the realms of the local issuer to the registry of tenants.
+
+        Where there are no records yet, references are checked from the beginning, and the issuer's
+        users are added to the directory.
+        """
         if (table := resources.find("tables", tenants.TABLE)) is not None:
             registry = tenants.Registry(platform_client("dynamodb", endpoint), table)
             tenants.register_all(registry, self._options.tenants)
+            deployment = Deployment(resources, endpoint, REGION)
+            for tenant in self._options.tenants:
+                if begin_references(deployment, tenant):
+                    base = str(self.state["issuer_base"])
+                    directory.add_people(str(self.state["api"]), base, tenant)
 
     def _write_container_settings(self, docker: str, endpoint: str, base: str) -> dict[str, str]:
         """Write the variables for `sam local invoke`; returns the file and the addresses."""

@@ -58,18 +58,18 @@ def rebuild_timeline(
     Raises CliError when the lake may not have all events.
     """
     function = ProjectionFunction(deployment, "timeline", tenant, pause)
-    _ensure_complete(deployment, function.location.function)
+    ensure_no_dead_letters(deployment, function.location.function)
     horizon = datetime.now(UTC) - _RECENT_ENTRIES
-    with _temporary(tenant) as histories:
+    with temporary_histories(tenant) as histories:
         records = [subject.partition("/")[0]] if subject else list(function.location.records)
-        _read(deployment, tenant, records, histories, set(), progress)
+        read_events(deployment, tenant, records, histories, set(), progress)
         if subject and not next(histories.of([subject])).surviving:
             raise BadInput(f"The lake of tenant {tenant} has no events about {subject}.")
         total = 1 if subject else histories.count()
         outcome = function.fold(
             histories.of([subject]) if subject else histories,
             write=True,
-            progress=_counting(progress, "Writing entries", total),
+            progress=counting(progress, "Writing entries", total),
             entries=None if subject else histories.add_entries,
         )
         deleted = 0 if subject else _sweep(function, histories, horizon, progress)
@@ -127,12 +127,14 @@ def rebuild_board(
     """
     function = ProjectionFunction(deployment, "board", tenant, pause)
     name = function.location.function
-    _ensure_complete(deployment, name)
-    with _temporary(tenant) as histories:
+    ensure_no_dead_letters(deployment, name)
+    with temporary_histories(tenant) as histories:
         seen: set[str] = set()
 
         def read() -> None:
-            _read(deployment, tenant, list(function.location.records), histories, seen, progress)
+            read_events(
+                deployment, tenant, list(function.location.records), histories, seen, progress
+            )
 
         read()  # most of the time, before the consumer is paused
         absent = histories.absent(function.subjects())
@@ -145,7 +147,7 @@ def rebuild_board(
             outcome = function.fold(
                 _without_gaps(histories),
                 write=False,
-                progress=_counting(progress, "Counting", histories.count()),
+                progress=counting(progress, "Counting", histories.count()),
             )
             # The new counts belong to the new positions. With counts of the one and positions of
             # the other, the consumer must not continue.
@@ -172,7 +174,7 @@ def _exchange(
         function.fold(
             histories.of(outcome.differing),
             write=True,
-            progress=_counting(progress, "Writing positions", len(outcome.differing)),
+            progress=counting(progress, "Writing positions", len(outcome.differing)),
         )
     except Exception as error:
         raise CliError(
@@ -264,8 +266,8 @@ def rebuild_inbox(
     The events say who has notifications. A counter is corrected when it has differed twice in the
     same way: a notification in between changes counter and index at different moments.
     """
-    with _temporary(tenant) as histories:
-        _read(deployment, tenant, ["notification"], histories, set(), progress)
+    with temporary_histories(tenant) as histories:
+        read_events(deployment, tenant, ["notification"], histories, set(), progress)
         users = sorted(
             {
                 event.envelope["data"]["current"]["owner_id"]
@@ -315,7 +317,7 @@ def _messages(deployment: Deployment, url: str) -> int:
     return count(deployment.aws("sqs"), url, VISIBLE, IN_FLIGHT)
 
 
-def _ensure_complete(deployment: Deployment, function: str) -> None:
+def ensure_no_dead_letters(deployment: Deployment, function: str) -> None:
     """Raise BadInput while dead-letter queues may have events that are missing elsewhere."""
     for queue in dead_letter_queues(deployment):
         if queue.depth and queue.name in (_LAKE_FUNCTION, function):
@@ -325,7 +327,7 @@ def _ensure_complete(deployment: Deployment, function: str) -> None:
             )
 
 
-def _read(
+def read_events(
     deployment: Deployment,
     tenant: str,
     records: list[str],
@@ -339,7 +341,7 @@ def _read(
     read_lake(deployment, tenant, records, histories, seen, files)
 
 
-def _counting(progress: Progress, what: str, total: int) -> Callable[[int], None]:
+def counting(progress: Progress, what: str, total: int) -> Callable[[int], None]:
     """A function that is called with increments."""
     done = 0
 
@@ -352,7 +354,7 @@ def _counting(progress: Progress, what: str, total: int) -> Callable[[int], None
 
 
 @contextmanager
-def _temporary(tenant: str) -> Iterator[Histories]:
+def temporary_histories(tenant: str) -> Iterator[Histories]:
     """A database that is deleted at the end."""
     with tempfile.TemporaryDirectory(prefix=f"zebros-rebuild-{tenant}-") as folder:
         histories = Histories(Path(folder) / "events.sqlite")

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from zebros.client.connection import Deployment
+from zebros.contract import contract
 from zebros.operations.rebuild import (
     Progress,
     rebuild_board,
@@ -11,6 +12,7 @@ from zebros.operations.rebuild import (
     rebuild_timeline,
     wait_for_lake_files,
 )
+from zebros.operations.rebuild_references import rebuild_references
 from zebros.operations.restore import Place, Request
 from zebros.operations.restored_tables import Pause
 
@@ -38,9 +40,20 @@ def rebuild_lost(
                 found = rebuild_board(
                     deployment, tenant, progress, wait_seconds=request.wait_seconds, pause=pause
                 )
-            else:
+                results.append({"rebuilt": projection, **found})
+            if projection == "timeline":
                 found = rebuild_timeline(deployment, tenant, progress, pause=pause)
-            results.append({"rebuilt": projection, **found})
+                results.append({"rebuilt": projection, **found})
+            if contract().projections[projection].references:
+                found = rebuild_references(
+                    deployment,
+                    tenant,
+                    progress,
+                    wait_seconds=request.wait_seconds,
+                    only=projection,
+                    pause=pause,
+                )
+                results.append({"rebuilt": "references", **found})
     for tenant in sorted(place.tenants) if inboxes else ():
         results.append(
             {"rebuilt": "inbox", **rebuild_inbox(deployment, tenant, progress, pause=pause)}

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from activities.bootstrap import tasks
 from activities.events import NewTask, TaskFields, TaskState
+from activities.model import Task
 from activities.service import Due
 from kernel.domain.aggregate import Version
 from kernel.domain.dates import PlainDate
@@ -14,6 +15,7 @@ from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.models import RecordQuery
+from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
 
 routes = Routes()
@@ -64,6 +66,20 @@ def list_tasks(request: RequestContext, query: TaskQuery) -> Page[TaskState]:
         cursor=query.cursor,
         archived=query.archived,
     )
+
+
+@routes.post("/tasks/reassign", status=207)
+def reassign_tasks(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
+    """Assign the open tasks of a person to another one."""
+    page = tasks().list_to_hand_over(unit, body.from_id, body.to_id, body.limit, body.cursor)
+
+    def give(task: TaskState) -> Task:
+        patch: dict[str, object] = {"assignee_id": body.to_id}
+        if task.owner_id == body.from_id:
+            patch = body.patch(**patch, owner_id=body.to_id)
+        return tasks().update(unit.for_record(), task.id, task.version, patch)
+
+    return reassign_each(page, give)
 
 
 @routes.get("/tasks/{task_id}")

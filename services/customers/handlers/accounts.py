@@ -10,6 +10,7 @@ from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
 from kernel.web.models import RecordQuery
+from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
 
 routes = Routes()
@@ -62,6 +63,16 @@ def upsert_accounts(unit: UnitOfWork, body: Batch) -> BatchResults:
     """
     return upsert_each(
         body.items, AccountFields, lambda item: accounts().upsert(unit.for_import(), item)
+    )
+
+
+@routes.post("/accounts/reassign", status=207)
+def reassign_accounts(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
+    """Give the accounts of a person to another one."""
+    page = accounts().list_to_hand_over(unit, body.from_id, body.to_id, body.limit, body.cursor)
+    patch = body.patch(owner_id=body.to_id)
+    return reassign_each(
+        page, lambda one: accounts().update(unit.for_record(), one.id, one.version, patch)
     )
 
 

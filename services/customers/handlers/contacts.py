@@ -11,6 +11,7 @@ from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
 from kernel.web.models import RecordQuery
+from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
 
 routes = Routes()
@@ -68,6 +69,16 @@ def upsert_contacts(unit: UnitOfWork, body: Batch) -> BatchResults:
     """
     return upsert_each(
         body.items, ContactFields, lambda item: contacts().upsert(unit.for_import(), item)
+    )
+
+
+@routes.post("/contacts/reassign", status=207)
+def reassign_contacts(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
+    """Give the contacts of a person to another one."""
+    page = contacts().list_to_hand_over(unit, body.from_id, body.to_id, body.limit, body.cursor)
+    patch = body.patch(owner_id=body.to_id)
+    return reassign_each(
+        page, lambda one: contacts().update(unit.for_record(), one.id, one.version, patch)
     )
 
 

@@ -1,5 +1,6 @@
 """Use cases of accounts: check the right, load, decide, commit."""
 
+from collections.abc import Container
 from typing import Any
 
 from customers.context import CUSTOMERS
@@ -16,7 +17,7 @@ from kernel.domain.aggregate import Mended, Version
 from kernel.domain.clock import Clock
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
-from kernel.domain.ownership import ensure_may_change_owner, with_owner
+from kernel.domain.ownership import People, ensure_may_change, ensure_may_hand_over, with_owner
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
 from kernel.storage.archived import Archived
@@ -28,15 +29,15 @@ from kernel.storage.unit_of_work import UnitOfWork
 class AccountService:
     """What users do with accounts."""
 
-    def __init__(self, accounts: AccountRepository, now: Clock) -> None:
-        self._accounts, self._now = accounts, now
+    def __init__(self, accounts: AccountRepository, people: People, now: Clock) -> None:
+        self._accounts, self._people, self._now = accounts, people, now
 
     def create(self, unit: UnitOfWork, fields: AccountFields) -> Account:
         """Create an account; the default owner is the caller."""
         unit.principal.require(Level.WRITE, CUSTOMERS)
         account_id = new_id()
         self._parents(unit.tenant_id, account_id, fields.parent_account_id)
-        fields = with_owner(fields, unit.principal)
+        fields = with_owner(fields, unit.principal, self._people)
         change = Account.create(
             unit.tenant_id, account_id, fields, unit.principal.user_id, self._now()
         )
@@ -59,6 +60,14 @@ class AccountService:
         request.principal.require(Level.READ, CUSTOMERS)
         owner = owner_id or request.principal.user_id
         return self._accounts.list_by_owner(request.tenant_id, owner, limit, cursor, archived)
+
+    def list_to_hand_over(
+        self, unit: UnitOfWork, from_id: str, to_id: str, limit: int, cursor: str | None
+    ) -> Page[Account]:
+        """A user's accounts that the caller may give to another person."""
+        unit.principal.require(Level.WRITE, CUSTOMERS)
+        ensure_may_hand_over(unit.principal, self._people, from_id, to_id)
+        return self._accounts.list_by_owner(unit.tenant_id, from_id, limit, cursor)
 
     def list_by_name(
         self,
@@ -86,7 +95,7 @@ class AccountService:
     ) -> Account:
         """Change an account's fields."""
         before = self._load(unit, account_id, if_match, mend=AccountFields)
-        return self._update(unit, before, patched_fields(before, patch, AccountFields))
+        return self._update(unit, before, patched_fields(before, patch, AccountFields), patch)
 
     def archive(self, unit: UnitOfWork, account_id: str, if_match: Version) -> Account:
         """Archive an account."""
@@ -116,10 +125,18 @@ class AccountService:
         self, unit: UnitOfWork, account_id: str, if_match: Version, *, mend: Mended = None
     ) -> Account:
         unit.principal.require(Level.WRITE, CUSTOMERS)
-        return self._accounts.get(unit.tenant_id, account_id, mend=mend).ensure_version(if_match)
+        account = self._accounts.get(unit.tenant_id, account_id, mend=mend)
+        ensure_may_change(unit.principal, account)
+        return account.ensure_version(if_match)
 
-    def _update(self, unit: UnitOfWork, before: Account, fields: AccountFields) -> Account:
-        ensure_may_change_owner(unit.principal, before, fields)
+    def _update(
+        self,
+        unit: UnitOfWork,
+        before: Account,
+        fields: AccountFields,
+        sent: Container[str] | None = None,
+    ) -> Account:
+        fields = with_owner(fields, unit.principal, self._people, before, sent=sent)
         parents: list[Account] = []
         if fields.parent_account_id != before.parent_account_id:
             parents = self._parents(unit.tenant_id, before.id, fields.parent_account_id)

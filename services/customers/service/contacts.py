@@ -1,5 +1,6 @@
 """Use cases of contacts: check the right, load, decide, commit."""
 
+from collections.abc import Container
 from typing import Any
 
 from customers.context import CUSTOMERS
@@ -13,7 +14,7 @@ from kernel.domain.aggregate import Mended, Version
 from kernel.domain.clock import Clock
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
-from kernel.domain.ownership import ensure_may_change_owner, with_owner
+from kernel.domain.ownership import People, ensure_may_change, ensure_may_hand_over, with_owner
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
 from kernel.storage.archived import Archived
@@ -26,15 +27,19 @@ class ContactService:
     """What users do with contacts."""
 
     def __init__(
-        self, contacts: ContactRepository, accounts: AccountRepository, now: Clock
+        self,
+        contacts: ContactRepository,
+        accounts: AccountRepository,
+        people: People,
+        now: Clock,
     ) -> None:
-        self._contacts, self._accounts, self._now = contacts, accounts, now
+        self._contacts, self._accounts, self._people, self._now = contacts, accounts, people, now
 
     def create(self, unit: UnitOfWork, fields: ContactFields) -> Contact:
         """Create a contact; the default owner is the caller."""
         unit.principal.require(Level.WRITE, CUSTOMERS)
         self._check_account(unit.tenant_id, fields.account_id)
-        fields = with_owner(fields, unit.principal)
+        fields = with_owner(fields, unit.principal, self._people)
         change = Contact.create(
             unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now()
         )
@@ -72,6 +77,14 @@ class ContactService:
             request.tenant_id, account_id, limit, cursor, archived
         )
 
+    def list_to_hand_over(
+        self, unit: UnitOfWork, from_id: str, to_id: str, limit: int, cursor: str | None
+    ) -> Page[Contact]:
+        """A user's contacts that the caller may give to another person."""
+        unit.principal.require(Level.WRITE, CUSTOMERS)
+        ensure_may_hand_over(unit.principal, self._people, from_id, to_id)
+        return self._contacts.list_by_owner(unit.tenant_id, from_id, limit, cursor)
+
     def list_by_name(
         self,
         request: RequestContext,
@@ -98,7 +111,7 @@ class ContactService:
     ) -> Contact:
         """Change a contact's fields."""
         before = self._load(unit, contact_id, if_match, mend=ContactFields)
-        return self._update(unit, before, patched_fields(before, patch, ContactFields))
+        return self._update(unit, before, patched_fields(before, patch, ContactFields), patch)
 
     def archive(self, unit: UnitOfWork, contact_id: str, if_match: Version) -> Contact:
         """Archive a contact."""
@@ -128,10 +141,18 @@ class ContactService:
         self, unit: UnitOfWork, contact_id: str, if_match: Version, *, mend: Mended = None
     ) -> Contact:
         unit.principal.require(Level.WRITE, CUSTOMERS)
-        return self._contacts.get(unit.tenant_id, contact_id, mend=mend).ensure_version(if_match)
+        contact = self._contacts.get(unit.tenant_id, contact_id, mend=mend)
+        ensure_may_change(unit.principal, contact)
+        return contact.ensure_version(if_match)
 
-    def _update(self, unit: UnitOfWork, before: Contact, fields: ContactFields) -> Contact:
-        ensure_may_change_owner(unit.principal, before, fields)
+    def _update(
+        self,
+        unit: UnitOfWork,
+        before: Contact,
+        fields: ContactFields,
+        sent: Container[str] | None = None,
+    ) -> Contact:
+        fields = with_owner(fields, unit.principal, self._people, before, sent=sent)
         if fields.account_id != before.account_id:
             self._check_account(unit.tenant_id, fields.account_id)
         return self._contacts.save(unit, before, before.update(fields))

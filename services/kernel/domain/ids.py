@@ -15,6 +15,7 @@ Id = Annotated[str, matching(PATTERN, "the id of a record: 26 capitals and digit
 
 _MILLISECOND_CHARACTERS = 10
 _RANDOM_BITS = 80
+_TIME_BYTES = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,6 +33,11 @@ def ids_at(at: datetime, count: int) -> list[str]:
     milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
     start = (milliseconds << _RANDOM_BITS) + secrets.randbits(_RANDOM_BITS - 1)
     return [str(ULID.from_int(start + number)) for number in range(count)]
+
+
+def milliseconds_of(ulid: str) -> int:
+    """The milliseconds since 1970 at which a ULID was made."""
+    return int.from_bytes(ULID.from_str(ulid).bytes[:_TIME_BYTES])
 
 
 def time_part(ulid: str) -> str:

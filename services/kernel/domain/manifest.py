@@ -19,6 +19,15 @@ class RecordType:
 
 
 @dataclass(frozen=True, slots=True)
+class References:
+    """Types of records of other contexts that a context's own records refer to."""
+
+    projection: str
+    """The projection in the context's table that knows which of them exist."""
+    record_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """A bounded context."""
 
@@ -27,6 +36,8 @@ class Context:
     record_types: tuple[RecordType, ...]
     areas: tuple[Area, ...] = ()
     permissions: tuple[Permission, ...] = ()
+    references: References | None = None
+    """The records of other contexts that its own refer to; None when there are none."""
     worker_modules: tuple[str, ...] = ()
     """Glob patterns, below services/, of the modules that only carry out jobs."""
 

@@ -51,10 +51,15 @@ class Permission:
     roles: frozenset[Role]
 
 
+CHANGE_OTHERS = Permission(
+    "change records of others",
+    frozenset({Role.ADMINISTRATOR, Role.SALES_MANAGER, Role.SUPPORT_AGENT}),
+)
 REASSIGN_OTHERS = Permission(
     "reassign records of others", frozenset({Role.ADMINISTRATOR, Role.SALES_MANAGER})
 )
-"""Ownership is common to all records, so this permission belongs to no context."""
+"""Ownership is common to all records, so these permissions belong to no context. The levels decide
+in which areas: a support agent only reads opportunities."""
 
 
 def levels(

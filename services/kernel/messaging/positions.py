@@ -18,6 +18,7 @@ from typing import Any
 from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Busy, Conflict
 from kernel.messaging.sequencing import Applied
+from kernel.storage.references import complete_put, position_key
 from kernel.storage.table import READ_LIMIT, Action, Delete, Item, Put, Table
 
 Memory = dict[str, Any]
@@ -164,8 +165,12 @@ class PositionStore:
             if (after := page.last_key) is None:
                 return
 
+    def complete(self, tenant_id: str) -> None:
+        """Store that there is a position for every record of a tenant."""
+        self._table().transact([complete_put(tenant_id, self._projection)])
+
     def _key(self, tenant_id: str, subject: str) -> str:
-        return f"TENANT#{tenant_id}#POSITION#{self._projection}#{subject}"
+        return position_key(tenant_id, self._projection, subject)
 
 
 def _position(item: Item) -> Position:

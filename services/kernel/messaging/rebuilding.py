@@ -10,6 +10,7 @@ A request has one of these members, each of one tenant:
              (`until`) at which the projection may continue.
   clock      The answer is the time by the clock of the functions, in seconds since 1970.
   sweep      Ranges of partitions, each with the sort keys to keep. Other items are deleted.
+  complete   The projection has a position for every record now: references to others are refused.
 Every request can be repeated. `counters` needs a projection that is paused: an event that is
 applied meanwhile would be counted twice. An invocation whose caller has given up may still run. It
 must not replace counters when the projection has continued, so each is written only if it is as it
@@ -92,6 +93,9 @@ class Rebuild:
         if "subjects" in request:
             parts = [_Part.parse(part) for part in request["subjects"]]
             return self._fold(parts, write=request["write"])
+        if "complete" in request:
+            self._positions.complete(request["tenant"])
+            return {"complete": True}
         if "counters" in request:
             return {"changed": self._replace(_of(tenant, request["counters"]), request["until"])}
         if "clock" in request:

@@ -33,6 +33,10 @@ class UnitOfWork:
         """The unit of work of one record in a batch, whose own key was claimed beforehand."""
         return UnitOfWork(self.request.with_origin("import"))
 
+    def for_record(self) -> "UnitOfWork":
+        """The unit of work of one of many records; the request's key was claimed beforehand."""
+        return UnitOfWork(self.request)
+
     def commit(
         self, table: Table, actions: Sequence[Action], committed: Committed | None = None
     ) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.reactor import Reactor
 from notifications.bootstrap import counters, notifications
-from notifications.incoming import UPCASTERS
+from notifications.incoming import HANDOVERS, UPCASTERS
 
-TYPES = ("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed")
+TYPES = ("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed", *HANDOVERS)
 
 
 def notify(event: CloudEvent) -> None:
-    """Notify the user that the event concerns."""
+    """Notify the users that the event concerns."""
     notifications().notify(event)
 
 

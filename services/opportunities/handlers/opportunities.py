@@ -14,6 +14,7 @@ from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
 from kernel.web.models import Body, RecordQuery
+from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
 from opportunities.bootstrap import opportunities
 from opportunities.events.opportunities import (
@@ -98,7 +99,7 @@ class ReassignOpportunity(Body):
 
     owner_id: UserId
     team_id: UserId | None = Field(
-        default=None, description="The new team. Omitted: no change; null: no team."
+        default=None, description="The new team. Omitted: the new owner's; null: no team."
     )
 
 
@@ -155,6 +156,18 @@ def upsert_opportunities(unit: UnitOfWork, body: Batch) -> BatchResults:
         body.items,
         NewOpportunity,
         lambda item: opportunities().upsert(unit.for_import(), item.fields(), item.placement()),
+    )
+
+
+@routes.post("/opportunities/reassign", status=207)
+def reassign_opportunities(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
+    """Give the open opportunities of a person to another one."""
+    page = opportunities().list_to_hand_over(
+        unit, body.from_id, body.to_id, body.limit, body.cursor
+    )
+    patch = body.patch(owner_id=body.to_id)
+    return reassign_each(
+        page, lambda one: opportunities().update(unit.for_record(), one.id, one.version, patch)
     )
 
 
@@ -231,12 +244,12 @@ def reassign_opportunity(
 ) -> OpportunityState:
     """Give an opportunity to another owner.
 
-    Your own can be given to anyone; another user's needs the permission to reassign. Old and
-    new owner see it in their timelines.
+    Your own can be given to anyone; another user's needs the permission to reassign. The team
+    follows the owner unless `team_id` is sent. Both owners are notified.
     """
-    same_team = "team_id" not in body.model_fields_set
+    team_sent = "team_id" in body.model_fields_set
     return opportunities().reassign(
-        unit, opportunity_id, if_match, body.owner_id, body.team_id, same_team=same_team
+        unit, opportunity_id, if_match, body.owner_id, body.team_id, team_sent=team_sent
     )
 
 

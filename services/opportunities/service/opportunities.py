@@ -1,5 +1,6 @@
 """Use cases of opportunities: check the right, load, decide, commit."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -8,15 +9,18 @@ from typing import Any
 from kernel.domain.aggregate import Change, Mended, Version
 from kernel.domain.clock import Clock
 from kernel.domain.errors import Invalid, NotFound
+from kernel.domain.events import Fields
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
-from kernel.domain.ownership import ensure_may_change_owner, ensure_may_reassign, with_owner
+from kernel.domain.ownership import ensure_may_change, ensure_may_hand_over, with_owner
 from kernel.domain.permissions import Level
 from kernel.domain.principal import Principal, RequestContext
+from kernel.domain.references import Reference
 from kernel.domain.time_zones import today
 from kernel.storage.archived import Archived
 from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
 from kernel.storage.records import Page
+from kernel.storage.references import References
 from kernel.storage.unit_of_work import UnitOfWork
 from opportunities.context import CHANGE_CLOSED, OPPORTUNITIES
 from opportunities.events.opportunities import (
@@ -30,6 +34,9 @@ from opportunities.model.pipelines import Pipeline
 from opportunities.repository.opportunities import OpportunityRepository
 from opportunities.repository.pipelines import PipelineRepository
 from opportunities.repository.products import ProductRepository
+
+_REFERENCES = {"account_id": "account", "contact_id": "contact"}
+"""The fields that name records of other contexts, and their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +56,18 @@ class OpportunityService:
         opportunities: OpportunityRepository,
         pipelines: PipelineRepository,
         products: ProductRepository,
+        references: References,
         now: Clock,
     ) -> None:
         self._opportunities, self._pipelines, self._products = opportunities, pipelines, products
-        self._now = now
+        self._references, self._now = references, now
 
     def create(
         self, unit: UnitOfWork, fields: OpportunityFields, placement: Placement
     ) -> Opportunity:
         """Create an opportunity; by default the caller owns it and it is in the first stage."""
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
-        fields = with_owner(fields, unit.principal)
-        self._check_product(unit.tenant_id, fields, None)
+        fields = self._checked(unit, fields, None)
         pipeline = self._pipeline(unit.tenant_id, placement.pipeline_id or DEFAULT_PIPELINE)
         stage = pipeline.stage(placement.stage or pipeline.first_stage(StageKind.OPEN).key)
         now = self._now()
@@ -95,6 +102,21 @@ class OpportunityService:
         request.principal.require(Level.READ, OPPORTUNITIES)
         owner = owner_id or request.principal.user_id
         return self._opportunities.list_by_owner(request.tenant_id, owner, limit, cursor, archived)
+
+    def list_to_hand_over(
+        self, unit: UnitOfWork, from_id: str, to_id: str, limit: int, cursor: str | None
+    ) -> Page[Opportunity]:
+        """A user's open opportunities that the caller may give to another person.
+
+        Closed ones stay with who closed them: reports credit them.
+        """
+        unit.principal.require(Level.WRITE, OPPORTUNITIES)
+        ensure_may_hand_over(unit.principal, self._references, from_id, to_id)
+        page = self._opportunities.list_by_owner(unit.tenant_id, from_id, limit, cursor)
+        return Page(
+            items=[one for one in page.items if one.status is StageKind.OPEN],
+            next_cursor=page.next_cursor,
+        )
 
     def list_by_account(
         self,
@@ -143,9 +165,7 @@ class OpportunityService:
         """Change an opportunity's fields."""
         before = self._load(unit, opportunity_id, if_match, mend=OpportunityChanges)
         changes = patched_fields(before, patch, OpportunityChanges)
-        fields = own_fields(changes)
-        ensure_may_change_owner(unit.principal, before, fields)
-        self._check_product(unit.tenant_id, fields, before)
+        fields = self._checked(unit, own_fields(changes), before, patch)
         details = CloseDetails.corrected(changes, before.status)
         day = today(self._now(), unit.principal.time_zone)
         change = before.update(fields, day, details)
@@ -206,12 +226,16 @@ class OpportunityService:
         owner_id: str,
         team_id: str | None,
         *,
-        same_team: bool,
+        team_sent: bool,
     ) -> Opportunity:
-        """Assign an opportunity to another owner; for another user's it needs the permission."""
+        """Give an opportunity to another person, by default with that person's team."""
         before = self._load(unit, opportunity_id, if_match)
-        ensure_may_reassign(unit.principal, before)
-        change = before.reassign(owner_id, before.team_id if same_team else team_id)
+        sent: dict[str, Any] = {"owner_id": owner_id}
+        sent |= {"team_id": team_id} if team_sent else {}
+        fields = Fields.model_construct(_fields_set=set(sent), **sent)
+        fields = with_owner(fields, unit.principal, self._references, before)
+        same = fields.owner_id == before.owner_id and not team_sent
+        change = before.reassign(owner_id, before.team_id if same else fields.team_id)
         return self._opportunities.save(unit, before, change)
 
     def restore(self, unit: UnitOfWork, opportunity_id: str, if_match: Version) -> Opportunity:
@@ -239,8 +263,7 @@ class OpportunityService:
             return self.create(unit, fields, placement), True
         before = self._load(unit, existing_id, None, mend=OpportunityFields)
         fields = upserted_fields(before, fields)
-        ensure_may_change_owner(unit.principal, before, fields)
-        self._check_product(unit.tenant_id, fields, before)
+        fields = self._checked(unit, fields, before)
         if placement.pipeline_id not in (None, before.pipeline_id):
             raise Invalid.field(
                 "pipeline_id", f"cannot change; the opportunity is in {before.pipeline_id}"
@@ -256,13 +279,16 @@ class OpportunityService:
 
     def _archived(self, unit: UnitOfWork, opportunity_id: str, if_match: Version) -> Opportunity:
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
-        return self._opportunities.get(unit.tenant_id, opportunity_id).ensure_version(if_match)
+        opportunity = self._opportunities.get(unit.tenant_id, opportunity_id)
+        ensure_may_change(unit.principal, opportunity)
+        return opportunity.ensure_version(if_match)
 
     def _load(
         self, unit: UnitOfWork, opportunity_id: str, if_match: Version, *, mend: Mended = None
     ) -> Opportunity:
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
         opportunity = self._opportunities.get(unit.tenant_id, opportunity_id, mend=mend)
+        ensure_may_change(unit.principal, opportunity)
         return opportunity.ensure_version(if_match).ensure_active()
 
     def _pipeline(self, tenant_id: str, pipeline_id: str) -> Pipeline:
@@ -274,6 +300,26 @@ class OpportunityService:
 
     def _pipeline_of(self, opportunity: Opportunity) -> Pipeline:
         return self._pipelines.by_id(opportunity.tenant_id, opportunity.pipeline_id)
+
+    def _checked(
+        self,
+        unit: UnitOfWork,
+        fields: OpportunityFields,
+        before: Opportunity | None,
+        sent: Container[str] | None = None,
+    ) -> OpportunityFields:
+        """The fields with their owner's team. Raises Invalid for what cannot be referred to.
+
+        What is unchanged is not read.
+        """
+        self._check_product(unit.tenant_id, fields, before)
+        named = (
+            Reference(field, record_type, record_id)
+            for field, record_type in _REFERENCES.items()
+            if (record_id := getattr(fields, field)) is not None
+            and (before is None or getattr(before, field) != record_id)
+        )
+        return with_owner(fields, unit.principal, self._references, before, named, sent)
 
     def _check_product(
         self, tenant_id: str, fields: OpportunityFields, before: Opportunity | None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from activities.context import ACTIVITIES
-from customers.context import CUSTOMERS
+from customers.context import CUSTOMERS, PEOPLE
 from kernel.domain.ids import new_id
 from kernel.domain.permissions import Level, Role
 from opportunities.context import OPPORTUNITIES
@@ -16,6 +16,7 @@ TIMELINES = {
     "account": CUSTOMERS,
     "contact": CUSTOMERS,
     "opportunity": OPPORTUNITIES,
+    "person": PEOPLE,
     "pipeline": OPPORTUNITIES,
     "product": OPPORTUNITIES,
     "task": ACTIVITIES,
@@ -48,7 +49,7 @@ def operations(path: str) -> list[tuple[str, str, Any]]:
 def test_a_role_may_read_and_change_what_the_matrix_grants(
     api: ApiClient, cloud: Any, role: str
 ) -> None:
-    path = a_task(api)
+    path = a_task(api, assignee_id="bob")
     level = ACTIVITIES.levels[Role(role)] if role else Level.NONE
     caller = api.as_(roles=role, user="bob")
     for read in (path, "/tasks", "/tasks?assignee_id=ann"):
@@ -115,8 +116,17 @@ def test_a_task_is_assigned_by_its_owner_its_assignee_or_a_manager(api: ApiClien
         path = a_task(api, assignee_id="bob")
         answer = api.as_(user=user, roles=roles)("PATCH", path, {"assignee_id": "dan"}, ANY)
         assert answer.status == status, (user, roles)
-        title = api.as_(user=user, roles=roles)("PATCH", path, {"title": "Other"}, ANY)
-        assert title.status == 200, (user, roles)
+        others = (user, roles) == ("cid", "sales-representative")
+        for method, verb, body in (
+            ("PATCH", "", {"title": "Other"}),
+            ("POST", "/complete", None),
+            ("POST", "/reopen", None),
+        ):
+            path = a_task(api, assignee_id="bob")
+            if verb == "/reopen":
+                api("POST", f"{path}/complete", None, ANY)
+            done = api.as_(user=user, roles=roles)(method, path + verb, body, ANY)
+            assert done.status == (403 if others else 200), (user, roles, verb)
 
 
 def test_another_users_task_keeps_its_owner(api: ApiClient) -> None:

@@ -34,8 +34,7 @@ def notify(number: int = 1) -> list[str]:
             "sequence": "2",
             "data": {"current": {"id": "d", "name": "Big", "owner_id": "ann"}},
         }
-        notification = notifications().notify(CloudEvent.parse(envelope))
-        assert notification is not None
+        (notification,) = notifications().notify(CloudEvent.parse(envelope))
         made.append(notification.id)
     return made
 

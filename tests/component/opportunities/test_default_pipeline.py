@@ -12,6 +12,7 @@ from kernel.domain.ids import new_id
 from kernel.domain.permissions import Role
 from kernel.domain.principal import Principal, RequestContext
 from kernel.runtime import aws
+from kernel.storage.references import References
 from kernel.storage.unit_of_work import UnitOfWork
 from opportunities.bootstrap import opportunities
 from opportunities.events.opportunities import OpportunityFields
@@ -157,6 +158,7 @@ def test_exactly_one_of_several_concurrent_requests_publishes_the_pipeline(
             OpportunityRepository(table, utc_now),
             PipelineRepository(table, utc_now),
             ProductRepository(table, utc_now),
+            References(table, "opportunities-references", utc_now),
             utc_now,
         )
         unit = UnitOfWork(RequestContext(principal))

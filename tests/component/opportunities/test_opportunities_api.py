@@ -33,16 +33,17 @@ def test_winning_an_open_opportunity_stores_the_state_and_the_event(
     assert api("GET", f"/opportunities/{opportunity.json['id']}").json == won.json
 
 
-def test_a_reassigned_opportunity_keeps_its_team_unless_a_team_is_given(
+def test_a_reassigned_opportunity_loses_its_team_unless_one_is_known_or_given(
     api: ApiClient, cloud: Any
 ) -> None:
     opportunity = an_opportunity(api, team_id="north")
     path, any_version = f"/opportunities/{opportunity.json['id']}", {"if-match": "*"}
-    assert api("POST", f"{path}/owner", {"owner_id": "bob"}, any_version).json["team_id"] == "north"
+    given = {"owner_id": "bob", "team_id": "north"}
+    assert api("POST", f"{path}/owner", given, any_version).json["team_id"] == "north"
     same = api("POST", f"{path}/owner", {"owner_id": "bob"}, any_version).json
     assert (same["team_id"], same["version"]) == ("north", 2), "nothing changed"
-    none = api("POST", f"{path}/owner", {"owner_id": "bob", "team_id": None}, any_version).json
-    assert ("team_id" in none, none["version"]) == (False, 3)
+    none = api("POST", f"{path}/owner", {"owner_id": "cleo"}, any_version).json
+    assert ("team_id" in none, none["version"]) == (False, 3), "reports credit no wrong team"
     assert opportunity_events(cloud)[-1]["data"]["previous_team_id"] == "north"
 
 

@@ -18,15 +18,16 @@ from zebros.client.connection import Deployment
 from zebros.client.stack import Resources
 from zebros.contract import contract
 
-BOARD, TIMELINE, INBOX, LAKE = (
+BOARD, REFERENCES, TIMELINE, INBOX, LAKE = (
     "OpportunitiesEvents",
+    "OpportunitiesReferences",
     "ActivitiesEvents",
     "NotificationsEvents",
     "ReportingLake",
 )
 _RECORDS = ("OPPORTUNITY", "PIPELINE", "PRODUCT")
 OF = {
-    "opportunities": (*_RECORDS, "EXTERNAL", "BOARD", "POSITION#board"),
+    "opportunities": (*_RECORDS, "EXTERNAL", "BOARD", "POSITION", "REFERENCES"),
     "activities": ("TASK", "TIMELINE", "POSITION#timeline"),
 }
 """The first part of the keys of each table's items, after the tenant."""
@@ -101,7 +102,7 @@ class Company:
         from notifications.consumers import inbox
         from notifications.handlers import maintenance as of_notifications
         from notifications.handlers.api import handler as notifications
-        from opportunities.consumers import board
+        from opportunities.consumers import board, references
         from opportunities.handlers import maintenance as of_opportunities
         from opportunities.handlers.api import handler as opportunities
         from reporting.consumers import lake
@@ -115,6 +116,7 @@ class Company:
         self.inbox, self.customers = ApiClient(notifications), ApiClient(customers)
         self.reports = ApiClient(reporting)
         handlers = {BOARD: board.handler, TIMELINE: timeline.handler}
+        handlers |= {REFERENCES: references.handler}
         handlers |= {INBOX: inbox.handler, LAKE: lake.handler}
         maintenance = {
             "ActivitiesMaintenance": of_activities.handler,
@@ -165,10 +167,9 @@ class Company:
     def receive(self, name: str, events: list[dict[str, Any]]) -> None:
         """Let a consumer receive events."""
         if name != LAKE:
-            prefixes = ("opportunity/",) if name == BOARD else ()
-            prefixes = prefixes or tuple(
-                f"{one}/" for one in contract().projections["timeline"].records
-            )
+            records = {one.function: one.records for one in contract().projections.values()}
+            default = contract().projections["timeline"].records
+            prefixes = tuple(f"{one}/" for one in records.get(name, default))
             events = [one for one in events if one["subject"].startswith(prefixes)]
         for start in range(0, len(events), 10):
             batch = lambda_event(map(body, events[start : start + 10]))

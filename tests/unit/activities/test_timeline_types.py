@@ -14,7 +14,9 @@ def test_every_record_type_of_these_contexts_has_a_timeline() -> None:
         for one in contexts()[name].record_types
     }
     assert handler.record_types == expected
-    assert expected == {"account", "contact", "opportunity", "pipeline", "product", "task"}
+    assert expected == {
+        *("account", "contact", "opportunity", "person", "pipeline", "product", "task")
+    }
 
 
 def test_every_event_is_about_a_record_type_of_its_context() -> None:

@@ -8,7 +8,7 @@ import pytest
 from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.ids import new_id
 from notifications.events import Kind
-from notifications.model import MAX_TEXT, Message, Notification, message_for
+from notifications.model import MAX_TEXT, Message, Notification, message_for, messages_for
 
 USD = {"minor_units": 105400, "currency": "USD"}
 OPPORTUNITY = {"id": "d", "name": "Big one", "owner_id": "ann"}
@@ -102,3 +102,67 @@ def test_a_long_text_is_cut() -> None:
     assert isinstance(message, Message)
     notification, _ = Notification.create("acme", message, new_id(), datetime.now(UTC))
     assert len(notification.text) == MAX_TEXT
+
+
+def handover(
+    type_: str, current: dict[str, Any], before: str | None, actor: str = "bob", **attributes: str
+) -> list[tuple[str, str, str]]:
+    """Recipient, text and record of each notification about a change of owner."""
+    data: dict[str, Any] = {"current": {"id": "d", "name": "Big one", **current}}
+    if type_ == "OpportunityReassigned":
+        data["previous_owner_id"] = before
+    else:
+        data |= {"changed": ["owner_id"], "previous": {"owner_id": before}}
+    found = event(type_, {}, actor=actor, data=data, **attributes)  # type: ignore[arg-type]
+    return [
+        (one.recipient, one.text, f"{one.about.type}/{one.about.id}") for one in messages_for(found)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind", "name"),
+    [
+        ("OpportunityReassigned", "opportunity", {"name": "Big one"}),
+        ("AccountUpdated", "account", {"name": "Big one"}),
+        ("ContactUpdated", "contact", {"first_name": "Big", "last_name": "one"}),
+        ("TaskUpdated", "task", {"title": "Big one"}),
+    ],
+)
+def test_both_owners_are_notified_of_a_handover(
+    type_: str, kind: str, name: dict[str, str]
+) -> None:
+    current = {"name": None, **name, "owner_id": "cleo"}
+    assert handover(type_, current, "ann", subject=f"{kind}/d") == [
+        ("cleo", f"bob gave you the {kind} Big one", f"{kind}/d"),
+        ("ann", f"bob gave the {kind} Big one to cleo", f"{kind}/d"),
+    ]
+
+
+def test_nobody_is_notified_of_what_they_did_themselves() -> None:
+    subject = "opportunity/d"
+    taken = handover("OpportunityReassigned", {"owner_id": "bob"}, "ann", subject=subject)
+    assert [one[0] for one in taken] == ["ann"]
+    given = handover("OpportunityReassigned", {"owner_id": "cleo"}, "bob", subject=subject)
+    assert [one[0] for one in given] == ["cleo"]
+    assert handover("OpportunityReassigned", {"owner_id": "bob"}, "bob", subject=subject) == []
+
+
+def test_a_record_that_had_or_has_no_owner_notifies_the_other_one() -> None:
+    subject = "account/d"
+    assert handover("AccountUpdated", {"owner_id": "cleo"}, None, subject=subject) == [
+        ("cleo", "bob gave you the account Big one", subject)
+    ]
+    assert handover("AccountUpdated", {"owner_id": None}, "ann", subject=subject) == [
+        ("ann", "bob removed you as the owner of the account Big one", subject)
+    ]
+
+
+def test_other_changes_and_imports_notify_nobody() -> None:
+    changed = {"current": {"id": "d", "name": "A", "owner_id": "cleo"}, "changed": ["name"]}
+    found = event("AccountUpdated", {}, data=changed)  # type: ignore[arg-type]
+    assert messages_for(found) == []
+    same = handover("OpportunityReassigned", {"owner_id": "ann"}, "ann", subject="opportunity/d")
+    assert same == [], "only the team changed"
+    subject = "opportunity/d"
+    moved = {"owner_id": "cleo"}
+    assert handover("OpportunityReassigned", moved, "ann", subject=subject, origin="import") == []

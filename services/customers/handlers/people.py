@@ -1,0 +1,75 @@
+"""REST routes of the people directory."""
+
+from customers.bootstrap import people
+from customers.events.people import PersonFields, PersonId, PersonState
+from kernel.domain.aggregate import Version
+from kernel.domain.events import Name
+from kernel.domain.principal import RequestContext
+from kernel.storage.external_ids import ExternalRef
+from kernel.storage.records import Page
+from kernel.storage.unit_of_work import UnitOfWork
+from kernel.web.batch import Batch, BatchResults, upsert_each
+from kernel.web.models import ListQuery
+from kernel.web.routes import Routes
+
+routes = Routes()
+
+
+class NewPerson(PersonFields):
+    """A person to add; the id is the `sub` of their tokens."""
+
+    id: PersonId
+
+    def fields(self) -> PersonFields:
+        """The person's own fields, still with the set of those that were sent."""
+        names = PersonFields.model_fields.keys()
+        return PersonFields.model_construct(
+            _fields_set=self.model_fields_set & names, **{n: getattr(self, n) for n in names}
+        )
+
+
+class PersonQuery(ListQuery):
+    """All people, those whose name begins with a prefix, or one by external id."""
+
+    name_prefix: Name | None = None
+    external_id: ExternalRef | None = None
+
+
+@routes.post("/people", status=201)
+def add_person(unit: UnitOfWork, body: NewPerson) -> PersonState:
+    """Add a person to the directory."""
+    return people().add(unit, body.id, body.fields())
+
+
+@routes.get("/people")
+def list_people(request: RequestContext, query: PersonQuery) -> Page[PersonState]:
+    """List people by name, or find one by external id."""
+    query.one_of("name_prefix", "external_id")
+    query.ensure_no_cursor_with("external_id")
+    if query.external_id:
+        return people().find_by_external_id(request, query.external_id)
+    return people().list(request, query.name_prefix, query.limit, query.cursor)
+
+
+@routes.post("/people/batch", status=207)
+def upsert_people(unit: UnitOfWork, body: Batch) -> BatchResults:
+    """Add or change up to 100 people by id."""
+    return upsert_each(
+        body.items,
+        NewPerson,
+        lambda item: people().upsert(unit.for_import(), item.id, item.fields()),
+    )
+
+
+@routes.get("/people/{person_id}")
+def get_person(request: RequestContext, person_id: str) -> PersonState:
+    """Get a person."""
+    return people().get(request, person_id)
+
+
+@routes.patch("/people/{person_id}", PersonFields)
+def update_person(
+    unit: UnitOfWork, person_id: str, if_match: Version, patch: dict[str, object]
+) -> PersonState:
+    """Change fields of a person, also whether they are active."""
+    return people().update(unit, person_id, if_match, patch)

@@ -1,0 +1,75 @@
+"""People in DynamoDB: keys and mapping, nothing else.
+
+Index keys, prefixed with the tenant:
+  gsi1  PEOPLE  <folded name>#<id>   the directory, by name
+  REFERENCES#people (table itself)  DIRECTORY   an administrator added people
+"""
+
+from collections.abc import Iterable
+
+from customers.model.people import Person
+from kernel.domain.clock import Clock
+from kernel.domain.folding import fold
+from kernel.domain.references import Named, Reference, no_such_person, not_active, refuse
+from kernel.storage.records import Page, RecordStore
+from kernel.storage.table import Item, Put, Table
+
+_NAMES = 1000
+"""Of so many people one is suggested."""
+
+
+def _index(person: Person) -> Item:
+    if person.archived_at is not None:
+        return {}
+    return {
+        "gsi1pk": f"TENANT#{person.tenant_id}#PEOPLE",
+        "gsi1sk": f"{fold(person.name)}#{person.id}",
+    }
+
+
+class PersonRepository(RecordStore[Person]):
+    """The people in the accounts' table."""
+
+    def __init__(self, table: Table, clock: Clock) -> None:
+        super().__init__(table, Person, "person", _index, clock)
+
+    def list(
+        self, tenant_id: str, prefix: str | None, limit: int, cursor: str | None
+    ) -> Page[Person]:
+        """People by name, those whose folded name begins with `prefix`."""
+        return self.page(
+            tenant_id, "PEOPLE", index="gsi1", limit=limit, cursor=cursor, prefix=prefix
+        )
+
+    def marked(self, tenant_id: str) -> Put:
+        """The write after which people who are not in the directory are refused."""
+        return Put({"pk": _marker(tenant_id), "sk": "DIRECTORY"})
+
+    def is_marked(self, tenant_id: str) -> bool:
+        """Whether people who are not in the directory are refused."""
+        return self.table.get(_marker(tenant_id), "DIRECTORY") is not None
+
+
+class Directory:
+    """The people of this context's own table, to whom its records may belong."""
+
+    def __init__(self, people: PersonRepository) -> None:
+        self._people = people
+
+    def check(self, tenant_id: str, references: Iterable[Reference]) -> dict[str, str | None]:
+        """The teams of people, by field. Raises Invalid for unknown and inactive ones."""
+        found = {one: self._people.show(tenant_id, one.id, consistent=True) for one in references}
+        refuse((one, self._fault(tenant_id, one, person)) for one, person in found.items())
+        return {one.field: person.team_id if person else None for one, person in found.items()}
+
+    def _fault(self, tenant_id: str, reference: Reference, person: Person | None) -> str | None:
+        if person is None:
+            if not self._people.is_marked(tenant_id):
+                return None
+            page = self._people.list(tenant_id, None, _NAMES, None)
+            return no_such_person(reference.id, [Named(one.id, one.name) for one in page.items])
+        return None if person.active and not person.archived_at else not_active(reference.id)
+
+
+def _marker(tenant_id: str) -> str:
+    return f"TENANT#{tenant_id}#REFERENCES#people"

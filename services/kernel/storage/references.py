@@ -1,0 +1,158 @@
+"""Which records of other contexts exist, as far as a projection of their events knows them.
+
+Contexts share no tables. A projection stores a position for each record of which it has applied an
+event (kernel/messaging/positions.py), so a position means that its record exists, and the memory in
+it says whether the record is archived (docs/adr/0039):
+
+  TENANT#<t>#POSITION#<projection>#<type>/<id>   POSITION   a record that exists
+  TENANT#<t>#REFERENCES#<projection>   COMPLETE             the projection knows every record
+  TENANT#<t>#REFERENCES#<projection>   DIRECTORY            an administrator added people
+  TENANT#<t>#NAMES#<projection>        <folded name>#<id>   a person, to be suggested
+
+Events take time. A record that was created less than EVENTS_TAKE_AT_MOST ago, as its id says, may
+exist although it is not known. People have ids of the identity provider, without a time; they are
+refused once an administrator has added people (docs/adr/0040).
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from kernel.domain.clock import Clock
+from kernel.domain.cloud_events import CloudEvent
+from kernel.domain.folding import fold
+from kernel.domain.ids import milliseconds_of
+from kernel.domain.principal import SYSTEM_USER
+from kernel.domain.references import (
+    PERSON,
+    Named,
+    Reference,
+    no_such_person,
+    not_active,
+    refuse,
+)
+from kernel.storage.table import READ_LIMIT, Action, Item, Put, Table
+
+EVENTS_TAKE_AT_MOST = timedelta(hours=1)
+"""The age at which a record must be known. The alarm about a consumer that is behind comes after a
+quarter of it (`queue-age`); the rest is the time to repair the consumer."""
+_ARCHIVED, _INACTIVE, _TEAM = "archived", "inactive", "team"
+_NAMES = 1000
+"""Of so many people one is suggested."""
+
+
+def position_key(tenant_id: str, projection: str, subject: str) -> str:
+    """The partition key of a projection's position for a subject."""
+    return f"TENANT#{tenant_id}#POSITION#{projection}#{subject}"
+
+
+def remember(event: CloudEvent, projection: str, memory: dict[str, Any]) -> list[Action]:
+    """Remember the record of an event; returns what else is to be written.
+
+    Nothing is stored for an active one, as in positions from before records were remembered.
+    """
+    current = event.data["current"]
+    for name in (_ARCHIVED, _INACTIVE, _TEAM):
+        memory.pop(name, None)
+    if current.get("archived_at"):
+        memory[_ARCHIVED] = True
+    if event.subject_type != PERSON:
+        return []
+    if not current["active"]:
+        memory[_INACTIVE] = True
+    if current.get("team_id"):
+        memory[_TEAM] = current["team_id"]
+    name = str(current["name"])
+    key = f"TENANT#{event.tenant_id}#NAMES#{projection}"
+    named = Put({"pk": key, "sk": f"{fold(name)}#{event.subject_id}", "name": name})
+    by_people = event.actor != SYSTEM_USER
+    marked = Put({"pk": _marker(event.tenant_id, projection), "sk": "DIRECTORY"})
+    return [named, marked] if by_people else [named]
+
+
+def complete_put(tenant_id: str, projection: str) -> Put:
+    """The write after which ids that the projection does not know are refused."""
+    return Put({"pk": _marker(tenant_id, projection), "sk": "COMPLETE"})
+
+
+class References:
+    """The records that a projection in the context's table knows."""
+
+    def __init__(self, table: Table, projection: str, now: Clock) -> None:
+        self._table, self._projection, self._now = table, projection, now
+
+    def check(self, tenant_id: str, references: Iterable[Reference]) -> dict[str, str | None]:
+        """The teams of the people among references, by field.
+
+        Raises Invalid, naming each field whose record does not exist, is archived, or is a person
+        who is not active. At most READ_LIMIT - 2 references, in one read; none without a reference.
+        """
+        keys = {
+            one: position_key(tenant_id, self._projection, f"{one.record_type}/{one.id}")
+            for one in references
+        }
+        if not keys:
+            return {}
+        marker = _marker(tenant_id, self._projection)
+        wanted = {(pk, "POSITION") for pk in keys.values()}
+        people = {one for one in keys if one.record_type == PERSON}
+        wanted |= {(marker, "DIRECTORY")} if people else set()
+        wanted |= {(marker, "COMPLETE")} if people != keys.keys() else set()
+        if len(wanted) > READ_LIMIT:
+            raise ValueError(f"{len(wanted)} keys are more than one read has")
+        items = {(i["pk"], i["sk"]): i for i in self._table.get_many(sorted(wanted))}
+        complete, directory = ((marker, sk) in items for sk in ("COMPLETE", "DIRECTORY"))
+        known = {one: _memory(items.get((pk, "POSITION"))) for one, pk in keys.items()}
+        refuse(
+            (one, self._person_fault(tenant_id, one, memory, directory=directory))
+            if one in people
+            else (one, _record_fault(one, memory, self._now(), complete=complete))
+            for one, memory in known.items()
+        )
+        return {one.field: (known[one] or {}).get(_TEAM) for one in people}
+
+    def _person_fault(
+        self, tenant_id: str, person: Reference, memory: dict[str, Any] | None, *, directory: bool
+    ) -> str | None:
+        """Why nothing can be given to a person, or None."""
+        if memory is None:
+            return no_such_person(person.id, self._names(tenant_id)) if directory else None
+        return not_active(person.id) if _INACTIVE in memory or _ARCHIVED in memory else None
+
+    def _names(self, tenant_id: str) -> list[Named]:
+        page = self._table.query(f"TENANT#{tenant_id}#NAMES#{self._projection}", limit=_NAMES)
+        return [Named(str(i["sk"]).rpartition("#")[2], str(i["name"])) for i in page.items]
+
+
+def _memory(position: Item | None) -> dict[str, Any] | None:
+    """What a position remembers; None without a position."""
+    if position is None:
+        return None
+    memory: dict[str, Any] = json.loads(str(position["memory"]))
+    return memory
+
+
+def _record_fault(
+    reference: Reference, memory: dict[str, Any] | None, now: datetime, *, complete: bool
+) -> str | None:
+    """Why a record cannot be referred to, or None."""
+    if memory is not None:
+        name = f"{reference.record_type} {reference.id}"
+        return f"{name} is archived; restore it first" if _ARCHIVED in memory else None
+    if not complete or _is_new(reference.id, now):
+        return None
+    return f"there is no {reference.record_type} {reference.id}"
+
+
+def _is_new(record_id: str, now: datetime) -> bool:
+    """Whether the events of a record with this id may be on their way.
+
+    Clocks differ, so an id may seem to be of the future.
+    """
+    age_ms = now.timestamp() * 1000 - milliseconds_of(record_id)
+    return abs(age_ms) <= EVENTS_TAKE_AT_MOST.total_seconds() * 1000
+
+
+def _marker(tenant_id: str, projection: str) -> str:
+    return f"TENANT#{tenant_id}#REFERENCES#{projection}"
