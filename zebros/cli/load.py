@@ -46,6 +46,12 @@ def load(
         Path | None,
         typer.Option("--map", metavar="FILE", help="A TOML file that maps columns to fields."),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            "--encoding", metavar="NAME", help="That of the file, such as cp1252, unless UTF-8."
+        ),
+    ] = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, change nothing.")
     ] = False,
@@ -69,10 +75,9 @@ def load(
     if record_type is None:
         raise BadInput(f"{records} cannot be loaded.", hint=f"Use {', '.join(RECORD_TYPES)}.")
     connection: Connection = ctx.obj
-    csv_file = inspect(file)
-    mapping = (
-        read_map(map_, record_type) if map_ else identity_map(csv_file.header, record_type, file)
-    )
+    read = read_map(map_, record_type) if map_ else None
+    csv_file = inspect(file, read.encoding if read and encoding is None else encoding)
+    mapping = read or identity_map(csv_file.header, record_type, file)
     folders = (file.resolve().parent, *((map_.resolve().parent,) if map_ else ()))
     mapper = Mapper(mapping, record_type, csv_file, folders)
     target = rejects or file.with_name(f"{file.name}.rejects.csv")
@@ -167,6 +172,7 @@ def _journal_path(
     for part in (
         str(FORMAT),
         mapper.file.sha256,
+        mapper.file.encoding,
         mapper.record_type.name,
         connection.realm,
         client.base,
