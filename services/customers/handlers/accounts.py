@@ -44,9 +44,7 @@ def list_accounts(request: RequestContext, query: AccountQuery) -> Page[AccountS
 @routes.post("/accounts/batch", status=207)
 def upsert_accounts(unit: UnitOfWork, body: Batch) -> BatchResults:
     """Create or change up to 100 accounts."""
-    return upsert_each(
-        body.items, AccountFields, lambda item: accounts().upsert(unit.for_import(), item)
-    )
+    return upsert_each(unit, body, AccountFields, accounts().upsert)
 
 
 @routes.get("/accounts/{account_id}")

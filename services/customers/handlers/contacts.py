@@ -48,9 +48,7 @@ def list_contacts(request: RequestContext, query: ContactQuery) -> Page[ContactS
 @routes.post("/contacts/batch", status=207)
 def upsert_contacts(unit: UnitOfWork, body: Batch) -> BatchResults:
     """Create or change up to 100 contacts."""
-    return upsert_each(
-        body.items, ContactFields, lambda item: contacts().upsert(unit.for_import(), item)
-    )
+    return upsert_each(unit, body, ContactFields, contacts().upsert)
 
 
 @routes.get("/contacts/{contact_id}")

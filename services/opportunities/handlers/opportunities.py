@@ -125,9 +125,10 @@ def list_opportunities(request: RequestContext, query: OpportunityQuery) -> Page
 def upsert_opportunities(unit: UnitOfWork, body: Batch) -> BatchResults:
     """Create or change up to 100 opportunities."""
     return upsert_each(
-        body.items,
+        unit,
+        body,
         NewOpportunity,
-        lambda item: opportunities().upsert(unit.for_import(), item.fields(), item.placement()),
+        lambda own, item: opportunities().upsert(own, item.fields(), item.placement()),
     )
 
 

@@ -38,9 +38,7 @@ def list_products(request: RequestContext, query: ProductQuery) -> Page[ProductS
 @routes.post("/products/batch", status=207)
 def upsert_products(unit: UnitOfWork, body: Batch) -> BatchResults:
     """Create or change up to 100 products."""
-    return upsert_each(
-        body.items, ProductFields, lambda item: products().upsert(unit.for_import(), item)
-    )
+    return upsert_each(unit, body, ProductFields, products().upsert)
 
 
 @routes.get("/products/{product_id}")
