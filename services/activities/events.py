@@ -25,6 +25,11 @@ from kernel.domain.events import (
     empty,
 )
 from kernel.domain.ids import Id
+from kernel.domain.patterns import described
+
+_RELATED_TYPE = described(
+    "^(account|contact|opportunity)$", "must be account, contact or opportunity"
+)
 
 
 class TaskStatus(StrEnum):
@@ -42,7 +47,7 @@ class Related(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: Annotated[str, StringConstraints(pattern="^(account|contact|opportunity)$")]
+    type: Annotated[str, StringConstraints(pattern=_RELATED_TYPE)]
     id: Id
 
 

@@ -21,11 +21,17 @@ from pydantic import (
 
 from kernel.domain.ids import Id
 from kernel.domain.money import LARGEST
+from kernel.domain.patterns import described
 
 REGISTRY: dict[str, "type[DomainEvent]"] = {}
 """Every event class by `<context>/<Event>.v<N>`."""
 
-Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
+_KEY = described(
+    r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$",
+    "must begin with a letter from A to Z and have at most 40 letters, digits, dots, dashes and "
+    "underscores",
+)
+Key = Annotated[str, StringConstraints(pattern=_KEY)]
 """A name for a system, a custom field or a channel."""
 MAX_EXTERNAL_IDS = 10
 """The maximum number of external ids of a record."""

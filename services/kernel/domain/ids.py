@@ -7,7 +7,11 @@ from typing import Annotated
 from pydantic import StringConstraints
 from ulid import ULID
 
-PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
+from kernel.domain.patterns import described
+
+PATTERN = described(
+    r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$", "must be the id of a record: 26 digits and capital letters"
+)
 Id = Annotated[str, StringConstraints(pattern=PATTERN)]
 """The identifier of a record of this CRM."""
 

@@ -96,15 +96,18 @@ def upsert_each[M: BaseModel](
 ) -> BatchResults:
     """Validate and upsert every item independently, several at the same time.
 
-    Each has a unit of work of its own, which commits nothing in a dry run. Items about the same record must not run concurrently: those that share an external id, directly
-    or through other items, run one after the other in their order.
+    Each has a unit of work of its own, which commits nothing in a dry run. Items about the same
+    record must not run concurrently: those that share an external id, directly or through other
+    items, run one after the other in their order.
     """
 
     items, dry_run = body.items, body.dry_run
 
     def one(index: int) -> BatchResult:
         try:
-            record, created = upsert(unit.for_import(dry_run=dry_run), validate(model, items[index]))
+            record, created = upsert(
+                unit.for_import(dry_run=dry_run), validate(model, items[index])
+            )
         except Exception as error:
             return BatchResult.failed(index, problem_of(error))
         status, record_id = (201, None if dry_run else record.id) if created else (200, record.id)

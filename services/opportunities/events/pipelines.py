@@ -6,9 +6,19 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from kernel.domain.events import DomainEvent, Fields, Name, Snapshot
+from kernel.domain.patterns import described
 
-StageKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-PipelineId = Annotated[str, StringConstraints(pattern=r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$")]
+_STAGE_KEY = described(
+    r"^[a-z][a-z0-9_]{0,39}$",
+    "must be the key of a stage: at most 40 lower-case letters, digits and underscores, the first "
+    "a letter",
+)
+_PIPELINE_ID = described(
+    r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$",
+    "must be the id of a pipeline: default, or 26 digits and capital letters",
+)
+StageKey = Annotated[str, StringConstraints(pattern=_STAGE_KEY)]
+PipelineId = Annotated[str, StringConstraints(pattern=_PIPELINE_ID)]
 DEFAULT_PIPELINE = "default"
 
 
