@@ -28,8 +28,8 @@ REGISTRY: dict[str, "type[DomainEvent]"] = {}
 
 _KEY = described(
     r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$",
-    "must begin with a letter from A to Z and have at most 40 letters, digits, dots, dashes and "
-    "underscores",
+    "must be a name such as crm: A to Z or a to z first, then also digits, dots, dashes and "
+    "underscores, at most 40 characters",
 )
 Key = Annotated[str, StringConstraints(pattern=_KEY)]
 """A name for a system, a custom field or a channel."""

@@ -10,7 +10,8 @@ from ulid import ULID
 from kernel.domain.patterns import described
 
 PATTERN = described(
-    r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$", "must be the id of a record: 26 digits and capital letters"
+    r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+    "must be the id of a record, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV",
 )
 Id = Annotated[str, StringConstraints(pattern=PATTERN)]
 """The identifier of a record of this CRM."""

@@ -10,12 +10,12 @@ from kernel.domain.patterns import described
 
 _STAGE_KEY = described(
     r"^[a-z][a-z0-9_]{0,39}$",
-    "must be the key of a stage: at most 40 lower-case letters, digits and underscores, the first "
-    "a letter",
+    "must be the key of a stage, such as closed_won: a to z first, then also digits and "
+    "underscores, at most 40 characters",
 )
 _PIPELINE_ID = described(
     r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$",
-    "must be the id of a pipeline: default, or 26 digits and capital letters",
+    "must be the id of a pipeline: default, or one such as 01ARZ3NDEKTSV4RRFFQ69G5FAV",
 )
 StageKey = Annotated[str, StringConstraints(pattern=_STAGE_KEY)]
 PipelineId = Annotated[str, StringConstraints(pattern=_PIPELINE_ID)]

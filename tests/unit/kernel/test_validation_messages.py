@@ -42,10 +42,10 @@ class Everything(BaseModel):
         (
             "key",
             "2 words",
-            "must begin with a letter from A to Z and have at most 40 letters, digits, dots, "
-            "dashes and underscores",
+            "must be a name such as crm: A to Z or a to z first, then also digits, dots, dashes "
+            "and underscores, at most 40 characters",
         ),
-        ("id", "42", "must be the id of a record: 26 digits and capital letters"),
+        ("id", "42", "must be the id of a record, such as 01"),
         ("code", "x", "does not have the form that the API document describes"),
     ],
 )
