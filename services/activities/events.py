@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StringConstraints,
 )
 
 from kernel.domain.dates import BusinessDate
@@ -24,7 +25,11 @@ from kernel.domain.events import (
     empty,
 )
 from kernel.domain.ids import Id
-from kernel.domain.patterns import matching
+from kernel.domain.patterns import described
+
+_RELATED_TYPE = described(
+    "^(account|contact|opportunity)$", "must be account, contact or opportunity"
+)
 
 
 class TaskStatus(StrEnum):
@@ -42,9 +47,7 @@ class Related(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: Annotated[
-        str, matching("^(account|contact|opportunity)$", "account, contact or opportunity")
-    ]
+    type: Annotated[str, StringConstraints(pattern=_RELATED_TYPE)]
     id: Id
 
 

@@ -11,7 +11,7 @@ from kernel.domain.dates import PlainDate
 from kernel.domain.errors import Invalid
 from kernel.domain.events import Name, Tag
 from kernel.domain.ids import Id
-from kernel.domain.patterns import what_matches
+from kernel.domain.patterns import PATTERNS
 from kernel.domain.validation import validate
 from tools.contexts import apis
 
@@ -36,7 +36,7 @@ def test_every_pattern_of_a_request_has_words() -> None:
     }
     found = set().union(*(patterns(model.__pydantic_core_schema__) for model in bodies))
     assert len(found) >= 5
-    assert [one for one in sorted(found) if what_matches(one).startswith("must match")] == []
+    assert found <= PATTERNS.keys()
 
 
 class Colour(StrEnum):
@@ -64,8 +64,8 @@ class Model(BaseModel):
 
 
 WRONG = [
-    ({"id": "x"}, "id must be the id of a record: 26 capitals and digits (a ULID)"),
-    ({"name": ""}, "name must have at least 1 character"),
+    ({"id": "x"}, "id must be the id of a record, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+    ({"name": ""}, "name must not be empty"),
     ({"name": "x" * 201}, "name must have at most 200 characters"),
     ({"tags": ["a", "b"]}, "tags must have at most 1 entry"),
     ({"some": [1]}, "some must have at least 2 entries"),

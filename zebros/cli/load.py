@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,26 +10,26 @@ import typer
 from rich.text import Text
 
 from zebros.cli.output import document, err, note, out, progress, table
-from zebros.client.api import Client
+from zebros.client.api import Client, StaticToken
 from zebros.client.connection import Connection
-from zebros.errors import ApiError, BadInput, CliError, NotReady, Stopped
+from zebros.errors import BadInput, CliError, NotReady, Stopped
 from zebros.loading import rejects_file
-from zebros.loading.api_schema import fetch_schema
 from zebros.loading.csv_files import inspect
-from zebros.loading.dry_run import DryRun
-from zebros.loading.journal import FORMAT, Journal, Reject, remove
+from zebros.loading.dry_run import AnyReference, DryRun, NewPipeline
+from zebros.loading.journal import FORMAT, Journal, remove
 from zebros.loading.load import Load
 from zebros.loading.map_files import identity_map, read_map
 from zebros.loading.mapper import Mapper
-from zebros.loading.pipelines import ensure_pipeline
+from zebros.loading.pipelines import ensure_pipeline, find_pipeline
 from zebros.loading.record_types import RECORD_TYPES
 from zebros.loading.references import References
 from zebros.text import count_of
 
 SOME_REJECTED = 3
 """The exit code when some rows were rejected and the others loaded."""
-_SHOWN = 10
-"""How many rejects are printed; the rejects file contains all."""
+_SHOWN, _LISTED = 10, 1000
+"""How many rejects are printed, and listed in JSON; the rejects file contains all."""
+_OUTCOMES = ("created", "updated", "unchanged", "skipped", "rejected")
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +44,12 @@ def load(
     map_: Annotated[
         Path | None,
         typer.Option("--map", metavar="FILE", help="A TOML file that maps columns to fields."),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            "--encoding", metavar="NAME", help="That of the file, such as cp1252, unless UTF-8."
+        ),
     ] = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, change nothing.")
@@ -69,10 +74,9 @@ def load(
     if record_type is None:
         raise BadInput(f"{records} cannot be loaded.", hint=f"Use {', '.join(RECORD_TYPES)}.")
     connection: Connection = ctx.obj
-    csv_file = inspect(file)
-    mapping = (
-        read_map(map_, record_type) if map_ else identity_map(csv_file.header, record_type, file)
-    )
+    read = read_map(map_, record_type) if map_ else None
+    csv_file = inspect(file, read.encoding if read and encoding is None else encoding)
+    mapping = read or identity_map(csv_file.header, record_type, file)
     folders = (file.resolve().parent, *((map_.resolve().parent,) if map_ else ()))
     mapper = Mapper(mapping, record_type, csv_file, folders)
     target = rejects or file.with_name(f"{file.name}.rejects.csv")
@@ -136,27 +140,37 @@ def _load(
             raise
     seconds = time.perf_counter() - started
     rejects_file.write(target, mapper.file.header, journal.rejects())
-    counts, rejected = journal.counts(), journal.reject_count()
-    rate = (counts.rows - before) / seconds if seconds else 0.0
-    figures = {
-        "created": counts.created,
-        "updated": counts.updated,
-        "unchanged": counts.unchanged,
-        "rejected": counts.rejected,
-        "incomplete": rejected - counts.rejected,
+    figures = _figures(journal)
+    rate = (journal.counts().rows - before) / seconds if seconds else 0.0
+    incomplete = figures["rejected"] + figures["incomplete"]
+    figures |= {
         "seconds": round(seconds, 3),
         "rows_per_second": round(rate, 1),
         "read_as": mapper.file.description,
-        "rejects_file": str(target) if rejected else None,
-        "rejects": _as_json(islice(journal.rejects(), _SHOWN)),
+        "rejects_file": str(target) if incomplete else None,
     }
     journal.discard()
     if connection.json:
         document(figures)
     else:
-        _print(figures, rejected)
-    if rejected:
+        _print(figures)
+    if incomplete:
         raise typer.Exit(SOME_REJECTED)
+
+
+def _figures(journal: Journal) -> dict[str, Any]:
+    """The outcome of a load or of a dry run."""
+    counts = journal.counts()
+    rejects = islice(journal.rejects(), _LISTED)
+    return {
+        "created": counts.created,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        "skipped": counts.skipped,
+        "rejected": counts.rejected,
+        "incomplete": journal.incomplete(),
+        "rejects": [{"row": one.row, "reason": one.reason} for one in rejects],
+    }
 
 
 def _journal_path(
@@ -167,6 +181,7 @@ def _journal_path(
     for part in (
         str(FORMAT),
         mapper.file.sha256,
+        mapper.file.encoding,
         mapper.record_type.name,
         connection.realm,
         client.base,
@@ -179,69 +194,71 @@ def _journal_path(
 
 def _dry_run(connection: Connection, mapper: Mapper, target: Path | None) -> None:
     """Check the file; rejects are written to `target` only."""
-    references: References | None = None
-    schema: dict[str, Any] | None = None
-    constants: dict[str, Any] = {}
-    path = mapper.record_type.path
+    run = _prepared_dry_run(connection, mapper)
     try:
-        client = connection.client()
-        schema = fetch_schema(client, path)
-        if mapper.map.pipeline:
-            constants["pipeline_id"] = "default"
-        client.get(path, limit=1)
-        references = References(client)
-    except (NotReady, ApiError) as error:
-        note(f"{error} References and the API's own limits were not checked.")
-    with err().status(f"Checking {mapper.record_type.name}"):
-        result = DryRun(mapper, references, schema, constants).run()
-    if target is not None:
-        written = rejects_file.write(target, mapper.file.header, result.rejects)
-        if written < result.rejected:
-            note(f"{target} has the first {written:,} of {result.rejected:,}; a load writes all.")
-    rejects = _as_json(result.rejects)
+        with err().status(f"Checking {mapper.record_type.name}"):
+            run.run()
+        if target is not None:
+            rejects_file.write(target, mapper.file.header, run.journal.rejects())
+        figures = _figures(run.journal)
+    finally:
+        run.journal.close()
+    ready = figures["created"] + figures["updated"] + figures["unchanged"]
+    notes = mapper.notes + run.notes
     if connection.json:
-        document(
-            {
-                "dry_run": True,
-                "ready": result.ready,
-                "rejected": result.rejected,
-                "notes": result.notes,
-                "rejects": rejects,
-            }
-        )
+        document({"dry_run": True, "ready": ready, **figures, "notes": notes})
     else:
-        for text in result.notes:
+        for text in notes:
             note(text)
-        _print_rejects(rejects[:_SHOWN])
+        if not run.offline:
+            _print_counts(figures, _OUTCOMES)
+        _print_rejects(figures)
         out().print(
-            f"{count_of(result.ready, 'row is', 'rows are')} ready to be loaded, "
-            f"{result.rejected:,} would be rejected. Nothing was changed.",
+            f"{count_of(ready, 'row is', 'rows are')} ready to be loaded, "
+            f"{figures['rejected']:,} would be rejected. Nothing was changed.",
             soft_wrap=True,
         )
-    if result.rejected:
+    if figures["rejected"] or figures["incomplete"]:
         raise typer.Exit(SOME_REJECTED)
 
 
-def _as_json(rejects: Iterable[Reject]) -> list[dict[str, Any]]:
-    return [{"row": reject.row, "reason": reject.reason} for reject in rejects]
+def _prepared_dry_run(connection: Connection, mapper: Mapper) -> DryRun:
+    """The dry run by the API, or by the file and its map alone when no API answers."""
+    try:
+        client = connection.client()
+        client.get(mapper.record_type.path, limit=1)
+    except NotReady as error:
+        note(f"{error} References and the API's own rules were not checked.")
+        nobody = Client("http://127.0.0.1", StaticToken(""))
+        return DryRun(nobody, mapper, Journal(None), AnyReference(nobody), offline=True)
+    run = DryRun(client, mapper, Journal(None), References(client))
+    if pipeline := mapper.map.pipeline:
+        if (pipeline_id := find_pipeline(client, pipeline)) is not None:
+            run.constants["pipeline_id"] = pipeline_id
+        else:
+            run.new_pipeline = NewPipeline.of(client, pipeline)
+    return run
 
 
-def _print_rejects(rejects: list[dict[str, Any]]) -> None:
-    if rejects:
+def _print_counts(figures: dict[str, Any], names: tuple[str, ...]) -> None:
+    shown = [name for name in names if name != "skipped" or figures[name]]
+    columns = [name.replace("rows_per_second", "rows/s") for name in shown]
+    table(columns, [[f"{figures[name]:,.0f}" for name in shown]], right=frozenset(columns))
+
+
+def _print_rejects(figures: dict[str, Any]) -> None:
+    if rejects := figures["rejects"][:_SHOWN]:
         rows = [(f"{reject['row']:,}", reject["reason"]) for reject in rejects]
         table(["row", "rejected because"], rows, right=frozenset({"row"}))
-
-
-def _print(figures: dict[str, Any], rejected: int) -> None:
-    names = ("created", "updated", "unchanged", "rejected")
-    columns = [*names, "rows/s"]
-    cells = [*(f"{figures[name]:,}" for name in names), f"{figures['rows_per_second']:,.0f}"]
-    table(columns, [cells], right=frozenset(columns))
-    _print_rejects(figures["rejects"])
     if figures["incomplete"]:
-        rows = count_of(figures["incomplete"], "row was", "rows were")
-        note(f"{rows} loaded without a reference to another record.")
-    if rejected:
-        rows = count_of(rejected, "row is", "rows are")
+        rows_ = count_of(figures["incomplete"], "row is", "rows are")
+        note(f"{rows_} loaded without a value or a reference, as listed.")
+
+
+def _print(figures: dict[str, Any]) -> None:
+    _print_counts(figures, (*_OUTCOMES, "rows_per_second"))
+    _print_rejects(figures)
+    if incomplete := figures["rejected"] + figures["incomplete"]:
+        rows = count_of(incomplete, "row is", "rows are")
         text = f"{rows} in {figures['rejects_file']} with the reason; correct and load that file."
         err().print(Text(text), soft_wrap=True)

@@ -129,10 +129,10 @@ class Client:
         """Send a request, with retries. Raises ApiError, or NotReady when there is no response.
 
         `body` is sent as JSON; str and bytes are sent as they are. `key` is the Idempotency-Key of
-        a POST; by default each call has a new one.
+        a POST; by default each call has a new one, and with an empty one it has none.
         """
         sent = {"X-Correlation-Id": self.correlation_id, "Accept": "application/json"}
-        if method == "POST":
+        if method == "POST" and key != "":
             sent["Idempotency-Key"] = key or str(ULID())
         arguments: dict[str, Any] = {}
         if query:  # httpx would replace the path's own query by an empty one

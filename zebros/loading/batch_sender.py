@@ -16,6 +16,7 @@ from zebros.loading.references import References
 
 FIRST, SECOND = 1, 2
 """The passes: first all rows, then those that refer to later rows of the same file."""
+WITHOUT = "; the row is loaded without it"
 _ITEM_ATTEMPTS = 4
 _NOT_ALLOWED = frozenset({401, 403})
 """Statuses of an item whose sender may not change this record, or any record."""
@@ -73,7 +74,7 @@ class BatchSender:
             started = time.perf_counter()
             self._send(ready, outcome, f"{self.run}-{chunk.pass_}-{chunk.number}")
             outcome.seconds = time.perf_counter() - started
-        rejected = {reject.row for reject in outcome.rejects}
+        rejected = {reject.row for reject in outcome.rejects if not reject.loaded}
         outcome.deferred = [row for row in outcome.deferred if row not in rejected]
         return outcome
 
@@ -91,8 +92,8 @@ class BatchSender:
             elif reference.missing == "reject":
                 reason = reference.not_found
                 if same_file:
-                    reason += "; the row was loaded without it"
-                outcome.rejects.append(Reject(row.number, reason, row.raw))
+                    reason += WITHOUT
+                outcome.rejects.append(Reject(row.number, reason, row.raw, loaded=same_file))
                 return None
         return item
 
@@ -116,22 +117,29 @@ class BatchSender:
                     again.append((row, item))
                 elif not _count(result, outcome.counts, self.run):
                     reason = reason_of(result.get("problem") or {}, status)
-                    outcome.rejects.append(Reject(row.number, reason, row.raw))
+                    loaded = outcome.chunk.pass_ == SECOND
+                    if loaded:
+                        reason += WITHOUT
+                    outcome.rejects.append(Reject(row.number, reason, row.raw, loaded))
             if not again:
                 return
             ready = again
             self.pause(0.2 * 2**attempt)
+
+    def _post(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+        """The results of a batch request."""
+        return send_batch(self.client, self.record_type.path, items, key)
 
     def _authorized(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
         """The results of a batch. Raises ApiError when the sender may not change such records.
 
         Such rows are correct, so they are not rejected.
         """
-        results = send_batch(self.client, self.record_type.path, items, key)
+        results = self._post(items, key)
         if _not_allowed(results) is None:
             return results
         # It may be the stored answer of an earlier run, from before the sender got the right.
-        results = send_batch(self.client, self.record_type.path, items, f"{key}-{ULID()}")
+        results = self._post(items, f"{key}-{ULID()}")
         not_allowed = _not_allowed(results)
         if not_allowed is not None:
             request = f"POST {self.record_type.path}/batch"
@@ -154,10 +162,15 @@ def send_batch(
         # The key was used before; its answer was lost, or its items were different. An upsert may
         # be repeated with a new key.
         answer = client.post(f"{path}/batch", body, key=f"{key}-{ULID()}")
+    return checked_results(answer, len(items))
+
+
+def checked_results(answer: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """The results in the answer to a batch of `count` items. Raises CliError unless it has all."""
     results: list[dict[str, Any]] = answer["results"]
-    if sorted(result["index"] for result in results) != list(range(len(items))):
+    if sorted(result["index"] for result in results) != list(range(count)):
         raise CliError(
-            f"The API answered {len(results)} results for {len(items)} rows.",
+            f"The API answered {len(results)} results for {count} rows.",
             hint="The versions of the CRM and the command line differ: update the older one.",
         )
     return results

@@ -1,4 +1,4 @@
-"""Detects encoding, delimiter and header of a CSV file, by reading it once as bytes."""
+"""Detects delimiter and header of a CSV file, and reads its bytes once (see encodings.py)."""
 
 import codecs
 import csv
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zebros.errors import BadInput
+from zebros.loading.encodings import BROKEN, ERRORS, Bytes, choose, mark_of
 from zebros.loading.rejects_file import unescape_header
 
 _BLOCK = 1 << 20
@@ -20,10 +21,7 @@ _MAGIC = {
     b"%PDF": "a PDF",
     b"PAR1": "a Parquet file",
 }
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-_C1 = bytes(range(0x80, 0xA0))
-"""Control characters in Latin-1; quotes and dashes in Windows-1252."""
 _SAMPLE_ROWS = 50
 _SAMPLE_CHARS = 1 << 18
 
@@ -39,7 +37,7 @@ class CsvFile:
     encoding: str
     """The name of a codec."""
     encoding_note: str
-    """The encoding for people, with the reason when it is not UTF-8."""
+    """The encoding for people."""
     delimiter: str
     header: tuple[str, ...]
     skipped_lines: int = 0
@@ -56,19 +54,25 @@ class CsvFile:
         return f"{self.encoding_note}, values separated by {_DELIMITERS[self.delimiter]}"
 
 
-def inspect(path: Path) -> CsvFile:
-    """Read a file once as bytes. Raises BadInput unless it is text with a header."""
+def inspect(path: Path, encoding: str | None = None) -> CsvFile:
+    """Read a file once as bytes; `encoding` is the one that somebody chose.
+
+    Raises BadInput unless it is text with a header, EncodingUncertain when nobody chose an encoding
+    and it is not certain.
+    """
     head = _head(path)
-    scan = _Scan.of(path, utf16=head.startswith(_UTF16_MARKS))
-    encoding, note = _encoding(head, scan)
-    skipped, delimiter, header = _header(path, encoding)
+    mark = mark_of(head)
+    scan = _Scan.of(path, wide=mark in ("utf-16", "utf-32") or b"\0" in head)
+    content = Bytes(path, head, scan.is_utf8, scan.is_ascii, scan.has_escape)
+    chosen = choose(content, encoding)
+    skipped, delimiter, header = _header(path, chosen.codec)
     return CsvFile(
         path=path,
         size=scan.size,
         sha256=scan.digest.hexdigest(),
         lines=scan.lines,
-        encoding=encoding,
-        encoding_note=note,
+        encoding=chosen.codec,
+        encoding_note=chosen.note,
         delimiter=delimiter,
         header=header,
         skipped_lines=skipped,
@@ -92,11 +96,6 @@ def _head(path: Path) -> bytes:
             raise BadInput(
                 f"{path} is {description}, not CSV.", hint="Save or export it as CSV text."
             )
-    if not head.startswith(_UTF16_MARKS) and b"\0" in head.split(b"\n", 1)[0]:
-        raise BadInput(
-            f"{path} has NUL bytes in its header: it is not text, or UTF-16 without its mark.",
-            hint="Export it as CSV in UTF-8.",
-        )
     return head
 
 
@@ -112,75 +111,55 @@ def _files_beside(path: Path) -> str:
 class _Scan:
     """The result of reading the bytes of a file."""
 
-    utf16: bool
     digest: Any = field(default_factory=hashlib.sha256)
     size: int = 0
     lines: int = 0
-    invalid_utf8: tuple[int, int] | None = None
-    """(line, byte) of the first byte that is not UTF-8."""
-    has_c1: bool = False
-    """Whether a byte is in 0x80-0x9F."""
+    is_utf8: bool = True
+    is_ascii: bool = True
+    has_escape: bool = False
 
     @classmethod
-    def of(cls, path: Path, *, utf16: bool) -> "_Scan":
-        """Scan a file block by block."""
-        scan, last = cls(utf16), b""
+    def of(cls, path: Path, *, wide: bool) -> "_Scan":
+        """Scan a file block by block; `wide` is UTF-16 or UTF-32."""
+        scan, last = cls(), b""
         decoder = codecs.getincrementaldecoder("utf-8")()
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
                 scan.digest.update(block)
                 scan.size += len(block)
                 scan._check_encoding(decoder, block)
-                scan.lines += _line_ends(block, utf16=utf16)
+                scan.lines += _line_ends(block, wide=wide)
                 if last.endswith(b"\r") and block.startswith(b"\n"):
                     scan.lines -= 1  # one line end, counted in both blocks
                 last = block
         scan._check_encoding(decoder, b"", final=True)
-        if not last.endswith((b"\n", b"\r", b"\n\0", b"\r\0")):  # the last two: UTF-16
+        if not last.rstrip(b"\0" if wide else b"").endswith((b"\n", b"\r")):
             scan.lines += 1
         return scan
 
     def _check_encoding(
         self, decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False
     ) -> None:
-        if self.utf16:
-            return
-        if self.invalid_utf8 is None:
+        self.has_escape = self.has_escape or b"\x1b" in block
+        self.is_ascii = self.is_ascii and block.isascii()
+        if self.is_utf8:
             try:
                 decoder.decode(block, final)
-            except UnicodeDecodeError as error:
-                at = min(error.start, len(error.object) - 1)
-                line = self.lines + _line_ends(error.object[:at]) + 1
-                self.invalid_utf8 = (line, error.object[at])
-        if self.invalid_utf8 is not None and not self.has_c1:
-            self.has_c1 = len(block.translate(None, delete=_C1)) < len(block)
+            except UnicodeDecodeError:
+                self.is_utf8 = False
 
 
-def _line_ends(block: bytes, *, utf16: bool = False) -> int:
+def _line_ends(block: bytes, *, wide: bool = False) -> int:
     """How many lines end in a block: by a line feed, a carriage return or both."""
     feeds, returns = block.count(b"\n"), block.count(b"\r")
-    if utf16:  # there are zero bytes between them; a file has one kind of line end
+    if wide:  # there are zero bytes between them; a file has one kind of line end
         return max(feeds, returns)
     return feeds + (returns - block.count(b"\r\n") if returns else 0)
 
 
-def _encoding(head: bytes, scan: _Scan) -> tuple[str, str]:
-    """The codec and its description."""
-    if head.startswith(_UTF16_MARKS):
-        return "utf-16", "UTF-16"
-    if scan.invalid_utf8 is None:
-        marked = head.startswith(codecs.BOM_UTF8)
-        return "utf-8-sig", "UTF-8 with a byte order mark" if marked else "UTF-8"
-    line, byte = scan.invalid_utf8
-    reason = f"byte 0x{byte:02X} in line {line} is not UTF-8"
-    if scan.has_c1:
-        return "cp1252", f"Windows-1252 ({reason})"
-    return "latin-1", f"Latin-1 ({reason})"
-
-
 def _header(path: Path, encoding: str) -> tuple[int, str, tuple[str, ...]]:
     """The lines to skip, the delimiter, and the column names."""
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
+    with path.open(encoding=encoding, errors=ERRORS, newline="") as file:
         sample = file.read(_SAMPLE_CHARS)
     skipped = 0
     first, _, rest = sample.partition("\n")
@@ -192,6 +171,14 @@ def _header(path: Path, encoding: str) -> tuple[int, str, tuple[str, ...]]:
         header = next(reader, [])
     except csv.Error as error:
         raise BadInput(f"The header of {path} cannot be read: {error}.") from error
+    broken = next((name for name in header if BROKEN in name or "\0" in name), None)
+    if broken is not None:
+        shown = broken.replace(BROKEN, "\ufffd")
+        raise BadInput(
+            f"The header of {path} has bytes that are not {encoding.removesuffix('-sig')}, in "
+            f"{shown!r}.",
+            hint="Correct it, or choose another encoding with --encoding.",
+        )
     names = unescape_header([name.strip() for name in header])
     if not any(names):
         raise BadInput(

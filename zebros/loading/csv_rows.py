@@ -4,14 +4,17 @@ A row that cannot be read becomes a `BadRow`, and reading continues with the nex
 """
 
 import csv
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from zebros.loading.csv_files import CsvFile
+from zebros.loading.encodings import BROKEN, ERRORS, REPLACED
+from zebros.loading.rejects_file import is_rejects_file
 
-UNDEFINED = "\ufffd"
-"""The replacement for bytes that the encoding does not define."""
+_C1 = re.compile("[\x80-\x9f]")
+"""Control characters: what bytes of a Windows encoding are in an ISO encoding."""
 
 
 class Row(NamedTuple):
@@ -33,8 +36,8 @@ class BadRow(NamedTuple):
 def rows(file: CsvFile, filter_: Callable[[int], bool] = lambda _: True) -> Iterator[Row | BadRow]:
     """Every row that is not blank, in order; only those whose number passes `filter_`."""
     width = len(file.header)
-    # Bytes that Windows-1252 does not define become U+FFFD, and the row is rejected.
-    with file.path.open(encoding=file.encoding, errors="replace", newline="") as content:
+    may_be_garbage = _suspicion(file)
+    with file.path.open(encoding=file.encoding, errors=ERRORS, newline="") as content:
         for _ in range(file.skipped_lines):
             content.readline()
         lines = _Lines(content, before=file.skipped_lines)
@@ -53,13 +56,18 @@ def rows(file: CsvFile, filter_: Callable[[int], bool] = lambda _: True) -> Iter
                 line = lines.skip_first_line()
                 if filter_(number):
                     reason = _syntax_error(error, lines.number, last)
-                    yield BadRow(number, [line.replace("\0", "")], reason)
+                    yield BadRow(number, [_printable(line)], reason)
                 continue
             # One check of the whole row finds the few that are blank or contain NULs or bad bytes.
             text = "".join(raw)
             if not text or text.isspace() or not filter_(number):
                 continue
-            if len(raw) == width and "\0" not in text and UNDEFINED not in text:
+            if (
+                len(raw) == width
+                and "\0" not in text
+                and BROKEN not in text
+                and not (may_be_garbage and may_be_garbage.search(text))
+            ):
                 yield Row(number, raw)
             else:
                 yield _checked(number, raw, file)
@@ -99,18 +107,45 @@ class _Lines:
         return first.rstrip("\r\n")
 
 
-def _checked(number: int, raw: list[str], file: CsvFile) -> Row | BadRow:
-    """Check a suspicious row; in a UTF-8 file U+FFFD may be part of the text."""
-    width = len(file.header)
+def _suspicion(file: CsvFile) -> re.Pattern[str] | None:
+    """The characters that show that text was read wrongly, here or by another program."""
+    if is_rejects_file(file.header):  # in which U+FFFD stands for broken bytes
+        return re.compile(REPLACED)
+    return _C1 if file.encoding.startswith("iso8859") else None
+
+
+def _printable(text: str) -> str:
+    """A text as the rejects file can contain it."""
+    return text.replace("\0", "").replace(BROKEN, REPLACED)
+
+
+def _checked(number: int, raw: list[str], file: CsvFile) -> BadRow:
+    """Why a row is rejected that is not as wide as the header, or has wrong characters."""
+    width, clean = len(file.header), [_printable(value) for value in raw]
     if len(raw) != width:
         values = f"{len(raw)} value{'s' * (len(raw) != 1)}"
-        return BadRow(number, raw, f"it has {values}, the header has {width}")
-    if any("\0" in value for value in raw):
-        without = [value.replace("\0", "") for value in raw]
-        return BadRow(number, without, "it has a NUL byte: damaged text")
-    if file.encoding != "utf-8-sig" and any(UNDEFINED in value for value in raw):
-        return BadRow(number, raw, "it has a byte that its encoding does not define")
-    return Row(number, raw)
+        return BadRow(number, clean, f"it has {values}, the header has {width}")
+    for name, value, shown in zip(file.header, raw, clean, strict=True):
+        where = f"{name}: " if name else ""
+        if BROKEN in value:
+            codec = "UTF-8" if file.encoding == "utf-8-sig" else file.encoding
+            excerpt = _around(shown, REPLACED)
+            return BadRow(number, clean, f"{where}it has a byte that is not {codec}: {excerpt}")
+        if "\0" in value:
+            return BadRow(number, clean, f"{where}it has a NUL byte: damaged text")
+        if _C1.search(value) and file.encoding.startswith("iso8859"):
+            reason = f"it has a control character: is it {file.encoding}, or a Windows encoding?"
+            return BadRow(number, clean, where + reason)
+    damaged = next(value for value in clean if REPLACED in value)
+    reason = f"it has U+FFFD in place of a broken byte: {_around(damaged, REPLACED)}"
+    return BadRow(number, clean, reason)
+
+
+def _around(text: str, part: str) -> str:
+    """A few characters of a text around a part of it."""
+    at = text.index(part)
+    first, last = max(0, at - 8), at + 8
+    return f"'{'…' * (first > 0)}{text[first:last]}{'…' * (last < len(text))}'"
 
 
 def _syntax_error(error: csv.Error, first: int, last: int) -> str:

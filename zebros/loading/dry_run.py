@@ -1,118 +1,146 @@
-"""A dry run: checks a file as far as possible without changing anything."""
+"""A dry run: a load whose batches are dry runs, so its outcome is that of the load itself."""
 
 from dataclasses import dataclass, field
-from itertools import batched
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
-from zebros.loading.csv_rows import BadRow, rows
-from zebros.loading.duplicates import without_duplicates
-from zebros.loading.journal import CHUNK, Journal, Reject
-from zebros.loading.mapper import MappedRow, Mapper, Reference
+from zebros.client.api import Client
+from zebros.loading.batch_sender import (
+    SECOND,
+    WITHOUT,
+    BatchSender,
+    Outcome,
+    checked_results,
+)
+from zebros.loading.journal import Reject
+from zebros.loading.load import Load
+from zebros.loading.map_model import Pipeline
+from zebros.loading.mapper import MappedRow, Reference
 from zebros.loading.references import References
-from zebros.loading.self_references import SelfReferences
 from zebros.text import count_of
 
 PLACEHOLDER = "00000000000000000000000000"
-"""Stands for the id of a record that does not exist yet."""
-_MAX_REJECTS = 1000
-"""The maximum number of rejects that a result lists; further ones are only counted."""
+"""Stands for the id of a record when there is no API to ask."""
+_DEFAULT = "default"
+"""The id of the default pipeline."""
+_MAX_ANCESTORS = 10
+"""The longest chain of parent accounts, as in services/customers."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPipeline:
+    """The pipeline that a load would create; in a dry run, the default one takes its place."""
+
+    stages: dict[str, str]
+    """The default pipeline's stage of the same kind, by each stage of the map."""
+
+    @classmethod
+    def of(cls, client: Client, pipeline: Pipeline) -> "NewPipeline":
+        """The pipeline of a map, compared with the tenant's default one."""
+        default = next(one for one in client.items("/pipelines") if one["id"] == _DEFAULT)
+        first: dict[str, str] = {}
+        for stage in default["stages"]:
+            first.setdefault(stage.get("kind", "open"), stage["key"])
+        return cls({stage.key: first[stage.kind] for stage in pipeline.stages})
+
+
+@dataclass(frozen=True, slots=True)
+class _DryRunSender(BatchSender):
+    """Sends batches as dry runs, without an Idempotency-Key: they change nothing."""
+
+    new_pipeline: NewPipeline | None = None
+
+    def _post(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:  # noqa: ARG002
+        if self.new_pipeline is None:
+            return self._answers(items)
+        stages = self.new_pipeline.stages
+        sent = [
+            {**item, "pipeline_id": _DEFAULT}
+            | ({"stage": stages.get(item["stage"], item["stage"])} if "stage" in item else {})
+            for item in items
+        ]
+        return [_in_another_pipeline(result) for result in self._answers(sent)]
+
+    def _answers(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        path = f"{self.record_type.path}/batch"
+        answer = self.client.post(path, {"items": items, "dry_run": True}, key="")
+        return checked_results(answer, len(items))
+
+
+def _in_another_pipeline(result: dict[str, Any]) -> dict[str, Any]:
+    """The result for an existing opportunity, which cannot move to a new pipeline."""
+    if result["status"] != 200:
+        return result
+    message = f"cannot change; the opportunity is in {_DEFAULT}"
+    errors = [{"field": "pipeline_id", "message": message}]
+    return {"index": result["index"], "status": 422, "problem": {"errors": errors}}
+
+
+@dataclass(frozen=True, slots=True)
+class _NobodySender(BatchSender):
+    """Accepts every item: there is no API to ask."""
+
+    def _post(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:  # noqa: ARG002
+        return [{"index": index, "status": 201} for index in range(len(items))]
+
+
+class AnyReference(References):
+    """Finds a record for every reference: there is no API to ask."""
+
+    def find(self, reference: Reference) -> str | None:  # noqa: ARG002
+        """An id that no record has."""
+        return PLACEHOLDER
 
 
 @dataclass(slots=True)
-class DryRunResult:
-    """The expected result of a load."""
+class DryRun(Load):
+    """A load that changes nothing. Its journal must be a temporary one."""
 
-    ready: int = 0
-    rejects: list[Reject] = field(default_factory=list)
-    """The first rejects, in the order of the file."""
-    rejected: int = 0
+    offline: bool = False
+    """Whether there is no API to ask; every row that can be mapped is accepted then."""
+    new_pipeline: NewPipeline | None = None
     notes: list[str] = field(default_factory=list)
+    _parents: dict[int, int] = field(default_factory=dict)
+    """The row of each row's parent account."""
 
-    def reject(self, reject: Reject) -> None:
-        """Count a reject, and list it when it is among the first."""
-        self.rejected += 1
-        if len(self.rejects) < _MAX_REJECTS:
-            self.rejects.append(reject)
+    def _sender(self) -> BatchSender:
+        arguments = (self.client, self.mapper.record_type, self.references, self.constants)
+        if self.offline:
+            return _NobodySender(*arguments, self.journal.run)
+        return _DryRunSender(*arguments, self.journal.run, new_pipeline=self.new_pipeline)
 
-
-@dataclass(slots=True)
-class DryRun:
-    """Maps every row, looks up its references and validates it.
-
-    Without `references` (no API to ask) references are assumed to exist; without `schema` the API's
-    own limits are not checked.
-    """
-
-    mapper: Mapper
-    references: References | None
-    schema: dict[str, Any] | None
-    constants: dict[str, Any]
-    _result: DryRunResult = field(default_factory=DryRunResult)
-    _validator: Draft202012Validator | None = None
-
-    def run(self) -> DryRunResult:
-        """Check the whole file."""
-        self._validator = Draft202012Validator(self.schema) if self.schema else None
-        self._result.notes += self.mapper.notes
-        journal, self_references = Journal(None), SelfReferences()
-        for batch in batched(rows(self.mapper.file), CHUNK, strict=False):
-            mapped: list[MappedRow] = []
-            for row in batch:
-                result = row if isinstance(row, BadRow) else self.mapper.map_row(row)
-                if isinstance(result, MappedRow):
-                    mapped.append(result)
-                else:
-                    self._result.reject(Reject(result.number, result.reason, result.raw))
-            mapped, duplicates = without_duplicates(journal, mapped)
-            for duplicate in duplicates:
-                self._result.reject(duplicate)
-            for mapped_row in mapped:
-                self._check(mapped_row, self_references)
-        self._finish(self_references)
-        self_references.close()
-        journal.close()
-        return self._result
-
-    def _check(self, row: MappedRow, self_references: SelfReferences) -> None:
-        item = {**self.constants, **row.item}
-        unresolved: list[Reference] = []
-        for reference in row.references:
-            record_id = self.references.find(reference) if self.references else PLACEHOLDER
-            if record_id is None and reference.collection == self.mapper.record_type.name:
-                unresolved.append(reference)
-            elif record_id is None and reference.missing == "reject":
-                self._result.reject(Reject(row.number, reference.not_found, row.raw))
-                return
-            item[reference.field] = record_id or PLACEHOLDER
-        if reason := self._schema_errors(item):
-            self._result.reject(Reject(row.number, reason, row.raw))
-        else:
-            self._result.ready += 1
-            self_references.add(row, unresolved)
-
-    def _schema_errors(self, item: dict[str, Any]) -> str:
-        """The first five reasons why the API would reject an item; empty when there is none."""
-        if self._validator is None:
-            return ""
-        errors = sorted(
-            self._validator.iter_errors(item), key=lambda error: list(map(str, error.path))
-        )
-        return "; ".join(
-            f"{'.'.join(map(str, error.path)) or 'the row'}: {error.message[:200]}"
-            for error in errors[:5]
-        )
-
-    def _finish(self, self_references: SelfReferences) -> None:
-        """Resolve references to other rows of the file, now that all are known."""
-        for reject in self_references.rejects():
-            self._result.ready -= 1
-            self._result.reject(reject)
-        if resolved := self_references.resolved():
-            self._result.notes.append(
+    def _add_references(self) -> None:
+        """Look up references to other rows of the file among those that would be loaded."""
+        resolved = 0
+        for chunk in self._chunks(SECOND):
+            outcome = Outcome(chunk)
+            for row in chunk.rows:
+                for one in row.references:
+                    if one.collection != self.mapper.record_type.name or self.references.find(one):
+                        continue
+                    target = self.journal.loaded_row(one.key)
+                    reason = one.not_found if target is None else self._loop(row, one, target)
+                    if reason and (target is not None or one.missing == "reject"):
+                        reject = Reject(row.number, reason + WITHOUT, row.raw, loaded=True)
+                        outcome.rejects.append(reject)
+                    resolved += target is not None and not reason
+            self._record(outcome)
+        if resolved:
+            self.notes.append(
                 f"{count_of(resolved, 'row refers', 'rows refer')} to "
                 f"{self.mapper.record_type.name} that are not in the CRM yet, but in this file: "
-                "they will be found when it is loaded."
+                "they are found when it is loaded."
             )
-        self._result.rejects.sort(key=lambda reject: reject.row)
+
+    def _loop(self, row: MappedRow, reference: Reference, target: int) -> str:
+        """Why a parent account is rejected, in the API's words; empty when it is not."""
+        above = [target]
+        while above[-1] in self._parents and len(above) <= _MAX_ANCESTORS:
+            above.append(self._parents[above[-1]])
+        if row.number in above:
+            reason = "that account has this one among its own parent accounts"
+        elif len(above) > _MAX_ANCESTORS:
+            reason = f"an account may have at most {_MAX_ANCESTORS} accounts above it"
+        else:
+            self._parents[row.number] = target
+            return ""
+        return f"{reference.field}: {reason}"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from zebros.errors import BadInput
 from zebros.loading.csv_files import CsvFile, inspect
 from zebros.loading.csv_rows import BadRow, rows
+from zebros.loading.encodings import EncodingUncertain
 from zebros.loading.map_model import Join
 
 _MAX_ROWS = 200_000
@@ -25,7 +26,11 @@ class JoinedFile(NamedTuple):
 
 def read_join(join: Join, folders: Iterable[Path]) -> JoinedFile:
     """Read the file of a join. Raises BadInput when it cannot be looked up by its key."""
-    file = inspect(_find(join.file, folders))
+    try:
+        file = inspect(_find(join.file, folders), join.encoding)
+    except EncodingUncertain as error:
+        error.hint = f"Choose the one that reads right: `encoding` in the join of {join.file}."
+        raise
     path = file.path
     if join.key not in file.header:
         raise BadInput(

@@ -16,7 +16,7 @@ from ulid import ULID
 
 from zebros.errors import BadInput
 
-FORMAT = 3
+FORMAT = 4
 """The version of the tables; a journal of another version is not read."""
 CHUNK = 100
 """Rows per chunk: the maximum number of items in a batch request."""
@@ -25,9 +25,10 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS properties (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS chunks (
     pass INTEGER, chunk INTEGER, created INTEGER, updated INTEGER, unchanged INTEGER,
-    PRIMARY KEY (pass, chunk)) WITHOUT ROWID;
+    skipped INTEGER, PRIMARY KEY (pass, chunk)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rejects (
-    row INTEGER, pass INTEGER, reason TEXT, raw TEXT, PRIMARY KEY (row, pass)) WITHOUT ROWID;
+    row INTEGER, pass INTEGER, reason TEXT, raw TEXT, loaded INTEGER,
+    PRIMARY KEY (row, pass)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS external_ids (external_id TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deferred (row INTEGER PRIMARY KEY) WITHOUT ROWID;
 """
@@ -35,11 +36,13 @@ CREATE TABLE IF NOT EXISTS deferred (row INTEGER PRIMARY KEY) WITHOUT ROWID;
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that was not loaded, or not completely, and why."""
+    """A row that is not loaded, or not completely, and why."""
 
     row: int
     reason: str
     raw: list[str]
+    loaded: bool = False
+    """Whether the row is loaded without what the reason names."""
 
 
 @dataclass(slots=True)
@@ -50,11 +53,13 @@ class Counts:
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
+    skipped: int = 0
+    """Rows that the map leaves out."""
 
     @property
     def rows(self) -> int:
         """The number of all rows."""
-        return self.created + self.updated + self.unchanged + self.rejected
+        return self.created + self.updated + self.unchanged + self.rejected + self.skipped
 
     def add(self, other: "Counts") -> None:
         """Add the numbers of other rows."""
@@ -62,6 +67,7 @@ class Counts:
         self.updated += other.updated
         self.unchanged += other.unchanged
         self.rejected += other.rejected
+        self.skipped += other.skipped
 
 
 class Journal:
@@ -119,16 +125,16 @@ class Journal:
         return str(self._value("SELECT value FROM properties WHERE name = 'run'"))
 
     def counts(self) -> Counts:
-        """The numbers so far. A row that was loaded without a reference is not rejected."""
+        """The numbers so far. A row that is loaded without a value is not rejected."""
         with closing(
             self._db.execute(
-                "SELECT ifnull(sum(created),0), ifnull(sum(updated),0), ifnull(sum(unchanged),0) "
-                "FROM chunks WHERE pass = 1"
+                "SELECT ifnull(sum(created),0), ifnull(sum(updated),0), "
+                "ifnull(sum(unchanged),0), ifnull(sum(skipped),0) FROM chunks WHERE pass = 1"
             )
         ) as cursor:
-            created, updated, unchanged = cursor.fetchone()
-        rejected = self._value("SELECT count(*) FROM rejects WHERE pass = 1")
-        return Counts(created, updated, unchanged, int(str(rejected)))
+            created, updated, unchanged, skipped = cursor.fetchone()
+        rejected = self._value("SELECT count(*) FROM rejects WHERE NOT loaded")
+        return Counts(created, updated, unchanged, int(str(rejected)), skipped)
 
     def done(self, pass_: int, chunk: int) -> bool:
         """Whether the outcome of a chunk was recorded."""
@@ -140,13 +146,20 @@ class Journal:
     ) -> None:
         """Commit the outcome of a chunk."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)",
-            [(one.row, pass_, one.reason, json.dumps(one.raw)) for one in rejects],
+            "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?, ?)",
+            [(one.row, pass_, one.reason, json.dumps(one.raw), one.loaded) for one in rejects],
         )
         self._db.executemany("INSERT OR IGNORE INTO deferred VALUES (?)", [(r,) for r in deferred])
         self._db.execute(
-            "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)",
-            (pass_, chunk, counts.created, counts.updated, counts.unchanged),
+            "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                pass_,
+                chunk,
+                counts.created,
+                counts.updated,
+                counts.unchanged,
+                counts.skipped,
+            ),
         )
         self._db.execute("COMMIT")
         self._db.execute("BEGIN")
@@ -154,13 +167,20 @@ class Journal:
     def first_rows(self, rows: list[tuple[str, int]]) -> dict[str, int]:
         """The first row of the file with each of these external ids.
 
-        Takes pairs of external id and row, at most CHUNK, in the order of the file.
+        Takes pairs of external id and row in the order of the file.
         """
         self._db.executemany("INSERT OR IGNORE INTO external_ids VALUES (?, ?)", rows)
-        places = ",".join("?" * len(rows))
-        query = f"SELECT external_id, row FROM external_ids WHERE external_id IN ({places})"  # noqa: S608
-        with closing(self._db.execute(query, [external_id for external_id, _ in rows])) as cursor:
-            return dict(cursor.fetchall())
+        query = "SELECT row FROM external_ids WHERE external_id = ?"
+        return {external_id: int(str(self._value(query, external_id))) for external_id, _ in rows}
+
+    def loaded_row(self, external_id: str) -> int | None:
+        """The row with an external id; None when there is none, or when it was rejected."""
+        row = self._value(
+            "SELECT row FROM external_ids WHERE external_id = ? AND row NOT IN "
+            "(SELECT row FROM rejects WHERE NOT loaded)",
+            external_id,
+        )
+        return None if row is None else int(str(row))
 
     def deferred(self) -> Iterator[int]:
         """Rows that were loaded without a reference to another row of the file, in order."""
@@ -170,14 +190,15 @@ class Journal:
     def rejects(self) -> Iterator[Reject]:
         """Every reject, in the order of the file."""
         with closing(
-            self._db.execute("SELECT row, reason, raw FROM rejects ORDER BY row")
+            self._db.execute("SELECT row, reason, raw, loaded FROM rejects ORDER BY row, pass")
         ) as cursor:
-            for row, reason, raw in cursor:
-                yield Reject(row, reason, json.loads(raw))
+            for row, reason, raw, loaded in cursor:
+                yield Reject(row, reason, json.loads(raw), bool(loaded))
 
-    def reject_count(self) -> int:
-        """The number of rejects of both passes."""
-        return int(str(self._value("SELECT count(*) FROM rejects")))
+    def incomplete(self) -> int:
+        """The number of rows that are loaded without a value or a reference."""
+        query = "SELECT count(DISTINCT row) FROM rejects WHERE loaded"
+        return int(str(self._value(query)))
 
     def _value(self, query: str, *arguments: object) -> object:
         with closing(self._db.execute(query, arguments)) as cursor:

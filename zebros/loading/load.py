@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zebros.client.api import Client
@@ -46,11 +46,15 @@ class Load:
         self._allowed = self.in_flight
         self._send_all(self._chunks(FIRST))
         if any(True for _ in self.journal.deferred()):
-            self.references.forget_missing()
-            self._send_all(self._chunks(SECOND))
+            self._add_references()
 
-    def _send_all(self, chunks: Iterator[Chunk]) -> None:
-        sender = BatchSender(
+    def _add_references(self) -> None:
+        """The second pass: references to other rows of the file, which have records now."""
+        self.references.forget_missing()
+        self._send_all(self._chunks(SECOND))
+
+    def _sender(self) -> BatchSender:
+        return BatchSender(
             self.client,
             self.mapper.record_type,
             self.references,
@@ -58,6 +62,9 @@ class Load:
             self.journal.run,
             self.pause,
         )
+
+    def _send_all(self, chunks: Iterator[Chunk]) -> None:
+        sender = self._sender()
         waiting: set[Future[Outcome]] = set()
         with ThreadPoolExecutor(self.in_flight, thread_name_prefix="load") as pool:
             try:
@@ -97,11 +104,11 @@ class Load:
 
     def _record(self, outcome: Outcome) -> None:
         chunk = outcome.chunk
-        rejects = chunk.rejects + outcome.rejects
+        rejects = _by_row(chunk.rejects + outcome.rejects)
         self.journal.record(chunk.pass_, chunk.number, outcome.counts, rejects, outcome.deferred)
         if chunk.pass_ == FIRST:
             self._counts.add(outcome.counts)
-            self._counts.rejected += len(rejects)
+            self._counts.rejected += sum(not one.loaded for one in rejects)
 
     def _chunks(self, pass_: int) -> Iterator[Chunk]:
         """The chunks without an outcome. The rows of a chunk depend only on the file."""
@@ -128,6 +135,18 @@ class Load:
         chunk.rows, duplicates = without_duplicates(self.journal, chunk.rows)
         chunk.rejects += duplicates
         return chunk
+
+
+def _by_row(rejects: list[Reject]) -> list[Reject]:
+    """One reject for each row: that of a row that is not loaded, else one with all reasons."""
+    found: dict[int, Reject] = {}
+    for one in rejects:
+        before = found.get(one.row)
+        if before is None or (before.loaded and not one.loaded):
+            found[one.row] = one
+        elif before.loaded == one.loaded:
+            found[one.row] = replace(before, reason=f"{before.reason}; {one.reason}")
+    return list(found.values())
 
 
 def next_allowed(now: int, most: int, seconds: float) -> int:

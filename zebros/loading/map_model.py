@@ -71,6 +71,8 @@ class Join(_Strict):
     key: str
     """The column of the other file with the same texts; unique there."""
     missing: Literal["reject", "empty"] = "reject"
+    encoding: str | None = None
+    """That of the other file, when it is neither UTF-8 nor has a byte order mark."""
 
 
 class Stage(_Strict):
@@ -94,6 +96,8 @@ class Map(_Strict):
     """A map file."""
 
     record: str | None = None
+    encoding: str | None = None
+    """That of the file, when it is neither UTF-8 nor has a byte order mark."""
     ignore: list[str] = Field(default_factory=list)
     """Columns that are not loaded; `*` for every column that no field uses."""
     columns: dict[str, Column] = Field(default_factory=dict)

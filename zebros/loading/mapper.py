@@ -29,6 +29,11 @@ class Reference(NamedTuple):
     """`reject` or `empty`: what happens to the row when there is no such record."""
 
     @property
+    def key(self) -> str:
+        """The external id as `system:id`."""
+        return f"{self.by.removeprefix('external_ids.')}:{self.value}"
+
+    @property
     def not_found(self) -> str:
         """The reason for a rejection when there is no such record."""
         subject = f"{self.field}: no {REFERENCES[self.field].singular} has the"
@@ -43,10 +48,13 @@ class MappedRow(NamedTuple):
 
     number: int
     raw: list[str]
-    external_id: str
-    """`system:id`: the first external id, which identifies the row."""
     item: dict[str, Any]
     references: tuple[Reference, ...]
+
+    @property
+    def external_ids(self) -> list[str]:
+        """The external ids as `system:id`; any of them identifies the row."""
+        return [f"{system}:{value}" for system, value in self.item["external_ids"].items()]
 
 
 class _ValueField(NamedTuple):
@@ -109,13 +117,24 @@ class Mapper:
         cells = self._cells(row.values, faults)
         item = self._item(cells, faults)
         references = self._read_references(cells, faults) if self._references else ()
+        self._check_stage(item, faults)
         ids = item.get("external_ids")
         if not ids and not faults:
             faults.append("external_ids: the row has no external id")
         if faults or not ids:
             return BadRow(row.number, row.values, "; ".join(faults))
-        system = next(iter(ids))
-        return MappedRow(row.number, row.values, f"{system}:{ids[system]}", item, references)
+        return MappedRow(row.number, row.values, item, references)
+
+    def _check_stage(self, item: dict[str, Any], faults: list[str]) -> None:
+        """Check the stage against the map's pipeline, which may not exist yet."""
+        if (pipeline := self.map.pipeline) and "stage" in item:
+            known = [stage.key for stage in pipeline.stages]
+            if item["stage"] not in known:
+                listed = ", ".join(known)
+                faults.append(
+                    f"stage: {item['stage']!r} is not a stage of pipeline {pipeline.name!r}; "
+                    f"it has: {listed}"
+                )
 
     def _item(self, cells: list[str], faults: list[str]) -> dict[str, Any]:
         item: dict[str, Any] = {}

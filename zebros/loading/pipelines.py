@@ -13,13 +13,23 @@ def ensure_pipeline(client: Client, pipeline: Pipeline) -> str:
 
     Raises BadInput when the existing pipeline lacks a stage of the map.
     """
+    if (existing := find_pipeline(client, pipeline)) is not None:
+        return existing
+    # The key depends on the definition: two loads that start together create one pipeline.
+    key = "pipeline-" + hashlib.sha256(pipeline.model_dump_json().encode()).hexdigest()[:40]
+    return str(client.post("/pipelines", pipeline.model_dump(), key=key)["id"])
+
+
+def find_pipeline(client: Client, pipeline: Pipeline) -> str | None:
+    """The id of the tenant's pipeline with that name; None when there is none.
+
+    Raises BadInput when it lacks a stage of the map.
+    """
     for existing in client.items("/pipelines"):
         if existing["name"] == pipeline.name:
             _check(existing, pipeline)
             return str(existing["id"])
-    # The key depends on the definition: two loads that start together create one pipeline.
-    key = "pipeline-" + hashlib.sha256(pipeline.model_dump_json().encode()).hexdigest()[:40]
-    return str(client.post("/pipelines", pipeline.model_dump(), key=key)["id"])
+    return None
 
 
 def _check(existing: dict[str, Any], pipeline: Pipeline) -> None:

@@ -61,9 +61,7 @@ def upsert_accounts(unit: UnitOfWork, body: Batch) -> BatchResults:
     Each item is found by its external ids, created or changed, and answered on its own: one
     that is rejected does not affect the others. Fields that an item does not have stay.
     """
-    return upsert_each(
-        body.items, AccountFields, lambda item: accounts().upsert(unit.for_import(), item)
-    )
+    return upsert_each(unit, body, AccountFields, accounts().upsert)
 
 
 @routes.post("/accounts/reassign", status=207)

@@ -67,9 +67,7 @@ def upsert_contacts(unit: UnitOfWork, body: Batch) -> BatchResults:
     Each item is found by its external ids, created or changed, and answered on its own: one
     that is rejected does not affect the others. Fields that an item does not have stay.
     """
-    return upsert_each(
-        body.items, ContactFields, lambda item: contacts().upsert(unit.for_import(), item)
-    )
+    return upsert_each(unit, body, ContactFields, contacts().upsert)
 
 
 @routes.post("/contacts/reassign", status=207)

@@ -55,9 +55,7 @@ def list_people(request: RequestContext, query: PersonQuery) -> Page[PersonState
 def upsert_people(unit: UnitOfWork, body: Batch) -> BatchResults:
     """Add or change up to 100 people by id."""
     return upsert_each(
-        body.items,
-        NewPerson,
-        lambda item: people().upsert(unit.for_import(), item.id, item.fields()),
+        unit, body, NewPerson, lambda one, person: people().upsert(one, person.id, person.fields())
     )
 
 

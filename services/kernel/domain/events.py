@@ -21,18 +21,17 @@ from pydantic import (
 
 from kernel.domain.ids import Id
 from kernel.domain.money import LARGEST
-from kernel.domain.patterns import matching
+from kernel.domain.patterns import described
 
 REGISTRY: dict[str, "type[DomainEvent]"] = {}
 """Every event class by `<context>/<Event>.v<N>`."""
 
-Key = Annotated[
-    str,
-    matching(
-        r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$",
-        "named with at most 40 letters, digits, underscores, dots and hyphens, a letter first",
-    ),
-]
+_KEY = described(
+    r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$",
+    "must be a name such as crm: A to Z or a to z first, then also digits, dots, dashes and "
+    "underscores, at most 40 characters",
+)
+Key = Annotated[str, StringConstraints(pattern=_KEY)]
 """A name for a system, a custom field or a channel."""
 MAX_EXTERNAL_IDS = 10
 """The maximum number of external ids of a record."""

@@ -4,12 +4,16 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
+from pydantic import StringConstraints
 from ulid import ULID
 
-from kernel.domain.patterns import matching
+from kernel.domain.patterns import described
 
-PATTERN = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
-Id = Annotated[str, matching(PATTERN, "the id of a record: 26 capitals and digits (a ULID)")]
+PATTERN = described(
+    r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+    "must be the id of a record, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV",
+)
+Id = Annotated[str, StringConstraints(pattern=PATTERN)]
 """The identifier of a record of this CRM."""
 
 

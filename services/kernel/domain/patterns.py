@@ -1,19 +1,10 @@
-"""What texts with a pattern look like, in words: no caller has to read a regular expression.
+"""Patterns of text in requests, each with a sentence that says what would be right."""
 
-Types with a pattern are made with `matching`, which stores the words beside it.
-"""
-
-from pydantic import StringConstraints
-
-_WORDS: dict[str, str] = {}
+PATTERNS: dict[str, str] = {}
+"""The sentence about each pattern; it completes `external_ids: …`."""
 
 
-def matching(pattern: str, words: str) -> StringConstraints:
-    """A constraint on texts. `words` complete the sentence "… must be"."""
-    _WORDS[pattern] = words
-    return StringConstraints(pattern=pattern)
-
-
-def what_matches(pattern: str) -> str:
-    """The message for a text that does not match. A pattern without words is shown as it is."""
-    return f"must be {_WORDS[pattern]}" if pattern in _WORDS else f"must match {pattern}"
+def described(pattern: str, sentence: str) -> str:
+    """The pattern, whose mismatches are reported by a sentence instead of the pattern itself."""
+    PATTERNS[pattern] = sentence
+    return pattern

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from kernel.domain.errors import MAX_ERRORS, FieldError, Invalid
-from kernel.domain.patterns import what_matches
+from kernel.domain.patterns import PATTERNS
 
 _MAX_NAME_CHARACTERS = 80
 """The response repeats only the beginning of an unknown field name, which may be long."""
@@ -39,6 +39,8 @@ _MESSAGES = {
 """Messages by pydantic's type of error, with the members of its context in braces."""
 _INSTANT = "must be an instant such as 2026-01-31T09:30:00Z"
 
+_OTHER_PATTERN = "does not have the form that the API document describes"
+
 
 def validate[M: BaseModel](model: type[M], value: Any, context: Any = None) -> M:
     """`value` (parsed JSON) as `model`. Raises Invalid naming the wrong fields."""
@@ -64,7 +66,9 @@ def invalid_fields(error: ValidationError) -> Invalid:
 def _message(kind: str, message: str, context: dict[str, Any]) -> str:
     """The message for one error; `context` has what pydantic knows about it."""
     if kind == "string_pattern_mismatch":
-        return what_matches(str(context["pattern"]))
+        return PATTERNS.get(context["pattern"], _OTHER_PATTERN)
+    if kind == "string_too_short" and context["min_length"] == 1:
+        return "must not be empty"
     if kind.startswith("datetime_"):
         return _INSTANT
     if wording := _MESSAGES.get(kind):
@@ -79,8 +83,10 @@ def _message(kind: str, message: str, context: dict[str, Any]) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _count(number: Any, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
+def _count(number: int | None, one: str, several: str) -> str:
+    if number is None:
+        return ""
+    return f"{number:,} {one if number == 1 else several}"
 
 
 def _listed(expected: Any) -> str:

@@ -4,19 +4,23 @@ from collections.abc import Callable, Sequence
 from itertools import batched
 from typing import Annotated
 
+from pydantic import StringConstraints
+
 from kernel.domain.aggregate import Aggregate
 from kernel.domain.errors import Conflict, Invalid, UnreadableRecord
 from kernel.domain.events import MAX_EXTERNAL_IDS, Fields, Snapshot
-from kernel.domain.patterns import matching
+from kernel.domain.patterns import described
 from kernel.storage.archived import Archived
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import READ_LIMIT, Action, Delete
 
 ExternalRef = Annotated[
     str,
-    matching(
-        r"^[A-Za-z][A-Za-z0-9_.-]{0,39}:[\s\S]{1,120}$",
-        "a system and an id of at most 120 characters with a colon between them, such as erp:4711",
+    StringConstraints(
+        pattern=described(
+            r"^[A-Za-z][A-Za-z0-9_.-]{0,39}:[\s\S]{1,120}$",
+            "must be the name of the other system, a colon and the id, such as crm:4711",
+        )
     ),
 ]
 """`system:value`, as the filter of lists."""

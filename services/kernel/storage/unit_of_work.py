@@ -15,9 +15,15 @@ class UnitOfWork:
     """
 
     def __init__(
-        self, request: RequestContext, idempotent_request: IdempotentRequest | None = None
+        self,
+        request: RequestContext,
+        idempotent_request: IdempotentRequest | None = None,
+        *,
+        dry_run: bool = False,
     ) -> None:
         self.request, self._idempotent_request = request, idempotent_request
+        self.dry_run = dry_run
+        """Whether nothing is committed: every check before a commit is made as always."""
 
     @property
     def principal(self) -> Principal:
@@ -29,9 +35,9 @@ class UnitOfWork:
         """The principal's tenant."""
         return self.request.tenant_id
 
-    def for_import(self) -> "UnitOfWork":
+    def for_import(self, *, dry_run: bool = False) -> "UnitOfWork":
         """The unit of work of one record in a batch, whose own key was claimed beforehand."""
-        return UnitOfWork(self.request.with_origin("import"))
+        return UnitOfWork(self.request.with_origin("import"), dry_run=dry_run)
 
     def for_record(self) -> "UnitOfWork":
         """The unit of work of one of many records; the request's key was claimed beforehand."""
@@ -44,6 +50,8 @@ class UnitOfWork:
 
         `committed` is the change they make, from which a retry gets the answer after a crash.
         """
+        if self.dry_run:
+            return
         key = self._idempotent_request
         if key is None or key.committed:
             table.transact(actions)

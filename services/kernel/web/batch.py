@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, Field, PrivateAttr, StrictBool
 
 from kernel.domain.aggregate import Aggregate
 from kernel.domain.errors import (
@@ -21,9 +21,9 @@ from kernel.domain.errors import (
     CrmError,
     InternalError,
 )
-from kernel.domain.events import MAX_EXTERNAL_IDS
-from kernel.domain.ids import Id
+from kernel.domain.events import MAX_EXTERNAL_IDS, MAX_USER_ID
 from kernel.domain.validation import validate
+from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.models import Body, MultiStatus
 from kernel.web.problems import problem_of
 
@@ -35,6 +35,9 @@ class Batch(Body):
     """Records to create or change by external id; each is validated separately."""
 
     items: list[object] = Field(min_length=1, max_length=LIMIT)
+    dry_run: StrictBool = Field(
+        False, description="Answer as if the batch were carried out, and change nothing."
+    )
 
 
 class BatchFieldError(BaseModel):
@@ -66,7 +69,7 @@ class BatchResult(BaseModel):
 
     index: int = Field(ge=0, le=LIMIT - 1, description="Position in the request, from 0.")
     status: int = Field(ge=200, le=599)
-    id: Id | None = None
+    id: str | None = Field(None, max_length=MAX_USER_ID, description="The record.")
     version: int | None = Field(None, ge=1)
     problem: BatchProblem | None = None
     _may_be_sent_again: bool = PrivateAttr(default=False)
@@ -98,22 +101,29 @@ class BatchResults(MultiStatus):
 
 
 def upsert_each[M: BaseModel](
-    items: Sequence[object], model: type[M], upsert: Callable[[M], tuple[Aggregate, bool]]
+    unit: UnitOfWork,
+    body: Batch,
+    model: type[M],
+    upsert: Callable[[UnitOfWork, M], tuple[Aggregate, bool]],
 ) -> BatchResults:
     """Validate and upsert every item independently, several at the same time.
 
-    Items about the same record must not run concurrently: those that share an external id, directly
-    or through other items, run one after the other in their order.
+    Each has a unit of work of its own, which commits nothing in a dry run. Items about the same
+    record must not run concurrently: those that share an external id, directly or through other
+    items, run one after the other in their order.
     """
+
+    items, dry_run = body.items, body.dry_run
 
     def one(index: int) -> BatchResult:
         try:
-            record, created = upsert(validate(model, items[index]))
+            record, created = upsert(
+                unit.for_import(dry_run=dry_run), validate(model, items[index])
+            )
         except Exception as error:
             return BatchResult.failed(index, problem_of(error))
-        return BatchResult(
-            index=index, status=201 if created else 200, id=record.id, version=record.version
-        )
+        status, record_id = (201, None if dry_run else record.id) if created else (200, record.id)
+        return BatchResult(index=index, status=status, id=record_id, version=record.version)
 
     def run(indexes: list[int]) -> list[BatchResult]:
         return [one(index) for index in indexes]

@@ -3,25 +3,22 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from kernel.domain.events import DomainEvent, Fields, Name, Snapshot
-from kernel.domain.patterns import matching
+from kernel.domain.patterns import described
 
-StageKey = Annotated[
-    str,
-    matching(
-        r"^[a-z][a-z0-9_]{0,39}$",
-        "a key such as closed_won: 1 to 40 small letters, digits or underscores, a letter first",
-    ),
-]
-PipelineId = Annotated[
-    str,
-    matching(
-        r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$",
-        "the id of a pipeline (`default`, or 26 capitals and digits)",
-    ),
-]
+_STAGE_KEY = described(
+    r"^[a-z][a-z0-9_]{0,39}$",
+    "must be the key of a stage, such as closed_won: a to z first, then also digits and "
+    "underscores, at most 40 characters",
+)
+_PIPELINE_ID = described(
+    r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$",
+    "must be the id of a pipeline: default, or one such as 01ARZ3NDEKTSV4RRFFQ69G5FAV",
+)
+StageKey = Annotated[str, StringConstraints(pattern=_STAGE_KEY)]
+PipelineId = Annotated[str, StringConstraints(pattern=_PIPELINE_ID)]
 DEFAULT_PIPELINE = "default"
 MAX_STAGES = 20
 

@@ -153,9 +153,10 @@ def upsert_opportunities(unit: UnitOfWork, body: Batch) -> BatchResults:
     reopened.
     """
     return upsert_each(
-        body.items,
+        unit,
+        body,
         NewOpportunity,
-        lambda item: opportunities().upsert(unit.for_import(), item.fields(), item.placement()),
+        lambda own, item: opportunities().upsert(own, item.fields(), item.placement()),
     )
 
 

@@ -48,9 +48,7 @@ def upsert_products(unit: UnitOfWork, body: Batch) -> BatchResults:
     Each item is found by its external ids, created or changed, and answered on its own: one
     that is rejected does not affect the others.
     """
-    return upsert_each(
-        body.items, ProductFields, lambda item: products().upsert(unit.for_import(), item)
-    )
+    return upsert_each(unit, body, ProductFields, products().upsert)
 
 
 @routes.get("/products/{product_id}")

@@ -83,6 +83,8 @@ class OpportunityService:
             placement.close_details,
         )
         save = partial(self._opportunities.save, unit, None, change)
+        if unit.dry_run:
+            return save()
         return self._pipelines.publish_with(unit.request, pipeline.id, save)
 
     def get(self, request: RequestContext, opportunity_id: str) -> Opportunity:

@@ -124,7 +124,7 @@ def test_a_record_cannot_get_more_external_ids_than_allowed(api: ApiClient, kind
         ({"items": "x"}, "items"),
         ({"items": None}, "items"),
         ({}, "items"),
-        ({"items": [{}], "dry_run": True}, "dry_run"),
+        ({"items": [{}], "simulate": True}, "simulate"),
     ],
 )
 def test_a_malformed_batch_is_rejected_as_a_whole(

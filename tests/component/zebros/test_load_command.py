@@ -137,7 +137,7 @@ def test_a_dry_run_reports_what_a_load_would_do_and_changes_nothing(
     code, result = load(
         capsys, "opportunities", "opportunities.csv", "--dry-run", *with_map("opportunities")
     )
-    assert (code, result["ready"], result["rejected"]) == (3, 5, 4)
+    assert (code, result["ready"], result["rejected"]) == (3, 4, 5)
     assert opportunities() == {}
     assert sorted(one.name for one in crm.rglob("*")) == before
     with in_process.client() as client:
@@ -197,15 +197,40 @@ def test_a_file_that_cannot_be_used_loads_nothing(
     assert message in result["message"]
 
 
-def test_latin_1_with_semicolons_is_loaded_with_its_accents(
+def names_of_products() -> list[str]:
+    with in_process.client() as client:
+        return [one["name"] for one in client.items("/products")]
+
+
+def test_an_uncertain_encoding_loads_nothing_until_somebody_chooses_one(
     capsys: pytest.CaptureFixture[str], crm: Path
 ) -> None:
     (crm / "l.csv").write_bytes("external_ids.crm;name\n1;Café Ñandú\n".encode("latin-1"))
     code, result = load(capsys, "products", "l.csv")
-    assert (code, result["created"]) == (0, 1)
-    assert result["read_as"].startswith("Latin-1 (byte 0xE9 in line 2 is not UTF-8)")
-    with in_process.client() as client:
-        assert [one["name"] for one in client.items("/products")] == ["Café Ñandú"]
+    assert (code, names_of_products()) == (65, [])
+    assert "byte 0xE9 in line 2 is not UTF-8" in result["message"]
+    assert "Café Ñandú" in result["message"]
+    assert load(capsys, "products", "l.csv", "--dry-run")[0] == 65
+    code, result = load(capsys, "products", "l.csv", "--encoding", "latin-1")
+    assert (code, result["created"], names_of_products()) == (0, 1, ["Café Ñandú"])
+    assert result["read_as"] == "cp1252, values separated by semicolons"
+
+
+def test_a_map_names_the_encoding_of_its_files(
+    capsys: pytest.CaptureFixture[str], crm: Path
+) -> None:
+    (crm / "j.csv").write_bytes("番号,名前\n1,製品\n".encode("shift_jis"))
+    (crm / "t.csv").write_bytes("key,family\n1,Büro\n".encode("cp1252"))
+    join = '[joins.t]\nfile = "t.csv"\ncolumn = "番号"\nkey = "key"\n'
+    fields = '[fields]\nname = "名前"\n"external_ids.crm" = "番号"\nfamily = "t.family"\n'
+    text = f'encoding = "shift_jis"\n{join}{fields}'
+    (crm / "m.toml").write_text(text, encoding="utf-8")
+    code, result = load(capsys, "products", "j.csv", "--map", "m.toml")
+    assert (code, "encoding` in the join of t.csv" in result["message"]) == (65, True)
+    text = text.replace("[fields]", 'encoding = "cp1252"\n[fields]')
+    (crm / "m.toml").write_text(text, encoding="utf-8")
+    assert load(capsys, "products", "j.csv", "--map", "m.toml")[0] == 0
+    assert names_of_products() == ["製品"]
 
 
 def test_without_json_the_result_is_a_table_and_the_rejects_file(

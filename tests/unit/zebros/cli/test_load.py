@@ -1,5 +1,6 @@
 """`zebros load` detects unusable files and targets before a row is sent."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 import pytest
 
 from zebros import cli
-from zebros.loading import dry_run
 
 ROWS = "external_ids.crm,name\n1,Ann\n"
 MAP = '[fields]\nname = "name"\n"external_ids.crm" = "external_ids.crm"\n'
@@ -130,12 +130,12 @@ def test_one_row_is_counted_in_the_singular(capsys: pytest.CaptureFixture[str]) 
     assert caught.out.startswith("1 row is ready to be loaded, 0 would be rejected.")
 
 
-def test_a_dry_run_reports_that_its_rejects_file_is_not_complete(
+def test_the_rejects_file_of_a_dry_run_is_complete(
     capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dry_run, "_MAX_REJECTS", 2)
+    monkeypatch.setattr("zebros.cli.load._LISTED", 2)
     (folder / "bad.csv").write_text("external_ids.crm,name\n" + "x\n" * 3)
-    words = ("load", "accounts", "bad.csv", "--dry-run", "--rejects", "r.csv")
+    words = ("load", "accounts", "bad.csv", "--dry-run", "--rejects", "r.csv", "--json")
     assert cli.main(words) == 3
-    assert "r.csv has the first 2 of 3; a load writes all." in capsys.readouterr().err
-    assert len((folder / "r.csv").read_text().splitlines()) == 3
+    assert len(json.loads(capsys.readouterr().out)["rejects"]) == 2
+    assert len((folder / "r.csv").read_text().splitlines()) == 4

@@ -5,6 +5,7 @@ tests/component/zebros loads into the real handlers; this one is for failures.
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -52,6 +53,9 @@ class FakeCrm:
             return self.batch(request)
 
     def batch(self, request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content).get("dry_run"):
+            assert "Idempotency-Key" not in request.headers, "the API would store the key"
+            return self._upsert(request, dry_run=True)
         key, body = request.headers["Idempotency-Key"], request.content.decode()
         self.keys.append(key)
         if key in self.answers:
@@ -69,8 +73,9 @@ class FakeCrm:
         found = [r for name, r in collection.items() if wanted in (None, name)]
         return httpx.Response(200, json={"items": found})
 
-    def _upsert(self, request: httpx.Request) -> httpx.Response:
-        collection = self.records.setdefault(request.url.path.split("/")[1], {})
+    def _upsert(self, request: httpx.Request, *, dry_run: bool = False) -> httpx.Response:
+        stored = self.records.setdefault(request.url.path.split("/")[1], {})
+        collection = deepcopy(stored) if dry_run else stored
         results = []
         for index, item in enumerate(json.loads(request.content)["items"]):
             reason = self.reject(item)
@@ -85,6 +90,8 @@ class FakeCrm:
             record = collection.setdefault(name, {"id": f"ID{number:05d}", "version": 0})
             record |= {**item, "version": record["version"] + 1}
             result = {"index": index, "status": status, "id": record["id"]}
+            if dry_run and status == 201:
+                del result["id"]
             results.append({**result, "version": record["version"]})
         return httpx.Response(207, json={"results": results})
 

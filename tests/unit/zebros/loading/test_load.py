@@ -101,7 +101,7 @@ def test_a_row_may_refer_to_a_later_row_of_the_same_file(tmp_path: Path) -> None
     assert records["crm:1"]["parent_account_id"] == records["crm:150"]["id"]
     assert counts == Counts(created=151)
     absent = "parent_account_id: no account has the external id crm:999"
-    assert rejects == {152: f"{absent}; the row was loaded without it"}
+    assert rejects == {152: f"{absent}; the row is loaded without it"}
 
 
 def test_a_reference_is_looked_up_once(tmp_path: Path) -> None:

@@ -1,0 +1,144 @@
+"""A dry run has the outcome of the load, by the handlers of the API: any file, any record type."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.component.conftest import examples
+from tests.component.zebros import in_process
+from zebros import cli
+from zebros.client.connection import Connection
+
+COMPARED = ("created", "updated", "unchanged", "skipped", "rejected", "incomplete", "rejects")
+STAGES = """
+[pipeline]
+name = "Sales of {case}"
+stages = [
+  { key = "talk", name = "Talk", probability = 10, kind = "open", forecast_category = "pipeline" },
+  { key = "won", name = "Won", probability = 100, kind = "won", forecast_category = "closed" },
+  { key = "lost", name = "Lost", probability = 0, kind = "lost", forecast_category = "omitted" },
+]
+"""
+MAPS = {
+    "accounts": """
+[fields]
+name = "name"
+"external_ids.crm" = "id"
+"external_ids.erp" = "other"
+country = "a"
+website = "b"
+employees = "c"
+founded_year = "d"
+parent_account_id = { column = "e", by = "external_ids.crm" }
+""",
+    "contacts": """
+[fields]
+last_name = "name"
+"external_ids.crm" = "id"
+"external_ids.erp" = "other"
+emails = "a"
+phones = "b"
+tags = "c"
+"consent.email" = "d"
+account_id = { column = "e", by = "external_ids.crm" }
+""",
+    "opportunities": STAGES
+    + """
+[fields]
+name = "name"
+"external_ids.crm" = "id"
+"external_ids.erp" = "other"
+stage = { column = "a", default = "talk" }
+closed_on = "b"
+opened_on = "c"
+lost_reason = "d"
+account_id = { column = "e", by = "external_ids.crm" }
+""",
+    "products": """
+[fields]
+name = "name"
+"external_ids.crm" = "id"
+"external_ids.erp" = "other"
+code = "a"
+active = "b"
+price = { column = "c", currency = "USD" }
+family = "d"
+tags = "e"
+""",
+}
+CELLS = {  # of the columns a to d
+    "accounts": (
+        ("", "DE", "FR", "Germany"),
+        ("", "https://a.example", "a b"),
+        ("", "7", "7", "-1", "many"),
+        ("", "1999", "1999", "3000"),
+    ),
+    "contacts": (
+        ("", "a@b.example", "a@b.example;c@d.example", "a@b"),
+        ("", "+14155550100", "tel"),
+        ("", "a;b", "x" * 41),
+        ("", "yes", "perhaps"),
+    ),
+    "opportunities": (
+        ("", "talk", "won", "lost", "dreaming"),
+        ("", "2026-01-05", "2026-01-02", "5.1.2026"),
+        ("", "2026-01-03", "1850-01-01"),
+        ("Price", "", "x" * 201),
+    ),
+    "products": (
+        ("", "A-1", "x" * 201),
+        ("", "yes", "no", "perhaps"),
+        ("", "12.50", "12.505", "-4"),
+        ("", "GTX"),
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def crm(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Connection, "client", lambda _self, **_: in_process.client())
+    monkeypatch.setattr("kernel.web.batch._THREADS", 1)  # moto copies a table while others write
+    in_process.create_tables(cloud, monkeypatch)
+
+
+def load(capsys: pytest.CaptureFixture[str], kind: str, *more: str) -> tuple[int, dict[str, Any]]:
+    words = ["load", kind, "f.csv", "--map", "m.toml", "--in-flight", "1", "--json", *more]
+    code = cli.main(words)
+    figures = json.loads(capsys.readouterr().out)
+    return code, {name: figures[name] for name in COMPARED}
+
+
+def file_of(draw: Any, kind: str, case: int) -> None:
+    """Write a file and its map; the records of one case are of no other."""
+    ids = st.sampled_from(["", *(f"{case}-{n}" for n in range(6))])
+    cells = [st.sampled_from(texts) for texts in CELLS[kind]]
+    last = st.sampled_from(["", "a;b"]) if kind == "products" else ids
+    name = st.sampled_from(["Acme", "Acme", " Spaced ", "", "x" * 201])
+    row = st.tuples(name, ids, ids, *cells, last)
+    table = draw(st.lists(row, min_size=1, max_size=8))
+    with Path("f.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("name", "id", "other", *"abcde"), *table])
+    Path("m.toml").write_text(MAPS[kind].replace("{case}", str(case)), encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", MAPS)
+def test_a_dry_run_has_the_outcome_of_the_load(
+    capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    cases = iter(range(10_000))
+
+    @examples(25)
+    @given(data=st.data())
+    def compare(data: st.DataObject) -> None:
+        case = next(cases)
+        for _ in range(2):  # into nothing, and over what the first file has left
+            file_of(data.draw, kind, case)
+            assert load(capsys, kind, "--dry-run") == load(capsys, kind)
+
+    compare()
