@@ -65,13 +65,17 @@ def _plain_item() -> dict[str, Any]:
     }
 
 
+_WRITE = {"TransactWriteItems": b"{}", "BatchGetItem": b'{"Responses": {}}'}
+"""What a POST needs: the records that it refers to are not known yet."""
+
+
 def _answers(item: dict[str, Any], index_item: dict[str, Any]) -> dict[str, bytes]:
     """DynamoDB's responses with one item, and with fifty from an index."""
     page = {"Items": [index_item] * 50, "Count": 50, "ScannedCount": 50}
     return {
         "GetItem": json.dumps({"Item": item}).encode(),
         "Query": json.dumps(page).encode(),
-        "TransactWriteItems": b"{}",
+        **_WRITE,
     }
 
 
@@ -150,7 +154,7 @@ def ask(handler: Any, event: dict[str, Any], status: int) -> None:
 def stored_opportunity(handler: Any, client: Any) -> dict[str, bytes]:
     """Stub the client with the opportunity in the form that a POST writes; returns its answers."""
     # The first opportunity finds no default pipeline, and publishes it.
-    answers = {"GetItem": b"{}", "TransactWriteItems": b"{}"}
+    answers = {"GetItem": b"{}", **_WRITE}
     stub(client, answers)
     written: list[dict[str, Any]] = []
     hook = "before-call.dynamodb.TransactWriteItems", lambda params, **_: written.append(params)

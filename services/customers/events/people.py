@@ -5,10 +5,13 @@ from typing import Annotated
 from pydantic import Field, StrictBool, StringConstraints
 
 from kernel.domain.events import MAX_USER_ID, DomainEvent, Fields, Name, Snapshot, UserId
+from kernel.domain.patterns import described
 
-PersonId = Annotated[
-    str, StringConstraints(pattern=rf"^[!\"$-.0-~]{{1,{MAX_USER_ID}}}$", strip_whitespace=True)
-]
+_PERSON_ID = described(
+    rf"^[!\"$-.0-~]{{1,{MAX_USER_ID}}}$",
+    f"must be the `sub` of a person's tokens: at most {MAX_USER_ID} ASCII characters, no # or /",
+)
+PersonId = Annotated[str, StringConstraints(pattern=_PERSON_ID, strip_whitespace=True)]
 """A user as the identity provider knows it: the `sub` of their tokens, ASCII without # and /."""
 
 

@@ -15,7 +15,20 @@ SETTINGS = ROOT / "services" / "kernel" / "runtime" / "settings.py"
 MAX_LINES = 400
 MAX_SUMMARY = 60
 IMPERATIVES = {
-    *("Archive", "Cancel", "Change", "Count", "Create", "Get", "Give", "List", "Mark", "Move"),
+    *(
+        "Add",
+        "Archive",
+        "Assign",
+        "Cancel",
+        "Change",
+        "Count",
+        "Create",
+        "Get",
+        "Give",
+        "List",
+        "Mark",
+        "Move",
+    ),
     *("Release", "Reopen", "Request", "Restore"),
 }
 OPENAPI = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
@@ -60,7 +73,9 @@ def texts() -> Iterator[Path]:
     """Code, templates and documents; packing dictionaries are data."""
     for folder in ("services", "zebros", "tools"):
         files = (path for path in (ROOT / folder).rglob("*") if path.is_file())
-        yield from (path for path in files if path.suffix not in (".pyc", ".txt"))
+        yield from (
+            path for path in files if not path.name.endswith((".pyc", ".txt", "-lock.json"))
+        )
     yield from (ROOT / "docs").rglob("*.md")
     yield from (ROOT / "docs" / file for file in ("openapi.json", "asyncapi.json"))
 
@@ -130,7 +145,7 @@ def test_the_terms_of_the_api_are_in_the_glossary() -> None:
     terms = [re.sub(r" \(.*\)$", "", term) for term in terms if term not in ("term", "---")]
     collections = {path.strip("/").split("/")[0] for path in OPENAPI["paths"]}
     singular = {
-        name: re.sub(r"ies$", "y", name) if name.endswith("ies") else name.removesuffix("s")
+        name: {"people": "person"}.get(name) or re.sub(r"ies$", "y", name).removesuffix("s")
         for name in collections
     }
     assert set(singular.values()) - set(terms) == set()
