@@ -19,6 +19,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -31,6 +32,7 @@ from zebros.emulator.server import started
 from zebros.emulator.settings import Settings
 
 _CHILD_S = 120.0
+_STDERR = 2
 _PAUSE_FACTOR = 9
 """A snapshot that took 1 s is followed by at least this many seconds without one."""
 _log = logging.getLogger("snapshot")
@@ -87,6 +89,7 @@ class Snapshots:
         try:
             with changing, module("services.lambda_svc")._dynamodb_stream_positions_lock:
                 self.journal.open(self.journal.segment + 1)
+                parent = os.getpid()
                 pid = os.fork()
         except Exception as fault:
             child.set_exception(fault)
@@ -96,27 +99,42 @@ class Snapshots:
             return
         code = 1
         try:
+            # The server's sockets too: a killed server could not start again while this process
+            # has them.
+            for descriptor in map(int, os.listdir("/dev/fd")):
+                if descriptor > _STDERR:
+                    with suppress(OSError):
+                        os.close(descriptor)
             os.nice(10)
-            self._write()
-            code = 0
+            if self._write(parent):
+                code = 0
         finally:
             os._exit(code)
 
-    def _write(self) -> None:
-        """Write the snapshot; runs in the forked child, whose memory does not change."""
+    def _write(self, parent: int) -> bool:
+        """Write the snapshot; runs in the forked child, whose memory does not change.
+
+        Without its parent it replaces nothing: another server may have taken a newer snapshot since
+        and have removed the journal before it.
+        """
         vars(copy)["deepcopy"] = lambda value, _memo=None: value
         functions = module("services.lambda_svc")
         functions._externalize_code_zip = functions._prune_orphan_code_blobs = lambda *_: None
         getters = module("app")._build_persistence_save_dict()
         services = {name: state() for name, state in getters.items()}
-        part = self._file.with_suffix(".part")
+        part = self._file.with_suffix(f".{os.getpid()}.part")
         with part.open("wb") as file:
             pickle.dump((self.journal.segment, _streams(), services), file, protocol=5)
+        if os.getppid() != parent:
+            return False
         part.replace(self._file)
+        return True
 
     def restore(self) -> None:
         """Load the last snapshot, apply the journal, and start taking snapshots."""
         first = 0
+        for left in self._file.parent.glob("snapshot.*.part"):  # by a server that was killed
+            left.unlink(missing_ok=True)
         if self._file.exists():
             first, streams, services = self._read()
             app = module("app")
