@@ -20,6 +20,7 @@ import time
 import warnings
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -101,7 +102,7 @@ class Snapshots:
         try:
             # The server's sockets too: a killed server could not start again while this process
             # has them.
-            for descriptor in map(int, os.listdir("/dev/fd")):
+            for descriptor in [int(one.name) for one in Path("/dev/fd").iterdir()]:
                 if descriptor > _STDERR:
                     with suppress(OSError):
                         os.close(descriptor)
