@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from edge.sign_ins import SignIns
+from kernel.cache.circuit import CircuitBreaker
 from kernel.domain.clock import utc_now
 
 CALLER = {"tenant": "acme", "user": "bob", "name": "Bob Holm", "team": "south", "machine": ""}
@@ -71,9 +72,11 @@ def test_a_queue_that_does_not_answer_fails_no_request_and_is_not_asked_for_long
 
 def test_somebody_who_was_not_sent_is_sent_later() -> None:
     queue = Queue(EndpointConnectionError(endpoint_url="http://queue"))
-    reports = sign_ins(queue)
+    now = [0.0]
+    breaker = CircuitBreaker(lambda: now[0])
+    reports = SignIns(lambda: queue, "http://queue", utc_now, breaker)
     reports.report(CALLER)
-    queue.fault = None
+    queue.fault, now[0] = None, 60.0
     reports.report(CALLER)
     assert len(queue.sent) == 1
 
