@@ -121,7 +121,19 @@ def _special() -> dict[str, tuple[dict[str, Any], Any]]:
     }
     task = {"job": "report", "tenant_id": "acme", "run_id": _UNKNOWN, "correlation_id": "sample"}
     failed = {"outcome": None, "failure": {"Error": "Unexpected", "Cause": _NO_RUN}}
+    # The directory accepts no such id, so that nobody is added.
+    sign_in = {
+        "id": _UNKNOWN,
+        "source": "zebros.edge",
+        "type": "UserSignedIn",
+        "subject": "person/not#a#person",
+        "time": "2026-01-31T09:30:00.000Z",
+        "tenantid": "acme",
+        "sequence": "1",
+        "data": {"name": "Nobody", "team_id": ""},
+    }
     return {
+        "CustomersSignIns": (_queue(sign_in), _NO_FAILURES),
         "Authorizer": (token, {"errorMessage": "Unauthorized"}),
         "Docs": (event("GET", "/health"), {**_OK, "body": '{"status": "ok"}'}),
         # This report run does not exist, so there is nothing to do.

@@ -56,6 +56,12 @@ def people() -> PersonService:
     return PersonService(PersonRepository(_accounts_table(), utc_now), utc_now)
 
 
+@cache
+def signed_in_people() -> PersonService:
+    """The same for a consumer, which never reads through DAX."""
+    return PersonService(PersonRepository(table(), utc_now), utc_now)
+
+
 def stores() -> tuple[RecordStore[Any], ...]:
     """The stores of every type of record, for maintenance: straight from the table."""
     contacts_table = Table(client("dynamodb"), read_settings(Settings).contacts_table_name)

@@ -8,4 +8,5 @@ class Settings(NamedTuple):
 
     table_name: str
     """The accounts' table, which also stores the idempotency keys."""
-    contacts_table_name: str
+    contacts_table_name: str = ""
+    """Empty for functions that read no contacts."""

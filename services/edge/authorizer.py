@@ -16,6 +16,7 @@ from edge.keys import KeysOfIssuers
 from edge.refusals import CannotCheck, Rejected, Suspended
 from edge.registry import TableKeyStore, Tenant, TenantRegistry, TenantState
 from edge.settings import AuthorizerSettings
+from edge.sign_ins import SignIns
 from edge.tokens import CALLER, identify, read_unverified
 from kernel.cache.connect import shared_cache
 from kernel.cache.sessions import ActiveSessions
@@ -47,6 +48,13 @@ def keys() -> KeysOfIssuers:
     return KeysOfIssuers(TableKeyStore(table()))
 
 
+@cache
+def sign_ins() -> SignIns:
+    """The queue of people who have signed in."""
+    url = read_settings(AuthorizerSettings).sign_ins_queue_url
+    return SignIns(lambda: client("sqs", impatient=True), url, utc_now)
+
+
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """API Gateway's TOKEN authorizer (REST) and REQUEST authorizer (WebSocket)."""
     try:
@@ -62,6 +70,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         _log_refusal("token cannot be checked", why)
         raise
     _measure(caller)
+    sign_ins().report(caller)
     return _allowed(event, caller, tenant, read_settings(AuthorizerSettings))
 
 

@@ -15,3 +15,5 @@ class AuthorizerSettings(NamedTuple):
     """The usage plan key of people. No secret: clients cannot send keys (docs/adr/0019)."""
     machines_key: str
     """That of machine clients."""
+    sign_ins_queue_url: str = ""
+    """Where people who have signed in are sent; nowhere when it is empty."""

@@ -10,6 +10,7 @@ import pytest
 from kernel.domain.clock import utc_now
 from kernel.domain.ids import new_id
 from tests.component.conftest import NEVER, ApiClient, published
+from tests.component.references import deliver
 from tests.component.test_budgets import ROOT
 
 # How long DynamoDB keeps each kind of item after it was written; None is permanent.
@@ -88,6 +89,7 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
         messages = [json.dumps({"detail": event}) for event in deals]
         batch = {"Records": [{"messageId": text, "body": text} for text in messages]}
         assert consumer.handler(batch, None) == {"batchItemFailures": []}
+    deliver(timeline.handler, "person/bob", name="Bob", active=True)
     timeline.handler({"rebuild": {"tenant": "acme", "complete": True}}, None)
     items: list[dict[str, Any]] = cloud.scan(TableName="table")["Items"]
     return items

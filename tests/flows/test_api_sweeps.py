@@ -50,6 +50,7 @@ def records(crm: Crm) -> dict[str, str]:
     return {
         "account_id": account,
         "contact_id": contact,
+        "person_id": create("/people", {"id": "hidden.person", "name": "Secret Person"}),
         "opportunity_id": opportunity,
         "pipeline_id": create("/pipelines", {"name": "Secret", "stages": STAGES}),
         "product_id": create("/products", {"name": "Secret thing"}),

@@ -154,7 +154,7 @@ def test_a_win_is_one_trace(crm: Crm) -> None:
 def test_lag_over_many_wins_is_measured(crm: Crm) -> None:
     """Commit to consumer, from the event's time to the timeline's log line."""
     items = [
-        {"name": f"Lag {i}", "external_ids": {"lag": str(i)}, "owner_id": "lag"}
+        {"name": f"Lag {i}", "external_ids": {"lag": str(i)}, "owner_id": "reader"}
         for i in range(WINS)
     ]
     ids: list[str] = []
@@ -176,7 +176,7 @@ def test_lag_over_many_wins_is_measured(crm: Crm) -> None:
     }
     assert applied.keys() == wanted
     # In pages, because reading each alone takes as long as winning it.
-    won_at = {deal["id"]: deal["updated_at"] for deal in listed(crm, owner_id="lag")}
+    won_at = {deal["id"]: deal["updated_at"] for deal in listed(crm, owner_id="reader")}
     assert won_at.keys() == wanted
     lags = []
     for deal_id, line in applied.items():

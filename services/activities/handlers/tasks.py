@@ -70,7 +70,7 @@ def list_tasks(request: RequestContext, query: TaskQuery) -> Page[TaskState]:
 
 @routes.post("/tasks/reassign", status=207)
 def reassign_tasks(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
-    """Assign the open tasks of a person to another one."""
+    """Give the open tasks of a person to another one."""
     page = tasks().list_to_hand_over(unit, body.from_id, body.to_id, body.limit, body.cursor)
 
     def give(task: TaskState) -> Task:

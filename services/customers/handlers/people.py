@@ -37,7 +37,7 @@ class PersonQuery(ListQuery):
 
 @routes.post("/people", status=201)
 def add_person(unit: UnitOfWork, body: NewPerson) -> PersonState:
-    """Add a person to the directory."""
+    """Create a person in the directory."""
     return people().add(unit, body.id, body.fields())
 
 
@@ -53,7 +53,7 @@ def list_people(request: RequestContext, query: PersonQuery) -> Page[PersonState
 
 @routes.post("/people/batch", status=207)
 def upsert_people(unit: UnitOfWork, body: Batch) -> BatchResults:
-    """Add or change up to 100 people by id."""
+    """Create or change up to 100 people by id."""
     return upsert_each(
         unit, body, NewPerson, lambda one, person: people().upsert(one, person.id, person.fields())
     )

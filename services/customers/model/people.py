@@ -29,3 +29,8 @@ class Person(PersonState, Aggregate):
         if not changed:
             return Change(self)
         return Change(after, (PersonUpdated(current=after, changed=changed, previous=previous),))
+
+    def renamed(self, name: str, team_id: str | None) -> Change["Person"]:
+        """Change what the identity provider says; no event when nothing differs."""
+        values = {field: getattr(self, field) for field in PersonFields.model_fields}
+        return self.update(PersonFields(**{**values, "name": name, "team_id": team_id}))

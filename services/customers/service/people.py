@@ -2,22 +2,27 @@
 
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from customers.context import PEOPLE
-from customers.events.people import PersonFields
+from customers.events.people import PersonFields, PersonId
 from customers.model.people import Person
 from customers.repository.people import PersonRepository
 from customers.service.names import folded_prefix
 from kernel.domain.aggregate import Version
 from kernel.domain.clock import Clock
+from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Busy, Conflict, StaleVersion
 from kernel.domain.merge_patch import patched_fields
 from kernel.domain.permissions import Level
-from kernel.domain.principal import RequestContext
+from kernel.domain.principal import SYSTEM_USER, RequestContext, system_request
+from kernel.runtime.log import logger
 from kernel.storage.external_ids import page_by_external_id, upserted_fields
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 
 _ATTEMPTS = 3
+PERSON_ID: TypeAdapter[str] = TypeAdapter(PersonId)
 
 
 class PersonService:
@@ -75,3 +80,34 @@ class PersonService:
             except (Conflict, StaleVersion):
                 continue  # another item or request added or changed the same person
         raise Busy(f"The person {person_id} is changed by others at once; send it again.")
+
+    def signed_in(self, event: CloudEvent, name: str, team_id: str | None) -> Person | None:
+        """Add a person who has signed in, or change their name and team.
+
+        What an administrator has changed stays. Returns None when nothing can be stored: an id or
+        a name that the directory does not accept.
+        """
+        tenant_id, person_id = event.tenant_id, event.subject_id
+        try:
+            PERSON_ID.validate_python(person_id)
+            fields = PersonFields(name=name or person_id, team_id=team_id)
+        except ValidationError:
+            logger().warning("person not added", tenant=tenant_id, person=person_id[:120])
+            return None
+        request = system_request(
+            tenant_id, correlation_id=event.correlation_id, causation_id=event.id
+        )
+        unit = UnitOfWork(request)
+        for _ in range(_ATTEMPTS):
+            before = self._people.find(tenant_id, person_id, mend=PersonFields)
+            try:
+                if before is None:
+                    by = request.principal.user_id
+                    change = Person.create(tenant_id, person_id, fields, by, self._now())
+                    return self._people.save(unit, None, change)
+                if before.updated_by != SYSTEM_USER or before.archived_at is not None:
+                    return before
+                return self._people.save(unit, before, before.renamed(fields.name, team_id))
+            except (Conflict, StaleVersion):
+                continue  # another sign-in came first
+        raise Busy(f"The person {person_id} is changed by others at once.")
