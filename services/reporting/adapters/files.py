@@ -4,7 +4,8 @@ A report may be created twice, because a worker that seemed lost may still finis
 file stays, with its outcome as metadata, so that the second worker returns the same outcome.
 
 Every file is compressed: XLSX and PDF by their format (a PDF except for its structure, which screen
-readers need), text by `Content-Encoding: gzip`, which browsers and HTTP clients undo. Size and hash of the outcome are those of the file they get.
+readers need), text by `Content-Encoding: gzip`, which browsers and HTTP clients undo. Size and hash
+of the outcome are those of the file they get.
 """
 
 import gzip
