@@ -34,8 +34,11 @@ _CELL_TEXT = 32_767
 """The maximum number of characters in a cell."""
 _DIGITS = 15
 """How many digits of a number a spreadsheet stores."""
+_LARGE = 10**_DIGITS
 _NAME_WIDTH, _NUMBER_WIDTH = 36, 16
 """Widths of columns, in characters."""
+_SHORT = _NAME_WIDTH // 2
+"""The length up to which a name fits its column whatever its characters are."""
 _LINE_HEIGHT = 15
 """The height of a line of text in points, as Excel has it by default."""
 _LABEL_TEXT = 40
@@ -125,8 +128,10 @@ def _column_width(report: Report, index: int) -> int:
     column = report.columns[index]
     if column.kind is Kind.TEXT:
         return 10 if column.key == "currency" else _NAME_WIDTH
-    numbers = (row[index] for row in chain(report.rows, report.totals))
-    return _number_width(cell for cell in numbers if isinstance(cell, int))
+    if column.kind is not Kind.MONEY:
+        return _NUMBER_WIDTH
+    amounts = (row[index] for row in chain(report.rows, report.totals))
+    return _number_width(cell for cell in amounts if isinstance(cell, int))
 
 
 def _number_width(numbers: Iterable[int]) -> int:
@@ -157,8 +162,13 @@ def _rows(sheet: Any, report: Report, styles: _Styles) -> int:
         if plan is None:
             plan = [_column_format(column, currency, styles, total) for column in report.columns]
             plans[currency, total] = plan
-        if (lines := max((_lines(str(row[i])) for i in names), default=1)) > 1:
-            sheet.set_row(number, _LINE_HEIGHT * lines)
+        for index in names:
+            cell = row[index]
+            if isinstance(cell, str) and (len(cell) > _SHORT or "\n" in cell):
+                lines = max(_lines(str(row[one] or "")) for one in names)
+                if lines > 1:
+                    sheet.set_row(number, _LINE_HEIGHT * lines)
+                break
         for index, cell in enumerate(row):
             kind, style, unit = plan[index]
             if cell is None:
@@ -170,7 +180,7 @@ def _rows(sheet: Any, report: Report, styles: _Styles) -> int:
             elif isinstance(cell, date):
                 days = cell.toordinal() - _EXCEL_DAY_0  # a third of write_datetime's time
                 sheet.write_number(number, index, days, style)
-            elif isinstance(cell, int) and _is_long(cell):
+            elif isinstance(cell, int) and not -_LARGE < cell < _LARGE and _is_long(cell):
                 text = machine_text(cell, report.columns[index], currency)
                 sheet.write_string(number, index, text, styles.long_number(total))
                 long_numbers += 1
@@ -183,7 +193,7 @@ def _rows(sheet: Any, report: Report, styles: _Styles) -> int:
 
 def _is_long(number: int) -> bool:
     """Whether a spreadsheet would round the number; zeros at its end are no digits of it."""
-    return abs(number) >= 10**_DIGITS and len(str(abs(number)).rstrip("0")) > _DIGITS
+    return len(str(abs(number)).rstrip("0")) > _DIGITS
 
 
 def _column_format(
