@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from subprocess import run
@@ -29,6 +30,7 @@ REPORT_MEGABYTES, XLSX_MEGABYTES = 256.0, 64.0
 _ORJSON = "orjson==3.13.0"
 """Of the reference. Another version would change the ratio."""
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_BEGIN = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 _STAGES = [
     ("lead", "Lead", 10, "open", "pipeline"),
     ("qualified", "Qualified", 25, "open", "pipeline"),
@@ -131,7 +133,8 @@ def _event(random: Random, deals: list[str], number: int) -> dict[str, object]:
         "source": "zebros.opportunities",
         "type": "OpportunityUpdated",
         "subject": f"opportunity/{deals[index]}",
-        "time": f"2026-03-01T09:30:{number % 60:02d}.{number % 1000:03d}Z",
+        # Later events are later: the last event of an opportunity is the latest by time.
+        "time": (_BEGIN + timedelta(milliseconds=number)).isoformat(timespec="milliseconds"),
         "datacontenttype": "application/json",
         "dataschema": "urn:zebros:schema:opportunities/OpportunityUpdated.v1",
         "tenantid": "acme",

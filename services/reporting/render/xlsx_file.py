@@ -5,7 +5,6 @@ with more digits is text, and the sheet About says how many there are.
 """
 
 import math
-from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from itertools import chain
@@ -106,7 +105,6 @@ def _pattern(kind: Kind, currency: str | None) -> str:
 def _table(sheet: Any, report: Report, styles: _Styles) -> int:
     """Write the table; returns how many amounts have too many digits for a number."""
     for index, column in enumerate(report.columns):
-        sheet.set_column(index, index, _column_width(report, index))
         style = styles.header if column.kind is Kind.TEXT else styles.number_header
         sheet.write_string(0, index, heading(column), style)
     sheet.freeze_panes(1, 0)
@@ -115,7 +113,10 @@ def _table(sheet: Any, report: Report, styles: _Styles) -> int:
     _print_landscape(sheet)
     last = report.row_count + len(report.totals)
     sheet.ignore_errors({"number_stored_as_text": xl_range(1, 0, last, len(report.columns) - 1)})
-    return _rows(sheet, report, styles)
+    largest, long_numbers = _rows(sheet, report, styles)
+    for index, column in enumerate(report.columns):
+        sheet.set_column(index, index, _column_width(column, largest))
+    return long_numbers
 
 
 def _print_landscape(sheet: Any) -> None:
@@ -124,19 +125,14 @@ def _print_landscape(sheet: Any) -> None:
     sheet.fit_to_pages(1, 0)
 
 
-def _column_width(report: Report, index: int) -> int:
-    column = report.columns[index]
+def _column_width(column: Column, largest: int) -> int:
     if column.kind is Kind.TEXT:
         return 10 if column.key == "currency" else _NAME_WIDTH
-    if column.kind is not Kind.MONEY:
-        return _NUMBER_WIDTH
-    amounts = (row[index] for row in chain(report.rows, report.totals))
-    return _number_width(cell for cell in amounts if isinstance(cell, int))
+    return _number_width(largest) if column.kind is Kind.MONEY else _NUMBER_WIDTH
 
 
-def _number_width(numbers: Iterable[int]) -> int:
-    """The width for these minor units with all their separators."""
-    largest = max((abs(number) for number in numbers), default=0)
+def _number_width(largest: int) -> int:
+    """The width for so many minor units with all their separators."""
     return max(_NUMBER_WIDTH, len(f"-{largest:,}.00"))
 
 
@@ -149,11 +145,13 @@ def _lines(text: str) -> int:
     return lines
 
 
-def _rows(sheet: Any, report: Report, styles: _Styles) -> int:
-    """Write the rows; formats are computed once per currency and kind of row, for speed."""
-    long_numbers = 0
+def _rows(sheet: Any, report: Report, styles: _Styles) -> tuple[int, int]:
+    """Write the rows; returns the largest number, and how many numbers are text.
+
+    Formats are computed once per currency and kind of row, for speed.
+    """
+    largest = long_numbers = 0
     currency_of = currency_reader(report)
-    names = [i for i, one in enumerate(report.columns) if one.kind is Kind.TEXT]
     plans: dict[tuple[str | None, bool], list[tuple[Kind, Any, int]]] = {}
     for number, row in enumerate(chain(report.rows, report.totals), 1):
         total = number > report.row_count
@@ -162,33 +160,33 @@ def _rows(sheet: Any, report: Report, styles: _Styles) -> int:
         if plan is None:
             plan = [_column_format(column, currency, styles, total) for column in report.columns]
             plans[currency, total] = plan
-        for index in names:
-            cell = row[index]
-            if isinstance(cell, str) and (len(cell) > _SHORT or "\n" in cell):
-                lines = max(_lines(str(row[one] or "")) for one in names)
-                if lines > 1:
-                    sheet.set_row(number, _LINE_HEIGHT * lines)
-                break
+        lines = 1
         for index, cell in enumerate(row):
             kind, style, unit = plan[index]
             if cell is None:
                 sheet.write_blank(number, index, None, style)
             elif kind is Kind.TEXT:
                 text = str(cell)[:_CELL_TEXT]
-                marked = styles.text(text, total) if is_formula(text) else style
-                sheet.write_string(number, index, text, marked)
+                usual = total or (len(text) <= _SHORT and text.isascii() and text.isprintable())
+                if not usual or is_formula(text):
+                    style, lines = styles.text(text, total), max(lines, _lines(text))
+                sheet.write_string(number, index, text, style)
             elif isinstance(cell, date):
                 days = cell.toordinal() - _EXCEL_DAY_0  # a third of write_datetime's time
                 sheet.write_number(number, index, days, style)
             elif isinstance(cell, int) and not -_LARGE < cell < _LARGE and _is_long(cell):
                 text = machine_text(cell, report.columns[index], currency)
                 sheet.write_string(number, index, text, styles.long_number(total))
-                long_numbers += 1
+                largest, long_numbers = max(largest, abs(cell)), long_numbers + 1
             elif isinstance(cell, int | Decimal):
+                if not -largest <= cell <= largest:
+                    largest = int(abs(cell)) + 1
                 sheet.write_number(number, index, float(cell / unit), style)
             else:  # text in a column of numbers or dates, such as "(none)"
                 sheet.write_string(number, index, str(cell), style)
-    return long_numbers
+        if lines > 1:
+            sheet.set_row(number, _LINE_HEIGHT * lines)
+    return largest, long_numbers
 
 
 def _is_long(number: int) -> bool:
@@ -201,7 +199,7 @@ def _column_format(
 ) -> tuple[Kind, Any, int]:
     """The kind of the column's cells, their format, and the minor units per major unit."""
     if column.kind is Kind.TEXT:
-        return column.kind, styles.text("", total), 1
+        return column.kind, styles.text("", total) if total else None, 1
     unit = 10 ** decimal_digits(currency) if currency and column.kind is Kind.MONEY else 1
     return column.kind, styles.number(_pattern(column.kind, currency), total), unit
 
@@ -209,9 +207,10 @@ def _column_format(
 def _charts(book: Any, report: Report, styles: _Styles) -> None:
     """A sheet with the numbers of each chart, rounded, and a native chart beside them."""
     sheet = book.add_worksheet("Charts")
-    shown = chain.from_iterable(series.values for one in report.charts for series in one.series)
+    every = (series for chart in report.charts for series in chart.series)
+    largest = max((int(abs(value)) for series in every for value in series.values), default=0)
     sheet.set_column(0, 0, _LABEL_TEXT + 2)
-    sheet.set_column(1, 3, _number_width(int(value) for value in shown))
+    sheet.set_column(1, 3, _number_width(largest))
     _print_landscape(sheet)
     top = 0
     for chart in report.charts:
