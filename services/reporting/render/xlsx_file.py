@@ -180,7 +180,7 @@ def _rows(sheet: Any, report: Report, styles: _Styles) -> tuple[int, int]:
                 largest, long_numbers = max(largest, abs(cell)), long_numbers + 1
             elif isinstance(cell, int | Decimal):
                 if not -largest <= cell <= largest:
-                    largest = int(abs(cell)) + 1
+                    largest = abs(int(cell)) + 1
                 sheet.write_number(number, index, float(cell / unit), style)
             else:  # text in a column of numbers or dates, such as "(none)"
                 sheet.write_string(number, index, str(cell), style)
@@ -208,7 +208,10 @@ def _charts(book: Any, report: Report, styles: _Styles) -> None:
     """A sheet with the numbers of each chart, rounded, and a native chart beside them."""
     sheet = book.add_worksheet("Charts")
     every = (series for chart in report.charts for series in chart.series)
-    largest = max((int(abs(value)) for series in every for value in series.values), default=0)
+    largest = max(
+        (abs(int(value)) for series in every for value in series.values),
+        default=0,
+    )
     sheet.set_column(0, 0, _LABEL_TEXT + 2)
     sheet.set_column(1, 3, _number_width(largest))
     _print_landscape(sheet)
