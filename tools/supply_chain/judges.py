@@ -32,12 +32,14 @@ LICENCES = frozenset(
         "MIT",
         "MIT-0",
         "MIT-CMU",
+        "OFL-1.1",
         "PSF-2.0",
         "Unlicense",
         "Zlib",
     }
 )
-"""SPDX ids of licences that put no condition on the code of a service that uses the package."""
+"""SPDX ids of licences that put no condition on the code of a service that uses the package, nor,
+as that of fonts (OFL), on documents made with it."""
 _CODE = ("services", "worker", "zebros", "tools")
 _NO_TEXT = r"^(requirements/|.*/requirements\.txt$|.*package-lock\.json$|build/)"
 """Hashes of packages."""

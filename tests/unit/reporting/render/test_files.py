@@ -179,6 +179,11 @@ def test_xlsx_has_real_numbers_and_dates_in_their_formats(tmp_path: Path) -> Non
         "#,##0.000",
     ]
     assert sheet["C3"].value == 1234.567
+    assert [sheet[name].alignment.horizontal for name in ("A1", "C1", "D1")] == [
+        None,
+        "right",
+        "right",
+    ], "a heading is above its numbers"
     assert sheet["A4"].value == "Total"
     assert sheet["A4"].font.bold
     assert sheet.freeze_panes == "A2"

@@ -232,6 +232,14 @@ def test_a_long_name_wraps_within_its_column(tmp_path: Path, kind: str) -> None:
         assert "".join(LONG[kind].split()) in found
 
 
+def test_a_row_is_never_on_two_pages(tmp_path: Path) -> None:
+    words = "word " * 58
+    path = written(report(*[(f"{n:03} {words}", *ANN[1:]) for n in range(60)]), "pdf", tmp_path)
+    for page in pages(path):
+        text = "".join(page.get_textpage().get_text_range().split()).replace("TotalUSD", "")
+        assert text.count("word" * 58) == text.count("USD") > 0
+
+
 def test_amounts_with_many_digits_stay_on_one_line_beside_a_long_name(tmp_path: Path) -> None:
     columns = [replace(c, key=f"{c.key}{n}") for n in range(3) for c in report().columns[2:3]]
     wide = report(

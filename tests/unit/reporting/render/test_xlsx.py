@@ -84,9 +84,38 @@ def test_a_long_name_wraps_in_the_table_and_is_short_beside_its_bar(tmp_path: Pa
     book = book_of(tmp_path, (LONG, *ANN[1:]), charts=(chart,))
     cell = book["Report"]["A2"]
     assert (cell.value, cell.alignment.wrap_text) == (LONG, True)
+    assert cell.alignment.horizontal == "left", "also when it is written from the right"
+    assert not book["Charts"]["A2"].alignment.wrap_text
     label = book["Charts"]["A2"].value
     assert label == LONG[:39].rstrip() + "…"
     assert book["Charts"]["A5"].value == "and 3 others"
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"), [("Ann", 1), ("x" * 36, 1), (LONG, 6), ("王" * 40, 3), ("one\ntwo", 2)]
+)
+def test_a_row_is_as_high_as_its_longest_name(tmp_path: Path, name: str, lines: int) -> None:
+    """Not every program fits rows to their text when it opens a file."""
+    sheet = book_of(tmp_path, (name, *ANN[1:]), ANN)["Report"]
+    height = sheet.row_dimensions[2].height
+    assert height == (None if lines == 1 else 15 * lines)
+    assert sheet.row_dimensions[3].height is None
+
+
+def test_a_column_is_as_wide_as_its_largest_amount(tmp_path: Path) -> None:
+    large = ("Ann", "USD", -LARGEST // 100, *ANN[3:])
+    chart = replace(CHART, series=(Series("Amount", (10**16, 0, -LARGEST)),))
+    book = book_of(tmp_path, large, ANN, charts=(chart,))
+    assert book["Report"].column_dimensions["C"].width > len("-900,719,925,474.09") + 1
+    assert book["Report"].column_dimensions["D"].width < 17
+    assert book["Charts"].column_dimensions["B"].width > len("-90,071,992,547,409.91") + 1
+
+
+def test_every_sheet_is_printed_on_pages_of_its_width(tmp_path: Path) -> None:
+    book = book_of(tmp_path, ANN, charts=(CHART,))
+    for sheet in book:
+        assert sheet.page_setup.fitToHeight == 0, sheet.title
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage, sheet.title
 
 
 def test_a_workbook_without_rows_says_so(tmp_path: Path) -> None:
