@@ -14,6 +14,7 @@ from zebros.client.api import Client, StaticToken
 from zebros.client.connection import Connection
 from zebros.errors import BadInput, CliError, NotReady, Stopped
 from zebros.loading import rejects_file
+from zebros.loading.contact_points import is_country
 from zebros.loading.csv_files import inspect
 from zebros.loading.dry_run import AnyReference, DryRun, NewPipeline
 from zebros.loading.journal import FORMAT, Journal, remove
@@ -51,6 +52,12 @@ def load(
             "--encoding", metavar="NAME", help="That of the file, such as cp1252, unless UTF-8."
         ),
     ] = None,
+    country: Annotated[
+        str | None,
+        typer.Option(
+            "--country", metavar="CODE", help="Of telephone numbers without a country code."
+        ),
+    ] = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, change nothing.")
     ] = False,
@@ -78,7 +85,9 @@ def load(
     csv_file = inspect(file, read.encoding if read and encoding is None else encoding)
     mapping = read or identity_map(csv_file.header, record_type, file)
     folders = (file.resolve().parent, *((map_.resolve().parent,) if map_ else ()))
-    mapper = Mapper(mapping, record_type, csv_file, folders)
+    if country is not None and not is_country(country):
+        raise BadInput(f"{country!r} is not an ISO 3166 country code.", hint="Use US or DE.")
+    mapper = Mapper(mapping, record_type, csv_file, folders, country)
     target = rejects or file.with_name(f"{file.name}.rejects.csv")
     if rejects or not dry:
         sources = [file, *([map_] if map_ else []), *mapper.joined_files]
@@ -140,7 +149,7 @@ def _load(
             raise
     seconds = time.perf_counter() - started
     rejects_file.write(target, mapper.file.header, journal.rejects())
-    figures = _figures(journal)
+    figures = _figures(journal, mapper)
     rate = (journal.counts().rows - before) / seconds if seconds else 0.0
     incomplete = figures["rejected"] + figures["incomplete"]
     figures |= {
@@ -158,7 +167,7 @@ def _load(
         raise typer.Exit(SOME_REJECTED)
 
 
-def _figures(journal: Journal) -> dict[str, Any]:
+def _figures(journal: Journal, mapper: Mapper) -> dict[str, Any]:
     """The outcome of a load or of a dry run."""
     counts = journal.counts()
     rejects = islice(journal.rejects(), _LISTED)
@@ -169,6 +178,7 @@ def _figures(journal: Journal) -> dict[str, Any]:
         "skipped": counts.skipped,
         "rejected": counts.rejected,
         "incomplete": journal.incomplete(),
+        "named_by_another_field": dict(mapper.named_by),
         "rejects": [{"row": one.row, "reason": one.reason} for one in rejects],
     }
 
@@ -182,6 +192,7 @@ def _journal_path(
         str(FORMAT),
         mapper.file.sha256,
         mapper.file.encoding,
+        mapper.country or "",
         mapper.record_type.name,
         connection.realm,
         client.base,
@@ -200,7 +211,7 @@ def _dry_run(connection: Connection, mapper: Mapper, target: Path | None) -> Non
             run.run()
         if target is not None:
             rejects_file.write(target, mapper.file.header, run.journal.rejects())
-        figures = _figures(run.journal)
+        figures = _figures(run.journal, mapper)
     finally:
         run.journal.close()
     ready = figures["created"] + figures["updated"] + figures["unchanged"]
@@ -250,6 +261,9 @@ def _print_rejects(figures: dict[str, Any]) -> None:
     if rejects := figures["rejects"][:_SHOWN]:
         rows = [(f"{reject['row']:,}", reject["reason"]) for reject in rejects]
         table(["row", "rejected because"], rows, right=frozenset({"row"}))
+    for name, count in figures["named_by_another_field"].items():
+        contacts = count_of(count, "contact", "contacts")
+        note(f"{contacts} without a last name: {name} is used.")
     if figures["incomplete"]:
         rows_ = count_of(figures["incomplete"], "row is", "rows are")
         note(f"{rows_} loaded without a value or a reference, as listed.")

@@ -18,6 +18,10 @@ class FieldType(StrEnum):
     DATE = "date"
     BOOLEAN = "boolean"
     LIST = "list"
+    PHONE = "phone"
+    PHONES = "phones"
+    EMAILS = "emails"
+    WEBSITE = "website"
     REFERENCE = "reference"
 
 
@@ -40,6 +44,8 @@ class RecordType:
     named_fields: dict[str, FieldType]
     """Fields that contain values by name, such as `external_ids.crm`."""
     required: frozenset[str]
+    named_by: tuple[str, ...] = ()
+    """The fields of which the first takes the place of an empty `last_name`."""
 
     @property
     def path(self) -> str:
@@ -68,8 +74,8 @@ ACCOUNTS = RecordType(
         "kind": FieldType.TEXT,
         "sector": FieldType.TEXT,
         "country": FieldType.TEXT,
-        "website": FieldType.TEXT,
-        "phone": FieldType.TEXT,
+        "website": FieldType.WEBSITE,
+        "phone": FieldType.PHONE,
         "employees": FieldType.INTEGER,
         "annual_revenue": FieldType.MONEY,
         "founded_year": FieldType.INTEGER,
@@ -87,13 +93,14 @@ CONTACTS = RecordType(
         "account_id": FieldType.REFERENCE,
         "first_name": FieldType.TEXT,
         "last_name": FieldType.TEXT,
-        "emails": FieldType.LIST,
-        "phones": FieldType.LIST,
+        "emails": FieldType.EMAILS,
+        "phones": FieldType.PHONES,
         "title": FieldType.TEXT,
         **_COMMON_FIELDS,
     },
     {**_NAMED_FIELDS, "consent": FieldType.BOOLEAN},
     frozenset({"last_name"}),
+    named_by=("first_name", "emails", "phones"),
 )
 PRODUCTS = RecordType(
     "products",
