@@ -4,6 +4,7 @@ import re
 
 from zebros.errors import BadInput
 from zebros.loading.contact_points import is_country
+from zebros.loading.header_names import suggestion
 from zebros.loading.map_model import Map, Source
 from zebros.loading.record_types import REFERENCES, FieldType, RecordType
 from zebros.money import is_currency
@@ -18,7 +19,7 @@ def check_map(map_: Map, record_type: RecordType, subject: str) -> None:
     for field, source in map_.fields.items():
         field_type = record_type.type_of(field)
         if field_type is None:
-            closest = record_type.closest(field)
+            closest = suggestion(field, record_type)
             raise BadInput(
                 f"{subject} fills {field}, which {record_type.name} do not have.",
                 hint=f"Did you mean {closest}?"

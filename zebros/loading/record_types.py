@@ -5,7 +5,6 @@ tests/contracts compares them with the published OpenAPI document.
 """
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 
 
@@ -58,12 +57,6 @@ class RecordType:
         if dot:
             return self.named_fields.get(head) if rest else None
         return self.fields.get(field)
-
-    def closest(self, field: str) -> str | None:
-        """The field with the most similar name."""
-        names = [*self.fields, *(f"{name}." for name in self.named_fields)]
-        matches = get_close_matches(field.casefold().replace(" ", "_"), names, n=1, cutoff=0.6)
-        return matches[0] if matches else None
 
 
 ACCOUNTS = RecordType(
