@@ -24,6 +24,7 @@ from zebros.loading.mapper import Mapper
 from zebros.loading.pipelines import ensure_pipeline, find_pipeline
 from zebros.loading.record_types import RECORD_TYPES
 from zebros.loading.references import References
+from zebros.loading.suggested_map import SuggestedMap, guessed_type
 from zebros.text import count_of
 
 SOME_REJECTED = 3
@@ -41,7 +42,9 @@ def register(app: typer.Typer) -> None:
 def load(
     ctx: typer.Context,
     records: Annotated[str, typer.Argument(help=f"{', '.join(RECORD_TYPES)}.")],
-    file: Annotated[Path, typer.Argument(help="The CSV file, with a header row.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="The CSV file, with a header row.", show_default=False)
+    ] = None,
     map_: Annotated[
         Path | None,
         typer.Option("--map", metavar="FILE", help="A TOML file that maps columns to fields."),
@@ -61,6 +64,9 @@ def load(
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, change nothing.")
     ] = False,
+    suggest: Annotated[
+        bool, typer.Option("--suggest-map", help="Print a map for the file, with comments.")
+    ] = False,
     rejects: Annotated[
         Path | None,
         typer.Option("--rejects", metavar="FILE", help="Default: FILE.rejects.csv."),
@@ -77,6 +83,11 @@ def load(
     Rows are recognised by their external id, so a file can be loaded twice, and a load that was
     stopped or killed continues where it was. docs/loading.md describes the map file.
     """
+    if suggest:
+        _suggest(ctx.obj, records, file, encoding)
+        return
+    if file is None:
+        raise BadInput("Name the CSV file to load.", hint="zebros load accounts accounts.csv")
     record_type = RECORD_TYPES.get(records)
     if record_type is None:
         raise BadInput(f"{records} cannot be loaded.", hint=f"Use {', '.join(RECORD_TYPES)}.")
@@ -107,6 +118,19 @@ def load(
             _load(connection, client, mapper, journal, target, in_flight)
         finally:
             journal.close()
+
+
+def _suggest(connection: Connection, records: str, file: Path | None, encoding: str | None) -> None:
+    """Print a map for a file; without a record type, that of most of its columns."""
+    csv_file = inspect(Path(records) if file is None else file, encoding)
+    if file is not None and records not in RECORD_TYPES:
+        raise BadInput(f"{records} cannot be loaded.", hint=f"Use {', '.join(RECORD_TYPES)}.")
+    record_type = RECORD_TYPES.get(records) or guessed_type(csv_file.header)
+    text = SuggestedMap(csv_file, record_type, encoding).text()
+    if connection.json:
+        document({"record": record_type.name, "map": text})
+    else:
+        out().print(Text(text), soft_wrap=True, end="")
 
 
 def _load(

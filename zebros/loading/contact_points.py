@@ -23,6 +23,7 @@ _PHONE = re.compile(
     r"(?:(?:;\s*ext=|,?\s*(?:x|ext\.?|extension|#)\s*:?\s*)\d{1,7})?",
     re.IGNORECASE,
 )
+_AREA_DIGITS = 4
 _NAMED_ADDRESS = re.compile(r"[^<>@]*<([^<>]+)>")
 _REASONS = {
     phonenumbers.ValidationResult.TOO_SHORT: "has too few digits",
@@ -93,8 +94,30 @@ def _phone(text: str, country: str | None) -> tuple[str, str]:
     reason = phonenumbers.is_possible_number_with_reason(parsed)
     if reason != phonenumbers.ValidationResult.IS_POSSIBLE:
         raise InvalidValue(f"{text!r} {_REASONS.get(reason, 'is not a telephone number')}")
+    if (
+        country is not None
+        and not written.startswith(("+", "\uff0b"))
+        and not _is_plausible(parsed)
+    ):
+        raise InvalidValue(f"{text!r} is not a number of {country}, the default country")
     number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     return number, parsed.extension or ""
+
+
+def _is_plausible(number: phonenumbers.PhoneNumber) -> bool:
+    """Whether a country has such numbers; also those that it reserves for films and examples.
+
+    A national number of another country would become somebody else's.
+    """
+    digits = phonenumbers.national_significant_number(number)
+    start, length = digits[:_AREA_DIGITS], len(digits)
+    others = (int((start + fill * length)[:length]) for fill in "0123456789")
+    candidates = [number, *(_with_number(number, one) for one in others)]
+    return any(map(phonenumbers.is_valid_number, candidates))
+
+
+def _with_number(like: phonenumbers.PhoneNumber, national: int) -> phonenumbers.PhoneNumber:
+    return phonenumbers.PhoneNumber(like.country_code, national)
 
 
 def emails(text: str, separator: str | None) -> list[str] | None:

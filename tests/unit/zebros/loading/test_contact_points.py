@@ -43,6 +43,18 @@ def test_what_is_no_number_is_rejected(text: str, reason: str) -> None:
     assert reason in str(invalid.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "country"), [("0997-52-4187", "GB"), ("612 345 678", "US"), ("020 7946 0018", "US")]
+)
+def test_a_national_number_of_another_country_is_rejected(text: str, country: str) -> None:
+    with pytest.raises(InvalidValue):
+        phones(text, country, None, lenient=False)
+
+
+def test_numbers_reserved_for_films_are_numbers() -> None:
+    assert phones("07700 900123", "GB", None, lenient=False).value == ["+447700900123"]
+
+
 @pytest.mark.parametrize("extension", [" x123", ", ext. 123", ";ext=123", " extension 123", "#123"])
 def test_an_extension_is_reported(extension: str) -> None:
     value, left_out = phones(f"+1 415-555-0100{extension}", None, None, lenient=False)
