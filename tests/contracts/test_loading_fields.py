@@ -83,6 +83,10 @@ EXPECTED = {
     FieldType.INTEGER: {"type": "integer"},
     FieldType.BOOLEAN: {"type": "boolean"},
     FieldType.LIST: {"type": "array"},
+    FieldType.PHONE: {"type": "string", "maxLength": 40},
+    FieldType.WEBSITE: {"type": "string", "format": "uri"},
+    FieldType.PHONES: {"type": "array"},
+    FieldType.EMAILS: {"type": "array"},
     FieldType.MONEY: {"type": "object"},
 }
 

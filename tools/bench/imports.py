@@ -10,7 +10,7 @@ from tools.bench.paired import Ratio, calls
 from zebros.loading import map_files
 from zebros.loading.csv_files import inspect
 from zebros.loading.csv_rows import BadRow, rows
-from zebros.loading.mapper import Mapper
+from zebros.loading.mapper import MappedRow, Mapper
 from zebros.loading.record_types import RECORD_TYPES
 
 ROWS, BUDGET, CHUNK = 100_000, 12.0, 100
@@ -50,8 +50,8 @@ def _measured(file: Path, count: int) -> None:
         items = []
         for row in batch:
             mapped = row if isinstance(row, BadRow) else mapper.map_row(row)
-            if isinstance(mapped, BadRow):
-                raise RuntimeError(f"row {mapped.number}: {mapped.reason}")
+            if not isinstance(mapped, MappedRow):
+                raise RuntimeError(f"row {mapped.number} is not mapped")
             items.append(mapped.item)
         total += len(items)
         json.dumps({"items": items}).encode()

@@ -14,6 +14,7 @@ from zebros.client.api import Client, StaticToken
 from zebros.client.connection import Connection
 from zebros.errors import BadInput, CliError, NotReady, Stopped
 from zebros.loading import rejects_file
+from zebros.loading.contact_points import is_country
 from zebros.loading.csv_files import inspect
 from zebros.loading.dry_run import AnyReference, DryRun, NewPipeline
 from zebros.loading.journal import FORMAT, Journal, remove
@@ -23,6 +24,7 @@ from zebros.loading.mapper import Mapper
 from zebros.loading.pipelines import ensure_pipeline, find_pipeline
 from zebros.loading.record_types import RECORD_TYPES
 from zebros.loading.references import References
+from zebros.loading.suggested_map import SuggestedMap, guessed_type
 from zebros.text import count_of
 
 SOME_REJECTED = 3
@@ -40,7 +42,9 @@ def register(app: typer.Typer) -> None:
 def load(
     ctx: typer.Context,
     records: Annotated[str, typer.Argument(help=f"{', '.join(RECORD_TYPES)}.")],
-    file: Annotated[Path, typer.Argument(help="The CSV file, with a header row.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="The CSV file, with a header row.", show_default=False)
+    ] = None,
     map_: Annotated[
         Path | None,
         typer.Option("--map", metavar="FILE", help="A TOML file that maps columns to fields."),
@@ -51,8 +55,17 @@ def load(
             "--encoding", metavar="NAME", help="That of the file, such as cp1252, unless UTF-8."
         ),
     ] = None,
+    country: Annotated[
+        str | None,
+        typer.Option(
+            "--country", metavar="CODE", help="Of telephone numbers without a country code."
+        ),
+    ] = None,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, change nothing.")
+    ] = False,
+    suggest: Annotated[
+        bool, typer.Option("--suggest-map", help="Print a map for the file, with comments.")
     ] = False,
     rejects: Annotated[
         Path | None,
@@ -70,6 +83,11 @@ def load(
     Rows are recognised by their external id, so a file can be loaded twice, and a load that was
     stopped or killed continues where it was. docs/loading.md describes the map file.
     """
+    if suggest:
+        _suggest(ctx.obj, records, file, encoding)
+        return
+    if file is None:
+        raise BadInput("Name the CSV file to load.", hint="zebros load accounts accounts.csv")
     record_type = RECORD_TYPES.get(records)
     if record_type is None:
         raise BadInput(f"{records} cannot be loaded.", hint=f"Use {', '.join(RECORD_TYPES)}.")
@@ -78,7 +96,9 @@ def load(
     csv_file = inspect(file, read.encoding if read and encoding is None else encoding)
     mapping = read or identity_map(csv_file.header, record_type, file)
     folders = (file.resolve().parent, *((map_.resolve().parent,) if map_ else ()))
-    mapper = Mapper(mapping, record_type, csv_file, folders)
+    if country is not None and not is_country(country):
+        raise BadInput(f"{country!r} is not an ISO 3166 country code.", hint="Use US or DE.")
+    mapper = Mapper(mapping, record_type, csv_file, folders, country)
     target = rejects or file.with_name(f"{file.name}.rejects.csv")
     if rejects or not dry:
         sources = [file, *([map_] if map_ else []), *mapper.joined_files]
@@ -98,6 +118,19 @@ def load(
             _load(connection, client, mapper, journal, target, in_flight)
         finally:
             journal.close()
+
+
+def _suggest(connection: Connection, records: str, file: Path | None, encoding: str | None) -> None:
+    """Print a map for a file; without a record type, that of most of its columns."""
+    csv_file = inspect(Path(records) if file is None else file, encoding)
+    if file is not None and records not in RECORD_TYPES:
+        raise BadInput(f"{records} cannot be loaded.", hint=f"Use {', '.join(RECORD_TYPES)}.")
+    record_type = RECORD_TYPES.get(records) or guessed_type(csv_file.header)
+    text = SuggestedMap(csv_file, record_type, encoding).text()
+    if connection.json:
+        document({"record": record_type.name, "map": text})
+    else:
+        out().print(Text(text), soft_wrap=True, end="")
 
 
 def _load(
@@ -140,7 +173,7 @@ def _load(
             raise
     seconds = time.perf_counter() - started
     rejects_file.write(target, mapper.file.header, journal.rejects())
-    figures = _figures(journal)
+    figures = _figures(journal, mapper)
     rate = (journal.counts().rows - before) / seconds if seconds else 0.0
     incomplete = figures["rejected"] + figures["incomplete"]
     figures |= {
@@ -158,7 +191,7 @@ def _load(
         raise typer.Exit(SOME_REJECTED)
 
 
-def _figures(journal: Journal) -> dict[str, Any]:
+def _figures(journal: Journal, mapper: Mapper) -> dict[str, Any]:
     """The outcome of a load or of a dry run."""
     counts = journal.counts()
     rejects = islice(journal.rejects(), _LISTED)
@@ -169,6 +202,7 @@ def _figures(journal: Journal) -> dict[str, Any]:
         "skipped": counts.skipped,
         "rejected": counts.rejected,
         "incomplete": journal.incomplete(),
+        "named_by_another_field": dict(mapper.named_by),
         "rejects": [{"row": one.row, "reason": one.reason} for one in rejects],
     }
 
@@ -182,6 +216,7 @@ def _journal_path(
         str(FORMAT),
         mapper.file.sha256,
         mapper.file.encoding,
+        mapper.country or "",
         mapper.record_type.name,
         connection.realm,
         client.base,
@@ -200,7 +235,7 @@ def _dry_run(connection: Connection, mapper: Mapper, target: Path | None) -> Non
             run.run()
         if target is not None:
             rejects_file.write(target, mapper.file.header, run.journal.rejects())
-        figures = _figures(run.journal)
+        figures = _figures(run.journal, mapper)
     finally:
         run.journal.close()
     ready = figures["created"] + figures["updated"] + figures["unchanged"]
@@ -250,6 +285,9 @@ def _print_rejects(figures: dict[str, Any]) -> None:
     if rejects := figures["rejects"][:_SHOWN]:
         rows = [(f"{reject['row']:,}", reject["reason"]) for reject in rejects]
         table(["row", "rejected because"], rows, right=frozenset({"row"}))
+    for name, count in figures["named_by_another_field"].items():
+        contacts = count_of(count, "contact", "contacts")
+        note(f"{contacts} without a last name: {name} is used.")
     if figures["incomplete"]:
         rows_ = count_of(figures["incomplete"], "row is", "rows are")
         note(f"{rows_} loaded without a value or a reference, as listed.")

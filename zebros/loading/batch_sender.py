@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ FIRST, SECOND = 1, 2
 """The passes: first all rows, then those that refer to later rows of the same file."""
 WITHOUT = "; the row is loaded without it"
 _ITEM_ATTEMPTS = 4
+_INVALID = 422
 _NOT_ALLOWED = frozenset({401, 403})
 """Statuses of an item whose sender may not change this record, or any record."""
 _ONE_RECORD = "urn:zebros:problem:forbidden-act"
@@ -32,6 +34,7 @@ class Chunk:
     number: int
     rows: list[MappedRow] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    skipped: int = 0
 
 
 @dataclass(slots=True)
@@ -58,13 +61,15 @@ class BatchSender:
     record_type: RecordType
     references: References
     constants: dict[str, Any]
+    droppable: frozenset[str]
+    """The fields whose wrong values are left out."""
     run: str
     """The id of the load, with which its Idempotency-Keys begin."""
     pause: Callable[[float], None] = time.sleep
 
     def send(self, chunk: Chunk) -> Outcome:
         """Look up references and send the rows. Raises CliError when the load must stop."""
-        outcome = Outcome(chunk)
+        outcome = Outcome(chunk, counts=Counts(skipped=chunk.skipped))
         ready: _Items = []
         for row in chunk.rows:
             item = self._resolved(row, outcome)
@@ -89,18 +94,19 @@ class BatchSender:
             same_file = reference.collection == self.record_type.name
             if same_file and outcome.chunk.pass_ == FIRST:
                 outcome.deferred.append(row.number)
-            elif reference.missing == "reject":
-                reason = reference.not_found
-                if same_file:
-                    reason += WITHOUT
-                outcome.rejects.append(Reject(row.number, reason, row.raw, loaded=same_file))
-                return None
+            elif reference.missing != "empty":
+                loaded = same_file or reference.missing == "drop"
+                reason = self.references.why_not(reference) + (WITHOUT if loaded else "")
+                outcome.rejects.append(Reject(row.number, reason, row.raw, loaded))
+                if not loaded or same_file:
+                    return None
         return item
 
     def _send(self, ready: _Items, outcome: Outcome, key: str) -> None:
         """Send items; those that may succeed later are sent again without the others."""
         for attempt in range(1, _ITEM_ATTEMPTS + 1):
             again: _Items = []
+            reduced: _Items = []
             try:
                 results = self._authorized([item for _, item in ready], f"{key}-{attempt}")
             except ApiError as error:
@@ -115,16 +121,46 @@ class BatchSender:
                 status = int(result["status"])
                 if _is_retryable(status) and attempt < _ITEM_ATTEMPTS:
                     again.append((row, item))
+                elif left := self._without_wrong(item, result):
+                    problem = result["problem"]
+                    reason = reason_of(problem, status) + WITHOUT
+                    outcome.rejects.append(Reject(row.number, reason, row.raw, loaded=True))
+                    reduced.append((row, left))
                 elif not _count(result, outcome.counts, self.run):
                     reason = reason_of(result.get("problem") or {}, status)
                     loaded = outcome.chunk.pass_ == SECOND
                     if loaded:
                         reason += WITHOUT
                     outcome.rejects.append(Reject(row.number, reason, row.raw, loaded))
+            if reduced:  # fewer values each time
+                self._send(reduced, outcome, f"{key}-{attempt}w")
             if not again:
                 return
             ready = again
             self.pause(0.2 * 2**attempt)
+
+    def _without_wrong(self, item: dict[str, Any], result: dict[str, Any]) -> dict[str, Any] | None:
+        """The item without the values that the API rejects; None unless all may be left out."""
+        errors = (result.get("problem") or {}).get("errors") or []
+        if int(result["status"]) != _INVALID or not errors:
+            return None
+        left = deepcopy(item)
+        wrong: list[tuple[Any, Any]] = []
+        for error in errors:
+            head, _, rest = str(error.get("field")).partition(".")
+            named = f"{head}.{rest}" in self.droppable
+            if not (named or head in self.droppable) or head not in left:
+                return None
+            if rest.isdigit() and isinstance(left[head], list) and int(rest) < len(left[head]):
+                wrong.append((left[head], left[head][int(rest)]))
+            elif named:
+                left[head].pop(rest, None)
+            else:
+                del left[head]
+        for values, value in wrong:
+            if value in values:
+                values.remove(value)
+        return {name: value for name, value in left.items() if value not in ([], {})}
 
     def _post(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
         """The results of a batch request."""

@@ -1,6 +1,6 @@
 """A dry run: a load whose batches are dry runs, so its outcome is that of the load itself."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zebros.client.api import Client
@@ -103,10 +103,18 @@ class DryRun(Load):
     """The row of each row's parent account."""
 
     def _sender(self) -> BatchSender:
-        arguments = (self.client, self.mapper.record_type, self.references, self.constants)
-        if self.offline:
-            return _NobodySender(*arguments, self.journal.run)
-        return _DryRunSender(*arguments, self.journal.run, new_pipeline=self.new_pipeline)
+        kind = _NobodySender if self.offline else _DryRunSender
+        sender = kind(
+            self.client,
+            self.mapper.record_type,
+            self.references,
+            self.constants,
+            self.mapper.droppable,
+            self.journal.run,
+        )
+        if isinstance(sender, _DryRunSender):
+            return replace(sender, new_pipeline=self.new_pipeline)
+        return sender
 
     def _add_references(self) -> None:
         """Look up references to other rows of the file among those that would be loaded."""
@@ -118,8 +126,12 @@ class DryRun(Load):
                     if one.collection != self.mapper.record_type.name or self.references.find(one):
                         continue
                     target = self.journal.loaded_row(one.key)
-                    reason = one.not_found if target is None else self._loop(row, one, target)
-                    if reason and (target is not None or one.missing == "reject"):
+                    reason = (
+                        self.references.why_not(one)
+                        if target is None
+                        else self._loop(row, one, target)
+                    )
+                    if reason and (target is not None or one.missing != "empty"):
                         reject = Reject(row.number, reason + WITHOUT, row.raw, loaded=True)
                         outcome.rejects.append(reject)
                     resolved += target is not None and not reason

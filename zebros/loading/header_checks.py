@@ -21,7 +21,7 @@ def check_header(map_: Map, file: CsvFile, used: set[str], available: set[str]) 
     unknown = [] if "*" in ignored else [name for name in not_loaded if name not in ignored]
     faults = []
     for name in sorted(used - available):
-        close = get_close_matches(name, header, n=1, cutoff=0.5)
+        close = get_close_matches(name, header, n=1, cutoff=0.75)
         faults.append(f"{name} is missing" + (f" (is it {close[0]}?)" if close else ""))
     faults += [f"{name} is unknown to the map" for name in unknown]
     if faults:

@@ -8,11 +8,11 @@ from typing import Any
 
 from zebros.client.api import Client
 from zebros.errors import Stopped
-from zebros.loading.batch_sender import FIRST, SECOND, BatchSender, Chunk, Outcome
+from zebros.loading.batch_sender import FIRST, SECOND, WITHOUT, BatchSender, Chunk, Outcome
 from zebros.loading.csv_rows import Row, rows
 from zebros.loading.duplicates import without_duplicates
 from zebros.loading.journal import CHUNK, Counts, Journal, Reject
-from zebros.loading.mapper import MappedRow, Mapper
+from zebros.loading.mapper import MappedRow, Mapper, Skipped
 from zebros.loading.references import References
 from zebros.text import count_of
 
@@ -59,6 +59,7 @@ class Load:
             self.mapper.record_type,
             self.references,
             self.constants,
+            self.mapper.droppable,
             self.journal.run,
             self.pause,
         )
@@ -126,6 +127,11 @@ class Load:
             mapped = self.mapper.map_row(row) if isinstance(row, Row) else row
             if isinstance(mapped, MappedRow):
                 chunk.rows.append(mapped)
+                if mapped.left_out and pass_ == FIRST:
+                    reason = "; ".join(mapped.left_out) + WITHOUT
+                    chunk.rejects.append(Reject(mapped.number, reason, mapped.raw, loaded=True))
+            elif isinstance(mapped, Skipped):
+                chunk.skipped += 1
             else:
                 chunk.rejects.append(Reject(mapped.number, mapped.reason, mapped.raw))
         if not skip:

@@ -3,6 +3,8 @@
 import re
 
 from zebros.errors import BadInput
+from zebros.loading.contact_points import is_country
+from zebros.loading.header_names import suggestion
 from zebros.loading.map_model import Map, Source
 from zebros.loading.record_types import REFERENCES, FieldType, RecordType
 from zebros.money import is_currency
@@ -17,22 +19,27 @@ def check_map(map_: Map, record_type: RecordType, subject: str) -> None:
     for field, source in map_.fields.items():
         field_type = record_type.type_of(field)
         if field_type is None:
-            closest = record_type.closest(field)
+            closest = suggestion(field, record_type)
             raise BadInput(
                 f"{subject} fills {field}, which {record_type.name} do not have.",
                 hint=f"Did you mean {closest}?"
                 if closest
                 else f"They have {_field_list(record_type)}.",
             )
-        if fault := _fault(field, source, field_type):
+        if fault := _fault(field, source, field_type, record_type):
             raise BadInput(f"{subject} is wrong at fields.{field}: {fault}.", hint=SEE_DOCS)
-    if not any(field.startswith("external_ids.") for field in map_.fields):
+    if map_.country and not is_country(map_.country):
+        raise BadInput(f"{subject} has {map_.country!r} as its country, which is no ISO 3166 code.")
+    has_id = any(field.startswith("external_ids.") for field in map_.fields)
+    if not has_id and map_.without_id == "reject":
         raise BadInput(
             f"{subject} has no external id.",
             hint='Add one, such as "external_ids.crm" = "id": it identifies the row, so that '
-            "loading it again updates its record.",
+            'loading it again updates its record. Or say `without_id = "by content"`.',
         )
     absent = sorted(record_type.required - set(map_.fields))
+    if not set(record_type.named_by).isdisjoint(map_.fields):
+        absent.remove("last_name") if "last_name" in absent else None
     if absent:
         raise BadInput(
             f"{subject} leaves out {', '.join(absent)}, which {record_type.name} must have."
@@ -43,12 +50,52 @@ def check_map(map_: Map, record_type: RecordType, subject: str) -> None:
         )
 
 
-def _fault(field: str, source: Source, field_type: FieldType) -> str:
-    """What is wrong with a source; empty when nothing is."""
-    if field_type is not FieldType.MONEY and (source.currency or source.currency_column):
-        return "a currency is for money"
-    if field_type is not FieldType.REFERENCE and source.by:
-        return "`by` is for references to other records"
+_NUMBERS = (FieldType.MONEY, FieldType.INTEGER)
+_PHONES = (FieldType.PHONE, FieldType.PHONES)
+_TYPES = {
+    "currency": (FieldType.MONEY,),
+    "currency_column": (FieldType.MONEY,),
+    "scale": (FieldType.MONEY,),
+    "decimal": _NUMBERS,
+    "thousands": _NUMBERS,
+    "format": (FieldType.DATE,),
+    "separator": (FieldType.LIST, FieldType.EMAILS, FieldType.PHONES),
+    "country": _PHONES,
+    "country_column": _PHONES,
+    "by": (FieldType.REFERENCE,),
+    "missing": (FieldType.REFERENCE,),
+}
+"""The types of fields on which an option has an effect; others have one on every type."""
+_NOT_FOR_CONSTANTS = ("values", "other", "default", "on_error")
+_MEANINGS = {
+    "currency": "a currency is for money",
+    "currency_column": "a currency is for money",
+    "by": "`by` is for references to other records",
+}
+
+
+def _fault(field: str, source: Source, field_type: FieldType, record_type: RecordType) -> str:
+    """What is wrong with a source; empty when nothing is. No option may be without effect."""
+    given = source.model_fields_set
+    for option, types in _TYPES.items():
+        if option in given and field_type not in types:
+            names = " and ".join(f"{one.value}s".replace("ss", "s") for one in types)
+            return _MEANINGS.get(option, f"`{option}` is for {names}")
+    if source.constant is not None:
+        if useless := [option for option in _NOT_FOR_CONSTANTS if option in given]:
+            return f"`{useless[0]}` has no effect on a constant"
+        if source.required:
+            return "`required` has no effect on a constant, which is never empty"
+    if source.required and "default" in given:
+        return "`required` has no effect with a `default`, which fills what is empty"
+    if "other" in given and not source.values:
+        return "`other` has no effect without `values`"
+    if source.lenient and source.required:
+        return "`required` rejects the row without a value, so the value cannot be dropped"
+    if source.lenient and (field in record_type.required or field.startswith("external_ids.")):
+        return "a row needs this value, so it cannot be dropped"
+    if (code := source.country) and not is_country(code):
+        return f"{code!r} is not an ISO 3166 country code such as US"
     match field_type:
         case FieldType.MONEY:
             return _money_fault(source)
@@ -61,11 +108,12 @@ def _fault(field: str, source: Source, field_type: FieldType) -> str:
 
 
 def _money_fault(source: Source) -> str:
-    if source.constant is None:
-        if not (source.currency or source.currency_column):
+    if not (source.currency or source.currency_column):
+        if source.constant is None:
             return 'name the currency, such as currency = "USD", or currency_column'
-        if source.template:
-            return "money comes from one column"
+        for option in ("scale", "decimal", "thousands"):
+            if option in source.model_fields_set:
+                return f"`{option}` has no effect without a currency"
     if source.currency and not is_currency(source.currency):
         capitals = source.currency.upper()
         advice = f"; write {capitals}" if is_currency(capitals) else ""
@@ -85,9 +133,16 @@ def _reference_fault(field: str, source: Source) -> str:
     collection = REFERENCES[field].name
     if not source.by:
         return f'say how {collection} are found, such as by = "external_ids.crm"'
-    by_product_key = collection == "products" and source.by in ("code", "name")
-    if not source.by.startswith("external_ids.") and not by_product_key:
-        return "`by` is external_ids.<system> (for products also code or name)"
+    if source.by == "id":
+        if "missing" in source.model_fields_set:
+            return "`missing` has no effect on ids of the CRM, which are not looked up"
+        return ""
+    known = {"products": ("code", "name"), "accounts": ("name",)}.get(collection, ())
+    if field == "parent_account_id":  # often of the same file, whose names are not in the CRM yet
+        known = ()
+    if not source.by.startswith("external_ids.") and source.by not in known:
+        others = "".join(f", {one}" for one in known)
+        return f"`by` is external_ids.<system>{others} or id"
     return ""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from zebros.errors import BadInput
+from zebros.loading.header_names import suggestion
 from zebros.loading.map_checks import SEE_DOCS, check_map
 from zebros.loading.map_model import Map, Source
 from zebros.loading.record_types import RecordType
@@ -62,7 +63,7 @@ def identity_map(header: tuple[str, ...], record_type: RecordType, file: Path) -
         missing.append("external_ids.<system>")
     faults = []
     if unknown:
-        closest = {name: record_type.closest(name) for name in unknown}
+        closest = {name: suggestion(name, record_type) for name in unknown}
         faults.append(
             "unknown: "
             + ", ".join(f"{n} (did you mean {m}?)" if m else n for n, m in closest.items())

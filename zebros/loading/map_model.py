@@ -24,7 +24,8 @@ class Column(_Strict):
 class Source(_Strict):
     """Where a field comes from: one of `column`, `template` and `constant`, with its options."""
 
-    column: str | None = None
+    column: str | list[str] | None = None
+    """Of several columns, the first that is not empty."""
     template: str | None = None
     constant: Scalar | None = None
 
@@ -34,14 +35,20 @@ class Source(_Strict):
     default: Scalar | None = None
     when: dict[str, str | list[str]] = Field(default_factory=dict)
     required: bool = False
+    on_error: Literal["reject row", "drop value"] = "reject row"
+    """Whether a wrong value rejects its row, or is left out and reported."""
 
     currency: str | None = None
     currency_column: str | None = None
-    scale: Decimal = Decimal(1)
-    decimal: Literal[".", ","] = "."
-    thousands: Literal["", ",", ".", " ", "'"] = ""
+    scale: Decimal = Field(Decimal(1), gt=0)
+    decimal: Literal[".", ","] | None = None
+    """None: a number is read if it can be read in one way."""
+    thousands: Literal["", ",", ".", " ", "'"] | None = None
     format: str | list[str] = "%Y-%m-%d"
-    separator: str = Field(";", min_length=1)
+    separator: str | None = Field(None, min_length=1)
+    country: str | None = None
+    """Of telephone numbers without a country code."""
+    country_column: str | None = None
     by: str | None = None
     missing: Literal["reject", "empty"] = "reject"
 
@@ -51,9 +58,25 @@ class Source(_Strict):
             raise ValueError("use exactly one of column, template, constant")
         if self.currency and self.currency_column:
             raise ValueError("use currency or currency_column, not both")
+        if self.country and self.country_column:
+            raise ValueError("use country or country_column, not both")
+        if self.column == [] or self.format == []:
+            raise ValueError("a list names at least one")
         if self.thousands and self.thousands == self.decimal:
             raise ValueError("thousands and decimal cannot be the same character")
         return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of `column`, in the order in which they are tried."""
+        if self.column is None:
+            return ()
+        return (self.column,) if isinstance(self.column, str) else tuple(self.column)
+
+    @property
+    def lenient(self) -> bool:
+        """Whether a wrong value is left out."""
+        return self.on_error == "drop value"
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -98,6 +121,12 @@ class Map(_Strict):
     record: str | None = None
     encoding: str | None = None
     """That of the file, when it is neither UTF-8 nor has a byte order mark."""
+    country: str | None = None
+    """The default country of telephone numbers, ISO 3166 alpha-2."""
+    skip: dict[str, str | list[str]] = Field(default_factory=dict)
+    """Rows that are left out: those whose column has this text, or one of these."""
+    without_id: Literal["reject", "by content"] = "reject"
+    """What happens to a row without an external id; its content can identify it."""
     ignore: list[str] = Field(default_factory=list)
     """Columns that are not loaded; `*` for every column that no field uses."""
     columns: dict[str, Column] = Field(default_factory=dict)

@@ -1,20 +1,35 @@
 """Mapping one row to one item of a batch request; references are looked up later."""
 
+import hashlib
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from zebros.errors import BadInput
+from zebros.loading.contact_points import Partly
 from zebros.loading.csv_files import CsvFile
 from zebros.loading.csv_rows import BadRow, Row
-from zebros.loading.field_readers import Reader, TextReader, columns_of, reader, text_reader
+from zebros.loading.field_readers import (
+    UNSET,
+    Cells,
+    Reader,
+    TextReader,
+    columns_of,
+    ensure_no_error,
+    external_id,
+    matches,
+    reader,
+    text_reader,
+)
 from zebros.loading.header_checks import check_header
+from zebros.loading.invalid_value import InvalidValue
 from zebros.loading.joins import JoinedFile, read_join
 from zebros.loading.map_model import Column, Map
 from zebros.loading.record_types import REFERENCES, FieldType, RecordType
 from zebros.loading.rejects_file import is_rejects_file, unescape_formula
-from zebros.loading.values import InvalidValue
 
 
 class Reference(NamedTuple):
@@ -26,7 +41,7 @@ class Reference(NamedTuple):
     by: str
     value: str
     missing: str
-    """`reject` or `empty`: what happens to the row when there is no such record."""
+    """`reject`, `drop` or `empty`: what happens to the row when there is no such record."""
 
     @property
     def key(self) -> str:
@@ -43,6 +58,12 @@ class Reference(NamedTuple):
         return f"{subject} external id {system}:{self.value}"
 
 
+class Skipped(NamedTuple):
+    """A row that the map leaves out."""
+
+    number: int
+
+
 class MappedRow(NamedTuple):
     """A row as an item, without the ids of its references."""
 
@@ -50,6 +71,8 @@ class MappedRow(NamedTuple):
     raw: list[str]
     item: dict[str, Any]
     references: tuple[Reference, ...]
+    left_out: tuple[str, ...] = ()
+    """The values without which the row is loaded, and why."""
 
     @property
     def external_ids(self) -> list[str]:
@@ -75,6 +98,26 @@ class _ReferenceField(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Found:
+    """What is wrong with a row."""
+
+    faults: list[str] = field(default_factory=list)
+    """Why it is rejected."""
+    left_out: list[str] = field(default_factory=list)
+    """The values without which it is loaded, and why."""
+
+    def wrong(self, name: str, reason: str, *, lenient: bool) -> None:
+        """Add a wrong value, which a lenient map leaves out."""
+        (self.left_out if lenient else self.faults).append(f"{name}: {reason}")
+
+
+def _content_id(item: dict[str, Any], references: tuple[Reference, ...]) -> str:
+    """An external id for a row that has none: the same content has the same one."""
+    content = json.dumps([item, references], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+@dataclass(slots=True)
 class Mapper:
     """A map prepared for one file. Raises BadInput when the map and the file do not fit."""
 
@@ -83,6 +126,8 @@ class Mapper:
     file: CsvFile
     folders: tuple[Path, ...]
     """The folders in which joined files are searched, in order."""
+    country: str | None = None
+    """The default country of telephone numbers when the map has none."""
     notes: list[str] = field(default_factory=list)
     """Notes for the user about the file."""
     _positions: dict[str, int] = field(default_factory=dict)
@@ -90,6 +135,11 @@ class Mapper:
     _cleaners: list[tuple[int, Callable[[str], str]]] = field(default_factory=list)
     _values: list[_ValueField] = field(default_factory=list)
     _references: list[_ReferenceField] = field(default_factory=list)
+    _skips: list[Callable[[Cells], bool]] = field(default_factory=list)
+    droppable: frozenset[str] = frozenset()
+    """The fields whose wrong values are left out."""
+    named_by: Counter[str] = field(default_factory=Counter)
+    """How many contacts without a last name were named by each other field."""
     _escaped: bool = False
     """Whether the file is a rejects file, whose cells are escaped."""
 
@@ -97,6 +147,8 @@ class Mapper:
         self._escaped = is_rejects_file(self.file.header)
         self._positions = {name: at for at, name in enumerate(self.file.header) if name}
         used = set(self._used_columns())
+        if self.map.country is None and self.country is not None:
+            self.map = self.map.model_copy(update={"country": self.country})
         for name in self.map.joins:
             self._add_join(name, used)
         if not_loaded := check_header(self.map, self.file, used, set(self._positions)):
@@ -105,66 +157,97 @@ class Mapper:
             (self._positions[name], _cleaner(column)) for name, column in self.map.columns.items()
         ]
         self._add_fields()
+        position = self._positions.__getitem__
+        self._skips = [matches({name: texts}, position) for name, texts in self.map.skip.items()]
+        lenient = (name for name, source in self.map.fields.items() if source.lenient)
+        self.droppable = frozenset(lenient)
 
     @property
     def joined_files(self) -> list[Path]:
         """The files that the map joins."""
         return [joined.file.path for _, joined in self._joins]
 
-    def map_row(self, row: Row) -> MappedRow | BadRow:
+    def map_row(self, row: Row) -> MappedRow | BadRow | Skipped:
         """The row's item, or every reason why it is rejected."""
-        faults: list[str] = []
-        cells = self._cells(row.values, faults)
-        item = self._item(cells, faults)
-        references = self._read_references(cells, faults) if self._references else ()
-        self._check_stage(item, faults)
-        ids = item.get("external_ids")
-        if not ids and not faults:
-            faults.append("external_ids: the row has no external id")
-        if faults or not ids:
-            return BadRow(row.number, row.values, "; ".join(faults))
-        return MappedRow(row.number, row.values, item, references)
+        found = _Found()
+        cells = self._cells(row.values, found.faults)
+        if any(skips(cells) for skips in self._skips):
+            return Skipped(row.number)
+        item = self._item(cells, found)
+        references = self._read_references(cells, found) if self._references else ()
+        self._check_stage(item, found)
+        if not item.get("external_ids") and not found.faults:
+            if self.map.without_id == "reject":
+                found.faults.append("external_ids: the row has no external id")
+            else:
+                item["external_ids"] = {"content": _content_id(item, references)}
+        if found.faults:
+            return BadRow(row.number, row.values, "; ".join(found.faults))
+        return MappedRow(row.number, row.values, item, references, tuple(found.left_out))
 
-    def _check_stage(self, item: dict[str, Any], faults: list[str]) -> None:
+    def _check_stage(self, item: dict[str, Any], found: _Found) -> None:
         """Check the stage against the map's pipeline, which may not exist yet."""
         if (pipeline := self.map.pipeline) and "stage" in item:
             known = [stage.key for stage in pipeline.stages]
             if item["stage"] not in known:
-                listed = ", ".join(known)
-                faults.append(
-                    f"stage: {item['stage']!r} is not a stage of pipeline {pipeline.name!r}; "
-                    f"it has: {listed}"
+                reason = (
+                    f"{item.pop('stage')!r} is not a stage of pipeline {pipeline.name!r}; "
+                    f"it has: {', '.join(known)}"
                 )
+                found.wrong("stage", reason, lenient="stage" in self.droppable)
 
-    def _item(self, cells: list[str], faults: list[str]) -> dict[str, Any]:
+    def _item(self, cells: list[str], found: _Found) -> dict[str, Any]:
         item: dict[str, Any] = {}
         for name, head, rest, required, read in self._values:
             try:
                 value = read(cells)
             except InvalidValue as error:
-                faults.append(f"{name}: {error}")
+                found.wrong(name, str(error), lenient=name in self.droppable)
                 continue
+            if isinstance(value, Partly):
+                value, reasons = value
+                found.left_out += [f"{name}: {reason}" for reason in reasons]
+            if value is UNSET:
+                required, value = name in self.record_type.required, None
             if value is None or value == "":
                 if required:
-                    faults.append(f"{name}: it is missing")
+                    found.faults.append(f"{name}: it is missing")
             elif rest:
                 item.setdefault(head, {})[rest] = value
             else:
                 item[name] = value
+        if self.record_type.named_by and "last_name" not in item:
+            self._name(item, found)
         return item
 
-    def _read_references(self, cells: list[str], faults: list[str]) -> tuple[Reference, ...]:
+    def _name(self, item: dict[str, Any], found: _Found) -> None:
+        """Name a contact without a last name by its first name, e-mail address or number."""
+        for source in self.record_type.named_by:
+            if value := item.get(source):
+                item["last_name"] = value if isinstance(value, str) else value[0]
+                if source == "first_name":
+                    del item[source]
+                self.named_by[source] += 1
+                return
+        if not any(fault.startswith("last_name: ") for fault in found.faults):
+            found.faults.append("last_name: it is missing, and so are names, e-mails and phones")
+
+    def _read_references(self, cells: list[str], found: _Found) -> tuple[Reference, ...]:
         references = []
         for name, by, missing, required, read in self._references:
             try:
                 text = read(cells)
+                if text:
+                    ensure_no_error(text)
+                    if by.startswith("external_ids."):
+                        text = external_id(text)
             except InvalidValue as error:
-                faults.append(f"{name}: {error}")
+                found.wrong(name, str(error), lenient=name in self.droppable)
                 continue
             if text:
                 references.append(Reference(name, REFERENCES[name].name, by, text, missing))
-            elif required:
-                faults.append(f"{name}: it is missing")
+            elif required and text is not None:
+                found.faults.append(f"{name}: it is missing")
         return tuple(references)
 
     def _cells(self, values: list[str], faults: list[str]) -> list[str]:
@@ -211,15 +294,18 @@ class Mapper:
         position = self._positions.__getitem__
         for name, source in self.map.fields.items():
             required = source.required or name in self.record_type.required
+            if name == "last_name" and self.record_type.named_by:
+                required = False  # another field can take its place
             is_reference = self.record_type.type_of(name) is FieldType.REFERENCE
-            if is_reference and source.by and source.constant is None:
+            if is_reference and source.by and source.by != "id":
                 text = text_reader(source, position)
-                self._references.append(
-                    _ReferenceField(name, source.by, source.missing, required, text)
+                missing = (
+                    "drop" if source.lenient and source.missing == "reject" else source.missing
                 )
+                self._references.append(_ReferenceField(name, source.by, missing, required, text))
                 continue
             try:
-                read = reader(name, source, self.record_type, position)
+                read = reader(name, source, self.record_type, position, self.map.country)
             except InvalidValue as error:
                 raise BadInput(f"The map is wrong at fields.{name}: {error}.") from error
             head, _, rest = name.partition(".")
@@ -231,6 +317,7 @@ class Mapper:
             yield from columns_of(source)
         yield from (join.column for join in self.map.joins.values())
         yield from self.map.columns
+        yield from self.map.skip
 
 
 def _cleaner(column: Column) -> Callable[[str], str]:

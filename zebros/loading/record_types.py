@@ -5,7 +5,6 @@ tests/contracts compares them with the published OpenAPI document.
 """
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 
 
@@ -18,6 +17,10 @@ class FieldType(StrEnum):
     DATE = "date"
     BOOLEAN = "boolean"
     LIST = "list"
+    PHONE = "phone"
+    PHONES = "phones"
+    EMAILS = "emails"
+    WEBSITE = "website"
     REFERENCE = "reference"
 
 
@@ -40,6 +43,8 @@ class RecordType:
     named_fields: dict[str, FieldType]
     """Fields that contain values by name, such as `external_ids.crm`."""
     required: frozenset[str]
+    named_by: tuple[str, ...] = ()
+    """The fields of which the first takes the place of an empty `last_name`."""
 
     @property
     def path(self) -> str:
@@ -53,12 +58,6 @@ class RecordType:
             return self.named_fields.get(head) if rest else None
         return self.fields.get(field)
 
-    def closest(self, field: str) -> str | None:
-        """The field with the most similar name."""
-        names = [*self.fields, *(f"{name}." for name in self.named_fields)]
-        matches = get_close_matches(field.casefold().replace(" ", "_"), names, n=1, cutoff=0.6)
-        return matches[0] if matches else None
-
 
 ACCOUNTS = RecordType(
     "accounts",
@@ -68,8 +67,8 @@ ACCOUNTS = RecordType(
         "kind": FieldType.TEXT,
         "sector": FieldType.TEXT,
         "country": FieldType.TEXT,
-        "website": FieldType.TEXT,
-        "phone": FieldType.TEXT,
+        "website": FieldType.WEBSITE,
+        "phone": FieldType.PHONE,
         "employees": FieldType.INTEGER,
         "annual_revenue": FieldType.MONEY,
         "founded_year": FieldType.INTEGER,
@@ -87,13 +86,14 @@ CONTACTS = RecordType(
         "account_id": FieldType.REFERENCE,
         "first_name": FieldType.TEXT,
         "last_name": FieldType.TEXT,
-        "emails": FieldType.LIST,
-        "phones": FieldType.LIST,
+        "emails": FieldType.EMAILS,
+        "phones": FieldType.PHONES,
         "title": FieldType.TEXT,
         **_COMMON_FIELDS,
     },
     {**_NAMED_FIELDS, "consent": FieldType.BOOLEAN},
     frozenset({"last_name"}),
+    named_by=("first_name", "emails", "phones"),
 )
 PRODUCTS = RecordType(
     "products",

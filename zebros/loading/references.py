@@ -3,12 +3,15 @@
 from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Lock
 from typing import Any, Protocol
 
 from zebros.loading.mapper import Reference
 
 _CACHED = 200_000
+_MOST_NAMES = 2000
+"""How many names with the same beginning are compared."""
 
 
 class Reads(Protocol):
@@ -30,11 +33,13 @@ class References:
         default_factory=OrderedDict
     )
     _products: dict[tuple[str, str], str] | None = None
+    _ambiguous: dict[str, int] = field(default_factory=dict)
+    """How many records have each name that several have."""
     _lock: Lock = field(default_factory=Lock)
 
     def find(self, reference: Reference) -> str | None:
         """The id of the referenced record; None when there is none."""
-        if not reference.by.startswith("external_ids."):
+        if reference.collection == "products" and not reference.by.startswith("external_ids."):
             return self._products_by_key().get((reference.by, reference.value))
         key = (reference.collection, reference.by, reference.value)
         with self._lock:
@@ -56,6 +61,14 @@ class References:
             raise
         return mine.result()
 
+    def why_not(self, reference: Reference) -> str:
+        """Why there is no id for a reference."""
+        count = self._ambiguous.get(reference.value, 0) if reference.by == "name" else 0
+        if count < 2:
+            return reference.not_found
+        several = f"{count} {reference.collection} have the name {reference.value!r}"
+        return f"{reference.field}: {several}; refer to it by an external id"
+
     def forget_missing(self) -> None:
         """Look up records again that were not found, as they may have been loaded meanwhile."""
         with self._lock:
@@ -63,11 +76,26 @@ class References:
                 del self._ids[key]
 
     def _look_up(self, reference: Reference) -> str | None:
+        if reference.by == "name":
+            return self._by_name(reference)
         system = reference.by.removeprefix("external_ids.")
         page = self.client.get(
             f"/{reference.collection}", external_id=f"{system}:{reference.value}", limit=1
         )
         return next((str(item["id"]) for item in page["items"]), None)
+
+    def _by_name(self, reference: Reference) -> str | None:
+        """The only record with this name, without regard to case and spaces."""
+        name = _folded(reference.value)
+        path = f"/{reference.collection}"
+        found = [
+            str(one["id"])
+            for one in islice(self.client.items(path, name_prefix=reference.value), _MOST_NAMES)
+            if _folded(str(one["name"])) == name
+        ]
+        if len(found) > 1:
+            self._ambiguous[reference.value] = len(found)
+        return found[0] if len(found) == 1 else None
 
     def _products_by_key(self) -> dict[tuple[str, str], str]:
         """All products by code and by name, read once, because the API has no such filters."""
@@ -80,3 +108,7 @@ class References:
                             key = (by, str(product[by]))
                             self._products.setdefault(key, str(product["id"]))
             return self._products
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())

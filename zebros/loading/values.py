@@ -7,23 +7,21 @@ import re
 from datetime import date, datetime
 from decimal import Decimal
 
+from zebros.loading.currency_signs import currencies_of, without_signs
+from zebros.loading.invalid_value import InvalidValue
+from zebros.loading.numbers import LONGEST, number
 from zebros.money import LARGEST, exponent
 
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?|[+-]?\.[0-9]+")
-_PLAIN_AMOUNT = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]+))?")
-_INTEGER = re.compile(r"[+-]?[0-9]+(\.0+)?")
+_PLAIN_AMOUNT = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]{1,2}))?")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_VARIANTS = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}
-"""The characters that programs use as a space or an apostrophe between thousands."""
-_LONGEST_AMOUNT = 20
+_MOST_DIGITS = 24
+"""Decimal computes with 28 digits; more would be rounded."""
+_DAY_NUMBER = re.compile("[2-6][0-9]{4}")
+"""A day as a spreadsheet stores it, from 1954 to 2091."""
+_OTHER_FORMATS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d %b %Y", "%Y-%m-%d %H:%M:%S")
 ISO_FORMAT = "%Y-%m-%d"
 TRUE = frozenset({"true", "yes", "y", "1"})
 FALSE = frozenset({"false", "no", "n", "0"})
-
-
-class InvalidValue(ValueError):
-    """A text that is not a value of its field; the message completes `amount: …`."""
 
 
 def decimals(currency: str) -> int:
@@ -34,53 +32,45 @@ def decimals(currency: str) -> int:
         raise InvalidValue(str(error)) from error
 
 
-def number(text: str, *, decimal: str = ".", thousands: str = "") -> Decimal:
-    """A plain number. Other separators are rejected: `1,234` can mean two things."""
-    plain = _without_thousands(text, decimal, thousands) if thousands else text
-    if decimal != ".":
-        if "." in plain:
-            raise InvalidValue(f"{text!r} has a dot, but the decimal separator is {decimal!r}")
-        plain = plain.replace(decimal, ".")
-    if not _NUMBER.fullmatch(plain):
-        raise InvalidValue(f"{text!r} is not a number")
-    return Decimal(plain)
-
-
-def _without_thousands(text: str, decimal: str, thousands: str) -> str:
-    """The number without its thousands separators, which must separate groups of three digits.
-
-    With `thousands=","`, `12,50` is rejected: its author probably meant 12.50.
-    """
-    whole, point, fraction = text.partition(decimal)
-    separator = next((one for one in _VARIANTS.get(thousands, thousands) if one in whole), "")
-    if not separator:
-        return text
-    if not re.fullmatch(rf"[+-]?[0-9]{{1,3}}({re.escape(separator)}[0-9]{{3}})+", whole):
-        raise InvalidValue(f"{text!r} is not in groups of three digits separated by {thousands!r}")
-    return whole.replace(separator, "") + point + fraction
-
-
 def minor_units(
     text: str,
     currency: str,
     *,
     scale: Decimal = Decimal(1),
-    decimal: str = ".",
-    thousands: str = "",
+    decimal: str | None = None,
+    thousands: str | None = None,
 ) -> int:
     """An amount in minor units: `12.5` USD is 1250; with `scale` 1000000, `1.1` is 110000000.
 
-    Raises InvalidValue for an amount that would have to be rounded.
+    The text may have a symbol or a code of the currency. Raises InvalidValue for another currency,
+    and for an amount that would have to be rounded.
     """
     places = decimals(currency)
-    if len(text) > _LONGEST_AMOUNT:  # Decimal rounds beyond 28 digits
-        raise InvalidValue(f"{text[:_LONGEST_AMOUNT]!r}… is too large an amount")
-    if scale == 1 and decimal == "." and not thousands and (plain := _PLAIN_AMOUNT.fullmatch(text)):
+    if (
+        scale == 1
+        and decimal != ","
+        and thousands is None
+        and (plain := _PLAIN_AMOUNT.fullmatch(text))
+    ):
         # The most common form, without a Decimal, which is three times faster.
         whole, fraction = plain.groups("")
         if len(fraction) <= places:
             return _checked_size(int(whole + fraction.ljust(places, "0")), text)
-    exact = (number(text, decimal=decimal, thousands=thousands) * scale).scaleb(places)
+    if len(text) > LONGEST or sum(map(str.isdigit, text)) > _MOST_DIGITS:
+        raise InvalidValue(f"{text[:LONGEST]!r} is too large an amount")
+    bare, signs = without_signs(text)
+    for sign in signs:
+        if currency not in currencies_of(sign):
+            known = bool(currencies_of(sign))
+            reason = (
+                f"is not in {currency}, the currency of the row" if known else "is not a number"
+            )
+            raise InvalidValue(f"{text!r} {reason}")
+    try:
+        value = number(bare, decimal=decimal, thousands=thousands)
+    except InvalidValue as error:
+        raise InvalidValue(str(error).replace(repr(bare), repr(text))) from error
+    exact = (value * scale).scaleb(places)
     if exact != exact.to_integral_value():
         raise InvalidValue(
             f"{text!r} is not a whole number of minor units; {currency} has {places} decimals"
@@ -99,8 +89,8 @@ def money(
     currency: str,
     *,
     scale: Decimal = Decimal(1),
-    decimal: str = ".",
-    thousands: str = "",
+    decimal: str | None = None,
+    thousands: str | None = None,
 ) -> dict[str, int | str]:
     """Money as the API takes it."""
     minor = minor_units(text, currency, scale=scale, decimal=decimal, thousands=thousands)
@@ -108,32 +98,53 @@ def money(
 
 
 def money_with_currency(text: str) -> dict[str, int | str]:
-    """Money that names its currency: `12.50 USD` or `USD 12.50`."""
-    words = text.split()
-    if len(words) == 2:
-        for amount, currency in (words, reversed(words)):
-            if _CURRENCY.fullmatch(currency):
-                return money(amount, currency)
-    raise InvalidValue(f"{text!r} needs its currency, such as '12.50 USD'")
+    """Money that names its currency: `12.50 USD`, `USD 12.50` or `€ 12.50`."""
+    named = [currencies_of(sign) for sign in without_signs(text)[1]]
+    common = frozenset.intersection(*named) if named else frozenset()
+    if len(common) != 1:
+        raise InvalidValue(f"{text!r} needs its currency, such as '12.50 USD'")
+    return money(text, *common)
 
 
-def integer(text: str) -> int:
-    """A whole number; also `12.0`, as spreadsheets write it."""
-    if not _INTEGER.fullmatch(text) or len(text) > 18:
+def integer(text: str, *, decimal: str | None = None, thousands: str | None = None) -> int:
+    """A whole number; also `12.0` and `1,200`."""
+    try:
+        value = number(text, decimal=decimal, thousands=thousands, whole=True)
+    except InvalidValue as error:
+        is_number = text[:1].isdigit() or text[1:2].isdigit()
+        raise error if is_number else InvalidValue(f"{text!r} is not a whole number") from None
+    if value != value.to_integral_value() or abs(value) > LARGEST:
         raise InvalidValue(f"{text!r} is not a whole number")
-    return int(text.partition(".")[0])
+    return int(value)
 
 
 def plain_date(text: str, formats: tuple[str, ...]) -> str:
-    """A date as `YYYY-MM-DD`, parsed by the first of `formats` (strptime's) that fits."""
+    """A date as `YYYY-MM-DD`, by the only one of `formats` (strptime's) that fits.
+
+    Raises InvalidValue when several fit and give different days: 02/03 is in March or in February.
+    """
+    found: dict[date, str] = {}
     for format_ in formats:
-        parsed = _date(text, format_)
-        if parsed is None:
-            continue
-        if parsed.year < 1900:
-            raise InvalidValue(f"{text!r} is before 1900")
-        return parsed.isoformat()
-    raise InvalidValue(f"{text!r} is not a date of the form {' or '.join(formats)}")
+        if (parsed := _date(text, format_)) is not None:
+            found.setdefault(parsed, format_)
+    if len(found) > 1:
+        readings = " and ".join(f"{day.isoformat()} by {one}" for day, one in found.items())
+        raise InvalidValue(f"{text!r} is {readings}")
+    if not found:
+        wanted = " or ".join(formats).replace(ISO_FORMAT, "YYYY-MM-DD")
+        raise InvalidValue(f"{text!r} is not a date of the form {wanted}{_date_hint(text)}")
+    (day,) = found
+    if day.year < 1900:
+        raise InvalidValue(f"{text!r} is before 1900")
+    return day.isoformat()
+
+
+def _date_hint(text: str) -> str:
+    """What the map could say about a date of another form."""
+    if _DAY_NUMBER.fullmatch(text):
+        return "; it is the number of a day in a spreadsheet: format the column as a date there"
+    others = [one for one in _OTHER_FORMATS if _date(text, one) is not None]
+    return f'; set `format` in the map, such as "{others[0]}"' if others else ""
 
 
 def _date(text: str, format_: str) -> date | None:

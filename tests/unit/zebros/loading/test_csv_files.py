@@ -172,6 +172,12 @@ def test_a_quote_inside_a_value_affects_its_own_row_only(tmp_path: Path) -> None
     assert raws(file) == {2: ['1,"two"x']}
 
 
+def test_a_quote_inside_a_value_without_quotes_is_part_of_the_value(tmp_path: Path) -> None:
+    file = written(tmp_path, 'a,b\n1,5" pipe\n2,Acme "the best" Ltd\n3,"5"" pipe"\n')
+    assert values(file) == [["1", '5" pipe'], ["2", 'Acme "the best" Ltd'], ["3", '5" pipe']]
+    assert faults(file) == {}
+
+
 @given(
     table=st.lists(st.lists(CELL, min_size=2, max_size=2), min_size=1, max_size=6),
     invalid=st.lists(

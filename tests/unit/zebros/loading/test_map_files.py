@@ -8,6 +8,7 @@ from zebros.errors import BadInput
 from zebros.loading import map_files
 from zebros.loading.csv_files import inspect
 from zebros.loading.csv_rows import BadRow, Row, rows
+from zebros.loading.header_names import suggestion
 from zebros.loading.map_model import Map
 from zebros.loading.mapper import MappedRow, Mapper, Reference
 from zebros.loading.record_types import RECORD_TYPES
@@ -251,6 +252,31 @@ def test_a_misspelt_field_suggests_a_similar_one(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as rejected:
         read(tmp_path, LEAST + 'anual_revenue = { column = "m", currency = "USD" }\n')
     assert rejected.value.hint == "Did you mean annual_revenue?"
+
+
+@pytest.mark.parametrize(
+    ("header", "kind", "meant"),
+    [
+        ("Id", "accounts", "external_ids.<system>"),
+        ("Record ID", "contacts", "external_ids.<system>"),
+        ("Industry", "accounts", "sector"),
+        ("Website URL", "accounts", "website"),
+        ("Deal - Title", "opportunities", "name"),
+        ("Phone", "contacts", "phones"),
+        ("Email", "contacts", "emails"),
+        ("sectr", "accounts", "sector"),
+        ("Fax", "accounts", None),
+        ("Rating", "accounts", None),
+        ("Site", "accounts", None),
+        ("Fiscal", "opportunities", None),
+        ("Type", "opportunities", None),
+        ("custom_field", "accounts", "custom_fields.<name>"),
+    ],
+)
+def test_a_suggestion_is_what_somebody_meant_or_none(
+    header: str, kind: str, meant: str | None
+) -> None:
+    assert suggestion(header, RECORD_TYPES[kind]) == meant
 
 
 def test_without_a_map_the_columns_must_be_named_as_fields(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from zebros.loading.values import InvalidValue
 @given(st.sampled_from(sorted(EXPONENTS)), st.integers(min_value=-(10**15), max_value=10**15))
 def test_any_amount_in_major_units_is_parsed_to_the_minor_unit(currency: str, minor: int) -> None:
     text = format(Decimal(minor).scaleb(-EXPONENTS[currency]), "f")
-    assert values.minor_units(text, currency) == minor
+    assert values.minor_units(text, currency, decimal=".") == minor
 
 
 @given(st.decimals(min_value=0, max_value=10**6, places=6))
@@ -30,7 +30,9 @@ def test_every_text_is_money_or_an_invalid_value(text: str) -> None:
     except InvalidValue:
         return
     assert abs(amount) <= LARGEST
-    assert Decimal(text) == Decimal(amount).scaleb(-2)
+    digits = "".join(str(int(one)) for one in text if one.isdecimal())
+    if "e" not in text.casefold():
+        assert str(abs(amount)).strip("0") == digits.strip("0")
 
 
 @pytest.mark.parametrize(
@@ -39,16 +41,15 @@ def test_every_text_is_money_or_an_invalid_value(text: str) -> None:
         "",
         " ",
         "1,234",
-        "1.234,50",
-        "1e5",
         "NaN",
         "Infinity",
-        "12 USD",
         "1_000",
-        "٣",
         "--1",
         "1.",
-        "$5",
+        "5 apples",
+        "12 EUR",
+        "£5",
+        "USD",
     ],
 )
 def test_a_text_that_is_not_a_plain_number_is_rejected(text: str) -> None:
@@ -68,7 +69,7 @@ def test_a_tenth_of_a_cent_is_rejected_rather_than_rounded() -> None:
 def test_configured_separators_are_parsed() -> None:
     assert values.minor_units("1.234,50", "EUR", decimal=",", thousands=".") == 123_450
     assert values.minor_units("1,234.50", "USD", thousands=",") == 123_450
-    with pytest.raises(InvalidValue, match="separator is ','"):
+    with pytest.raises(InvalidValue, match="groups of three digits"):
         values.minor_units("1.5", "EUR", decimal=",")
 
 
@@ -85,7 +86,6 @@ def test_configured_separators_are_parsed() -> None:
         ("1.234,567", ","),
         ("12 50", " "),
         ("12'50", "'"),
-        ("1\u202f234 567", " "),
         ("12\u202f50", " "),
     ],
 )
@@ -142,7 +142,7 @@ def test_dates_are_parsed_in_the_configured_formats_only() -> None:
 
 def test_integers_may_have_the_form_of_spreadsheets() -> None:
     assert [values.integer(text) for text in ("12", "12.0", "-3", "+4")] == [12, 12, -3, 4]
-    for text in ("12.5", "1e3", "1,000", "twelve", "9" * 30):
+    for text in ("12.5", "1,000", "1.000", "twelve", "9" * 30):
         with pytest.raises(InvalidValue):
             values.integer(text)
 
@@ -152,3 +152,89 @@ def test_booleans_are_yes_or_no() -> None:
     assert values.boolean("FALSE") is False
     with pytest.raises(InvalidValue, match="neither yes nor no"):
         values.boolean("maybe")
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"),
+    [
+        ("1234.50", 123_450),
+        ("$1,234.50", 123_450),
+        ("US$ 1,234.50", 123_450),
+        ("1,234.50 USD", 123_450),
+        ("$1,234.50 USD", 123_450),
+        ("1 234,50", 123_450),
+        ("1\u00a0234,50", 123_450),
+        ("1\u202f234,50", 123_450),
+        ("1.234,50", 123_450),
+        ("1'234.50", 123_450),
+        ("1,234,567", 123_456_700),
+        ("1234,5", 123_450),
+        ("1234,567.00", None),
+        ("(1,234.50)", -123_450),
+        ("($1,234.50)", -123_450),
+        ("-$1,234.50", -123_450),
+        ("$-1,234.50", -123_450),
+        ("1234,50-", -123_450),
+        ("\u2212100,00", -10_000),
+        ("5.6E+09", 560_000_000_000),
+        ("5,6e9", 560_000_000_000),
+        ("1.23457E+12", None),
+        ("\u0661\u0662\u0663\u0664", 123_400),
+        ("\u0661\u066c\u0662\u0663\u0664", 123_400),
+        ("\u0661\u066b\u0662", 120),
+    ],
+)
+def test_amounts_are_read_as_people_write_them(text: str, minor: int | None) -> None:
+    if minor is None:
+        with pytest.raises(InvalidValue):
+            values.minor_units(text, "USD")
+    else:
+        assert values.minor_units(text, "USD") == minor
+
+
+@pytest.mark.parametrize("text", ["1,234", "1.234", "-1,234", "$1,234", "999.000"])
+def test_an_amount_with_two_readings_is_rejected_with_both(text: str) -> None:
+    with pytest.raises(InvalidValue, match=r"is \d{4,6} or \d+\.\d{3}: set `decimal` in the map"):
+        values.minor_units(text, "USD")
+    reading = values.minor_units(text.replace("$", ""), "USD", decimal="," if "." in text else ".")
+    assert abs(reading) >= 100_000
+
+
+def test_a_whole_number_has_one_reading_unless_its_decimals_are_zeros() -> None:
+    assert [values.integer(text) for text in ("1,200", "1.200", "1 200", "1.2E+03")] == [1200] * 4
+    with pytest.raises(InvalidValue, match=r"'1,000' is 1000 or 1\.000"):
+        values.integer("1,000")
+    assert values.integer("1,000", decimal=".") == 1000
+    assert values.integer("1.000", decimal=".") == 1
+
+
+def test_money_may_be_named_by_a_symbol_of_one_currency() -> None:
+    assert values.money_with_currency("1234,50 €")["currency"] == "EUR"
+    assert values.money_with_currency("$5 CAD")["currency"] == "CAD"
+    for text in ("$5", "£5", "kr 5", "€5 USD"):
+        with pytest.raises(InvalidValue, match="needs its currency"):
+            values.money_with_currency(text)
+
+
+def test_a_date_with_two_readings_is_rejected_with_both() -> None:
+    formats = ("%d/%m/%Y", "%m/%d/%Y")
+    assert values.plain_date("31/12/2025", formats) == "2025-12-31"
+    assert values.plain_date("12/31/2025", formats) == "2025-12-31"
+    assert values.plain_date("05/05/2025", formats) == "2025-05-05"
+    with pytest.raises(InvalidValue, match=r"2025-03-02 by %d/%m/%Y and 2025-02-03 by %m/%d/%Y"):
+        values.plain_date("02/03/2025", formats)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("31/12/2025", 'such as "%d/%m/%Y"'),
+        ("2025-12-31 23:59:00", 'such as "%Y-%m-%d %H:%M:%S"'),
+        ("45292", "the number of a day in a spreadsheet"),
+        ("soon", "YYYY-MM-DD"),
+    ],
+)
+def test_a_date_of_another_form_names_the_format_that_fits(text: str, hint: str) -> None:
+    with pytest.raises(InvalidValue) as invalid:
+        values.plain_date(text, ("%Y-%m-%d",))
+    assert hint in str(invalid.value)

@@ -1,0 +1,163 @@
+"""Values as people's files have them: rows are loaded, and what is left out is reported."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.component.zebros import in_process
+from zebros import cli
+from zebros.client.connection import Connection
+
+CONTACTS = """\
+ignore = ["Company"]
+country = "US"
+[skip]
+State = "Deleted"
+[fields]
+"external_ids.crm" = "Id"
+first_name = "First"
+last_name = "Last"
+emails = { column = "Mail", on_error = "drop value" }
+phones = { column = ["Mobile", "Phone"], on_error = "drop value" }
+account_id = { column = "Company", by = "name", on_error = "drop value" }
+"""
+HEADER = "Id,First,Last,Mail,Mobile,Phone,Company,State\n"
+
+
+@pytest.fixture(autouse=True)
+def crm(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Connection, "client", lambda _self, **_: in_process.client())
+    monkeypatch.setattr("kernel.web.batch._THREADS", 1)  # moto copies a table while others write
+    in_process.create_tables(cloud, monkeypatch)
+    (tmp_path / "m.toml").write_text(CONTACTS, encoding="utf-8")
+    return tmp_path
+
+
+def load(capsys: pytest.CaptureFixture[str], kind: str, *more: str) -> tuple[int, dict[str, Any]]:
+    """The outcome of a load, which a dry run has foretold."""
+    words = ["load", kind, "f.csv", "--map", "m.toml", "--json", *more]
+    dry_code = cli.main([*words, "--dry-run"])
+    dry = json.loads(capsys.readouterr().out)
+    code = cli.main(words)
+    figures = json.loads(capsys.readouterr().out)
+    assert dry_code == code
+    for name in ("created", "updated", "skipped", "rejected", "incomplete", "rejects"):
+        assert dry[name] == figures[name], name
+    return code, figures
+
+
+def contacts(*lines: str) -> None:
+    Path("f.csv").write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def stored(kind: str) -> dict[str, dict[str, Any]]:
+    with in_process.client() as client:
+        return {one["external_ids"]["crm"]: one for one in client.items(f"/{kind}")}
+
+
+def test_a_wrong_value_is_left_out_and_reported_and_its_row_is_loaded(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    contacts(
+        "1,Ann,Lee,ann@x.example;ben@,,,,",
+        "2,Ben,Lee,ben@,ask,,,",
+        "3,Cy,Lee,,1.41556E+10,,Nowhere,",
+        "4,Di,Lee,di@x.example,,+1 415-555-0100 x12,,",
+        "5,Ed,Lee,,(415) 555-0101,,,",
+    )
+    code, figures = load(capsys, "contacts")
+    assert (code, figures["created"], figures["rejected"], figures["incomplete"]) == (3, 5, 0, 4)
+    found = stored("contacts")
+    assert found["1"]["emails"] == ["ann@x.example"]
+    assert "emails" not in found["2"]
+    assert found["5"]["phones"] == ["+14155550101"]
+    assert found["4"]["phones"] == ["+14155550100"]
+    reasons = {one["row"]: one["reason"] for one in figures["rejects"]}
+    assert reasons[2].startswith("emails.1: 'ben@' is not a plain e-mail address")
+    assert "phones: 'ask' is not a telephone number" in reasons[3]
+    assert "emails.0: 'ben@' is not" in reasons[3]
+    assert "phones: '1.41556E+10' was rounded by a spreadsheet" in reasons[4]
+    assert "account_id: no account has the name 'Nowhere'" in reasons[4]
+    assert "extension 12" in reasons[5]
+    assert all(reason.endswith("the row is loaded without it") for reason in reasons.values())
+    lines = Path("f.csv.rejects.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 5
+
+
+def test_a_contact_needs_only_one_of_name_address_and_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    contacts("1,Prince,,,,,,", "2,,,no@x.example,,,,", "3,,,,,+14155550100,,", "4,,,,,,,")
+    code, figures = load(capsys, "contacts")
+    assert (code, figures["created"], figures["rejected"]) == (3, 3, 1)
+    found = stored("contacts")
+    assert {key: one["last_name"] for key, one in found.items()} == {
+        "1": "Prince",
+        "2": "no@x.example",
+        "3": "+14155550100",
+    }
+    assert "first_name" not in found["1"]
+    assert figures["named_by_another_field"] == {"first_name": 1, "emails": 1, "phones": 1}
+    (reject,) = figures["rejects"]
+    assert reject["reason"] == "last_name: it is missing, and so are names, e-mails and phones"
+
+
+def test_rows_can_be_skipped_by_a_column(capsys: pytest.CaptureFixture[str]) -> None:
+    contacts("1,Ann,Lee,,,,,Deleted", "2,Ben,Lee,,,,,")
+    code, figures = load(capsys, "contacts")
+    assert (code, figures["created"], figures["skipped"]) == (0, 1, 1)
+    assert stored("contacts").keys() == {"2"}
+
+
+def test_accounts_are_linked_by_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    with in_process.client() as client:
+        acme = client.post("/accounts", {"name": "Acme Inc"})["id"]
+        for _ in range(2):
+            client.post("/accounts", {"name": "Twice"})
+        client.post("/accounts", {"name": "Acme Incorporated"})
+    contacts("1,Ann,Lee,,,,acme  inc,", "2,Ben,Lee,,,,Twice,")
+    code, figures = load(capsys, "contacts")
+    assert (code, figures["created"], figures["incomplete"]) == (3, 2, 1)
+    assert stored("contacts")["1"]["account_id"] == acme
+    (reject,) = figures["rejects"]
+    assert "2 accounts have the name 'Twice'; refer to it by an external id" in reject["reason"]
+
+
+def test_external_ids_that_are_addresses_are_matched_without_their_case(
+    capsys: pytest.CaptureFixture[str], crm: Path
+) -> None:
+    text = '[fields]\nlast_name = "n"\n"external_ids.crm" = "m"\nemails = "m"\n'
+    (crm / "m.toml").write_text(text, encoding="utf-8")
+    (crm / "f.csv").write_text("n,m\nLee,Ann@X.example\nLi,ANN@x.example\n", encoding="utf-8")
+    code, figures = load(capsys, "contacts")
+    assert (code, figures["created"], figures["rejected"]) == (3, 1, 1)
+    assert stored("contacts").keys() == {"ann@x.example"}
+
+
+def test_rows_without_any_id_are_recognised_by_their_content(
+    capsys: pytest.CaptureFixture[str], crm: Path
+) -> None:
+    text = 'without_id = "by content"\n[fields]\nlast_name = "n"\nemails = "m"\n'
+    (crm / "m.toml").write_text(text, encoding="utf-8")
+    (crm / "f.csv").write_text("n,m\nLee,a@x.example\nLi,b@x.example\n", encoding="utf-8")
+    assert load(capsys, "contacts")[1]["created"] == 2
+    _, again = load(capsys, "contacts")
+    assert (again["created"], again["unchanged"]) == (0, 2)
+
+
+def test_ids_and_errors_of_spreadsheets_are_no_values(
+    capsys: pytest.CaptureFixture[str], crm: Path
+) -> None:
+    text = '[fields]\nname = "n"\n"external_ids.crm" = "i"\nwebsite = "w"\nsector = "s"\n'
+    (crm / "m.toml").write_text(text, encoding="utf-8")
+    lines = "1,A,www.a.example,x\n1.23457E+15,B,,x\n3,C,,#N/A\n"
+    (crm / "f.csv").write_text("i,n,w,s\n" + lines, encoding="utf-8")
+    code, figures = load(capsys, "accounts")
+    assert (code, figures["created"], figures["rejected"]) == (3, 1, 2)
+    assert stored("accounts")["1"]["website"] == "https://www.a.example"
+    reasons = [one["reason"] for one in figures["rejects"]]
+    assert "was rounded by a spreadsheet" in reasons[0]
+    assert reasons[1] == "sector: '#N/A' is an error of a spreadsheet, not a value"
