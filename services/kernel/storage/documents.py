@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from kernel.domain.aggregate import Aggregate
 from kernel.domain.aside import ASIDE, Aside, Nested, aside_of
+from kernel.domain.text import STORED
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -100,7 +101,9 @@ class Documents[A: Aggregate]:
         # The key is last, so that no field of the document takes its place.
         key = f',"tenant_id":"{tenant_id}","id":"{record_id}"}}'
         try:
-            return self.model.model_validate_json("{" + text[len(self._start) : -1] + key)
+            return self.model.model_validate_json(
+                "{" + text[len(self._start) : -1] + key, context=STORED
+            )
         except ValidationError:
             return None
 
@@ -185,13 +188,13 @@ class Documents[A: Aggregate]:
             self._adapters[name] = pydantic.TypeAdapter(annotation)
         adapter = self._adapters[name]
         try:
-            return adapter.validate_json(json.dumps(stored))
+            return adapter.validate_json(json.dumps(stored), context=STORED)
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False, include_input=False)
             if any(one["type"] != _UNKNOWN for one in details):
                 raise
             pruned, nested = _pruned(stored, [one["loc"] for one in details])
-            value = adapter.validate_json(json.dumps(pruned))
+            value = adapter.validate_json(json.dumps(pruned), context=STORED)
             reading.nested += [one._replace(path=(name, *one.path)) for one in nested]
             return value
 
@@ -199,7 +202,7 @@ class Documents[A: Aggregate]:
         """Note the kind of error when the fields are valid, but do not fit each other."""
         valid = self.model.model_construct(**reading.values)
         try:
-            self.model.model_validate_json(valid.model_dump_json(exclude_none=True))
+            self.model.model_validate_json(valid.model_dump_json(exclude_none=True), context=STORED)
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False, include_input=False)
             reading.wrong[WHOLE] = details[0]["type"]
@@ -210,7 +213,7 @@ class Documents[A: Aggregate]:
         What was set aside stays, without the fields that are right now.
         """
         text = record.model_dump_json(exclude_none=True, exclude={ASIDE}, warnings=False)
-        valid = self.model.model_validate_json(text)
+        valid = self.model.model_validate_json(text, context=STORED)
         aside = aside_of(record)
         return valid.with_changes(**{ASIDE: aside._replace(wrong={})}) if aside else valid
 

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from kernel.cache.usage import cache_usage
 from kernel.domain.clock import utc_now
 from kernel.domain.errors import CrmError, NotFound
+from kernel.domain.text import STORED
 from kernel.domain.time_zones import in_business_hours
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import FAULTS, REQUEST_LATENCY, REQUESTS, memory_utilization, together
@@ -234,7 +235,11 @@ def _replayed(
     if state is None:
         raise in_use()
     try:
-        value = None if route.returns is None else route.returns.model_validate_json(state)
+        value = (
+            None
+            if route.returns is None
+            else route.returns.model_validate_json(state, context=STORED)
+        )
     except ValidationError as error:  # a later release has made the change
         raise in_use() from error
     answer = response(route, value, headers)

@@ -9,6 +9,7 @@ from functools import cache
 import pydantic
 
 from kernel.cache.reading import CachedReads, Entry
+from kernel.domain.text import STORED
 from kernel.storage.records import Page
 from opportunities.events.pipelines import DEFAULT_PIPELINE
 from opportunities.model.pipelines import Pipeline
@@ -29,17 +30,17 @@ def _columns() -> "pydantic.TypeAdapter[list[BoardColumn]]":
 # What is stored wrongly is not accepted from the cache, so it is read again each time.
 PIPELINE = Entry(
     "pipeline",
-    2,
+    3,
     60,
     lambda one: one.model_dump_json(warnings=False).encode(),
-    Pipeline.model_validate_json,
+    lambda body: Pipeline.model_validate_json(body, context=STORED),
 )
 PIPELINES = Entry(
     "pipelines",
-    2,
+    3,
     10,
     lambda page: page.model_dump_json(warnings=False).encode(),
-    Page[Pipeline].model_validate_json,
+    lambda body: Page[Pipeline].model_validate_json(body, context=STORED),
 )
 BOARD = Entry(
     "board",
