@@ -42,7 +42,7 @@ class ContactRepository(CustomerRecords[Contact]):
 
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, Contact, "contact", _index, clock)
-        self._entries = SearchEntries(self, _texts, {"name": "gsi2"})
+        self._entries = SearchEntries(self, _texts, frozenset({"name"}))
         self.search = self._entries
 
     def list_by_name(
@@ -54,7 +54,7 @@ class ContactRepository(CustomerRecords[Contact]):
         archived: Archived = Archived.EXCLUDE,
     ) -> Page[Contact]:
         """Contacts with a word in their name from which on it begins with `prefix` (folded)."""
-        return self._entries.page(tenant_id, "name", prefix, limit, cursor, archived)
+        return self._entries.page(tenant_id, "name", prefix, limit, cursor, archived, index="gsi2")
 
     def list_by_email(
         self,

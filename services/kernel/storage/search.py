@@ -32,8 +32,8 @@ class _Source(NamedTuple):
 class SearchEntries[A: Aggregate]:
     """The search entries of one type of record."""
 
-    def __init__(self, store: RecordStore[A], texts: Texts[A], indexed: dict[str, str]) -> None:
-        """`indexed` has the index in which a field's first text is: it has no entry."""
+    def __init__(self, store: RecordStore[A], texts: Texts[A], indexed: frozenset[str]) -> None:
+        """`indexed` are the fields whose first text is in an index, and so has no entry."""
         self._store, self._texts, self._indexed = store, texts, indexed
 
     def actions(self, before: A | None, after: A) -> list[Action]:
@@ -51,13 +51,17 @@ class SearchEntries[A: Aggregate]:
         limit: int,
         cursor: str | None,
         archived: Archived,
+        index: str = "",
     ) -> Page[A]:
-        """Records with a text that begins with `prefix` (folded, not empty), by that text."""
+        """Records with a text that begins with `prefix` (folded, not empty), by that text.
+
+        `index` is that of an indexed field.
+        """
         scope = f"{self._store.record_type} search {field} {prefix} {archived}"
         after = cursors.decode(tenant_id, scope, cursor)
         found: list[tuple[str, Item]] = []
         more = False
-        for source in self._sources(tenant_id, field, prefix, archived):
+        for source in self._sources(tenant_id, field, prefix, archived, index):
             start = self._after(tenant_id, source, str(after["sk"])) if after else None
             page = self._store.table.query(
                 source.partition,
@@ -113,11 +117,11 @@ class SearchEntries[A: Aggregate]:
         return min(texts, key=str.encode, default=None)
 
     def _sources(
-        self, tenant_id: str, field: str, prefix: str, archived: Archived
+        self, tenant_id: str, field: str, prefix: str, archived: Archived, index: str
     ) -> list[_Source]:
         entries = archived.partitions(tenant_id, self._entry(field, prefix))
         sources = [_Source(partition, "") for partition in entries]
-        if index := self._indexed.get(field):
+        if index:
             indexed = archived.partitions(tenant_id, f"{field.upper()}#{prefix[:1]}")
             sources += [_Source(partition, index) for partition in indexed]
         return sources
