@@ -156,7 +156,7 @@ def _opportunities(account: str) -> None:
     ]
     api("POST", "/pipelines", {"name": "Renewals", "stages": stages})
     product = api("POST", "/products", {"name": "Starter", "price": _USD})["id"]
-    api("PATCH", f"/products/{product}", {"active": False})
+    api("PATCH", f"/products/{product}", {"family": "Standard"})
     fields = {"name": "Umbra - Starter", "account_id": account, "region": "North"}
     deal = api("POST", "/opportunities", {**fields, "amount": _USD, "opened_on": "2026-01-05"})
     path = f"/opportunities/{deal['id']}"
