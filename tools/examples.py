@@ -176,6 +176,9 @@ def _activities() -> None:
     api("PATCH", f"/tasks/{task}", {"due_on": "2026-03-01"})
     api("POST", f"/tasks/{task}/complete")
     api("POST", f"/tasks/{task}/reopen")
+    api("POST", f"/tasks/{task}/start")
+    api("POST", f"/tasks/{task}/defer", {"due_on": "2026-04-01"})
+    api("POST", f"/tasks/{task}/cancel")
 
 
 def _reporting() -> None:

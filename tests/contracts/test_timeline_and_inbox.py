@@ -32,7 +32,7 @@ TIMELINE_TYPES = sorted(
 
 
 def test_the_timeline_has_as_many_event_types_as_before() -> None:
-    assert len(TIMELINE_TYPES) == 25
+    assert len(TIMELINE_TYPES) == 28
 
 
 @pytest.mark.parametrize("type_", TIMELINE_TYPES)

@@ -40,7 +40,7 @@ def create_contact(unit: UnitOfWork, body: ContactFields) -> ContactState:
 
 @routes.get("/contacts")
 def list_contacts(request: RequestContext, query: ContactQuery) -> Page[ContactState]:
-    """List contacts of an owner or account, by name, e-mail or id."""
+    """List contacts of an owner or account, or by name or e-mail."""
     query.one_of("owner_id", "account_id", "name_prefix", "email_prefix", "external_id")
     query.ensure_no_cursor_with("external_id")
     if query.external_id:

@@ -56,7 +56,7 @@ class Page(BaseModel, Generic[T_co]):  # noqa: UP046
 
 
 class SearchItems[A](Protocol):
-    """Items by which records are found (kernel/storage/search.py)."""
+    """Items by which records are found (search.py), or which keep texts unique (unique.py)."""
 
     def actions(self, before: A | None, after: A) -> list[Action]:
         """The writes after which a record has its items, and no others."""
@@ -76,7 +76,7 @@ class RecordStore[A: Aggregate]:
         self.table, self.record_type, self._index = table, record_type, index
         self._now = clock
         self.search: SearchItems[A] | None = None
-        """Items besides the record's own by which it is found; a repository may set it."""
+        """Items besides the record's own by which it is found, or which keep its texts unique."""
         self.documents = Documents(model)
 
     def key(self, tenant_id: str, record_id: str) -> str:

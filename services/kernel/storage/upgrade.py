@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import batched
 from typing import Any
 
-from kernel.domain.errors import StaleVersion
+from kernel.domain.errors import Conflict, StaleVersion
 from kernel.storage.packing import is_current, unpack
 from kernel.storage.records import RecordStore
 from kernel.storage.table import READ_LIMIT, Action, Item, Put
@@ -87,6 +87,8 @@ def _upgrade(store: RecordStore[Any], item: Item, result: UpgradeResult, *, dry_
         result.upgraded += 1
     except StaleVersion:
         result.changed_meanwhile += 1
+    except Conflict as error:  # a text that must be unique now
+        result.unreadable.append(Unreadable(key, error.detail))
 
 
 class NotUpgraded(ValueError):

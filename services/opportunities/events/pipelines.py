@@ -3,9 +3,18 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
 from kernel.domain.events import DomainEvent, Fields, Name, Snapshot
+from kernel.domain.folding import fold
+from kernel.domain.text import is_stored
 
 StageKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 PipelineId = Annotated[str, StringConstraints(pattern=r"^(default|[0-7][0-9A-HJKMNP-TV-Z]{25})$")]
@@ -49,7 +58,7 @@ class PipelineFields(Fields):
     stages: list[Stage] = Field(min_length=3, max_length=20)
 
     @model_validator(mode="after")
-    def _complete(self) -> "PipelineFields":
+    def _complete(self, info: ValidationInfo) -> "PipelineFields":
         keys = [stage.key for stage in self.stages]
         if len(set(keys)) != len(keys):
             raise ValueError("stages: every key must be unique")
@@ -58,7 +67,22 @@ class PipelineFields(Fields):
             raise ValueError("stages: exactly one must be of kind won and one of kind lost")
         if StageKind.OPEN not in kinds:
             raise ValueError("stages: at least one must be of kind open")
+        if not is_stored(info):
+            self._ensure_meaningful()
         return self
+
+    def _ensure_meaningful(self) -> None:
+        """Raise ValueError for what a release before accepted, and stored pipelines may have."""
+        names: dict[str, str] = {}
+        for stage in self.stages:
+            certain = {StageKind.WON: 100, StageKind.LOST: 0}.get(stage.kind)
+            if certain is not None and stage.probability != certain:
+                raise ValueError(
+                    f"stages: {stage.key} is of kind {stage.kind}, so its probability is {certain}"
+                )
+            other = names.setdefault(fold(stage.name), stage.key)
+            if other != stage.key:
+                raise ValueError(f"stages: {other} and {stage.key} have the same name")
 
 
 class PipelineState(Snapshot, PipelineFields):
@@ -74,7 +98,7 @@ class PipelineCreated(DomainEvent, context="opportunities"):
 
 
 class PipelineUpdated(DomainEvent, context="opportunities"):
-    """An operator restored a pipeline to an earlier state; `previous` has the other values."""
+    """A pipeline was changed, or restored to an earlier state; `previous` has the other values."""
 
     current: PipelineState
     changed: list[str] = Field(examples=[["name"]])

@@ -26,7 +26,7 @@ def _columns() -> "pydantic.TypeAdapter[list[BoardColumn]]":
     return pydantic.TypeAdapter(list[BoardColumn])
 
 
-# A pipeline never changes once it is created, and a board is behind its opportunities anyway.
+# A changed pipeline is forgotten when it is saved, and a board is behind its opportunities anyway.
 # What is stored wrongly is not accepted from the cache, so it is read again each time.
 PIPELINE = Entry(
     "pipeline",
@@ -78,9 +78,10 @@ class PipelineReads:
             PIPELINES, tenant_id, (), lambda: self._pipelines.list(tenant_id, limit, None)
         )
 
-    def created(self, tenant_id: str) -> None:
-        """Let the list show a new pipeline at once, as far as its index has it."""
+    def changed(self, tenant_id: str, pipeline_id: str) -> None:
+        """Let a new or changed pipeline be shown at once, in lists as far as their index has it."""
         self._reads.forget(PIPELINES, tenant_id, ())
+        self._reads.forget(PIPELINE, tenant_id, (pipeline_id,))
 
     def columns(self, tenant_id: str, pipeline_id: str) -> Sequence[BoardColumn]:
         """Count and sum per stage and currency."""
