@@ -160,7 +160,7 @@ def _opportunities(account: str) -> None:
     ]
     api("POST", "/pipelines", {"name": "Renewals", "stages": stages})
     product = api("POST", "/products", {"name": "Starter", "price": _USD})["id"]
-    api("PATCH", f"/products/{product}", {"active": False})
+    api("PATCH", f"/products/{product}", {"family": "Standard"})
     fields = {"name": "Umbra - Starter", "account_id": account, "region": "North"}
     deal = api("POST", "/opportunities", {**fields, "amount": _USD, "opened_on": "2026-01-05"})
     path = f"/opportunities/{deal['id']}"
@@ -180,6 +180,9 @@ def _activities() -> None:
     api("PATCH", f"/tasks/{task}", {"due_on": "2026-03-01"})
     api("POST", f"/tasks/{task}/complete")
     api("POST", f"/tasks/{task}/reopen")
+    api("POST", f"/tasks/{task}/start")
+    api("POST", f"/tasks/{task}/defer", {"due_on": "2026-04-01"})
+    api("POST", f"/tasks/{task}/cancel")
 
 
 def _reporting() -> None:

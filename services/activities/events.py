@@ -114,8 +114,22 @@ class TaskCompleted(TaskEvent, context="activities"):
     """A task was completed."""
 
 
+class TaskStarted(TaskEvent, context="activities"):
+    """Work on an open task began."""
+
+
+class TaskDeferred(TaskEvent, context="activities"):
+    """An open task was deferred to another day."""
+
+    previous_due_on: BusinessDate | None = None
+
+
+class TaskCancelled(TaskEvent, context="activities"):
+    """An open task was cancelled: it will not be done."""
+
+
 class TaskReopened(TaskEvent, context="activities"):
-    """A completed task was reopened."""
+    """A completed or cancelled task was reopened."""
 
 
 class StreamGapDetected(StreamGap, context="activities"):

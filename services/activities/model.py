@@ -1,15 +1,18 @@
 """The task aggregate and the texts of timeline entries. No AWS, no I/O."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 
 from activities.events import (
     NewTask,
     TaskAssigned,
+    TaskCancelled,
     TaskCompleted,
+    TaskDeferred,
     TaskFields,
     TaskReopened,
+    TaskStarted,
     TaskState,
     TaskStatus,
     TaskUpdated,
@@ -62,10 +65,30 @@ class Task(TaskState, Aggregate):
             events.append(TaskAssigned(current=after, previous_assignee_id=self.assignee_id))
         return Change(after, tuple(events)) if events else Change(self)
 
+    def start(self) -> Change["Task"]:
+        """Mark as in progress. Raises RuleViolation when it is, or is closed."""
+        if self.closed or self.status is TaskStatus.IN_PROGRESS:
+            raise self._already()
+        after = self.with_changes(status=TaskStatus.IN_PROGRESS)
+        return Change(after, (TaskStarted(current=after),))
+
+    def defer(self, due_on: date) -> Change["Task"]:
+        """Defer to another day; deferred to the same day again, nothing changes."""
+        self._ensure_open()
+        after = self.with_changes(status=TaskStatus.DEFERRED, due_on=due_on)
+        if after == self:
+            return Change(self)
+        return Change(after, (TaskDeferred(current=after, previous_due_on=self.due_on),))
+
+    def cancel(self) -> Change["Task"]:
+        """Mark as cancelled; only an open task can be."""
+        self._ensure_open()
+        after = self.with_changes(status=TaskStatus.CANCELLED)
+        return Change(after, (TaskCancelled(current=after),))
+
     def complete(self, by: str, at: datetime) -> Change["Task"]:
-        """Mark as completed."""
-        if self.closed:
-            raise RuleViolation(f"The task is {self.status} already.")
+        """Mark as completed; only an open task can be."""
+        self._ensure_open()
         after = self.with_changes(status=TaskStatus.COMPLETED, completed_at=at, completed_by=by)
         return Change(after, (TaskCompleted(current=after),))
 
@@ -77,6 +100,14 @@ class Task(TaskState, Aggregate):
             status=TaskStatus.NOT_STARTED, completed_at=None, completed_by=None
         )
         return Change(after, (TaskReopened(current=after),))
+
+    def _ensure_open(self) -> None:
+        if self.closed:
+            raise self._already()
+
+    def _already(self) -> RuleViolation:
+        advice = " Reopen it first." if self.closed else ""
+        return RuleViolation(f"The task is {self.status.replace('_', ' ')} already.{advice}")
 
 
 def timeline_text(kind: str, event_type: str, data: EventData) -> str:
@@ -112,6 +143,8 @@ def timeline_text(kind: str, event_type: str, data: EventData) -> str:
             return f"Task for {current.assignee_id}: {name}{due}"
         case "Completed":
             return f"Done: {name}"
+        case "Deferred":
+            return f"{name}: deferred to {current.due_on}"
         case _:
             # Any other event shows its name: OpportunityWentStale is "went stale".
             return f"{name}: {re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', what).lower()}"

@@ -124,8 +124,23 @@ class TaskService:
         change = before.complete(unit.principal.user_id, self._now())
         return self._tasks.save(unit, before, change)
 
+    def start(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
+        """Mark a task as in progress."""
+        before = self._load(unit, task_id, if_match)
+        return self._tasks.save(unit, before, before.start())
+
+    def defer(self, unit: UnitOfWork, task_id: str, if_match: Version, due_on: date) -> Task:
+        """Defer a task to another day."""
+        before = self._load(unit, task_id, if_match)
+        return self._tasks.save(unit, before, before.defer(due_on))
+
+    def cancel(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
+        """Mark a task as cancelled."""
+        before = self._load(unit, task_id, if_match)
+        return self._tasks.save(unit, before, before.cancel())
+
     def reopen(self, unit: UnitOfWork, task_id: str, if_match: Version) -> Task:
-        """Reopen a completed task."""
+        """Reopen a completed or cancelled task."""
         before = self._load(unit, task_id, if_match)
         return self._tasks.save(unit, before, before.reopen())
 

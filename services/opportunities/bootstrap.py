@@ -41,7 +41,8 @@ def pipelines() -> PipelineService:
     repository = PipelineRepository(_api_table(), utc_now)
     # Boards come from the cache; through DAX as well, their delays would add up.
     reads = PipelineReads(repository, BoardRepository(table()), cached_reads())
-    return PipelineService(repository, reads, utc_now)
+    opportunities = OpportunityRepository(table(), utc_now)
+    return PipelineService(repository, opportunities, reads, utc_now)
 
 
 @cache

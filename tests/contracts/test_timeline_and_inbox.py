@@ -33,7 +33,7 @@ TIMELINE_TYPES = sorted(
 
 
 def test_the_timeline_has_as_many_event_types_as_before() -> None:
-    assert len(TIMELINE_TYPES) == 27
+    assert len(TIMELINE_TYPES) == 30
 
 
 @pytest.mark.parametrize("type_", TIMELINE_TYPES)

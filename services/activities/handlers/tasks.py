@@ -9,12 +9,12 @@ from activities.events import NewTask, TaskFields, TaskState
 from activities.model import Task
 from activities.service import Due
 from kernel.domain.aggregate import Version
-from kernel.domain.dates import PlainDate
+from kernel.domain.dates import BusinessDate, PlainDate
 from kernel.domain.events import UserId
 from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
-from kernel.web.models import RecordQuery
+from kernel.web.models import Body, RecordQuery
 from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
 
@@ -38,6 +38,12 @@ class TaskQuery(RecordQuery):
     )
     due_from: PlainDate | None = None
     due_to: PlainDate | None = None
+
+
+class DeferTask(Body):
+    """To which day a task is deferred."""
+
+    due_on: BusinessDate = Field(description="The new due day.")
 
 
 @routes.post("/tasks", status=201)
@@ -112,9 +118,27 @@ def complete_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskStat
     return tasks().complete(unit, task_id, if_match)
 
 
+@routes.post("/tasks/{task_id}/start")
+def start_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
+    """Mark a task as in progress."""
+    return tasks().start(unit, task_id, if_match)
+
+
+@routes.post("/tasks/{task_id}/defer")
+def defer_task(unit: UnitOfWork, task_id: str, if_match: Version, body: DeferTask) -> TaskState:
+    """Mark a task as deferred, with a new due day."""
+    return tasks().defer(unit, task_id, if_match, body.due_on)
+
+
+@routes.post("/tasks/{task_id}/cancel")
+def cancel_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
+    """Mark a task as cancelled."""
+    return tasks().cancel(unit, task_id, if_match)
+
+
 @routes.post("/tasks/{task_id}/reopen")
 def reopen_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
-    """Reopen a completed task.
+    """Reopen a completed or cancelled task.
 
     It moves back to the open tasks.
     """

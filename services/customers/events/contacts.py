@@ -5,13 +5,16 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StrictBool
 
 from customers.values.contact_points import Email, Phone
-from kernel.domain.events import DomainEvent, Fields, Key, Name, Snapshot, empty
+from kernel.domain.events import (
+    DomainEvent,
+    Fields,
+    Key,
+    Name,
+    Snapshot,
+    empty,
+    without_repetitions,
+)
 from kernel.domain.ids import Id
-
-
-def _without_repetitions(values: list[str]) -> list[str]:
-    """Each value once; addresses are in lower case already, so case makes no difference."""
-    return list(dict.fromkeys(values))
 
 
 class ContactFields(Fields):
@@ -20,10 +23,10 @@ class ContactFields(Fields):
     account_id: Id | None = Field(None, description="The company this person works for.")
     first_name: Name | None = None
     last_name: Name
-    emails: Annotated[list[Email], AfterValidator(_without_repetitions)] = Field(
+    emails: Annotated[list[Email], AfterValidator(without_repetitions)] = Field(
         default_factory=list, max_length=10, exclude_if=empty, description="The primary one first."
     )
-    phones: Annotated[list[Phone], AfterValidator(_without_repetitions)] = Field(
+    phones: Annotated[list[Phone], AfterValidator(without_repetitions)] = Field(
         default_factory=list, max_length=10, exclude_if=empty, description="The primary one first."
     )
     title: Name | None = Field(None, description="Job title.")

@@ -1,5 +1,7 @@
 """REST routes of contacts."""
 
+from pydantic import Field
+
 from customers.bootstrap import contacts
 from customers.events.contacts import ContactFields, ContactState
 from kernel.domain.aggregate import Version
@@ -18,11 +20,16 @@ routes = Routes()
 
 
 class ContactQuery(RecordQuery):
-    """One of: owner_id, account_id, name_prefix (last name first), external_id. Default: own."""
+    """One of: owner_id, account_id, name_prefix, email_prefix, external_id. Default: your own."""
 
     owner_id: UserId | None = None
     account_id: Id | None = None
-    name_prefix: Name | None = None
+    name_prefix: Name | None = Field(
+        None, description="The beginning of the name at any of its words, in either order."
+    )
+    email_prefix: Name | None = Field(
+        None, description="The beginning of an e-mail address, or a whole one."
+    )
     external_id: ExternalRef | None = None
 
 
@@ -38,18 +45,22 @@ def create_contact(unit: UnitOfWork, body: ContactFields) -> ContactState:
 
 @routes.get("/contacts")
 def list_contacts(request: RequestContext, query: ContactQuery) -> Page[ContactState]:
-    """List contacts of an owner or account, or by name or id.
+    """List contacts of an owner or account, or by name or e-mail.
 
-    One filter at a time. `name_prefix` is compared with the last name followed by the first
-    name, without case and accents. Archived contacts are left out.
+    One filter at a time. `name_prefix` is compared with the beginning of any word of the name,
+    without case and accents; `archived` also shows archived contacts.
     """
-    query.one_of("owner_id", "account_id", "name_prefix", "external_id")
+    query.one_of("owner_id", "account_id", "name_prefix", "email_prefix", "external_id")
     query.ensure_no_cursor_with("external_id")
     if query.external_id:
         return contacts().find_by_external_id(request, query.external_id, query.archived)
     if query.account_id:
         return contacts().list_by_account(
             request, query.account_id, query.limit, query.cursor, query.archived
+        )
+    if query.email_prefix:
+        return contacts().list_by_email(
+            request, query.email_prefix, query.limit, query.cursor, query.archived
         )
     if query.name_prefix:
         return contacts().list_by_name(

@@ -2,18 +2,35 @@
 
 Index keys besides those of records.py, prefixed with the tenant; names begin with the last name:
   gsi3  ACCOUNT#<account>  <contact id>   an account's contacts, newest first
+Names beginning with their other words, and e-mail addresses, are search entries
+(kernel/storage/search.py).
 """
 
 from customers.model.contacts import Contact
 from customers.repository.records import CustomerRecords, index_keys
 from kernel.domain.clock import Clock
+from kernel.domain.folding import fold
 from kernel.storage.archived import Archived
 from kernel.storage.records import Page
+from kernel.storage.search import SearchEntries, rotations
 from kernel.storage.table import Item, Table
 
 
+def _name(contact: Contact) -> str:
+    return f"{contact.last_name} {contact.first_name or ''}"
+
+
+def _texts(contact: Contact) -> dict[str, list[str]]:
+    """What a contact is found by."""
+    whole = fold(_name(contact))
+    return {
+        "name": [whole, *(text for text in rotations(whole) if text != whole)],
+        "email": [fold(address) for address in contact.emails],
+    }
+
+
 def _index(contact: Contact) -> Item:
-    keys = index_keys(contact, f"{contact.last_name} {contact.first_name or ''}")
+    keys = index_keys(contact, _name(contact))
     if contact.account_id:
         tenant = f"TENANT#{contact.tenant_id}#"
         keys |= {"gsi3pk": f"{tenant}ACCOUNT#{contact.account_id}", "gsi3sk": contact.id}
@@ -25,6 +42,30 @@ class ContactRepository(CustomerRecords[Contact]):
 
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, Contact, "contact", _index, clock)
+        self._entries = SearchEntries(self, _texts, frozenset({"name"}))
+        self.search = self._entries
+
+    def list_by_name(
+        self,
+        tenant_id: str,
+        prefix: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
+    ) -> Page[Contact]:
+        """Contacts with a word in their name from which on it begins with `prefix` (folded)."""
+        return self._entries.page(tenant_id, "name", prefix, limit, cursor, archived, index="gsi2")
+
+    def list_by_email(
+        self,
+        tenant_id: str,
+        prefix: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
+    ) -> Page[Contact]:
+        """Contacts with an e-mail address that begins with `prefix` (folded), by address."""
+        return self._entries.page(tenant_id, "email", prefix, limit, cursor, archived)
 
     def list_by_account(
         self,

@@ -93,11 +93,24 @@ class ContactService:
         cursor: str | None,
         archived: Archived = Archived.EXCLUDE,
     ) -> Page[Contact]:
-        """Contacts whose name, last name first, begins with `prefix`, by name."""
+        """Contacts whose name begins with `prefix` at any of its words, by what was found."""
         request.principal.require(Level.READ, CUSTOMERS)
         return self._contacts.list_by_name(
             request.tenant_id, folded_prefix(prefix), limit, cursor, archived
         )
+
+    def list_by_email(
+        self,
+        request: RequestContext,
+        prefix: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
+    ) -> Page[Contact]:
+        """Contacts with an e-mail address that begins with `prefix`, by address."""
+        request.principal.require(Level.READ, CUSTOMERS)
+        folded = folded_prefix(prefix, "email_prefix")
+        return self._contacts.list_by_email(request.tenant_id, folded, limit, cursor, archived)
 
     def find_by_external_id(
         self, request: RequestContext, ref: str, archived: Archived = Archived.EXCLUDE

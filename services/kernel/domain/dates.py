@@ -4,8 +4,10 @@ import re
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from kernel.domain.text import is_stored
 
 FIRST_DAY, LAST_DAY = date(1950, 1, 1), date(2149, 12, 31)
 """The days that records may have. Beyond them is what other systems write for "no date", such as
@@ -44,8 +46,8 @@ PlainDate = Annotated[date, BeforeValidator(_plain_date)]
 """A day as `2026-01-31`; numbers and instants, which pydantic would take for days, are rejected."""
 
 
-def _within_bounds(day: date) -> date:
-    if FIRST_DAY <= day <= LAST_DAY:
+def _within_bounds(day: date, info: ValidationInfo) -> date:
+    if is_stored(info) or FIRST_DAY <= day <= LAST_DAY:
         return day
     raise PydanticCustomError(
         "business_date",

@@ -7,6 +7,7 @@ type, its context the source. The classes generate events/schemas/ (see tools/sc
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -22,6 +23,9 @@ from pydantic import (
 from kernel.domain.ids import Id
 from kernel.domain.money import LARGEST
 from kernel.domain.patterns import described
+from kernel.domain.text import Name as Name
+from kernel.domain.text import Text as Text
+from kernel.domain.text import identifier_only, one_line_only
 
 REGISTRY: dict[str, "type[DomainEvent]"] = {}
 """Every event class by `<context>/<Event>.v<N>`."""
@@ -35,15 +39,24 @@ Key = Annotated[str, StringConstraints(pattern=_KEY)]
 """A name for a system, a custom field or a channel."""
 MAX_EXTERNAL_IDS = 10
 """The maximum number of external ids of a record."""
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
+ExternalId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=120, strip_whitespace=True),
+    identifier_only,
+]
 MAX_USER_ID = 120
 UserId = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_USER_ID, strip_whitespace=True)
 ]
 """A user as the identity provider knows it (the token's `sub`)."""
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=40, strip_whitespace=True)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Text = Annotated[str, StringConstraints(max_length=2000)]
+Tag = Annotated[
+    str, StringConstraints(min_length=1, max_length=40, strip_whitespace=True), one_line_only
+]
+
+
+def without_repetitions[T](values: list[T]) -> list[T]:
+    """Each value once, in the order in which they came."""
+    return list(dict.fromkeys(values))
 
 
 def _with_one_message(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -91,7 +104,9 @@ class Fields(BaseModel):
     custom_fields: dict[Key, CustomValue] = Field(
         default_factory=dict, max_length=50, exclude_if=empty
     )
-    tags: list[Tag] = Field(default_factory=list, max_length=20, exclude_if=empty)
+    tags: Annotated[list[Tag], AfterValidator(without_repetitions)] = Field(
+        default_factory=list, max_length=20, exclude_if=empty, description="A set."
+    )
 
 
 class Snapshot(Fields):

@@ -48,7 +48,8 @@ WITHDRAWN = MappingProxyType(
 EXPONENTS moves here, because stored amounts keep it."""
 
 STORED = MappingProxyType({"currencies": WITHDRAWN.keys()})
-"""The validation context for what is stored: its amounts may have withdrawn currencies."""
+"""The validation context for what is stored: amounts may have withdrawn currencies, and texts stay
+as they are (`text.is_stored`)."""
 
 LARGEST = 2**53 - 1
 """The largest number of minor units: the largest integer that all JSON parsers read exactly

@@ -11,7 +11,7 @@ The tenant is the first part of every key and the first argument of every method
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -31,7 +31,7 @@ from kernel.domain.errors import (
 from kernel.domain.ids import ids_at
 from kernel.domain.principal import RequestContext
 from kernel.storage import cursor as cursors
-from kernel.storage.archived import Archived, archived_keys, key_in, merged
+from kernel.storage.archived import INDEX_KEYS, Archived, archived_keys, key_in, merged
 from kernel.storage.differences import log_differences, log_unreadable, readable
 from kernel.storage.documents import NUMBER, WHOLE, Documents
 from kernel.storage.idempotency import Committed
@@ -62,6 +62,13 @@ class Page(BaseModel, Generic[T_co]):  # noqa: UP046
     )
 
 
+class SearchItems[A](Protocol):
+    """Items by which records are found (search.py), or which keep texts unique (unique.py)."""
+
+    def actions(self, before: A | None, after: A) -> list[Action]:
+        """The writes after which a record has its items, and no others."""
+
+
 class RecordStore[A: Aggregate]:
     """Stores all aggregates of one type (`opportunity`); a repository adds keys and indexes."""
 
@@ -75,6 +82,8 @@ class RecordStore[A: Aggregate]:
     ) -> None:
         self.table, self.record_type, self._index = table, record_type, index
         self._now = clock
+        self.search: SearchItems[A] | None = None
+        """Items besides the record's own by which it is found, or which keep its texts unique."""
         self.documents = Documents(model)
 
     def key(self, tenant_id: str, record_id: str) -> str:
@@ -276,9 +285,9 @@ class RecordStore[A: Aggregate]:
         put = replace(self._put(None, change.state), error=exists)
         return [put, *self.outbox_entries(request, change, self._now())]
 
-    def with_change(self, _before: A | None, _after: A) -> list[Action]:
+    def with_change(self, before: A | None, after: A) -> list[Action]:
         """Further actions in the transaction of a change, such as those of a counter."""
-        return []
+        return self.search.actions(before, after) if self.search else []
 
     def outbox_entries(
         self, request: RequestContext, change: Change[A], at: datetime
@@ -323,6 +332,7 @@ class RecordStore[A: Aggregate]:
             "version": record.version,
             "doc": pack(document),
             **self.index_keys(record),
+            **({"search": INDEX_KEYS} if self.search is not None else {}),
         }
 
     def index_keys(self, record: A) -> Item:

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field
 from itertools import batched
 from typing import Any
 
-from kernel.domain.errors import StaleVersion
+from kernel.domain.errors import Conflict, StaleVersion
 from kernel.storage.packing import is_current, unpack
 from kernel.storage.records import RecordStore
-from kernel.storage.table import READ_LIMIT, Item, Put
+from kernel.storage.table import READ_LIMIT, Action, Item, Put
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,28 @@ def _upgrade(store: RecordStore[Any], item: Item, result: UpgradeResult, *, dry_
     try:
         if not dry_run:
             problem = StaleVersion("The record was changed meanwhile.")
-            store.table.put_if(Put(upgraded, version=item["version"], error=problem))
+            written, found_by = upgraded
+            put = Put(written, version=item["version"], error=problem)
+            if found_by:
+                store.table.transact([put, *found_by])
+            else:
+                store.table.put_if(put)
         result.upgraded += 1
     except StaleVersion:
         result.changed_meanwhile += 1
+    except Conflict as error:  # a text that must be unique now
+        result.unreadable.append(Unreadable(key, error.detail))
 
 
 class NotUpgraded(ValueError):
     """The record stays as it is; the message names its wrong fields, and no value."""
 
 
-def _upgraded(store: RecordStore[Any], item: Item) -> Item | None:
-    """The item in the current form; None when it has it. Raises NotUpgraded, or ValueError."""
+def _upgraded(store: RecordStore[Any], item: Item) -> tuple[Item, list[Action]] | None:
+    """The item in the current form, and writes of the items by which it is found.
+
+    None when it has the current form. Raises NotUpgraded, or ValueError.
+    """
     text = unpack(item["doc"])
     current = store.documents.is_current(text)
     _, tenant_id, _, record_id = str(item["pk"]).split("#")
@@ -103,8 +113,15 @@ def _upgraded(store: RecordStore[Any], item: Item) -> Item | None:
             raise NotUpgraded(listed)
         record = read.record
     keys = {name: value for name, value in item.items() if name.startswith("gsi")}
-    if current and is_current(item["doc"]) and keys == store.index_keys(record):
+    upgraded = store.item(record, text)
+    if (
+        current
+        and is_current(item["doc"])
+        and keys == store.index_keys(record)
+        and item.get("search") == upgraded.get("search")
+    ):
         return None
     # Attributes that are not the form's, such as those of a later release, stay.
     kept = {name: value for name, value in item.items() if not name.startswith("gsi")}
-    return {**kept, **store.item(record, text), "version": item["version"]}
+    found_by = store.search.actions(None, record) if store.search else []
+    return {**kept, **upgraded, "version": item["version"]}, found_by

@@ -3,10 +3,19 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
 from kernel.domain.events import DomainEvent, Fields, Name, Snapshot
+from kernel.domain.folding import fold
 from kernel.domain.patterns import described
+from kernel.domain.text import is_stored
 
 _STAGE_KEY = described(
     r"^[a-z][a-z0-9_]{0,39}$",
@@ -60,7 +69,7 @@ class PipelineFields(Fields):
     stages: list[Stage] = Field(min_length=3, max_length=MAX_STAGES)
 
     @model_validator(mode="after")
-    def _complete(self) -> "PipelineFields":
+    def _complete(self, info: ValidationInfo) -> "PipelineFields":
         keys = [stage.key for stage in self.stages]
         if len(set(keys)) != len(keys):
             raise ValueError("stages: every key must be unique")
@@ -69,7 +78,22 @@ class PipelineFields(Fields):
             raise ValueError("stages: exactly one must be of kind won and one of kind lost")
         if StageKind.OPEN not in kinds:
             raise ValueError("stages: at least one must be of kind open")
+        if not is_stored(info):
+            self._ensure_meaningful()
         return self
+
+    def _ensure_meaningful(self) -> None:
+        """Raise ValueError for what a release before accepted, and stored pipelines may have."""
+        names: dict[str, str] = {}
+        for stage in self.stages:
+            certain = {StageKind.WON: 100, StageKind.LOST: 0}.get(stage.kind)
+            if certain is not None and stage.probability != certain:
+                raise ValueError(
+                    f"stages: {stage.key} is of kind {stage.kind}, so its probability is {certain}"
+                )
+            other = names.setdefault(fold(stage.name), stage.key)
+            if other != stage.key:
+                raise ValueError(f"stages: {other} and {stage.key} have the same name")
 
 
 class PipelineState(Snapshot, PipelineFields):
@@ -85,7 +109,7 @@ class PipelineCreated(DomainEvent, context="opportunities"):
 
 
 class PipelineUpdated(DomainEvent, context="opportunities"):
-    """An operator restored a pipeline to an earlier state; `previous` has the other values."""
+    """A pipeline was changed, or restored to an earlier state; `previous` has the other values."""
 
     current: PipelineState
     changed: list[str] = Field(examples=[["name"]])

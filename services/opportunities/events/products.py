@@ -2,17 +2,33 @@
 
 from typing import Annotated
 
-from pydantic import Field, StrictBool, StringConstraints
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from kernel.domain.events import DomainEvent, Fields, Name, Snapshot
 from kernel.domain.money import Money
+from kernel.domain.text import is_stored, one_line_only
+
+
+def _not_empty(code: str, info: ValidationInfo) -> str:
+    if not code and not is_stored(info):
+        raise PydanticCustomError("text", "must not be empty; leave it out when there is none")
+    return code
+
+
+Code = Annotated[
+    str,
+    StringConstraints(max_length=60, strip_whitespace=True),
+    one_line_only,
+    AfterValidator(_not_empty),
+]
 
 
 class ProductFields(Fields):
     """What a caller may set on a product."""
 
     name: Name
-    code: Annotated[str, StringConstraints(max_length=60, strip_whitespace=True)] | None = None
+    code: Code | None = Field(None, description="Unique among the tenant's products.")
     family: Name | None = None
     price: Money | None = Field(None, description="List price.")
     active: StrictBool = True

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
+from kernel.domain.aggregate import Version
 from kernel.domain.events import Name
 from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
-from kernel.web.models import ListQuery
+from kernel.web.models import Body, ListQuery
 from kernel.web.routes import Routes
 from opportunities.bootstrap import pipelines
 from opportunities.events.pipelines import (
@@ -52,6 +53,19 @@ class Board(BaseModel):
     columns: list[BoardColumn] = Field(max_length=MAX_STAGES)
 
 
+class MoveOpportunities(Body):
+    """To which stage the opportunities of a stage move."""
+
+    to: StageKey = Field(description="The key of another open stage of the pipeline.")
+
+
+class MovedOpportunities(BaseModel):
+    """What was moved."""
+
+    moved: int = Field(ge=0, description="How many were moved.")
+    more: bool = Field(description="Whether the stage has more: send the request again.")
+
+
 @routes.post("/pipelines", status=201)
 def create_pipeline(unit: UnitOfWork, body: PipelineFields) -> PipelineState:
     """Create a pipeline with its stages.
@@ -77,6 +91,23 @@ def get_pipeline(request: RequestContext, pipeline_id: str) -> PipelineState:
     With its stages in their order, each with its probability and forecast category.
     """
     return pipelines().get(request, pipeline_id)
+
+
+@routes.patch("/pipelines/{pipeline_id}", PipelineFields)
+def update_pipeline(
+    unit: UnitOfWork, pipeline_id: str, if_match: Version, patch: dict[str, object]
+) -> PipelineState:
+    """Change a pipeline's name or its stages."""
+    return pipelines().update(unit, pipeline_id, if_match, patch)
+
+
+@routes.post("/pipelines/{pipeline_id}/stages/{stage}/move")
+def move_opportunities(
+    unit: UnitOfWork, pipeline_id: str, stage: str, body: MoveOpportunities
+) -> MovedOpportunities:
+    """Move up to 100 opportunities to another open stage."""
+    moved, more = pipelines().move_opportunities(unit, pipeline_id, stage, body.to)
+    return MovedOpportunities(moved=moved, more=more)
 
 
 @routes.get("/pipelines/{pipeline_id}/board")

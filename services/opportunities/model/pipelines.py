@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from kernel.domain.aggregate import Aggregate, Change, new_record
-from kernel.domain.errors import Invalid
+from kernel.domain.aggregate import Aggregate, Change, changed_fields, new_record
+from kernel.domain.errors import Invalid, RuleViolation
 from kernel.domain.events import DomainEvent
 from kernel.domain.principal import SYSTEM_USER
 from opportunities.events.pipelines import (
@@ -80,6 +80,33 @@ class Pipeline(PipelineState, Aggregate):
         """A new pipeline."""
         pipeline = cls(**new_record(tenant_id, pipeline_id, by, at), **dict(fields))
         return Change(pipeline, (PipelineCreated(current=pipeline),))
+
+    def update(self, fields: PipelineFields) -> Change["Pipeline"]:
+        """Rename the pipeline, and add, change, reorder or remove stages.
+
+        Raises RuleViolation for the default pipeline, Invalid for a stage that changes its kind.
+        """
+        if self.id == DEFAULT_PIPELINE:
+            raise RuleViolation(
+                "The default pipeline is the same for everybody and cannot be changed; create a "
+                "pipeline of your own."
+            )
+        kinds = {stage.key: stage.kind for stage in self.stages}
+        for stage in fields.stages:
+            if kinds.get(stage.key, stage.kind) is not stage.kind:
+                raise Invalid.field(
+                    "stages", f"{stage.key} is of kind {kinds[stage.key]} and stays so; add another"
+                )
+        after = self.ensure_active().with_fields(fields)
+        changed, previous = changed_fields(self, after, PipelineFields)
+        if not changed:
+            return Change(self)
+        return Change(after, (PipelineUpdated(current=after, changed=changed, previous=previous),))
+
+    def without(self, after: "Pipeline") -> list[Stage]:
+        """The stages that `after` no longer has."""
+        kept = {stage.key for stage in after.stages}
+        return [stage for stage in self.stages if stage.key not in kept]
 
     def as_created_later(self, at: datetime, *, lost: bool) -> Self:
         """The default pipeline, which every tenant has from the start, stays."""

@@ -18,6 +18,11 @@ class Product(ProductState, Aggregate):
 
     updated_event: ClassVar[type[DomainEvent]] = ProductUpdated
 
+    @property
+    def usable(self) -> bool:
+        """Whether it may be added to opportunities."""
+        return self.active and self.archived_at is None
+
     @classmethod
     def create(
         cls, tenant_id: str, product_id: str, fields: ProductFields, by: str, at: datetime

@@ -9,6 +9,7 @@ from functools import cache
 import pydantic
 
 from kernel.cache.reading import CachedReads, Entry
+from kernel.domain.money import STORED
 from kernel.storage.records import Page
 from opportunities.events.pipelines import DEFAULT_PIPELINE
 from opportunities.model.pipelines import Pipeline
@@ -25,21 +26,21 @@ def _columns() -> "pydantic.TypeAdapter[list[BoardColumn]]":
     return pydantic.TypeAdapter(list[BoardColumn])
 
 
-# A pipeline never changes once it is created, and a board is behind its opportunities anyway.
+# A changed pipeline is forgotten when it is saved, and a board is behind its opportunities anyway.
 # What is stored wrongly is not accepted from the cache, so it is read again each time.
 PIPELINE = Entry(
     "pipeline",
-    2,
+    3,
     60,
     lambda one: one.model_dump_json(warnings=False).encode(),
-    Pipeline.model_validate_json,
+    lambda body: Pipeline.model_validate_json(body, context=STORED),
 )
 PIPELINES = Entry(
     "pipelines",
-    3,
+    4,
     10,
     lambda page: page.model_dump_json(warnings=False).encode(),
-    Page[Pipeline].model_validate_json,
+    lambda body: Page[Pipeline].model_validate_json(body, context=STORED),
 )
 BOARD = Entry(
     "board",
@@ -77,9 +78,10 @@ class PipelineReads:
             PIPELINES, tenant_id, (), lambda: self._pipelines.list(tenant_id, limit, None)
         )
 
-    def created(self, tenant_id: str) -> None:
-        """Let the list show a new pipeline at once, as far as its index has it."""
+    def changed(self, tenant_id: str, pipeline_id: str) -> None:
+        """Let a new or changed pipeline be shown at once, in lists as far as their index has it."""
         self._reads.forget(PIPELINES, tenant_id, ())
+        self._reads.forget(PIPELINE, tenant_id, (pipeline_id,))
 
     def columns(self, tenant_id: str, pipeline_id: str) -> Sequence[BoardColumn]:
         """Count and sum per stage and currency."""

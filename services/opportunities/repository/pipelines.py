@@ -13,19 +13,23 @@ from kernel.domain.principal import RequestContext, system_request
 from kernel.storage import cursor as cursors
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Action, Item, Table
+from kernel.storage.unique import UniqueText
 from opportunities.events.pipelines import DEFAULT_PIPELINE
 from opportunities.model.pipelines import Pipeline
 
 
 def _index(pipeline: Pipeline) -> Item:
-    if pipeline.archived_at is not None:
-        return {}
     if pipeline.id == DEFAULT_PIPELINE:
         return {}  # the list adds it in front, whether it is stored or not
     return {
         "gsi1pk": f"TENANT#{pipeline.tenant_id}#PIPELINES",
         "gsi1sk": f"{fold(pipeline.name)}#{pipeline.id}",
     }
+
+
+def _own_name(pipeline: Pipeline) -> str | None:
+    """The name; that of the default pipeline, which need not be stored, is reserved anyway."""
+    return pipeline.name if pipeline.id != DEFAULT_PIPELINE else None
 
 
 class SaveWith[R](Protocol):
@@ -40,6 +44,8 @@ class PipelineRepository(RecordStore[Pipeline]):
 
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, Pipeline, "pipeline", _index, clock)
+        self.names = UniqueText(self, "name", _own_name)
+        self.search = self.names
         self._default_stored: set[str] = set()
         """Tenants whose default pipeline is known to be stored."""
 

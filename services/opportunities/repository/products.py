@@ -9,6 +9,7 @@ from kernel.domain.folding import fold
 from kernel.storage.archived import Archived
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Item, Table
+from kernel.storage.unique import UniqueText
 from opportunities.model.products import Product
 
 
@@ -24,6 +25,8 @@ class ProductRepository(RecordStore[Product]):
 
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, Product, "product", _index, clock)
+        self.codes = UniqueText(self, "code", lambda product: product.code)
+        self.search = self.codes
 
     def list(
         self,

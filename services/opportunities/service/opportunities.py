@@ -326,14 +326,23 @@ class OpportunityService:
     def _check_product(
         self, tenant_id: str, fields: OpportunityFields, before: Opportunity | None
     ) -> None:
-        """Raise Invalid for a product that does not exist; an unchanged one is not read."""
+        """Raise Invalid for a product that is not there or not active.
+
+        An unchanged one is not read: it may have become inactive since.
+        """
         product_id = fields.product_id
         if product_id is None or (before is not None and before.product_id == product_id):
             return
-        # Read consistently only when the product is not found: it may be new.
+        # Read consistently only when the product cannot be used: it may be new, or active again.
         find = partial(self._products.find, tenant_id, product_id)
-        if find(consistent=False) is None and find() is None:
+        product = find(consistent=False)
+        if product is None or not product.usable:
+            product = find()
+        if product is None:
             raise Invalid.field("product_id", f"there is no product {product_id}")
+        if not product.usable:
+            state = "archived" if product.archived_at is not None else "not active"
+            raise Invalid.field("product_id", f"product {product_id} ({product.name}) is {state}")
 
 
 def _ensure_may_correct(principal: Principal, change: Change[Opportunity]) -> None:

@@ -30,6 +30,7 @@ class ProductService:
         change = Product.create(
             unit.tenant_id, new_id(), fields, unit.principal.user_id, self._now()
         )
+        self._products.codes.ensure_free(None, change.state)
         return self._products.save(unit, None, change)
 
     def get(self, request: RequestContext, product_id: str) -> Product:
@@ -63,6 +64,7 @@ class ProductService:
         product = self._products.get(unit.tenant_id, product_id, mend=ProductFields)
         before = product.ensure_version(if_match)
         change = before.update(patched_fields(before, patch, ProductFields))
+        self._products.codes.ensure_free(before, change.state)
         return self._products.save(unit, before, change)
 
     def restore(self, unit: UnitOfWork, product_id: str, if_match: Version) -> Product:
@@ -83,6 +85,7 @@ class ProductService:
             return self.create(unit, fields), True
         before = self._products.get(unit.tenant_id, existing_id, mend=ProductFields)
         change = before.update(upserted_fields(before, fields))
+        self._products.codes.ensure_free(before, change.state)
         return self._products.save(unit, before, change), False
 
     def _archived(self, unit: UnitOfWork, product_id: str, if_match: Version) -> Product:

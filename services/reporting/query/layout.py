@@ -60,7 +60,7 @@ def _int(
 
 
 def _money(
-    key: str, title: str, figure: Callable[[Figures], int]
+    key: str, title: str, figure: Callable[[Figures], int | None]
 ) -> tuple[Column, Callable[..., Cell]]:
     return Column(key, title, Kind.MONEY), figure
 
@@ -112,10 +112,10 @@ LAYOUTS: dict[ReportName, Layout] = {
 }
 
 
-def average(amount: int, count: int) -> int:
-    """Minor units per opportunity, rounded half away from zero; 0 without opportunities."""
+def average(amount: int, count: int) -> int | None:
+    """Minor units per opportunity, rounded half away from zero; None without opportunities."""
     if not count:
-        return 0
+        return None
     whole = (2 * abs(amount) + count) // (2 * count)
     return whole if amount >= 0 else -whole
 

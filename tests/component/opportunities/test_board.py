@@ -88,8 +88,8 @@ def test_corrected_close_details_do_not_change_the_counts(api: ApiClient, cloud:
 
 def test_a_board_of_many_currencies_and_stages_misses_none(api: ApiClient, cloud: Any) -> None:
     stages = [
-        {"key": f"s{i}", "name": f"S{i}", "probability": 1, "kind": kind}
-        for i, kind in enumerate(["open"] * 6 + ["won", "lost"])
+        {"key": f"s{i}", "name": f"S{i}", "probability": probability, "kind": kind}
+        for i, (kind, probability) in enumerate([("open", 1)] * 6 + [("won", 100), ("lost", 0)])
     ]
     pipeline = api("POST", "/pipelines", {"name": "World", "stages": stages}).json["id"]
     counters = (

@@ -6,7 +6,7 @@ import pytest
 
 from tests.component.conftest import Answer, ApiClient, published
 from tests.component.customers.conftest import pages, path_of
-from tests.component.opportunities.conftest import STAGES
+from tests.component.opportunities.conftest import ANY, STAGES
 
 
 def a_product(api: ApiClient, name: str, **fields: Any) -> Answer:
@@ -136,3 +136,31 @@ def test_pipelines_are_listed_once_with_the_default_first(
     if cursor:
         foreign = api.as_(tenant="globex")("GET", path + cursor)
         assert (foreign.status, foreign.json["errors"][0]["field"]) == (422, "cursor")
+
+
+@pytest.mark.parametrize("way", ["POST", "PATCH", "batch"])
+def test_an_inactive_product_is_not_added(api: ApiClient, cloud: Any, way: str) -> None:
+    product = api("POST", "/products", {"name": "Old", "active": False}).json["id"]
+    opportunity = api("POST", "/opportunities", {"name": "x"}).json
+    before = len(published(cloud))
+    fields = {"name": "x", "product_id": product}
+    if way == "POST":
+        answer = api("POST", "/opportunities", fields)
+    elif way == "PATCH":
+        answer = api("PATCH", f"/opportunities/{opportunity['id']}", fields, ANY)
+    else:
+        row = {**fields, "external_ids": {"crm": "1"}}
+        answer = api("POST", "/opportunities/batch", {"items": [row]})
+    problem = answer.json["results"][0]["problem"] if way == "batch" else answer.json
+    assert problem["status"] == 422
+    assert problem["errors"][0]["field"] == "product_id"
+    assert "not active" in problem["detail"]
+    assert len(published(cloud)) == before
+
+
+def test_a_product_that_becomes_inactive_stays_on_its_opportunities(api: ApiClient) -> None:
+    product = api("POST", "/products", {"name": "Old"}).json["id"]
+    opportunity = api("POST", "/opportunities", {"name": "x", "product_id": product}).json
+    api("PATCH", f"/products/{product}", {"active": False}, ANY)
+    path = f"/opportunities/{opportunity['id']}"
+    assert api("PATCH", path, {"name": "y", "product_id": product}, ANY).status == 200

@@ -25,6 +25,10 @@ texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
         ("ÅNGSTRÖM", "angstrom"),
         ("Ελλάς", "ελλασ"),
         ("東京", "東京"),
+        ("O’Neil", "o'neil"),  # noqa: RUF001 (a curly apostrophe)
+        ("O\u00b4Neil", "o'neil"),
+        ("Jean\u2011Luc \u2013 Co", "jean-luc - co"),
+        ("Ac\u200bme \ufeff\u202eLtd", "acme ltd"),
         ("\u0301", ""),
     ],
 )

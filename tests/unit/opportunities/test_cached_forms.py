@@ -11,8 +11,8 @@ from opportunities.repository.boards import BoardColumn
 from opportunities.repository.cached import BOARD, PIPELINE, PIPELINES
 
 FORMS = {
-    "pipeline v2": "fa3b1047850a",
-    "pipelines v3": "d0e9056cf2b5",
+    "pipeline v3": "96aee35edcb2",
+    "pipelines v4": "bf88975557e5",
     "board v1": "5fb4627aef94",
 }
 """Kind and version, and the digest of the form that they had when they were released."""

@@ -105,7 +105,7 @@ def _measures(report: str, deals: list[dict[str, Any]]) -> tuple[Any, ...]:
             int(_round(Fraction(_amount(d) * d["probability"], 100))) for d in of["open"]
         )
         return len(of["open"]), amount["open"], weighted
-    average = int(_round(Fraction(amount["won"], won))) if won else 0
+    average = int(_round(Fraction(amount["won"], won))) if won else None
     return won, amount["won"], average, lost, len(of["open"]), amount["open"]
 
 

@@ -42,7 +42,7 @@ def report_of(root: Path, events: list[dict[str, Any]], name: str, **more: Any) 
 def test_an_empty_lake_gives_an_empty_report_with_zero_totals(tmp_path: Path) -> None:
     report = report_of(tmp_path, [], "sales_performance")
     assert report.rows == ()
-    assert report.totals == (("Total", None, 0, 0, 0, 0, 0, 0),)
+    assert report.totals == (("Total", None, 0, 0, None, 0, 0, 0),)
     assert report.charts == ()
     assert (report.position.events, report.position.last_time) == (0, None)
 
@@ -228,7 +228,7 @@ def test_a_past_instant_shows_the_opportunities_as_they_were(tmp_path: Path) -> 
     ]
     files = lay(tmp_path, events)
     then = compute(files, asked("sales_performance", by="none"), as_of=hours(24) - timedelta(0, 1))
-    assert then.rows == (("All deals", "USD", 0, 0, 0, 0, 1, 10),)
+    assert then.rows == (("All deals", "USD", 0, 0, None, 0, 1, 10),)
     assert (then.position.events, then.position.last_time) == (1, BEGIN)
     on_the_instant = compute(files, asked("sales_performance", by="none"), as_of=hours(24))
     assert on_the_instant.rows == (("All deals", "USD", 1, 30, 30, 0, 0, 0),)
