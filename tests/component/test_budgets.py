@@ -81,7 +81,8 @@ def test_a_create_is_one_transaction_of_four_units_and_its_indexes(api: ApiClien
     api("POST", "/opportunities", OPPORTUNITY)  # makes the client
     meter = Meter()
     api("POST", "/opportunities", OPPORTUNITY)
-    assert meter.taken() == {"TransactWriteItems": 1}
+    # The read is of the records that it refers to: account, contact and owner.
+    assert meter.taken() == {"BatchGetItem": 1, "TransactWriteItems": 1}
     items = [action["Put"]["Item"] for action in meter.requests[-1]["TransactItems"]]
     assert len(items) == 2, "the state and its one event"
     assert sum(2 * math.ceil(size(item) / 1024) for item in items) == 4
@@ -122,7 +123,8 @@ def test_a_key_costs_one_read_and_one_write_more(api: ApiClient) -> None:
     api("POST", "/opportunities", OPPORTUNITY)
     meter = Meter()
     api("POST", "/opportunities", OPPORTUNITY, {"idempotency-key": "k"})
-    assert meter.taken() == {"GetItem": 1, "TransactWriteItems": 1, "PutItem": 1}
+    reading = {"GetItem": 1, "BatchGetItem": 1}
+    assert meter.taken() == {**reading, "TransactWriteItems": 1, "PutItem": 1}
     api("POST", "/opportunities", OPPORTUNITY, {"idempotency-key": "k"})
     assert meter.taken() == {"GetItem": 1}
 
@@ -175,10 +177,10 @@ PACKAGES = {
 DEVELOPMENT = {"OpenSSL", "awscrt", "certifi", "cryptography"}
 """botocore imports them where they are installed; the layer has none of them."""
 DATACLASSES = {
-    "customers": 16,
-    "opportunities": 19,
-    "activities": 16,
-    "reporting": 29,
+    "customers": 18,
+    "opportunities": 21,
+    "activities": 17,
+    "reporting": 30,
     "notifications": 15,
 }
 """The most dataclasses of our own that a start defines. A frozen one takes 0.2 % of the start of a

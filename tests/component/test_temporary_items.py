@@ -21,6 +21,8 @@ LIFETIMES = {
     "TIMELINE": None,
     "REFERENCES": None,
     "NAMES": None,
+    "UNIQUE": None,
+    "SEARCH": None,
     "BOARD": None,
     "UNREAD": None,
     "REPORTSLOTS": None,
@@ -35,6 +37,8 @@ LIFETIMES = {
 WRITERS = {
     "kernel/storage/records.py": {"STATE", "EXTERNAL"},
     "kernel/storage/outbox.py": {"EVENT"},
+    "kernel/storage/unique.py": {"UNIQUE"},
+    "kernel/storage/search.py": {"SEARCH"},
     "kernel/storage/idempotency.py": {"IDEMPOTENCY"},
     "kernel/storage/references.py": {"REFERENCES", "NAMES"},
     "customers/repository/people.py": {"REFERENCES"},
@@ -49,7 +53,7 @@ WRITERS = {
     "opportunities/repository/boards.py": {"BOARD"},
 }
 _BY_PARTITION = {"EXTERNAL", "IDEMPOTENCY", "TIMELINE", "BOARD", "UNREAD", "CONNECTIONS"}
-_BY_PARTITION |= {"REPORTSLOTS", "REPORTWAITING", "REFERENCES", "NAMES"}
+_BY_PARTITION |= {"REPORTSLOTS", "REPORTWAITING", "REFERENCES", "NAMES", "UNIQUE", "SEARCH"}
 
 
 def kind(item: dict[str, Any]) -> str:
@@ -64,6 +68,7 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     monkeypatch.setenv("FILES_BUCKET", "files")
     monkeypatch.setenv("SOCKET_ENDPOINT", "https://sockets.example/live")
     from activities.consumers import timeline
+    from customers.handlers.api import handler as customers
     from notifications.consumers import inbox
     from notifications.handlers import socket
     from opportunities.consumers import board
@@ -74,6 +79,8 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     deal = {"name": "Big", "external_ids": {"erp": "7"}, "amount": None, "owner_id": "ann"}
     made = ApiClient(opportunities)("POST", "/opportunities", deal, {"idempotency-key": "k"})
     assert made.status == 201, made.text
+    ApiClient(opportunities)("POST", "/products", {"name": "Starter", "code": "S-1"})
+    ApiClient(customers)("POST", "/contacts", {"first_name": "Ada", "last_name": "Lovelace"})
     path = f"/opportunities/{made.json['id']}"
     ApiClient(opportunities)("POST", f"{path}/won", {}, made.etag)
     run = ApiClient(reporting)("POST", "/reports", {"report": "win_rate"}).json

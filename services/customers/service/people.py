@@ -1,8 +1,10 @@
 """Use cases of the people directory: check the right, load, decide, commit."""
 
+from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+import pydantic
+from pydantic import ValidationError
 
 from customers.context import PEOPLE
 from customers.events.people import PersonFields, PersonId
@@ -22,7 +24,12 @@ from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 
 _ATTEMPTS = 3
-PERSON_ID: TypeAdapter[str] = TypeAdapter(PersonId)
+
+
+@cache
+def _person_id() -> "pydantic.TypeAdapter[str]":
+    """Made at its first use: most starts of the function need none."""
+    return pydantic.TypeAdapter(PersonId)
 
 
 class PersonService:
@@ -89,7 +96,7 @@ class PersonService:
         """
         tenant_id, person_id = event.tenant_id, event.subject_id
         try:
-            PERSON_ID.validate_python(person_id)
+            _person_id().validate_python(person_id)
             fields = PersonFields(name=name or person_id, team_id=team_id)
         except ValidationError:
             logger().warning("person not added", tenant=tenant_id, person=person_id[:120])

@@ -21,7 +21,7 @@ def test_an_administrator_adds_and_deactivates_a_person(api: ApiClient, cloud: A
     added = api("POST", "/people", {"id": "bob", "name": "Bob Holm", "team_id": "south"})
     assert added.status == 201, added.text
     assert added.json["active"] is True
-    assert added.headers["location"] == "/v1/people/bob"
+    assert added.location == "/people/bob"
     left = api("PATCH", "/people/bob", {"active": False}, added.etag)
     assert (left.json["active"], left.json["version"]) == (False, 2)
     assert api("GET", "/people/bob").json == left.json
