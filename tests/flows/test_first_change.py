@@ -26,6 +26,6 @@ def test_the_first_change_works_as_written(tmp_path: Path) -> None:
     for generator in generators:
         copy.run(python, "-m", f"tools.{generator}")
     document = copy.read("docs/openapi.json")
-    assert '"/tasks/{task_id}/defer"' in document
+    assert '"/tasks/{task_id}/postpone"' in document
     assert '"industry_code"' in document
     copy.run(python, "-m", "pytest", "-p", "no:schemathesis", *tests.split())

@@ -1,4 +1,4 @@
-"""Stores the big wins of Zebros CRM: each event is validated with its schema and stored once."""
+"""Stores the big wins of Zebros CRM: events are checked by their schemas, a deal counts once."""
 
 import json
 import os
@@ -26,11 +26,16 @@ def _table() -> Any:
 
 
 def keep(event: dict[str, Any]) -> None:
-    """Store one win under its event id; a second delivery changes nothing."""
+    """Store the last win of a deal; a second or a late delivery changes nothing.
+
+    A deal that was reopened and won again is the same win with other figures: `win` is its number.
+    """
     cloud_event = event["detail"]
     _check(cloud_event["dataschema"])(cloud_event["data"])
-    deal = cloud_event["data"]["current"]
+    deal, win = cloud_event["data"]["current"], str(cloud_event["data"].get("win", 1))
     item = {
+        "opportunity": {"S": f"{cloud_event['tenantid']}/{deal['id']}"},
+        "win": {"N": win},
         "event_id": {"S": cloud_event["id"]},
         "opportunity_id": {"S": deal["id"]},
         "tenant": {"S": cloud_event["tenantid"]},
@@ -44,7 +49,8 @@ def keep(event: dict[str, Any]) -> None:
         _table().put_item(
             TableName=os.environ["TABLE_NAME"],
             Item=item,
-            ConditionExpression="attribute_not_exists(event_id)",
+            ConditionExpression="attribute_not_exists(opportunity) OR win < :win",
+            ExpressionAttributeValues={":win": {"N": win}},
         )
     except ClientError as fault:
         if fault.response["Error"]["Code"] != "ConditionalCheckFailedException":

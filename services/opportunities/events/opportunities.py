@@ -3,7 +3,7 @@
 from pydantic import AwareDatetime, Field
 
 from kernel.domain.dates import BusinessDate
-from kernel.domain.events import DomainEvent, Fields, Name, Snapshot, Text
+from kernel.domain.events import DomainEvent, Fields, Name, Snapshot, Text, empty
 from kernel.domain.ids import Id
 from kernel.domain.money import Money
 from opportunities.events.pipelines import ForecastCategory, PipelineId, StageKey, StageKind
@@ -46,6 +46,9 @@ class OpportunityState(Snapshot, OpportunityFields):
     stage_entered_at: AwareDatetime
     closed_on: BusinessDate | None = None
     lost_reason: Name | None = None
+    wins: int = Field(
+        0, ge=0, exclude_if=empty, description="How often it was won; more than 1 after reopening."
+    )
 
 
 class OpportunityEvent(DomainEvent):
@@ -108,6 +111,12 @@ class OpportunityWon(OpportunityEvent, context="opportunities"):
 
     from_stage: StageKey
     seconds_in_stage: int = Field(ge=0)
+    win: int = Field(
+        1,
+        ge=1,
+        description="Which win of this opportunity it is. A later one takes the place of the "
+        "earlier: the opportunity was reopened in between.",
+    )
 
 
 class OpportunityLost(OpportunityEvent, context="opportunities"):
@@ -121,3 +130,6 @@ class OpportunityReopened(OpportunityEvent, context="opportunities"):
     """A closed opportunity was reopened."""
 
     from_stage: StageKey
+    win: int | None = Field(
+        None, ge=1, description="The win that this takes back; absent when it was lost."
+    )

@@ -161,8 +161,12 @@ class Opportunity(OpportunityState, Aggregate):
         """Close as won, by default on `today`, the tenant's."""
         self._ensure_open("won")
         after = self._closed(stage, at, today, closed_on, None)
+        after = after.with_changes(wins=self.wins + 1)
         event = OpportunityWon(
-            current=after, from_stage=self.stage, seconds_in_stage=self._seconds_in_stage(at)
+            current=after,
+            from_stage=self.stage,
+            seconds_in_stage=self._seconds_in_stage(at),
+            win=after.wins,
         )
         return Change(after, (event,))
 
@@ -185,10 +189,18 @@ class Opportunity(OpportunityState, Aggregate):
             raise RuleViolation("The opportunity is open already.")
         if stage.kind is not StageKind.OPEN:
             raise Invalid.field("stage", "must be an open stage")
+        won = self.status is StageKind.WON
+        # A record that was won before wins were counted has one.
         after = self.with_changes(
-            stage_entered_at=at, closed_on=None, lost_reason=None, **stage_attributes(stage)
+            stage_entered_at=at,
+            closed_on=None,
+            lost_reason=None,
+            wins=max(self.wins, int(won)),
+            **stage_attributes(stage),
         )
-        return Change(after, (OpportunityReopened(current=after, from_stage=self.stage),))
+        win = after.wins if won else None
+        event = OpportunityReopened(current=after, from_stage=self.stage, win=win)
+        return Change(after, (event,))
 
     def reassign(self, owner_id: str, team_id: str | None) -> Change["Opportunity"]:
         """Change owner and team. Without a difference, there is no event."""

@@ -82,7 +82,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
             "'--issuer-port': must be less than or equal",
         ),
         (["lod"], 2, "No such command 'lod'. Did you mean 'load'?"),
-        (["load", "accounts"], 2, "Missing argument"),
+        (["load", "accounts"], 65, "Name the CSV file to load."),
         (["api", "GET", "/x", "--colour"], 2, "No such option: --colour"),
     ],
 )
