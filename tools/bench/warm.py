@@ -65,6 +65,10 @@ def _plain_item() -> dict[str, Any]:
     }
 
 
+_NO_ITEMS = b'{"Responses": {"t": []}}'
+"""The answer about an account of a tenant whose references are not complete."""
+
+
 def _answers(item: dict[str, Any], index_item: dict[str, Any]) -> dict[str, bytes]:
     """DynamoDB's responses with one item, and with fifty from an index."""
     page = {"Items": [index_item] * 50, "Count": 50, "ScannedCount": 50}
@@ -72,6 +76,7 @@ def _answers(item: dict[str, Any], index_item: dict[str, Any]) -> dict[str, byte
         "GetItem": json.dumps({"Item": item}).encode(),
         "Query": json.dumps(page).encode(),
         "TransactWriteItems": b"{}",
+        "BatchGetItem": _NO_ITEMS,
     }
 
 
@@ -150,7 +155,7 @@ def ask(handler: Any, event: dict[str, Any], status: int) -> None:
 def stored_opportunity(handler: Any, client: Any) -> dict[str, bytes]:
     """Stub the client with the opportunity in the form that a POST writes; returns its answers."""
     # The first opportunity finds no default pipeline, and publishes it.
-    answers = {"GetItem": b"{}", "TransactWriteItems": b"{}"}
+    answers = {"GetItem": b"{}", "TransactWriteItems": b"{}", "BatchGetItem": _NO_ITEMS}
     stub(client, answers)
     written: list[dict[str, Any]] = []
     hook = "before-call.dynamodb.TransactWriteItems", lambda params, **_: written.append(params)
