@@ -1,9 +1,7 @@
 """Use cases of the people directory: check the right, load, decide, commit."""
 
-from functools import cache
 from typing import Any
 
-import pydantic
 from pydantic import ValidationError
 
 from customers.context import PEOPLE
@@ -26,10 +24,10 @@ from kernel.storage.unit_of_work import UnitOfWork
 _ATTEMPTS = 3
 
 
-@cache
-def _person_id() -> "pydantic.TypeAdapter[str]":
-    """Made at its first use: most starts of the function need none."""
-    return pydantic.TypeAdapter(PersonId)
+class _SignedIn(PersonFields):
+    """What a token says about a person."""
+
+    id: PersonId
 
 
 class PersonService:
@@ -96,8 +94,7 @@ class PersonService:
         """
         tenant_id, person_id = event.tenant_id, event.subject_id
         try:
-            _person_id().validate_python(person_id)
-            fields = PersonFields(name=name or person_id, team_id=team_id)
+            who = _SignedIn(id=person_id, name=name or person_id, team_id=team_id)
         except ValidationError:
             logger().warning("person not added", tenant=tenant_id, person=person_id[:120])
             return None
@@ -110,11 +107,11 @@ class PersonService:
             try:
                 if before is None:
                     by = request.principal.user_id
-                    change = Person.create(tenant_id, person_id, fields, by, self._now())
+                    change = Person.create(tenant_id, person_id, who, by, self._now())
                     return self._people.save(unit, None, change)
                 if before.updated_by != SYSTEM_USER or before.archived_at is not None:
                     return before
-                return self._people.save(unit, before, before.renamed(fields.name, team_id))
+                return self._people.save(unit, before, before.renamed(who.name, team_id))
             except (Conflict, StaleVersion):
                 continue  # another sign-in came first
         raise Busy(f"The person {person_id} is changed by others at once.")

@@ -1,6 +1,7 @@
 """What a bounded context declares in its `context.py`, for other parts to discover."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kernel.domain.permissions import Area, Permission
 
@@ -18,8 +19,7 @@ class RecordType:
     """Whether its records have a timeline."""
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(NamedTuple):
     """Types of records of other contexts that a context's own records refer to."""
 
     projection: str

@@ -71,7 +71,11 @@ def test_a_pipeline_is_read_from_the_table_once_in_a_minute(api: ApiClient, serv
     assert [one.json for one in answers] == [pipeline] * 3
     assert {one.headers["etag"] for one in answers} == {'"1"'}
     assert meter.taken() == {"GetItem": 1}
-    assert 0 < server.run("PTTL", f"zebros:acme:pipeline:v{PIPELINE.version}:{pipeline['id']}") <= 60_000
+    assert (
+        0
+        < server.run("PTTL", f"zebros:acme:pipeline:v{PIPELINE.version}:{pipeline['id']}")
+        <= 60_000
+    )
 
 
 def test_a_new_pipeline_is_in_the_list_at_once(api: ApiClient, server: Server) -> None:
