@@ -37,9 +37,7 @@ def check_map(map_: Map, record_type: RecordType, subject: str) -> None:
             hint='Add one, such as "external_ids.crm" = "id": it identifies the row, so that '
             'loading it again updates its record. Or say `without_id = "by content"`.',
         )
-    absent = sorted(record_type.required - set(map_.fields))
-    if not set(record_type.named_by).isdisjoint(map_.fields):
-        absent.remove("last_name") if "last_name" in absent else None
+    absent = record_type.missing_from(map_.fields)
     if absent:
         raise BadInput(
             f"{subject} leaves out {', '.join(absent)}, which {record_type.name} must have."

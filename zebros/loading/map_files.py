@@ -58,7 +58,7 @@ def identity_map(header: tuple[str, ...], record_type: RecordType, file: Path) -
     """
     names = [name for name in header if name and name not in REJECT_COLUMNS]
     unknown = [name for name in names if record_type.type_of(name) is None]
-    missing = sorted(record_type.required - set(names))
+    missing = record_type.missing_from(names)
     if not any(name.startswith("external_ids.") for name in names):
         missing.append("external_ids.<system>")
     faults = []
