@@ -57,7 +57,7 @@ _TYPES = {
     "decimal": _NUMBERS,
     "thousands": _NUMBERS,
     "format": (FieldType.DATE,),
-    "separator": (FieldType.LIST, FieldType.EMAILS, FieldType.PHONES),
+    "separator": (FieldType.LIST, FieldType.EMAILS, FieldType.PHONES, FieldType.REFERENCE),
     "country": _PHONES,
     "country_column": _PHONES,
     "by": (FieldType.REFERENCE,),
@@ -132,8 +132,9 @@ def _reference_fault(field: str, source: Source) -> str:
     if not source.by:
         return f'say how {collection} are found, such as by = "external_ids.crm"'
     if source.by == "id":
-        if "missing" in source.model_fields_set:
-            return "`missing` has no effect on ids of the CRM, which are not looked up"
+        for option in ("missing", "separator"):
+            if option in source.model_fields_set:
+                return f"`{option}` has no effect on ids of the CRM, which are not looked up"
         return ""
     known = {"products": ("code", "name"), "accounts": ("name",)}.get(collection, ())
     if field == "parent_account_id":  # often of the same file, whose names are not in the CRM yet
