@@ -122,9 +122,9 @@ class BatchSender:
                 if _is_retryable(status) and attempt < _ITEM_ATTEMPTS:
                     again.append((row, item))
                 elif left := self._without_wrong(item, result):
-                    problem = result["problem"]
-                    reason = reason_of(problem, status) + WITHOUT
-                    outcome.rejects.append(Reject(row.number, reason, row.raw, loaded=True))
+                    if outcome.chunk.pass_ == FIRST:  # the second pass leaves out the same values
+                        reason = reason_of(result["problem"], status) + WITHOUT
+                        outcome.rejects.append(Reject(row.number, reason, row.raw, loaded=True))
                     reduced.append((row, left))
                 elif not _count(result, outcome.counts, self.run):
                     reason = reason_of(result.get("problem") or {}, status)

@@ -179,7 +179,7 @@ def _header(path: Path, encoding: str) -> tuple[int, str, tuple[str, ...]]:
             f"{shown!r}.",
             hint="Correct it, or choose another encoding with --encoding.",
         )
-    names = unescape_header([name.strip() for name in header])
+    names = unescape_header([name.strip("\ufeff \t\r\n\u00a0") for name in header])
     if not any(names):
         raise BadInput(
             f"{path} begins with an empty line.", hint="Its first row must be the header."

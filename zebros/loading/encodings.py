@@ -189,8 +189,8 @@ def choose(content: Bytes, wanted: str | None) -> Encoding:
         return Encoding(codec, codec)
     if nul:
         raise _uncertain(content, "it has NUL bytes, as UTF-16 has", [])
-    if content.has_escape and content.is_ascii:
-        raise _uncertain(content, "it has escape sequences, as ISO-2022 has", [])
+    if content.has_escape and content.is_ascii and (found := _proposals(content, [])):
+        raise EncodingUncertain(path, "it has escape sequences, as ISO-2022 has", found)
     if content.is_utf8:
         return Encoding("utf-8-sig", "UTF-8")
     lines = _Lines.of(path)
@@ -257,7 +257,9 @@ def _proposals(content: Bytes, sample: list[bytes]) -> list[Proposal]:
     if not sample:  # UTF-16 without its mark, or an ISO-2022 encoding
         with content.path.open("rb") as file:
             sample = [file.read(_SAMPLE_BYTES)]
-        candidates: Iterator[str] = iter((*_WIDE, "iso2022_jp", "iso2022_jp_2", "iso2022_kr"))
+        candidates: Iterator[str]
+        wide = b"\0" in content.head
+        candidates = iter(_WIDE if wide else ("iso2022_jp", "iso2022_jp_2", "iso2022_kr"))
     else:
         candidates = _detected(b"".join(sample))
     found: dict[tuple[str, ...], str] = {}

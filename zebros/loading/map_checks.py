@@ -37,9 +37,7 @@ def check_map(map_: Map, record_type: RecordType, subject: str) -> None:
             hint='Add one, such as "external_ids.crm" = "id": it identifies the row, so that '
             'loading it again updates its record. Or say `without_id = "by content"`.',
         )
-    absent = sorted(record_type.required - set(map_.fields))
-    if not set(record_type.named_by).isdisjoint(map_.fields):
-        absent.remove("last_name") if "last_name" in absent else None
+    absent = record_type.missing_from(map_.fields)
     if absent:
         raise BadInput(
             f"{subject} leaves out {', '.join(absent)}, which {record_type.name} must have."
@@ -59,7 +57,7 @@ _TYPES = {
     "decimal": _NUMBERS,
     "thousands": _NUMBERS,
     "format": (FieldType.DATE,),
-    "separator": (FieldType.LIST, FieldType.EMAILS, FieldType.PHONES),
+    "separator": (FieldType.LIST, FieldType.EMAILS, FieldType.PHONES, FieldType.REFERENCE),
     "country": _PHONES,
     "country_column": _PHONES,
     "by": (FieldType.REFERENCE,),
@@ -134,8 +132,9 @@ def _reference_fault(field: str, source: Source) -> str:
     if not source.by:
         return f'say how {collection} are found, such as by = "external_ids.crm"'
     if source.by == "id":
-        if "missing" in source.model_fields_set:
-            return "`missing` has no effect on ids of the CRM, which are not looked up"
+        for option in ("missing", "separator"):
+            if option in source.model_fields_set:
+                return f"`{option}` has no effect on ids of the CRM, which are not looked up"
         return ""
     known = {"products": ("code", "name"), "accounts": ("name",)}.get(collection, ())
     if field == "parent_account_id":  # often of the same file, whose names are not in the CRM yet

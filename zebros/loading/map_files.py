@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,6 +12,23 @@ from zebros.loading.map_checks import SEE_DOCS, check_map
 from zebros.loading.map_model import Map, Source
 from zebros.loading.record_types import RecordType
 from zebros.loading.rejects_file import REJECT_COLUMNS
+
+_SENTENCES = {
+    "extra_forbidden": "is not an option of a map file",
+    "missing": "is missing",
+    "string_type": "must be text in quotes",
+    "string_too_short": "must not be empty",
+    "too_short": "must have at least one entry",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "list_type": "must be a list",
+}
 
 
 def read_map(path: Path, record_type: RecordType) -> Map:
@@ -41,14 +59,24 @@ def _described(error: ValidationError) -> str:
     descriptions = []
     for fault in error.errors()[:3]:
         place = ".".join(str(part) for part in fault["loc"]) or "as a whole"
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            message = "is not an option of a map file"
-        elif fault["type"] == "missing":
-            message = "is missing"
+        message = _sentence(fault["type"], fault["msg"], fault.get("ctx", {}))
         descriptions.append(f"at {place}: {message}")
     more = error.error_count() - len(descriptions)
     return "is wrong " + "; ".join(descriptions) + (f"; and {more} more" if more > 0 else "")
+
+
+def _sentence(type_: str, message: str, context: dict[str, Any]) -> str:
+    """What would be right."""
+    if type_ in _SENTENCES:
+        return _SENTENCES[type_]
+    if type_ == "literal_error":
+        return f"must be {context['expected']}"
+    if type_ == "greater_than":
+        return f"must be more than {context['gt']}"
+    if type_ in ("greater_than_equal", "less_than_equal"):
+        bound = context.get("ge", context.get("le"))
+        return f"must be {'at least' if 'ge' in context else 'at most'} {bound}"
+    return message.removeprefix("Value error, ").removeprefix("Input ")
 
 
 def identity_map(header: tuple[str, ...], record_type: RecordType, file: Path) -> Map:
@@ -58,7 +86,7 @@ def identity_map(header: tuple[str, ...], record_type: RecordType, file: Path) -
     """
     names = [name for name in header if name and name not in REJECT_COLUMNS]
     unknown = [name for name in names if record_type.type_of(name) is None]
-    missing = sorted(record_type.required - set(names))
+    missing = record_type.missing_from(names)
     if not any(name.startswith("external_ids.") for name in names):
         missing.append("external_ids.<system>")
     faults = []

@@ -95,6 +95,8 @@ class _ReferenceField(NamedTuple):
     missing: str
     required: bool
     read: TextReader
+    separator: str | None
+    """Between several records, of which the field takes the first."""
 
 
 @dataclass(slots=True)
@@ -234,9 +236,15 @@ class Mapper:
 
     def _read_references(self, cells: list[str], found: _Found) -> tuple[Reference, ...]:
         references = []
-        for name, by, missing, required, read in self._references:
+        for name, by, missing, required, read, separator in self._references:
             try:
                 text = read(cells)
+                if text and separator and separator in text:
+                    several = [one for one in map(str.strip, text.split(separator)) if one]
+                    text = several[0] if several else ""
+                    if several[1:]:
+                        reason = f"the field has one record, so not {', '.join(several[1:])}"
+                        found.left_out.append(f"{name}: {reason}")
                 if text:
                     ensure_no_error(text)
                     if by.startswith("external_ids."):
@@ -302,7 +310,9 @@ class Mapper:
                 missing = (
                     "drop" if source.lenient and source.missing == "reject" else source.missing
                 )
-                self._references.append(_ReferenceField(name, source.by, missing, required, text))
+                self._references.append(
+                    _ReferenceField(name, source.by, missing, required, text, source.separator)
+                )
                 continue
             try:
                 read = reader(name, source, self.record_type, position, self.map.country)

@@ -4,6 +4,7 @@ They detect a wrong header or map file before a row is sent; the API checks ever
 tests/contracts compares them with the published OpenAPI document.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -50,6 +51,13 @@ class RecordType:
     def path(self) -> str:
         """The path of the collection in the API."""
         return f"/{self.name}"
+
+    def missing_from(self, fields: Collection[str]) -> list[str]:
+        """The required fields that a map or a header lacks, and that no other field replaces."""
+        named = not set(self.named_by).isdisjoint(fields)
+        return [
+            name for name in sorted(self.required - set(fields)) if name != "last_name" or not named
+        ]
 
     def type_of(self, field: str) -> FieldType | None:
         """The type of a field, such as `name` or `external_ids.crm`; None when there is none."""

@@ -145,7 +145,7 @@ class SuggestedMap:
         return ["", "[skip]   # rows that are left out", *lines] if lines else []
 
     def _fields(self) -> Iterator[str]:
-        stages = Stages(self._columns, self._samples, self._rows_of("status", "stage"))
+        stages = Stages(self._columns, self._samples, self._rows_of("status", "stage"), self.system)
         if self.record_type.name == "opportunities":
             yield from stages.pipeline()
         yield "[fields]"
@@ -224,6 +224,8 @@ class SuggestedMap:
             by, columns = "name", self._columns.get("account_name", [])
         for one in columns[:1]:
             options = f'column = {quoted(one)}, by = "{by}", on_error = "drop value"'
+            if by != "name" and any(";" in text for text in self._samples[one]):
+                options += ', separator = ";"'
             yield f"account_id = {{ {options} }}   # load the accounts first"
 
     def _format(self, column: str) -> str:

@@ -35,6 +35,8 @@ class Stages:
     samples: dict[str, list[str]]
     combinations: list[tuple[str, ...]]
     """The texts of status and stage that occur together."""
+    system: str
+    """The other system."""
 
     fields = frozenset({"stage", "closed_on", "expected_close_on", "lost_reason"})
     """The fields that this part of the map fills."""
@@ -66,7 +68,7 @@ class Stages:
             if kind not in kinds.values():
                 kinds[kind] = kind
         yield "[pipeline]   # CHECK: found by name, created when there is none; in this order"
-        yield 'name = "Imported"'
+        yield f'name = "Imported from {self.system}"'
         yield "stages = ["
         ordered = sorted(kinds, key=lambda key: ("open", "won", "lost").index(kinds[key]))
         count = sum(kind == "open" for kind in kinds.values())

@@ -32,8 +32,8 @@ name = "name"
 "external_ids.erp" = "other"
 country = "a"
 website = "b"
-employees = "c"
-founded_year = "d"
+employees = { column = "c", on_error = "drop value" }
+founded_year = { column = "d", on_error = "drop value" }
 parent_account_id = { column = "e", by = "external_ids.crm" }
 """,
     "contacts": """
@@ -41,8 +41,8 @@ parent_account_id = { column = "e", by = "external_ids.crm" }
 last_name = "name"
 "external_ids.crm" = "id"
 "external_ids.erp" = "other"
-emails = "a"
-phones = "b"
+emails = { column = "a", on_error = "drop value" }
+phones = { column = "b", on_error = "drop value" }
 tags = "c"
 "consent.email" = "d"
 account_id = { column = "e", by = "external_ids.crm" }

@@ -105,6 +105,18 @@ def test_a_contact_needs_only_one_of_name_address_and_number(
     assert reject["reason"] == "last_name: it is missing, and so are names, e-mails and phones"
 
 
+def test_without_a_map_a_contact_may_have_only_an_address(
+    capsys: pytest.CaptureFixture[str], crm: Path
+) -> None:
+    (crm / "g.csv").write_text("external_ids.crm,emails,phones\n1,a@x.example,(415) 555-0101\n")
+    code = cli.main(["load", "contacts", "g.csv", "--country", "US", "--json"])
+    assert (code, json.loads(capsys.readouterr().out)["created"]) == (0, 1)
+    found = stored("contacts")["1"]
+    assert (found["last_name"], found["phones"]) == ("a@x.example", ["+14155550101"])
+    code = cli.main(["load", "contacts", "g.csv", "--country", "Mars", "--json"])
+    assert (code, "is not an ISO 3166 country code" in capsys.readouterr().err) == (65, True)
+
+
 def test_rows_can_be_skipped_by_a_column(capsys: pytest.CaptureFixture[str]) -> None:
     contacts("1,Ann,Lee,,,,,Deleted", "2,Ben,Lee,,,,,")
     code, figures = load(capsys, "contacts")

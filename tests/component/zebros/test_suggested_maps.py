@@ -100,6 +100,20 @@ def test_accounts_first_then_what_refers_to_them(capsys: pytest.CaptureFixture[s
     assert deals["Orphan deal"]["amount"] == {"minor_units": -15050, "currency": "USD"}
 
 
+def test_a_contact_of_several_companies_is_linked_to_the_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with in_process.client() as client:
+        umbra = client.post("/accounts", {"name": "Umbra", "external_ids": {"hubspot": "9001"}})
+    figures = loaded(capsys, "hubspot-contacts")
+    reasons = {one["row"]: one["reason"] for one in figures["rejects"]}
+    assert "account_id: the field has one record, so not 9002" in reasons[6]
+    with in_process.client() as client:
+        (contact,) = client.get("/contacts", external_id="hubspot:105")["items"]
+    assert contact["account_id"] == umbra["id"]
+    assert contact["emails"] == ["nuria+crm@example.com", "nuria.odena@example.org"]
+
+
 def test_a_record_type_may_be_named_and_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     file = str(EXPORTS / "hubspot-contacts.csv")
     assert run(capsys, "accounts", file, "--suggest-map")[1]["record"] == "accounts"

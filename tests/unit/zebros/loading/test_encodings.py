@@ -80,6 +80,15 @@ def test_utf_16_without_its_mark_is_a_proposal(tmp_path: Path) -> None:
     assert [one.encoding for one in uncertain.value.proposals] == ["utf-16-le"]
 
 
+def test_an_escape_sequence_that_means_nothing_is_an_ordinary_character(tmp_path: Path) -> None:
+    assert inspect(written(tmp_path, b"id,name\n1,A\x1bB\n")).encoding_note == "UTF-8"
+
+
+def test_a_second_byte_order_mark_is_no_part_of_a_column_name(tmp_path: Path) -> None:
+    file = written(tmp_path, codecs.BOM_UTF8 * 2 + b"id,name\n1,A\n")
+    assert inspect(file).header == ("id", "name")
+
+
 def test_broken_bytes_in_a_file_of_utf_8_reject_their_own_rows(tmp_path: Path) -> None:
     good = [f"v{n},Société Générale № {n},FR".encode() for n in range(300)]
     good[158] = good[158].replace("é".encode(), b"\xe9", 1)

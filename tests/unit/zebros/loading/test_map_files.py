@@ -255,6 +255,26 @@ def test_a_misspelt_field_suggests_a_similar_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ('separator = ""', "must not be empty"),
+        ("separator = 5", "must be text in quotes"),
+        ('other = "drop"', "must be 'keep', 'reject' or 'empty'"),
+        ("scale = 0", "must be more than 0"),
+        ('required = "maybe"', "must be true or false"),
+        ('when = "x"', "must be a table"),
+    ],
+)
+def test_a_wrong_option_is_answered_by_what_would_be_right(
+    tmp_path: Path, option: str, sentence: str
+) -> None:
+    with pytest.raises(BadInput) as rejected:
+        read(tmp_path, f'{LEAST}tags = {{ column = "t", {option} }}\n')
+    assert sentence in rejected.value.message
+    assert "should" not in rejected.value.message
+
+
+@pytest.mark.parametrize(
     ("header", "kind", "meant"),
     [
         ("Id", "accounts", "external_ids.<system>"),

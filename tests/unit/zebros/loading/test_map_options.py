@@ -40,7 +40,7 @@ GOOD = {
     FieldType.WEBSITE: "www.example.com",
     FieldType.PHONES: "020 7946 0018_020 7946 0019",
     FieldType.EMAILS: "a@b.example_c@d.example",
-    FieldType.REFERENCE: "7",
+    FieldType.REFERENCE: "7|8",
     FieldType.BOOLEAN: "yes",
     FieldType.DATE: "05.01.2026",
 }
