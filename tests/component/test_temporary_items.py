@@ -80,7 +80,8 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     made = ApiClient(opportunities)("POST", "/opportunities", deal, {"idempotency-key": "k"})
     assert made.status == 201, made.text
     ApiClient(opportunities)("POST", "/products", {"name": "Starter", "code": "S-1"})
-    ApiClient(customers)("POST", "/contacts", {"first_name": "Ada", "last_name": "Lovelace"})
+    contact = {"last_name": "Lovelace", "emails": ["ada@example.com"]}
+    assert ApiClient(customers)("POST", "/contacts", contact).status == 201
     path = f"/opportunities/{made.json['id']}"
     ApiClient(opportunities)("POST", f"{path}/won", {}, made.etag)
     run = ApiClient(reporting)("POST", "/reports", {"report": "win_rate"}).json
