@@ -66,6 +66,7 @@ def kind(item: dict[str, Any]) -> str:
 def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Items of every kind, written by the code that writes them."""
     monkeypatch.setenv("FILES_BUCKET", "files")
+    monkeypatch.setenv("CONTACTS_TABLE_NAME", "table")
     monkeypatch.setenv("SOCKET_ENDPOINT", "https://sockets.example/live")
     from activities.consumers import timeline
     from customers.handlers.api import handler as customers
