@@ -76,7 +76,12 @@ def list_tasks(request: RequestContext, query: TaskQuery) -> Page[TaskState]:
 
 @routes.post("/tasks/reassign", status=207)
 def reassign_tasks(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
-    """Give the open tasks of a person to another one."""
+    """Give the open tasks of a person to another one.
+
+    Up to `limit` of them in one request, each answered on its own; `next_cursor` is there until
+    none is left, so the work can be stopped and gone on with. For the records of others it
+    needs the permission to reassign.
+    """
     page = tasks().list_to_hand_over(unit, body.from_id, body.to_id, body.limit, body.cursor)
 
     def give(task: TaskState) -> Task:
@@ -120,19 +125,28 @@ def complete_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskStat
 
 @routes.post("/tasks/{task_id}/start")
 def start_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
-    """Mark a task as in progress."""
+    """Mark a task as in progress.
+
+    It stays open. A closed task is reopened first.
+    """
     return tasks().start(unit, task_id, if_match)
 
 
 @routes.post("/tasks/{task_id}/defer")
 def defer_task(unit: UnitOfWork, task_id: str, if_match: Version, body: DeferTask) -> TaskState:
-    """Mark a task as deferred, with a new due day."""
+    """Mark a task as deferred, with a new due day.
+
+    It stays open, with another due day.
+    """
     return tasks().defer(unit, task_id, if_match, body.due_on)
 
 
 @routes.post("/tasks/{task_id}/cancel")
 def cancel_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
-    """Mark a task as cancelled."""
+    """Mark a task as cancelled.
+
+    It moves to the closed tasks. Reopening it moves it back.
+    """
     return tasks().cancel(unit, task_id, if_match)
 
 
@@ -147,11 +161,19 @@ def reopen_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
 
 @routes.post("/tasks/{task_id}/restore")
 def restore_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
-    """Restore an archived task."""
+    """Restore an archived task.
+
+    It was archived when the context was restored to a time before it. It appears in lists
+    again.
+    """
     return tasks().restore(unit, task_id, if_match)
 
 
 @routes.post("/tasks/{task_id}/release-external-ids")
 def release_external_ids_of_task(unit: UnitOfWork, task_id: str, if_match: Version) -> TaskState:
-    """Release the external ids of an archived task."""
+    """Release the external ids of an archived task.
+
+    Another record can have them then, for example the one that an import creates. A record that
+    is not archived is a 422.
+    """
     return tasks().release_external_ids(unit, task_id, if_match)

@@ -66,7 +66,12 @@ def upsert_accounts(unit: UnitOfWork, body: Batch) -> BatchResults:
 
 @routes.post("/accounts/reassign", status=207)
 def reassign_accounts(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
-    """Give the accounts of a person to another one."""
+    """Give the accounts of a person to another one.
+
+    Up to `limit` of them in one request, each answered on its own; `next_cursor` is there until
+    none is left, so the work can be stopped and gone on with. For the records of others it
+    needs the permission to reassign.
+    """
     page = accounts().list_to_hand_over(unit, body.from_id, body.to_id, body.limit, body.cursor)
     patch = body.patch(owner_id=body.to_id)
     return reassign_each(
@@ -118,5 +123,9 @@ def restore_account(unit: UnitOfWork, account_id: str, if_match: Version) -> Acc
 def release_external_ids_of_account(
     unit: UnitOfWork, account_id: str, if_match: Version
 ) -> AccountState:
-    """Release the external ids of an archived account."""
+    """Release the external ids of an archived account.
+
+    Another record can have them then, for example the one that an import creates. A record that
+    is not archived is a 422.
+    """
     return accounts().release_external_ids(unit, account_id, if_match)

@@ -83,7 +83,12 @@ def upsert_contacts(unit: UnitOfWork, body: Batch) -> BatchResults:
 
 @routes.post("/contacts/reassign", status=207)
 def reassign_contacts(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
-    """Give the contacts of a person to another one."""
+    """Give the contacts of a person to another one.
+
+    Up to `limit` of them in one request, each answered on its own; `next_cursor` is there until
+    none is left, so the work can be stopped and gone on with. For the records of others it
+    needs the permission to reassign.
+    """
     page = contacts().list_to_hand_over(unit, body.from_id, body.to_id, body.limit, body.cursor)
     patch = body.patch(owner_id=body.to_id)
     return reassign_each(
@@ -135,5 +140,9 @@ def restore_contact(unit: UnitOfWork, contact_id: str, if_match: Version) -> Con
 def release_external_ids_of_contact(
     unit: UnitOfWork, contact_id: str, if_match: Version
 ) -> ContactState:
-    """Release the external ids of an archived contact."""
+    """Release the external ids of an archived contact.
+
+    Another record can have them then, for example the one that an import creates. A record that
+    is not archived is a 422.
+    """
     return contacts().release_external_ids(unit, contact_id, if_match)

@@ -37,13 +37,21 @@ class PersonQuery(ListQuery):
 
 @routes.post("/people", status=201)
 def add_person(unit: UnitOfWork, body: NewPerson) -> PersonState:
-    """Create a person in the directory."""
+    """Create a person in the directory.
+
+    Needs the right to manage people. From the first one on, records may belong to active people
+    of the directory only. People who sign in are added by themselves.
+    """
     return people().add(unit, body.id, body.fields())
 
 
 @routes.get("/people")
 def list_people(request: RequestContext, query: PersonQuery) -> Page[PersonState]:
-    """List people by name, or find one by external id."""
+    """List people by name, or find one by external id.
+
+    Active or not, by name unless `external_id` finds one. `name_prefix` is compared without
+    case and accents.
+    """
     query.one_of("name_prefix", "external_id")
     query.ensure_no_cursor_with("external_id")
     if query.external_id:
@@ -53,7 +61,10 @@ def list_people(request: RequestContext, query: PersonQuery) -> Page[PersonState
 
 @routes.post("/people/batch", status=207)
 def upsert_people(unit: UnitOfWork, body: Batch) -> BatchResults:
-    """Create or change up to 100 people by id."""
+    """Create or change up to 100 people by id.
+
+    Each item is found by its id or an external id, created or changed, and answered on its own.
+    """
     return upsert_each(
         unit, body, NewPerson, lambda one, person: people().upsert(one, person.id, person.fields())
     )
@@ -61,7 +72,10 @@ def upsert_people(unit: UnitOfWork, body: Batch) -> BatchResults:
 
 @routes.get("/people/{person_id}")
 def get_person(request: RequestContext, person_id: str) -> PersonState:
-    """Get a person."""
+    """Get a person.
+
+    The id is the `sub` of the person's tokens.
+    """
     return people().get(request, person_id)
 
 
@@ -69,5 +83,9 @@ def get_person(request: RequestContext, person_id: str) -> PersonState:
 def update_person(
     unit: UnitOfWork, person_id: str, if_match: Version, patch: dict[str, object]
 ) -> PersonState:
-    """Change fields of a person, also whether they are active."""
+    """Change fields of a person, also whether they are active.
+
+    A JSON merge patch. Nothing can be given to a person who is not active; what they have stays
+    theirs until it is reassigned.
+    """
     return people().update(unit, person_id, if_match, patch)

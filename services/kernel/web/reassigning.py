@@ -13,7 +13,7 @@ from pydantic import Field
 
 from kernel.domain.aggregate import Aggregate
 from kernel.domain.events import UserId
-from kernel.storage.records import Page
+from kernel.storage.records import MAX_CURSOR, Page
 from kernel.web.batch import BatchResult, BatchResults
 from kernel.web.models import Body
 from kernel.web.problems import problem_of
@@ -31,7 +31,7 @@ class Reassignment(Body):
     )
     limit: int = Field(50, ge=1, le=100, description="The records of one call, at most.")
     cursor: str | None = Field(
-        None, max_length=2000, description="`next_cursor` of the previous call."
+        None, max_length=MAX_CURSOR, description="`next_cursor` of the previous call."
     )
 
     def patch(self, **fields: Any) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Reassignment(Body):
 class ReassignmentResults(BatchResults):
     """One result per record of this call; call again with `next_cursor` until there is none."""
 
-    next_cursor: str | None = None
+    next_cursor: str | None = Field(None, max_length=MAX_CURSOR)
 
 
 def reassign_each[A: Aggregate](page: Page[A], give: Callable[[A], A]) -> ReassignmentResults:

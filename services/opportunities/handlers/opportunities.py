@@ -162,7 +162,12 @@ def upsert_opportunities(unit: UnitOfWork, body: Batch) -> BatchResults:
 
 @routes.post("/opportunities/reassign", status=207)
 def reassign_opportunities(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
-    """Give the open opportunities of a person to another one."""
+    """Give the open opportunities of a person to another one.
+
+    Up to `limit` of them in one request, each answered on its own; `next_cursor` is there until
+    none is left, so the work can be stopped and gone on with. For the records of others it
+    needs the permission to reassign. Closed ones stay with whoever closed them.
+    """
     page = opportunities().list_to_hand_over(
         unit, body.from_id, body.to_id, body.limit, body.cursor
     )
@@ -258,7 +263,11 @@ def reassign_opportunity(
 def restore_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version
 ) -> OpportunityState:
-    """Restore an archived opportunity."""
+    """Restore an archived opportunity.
+
+    It was archived when the context was restored to a time before it. It appears in lists
+    again.
+    """
     return opportunities().restore(unit, opportunity_id, if_match)
 
 
@@ -266,5 +275,9 @@ def restore_opportunity(
 def release_external_ids_of_opportunity(
     unit: UnitOfWork, opportunity_id: str, if_match: Version
 ) -> OpportunityState:
-    """Release the external ids of an archived opportunity."""
+    """Release the external ids of an archived opportunity.
+
+    Another record can have them then, for example the one that an import creates. A record that
+    is not archived is a 422.
+    """
     return opportunities().release_external_ids(unit, opportunity_id, if_match)

@@ -97,7 +97,11 @@ def get_pipeline(request: RequestContext, pipeline_id: str) -> PipelineState:
 def update_pipeline(
     unit: UnitOfWork, pipeline_id: str, if_match: Version, patch: dict[str, object]
 ) -> PipelineState:
-    """Change a pipeline's name or its stages."""
+    """Change a pipeline's name or its stages.
+
+    A JSON merge patch; `stages` replaces the whole list. A stage with opportunities cannot be
+    removed before they are moved, and a stage keeps its kind.
+    """
     return pipelines().update(unit, pipeline_id, if_match, patch)
 
 
@@ -105,7 +109,10 @@ def update_pipeline(
 def move_opportunities(
     unit: UnitOfWork, pipeline_id: str, stage: str, body: MoveOpportunities
 ) -> MovedOpportunities:
-    """Move up to 100 opportunities to another open stage."""
+    """Move up to 100 opportunities to another open stage.
+
+    Before a stage is removed. Send it again until `more` is false.
+    """
     moved, more = pipelines().move_opportunities(unit, pipeline_id, stage, body.to)
     return MovedOpportunities(moved=moved, more=more)
 

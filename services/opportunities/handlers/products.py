@@ -73,7 +73,11 @@ def update_product(
 
 @routes.post("/products/{product_id}/restore")
 def restore_product(unit: UnitOfWork, product_id: str, if_match: Version) -> ProductState:
-    """Restore an archived product."""
+    """Restore an archived product.
+
+    It was archived when the context was restored to a time before it. It appears in lists
+    again.
+    """
     return products().restore(unit, product_id, if_match)
 
 
@@ -81,5 +85,9 @@ def restore_product(unit: UnitOfWork, product_id: str, if_match: Version) -> Pro
 def release_external_ids_of_product(
     unit: UnitOfWork, product_id: str, if_match: Version
 ) -> ProductState:
-    """Release the external ids of an archived product."""
+    """Release the external ids of an archived product.
+
+    Another record can have them then, for example the one that an import creates. A record that
+    is not archived is a 422.
+    """
     return products().release_external_ids(unit, product_id, if_match)
