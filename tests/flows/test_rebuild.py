@@ -34,12 +34,21 @@ def call(crm: Crm, method: str, path: str, body: Any = None) -> Any:
 @pytest.fixture(scope="module")
 def pipeline(crm: Crm) -> str:
     """The id of a pipeline with the stages lead, proposal, negotiation, won and lost."""
-    kinds = {"won": "won", "lost": "lost"}
+    kinds, certain = {"won": "won", "lost": "lost"}, {"won": 100, "lost": 0}
     stages = [
-        {"key": key, "name": key, "probability": 50, "kind": kinds.get(key, "open")}
+        {
+            "key": key,
+            "name": key,
+            "probability": certain.get(key, 50),
+            "kind": kinds.get(key, "open"),
+        }
         for key in ("lead", "proposal", "negotiation", "won", "lost")
     ]
-    return str(call(crm, "POST", "/pipelines", {"name": "Rebuilt", "stages": stages})["id"])
+    return str(
+        call(crm, "POST", "/pipelines", {"name": f"Rebuilt {time.time_ns()}", "stages": stages})[
+            "id"
+        ]
+    )
 
 
 @pytest.fixture(scope="module")

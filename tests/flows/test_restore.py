@@ -47,15 +47,21 @@ def made(crm: Crm, path: str, body: Any, user: str = "admin") -> str:
     return str(call(crm, "POST", path, body, user=user)["id"])
 
 
+CERTAIN = {"won": 100, "lost": 0}
+"""The probabilities of stages that are no guess."""
+
+
 class Data:
     """A small company in all contexts."""
 
     def __init__(self, crm: Crm) -> None:
         stages = [
-            {"key": key, "name": key, "probability": 50, "kind": kind}
+            {"key": key, "name": key, "probability": CERTAIN.get(kind, 50), "kind": kind}
             for key, kind in (("new", "open"), ("old", "open"), ("won", "won"), ("lost", "lost"))
         ]
-        self.pipeline = made(crm, "/pipelines", {"name": "Restored", "stages": stages})
+        self.pipeline = made(
+            crm, "/pipelines", {"name": f"Restored {time.time_ns()}", "stages": stages}
+        )
         self.product = made(crm, "/products", {"name": "Restored licence"})
         self.accounts = [
             made(

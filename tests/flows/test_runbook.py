@@ -182,14 +182,19 @@ def test_a_projection_continues_after_a_gap(crm: Crm, follow: Follow) -> None:
     crm.until(lambda: entries(crm, deal) == 5)
 
 
+CERTAIN = {"won": 100, "lost": 0}
+"""The probabilities of stages that are no guess."""
+
+
 @pytest.fixture
 def pipeline(crm: Crm) -> str:
     """A new pipeline with two deals in its first stage."""
     stages = [
-        {"key": key, "name": key, "probability": 50, "kind": kind}
+        {"key": key, "name": key, "probability": CERTAIN.get(kind, 50), "kind": kind}
         for key, kind in (("new", "open"), ("won", "won"), ("lost", "lost"))
     ]
-    made = str(call(crm, "POST", "/pipelines", {"name": "Runbook", "stages": stages})["id"])
+    body = {"name": f"Runbook {time.time_ns()}", "stages": stages}
+    made = str(call(crm, "POST", "/pipelines", body)["id"])
     for _ in range(2):
         new_deal(crm, pipeline_id=made)
     crm.until(lambda: column(crm, made) == (2, 200))

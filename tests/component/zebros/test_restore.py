@@ -47,6 +47,10 @@ def made(answer: Any) -> str:
     return str(answer.json["id"])
 
 
+CERTAIN = {"won": 100, "lost": 0}
+"""The probabilities of stages that are no guess."""
+
+
 class Data:
     """The records of a company before anything goes wrong."""
 
@@ -64,7 +68,7 @@ class Data:
             for n in range(3)
         ]
         stages = [
-            {"key": key, "name": key, "probability": 50, "kind": kind}
+            {"key": key, "name": key, "probability": CERTAIN.get(kind, 50), "kind": kind}
             for key, kind in (("new", "open"), ("won", "won"), ("lost", "lost"))
         ]
         self.pipeline = made(company.deals("POST", "/pipelines", {"name": "P", "stages": stages}))
