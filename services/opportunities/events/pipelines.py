@@ -9,7 +9,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationInfo,
-    model_validator,
+    field_validator,
 )
 
 from kernel.domain.events import DomainEvent, Fields, Name, Snapshot
@@ -68,32 +68,34 @@ class PipelineFields(Fields):
     name: Name
     stages: list[Stage] = Field(min_length=3, max_length=MAX_STAGES)
 
-    @model_validator(mode="after")
-    def _complete(self, info: ValidationInfo) -> "PipelineFields":
-        keys = [stage.key for stage in self.stages]
+    @field_validator("stages")
+    @classmethod
+    def _complete(cls, stages: list[Stage], info: ValidationInfo) -> list[Stage]:
+        keys = [stage.key for stage in stages]
         if len(set(keys)) != len(keys):
-            raise ValueError("stages: every key must be unique")
-        kinds = [stage.kind for stage in self.stages]
+            raise ValueError("every key must be unique")
+        kinds = [stage.kind for stage in stages]
         if kinds.count(StageKind.WON) != 1 or kinds.count(StageKind.LOST) != 1:
-            raise ValueError("stages: exactly one must be of kind won and one of kind lost")
+            raise ValueError("exactly one must be of kind won and one of kind lost")
         if StageKind.OPEN not in kinds:
-            raise ValueError("stages: at least one must be of kind open")
+            raise ValueError("at least one must be of kind open")
         if not is_stored(info):
-            self._ensure_meaningful()
-        return self
+            _ensure_meaningful(stages)
+        return stages
 
-    def _ensure_meaningful(self) -> None:
-        """Raise ValueError for what a release before accepted, and stored pipelines may have."""
-        names: dict[str, str] = {}
-        for stage in self.stages:
-            certain = {StageKind.WON: 100, StageKind.LOST: 0}.get(stage.kind)
-            if certain is not None and stage.probability != certain:
-                raise ValueError(
-                    f"stages: {stage.key} is of kind {stage.kind}, so its probability is {certain}"
-                )
-            other = names.setdefault(fold(stage.name), stage.key)
-            if other != stage.key:
-                raise ValueError(f"stages: {other} and {stage.key} have the same name")
+
+def _ensure_meaningful(stages: list[Stage]) -> None:
+    """Raise ValueError for what a release before accepted, and stored pipelines may have."""
+    names: dict[str, str] = {}
+    for stage in stages:
+        certain = {StageKind.WON: 100, StageKind.LOST: 0}.get(stage.kind)
+        if certain is not None and stage.probability != certain:
+            raise ValueError(
+                f"{stage.key} is of kind {stage.kind}, so its probability must be {certain}"
+            )
+        other = names.setdefault(fold(stage.name), stage.key)
+        if other != stage.key:
+            raise ValueError(f"{other} and {stage.key} have the same name")
 
 
 class PipelineState(Snapshot, PipelineFields):

@@ -82,8 +82,8 @@ def test_opportunities_move_between_open_stages_only(
 @pytest.mark.parametrize(
     ("stages", "reason"),
     [
-        ([OPEN, WON | {"probability": 50}, LOST], "probability is 100"),
-        ([OPEN, WON, LOST | {"probability": 10}], "probability is 0"),
+        ([OPEN, WON | {"probability": 50}, LOST], "probability must be 100"),
+        ([OPEN, WON, LOST | {"probability": 10}], "probability must be 0"),
         ([OPEN, OFFER | {"name": "open"}, WON, LOST], "same name"),
         ([OPEN | {"kind": "won"}, WON | {"kind": "open"}, LOST], "of kind"),
     ],
@@ -92,7 +92,7 @@ def test_stages_that_make_no_sense_are_refused(
     api: ApiClient, path: str, stages: list[Any], reason: str
 ) -> None:
     changed = api("PATCH", path, {"stages": stages}, ANY)
-    assert changed.status == 422
+    assert (changed.status, changed.json["errors"][0]["field"]) == (422, "stages")
     assert reason in changed.json["detail"]
 
 
