@@ -59,6 +59,7 @@ def records(crm: Crm) -> dict[str, str]:
         "notification_id": str(inbox[0]["id"]),
         "record_type": "opportunity",
         "record_id": opportunity,
+        "stage": "a",
     }
 
 
