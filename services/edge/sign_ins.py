@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from ulid import ULID
 
 from kernel.cache.circuit import CircuitBreaker
 from kernel.domain.clock import Clock, rfc3339
-from kernel.domain.ids import new_id
 from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 
@@ -58,7 +58,7 @@ class SignIns:
         """An envelope, although it is on no bus: its consumer is one of events."""
         return {
             "specversion": "1.0",
-            "id": new_id(),
+            "id": str(ULID()),  # kernel.domain.ids would import pydantic at every cold start
             "source": "zebros.edge",
             "type": "UserSignedIn",
             "subject": f"person/{caller['user']}",
