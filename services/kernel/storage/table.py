@@ -31,7 +31,7 @@ class Put:
 
     item: Item
     absent: bool = False
-    """Only if no item has this key."""
+    """Only if no item has this key; with `unchanged`, also if the item is that one."""
     version: int | None = None
     """Only if the stored item has this `version`."""
     unchanged: Item | None = None
@@ -261,7 +261,9 @@ def _attempts() -> Iterator[None]:
 
 def _condition(put: Put) -> dict[str, Any]:
     if put.absent:
-        return {"ConditionExpression": "attribute_not_exists(pk)"}
+        same = _same(put.unchanged)
+        either = f"attribute_not_exists(pk) OR ({same['ConditionExpression']})" if same else ""
+        return {**same, "ConditionExpression": either or "attribute_not_exists(pk)"}
     return _at_version(put.version) or _same(put.unchanged)
 
 

@@ -38,7 +38,8 @@ class UniqueText[A: Aggregate]:
         if now is not None:
             item = {"pk": now, "sk": "UNIQUE", "record_id": after.id}
             error = self._taken(after, f"another {self._store.record_type}")
-            actions.append(Put(item, absent=True, error=error))
+            # A record that lost its own item, and is restored, may find this one.
+            actions.append(Put(item, absent=True, unchanged=item, error=error))
         if earlier is not None:
             actions.append(Delete(earlier, "UNIQUE"))
         return actions

@@ -148,8 +148,12 @@ def test_a_pipeline_of_that_name_with_other_stages_is_rejected(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     stages = [
-        {"key": key, "name": key.title(), "probability": 10, "kind": kind}
-        for key, kind in (("engaging", "open"), ("won", "won"), ("lost", "lost"))
+        {"key": key, "name": key.title(), "probability": probability, "kind": kind}
+        for key, kind, probability in (
+            ("engaging", "open", 10),
+            ("won", "won", 100),
+            ("lost", "lost", 0),
+        )
     ]
     with in_process.client() as client:
         client.post("/pipelines", {"name": "Hardware sales", "stages": stages})

@@ -117,6 +117,6 @@ def test_a_contact_of_several_companies_is_linked_to_the_first(
 def test_a_record_type_may_be_named_and_must_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     file = str(EXPORTS / "hubspot-contacts.csv")
     assert run(capsys, "accounts", file, "--suggest-map")[1]["record"] == "accounts"
-    code, figures = run(capsys, "people", file, "--suggest-map")
+    code, figures = run(capsys, "reports", file, "--suggest-map")
     assert (code, "cannot be loaded" in str(figures)) == (65, True)
     assert run(capsys, "accounts")[0] == 65
