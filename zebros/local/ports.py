@@ -1,7 +1,7 @@
 """Chooses ports on 127.0.0.1: those of the options, those of the last start, or free ones."""
 
 import errno
-import random
+import secrets
 import socket
 
 from zebros.errors import BadInput
@@ -40,7 +40,7 @@ def free_port() -> int:
     Systems give those a port above this range (Linux from 32768 on). One of them would keep a
     server that ends from starting again. Raises OSError when all ports that were tried are in use.
     """
-    for port in random.sample(_FOR_SERVERS, _TRIES):
+    for port in secrets.SystemRandom().sample(_FOR_SERVERS, _TRIES):
         if is_free(port):
             return port
     raise OSError(errno.EADDRINUSE, "no free port was found")
