@@ -133,7 +133,7 @@ def test_a_dry_run_has_the_outcome_of_the_load(
 ) -> None:
     cases = iter(range(10_000))
 
-    @examples(25)
+    @examples(8)
     @given(data=st.data())
     def compare(data: st.DataObject) -> None:
         case = next(cases)
