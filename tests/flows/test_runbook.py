@@ -41,6 +41,7 @@ from tests.flows.runbook import not_followed, row
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ELSEWHERE = {
     "zebros up": "an older folder is upgraded in tests/component/stored/test_upgrade.py",
+    "zebros events rebuild references": "tests/component/zebros/test_rebuild_references.py",
     "zebros --stack NAME attach": "a stack is deleted in tests/flows/test_attaching.py",
 }
 

@@ -8,7 +8,7 @@ from kernel.domain.events import MAX_USER_ID, DomainEvent, Fields, Name, Snapsho
 from kernel.domain.patterns import described
 
 _PERSON_ID = described(
-    rf"^[!\"$-.0-~]{{1,{MAX_USER_ID}}}$",
+    rf"^[!\"$-.0-~]([ !\"$-.0-~]{{0,{MAX_USER_ID - 2}}}[!\"$-.0-~])?$",
     f"must be the `sub` of a person's tokens: at most {MAX_USER_ID} ASCII characters, no # or /",
 )
 PersonId = Annotated[str, StringConstraints(pattern=_PERSON_ID, strip_whitespace=True)]
