@@ -63,7 +63,12 @@ def test_an_id_is_used_once(api: ApiClient) -> None:
     assert (again.status, "There is a person bob already" in again.text) == (409, True)
 
 
-@pytest.mark.parametrize("wrong", ["", "a b", "a#b", "a/b", "é", "x" * 121, "a\nb"])
+def test_an_id_may_be_a_name(api: ApiClient) -> None:
+    assert api("POST", "/people", {"id": "Moses Frase", "name": "Moses Frase"}).status == 201
+    assert api("GET", "/people/Moses Frase").json["id"] == "Moses Frase"
+
+
+@pytest.mark.parametrize("wrong", ["", "a#b", "a/b", "é", "x" * 121, "a\nb"])
 def test_an_id_is_the_subject_of_a_token(api: ApiClient, wrong: str) -> None:
     answer = api("POST", "/people", {"id": wrong, "name": "Bob"})
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, "id")
