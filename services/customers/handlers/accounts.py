@@ -39,7 +39,7 @@ def list_accounts(request: RequestContext, query: AccountQuery) -> Page[AccountS
     """List accounts of an owner, or by name or external id.
 
     One filter at a time. `name_prefix` is compared without case and accents; `external_id`
-    finds one account or none. Archived accounts are left out.
+    finds one account or none. `archived` also shows archived accounts.
     """
     query.one_of("owner_id", "name_prefix", "external_id")
     query.ensure_no_cursor_with("external_id")
@@ -94,8 +94,8 @@ def update_account(
 ) -> AccountState:
     """Change fields of an account.
 
-    A JSON merge patch: fields that are absent stay, and null removes one. Another user's
-    account can be given away with the permission to reassign only.
+    A JSON merge patch: fields that are absent stay, and null removes one. Sales representatives
+    change their own accounts and those without an owner.
     """
     return accounts().update(unit, account_id, if_match, patch)
 

@@ -111,8 +111,8 @@ def update_contact(
 ) -> ContactState:
     """Change fields of a contact.
 
-    A JSON merge patch: fields that are absent stay, and null removes one. Another user's
-    contact can be given away with the permission to reassign only.
+    A JSON merge patch: fields that are absent stay, and null removes one. Sales representatives
+    change their own contacts and those without an owner.
     """
     return contacts().update(unit, contact_id, if_match, patch)
 

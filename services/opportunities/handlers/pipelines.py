@@ -70,7 +70,7 @@ class MovedOpportunities(BaseModel):
 def create_pipeline(unit: UnitOfWork, body: PipelineFields) -> PipelineState:
     """Create a pipeline with its stages.
 
-    A pipeline has at least one stage of each kind: open, won and lost.
+    One stage is of kind won, one of kind lost, and at least one is open. Its name is unique.
     """
     return pipelines().create(unit, body)
 

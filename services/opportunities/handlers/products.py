@@ -33,7 +33,7 @@ def create_product(unit: UnitOfWork, body: ProductFields) -> ProductState:
 def list_products(request: RequestContext, query: ProductQuery) -> Page[ProductState]:
     """List products by name, or find one by external id.
 
-    All of them, inactive ones too.
+    Active and inactive ones; `archived` also shows archived products.
     """
     query.ensure_no_cursor_with("external_id")
     if query.external_id:
