@@ -41,7 +41,6 @@ WRITERS = {
     "kernel/storage/search.py": {"SEARCH"},
     "kernel/storage/idempotency.py": {"IDEMPOTENCY"},
     "kernel/storage/references.py": {"REFERENCES", "NAMES"},
-    "customers/repository/people.py": {"REFERENCES"},
     "kernel/messaging/positions.py": {"POSITION", "PARKED"},
     "kernel/messaging/rebuilding.py": {"BOARD"},
     "kernel/tasks/repository.py": {"PROGRESS"},

@@ -12,10 +12,11 @@ from kernel.domain.clock import Clock
 from kernel.domain.folding import fold
 from kernel.domain.references import Named, Reference, no_such_person, not_active, refuse
 from kernel.storage.records import Page, RecordStore
+from kernel.storage.references import SUGGESTED_FROM, directory_put
 from kernel.storage.table import Item, Put, Table
 
-_NAMES = 1000
-"""Of so many people one is suggested."""
+_DIRECTORY = "people"
+"""In place of a projection: the records of the directory are in this table themselves."""
 
 
 def _index(person: Person) -> Item:
@@ -43,11 +44,12 @@ class PersonRepository(RecordStore[Person]):
 
     def marked(self, tenant_id: str) -> Put:
         """The write after which people who are not in the directory are refused."""
-        return Put({"pk": _marker(tenant_id), "sk": "DIRECTORY"})
+        return directory_put(tenant_id, _DIRECTORY)
 
     def is_marked(self, tenant_id: str) -> bool:
         """Whether people who are not in the directory are refused."""
-        return self.table.get(_marker(tenant_id), "DIRECTORY") is not None
+        mark = self.marked(tenant_id).item
+        return self.table.get(mark["pk"], mark["sk"]) is not None
 
 
 class Directory:
@@ -66,10 +68,6 @@ class Directory:
         if person is None:
             if not self._people.is_marked(tenant_id):
                 return None
-            page = self._people.list(tenant_id, None, _NAMES, None)
+            page = self._people.list(tenant_id, None, SUGGESTED_FROM, None)
             return no_such_person(reference.id, [Named(one.id, one.name) for one in page.items])
         return None if person.active and not person.archived_at else not_active(reference.id)
-
-
-def _marker(tenant_id: str) -> str:
-    return f"TENANT#{tenant_id}#REFERENCES#people"

@@ -38,7 +38,7 @@ EVENTS_TAKE_AT_MOST = timedelta(hours=1)
 """The age at which a record must be known. The alarm about a consumer that is behind comes after a
 quarter of it (`queue-age`); the rest is the time to repair the consumer."""
 _ARCHIVED, _INACTIVE, _TEAM = "archived", "inactive", "team"
-_NAMES = 1000
+SUGGESTED_FROM = 1000
 """Of so many people one is suggested."""
 
 
@@ -67,8 +67,13 @@ def remember(event: CloudEvent, projection: str, memory: dict[str, Any]) -> list
     key = f"TENANT#{event.tenant_id}#NAMES#{projection}"
     named = Put({"pk": key, "sk": f"{fold(name)}#{event.subject_id}", "name": name})
     by_people = event.actor != SYSTEM_USER
-    marked = Put({"pk": _marker(event.tenant_id, projection), "sk": "DIRECTORY"})
+    marked = directory_put(event.tenant_id, projection)
     return [named, marked] if by_people else [named]
+
+
+def directory_put(tenant_id: str, projection: str) -> Put:
+    """The write after which people who are not in the directory are refused."""
+    return Put({"pk": _marker(tenant_id, projection), "sk": "DIRECTORY"})
 
 
 def complete_put(tenant_id: str, projection: str) -> Put:
@@ -121,7 +126,9 @@ class References:
         return not_active(person.id) if _INACTIVE in memory or _ARCHIVED in memory else None
 
     def _names(self, tenant_id: str) -> list[Named]:
-        page = self._table.query(f"TENANT#{tenant_id}#NAMES#{self._projection}", limit=_NAMES)
+        page = self._table.query(
+            f"TENANT#{tenant_id}#NAMES#{self._projection}", limit=SUGGESTED_FROM
+        )
         return [Named(str(i["sk"]).rpartition("#")[2], str(i["name"])) for i in page.items]
 
 
