@@ -30,14 +30,18 @@ def ensure_may_change(principal: Principal, record: Snapshot, *others: str) -> N
 
     `others` are further people whose record it is, such as a task's assignee.
     """
-    if record.owner_id not in (None, principal.user_id) and principal.user_id not in others:
+    if _is_anothers(principal, record, others):
         principal.require_permission(CHANGE_OTHERS)
 
 
 def ensure_may_reassign(principal: Principal, record: Snapshot, *others: str) -> None:
     """Raise PermissionDenied for another user's record, unless the role may reassign it."""
-    if record.owner_id not in (None, principal.user_id) and principal.user_id not in others:
+    if _is_anothers(principal, record, others):
         principal.require_permission(REASSIGN_OTHERS)
+
+
+def _is_anothers(principal: Principal, record: Snapshot, others: tuple[str, ...]) -> bool:
+    return record.owner_id not in (None, principal.user_id) and principal.user_id not in others
 
 
 def ensure_may_hand_over(principal: Principal, people: People, from_id: str, to_id: str) -> None:

@@ -91,13 +91,14 @@ class Api:
 
     def _resolve(self, event: Event, context: object) -> dict[str, Any]:
         """The answer; that of a HEAD is that of a GET without its body (RFC 9110, 9.3.2)."""
-        method = event.get("httpMethod")
-        if method != _HEAD:
-            return self._resolver.resolve(event, context)  # type: ignore[arg-type]
-        event["httpMethod"] = _GET
+        is_head = event.get("httpMethod") == _HEAD
+        if is_head:
+            event["httpMethod"] = _GET
         answer = self._resolver.resolve(event, context)  # type: ignore[arg-type]
-        event["httpMethod"] = method
-        return answer | {"body": ""}
+        if is_head:
+            event["httpMethod"] = _HEAD  # as the log shows it
+            answer["body"] = ""
+        return answer
 
     def _log(self, event: Event, context: object, status: int, milliseconds: float) -> None:
         """Write the line of a request, with its metrics."""
