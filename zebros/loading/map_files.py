@@ -12,6 +12,7 @@ from zebros.loading.map_checks import SEE_DOCS, check_map
 from zebros.loading.map_model import Map, Source
 from zebros.loading.record_types import RecordType
 from zebros.loading.rejects_file import REJECT_COLUMNS
+from zebros.text import as_demand
 
 _SENTENCES = {
     "extra_forbidden": "is not an option of a map file",
@@ -76,7 +77,7 @@ def _sentence(type_: str, message: str, context: dict[str, Any]) -> str:
     if type_ in ("greater_than_equal", "less_than_equal"):
         bound = context.get("ge", context.get("le"))
         return f"must be {'at least' if 'ge' in context else 'at most'} {bound}"
-    return message.removeprefix("Value error, ").removeprefix("Input ")
+    return as_demand(message)
 
 
 def identity_map(header: tuple[str, ...], record_type: RecordType, file: Path) -> Map:
