@@ -1,8 +1,8 @@
-"""The journal: item changes and started executions since the last snapshot, one per line.
+"""The journal: item changes, started executions and changed mappings since the last snapshot.
 
-A line is written before the caller gets its response, so a killed platform loses no item. (A power
-failure may lose the last lines, because nothing is flushed to the disk.) Segments are numbered; a
-snapshot names the segment that follows it.
+Each is a line that is written before the caller gets its response, so a killed platform loses none.
+(A power failure may lose the last lines, because nothing is flushed to the disk.) Segments are
+numbered; a snapshot names the segment that follows it.
 """
 
 import io
@@ -89,8 +89,9 @@ class Journal:
 
 
 def record_changes(journal: Journal) -> None:
-    """Record the emulator's item changes and started executions."""
+    """Record the emulator's item changes, started executions and changed mappings."""
     tables, flows = module("services.dynamodb"), module("services.stepfunctions")
+    functions = module("services.lambda_svc")
 
     def emit(table: str, event: str, old: Any, new: Any, replicate: bool = True) -> Any:
         journal.write("item", table, new) if new else journal.write("removed", table, old)
@@ -103,6 +104,13 @@ def record_changes(journal: Journal) -> None:
             journal.write("execution", data)
         return answer
 
+    def change_mapping(uuid: str, data: dict[str, Any]) -> Any:
+        # A paused consumer must not run because the platform was killed.
+        answer = original_change(uuid, data)
+        if answer[0] < 400:
+            journal.write("mapping", uuid, data)
+        return answer
+
     def transact(data: dict[str, Any]) -> Any:
         with journal.atomic():
             return original_transact(data)
@@ -110,6 +118,7 @@ def record_changes(journal: Journal) -> None:
     original_emit = replace(tables, "_emit_stream_event", emit)
     original_transact = replace(tables, "_transact_write_items", transact)
     original_start = replace(flows, "_start_execution", start)
+    original_change = replace(functions, "_update_esm", change_mapping)
 
 
 def apply_again(journal: Journal, first: int) -> int:
@@ -129,6 +138,9 @@ def _apply_change(kind: str, *content: Any) -> None:
     tables = module("services.dynamodb")
     if kind == "execution":
         module("services.stepfunctions")._start_execution(content[0])
+        return
+    if kind == "mapping":
+        module("services.lambda_svc")._update_esm(*content)
         return
     name, item = content
     table = tables._tables.get(name)

@@ -132,3 +132,21 @@ def test_items_of_a_deleted_table_are_ignored(tables: Any, patched: Any, tmp_pat
     tables._delete_table({"TableName": "plain"})
     journals.apply_again(journal, 1)
     assert "plain" not in tables._tables
+
+
+def test_a_consumer_that_was_paused_is_paused_after_a_kill(
+    emulator: Any, patched: Any, tmp_path: Path
+) -> None:
+    functions = emulator("services.lambda_svc")
+    arn = "arn:aws:sqs:us-east-1:000000000000:queue"
+    mapping = {"UUID": "m", "EventSourceArn": arn, "Enabled": True, "State": "Enabled"}
+    functions._esms["m"] = dict(mapping)
+    journal = Journal(tmp_path)
+    journal.open(1)
+    with patched(lambda: journals.record_changes(journal)):
+        functions._update_esm("m", {"Enabled": False})
+        functions._update_esm("unknown", {"Enabled": False})
+    journal.close()
+    functions._esms["m"] = dict(mapping)
+    assert journals.apply_again(journal, 1) == 1
+    assert functions._esms["m"]["State"] == "Disabled"
