@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 TEMPLATES := $(wildcard template.yaml infra/*.yaml infra/modules/*.yaml services/*/template.yaml examples/*/template.yaml)
-GENERATED := mappings monitoring phase_moves schemas openapi asyncapi gateway examples requests problems cli_contract
+GENERATED := mappings scaling_policy monitoring phase_moves schemas openapi asyncapi gateway examples requests problems cli_contract
 # Tests run in one and a half times as many processes as the machine has cores, because some tests wait.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))

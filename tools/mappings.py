@@ -17,6 +17,8 @@ from tools.drift import ROOT, main
 from zebros.cloudformation.load import parse
 
 STRATEGY = ROOT / "strategy.yaml"
+POLICY = "Scaling"
+"""Sections with this prefix are the controller's policy: tools/scaling_policy.py."""
 type Strategy = dict[str, dict[str, dict[str, Any]]]
 type Figure = tuple[str, str | None, str]
 """A map, its key (None for a key that a parameter gives), and the figure's name."""
@@ -80,7 +82,13 @@ def _scalar(value: Any) -> str:
 def render() -> dict[Path, str]:
     """The templates' texts, with the maps as the strategy's file has them."""
     strategy: Strategy = yaml.safe_load(STRATEGY.read_text(encoding="utf-8"))
-    unread = {(name, key, f) for name, keys in strategy.items() for key in keys for f in keys[key]}
+    unread = {
+        (name, key, figure)
+        for name, keys in strategy.items()
+        if not name.startswith(POLICY)
+        for key in keys
+        for figure in keys[key]
+    }
     files = {}
     for path in templates():
         text = path.read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The pure core of scaling: policy, decision and its verification, usage, tiers and advice."""

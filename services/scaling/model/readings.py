@@ -1,0 +1,98 @@
+"""What the controller knows when it decides: readings, settings, and its earlier actions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from scaling.model.policy import Setting
+
+
+class Target(NamedTuple):
+    """One setting of one resource."""
+
+    setting: Setting
+    resource: str
+    """Its logical id."""
+
+    def __str__(self) -> str:
+        """As people read it: memory of CustomersApi."""
+        return f"{self.setting.replace('_', ' ')} of {self.resource}"
+
+
+class Reading(NamedTuple):
+    """The values of one rule for one resource."""
+
+    values: tuple[float | None, ...]
+    """Of the latest periods, the oldest first; None for a period without data."""
+    peak: float | None = None
+    """The highest in the policy's quiet time; None when it is not known for all of it."""
+
+
+class Current(NamedTuple):
+    """The value of a setting."""
+
+    value: int
+    deployed: int
+    """The value of the template. A setting never becomes smaller than it."""
+    unit_cost: float = 0.0
+    """USD a month that one more unit costs at most."""
+    in_use: int | None = None
+    """What autoscaling has set below this ceiling; None where the setting is no ceiling, or
+    nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that was read at one moment."""
+
+    settings: Mapping[Target, Current]
+    readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
+    """By the name of the rule, and the resource."""
+    alarms: frozenset[str] = frozenset()
+    """The rules whose alarm is raised."""
+    processor_bound: Mapping[str, bool] = field(default_factory=dict)
+    """By function, where power tuning measured it: whether more memory shortens its duration."""
+    failing: frozenset[str] = frozenset()
+    """Resources that fail more often than before their last change."""
+
+    def reading(self, rule: str, resource: str) -> Reading:
+        """A reading; one without values when there is none."""
+        return self.readings.get((rule, resource), Reading(()))
+
+
+class ActionState(StrEnum):
+    """The states of a change."""
+
+    PROPOSED = "proposed"
+    """It is for people to make; the last state when the controller only proposes."""
+    APPLYING = "applying"
+    APPLIED = "applied"
+    """It is made, and not verified yet."""
+    KEPT = "kept"
+    ROLLED_BACK = "rolled_back"
+
+
+UNFINISHED = frozenset({ActionState.APPLYING, ActionState.APPLIED})
+
+
+class Action(NamedTuple):
+    """A change that was proposed or made."""
+
+    target: Target
+    rule: str
+    before: int
+    after: int
+    state: ActionState
+    at: datetime
+    """When its state began."""
+    reading: float = 0.0
+    """The rule's reading when it was decided: the median of the values that were known."""
+    brought_nothing: bool = False
+    """It was rolled back because the reading stayed as it was."""
+
+    @property
+    def raises(self) -> bool:
+        """Whether the setting became larger."""
+        return self.after > self.before

@@ -1,0 +1,57 @@
+"""Generates services/scaling/policy.json: the controller's policy of every phase.
+
+Its figures are those of strategy.yaml; the thresholds of its triggers are those of the signals.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic.alias_generators import to_snake
+
+from tools.drift import ROOT, as_json, main
+from tools.mappings import POLICY, STRATEGY
+from zebros.monitoring.signals import Alarm, signals
+
+FILE = ROOT / "services/scaling/policy.json"
+
+
+def rule(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """A rule, with the threshold of its signal's alarm."""
+    fields = {to_snake(key): value for key, value in given.items()}
+    signal = fields.pop("signal", None)
+    if signal:
+        alarm = _alarm(signal)
+        fields |= {"above": alarm.threshold, "periods": alarm.periods, "points": alarm.points}
+        fields |= {"alarm": alarm.name}
+    return {"name": to_snake(name), **fields}
+
+
+def _alarm(signal: str) -> Alarm:
+    found = next((one.alarm for one in signals() if one.id == signal), None)
+    if found is None:
+        raise SystemExit(f"{STRATEGY.name}: {signal} is no signal with an alarm")
+    return found
+
+
+def render() -> dict[Path, str]:
+    """The policy, by phase where it depends on it."""
+    strategy = yaml.safe_load(STRATEGY.read_text(encoding="utf-8"))
+    sections = {name: strategy[name] for name in strategy if name.startswith(POLICY)}
+    document = {
+        "rules": [rule(name, one) for name, one in sections.pop("ScalingRules").items()],
+        "pace": _lower(sections.pop("ScalingPace")),
+        "ceilings": _lower(sections.pop("ScalingCeilings")),
+        **_lower(sections.pop("ScalingTimes"))["All"],
+    }
+    if sections:
+        raise SystemExit(f"{STRATEGY.name}: nothing reads {', '.join(sections)}")
+    return {FILE: as_json(document)}
+
+
+def _lower(keys: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {key: {to_snake(name): one for name, one in keys[key].items()} for key in keys}
+
+
+if __name__ == "__main__":
+    main(render(), "make contracts")

@@ -1,0 +1,1 @@
+"""Simulations of the deployed system: the controller in a closed loop."""
