@@ -42,7 +42,9 @@ def render() -> dict[Path, str]:
         "rules": [rule(name, one) for name, one in sections.pop("ScalingRules").items()],
         "pace": _lower(sections.pop("ScalingPace")),
         "ceilings": _lower(sections.pop("ScalingCeilings")),
+        "tiers": _lower(sections.pop("ScalingTiers")),
         **_lower(sections.pop("ScalingTimes"))["All"],
+        **_lower(sections.pop("ScalingReturn"))["All"],
     }
     if sections:
         raise SystemExit(f"{STRATEGY.name}: nothing reads {', '.join(sections)}")
