@@ -22,6 +22,7 @@ from zebros.emulator import (
     queues,
     recovery,
     rules,
+    scans,
     secrets,
     server,
     snapshot,
@@ -35,7 +36,16 @@ _TEMPLATES: tuple[Any, ...] = (
     deployments,
     bus_policies,
 )
-_SERVICES: tuple[Any, ...] = (keyconditions, callbacks, queues, moves, rules, mappings, sockets)
+_SERVICES: tuple[Any, ...] = (
+    keyconditions,
+    scans,
+    callbacks,
+    queues,
+    moves,
+    rules,
+    mappings,
+    sockets,
+)
 
 
 def apply(settings: Settings) -> None:
