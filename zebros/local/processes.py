@@ -66,6 +66,11 @@ class Child:
             return None
         return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether a signal ended it."""
+        return (self._process.poll() or 0) < 0
+
     def stop(self, patience_s: float = TERM_S) -> None:
         """Terminate it, and kill it if it still runs after `patience_s`."""
         if self._process.poll() is None:

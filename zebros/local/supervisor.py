@@ -315,8 +315,14 @@ class Supervisor:
         state = " with its saved state" if part.name == "platform" else ""
         self._report(f"The {part.name} {how}; starting it again{state}")
         self._start(part)
-        if not self._stopping.is_set():
+        if self._stopping.is_set():
+            return
+        try:
             self._wait_for(part)
+        except NotReady:
+            # Killed once more; the next look counts it, and starts it again or gives up.
+            if not part.child.was_killed:
+                raise
 
     def _phase(self, phase: str, message: str) -> None:
         """Write the phase to status.json and, if there is a message, report it."""

@@ -149,6 +149,23 @@ def test_a_killed_platform_is_started_again_with_its_data(
     assert home.state()["pids"]["platform"] != platform.pid
 
 
+def test_a_platform_that_is_killed_while_it_starts_again_is_started_once_more(
+    running: Supervisor, home: Home, messages: list[str]
+) -> None:
+    def pid() -> int:
+        return next((one.pid for one in home.processes() if one.name == "platform"), 0)
+
+    first = pid()
+    state = home.state()
+    os.kill(first, signal.SIGKILL)
+    until(lambda: pid() not in {first, 0})
+    second = pid()
+    os.kill(second, signal.SIGKILL)
+    until(lambda: pid() not in {first, second, 0})
+    assert until(lambda: _answers(state))["greeting"] == "hello"
+    assert running.gave_up is None
+
+
 HANGS = """
 import os, signal, sys, time
 from pathlib import Path
