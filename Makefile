@@ -24,7 +24,7 @@ step = @start=$(now); if output=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo 
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
-.PHONY: help env run test check gates static cfn-lint sam lint types imports drift template unit kernel component reporting platform judge judges supply-chain identity mutations flows slow chaos contracts bench lock clean
+.PHONY: help env run test check gates static cfn-lint sam lint types imports drift template unit kernel component reporting platform judge judges supply-chain identity mutations flows slow chaos contracts simulation bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -138,6 +138,9 @@ chaos: env ## rounds of traffic under faults of every kind, by SEED; ROUNDS=100 
 
 contracts: env ## write all generated files: schemas, API documents, REST API stack, examples, …
 	@for t in $(GENERATED); do $(BIN)/python -m tools.$$t || exit 1; done
+
+simulation: env ## simulate every phase with every number of users, and write docs/simulation.md
+	@$(BIN)/python -m tools.simulation_page
 
 bench: env ## ratios of CPU times to their references, on this machine
 	@[ -d .aws-sam/build ] || $(BIN)/sam build >/dev/null

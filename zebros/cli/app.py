@@ -29,6 +29,7 @@ _GROUPS = [
     "events",
     "invoke",
     "cost",
+    "simulate",
     "tune",
     "phase",
     "image",

@@ -249,12 +249,14 @@ class Supervisor:
             self.state["pids"] = {child.name: child.known.pid for child in children}
             self._home.write_state(self.state)
 
-    def _wait_for(self, part: Part) -> None:
+    def _wait_for(self, part: Part, *, again: bool = False) -> None:
         """Wait until a part answers. Raises NotReady with the end of its log."""
         assert part.child is not None
         ends = time.monotonic() + _START_S
         while time.monotonic() < ends:
             if part.child.ended:
+                if again and part.child.was_killed:
+                    return  # the next look counts it, and starts it again or gives up
                 output = part.child.log_end() or "It printed nothing."
                 kind = parts.PortTaken if "in use" in output else NotReady
                 raise kind(f"The {part.name} {part.child.ended} while starting.", hint=output)
@@ -315,14 +317,8 @@ class Supervisor:
         state = " with its saved state" if part.name == "platform" else ""
         self._report(f"The {part.name} {how}; starting it again{state}")
         self._start(part)
-        if self._stopping.is_set():
-            return
-        try:
-            self._wait_for(part)
-        except NotReady:
-            # Killed once more; the next look counts it, and starts it again or gives up.
-            if not part.child.was_killed:
-                raise
+        if not self._stopping.is_set():
+            self._wait_for(part, again=True)
 
     def _phase(self, phase: str, message: str) -> None:
         """Write the phase to status.json and, if there is a message, report it."""
