@@ -118,7 +118,7 @@ class Chaos:
         """Wait until everything is processed; dead-letter messages are redriven once."""
         began = time.monotonic()
         self._crm.until(self._answers, 120)
-        self._crm.settle(_SETTLE_S)
+        self._crm.settle(_SETTLE_S, dead_letters=False)
         found = self._crm.zebros.json("events", "redrive", "--all")
         redriven = sum(one["redriven"] for one in found)
         if redriven:

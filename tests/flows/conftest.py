@@ -142,19 +142,27 @@ class Crm:
         """The queues."""
         return self.client("sqs")
 
-    def backlog(self) -> int:
+    def backlog(self, *, dead_letters: bool = True) -> int:
         """The number of events and messages that are not processed yet."""
         found = self.http.get(f"{self.state['endpoint']}/_zebros/backlog").json()
-        return int(found["streams"]) + sum(found["queues"].values())
+        queues = dict(found["queues"])
+        if not dead_letters:
+            for name, url in self.state["resources"]["queues"].items():
+                if name.endswith("DeadLetters"):
+                    queues.pop(url.rpartition("/")[2], None)
+        return int(found["streams"]) + sum(queues.values())
 
-    def settle(self, seconds: float = 300) -> float:
-        """Wait until every published event was consumed; returns the seconds it took."""
+    def settle(self, seconds: float = 300, *, dead_letters: bool = True) -> float:
+        """Wait until every published event was consumed; returns the seconds it took.
+
+        A dead-letter message is never consumed; without `dead_letters` they may stay.
+        """
         started = time.monotonic()
         quiet = 0
         while quiet < 3:
             if time.monotonic() - started > seconds:
                 raise TimeoutError(f"still {self.backlog()} on their way after {seconds} s")
-            quiet = quiet + 1 if self.backlog() == 0 else 0
+            quiet = quiet + 1 if self.backlog(dead_letters=dead_letters) == 0 else 0
             time.sleep(0.05)  # gap checks, which become due for a minute, are each gone sooner
         return time.monotonic() - started
 
