@@ -108,9 +108,7 @@ class SuggestedMap:
             lines.append('without_id = "by content"     # there is no column with an id')
         phones = [name for name in self._columns if name.startswith("phone")]
         if phones:
-            lines.append(
-                '# country = "US"              # CHECK: of telephone numbers without a country code'
-            )
+            lines.append('# country = "US"              # CHECK: of numbers without a country code')
         lines += self._ignore([name for name in ignored if name not in self._skipped()])
         lines += self._skip()
         return "\n".join([*lines, "", *fields]) + "\n"

@@ -125,7 +125,8 @@ class ContactService:
     ) -> Contact:
         """Change a contact's fields."""
         before = self._load(unit, contact_id, if_match, mend=ContactFields)
-        return self._update(unit, before, patched_fields(before, patch, ContactFields), patch)
+        fields = patched_fields(before, patch, ContactFields, unit.principal.country)
+        return self._update(unit, before, fields, patch)
 
     def archive(self, unit: UnitOfWork, contact_id: str, if_match: Version) -> Contact:
         """Archive a contact."""

@@ -22,7 +22,7 @@ from kernel.domain.errors import (
     InternalError,
 )
 from kernel.domain.events import MAX_EXTERNAL_IDS, MAX_USER_ID, same_id
-from kernel.domain.validation import validate
+from kernel.domain.validation import given_by, validate
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.models import Body, MultiStatus
 from kernel.web.problems import problem_of
@@ -126,9 +126,8 @@ def upsert_each[M: BaseModel](
 
     def one(index: int) -> BatchResult:
         try:
-            record, created = upsert(
-                unit.for_import(dry_run=dry_run), validate(model, items[index])
-            )
+            item = validate(model, items[index], given_by(unit.principal.country))
+            record, created = upsert(unit.for_import(dry_run=dry_run), item)
         except Exception as error:
             return BatchResult.failed(index, problem_of(error))
         status, record_id = (201, None if dry_run else record.id) if created else (200, record.id)
