@@ -242,3 +242,30 @@ def test_an_account_has_a_number_of_the_tenants_country(
     (crm / "f.csv").write_text("i,n,p\n1,A,030 901820\n", encoding="utf-8")
     assert load(capsys, "accounts")[0] == 0
     assert stored("accounts")["1"]["phone"] == "+4930901820"
+
+
+def test_deals_are_loaded_into_the_default_pipeline_as_it_is_now(
+    capsys: pytest.CaptureFixture[str], crm: Path
+) -> None:
+    with in_process.client() as client:
+        stages = client.get("/pipelines/default")["stages"]
+        stages[0] |= {"key": "talk", "name": "Talk"}
+        patch = {"name": "Direct", "stages": stages}
+        client.request("PATCH", "/pipelines/default", body=patch, headers={"If-Match": '"1"'})
+    text = """
+[pipeline]
+name = "Direct"
+stages = [
+  { key = "talk", name = "Talk", probability = 10, kind = "open", forecast_category = "pipeline" },
+]
+[fields]
+name = "n"
+"external_ids.crm" = "i"
+stage = "s"
+"""
+    (crm / "m.toml").write_text(text, encoding="utf-8")
+    (crm / "f.csv").write_text("i,n,s\n1,A,talk\n2,B,lead\n", encoding="utf-8")
+    code, figures = load(capsys, "opportunities")
+    assert (code, figures["created"], figures["rejected"]) == (3, 1, 1)
+    deal = stored("opportunities")["1"]
+    assert (deal["pipeline_id"], deal["stage"], deal["stage_name"]) == ("default", "talk", "Talk")
