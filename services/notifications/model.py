@@ -38,7 +38,7 @@ _PLURALS = {"opportunity": "opportunities"}
 class Handover(BaseModel):
     """Who gave records to whom, for the text about several of them."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     actor: str
     to: str | None = None
