@@ -16,7 +16,9 @@ def trim(site: Path, services: frozenset[str]) -> None:
     for model in (site / "botocore" / "data").glob("*/"):
         if model.name not in services:
             shutil.rmtree(model)
-    for name in ("bin", "boto3/examples"):
+    # Of numbers only the plans are used, not the names of places and carriers.
+    names = [f"phonenumbers/{name}data" for name in ("geo", "carrier", "tz")]
+    for name in ("bin", "boto3/examples", *names):
         shutil.rmtree(site / name, ignore_errors=True)
     for folder in [*site.rglob("__pycache__"), *site.rglob("tests")]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -113,6 +113,7 @@ def _allowed(
         "context": {
             **{name: caller[name] for name in CALLER},
             "plan": tenant.plan.value,
+            "country": tenant.country or "",
             # API Gateway may serve this answer for 300 s more: the functions compare it themselves.
             "expires": str(caller["expires"]),
         },

@@ -1,12 +1,13 @@
 """The registry of tenants, in the edge's table: who is a tenant, in which state, with which plan.
 
 Items:
-  TENANT#<name>  TENANT   state, plan and times, as JSON in `doc`; written by `zebros tenants`
+  TENANT#<name>  TENANT   state, plan, country, times as JSON in `doc`; of `zebros tenants`
   KEYS#<name>    KEYS     the last good keys of its issuer; written by the authorizer
   gsi1  TENANTS  <name>   the list of tenants
 """
 
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,6 +27,7 @@ KNOWN_SECONDS = 5
 """How long a process uses an answer of the registry, also "there is no such tenant"."""
 _MAX_NAMES = 1000
 """The answers that a process keeps; the one that was used longest ago is forgotten."""
+_COUNTRY = re.compile("[A-Z]{2}")
 _FAULTS = (ClientError, BotoCoreError, CrmError)
 
 
@@ -48,6 +50,8 @@ class Tenant(NamedTuple):
 
     state: TenantState
     plan: Plan
+    country: str | None = None
+    """Of telephone numbers without a country code, ISO 3166 alpha-2."""
 
 
 class TenantRegistry:
@@ -80,9 +84,12 @@ def _tenant(item: Item) -> Tenant:
     """The tenant of an item. Raises CannotCheck for a form that this version does not know."""
     try:
         stored = json.loads(str(item["doc"]))
-        return Tenant(TenantState(stored["state"]), Plan(stored["plan"]))
+        state, plan = TenantState(stored["state"]), Plan(stored["plan"])
     except (KeyError, TypeError, ValueError) as fault:
         raise CannotCheck(f"{item.get('pk')} cannot be read: {describe(fault)}") from fault
+    country = stored.get("country")  # documents from before there were countries have none
+    known = isinstance(country, str) and _COUNTRY.fullmatch(country)
+    return Tenant(state, plan, country if known else None)
 
 
 class TableKeyStore:

@@ -1,9 +1,12 @@
 """The notification aggregate, and the message for each event. No AWS, no clock, no I/O."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
 
 from kernel.domain.aggregate import Aggregate, Change, new_record
 from kernel.domain.cloud_events import CloudEvent
@@ -29,6 +32,36 @@ _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MAX_TEXT = 300
 
 
+_PLURALS = {"opportunity": "opportunities"}
+
+
+class Handover(BaseModel):
+    """Who gave records to whom, for the text about several of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    actor: str
+    to: str | None = None
+    """The new owner; None when the records have none."""
+    received: bool
+    """Whether the recipient of the notification is the new owner."""
+
+    def text(self, counts: Mapping[str, int]) -> str:
+        """One sentence about several records, by their types."""
+        total = sum(counts.values())
+        by_count = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+        listed = ", ".join(f"{count} {_plural(kind, count)}" for kind, count in by_count)
+        if self.received:
+            return f"{self.actor} gave you {total} records: {listed}"
+        if self.to:
+            return f"{self.actor} gave {total} of your records to {self.to}: {listed}"
+        return f"{self.actor} removed you as the owner of {total} records: {listed}"
+
+
+def _plural(kind: str, count: int) -> str:
+    return kind if count == 1 else _PLURALS.get(kind, f"{kind}s")
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """The text of a notification, and its recipient."""
@@ -37,12 +70,15 @@ class Message:
     kind: Kind
     text: str
     about: About
+    handover: Handover | None = None
+    """Set when it is about a handover, of which one request may cause many."""
 
 
 class Notification(NotificationState, Aggregate):
     """A notification with its tenant."""
 
     updated_event: ClassVar[type[DomainEvent]] = NotificationUpdated
+    handover: Handover | None = None
 
     @classmethod
     def create(
@@ -57,8 +93,15 @@ class Notification(NotificationState, Aggregate):
             text=message.text[:MAX_TEXT],
             about=message.about,
             event_id=event_id,
+            handover=message.handover,
         )
         return Change(notification, (NotificationSent(current=notification),))
+
+    def about_all(self, counts: Mapping[str, int]) -> "Notification":
+        """The notification with a text about all records of its handover, if there are several."""
+        if self.handover is None or sum(counts.values()) < 2:
+            return self
+        return self.with_changes(text=self.handover.text(counts)[:MAX_TEXT])
 
     def read(self, at: datetime) -> Change["Notification"]:
         """Mark as read; reading twice changes nothing."""
@@ -138,7 +181,13 @@ def _handover(event: CloudEvent) -> list[Message]:
     to = f"gave {record} to {now}" if now else f"removed you as the owner of {record}"
     texts = {now: f"{event.actor} gave you {record}", before: f"{event.actor} {to}"}
     return [
-        Message(user, Kind.TASK_ASSIGNED, text, about)
+        Message(
+            user,
+            Kind.TASK_ASSIGNED,
+            text,
+            about,
+            Handover(actor=event.actor, to=now, received=user == now),
+        )
         for user, text in texts.items()
         if user not in (None, event.actor)
     ]

@@ -5,13 +5,21 @@ Keys, each prefixed with the tenant:
   gsi2  UNREAD#<user>                  <notification id>   unread notifications
   UNREAD#<user> (base table)           COUNT               the number of unread notifications
   CONNECTIONS#<user> (base table)      <connection id>     WebSocket connections, for two hours
+Of the records that one request hands over, an inbox has one notification:
+  HANDOVERS#<request and users>        GROUP               the notification
+  HANDOVERS#<request and users>        COUNTED#<event id>  an event that it counts
+  HANDOVER#<notification id>           COUNT               the number of records by type
 """
 
+import hashlib
+from collections.abc import Mapping, Sequence
+
 from kernel.domain.clock import Clock
-from kernel.domain.errors import Busy
+from kernel.domain.cloud_events import CloudEvent
+from kernel.domain.errors import Busy, Conflict
 from kernel.storage.records import Page, RecordStore
-from kernel.storage.table import Action, Add, Item, Put, Table
-from notifications.model import Notification
+from kernel.storage.table import Action, Add, Check, Item, Put, Table
+from notifications.model import Message, Notification
 
 CONNECTION_TTL_SECONDS = 2 * 3600
 """API Gateway ends a WebSocket connection after two hours."""
@@ -45,7 +53,7 @@ class NotificationRepository(RecordStore[Notification]):
         self, tenant_id: str, user_id: str, *, unread: bool, limit: int, cursor: str | None
     ) -> Page[Notification]:
         """A user's notifications, newest first."""
-        return self.page(
+        page = self.page(
             tenant_id,
             f"{'UNREAD' if unread else 'INBOX'}#{user_id}",
             index="gsi2" if unread else "gsi1",
@@ -53,10 +61,82 @@ class NotificationRepository(RecordStore[Notification]):
             cursor=cursor,
             newest_first=True,
         )
+        return page.model_copy(update={"items": [*self.handed_over(page.items)]})
+
+    def handed_over(self, notifications: Sequence[Notification]) -> Sequence[Notification]:
+        """The notifications with texts about all records of their handovers: one read for all."""
+        keys = {
+            _handover(one.tenant_id, one.id): one.id
+            for one in notifications
+            if one.handover is not None
+        }
+        if not keys:
+            return notifications
+        items = self.table.get_many([(key, "COUNT") for key in keys], consistent=True)
+        counts = {keys[str(item["pk"])]: _numbers(item) for item in items}
+        return [one.about_all(counts.get(one.id, {})) for one in notifications]
 
     def count_unread(self, tenant_id: str, user_id: str) -> int:
         """The number of unread notifications, from one stored counter."""
         return UnreadCounters(self.table).count(tenant_id, user_id)
+
+
+class HandoverGroup:
+    """The notification of one inbox about the records that one request hands over.
+
+    Its events are counted in transactions that each contain an item for the event, so an event
+    that is delivered again is not counted again.
+    """
+
+    def __init__(self, table: Table, event: CloudEvent, message: Message) -> None:
+        self._table, self._event = table, event
+        to = message.handover.to if message.handover else None
+        parts = (event.correlation_id, event.actor, to or "", message.recipient)
+        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:40]
+        self._key = f"TENANT#{event.tenant_id}#HANDOVERS#{digest}"
+        self._stored: Item | None = None
+
+    def notification_id(self) -> str | None:
+        """The id of the notification, None while there is none."""
+        self._stored = self._table.get(self._key, "GROUP", consistent=True)
+        return str(self._stored["notification"]) if self._stored else None
+
+    def has_counted(self) -> bool:
+        """Whether the event is counted already."""
+        return self._table.get(self._key, self._sort_key, consistent=True) is not None
+
+    def begin(self, notification_id: str) -> list[Action]:
+        """The writes with which a notification begins to count; they raise Conflict."""
+        first = Put(
+            {"pk": self._key, "sk": "GROUP", "notification": notification_id},
+            absent=self._stored is None,
+            unchanged=self._stored,
+            error=Conflict("Another event of this handover was faster."),
+        )
+        return [first, *self._count(notification_id)]
+
+    def add(self, notification: Notification, key: str) -> None:
+        """Count the event in a notification. Raises Conflict when that has changed."""
+        changed = Conflict("The notification was changed meanwhile.")
+        unchanged = Check(key, "STATE", changed, version=notification.version)
+        self._table.transact([unchanged, *self._count(notification.id)])
+
+    def _count(self, notification_id: str) -> list[Action]:
+        counted = Put(
+            {"pk": self._key, "sk": self._sort_key},
+            absent=True,
+            error=Conflict("The event is counted already."),
+        )
+        key = _handover(self._event.tenant_id, notification_id)
+        return [counted, Add(key, "COUNT", {self._event.subject_type: 1})]
+
+    @property
+    def _sort_key(self) -> str:
+        return f"COUNTED#{self._event.id}"
+
+
+def _numbers(item: Item) -> Mapping[str, int]:
+    return {name: int(value) for name, value in item.items() if name not in ("pk", "sk")}
 
 
 def _is_unread(notification: Notification | None) -> bool:
@@ -148,6 +228,10 @@ class ConnectionRepository:
         # DynamoDB may delete an expired item days later.
         now = self._now().timestamp()
         return [str(item["sk"]) for item in page.items if int(item["ttl"]) > now]
+
+
+def _handover(tenant_id: str, notification_id: str) -> str:
+    return f"TENANT#{tenant_id}#HANDOVER#{notification_id}"
 
 
 def _unread(tenant_id: str, user_id: str) -> str:

@@ -5,6 +5,7 @@ Users see only their own inbox.
 
 from typing import Protocol
 
+from kernel.domain.aggregate import Change
 from kernel.domain.clock import Clock
 from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Busy, Conflict, NotFound, StaleVersion
@@ -12,12 +13,20 @@ from kernel.domain.principal import RequestContext, system_request
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from notifications.model import Message, Notification, messages_for
-from notifications.repository import MAX_CONNECTIONS, ConnectionRepository, NotificationRepository
+from notifications.repository import (
+    MAX_CONNECTIONS,
+    ConnectionRepository,
+    HandoverGroup,
+    NotificationRepository,
+)
 
 _TOO_MANY = (
     f"You have more than {MAX_CONNECTIONS} windows open, so this one gets no notifications any "
     "more; reload it to see them here."
 )
+
+
+_ATTEMPTS = 4
 
 
 class Push(Protocol):
@@ -49,6 +58,8 @@ class NotificationService:
             event.tenant_id, correlation_id=event.correlation_id, causation_id=event.id
         )
         change = Notification.create(event.tenant_id, message, event.id, self._now())
+        if message.handover is not None and event.correlation_id:
+            return self._notify_of_handover(event, message, UnitOfWork(request), change)
         try:
             sent = self._notifications.save(UnitOfWork(request), None, change)
         except Busy:
@@ -57,6 +68,32 @@ class NotificationService:
             return None  # the event was delivered before
         self._push.push(sent)
         return sent
+
+    def _notify_of_handover(
+        self, event: CloudEvent, message: Message, unit: UnitOfWork, change: Change[Notification]
+    ) -> Notification | None:
+        """Notify of the first record of a handover, or count one more in its notification.
+
+        When its recipient has read it, a new one begins. Raises Busy when others always win.
+        """
+        store = self._notifications
+        group = HandoverGroup(store.table, event, message)
+        for _ in range(_ATTEMPTS):
+            known = group.notification_id()
+            current = store.find(event.tenant_id, known) if known else None
+            try:
+                if current is None or current.read_at or current.archived_at:
+                    sent = store.save(unit, None, change, *group.begin(change.state.id))
+                    self._push.push(sent)
+                    return sent
+                group.add(current, store.key(event.tenant_id, current.id))
+            except Busy:
+                raise
+            except Conflict:
+                if not group.has_counted():
+                    continue  # another event of the handover, or the recipient, was faster
+            return None
+        raise Busy("Other events of this handover are counted at the same moment.")
 
     def list(
         self, request: RequestContext, *, unread: bool, limit: int, cursor: str | None
@@ -78,10 +115,15 @@ class NotificationService:
             if before.owner_id != unit.principal.user_id:
                 raise NotFound(f"There is no notification {notification_id}.")
             try:
-                return self._notifications.save(unit, before, before.read(self._now()))
+                read = self._notifications.save(unit, before, before.read(self._now()))
             except StaleVersion:
                 continue  # read in another window at the same moment
-        return self._notifications.get(unit.tenant_id, notification_id)
+            return self._about_all(read)
+        return self._about_all(self._notifications.get(unit.tenant_id, notification_id))
+
+    def _about_all(self, notification: Notification) -> Notification:
+        (shown,) = self._notifications.handed_over([notification])
+        return shown
 
 
 class ConnectionService:

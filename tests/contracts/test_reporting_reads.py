@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ulid import ULID
 
 from kernel.domain.cloud_events import CloudEvent
+from opportunities.events.pipelines import PipelineFields
 from opportunities.model.pipelines import Pipeline
 from reporting.consumers.workflow import handler as workflow_starter
 from reporting.incoming import ReportedOpportunity, ReportedRun
@@ -51,6 +53,30 @@ def test_a_report_takes_the_name_of_the_default_pipeline_from_its_event(tmp_path
     wanted = ReportParameters.model_validate({"report": "pipeline_by_stage"})
     report = compute(lake_of([created, *map(read, before_won)], tmp_path), wanted)
     assert [row[:2] for row in report.rows] == [("Sales", "Negotiation")]
+
+
+def test_a_report_shows_a_changed_default_pipeline(tmp_path: Path) -> None:
+    before, (created,) = Pipeline.publish_default("acme")
+    stages = [one.model_copy(update={"name": f"{one.name}!"}) for one in before.stages]
+    fields = PipelineFields(name="Direct", stages=stages[::-1])
+    change = before.update(fields)
+    (updated,) = change.events
+    example = read(EXAMPLES / "opportunities" / "PipelineCreated.v1.json")
+    events = [
+        example
+        | {
+            "id": str(ULID()),
+            "type": type(event).__name__,
+            "sequence": str(number),
+            "subject": "pipeline/default",
+            "data": event.model_dump(mode="json", exclude_none=True),
+        }
+        for number, event in enumerate((created, updated), 1)
+    ]
+    before_won = [path for path in OPPORTUNITY_EVENTS if path.stem != "OpportunityWon.v1"]
+    wanted = ReportParameters.model_validate({"report": "pipeline_by_stage"})
+    report = compute(lake_of([*events, *map(read, before_won)], tmp_path), wanted)
+    assert [row[:2] for row in report.rows] == [("Direct", "Negotiation!")]
 
 
 @pytest.mark.parametrize("type_", sorted(workflow_starter.types))

@@ -80,8 +80,9 @@ def load(
 ) -> None:
     """Load a CSV file: create new records, update changed ones, and report rejected rows.
 
-    Rows are recognised by their external id, so a file can be loaded twice, and a load that was
-    stopped or killed continues where it was. docs/loading.md describes the map file.
+    Rows are recognised by their external id, contacts also by their e-mail address, so a file can
+    be loaded twice, and a load that was stopped or killed continues where it was. docs/loading.md
+    describes the map file.
     """
     if suggest:
         _suggest(ctx.obj, records, file, encoding)
@@ -287,7 +288,7 @@ def _print_rejects(figures: dict[str, Any]) -> None:
         table(["row", "rejected because"], rows, right=frozenset({"row"}))
     for name, count in figures["named_by_another_field"].items():
         contacts = count_of(count, "contact", "contacts")
-        note(f"{contacts} without a last name: {name} is used.")
+        note(f"{contacts} without a last name: new ones are named by {name}.")
     if figures["incomplete"]:
         rows_ = count_of(figures["incomplete"], "row is", "rows are")
         note(f"{rows_} loaded without a value or a reference, as listed.")

@@ -1,4 +1,4 @@
-"""`zebros tenants`: who may use the CRM: list, add, suspend, resume, and change the plan."""
+"""`zebros tenants`: who may use the CRM: list, add, suspend, resume, and change plan or country."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -30,13 +30,13 @@ def register(app: typer.Typer) -> None:
         help="Tenants: who may use the CRM. A token of a realm that is not listed is rejected.",
     )
     group.command(name="list")(list_tenants)
-    for command in (add, suspend, resume, plan):
+    for command in (add, suspend, resume, plan, country):
         group.command()(command)
     app.add_typer(group, name="tenants")
 
 
 def list_tenants(ctx: typer.Context) -> None:
-    """List the tenants with their states and plans."""
+    """List the tenants with their states, plans and countries."""
     connection: Connection = ctx.obj
     _show(connection, list(registry_of(connection.deployment()).list()))
 
@@ -45,11 +45,14 @@ def add(
     ctx: typer.Context,
     name: _Name,
     plan: Annotated[Plan, typer.Option(help="What it may use at once.")] = Plan.STANDARD,
+    country: Annotated[
+        str, typer.Option(metavar="CODE", help="Of telephone numbers without a country code.")
+    ] = "",
 ) -> None:
     """Add a tenant; its users have access a few seconds later."""
     connection: Connection = ctx.obj
     deployment = connection.deployment()
-    tenant = registry_of(deployment).add(name, plan)
+    tenant = registry_of(deployment).add(name, plan, country)
     _show(connection, [tenant])
     note(f"Tokens of its realm are accepted within {KNOWN_SECONDS} seconds.")
     if not _begun(deployment, name):
@@ -94,6 +97,21 @@ def plan(
     _note_when(forget_decisions(deployment))
 
 
+def country(
+    ctx: typer.Context,
+    name: _Name,
+    code: Annotated[
+        str, typer.Argument(metavar="CODE", help="ISO 3166 alpha-2, such as DE; or none.")
+    ],
+) -> None:
+    """Change the country of a tenant: telephone numbers without a country code are of it."""
+    connection: Connection = ctx.obj
+    deployment = connection.deployment()
+    found = "" if code == "none" else code
+    _show(connection, [registry_of(deployment).change(name, country=found)])
+    _note_when(forget_decisions(deployment))
+
+
 def _change_state(ctx: typer.Context, name: str, state: State, reason: str) -> None:
     connection: Connection = ctx.obj
     deployment = connection.deployment()
@@ -116,9 +134,17 @@ def _show(connection: Connection, tenants: list[Tenant]) -> None:
         document([asdict(tenant) for tenant in tenants])
     else:
         table(
-            ("tenant", "state", "plan", "added", "changed", "reason"),
+            ("tenant", "state", "plan", "country", "added", "changed", "reason"),
             [
-                (one.name, one.state, one.plan, one.added_at, one.changed_at, one.reason)
+                (
+                    one.name,
+                    one.state,
+                    one.plan,
+                    one.country,
+                    one.added_at,
+                    one.changed_at,
+                    one.reason,
+                )
                 for one in tenants
             ],
         )

@@ -65,6 +65,8 @@ class BatchSender:
     """The fields whose wrong values are left out."""
     run: str
     """The id of the load, with which its Idempotency-Keys begin."""
+    match_by: str | None = None
+    """How records without a known external id are found."""
     pause: Callable[[float], None] = time.sleep
 
     def send(self, chunk: Chunk) -> Outcome:
@@ -164,7 +166,12 @@ class BatchSender:
 
     def _post(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
         """The results of a batch request."""
-        return send_batch(self.client, self.record_type.path, items, key)
+        return send_batch(self.client, self.record_type.path, items, key, **self.options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The members of every batch besides its items."""
+        return {"match_by": self.match_by} if self.match_by else {}
 
     def _authorized(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
         """The results of a batch. Raises ApiError when the sender may not change such records.
@@ -186,10 +193,10 @@ class BatchSender:
 
 
 def send_batch(
-    client: Client, path: str, items: list[dict[str, Any]], key: str
+    client: Client, path: str, items: list[dict[str, Any]], key: str, **options: Any
 ) -> list[dict[str, Any]]:
     """Upsert items by `POST <path>/batch`; returns a result for each."""
-    body = {"items": items}
+    body = {"items": items, **options}
     try:
         answer = client.post(f"{path}/batch", body, key=key)
     except ApiError as error:

@@ -23,6 +23,10 @@ _PHONE = re.compile(
     r"(?:(?:;\s*ext=|,?\s*(?:x|ext\.?|extension|#)\s*:?\s*)\d{1,7})?",
     re.IGNORECASE,
 )
+_EXTENSION = re.compile(
+    r"(?:;\s*ext=|,?\s*(?:x|ext\.?|extension|#)\s*:?\s*)(\d{1,7})$", re.IGNORECASE
+)
+_WORD = re.compile(r"(?:tel|phone|mobile|mob|fax)?[.:]*\s*", re.IGNORECASE)
 _AREA_DIGITS = 4
 _NAMED_ADDRESS = re.compile(r"[^<>@]*<([^<>]+)>")
 _REASONS = {
@@ -46,7 +50,10 @@ def is_country(code: str) -> bool:
 
 
 def phones(text: str, country: str | None, separator: str | None, *, lenient: bool) -> Partly:
-    """Every number of a cell as E.164; a `lenient` reading leaves out those that are none."""
+    """Every number of a cell as E.164; a `lenient` reading leaves out those that are none.
+
+    Without a `country` a national number stays as it is: the API reads it as one of the tenant's.
+    """
     found: list[str] = []
     left_out: list[str] = []
     for part in _parts(text, separator):
@@ -87,9 +94,7 @@ def _phone(text: str, country: str | None) -> tuple[str, str]:
         parsed = phonenumbers.parse(written, country)
     except phonenumbers.NumberParseException as error:
         if country is None and error.error_type == error.INVALID_COUNTRY_CODE:
-            raise InvalidValue(
-                f"{text!r} has no country code: set `country` in the map, or use --country"
-            ) from None
+            return _national(written)
         raise InvalidValue(f"{text!r} is not a telephone number") from None
     reason = phonenumbers.is_possible_number_with_reason(parsed)
     if reason != phonenumbers.ValidationResult.IS_POSSIBLE:
@@ -102,6 +107,14 @@ def _phone(text: str, country: str | None) -> tuple[str, str]:
         raise InvalidValue(f"{text!r} is not a number of {country}, the default country")
     number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     return number, parsed.extension or ""
+
+
+def _national(written: str) -> tuple[str, str]:
+    """A number without a country code in the form that the API reads, and its extension."""
+    extension = _EXTENSION.search(written)
+    number = written[: extension.start()] if extension else written
+    digits = _WORD.sub("", number, count=1).replace("/", " ").replace("\u00b7", " ").strip()
+    return digits, extension[1] if extension else ""
 
 
 def _is_plausible(number: phonenumbers.PhoneNumber) -> bool:

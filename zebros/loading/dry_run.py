@@ -62,7 +62,7 @@ class _DryRunSender(BatchSender):
 
     def _answers(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         path = f"{self.record_type.path}/batch"
-        answer = self.client.post(path, {"items": items, "dry_run": True}, key="")
+        answer = self.client.post(path, {"items": items, "dry_run": True, **self.options}, key="")
         return checked_results(answer, len(items))
 
 
@@ -111,6 +111,7 @@ class DryRun(Load):
             self.constants,
             self.mapper.droppable,
             self.journal.run,
+            self.mapper.map.match_by,
         )
         if isinstance(sender, _DryRunSender):
             return replace(sender, new_pipeline=self.new_pipeline)

@@ -1,20 +1,32 @@
-"""Rows of one file that share an external id: only the first one is loaded."""
+"""Rows of one file about the same record: only the first one is loaded."""
 
 from zebros.loading.journal import Journal, Reject
 from zebros.loading.mapper import MappedRow
 
 
 def without_duplicates(
-    journal: Journal, rows: list[MappedRow]
+    journal: Journal, rows: list[MappedRow], *, by_email: bool
 ) -> tuple[list[MappedRow], list[Reject]]:
-    """The rows that are the first with each of their external ids, and rejects for the others."""
-    first = journal.first_rows([(one, row.number) for row in rows for one in row.external_ids])
+    """The rows that are the first with each of their external ids, and rejects for the others.
+
+    With `by_email` also with each of their e-mail addresses.
+    """
+    reasons: dict[int, dict[str, str]] = {}
+    for row in rows:
+        reasons[row.number] = {
+            one: f"external_ids: {one} is already the id of row" for one in row.external_ids
+        }
+        if by_email:  # no external id begins like this
+            reasons[row.number] |= {
+                f"<{one}>": f"emails: {one} is already in row" for one in row.emails
+            }
+    first = journal.first_rows([(one, number) for number in reasons for one in reasons[number]])
     kept, rejects = [], []
     for row in rows:
-        taken = next((one for one in row.external_ids if first[one] != row.number), None)
+        found = reasons[row.number]
+        taken = next((one for one in found if first[one] != row.number), None)
         if taken is None:
             kept.append(row)
         else:
-            reason = f"external_ids: {taken} is already the id of row {first[taken]}"
-            rejects.append(Reject(row.number, reason, row.raw))
+            rejects.append(Reject(row.number, f"{found[taken]} {first[taken]}", row.raw))
     return kept, rejects

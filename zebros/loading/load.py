@@ -61,6 +61,7 @@ class Load:
             self.constants,
             self.mapper.droppable,
             self.journal.run,
+            self.mapper.map.match_by,
             self.pause,
         )
 
@@ -138,7 +139,9 @@ class Load:
             yield self._without_duplicates(chunk)
 
     def _without_duplicates(self, chunk: Chunk) -> Chunk:
-        chunk.rows, duplicates = without_duplicates(self.journal, chunk.rows)
+        chunk.rows, duplicates = without_duplicates(
+            self.journal, chunk.rows, by_email=self.mapper.map.match_by is not None
+        )
         chunk.rejects += duplicates
         return chunk
 

@@ -6,7 +6,7 @@ from zebros.errors import BadInput
 from zebros.loading.contact_points import is_country
 from zebros.loading.header_names import suggestion
 from zebros.loading.map_model import Map, Source
-from zebros.loading.record_types import REFERENCES, FieldType, RecordType
+from zebros.loading.record_types import CONTACTS, REFERENCES, FieldType, RecordType
 from zebros.money import is_currency
 
 SEE_DOCS = "docs/loading.md describes the map file with examples."
@@ -31,11 +31,16 @@ def check_map(map_: Map, record_type: RecordType, subject: str) -> None:
     if map_.country and not is_country(map_.country):
         raise BadInput(f"{subject} has {map_.country!r} as its country, which is no ISO 3166 code.")
     has_id = any(field.startswith("external_ids.") for field in map_.fields)
-    if not has_id and map_.without_id == "reject":
+    if map_.match_by and record_type is not CONTACTS:
+        raise BadInput(f"{subject} has `match_by`, which only contacts take.")
+    if map_.match_by and "emails" not in map_.fields:
+        raise BadInput(f"{subject} has `match_by`, but has no emails to match by.", hint=SEE_DOCS)
+    if not has_id and not map_.match_by and map_.without_id == "reject":
         raise BadInput(
             f"{subject} has no external id.",
             hint='Add one, such as "external_ids.crm" = "id": it identifies the row, so that '
-            'loading it again updates its record. Or say `without_id = "by content"`.',
+            'loading it again updates its record. Or say `without_id = "by content"`, for contacts '
+            'also `match_by = "email"`.',
         )
     absent = record_type.missing_from(map_.fields)
     if absent:

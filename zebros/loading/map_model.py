@@ -127,6 +127,8 @@ class Map(_Strict):
     """Rows that are left out: those whose column has this text, or one of these."""
     without_id: Literal["reject", "by content"] = "reject"
     """What happens to a row without an external id; its content can identify it."""
+    match_by: Literal["email"] | None = None
+    """How contacts are found whose external ids are unknown, or that have none."""
     ignore: list[str] = Field(default_factory=list)
     """Columns that are not loaded; `*` for every column that no field uses."""
     columns: dict[str, Column] = Field(default_factory=dict)

@@ -77,7 +77,12 @@ class MappedRow(NamedTuple):
     @property
     def external_ids(self) -> list[str]:
         """The external ids as `system:id`; any of them identifies the row."""
-        return [f"{system}:{value}" for system, value in self.item["external_ids"].items()]
+        return [f"{system}:{value}" for system, value in self.item.get("external_ids", {}).items()]
+
+    @property
+    def emails(self) -> list[str]:
+        """The e-mail addresses in lower case, as the CRM stores them."""
+        return [address.lower() for address in self.item.get("emails", [])]
 
 
 class _ValueField(NamedTuple):
@@ -141,7 +146,7 @@ class Mapper:
     droppable: frozenset[str] = frozenset()
     """The fields whose wrong values are left out."""
     named_by: Counter[str] = field(default_factory=Counter)
-    """How many contacts without a last name were named by each other field."""
+    """How many contacts have no last name, by the field that names them when they are new."""
     _escaped: bool = False
     """Whether the file is a rejects file, whose cells are escaped."""
 
@@ -178,9 +183,11 @@ class Mapper:
         item = self._item(cells, found)
         references = self._read_references(cells, found) if self._references else ()
         self._check_stage(item, found)
-        if not item.get("external_ids") and not found.faults:
+        identified = item.get("external_ids") or (self.map.match_by and item.get("emails"))
+        if not identified and not found.faults:
             if self.map.without_id == "reject":
-                found.faults.append("external_ids: the row has no external id")
+                nor = ", and no e-mail address" if self.map.match_by else ""
+                found.faults.append(f"external_ids: the row has no external id{nor}")
             else:
                 item["external_ids"] = {"content": _content_id(item, references)}
         if found.faults:
@@ -223,12 +230,9 @@ class Mapper:
         return item
 
     def _name(self, item: dict[str, Any], found: _Found) -> None:
-        """Name a contact without a last name by its first name, e-mail address or number."""
+        """Note what the API names a new contact by when it has no last name."""
         for source in self.record_type.named_by:
-            if value := item.get(source):
-                item["last_name"] = value if isinstance(value, str) else value[0]
-                if source == "first_name":
-                    del item[source]
+            if item.get(source):
                 self.named_by[source] += 1
                 return
         if not any(fault.startswith("last_name: ") for fault in found.faults):

@@ -14,7 +14,7 @@ from zebros.loading.country_names import country_code
 from zebros.loading.csv_files import CsvFile
 from zebros.loading.csv_rows import Row, rows
 from zebros.loading.header_names import field_of, normalised
-from zebros.loading.record_types import RECORD_TYPES, FieldType, RecordType
+from zebros.loading.record_types import CONTACTS, RECORD_TYPES, FieldType, RecordType
 from zebros.loading.suggested_stages import Stages
 
 _SAMPLE_ROWS, _MOST_VALUES = 1000, 30
@@ -103,16 +103,27 @@ class SuggestedMap:
         ]
         if self.encoding:
             lines.append(f"encoding = {quoted(self.encoding)}")
+        lines += self._match_by()
         if "external_ids" not in self._columns:
             lines.append('without_id = "by content"     # there is no column with an id')
         phones = [name for name in self._columns if name.startswith("phone")]
         if phones:
-            lines.append(
-                '# country = "US"              # CHECK: of telephone numbers without a country code'
-            )
+            lines.append('# country = "US"              # CHECK: of numbers without a country code')
         lines += self._ignore([name for name in ignored if name not in self._skipped()])
         lines += self._skip()
         return "\n".join([*lines, "", *fields]) + "\n"
+
+    def _match_by(self) -> list[str]:
+        """Match by e-mail: proposed where addresses are all there is, and no rows share one."""
+        columns = self._columns.get("emails", [])
+        if self.record_type is not CONTACTS or not columns:
+            return []
+        rows_ = [row[0].casefold() for row in self._rows("emails") if row[0]]
+        shared = len(set(rows_)) < len(rows_)
+        if "external_ids" in self._columns or shared:
+            reason = "several rows share one" if shared else "contacts of other systems too"
+            return [f'# match_by = "email"         # CHECK: finds contacts by address; {reason}']
+        return ['match_by = "email"           # contacts are found by their address']
 
     def _ignore(self, names: list[str]) -> list[str]:
         if not names:
@@ -173,10 +184,14 @@ class SuggestedMap:
 
     def _rows_of(self, *fields: str) -> list[tuple[str, ...]]:
         """The combinations of texts in the first columns of fields."""
+        return list(dict.fromkeys(self._rows(*fields)))
+
+    def _rows(self, *fields: str) -> list[tuple[str, ...]]:
+        """The texts in the first columns of fields, row by row."""
         columns = [self._columns[name][0] for name in fields if name in self._columns]
         at = [self.file.header.index(name) for name in columns]
         found = [row for row in islice(rows(self.file), _SAMPLE_ROWS) if isinstance(row, Row)]
-        return list(dict.fromkeys(tuple(row.values[n].strip() for n in at) for row in found))
+        return [tuple(row.values[n].strip() for n in at) for row in found]
 
     def _field(self, name: str, type_: FieldType, columns: list[str]) -> str:
         options, comment = [], ""

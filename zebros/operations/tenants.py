@@ -3,7 +3,7 @@
 A tenant is a realm of the identity provider. The registry decides before the provider is asked: a
 token of a realm that is not in it is rejected. Items, in the edge's table:
 
-  TENANT#<name>  TENANT   state, plan and times, as JSON in `doc`
+  TENANT#<name>  TENANT   state, plan, country and times, as JSON in `doc`
   gsi1  TENANTS  <name>   the list of tenants
 """
 
@@ -56,6 +56,8 @@ class Tenant:
     changed_at: str
     reason: str = ""
     """Why it is suspended, for the operators; its users do not see it."""
+    country: str = ""
+    """Of telephone numbers without a country code, ISO 3166 alpha-2; empty when there is none."""
 
 
 class Registry:
@@ -89,21 +91,23 @@ class Registry:
             )
         return _tenant(name, item)
 
-    def add(self, name: str, plan: Plan = Plan.STANDARD) -> Tenant:
-        """Add a tenant, active at once. Raises BadInput for a wrong name or a known tenant."""
+    def add(self, name: str, plan: Plan = Plan.STANDARD, country: str = "") -> Tenant:
+        """Add a tenant, active at once. Raises BadInput for wrong values or a known tenant."""
         if not NAME.fullmatch(name):
             raise BadInput(
                 f"{name!r} cannot be the name of a tenant.",
                 hint="It is the name of its realm: 1 to 63 lower-case letters, digits and hyphens.",
             )
         now = self._now().isoformat(timespec="seconds")
-        tenant = Tenant(name, State.ACTIVE, plan, now, now)
+        tenant = Tenant(name, State.ACTIVE, plan, now, now, country=_country(country))
         if not self._put(tenant, 1):
             raise BadInput(f"The tenant {name} exists already.", hint="`zebros tenants list`")
         return tenant
 
     def change(self, name: str, **changes: Any) -> Tenant:
         """Change members of a tenant; two changes at once are both made. Raises BadInput."""
+        if "country" in changes:
+            _country(changes["country"])
         for _ in range(_ATTEMPTS):
             item = self._item(name)
             before = self.get(name) if item is None else _tenant(name, item)
@@ -153,7 +157,24 @@ def _tenant(name: str, item: dict[str, Any]) -> Tenant:
         document["added_at"],
         document["changed_at"],
         document.get("reason", ""),
+        document.get("country", ""),
     )
+
+
+def _country(code: str) -> str:
+    """The code, which may be empty. Raises BadInput unless a country has it."""
+    # Not at the top: it takes longer than most commands.
+    from zebros.loading.contact_points import is_country
+
+    if code and not is_country(code):
+        capitals = code.upper()
+        raise BadInput(
+            f"{code!r} is not an ISO 3166 alpha-2 country code.",
+            hint=f"Did you mean to write {capitals}?"
+            if is_country(capitals)
+            else "It has two capitals, such as US or DE; `none` removes the country.",
+        )
+    return code
 
 
 def registry_of(deployment: Deployment) -> Registry:

@@ -16,6 +16,9 @@ from kernel.domain.events import (
 )
 from kernel.domain.ids import Id
 
+MAX_EMAILS = 10
+"""The most e-mail addresses of a contact."""
+
 
 class ContactFields(Fields):
     """What a caller may set on a contact."""
@@ -24,7 +27,10 @@ class ContactFields(Fields):
     first_name: Name | None = None
     last_name: Name
     emails: Annotated[list[Email], AfterValidator(without_repetitions)] = Field(
-        default_factory=list, max_length=10, exclude_if=empty, description="The primary one first."
+        default_factory=list,
+        max_length=MAX_EMAILS,
+        exclude_if=empty,
+        description="The primary one first.",
     )
     phones: Annotated[list[Phone], AfterValidator(without_repetitions)] = Field(
         default_factory=list, max_length=10, exclude_if=empty, description="The primary one first."

@@ -1,17 +1,20 @@
 """REST routes of contacts."""
 
-from pydantic import Field
+from typing import Any, Literal
+
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from customers.bootstrap import contacts
 from customers.events.contacts import ContactFields, ContactState
-from kernel.domain.aggregate import Version
+from customers.model.contacts import name_in_place_of_last
+from kernel.domain.aggregate import Aggregate, Version
 from kernel.domain.events import Name, UserId
 from kernel.domain.ids import Id
 from kernel.domain.principal import RequestContext
 from kernel.storage.external_ids import ExternalRef
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
-from kernel.web.batch import Batch, BatchResults, upsert_each
+from kernel.web.batch import Batch, BatchResults, external_ids_of, upsert_each
 from kernel.web.models import RecordQuery
 from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
@@ -31,6 +34,39 @@ class ContactQuery(RecordQuery):
         None, description="The beginning of an e-mail address, or a whole one."
     )
     external_id: ExternalRef | None = None
+
+
+class ContactBatch(Batch):
+    """Contacts to create or change by external id or e-mail; each is validated separately."""
+
+    match_by: Literal["email"] | None = Field(
+        None, description="Find contacts by their e-mail addresses too."
+    )
+
+    def names(self, item: object) -> list[tuple[str, str]]:
+        """What identifies an item that is not validated yet: external ids and addresses."""
+        emails: Any = item.get("emails") if self.match_by and isinstance(item, dict) else None
+        found = emails if isinstance(emails, list) else []
+        # No system has an empty name.
+        return external_ids_of(item) + [("", str(one).strip().lower()) for one in found]
+
+
+class UpsertedContact(ContactFields):
+    """A contact of a batch, whose last name may be absent: a new one has another name then."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_a_name(
+        cls, value: Any, handler: ModelWrapValidatorHandler["UpsertedContact"]
+    ) -> "UpsertedContact":
+        if not isinstance(value, dict) or "last_name" in value:
+            return handler(value)
+        if not any(value.get(name) for name in ("first_name", "emails", "phones")):
+            return handler(value)
+        contact = handler({**value, "last_name": "-"})
+        contact = contact.model_copy(update={"last_name": name_in_place_of_last(contact)})
+        contact.model_fields_set.discard("last_name")
+        return contact
 
 
 @routes.post("/contacts", status=201)
@@ -72,13 +108,22 @@ def list_contacts(request: RequestContext, query: ContactQuery) -> Page[ContactS
 
 
 @routes.post("/contacts/batch", status=207)
-def upsert_contacts(unit: UnitOfWork, body: Batch) -> BatchResults:
+def upsert_contacts(unit: UnitOfWork, body: ContactBatch) -> BatchResults:
     """Create or change up to 100 contacts.
 
     Each item is found by its external ids, created or changed, and answered on its own: one
-    that is rejected does not affect the others. Fields that an item does not have stay.
+    that is rejected does not affect the others. Fields that an item does not have stay. A new
+    contact without a last name has its first name, e-mail address or number in place of it.
+    With `match_by`, an item whose external ids are unknown, or that has none, changes the
+    contact with one of its e-mail addresses, which keeps its own addresses. An item that means
+    several contacts, or an archived one, is a 422 with their ids.
     """
-    return upsert_each(unit, body, ContactFields, contacts().upsert)
+    by_email = body.match_by == "email"
+
+    def upsert(one: UnitOfWork, contact: UpsertedContact) -> tuple[Aggregate, bool]:
+        return contacts().upsert(one, contact, by_email=by_email)
+
+    return upsert_each(unit, body, UpsertedContact, upsert, body.names)
 
 
 @routes.post("/contacts/reassign", status=207)

@@ -67,6 +67,12 @@ class ContactRepository(CustomerRecords[Contact]):
         """Contacts with an e-mail address that begins with `prefix` (folded), by address."""
         return self._entries.page(tenant_id, "email", prefix, limit, cursor, archived)
 
+    def find_by_email(self, tenant_id: str, address: str) -> list[Contact]:
+        """All contacts with exactly this address, archived or not, read consistently."""
+        ids = self._entries.ids(tenant_id, "email", fold(address))
+        found = [self.show(tenant_id, one, consistent=True) for one in ids]
+        return [one for one in found if one is not None and address in one.emails]
+
     def list_by_account(
         self,
         tenant_id: str,

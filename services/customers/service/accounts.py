@@ -95,7 +95,8 @@ class AccountService:
     ) -> Account:
         """Change an account's fields."""
         before = self._load(unit, account_id, if_match, mend=AccountFields)
-        return self._update(unit, before, patched_fields(before, patch, AccountFields), patch)
+        fields = patched_fields(before, patch, AccountFields, unit.principal.country)
+        return self._update(unit, before, fields, patch)
 
     def archive(self, unit: UnitOfWork, account_id: str, if_match: Version) -> Account:
         """Archive an account."""

@@ -6,9 +6,10 @@ from typing import Any
 from customers.context import CUSTOMERS
 from customers.events.contacts import ContactFields
 from customers.model.accounts import ensure_linkable
-from customers.model.contacts import Contact
+from customers.model.contacts import Contact, fields_of_new
 from customers.repository.accounts import AccountRepository
 from customers.repository.contacts import ContactRepository
+from customers.service.matching import matching_contact, with_all_addresses
 from customers.service.names import folded_prefix
 from kernel.domain.aggregate import Mended, Version
 from kernel.domain.clock import Clock
@@ -124,7 +125,8 @@ class ContactService:
     ) -> Contact:
         """Change a contact's fields."""
         before = self._load(unit, contact_id, if_match, mend=ContactFields)
-        return self._update(unit, before, patched_fields(before, patch, ContactFields), patch)
+        fields = patched_fields(before, patch, ContactFields, unit.principal.country)
+        return self._update(unit, before, fields, patch)
 
     def archive(self, unit: UnitOfWork, contact_id: str, if_match: Version) -> Contact:
         """Archive a contact."""
@@ -141,13 +143,19 @@ class ContactService:
         before = self._load(unit, contact_id, if_match)
         return self._contacts.save(unit, before, before.release_external_ids())
 
-    def upsert(self, unit: UnitOfWork, fields: ContactFields) -> tuple[Contact, bool]:
-        """Create or change by external id; also returns whether it was created."""
+    def upsert(
+        self, unit: UnitOfWork, fields: ContactFields, *, by_email: bool = False
+    ) -> tuple[Contact, bool]:
+        """Create or change by external id, or also by e-mail; returns whether it was created."""
         unit.principal.require(Level.WRITE, CUSTOMERS)
-        existing_id = find_by_external_ids(self._contacts, unit.tenant_id, fields.external_ids)
+        find = matching_contact if by_email else _by_external_ids
+        existing_id = find(self._contacts, unit.tenant_id, fields)
         if existing_id is None:
-            return self.create(unit, fields), True
+            return self.create(unit, fields_of_new(fields)), True
         before = self._load(unit, existing_id, None, mend=ContactFields)
+        fields = before.without_repeated_name(fields)
+        if by_email:
+            fields = with_all_addresses(before, fields)
         return self._update(unit, before, upserted_fields(before, fields)), False
 
     def _load(
@@ -175,3 +183,9 @@ class ContactService:
         if account_id is not None:
             account = self._accounts.find(tenant_id, account_id)
             ensure_linkable("account_id", account_id, account)
+
+
+def _by_external_ids(
+    contacts: ContactRepository, tenant_id: str, fields: ContactFields
+) -> str | None:
+    return find_by_external_ids(contacts, tenant_id, fields.external_ids)

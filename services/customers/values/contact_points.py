@@ -10,8 +10,10 @@ rejected: they are rare, and most of them are typing mistakes.
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from customers.values import national_numbers
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -50,19 +52,32 @@ def email(text: str) -> str:
     return address.lower()
 
 
-def phone(text: str) -> str:
+def phone(text: str, country: str | None = None) -> str:
     """The E.164 form of a number: `+1 (415) 555-0100` is `+14155550100`. Raises ValueError.
 
-    `(0)` is rejected: whether its digit is dialled depends on the country.
+    A number without a country code is of the tenant's `country`. Without one, `(0)` is rejected:
+    whether its digit is dialled depends on the country.
     """
-    if len(text) > _MAX_PHONE or not _PHONE.fullmatch(text):
-        raise PydanticCustomError(
-            "phone",
-            "{given} is not an international number: write + and the country code, 8 to 15 digits "
-            "in all, such as +14155550100 (spaces, dashes, dots and parentheses may stay, (0) not)",
-            {"given": repr(text[:60])},
-        )
-    return _SEPARATORS.sub("", text)
+    if len(text) <= _MAX_PHONE and _PHONE.fullmatch(text):
+        return _SEPARATORS.sub("", text)
+    reason = "the tenant has no country, so write"
+    if country and len(text) <= _MAX_PHONE:
+        try:
+            if (number := national_numbers.e164(text.strip(), country)) is not None:
+                return number
+            reason = f"neither is it a number of {country}, the tenant's country; write"
+        except LookupError:
+            pass
+    raise PydanticCustomError(
+        "phone",
+        "{given} is not an international number: {reason} + and the country code, 8 to 15 digits "
+        "in all, such as +14155550100 (spaces, dashes, dots and parentheses may stay, (0) not)",
+        {"given": repr(text[:60]), "reason": reason},
+    )
+
+
+def _phone(text: str, info: ValidationInfo) -> str:
+    return phone(text, info.context.get("country") if info.context else None)
 
 
 def website(text: str) -> str:
@@ -94,11 +109,13 @@ Email = Annotated[
 """An address in lower case."""
 Phone = Annotated[
     str,
-    AfterValidator(phone),
+    AfterValidator(_phone),
     _accepts(PHONE, _MAX_PHONE),
     WithJsonSchema({"type": "string", "pattern": r"^\+[1-9][0-9]{7,14}$"}, mode="serialization"),
 ]
-"""An E.164 number."""
+"""An E.164 number.
+
+The schema of requests is that of international numbers, which are right in every tenant."""
 Website = Annotated[
     str,
     AfterValidator(website),

@@ -4,6 +4,7 @@ An event is a pydantic class; its class name is the EventBridge detail-type and 
 type, its context the source. The classes generate events/schemas/ (see tools/schemas.py).
 """
 
+import re
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
     StrictInt,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
@@ -25,7 +27,7 @@ from kernel.domain.money import LARGEST
 from kernel.domain.patterns import described
 from kernel.domain.text import Name as Name
 from kernel.domain.text import Text as Text
-from kernel.domain.text import identifier_only, one_line_only
+from kernel.domain.text import identifier_only, is_stored, one_line_only
 
 REGISTRY: dict[str, "type[DomainEvent]"] = {}
 """Every event class by `<context>/<Event>.v<N>`."""
@@ -39,10 +41,24 @@ Key = Annotated[str, StringConstraints(pattern=_KEY)]
 """A name for a system, a custom field or a channel."""
 MAX_EXTERNAL_IDS = 10
 """The maximum number of external ids of a record."""
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def same_id(external_id: str) -> str:
+    """An external id; one that is an e-mail address in lower case, as addresses are stored."""
+    return external_id.lower() if _ADDRESS.fullmatch(external_id) else external_id
+
+
+def _same_id(value: str, info: ValidationInfo) -> str:
+    """A stored id stays as it is: the item that makes it unique has it in its key."""
+    return value if is_stored(info) else same_id(value)
+
+
 ExternalId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=120, strip_whitespace=True),
     identifier_only,
+    AfterValidator(_same_id),
 ]
 MAX_USER_ID = 120
 UserId = Annotated[

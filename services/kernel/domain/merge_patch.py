@@ -21,10 +21,12 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
-def patched_fields[F: Fields](record: Snapshot, patch: dict[str, Any], fields: type[F]) -> F:
+def patched_fields[F: Fields](
+    record: Snapshot, patch: dict[str, Any], fields: type[F], country: str | None = None
+) -> F:
     """The record's caller-set fields after a merge patch. Raises Invalid naming wrong fields.
 
-    A field that the patch removes also counts as set.
+    A field that the patch removes also counts as set. `country` is the tenant's.
     """
     target = record.model_dump(
         mode="json", include=set(fields.model_fields), exclude_none=True, warnings=False
@@ -33,6 +35,6 @@ def patched_fields[F: Fields](record: Snapshot, patch: dict[str, Any], fields: t
         patched = merge_patch(target, patch)
     except RecursionError as error:
         raise Malformed("The merge patch is nested too deeply.") from error
-    result = validate(fields, patched, currencies_of(target))
+    result = validate(fields, patched, {**currencies_of(target), "country": country})
     result.model_fields_set.update(patch)
     return result

@@ -22,6 +22,8 @@ class Principal:
     team_id: str | None = None
     time_zone: str = DEFAULT_ZONE
     """The tenant's, which decides what "today" is."""
+    country: str | None = None
+    """The tenant's (ISO 3166 alpha-2): of telephone numbers without a country code."""
     plan: str = "standard"
     """The tenant's, which decides how much it may use at once."""
 

@@ -27,6 +27,8 @@ _FILLERS = frozenset(
 )
 """They show nothing, although Unicode does not have them as format characters."""
 _LINES = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+_SEPARATORS = frozenset("\x1c\x1d\x1e\x1f")
+"""Controls that are space to Python, and not to pydantic."""
 _NONCHARACTERS = frozenset({0xFFFE, 0xFFFF})
 
 
@@ -123,8 +125,10 @@ def is_stored(info: ValidationInfo) -> bool:
 
 def _name(value: Any, info: ValidationInfo) -> Any:
     """A name in its normal form, before its length is checked; anything else as it is."""
-    if not isinstance(value, str) or not value.strip() or is_stored(info):
+    if not isinstance(value, str) or is_stored(info):
         return value
+    if not value.strip() and _SEPARATORS.isdisjoint(value):
+        return value  # it is too short
     return one_line(value)
 
 

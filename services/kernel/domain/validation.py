@@ -42,6 +42,11 @@ _INSTANT = "must be an instant such as 2026-01-31T09:30:00Z"
 _OTHER_PATTERN = "does not have the form that the API document describes"
 
 
+def given_by(country: str | None) -> dict[str, Any]:
+    """The validation context for what a caller of a tenant in this country sends."""
+    return {"currencies": (), "country": country}
+
+
 def validate[M: BaseModel](model: type[M], value: Any, context: Any = None) -> M:
     """`value` (parsed JSON) as `model`. Raises Invalid naming the wrong fields."""
     try:

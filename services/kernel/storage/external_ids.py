@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 
 from kernel.domain.aggregate import Aggregate
 from kernel.domain.errors import Conflict, Invalid, UnreadableRecord
-from kernel.domain.events import MAX_EXTERNAL_IDS, Fields, Snapshot
+from kernel.domain.events import MAX_EXTERNAL_IDS, Fields, Snapshot, same_id
 from kernel.domain.patterns import described
 from kernel.storage.archived import Archived
 from kernel.storage.records import Page, RecordStore
@@ -31,7 +31,7 @@ def page_by_external_id[A: Aggregate](
 ) -> Page[A]:
     """The record that has an external id, as a page of one or none; by default an active one."""
     system, _, value = ref.partition(":")
-    record_id = store.id_of(tenant_id, system, value.strip())  # stored without spaces around it
+    record_id = store.id_of(tenant_id, system, same_id(value.strip()))  # as it is stored
     try:
         record = store.show(tenant_id, record_id, consistent=True) if record_id else None
     except UnreadableRecord:

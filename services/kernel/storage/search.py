@@ -18,6 +18,9 @@ from kernel.storage.differences import readable
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import READ_LIMIT, Action, Delete, Item, Put
 
+_SAME_TEXT = 10
+"""How many records with the same text are looked at; two are already too many to choose from."""
+
 type Texts[A] = Callable[[A], dict[str, list[str]]]
 """The folded texts of a record by field."""
 
@@ -79,6 +82,19 @@ class SearchEntries[A: Aggregate]:
             items=self._records(tenant_id, field, prefix, shown, archived),
             next_cursor=cursors.encode(tenant_id, scope, {"sk": shown[-1][0]} if more else None),
         )
+
+    def ids(self, tenant_id: str, field: str, text: str) -> list[str]:
+        """The ids of some records with exactly this text (folded), active ones first.
+
+        Read consistently, so an entry that was committed is found. The field is not an indexed one.
+        """
+        found = []
+        for source in self._sources(tenant_id, field, text, Archived.INCLUDE, ""):
+            page = self._store.table.query(
+                source.partition, prefix=f"{text}#", limit=_SAME_TEXT, consistent=True
+            )
+            found += [_id(str(item["sk"])) for item in page.items]
+        return found
 
     def _records(
         self,

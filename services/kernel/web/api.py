@@ -42,6 +42,7 @@ from kernel.web.requests import (
     Headers,
     body_text,
     claims_of,
+    country_of,
     headers_of,
     read_body,
     read_patch,
@@ -205,7 +206,7 @@ def _arguments(
         "unit": lambda: UnitOfWork(request_context(event), idempotent),
         "if_match": lambda: read_if_match(headers.get("if-match")),
         "query": lambda: read_query(route.parameters["query"], event),
-        "body": lambda: read_body(route.parameters["body"], body, headers),
+        "body": lambda: read_body(route.parameters["body"], body, headers, country_of(event)),
         "patch": lambda: read_patch(body, headers),
     }
     return {**parts, **{name: read[name]() for name in read if name in route.parameters}}

@@ -21,8 +21,8 @@ from kernel.domain.errors import (
     CrmError,
     InternalError,
 )
-from kernel.domain.events import MAX_EXTERNAL_IDS, MAX_USER_ID
-from kernel.domain.validation import validate
+from kernel.domain.events import MAX_EXTERNAL_IDS, MAX_USER_ID, same_id
+from kernel.domain.validation import given_by, validate
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.models import Body, MultiStatus
 from kernel.web.problems import problem_of
@@ -100,26 +100,34 @@ class BatchResults(MultiStatus):
         return any(result.may_be_sent_again for result in self.results)
 
 
+def external_ids_of(item: object) -> list[tuple[str, str]]:
+    """The external ids in an item that is not validated yet."""
+    external: Any = item.get("external_ids") if isinstance(item, dict) else None
+    if not isinstance(external, dict) or len(external) > MAX_EXTERNAL_IDS:  # rejected later
+        return []
+    return [(system, same_id(str(value).strip())) for system, value in external.items()]
+
+
 def upsert_each[M: BaseModel](
     unit: UnitOfWork,
     body: Batch,
     model: type[M],
     upsert: Callable[[UnitOfWork, M], tuple[Aggregate, bool]],
+    names: Callable[[object], list[tuple[str, str]]] = external_ids_of,
 ) -> BatchResults:
     """Validate and upsert every item independently, several at the same time.
 
     Each has a unit of work of its own, which commits nothing in a dry run. Items about the same
-    record must not run concurrently: those that share an external id, directly or through other
-    items, run one after the other in their order.
+    record must not run concurrently: those that share one of their `names`, directly or through
+    other items, run one after the other in their order.
     """
 
     items, dry_run = body.items, body.dry_run
 
     def one(index: int) -> BatchResult:
         try:
-            record, created = upsert(
-                unit.for_import(dry_run=dry_run), validate(model, items[index])
-            )
+            item = validate(model, items[index], given_by(unit.principal.country))
+            record, created = upsert(unit.for_import(dry_run=dry_run), item)
         except Exception as error:
             return BatchResult.failed(index, problem_of(error))
         status, record_id = (201, None if dry_run else record.id) if created else (200, record.id)
@@ -129,27 +137,21 @@ def upsert_each[M: BaseModel](
         return [one(index) for index in indexes]
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        results = [result for group in pool.map(run, _groups(items)) for result in group]
+        results = [result for group in pool.map(run, _groups(items, names)) for result in group]
     return BatchResults(results=sorted(results, key=lambda result: result.index))
 
 
-def _groups(items: Sequence[object]) -> list[list[int]]:
+def _groups(
+    items: Sequence[object], names_of: Callable[[object], list[tuple[str, str]]] = external_ids_of
+) -> list[list[int]]:
     """The items' indexes, those about the same record together."""
     groups: dict[int, list[int]] = {}
     group_of: dict[tuple[str, str], int] = {}
     for index, item in enumerate(items):
-        names = _names(item)
+        names = names_of(item)
         met = {group_of[name] for name in names if name in group_of}
         groups[index] = sorted([one for group in met for one in groups.pop(group)] + [index])
         if met:  # this item shows that these groups are about the same record
             group_of = {name: index if group in met else group for name, group in group_of.items()}
         group_of |= dict.fromkeys(names, index)
     return list(groups.values())
-
-
-def _names(item: object) -> list[tuple[str, str]]:
-    """The external ids in an item that is not validated yet."""
-    external: Any = item.get("external_ids") if isinstance(item, dict) else None
-    if not isinstance(external, dict) or len(external) > MAX_EXTERNAL_IDS:  # rejected later
-        return []
-    return [(system, str(value).strip()) for system, value in external.items()]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from typing import Any
 
@@ -19,11 +20,13 @@ from kernel.domain.events import MAX_USER_ID
 from kernel.domain.permissions import Role
 from kernel.domain.principal import Principal, RequestContext
 from kernel.domain.time_zones import known_zone
-from kernel.domain.validation import invalid_fields
+from kernel.domain.validation import given_by, invalid_fields
 
 MAX_BODY_BYTES = 1_000_000
 _REPLACEMENT = "\ufffd"
 """API Gateway's replacement for bytes that are not UTF-8."""
+
+_COUNTRY = re.compile("[A-Z]{2}")
 
 Event = dict[str, Any]
 Headers = dict[str, str]
@@ -44,6 +47,12 @@ def claims_of(event: Event) -> dict[str, Any]:
 def time_zone_of(event: Event) -> str:
     """The time zone of the caller's tenant."""
     return known_zone(claims_of(event).get("time_zone"))
+
+
+def country_of(event: Event) -> str | None:
+    """The country of the caller's tenant."""
+    country = str(claims_of(event).get("country") or "")
+    return country if _COUNTRY.fullmatch(country) else None
 
 
 def verified_claims(event: Event) -> dict[str, Any]:
@@ -84,6 +93,7 @@ def request_context(event: Event) -> RequestContext:
         name=claims.get("name") or claims["user"],
         team_id=claims.get("team") or None,
         time_zone=time_zone_of(event),
+        country=country_of(event),
         plan=claims.get("plan") or "standard",
     )
     return RequestContext(principal, event["correlation_id"])
@@ -107,11 +117,16 @@ def body_text(event: Event, *, allow_replaced_bytes: bool) -> str:
     return str(text)
 
 
-def read_body(model: type[BaseModel], text: str, headers: Headers) -> BaseModel:
-    """The body as a model. Raises UnsupportedMediaType, Malformed, Invalid."""
+def read_body(
+    model: type[BaseModel], text: str, headers: Headers, country: str | None = None
+) -> BaseModel:
+    """The body as a model; `country` is the tenant's.
+
+    Raises UnsupportedMediaType, Malformed, Invalid.
+    """
     _check_media_type(headers, ("application/json",))
     try:
-        return model.model_validate_json(text or "{}")
+        return model.model_validate_json(text or "{}", context=given_by(country))
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "json_invalid":

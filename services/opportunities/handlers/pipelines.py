@@ -9,7 +9,7 @@ from kernel.domain.events import Name
 from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
-from kernel.web.models import Body, ListQuery
+from kernel.web.models import Body, RecordQuery
 from kernel.web.routes import Routes
 from opportunities.bootstrap import pipelines
 from opportunities.events.pipelines import (
@@ -76,12 +76,12 @@ def create_pipeline(unit: UnitOfWork, body: PipelineFields) -> PipelineState:
 
 
 @routes.get("/pipelines")
-def list_pipelines(request: RequestContext, query: ListQuery) -> Page[PipelineState]:
+def list_pipelines(request: RequestContext, query: RecordQuery) -> Page[PipelineState]:
     """List the pipelines, the default one first.
 
-    Every tenant has the pipeline `default` from the beginning.
+    Every tenant has the pipeline `default` from the beginning; it is never archived.
     """
-    return pipelines().list(request, query.limit, query.cursor)
+    return pipelines().list(request, query.limit, query.cursor, query.archived)
 
 
 @routes.get("/pipelines/{pipeline_id}")
@@ -100,9 +100,20 @@ def update_pipeline(
     """Change a pipeline's name or its stages.
 
     A JSON merge patch; `stages` replaces the whole list. A stage with opportunities cannot be
-    removed before they are moved, and a stage keeps its kind.
+    removed before they are moved, and a stage keeps its kind. The pipeline `default` can be
+    changed, too.
     """
     return pipelines().update(unit, pipeline_id, if_match, patch)
+
+
+@routes.post("/pipelines/{pipeline_id}/restore")
+def restore_pipeline(unit: UnitOfWork, pipeline_id: str, if_match: Version) -> PipelineState:
+    """Restore an archived pipeline.
+
+    It was archived when the context was restored to a time before it. It appears in lists
+    again, if no other pipeline has its name.
+    """
+    return pipelines().restore(unit, pipeline_id, if_match)
 
 
 @routes.post("/pipelines/{pipeline_id}/stages/{stage}/move")

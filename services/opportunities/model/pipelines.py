@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from kernel.domain.aggregate import Aggregate, Change, changed_fields, new_record
-from kernel.domain.errors import Invalid, RuleViolation
+from kernel.domain.errors import Invalid
 from kernel.domain.events import DomainEvent
 from kernel.domain.principal import SYSTEM_USER
 from opportunities.events.pipelines import (
@@ -58,7 +58,7 @@ class Pipeline(PipelineState, Aggregate):
 
     @classmethod
     def default(cls, tenant_id: str) -> "Pipeline":
-        """The pipeline that every tenant has from the start; it is stored on first use."""
+        """The pipeline that every tenant has from the start; stored on its first use."""
         return cls(
             **new_record(tenant_id, DEFAULT_PIPELINE, SYSTEM_USER, _EPOCH),
             version=1,
@@ -84,20 +84,16 @@ class Pipeline(PipelineState, Aggregate):
     def update(self, fields: PipelineFields) -> Change["Pipeline"]:
         """Rename the pipeline, and add, change, reorder or remove stages.
 
-        Raises RuleViolation for the default pipeline, Invalid for a stage that changes its kind.
+        Raises RecordArchived, Invalid for a stage that changes its kind.
         """
-        if self.id == DEFAULT_PIPELINE:
-            raise RuleViolation(
-                "The default pipeline is the same for everybody and cannot be changed; create a "
-                "pipeline of your own."
-            )
+        self.ensure_active()
         kinds = {stage.key: stage.kind for stage in self.stages}
         for stage in fields.stages:
             if kinds.get(stage.key, stage.kind) is not stage.kind:
                 raise Invalid.field(
                     "stages", f"{stage.key} is of kind {kinds[stage.key]} and stays so; add another"
                 )
-        after = self.ensure_active().with_fields(fields)
+        after = self.with_fields(fields)
         changed, previous = changed_fields(self, after, PipelineFields)
         if not changed:
             return Change(self)

@@ -10,8 +10,8 @@ import pydantic
 
 from kernel.cache.reading import CachedReads, Entry
 from kernel.domain.money import STORED
+from kernel.storage.archived import Archived
 from kernel.storage.records import Page
-from opportunities.events.pipelines import DEFAULT_PIPELINE
 from opportunities.model.pipelines import Pipeline
 from opportunities.repository.boards import BoardColumn, BoardRepository
 from opportunities.repository.pipelines import PipelineRepository
@@ -60,9 +60,7 @@ class PipelineReads:
         self._pipelines, self._boards, self._reads = pipelines, boards, reads
 
     def by_id(self, tenant_id: str, pipeline_id: str) -> Pipeline:
-        """A pipeline; the default one needs no read. Raises NotFound."""
-        if pipeline_id == DEFAULT_PIPELINE:
-            return Pipeline.default(tenant_id)
+        """A pipeline. Raises NotFound."""
         return self._reads.get_or_load(
             PIPELINE,
             tenant_id,
@@ -70,10 +68,16 @@ class PipelineReads:
             lambda: self._pipelines.shown(tenant_id, pipeline_id),
         )
 
-    def list(self, tenant_id: str, limit: int, cursor: str | None) -> Page[Pipeline]:
+    def list(
+        self,
+        tenant_id: str,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
+    ) -> Page[Pipeline]:
         """The default pipeline, then the tenant's own by name."""
-        if cursor is not None or limit != FIRST_PAGE:
-            return self._pipelines.list(tenant_id, limit, cursor)
+        if cursor is not None or limit != FIRST_PAGE or archived is not Archived.EXCLUDE:
+            return self._pipelines.list(tenant_id, limit, cursor, archived)
         return self._reads.get_or_load(
             PIPELINES, tenant_id, (), lambda: self._pipelines.list(tenant_id, limit, None)
         )

@@ -69,6 +69,9 @@ class OpportunityService:
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
         fields = self._checked(unit, fields, None)
         pipeline = self._pipeline(unit.tenant_id, placement.pipeline_id or DEFAULT_PIPELINE)
+        if pipeline.archived_at is not None:
+            reason = f"{pipeline.described()} takes no opportunities. {pipeline.how_to_go_on()}"
+            raise Invalid.field("pipeline_id", reason)
         stage = pipeline.stage(placement.stage or pipeline.first_stage(StageKind.OPEN).key)
         now = self._now()
         change = Opportunity.create(

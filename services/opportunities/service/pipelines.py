@@ -22,7 +22,7 @@ from kernel.storage.archived import Archived
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from opportunities.context import OPPORTUNITIES, SETTINGS
-from opportunities.events.pipelines import PipelineFields, Stage, StageKind
+from opportunities.events.pipelines import DEFAULT_PIPELINE, PipelineFields, Stage, StageKind
 from opportunities.model.opportunities import Opportunity
 from opportunities.model.pipelines import Pipeline
 from opportunities.repository.boards import BoardColumn
@@ -74,6 +74,17 @@ class PipelineService:
                     f"Stage {stage.key} still has opportunities; move them first: "
                     f"POST …/{pipeline_id}/stages/{stage.key}/move."
                 )
+        if pipeline_id == DEFAULT_PIPELINE and change.events:
+            self._pipelines.publish_default(unit.request)
+        pipeline = self._pipelines.save(unit, before, change)
+        self._reads.changed(unit.tenant_id, pipeline.id)
+        return pipeline
+
+    def restore(self, unit: UnitOfWork, pipeline_id: str, if_match: Version) -> Pipeline:
+        """Restore a pipeline that was archived by a restore of the context."""
+        before = self._load(unit, pipeline_id, if_match)
+        change = before.restore()
+        self._ensure_name_is_free(before, change.state)
         pipeline = self._pipelines.save(unit, before, change)
         self._reads.changed(unit.tenant_id, pipeline.id)
         return pipeline
@@ -119,24 +130,36 @@ class PipelineService:
         return self._pipelines.by_id(unit.tenant_id, pipeline_id).ensure_version(if_match)
 
     def _ensure_name_is_free(self, before: Pipeline | None, after: Pipeline) -> None:
-        """Raise Conflict when another pipeline has the name."""
-        default = Pipeline.default(after.tenant_id)
-        if after.id != default.id and fold(after.name) == fold(default.name):
-            raise Conflict(
-                f"The default pipeline is called {default.name}; choose another name.",
-                errors=(FieldError("name", "belongs to the default pipeline"),),
-            )
-        self._pipelines.names.ensure_free(before, after)
+        """Raise Conflict when another pipeline has the name.
+
+        A default pipeline that nobody has changed has its name without an item for it.
+        """
+        first = Pipeline.default(after.tenant_id)
+        if after.id != first.id and fold(after.name) == fold(first.name):
+            default = self._pipelines.by_id(after.tenant_id, first.id)
+            if fold(default.name) == fold(after.name):
+                raise Conflict(
+                    f"The default pipeline is called {default.name}; choose another name.",
+                    errors=(FieldError("name", "belongs to the default pipeline"),),
+                )
+        version = (before.version if before else 0) + 1
+        self._pipelines.names.ensure_free(before, after.with_changes(version=version))
 
     def get(self, request: RequestContext, pipeline_id: str) -> Pipeline:
         """A pipeline."""
         request.principal.require(Level.READ, OPPORTUNITIES)
         return self._reads.by_id(request.tenant_id, pipeline_id)
 
-    def list(self, request: RequestContext, limit: int, cursor: str | None) -> Page[Pipeline]:
+    def list(
+        self,
+        request: RequestContext,
+        limit: int,
+        cursor: str | None,
+        archived: Archived = Archived.EXCLUDE,
+    ) -> Page[Pipeline]:
         """The tenant's pipelines by name, the default one first."""
         request.principal.require(Level.READ, OPPORTUNITIES)
-        return self._reads.list(request.tenant_id, limit, cursor)
+        return self._reads.list(request.tenant_id, limit, cursor, archived)
 
     def board(
         self, request: RequestContext, pipeline_id: str

@@ -72,6 +72,7 @@ def test_a_verified_token_is_not_verified_again_within_a_minute(
     monkeypatch.setattr(tokens, "verify", lambda *_: pytest.fail("verified again"))
     assert ask(f"Bearer {token}") == first
     names = {"tenant", "user", "name", "team", "roles", "machine", "time_zone", "plan", "expires"}
+    names |= {"country"}
     assert set(first["context"]) == names
     (key,) = [key for key in server.stored() if ":identity:" in key]
     assert key.startswith("zebros:acme:identity:v3:")

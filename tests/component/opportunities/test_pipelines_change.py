@@ -113,12 +113,6 @@ def test_a_name_names_one_pipeline(api: ApiClient, path: str, name: str) -> None
         assert api("PATCH", other, {"name": name}, ANY).status == 200, "it is free again"
 
 
-def test_the_default_pipeline_says_why_it_cannot_be_changed(api: ApiClient) -> None:
-    refused = api("PATCH", "/pipelines/default", {"name": "Ours"}, ANY)
-    assert (refused.status, problem(refused)) == (422, "rule-violation")
-    assert "pipeline of your own" in refused.json["detail"]
-
-
 def test_a_code_names_one_product(api: ApiClient) -> None:
     first = api("POST", "/products", {"name": "A", "code": "GTX-1"}).json["id"]
     second = api("POST", "/products", {"name": "B", "code": "GTX-2"}).json["id"]

@@ -173,3 +173,99 @@ def test_ids_and_errors_of_spreadsheets_are_no_values(
     reasons = [one["reason"] for one in figures["rejects"]]
     assert "was rounded by a spreadsheet" in reasons[0]
     assert reasons[1] == "sector: '#N/A' is an error of a spreadsheet, not a value"
+
+
+def test_the_map_then_the_option_then_the_tenant_gives_the_country_of_numbers(
+    capsys: pytest.CaptureFixture[str], crm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = '[fields]\nlast_name = "n"\n"external_ids.crm" = "i"\nphones = "p"\n'
+    (crm / "f.csv").write_text("i,n,p\n1,A,01761 234567\n", encoding="utf-8")
+    german = "country = 'DE'\n"
+    cases = [  # the tenant's, the map, the option, the number
+        ("GB", "", (), "+441761234567"),
+        ("GB", german, (), "+491761234567"),
+        ("GB", "", ("--country", "DE"), "+491761234567"),
+        ("GB", german, ("--country", "GB"), "+491761234567"),
+    ]
+    for tenants, line, option, number in cases:
+        monkeypatch.setitem(in_process.CLAIMS, "country", tenants)
+        (crm / "m.toml").write_text(line + fields, encoding="utf-8")
+        assert load(capsys, "contacts", *option, "--fresh")[0] == 0
+        assert stored("contacts")["1"]["phones"] == [number]
+
+
+def test_numbers_of_the_tenants_country_are_read_as_others_are(
+    capsys: pytest.CaptureFixture[str], crm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(in_process.CLAIMS, "country", "DE")
+    (crm / "m.toml").write_text(
+        '[fields]\nlast_name = "n"\n"external_ids.crm" = "i"\n'
+        'phones = { column = "p", on_error = "drop value" }\n',
+        encoding="utf-8",
+    )
+    (crm / "f.csv").write_text(
+        "i,n,p\n"
+        "1,A,030 901820; Tel. (030) 90 18-21\n"
+        "2,B,030 901820 ext. 5\n"
+        "3,C,030 901820 / 12\n"
+        "4,D,12; 030 901820\n"
+        "5,E,'030/901820\n",
+        encoding="utf-8",
+    )
+    code, figures = load(capsys, "contacts")
+    assert (code, figures["created"], figures["rejected"]) == (3, 5, 0)
+    found = {key: one.get("phones") for key, one in stored("contacts").items()}
+    assert found["1"] == ["+4930901820", "+4930901821"]
+    assert found["2"] == found["4"] == found["5"] == ["+4930901820"]
+    reasons = {one["row"]: one["reason"] for one in figures["rejects"]}
+    assert "extension 5" in reasons[3]
+    assert "neither is it a number of DE" in reasons[5]
+
+
+def test_without_any_country_a_number_is_rejected_with_what_to_do(
+    capsys: pytest.CaptureFixture[str], crm: Path
+) -> None:
+    fields = '[fields]\nlast_name = "n"\n"external_ids.crm" = "i"\nphones = "p"\n'
+    (crm / "m.toml").write_text(fields, encoding="utf-8")
+    (crm / "f.csv").write_text("i,n,p\n1,A,030 901820\n", encoding="utf-8")
+    code, figures = load(capsys, "contacts")
+    assert (code, figures["rejected"]) == (3, 1)
+    assert "the tenant has no country" in figures["rejects"][0]["reason"]
+
+
+def test_an_account_has_a_number_of_the_tenants_country(
+    capsys: pytest.CaptureFixture[str], crm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(in_process.CLAIMS, "country", "DE")
+    fields = '[fields]\nname = "n"\n"external_ids.crm" = "i"\nphone = "p"\n'
+    (crm / "m.toml").write_text(fields, encoding="utf-8")
+    (crm / "f.csv").write_text("i,n,p\n1,A,030 901820\n", encoding="utf-8")
+    assert load(capsys, "accounts")[0] == 0
+    assert stored("accounts")["1"]["phone"] == "+4930901820"
+
+
+def test_deals_are_loaded_into_the_default_pipeline_as_it_is_now(
+    capsys: pytest.CaptureFixture[str], crm: Path
+) -> None:
+    with in_process.client() as client:
+        stages = client.get("/pipelines/default")["stages"]
+        stages[0] |= {"key": "talk", "name": "Talk"}
+        patch = {"name": "Direct", "stages": stages}
+        client.request("PATCH", "/pipelines/default", body=patch, headers={"If-Match": '"1"'})
+    text = """
+[pipeline]
+name = "Direct"
+stages = [
+  { key = "talk", name = "Talk", probability = 10, kind = "open", forecast_category = "pipeline" },
+]
+[fields]
+name = "n"
+"external_ids.crm" = "i"
+stage = "s"
+"""
+    (crm / "m.toml").write_text(text, encoding="utf-8")
+    (crm / "f.csv").write_text("i,n,s\n1,A,talk\n2,B,lead\n", encoding="utf-8")
+    code, figures = load(capsys, "opportunities")
+    assert (code, figures["created"], figures["rejected"]) == (3, 1, 1)
+    deal = stored("opportunities")["1"]
+    assert (deal["pipeline_id"], deal["stage"], deal["stage_name"]) == ("default", "talk", "Talk")

@@ -49,6 +49,8 @@ def test_a_name_has_one_form(given_: str, stored: str) -> None:
         ("Acme\u2028Ltd", "line break"),
         ("Acme\u202egnp.exe", r"U\+202E at position 5, which changes the direction"),
         ("\u2066Acme", r"U\+2066 at position 1, which changes the direction"),
+        ("\x1f", "at least one visible character"),
+        (" \x1c ", "at least one visible character"),
         ("\u200b\u200b", "at least one visible character"),
         ("\u3164", "at least one visible character"),
         ("\u2800", "at least one visible character"),
