@@ -23,6 +23,8 @@ from notifications.model import Message, Notification
 
 CONNECTION_TTL_SECONDS = 2 * 3600
 """API Gateway ends a WebSocket connection after two hours."""
+HANDOVER_TTL_SECONDS = 400 * 24 * 3600
+"""Longer than the archive has events, which may be delivered again."""
 MAX_CONNECTIONS = 10
 """The maximum number of connections of one user; older ones are closed."""
 
@@ -88,8 +90,9 @@ class HandoverGroup:
     that is delivered again is not counted again.
     """
 
-    def __init__(self, table: Table, event: CloudEvent, message: Message) -> None:
+    def __init__(self, table: Table, event: CloudEvent, message: Message, now: Clock) -> None:
         self._table, self._event = table, event
+        self._ttl = int(now().timestamp()) + HANDOVER_TTL_SECONDS
         to = message.handover.to if message.handover else None
         parts = (event.correlation_id, event.actor, to or "", message.recipient)
         digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:40]
@@ -108,7 +111,7 @@ class HandoverGroup:
     def begin(self, notification_id: str) -> list[Action]:
         """The writes with which a notification begins to count; they raise Conflict."""
         first = Put(
-            {"pk": self._key, "sk": "GROUP", "notification": notification_id},
+            {"pk": self._key, "sk": "GROUP", "notification": notification_id, "ttl": self._ttl},
             absent=self._stored is None,
             unchanged=self._stored,
             error=Conflict("Another event of this handover was faster."),
@@ -123,7 +126,7 @@ class HandoverGroup:
 
     def _count(self, notification_id: str) -> list[Action]:
         counted = Put(
-            {"pk": self._key, "sk": self._sort_key},
+            {"pk": self._key, "sk": self._sort_key, "ttl": self._ttl},
             absent=True,
             error=Conflict("The event is counted already."),
         )

@@ -77,7 +77,7 @@ class NotificationService:
         When its recipient has read it, a new one begins. Raises Busy when others always win.
         """
         store = self._notifications
-        group = HandoverGroup(store.table, event, message)
+        group = HandoverGroup(store.table, event, message, self._now)
         for _ in range(_ATTEMPTS):
             known = group.notification_id()
             current = store.find(event.tenant_id, known) if known else None

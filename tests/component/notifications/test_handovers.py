@@ -1,5 +1,6 @@
 """Records that one request hands over are one notification of an inbox."""
 
+import time
 from typing import Any
 
 import pytest
@@ -158,3 +159,13 @@ def test_a_notification_that_is_read_at_the_same_moment_does_not_hide_a_record(
     assert delivered(second, second) == []
     assert texts(api) == ["bob gave you the account Acme"] * 2
     assert unread(api) == 1
+
+
+def test_what_a_handover_has_counted_expires_after_the_archive(api: ApiClient, cloud: Any) -> None:
+    before = time.time()
+    assert delivered(handover(), handover()) == []
+    found = cloud.scan(TableName="table")["Items"]
+    temporary = [one for one in found if "#HANDOVERS#" in one["pk"]["S"]]
+    assert len(temporary) == 6, "a group and two events, for each of both inboxes"
+    for item in temporary:
+        assert 399 <= (int(item["ttl"]["N"]) - before) / 86_400 <= 401
