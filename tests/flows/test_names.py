@@ -50,7 +50,9 @@ def test_a_new_name_arrives_in_lists_records_and_reports(crm: Crm) -> None:
     ]
     assert [names(crm, path, person) for path in paths] == ["Nora Vale"] * len(paths)
     assert rows(crm)[person] == "Nora Vale"
-    changed = crm("PATCH", f"/people/{person}", {"name": "Nora Vale-Ito"}, tenant=TENANT, headers=ANY)
+    changed = crm(
+        "PATCH", f"/people/{person}", {"name": "Nora Vale-Ito"}, tenant=TENANT, headers=ANY
+    )
     assert changed.status_code == 200, changed.text
     crm.settle()
     assert [names(crm, path, person) for path in paths] == ["Nora Vale-Ito"] * len(paths)
