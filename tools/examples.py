@@ -226,28 +226,38 @@ def _notifications(won: dict[str, Any]) -> None:
     api(read, None)
 
 
-def _gaps(won: dict[str, Any]) -> None:
-    """Make both projections report a gap, with an event that waits for an earlier one."""
+def _projected(won: dict[str, Any], person: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A projection of each context that has one, and an event that it consumes."""
+    return {
+        "opportunities.consumers.board": won,
+        "activities.consumers.timeline": won,
+        "reporting.consumers.references": person,
+    }
+
+
+def _gaps(projected: dict[str, dict[str, Any]]) -> None:
+    """Make the projections report a gap, with an event that waits for an earlier one."""
     import importlib
 
-    early = {**won, "subject": "opportunity/01ARZ3NDEKTSV4RRFFQ69G5FAV", "sequence": "3"}
-    for consumer in ("opportunities.consumers.board", "activities.consumers.timeline"):
+    for consumer, event in projected.items():
+        subject = f"{event['subject'].partition('/')[0]}/01ARZ3NDEKTSV4RRFFQ69G5FAV"
+        early = {**event, "subject": subject, "sequence": "3"}
         handler = importlib.import_module(consumer).handler
         for body in ({"detail": early}, {"gap_check": early}):
             handler({"Records": [{"messageId": "1", "body": json.dumps(body)}]}, None)
 
 
-def _divergences(won: dict[str, Any]) -> None:
-    """Make both projections report another history, with a later event of the same sequence."""
+def _divergences(projected: dict[str, dict[str, Any]]) -> None:
+    """Make the projections report another history, with a later event of the same sequence."""
     import importlib
 
     from kernel.domain.clock import utc_now
     from kernel.domain.ids import ids_at
 
-    subject = "opportunity/01ARZ3NDEKTSV4RRFFQ69G5FAW"
-    first = {**won, "subject": subject, "sequence": "1"}
-    second = {**first, "id": ids_at(utc_now() + timedelta(hours=1), 1)[0]}
-    for consumer in ("opportunities.consumers.board", "activities.consumers.timeline"):
+    for consumer, event in projected.items():
+        subject = f"{event['subject'].partition('/')[0]}/01ARZ3NDEKTSV4RRFFQ69G5FAW"
+        first = {**event, "subject": subject, "sequence": "1"}
+        second = {**first, "id": ids_at(utc_now() + timedelta(hours=1), 1)[0]}
         handler = importlib.import_module(consumer).handler
         for detail in (first, second):
             body = json.dumps({"detail": detail})
@@ -285,8 +295,10 @@ def real_events() -> dict[str, dict[str, Any]]:
         _reporting()
         (won,) = [f for f in _events(client) if f["type"] == "OpportunityWon"]
         _notifications(won)
-        _gaps(won)
-        _divergences(won)
+        person = next(f for f in _events(client) if f["type"] == "PersonAdded")
+        projected = _projected(won, person)
+        _gaps(projected)
+        _divergences(projected)
         envelopes = _events(client)
     examples: dict[str, dict[str, Any]] = {}
     for event in envelopes:

@@ -19,6 +19,8 @@ from kernel.domain.errors import (
     MAX_TYPE,
 )
 from kernel.web.api import MAX_PATH_PART
+from kernel.web.models import PeopleQuery
+from kernel.web.people import with_people
 from kernel.web.routes import Route
 from tools.contexts import apis
 from tools.drift import ROOT, as_json, main
@@ -92,7 +94,15 @@ def _models(routes: list[Route]) -> tuple[list[type[BaseModel]], list[type[BaseM
         return list(dict.fromkeys(models))
 
     bodies = distinct(m for r in routes for m in (r.parameters.get("body"), r.patches))
-    return bodies, distinct(route.returns for route in routes)
+    return bodies, distinct(_answer(route) for route in routes)
+
+
+def _answer(route: Route) -> Any:
+    """The model of a route's answer, with `people` where the request can ask for them."""
+    query = route.parameters.get("query")
+    if inspect.isclass(query) and issubclass(query, PeopleQuery):
+        return with_people(route.returns)
+    return route.returns
 
 
 def _header(name: str, description: str, required: bool, schema: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +146,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
                 "If-Match",
                 "The ETag of the version you saw, or `*`.",
                 True,
-                {"type": "string", "pattern": r'^(\*|(W/)?"\d{1,12}")$'},
+                {"type": "string", "pattern": r'^(\*|(W/)?"\d{1,12}(-[0-9a-f]{24})?")$'},
             )
         )
     if route.idempotent:
@@ -177,8 +187,9 @@ def _content(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _responses(route: Route, schemas: dict[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:
     ok: dict[str, Any] = {"description": _STATUS_TEXT[route.status]}
     headers = always()
-    if route.returns in schemas:
-        ok["content"] = _content("application/json", schemas[route.returns])
+    answer = _answer(route)
+    if answer in schemas:
+        ok["content"] = _content("application/json", schemas[answer])
         if route.method == "GET" or getattr(route.returns, "versioned", False):
             headers |= header("ETag")
     if route.status in (201, 202):

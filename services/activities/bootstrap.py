@@ -24,10 +24,11 @@ def table() -> Table:
 @cache
 def tasks() -> TaskService:
     """The use cases of tasks."""
-    return TaskService(TaskRepository(table(), utc_now), _references(), utc_now)
+    return TaskService(TaskRepository(table(), utc_now), references(), utc_now)
 
 
-def _references() -> References:
+def references() -> References:
+    """The records of other contexts, and the people, that this context knows."""
     return References(table(), REFERENCES.projection, utc_now)
 
 

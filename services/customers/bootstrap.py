@@ -33,7 +33,7 @@ def _accounts_table() -> Table:
 @cache
 def accounts() -> AccountService:
     """The use cases of accounts."""
-    return AccountService(AccountRepository(_accounts_table(), utc_now), _directory(), utc_now)
+    return AccountService(AccountRepository(_accounts_table(), utc_now), directory(), utc_now)
 
 
 @cache
@@ -43,10 +43,11 @@ def contacts() -> ContactService:
     contacts_table = Table(client("dynamodb"), name, dax_reads())
     repository = ContactRepository(contacts_table, utc_now)
     accounts_repository = AccountRepository(_accounts_table(), utc_now)
-    return ContactService(repository, accounts_repository, _directory(), utc_now)
+    return ContactService(repository, accounts_repository, directory(), utc_now)
 
 
-def _directory() -> Directory:
+def directory() -> Directory:
+    """The people to whom records may belong, and whom answers name."""
     return Directory(PersonRepository(table(), utc_now))
 
 

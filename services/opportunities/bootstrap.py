@@ -58,9 +58,14 @@ def opportunities() -> OpportunityService:
         OpportunityRepository(_api_table(), utc_now),
         PipelineRepository(table(), utc_now),
         ProductRepository(table(), utc_now),
-        References(table(), REFERENCES.projection, utc_now),
+        references(),
         utc_now,
     )
+
+
+def references() -> References:
+    """The records of other contexts, and the people, that this context knows."""
+    return References(table(), REFERENCES.projection, utc_now)
 
 
 def stores() -> tuple[RecordStore[Any], ...]:

@@ -7,12 +7,14 @@ from kernel.domain.clock import utc_now
 from kernel.runtime.aws import client
 from kernel.runtime.settings import read_settings
 from kernel.storage.records import RecordStore
+from kernel.storage.references import References
 from kernel.storage.table import Table
 from kernel.tasks.admission import TaskAdmission
 from kernel.tasks.slots import SlotRepository
 from kernel.tasks.tiers import TaskTiers, Tier
 from reporting.adapters.files import ReportFiles
 from reporting.adapters.workflow import ReportWorkflow
+from reporting.context import REFERENCES
 from reporting.failures import FAILURES
 from reporting.lake.size import LakeSize
 from reporting.lake.storage import S3LakeReader
@@ -39,6 +41,12 @@ def table() -> Table:
 def repository() -> ReportRepository:
     """The context's records."""
     return ReportRepository(table(), utc_now)
+
+
+@cache
+def people() -> References:
+    """The people of the tenants, as their events say."""
+    return References(table(), REFERENCES.projection, utc_now)
 
 
 @cache

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from kernel.domain.events import DomainEvent, Name
+from kernel.domain.events import DomainEvent, Name, StreamDivergence, StreamGap
 from kernel.domain.ids import Id
 from kernel.tasks.state import TaskRunState
 from reporting.parameters import ReportParameters
@@ -96,3 +96,11 @@ class ReportUpdated(ReportEvent, context="reporting"):
 
 class ReportCancelled(ReportEvent, context="reporting"):
     """A user cancelled a report run."""
+
+
+class StreamGapDetected(StreamGap, context="reporting"):
+    """A projection of this context waits for an event that has not arrived."""
+
+
+class StreamDiverged(StreamDivergence, context="reporting"):
+    """A projection of this context has applied events that a restored table no longer has."""

@@ -1,6 +1,6 @@
 """A computed report: columns, rows, totals, charts, and the events it includes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -34,6 +34,8 @@ class Column:
     key: str
     title: str
     kind: Kind
+    in_print: bool = True
+    """Whether it is also in files that people print; an id is for programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,18 @@ class Report:
     def row_count(self) -> int:
         """Rows without the totals."""
         return len(self.rows)
+
+    def printed(self) -> "Report":
+        """The same report with only the columns that are printed."""
+        places = [place for place, column in enumerate(self.columns) if column.in_print]
+        if len(places) == len(self.columns):
+            return self
+
+        def cut(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+            return tuple(tuple(row[place] for place in places) for row in rows)
+
+        columns = tuple(self.columns[place] for place in places)
+        return replace(self, columns=columns, rows=cut(self.rows), totals=cut(self.totals))
 
     def currency_index(self) -> int | None:
         """The index of the column with the currency of a row, or None."""

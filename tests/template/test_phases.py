@@ -101,7 +101,7 @@ def test_an_account_with_a_low_quota_reserves_nothing() -> None:
 def test_a_queue_never_invokes_a_consumer_beyond_its_share(phase: str) -> None:
     mappings = resources("AWS::Lambda::EventSourceMapping", Phase=phase)
     queues = {n: m for n, m in mappings.items() if "ScalingConfig" in m}
-    assert len(queues) == 7
+    assert len(queues) == 8
     for name, mapping in queues.items():
         share = functions(Phase=phase)[mapping["FunctionName"]["Ref"]]
         most = mapping["ScalingConfig"]["MaximumConcurrency"]

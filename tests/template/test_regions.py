@@ -77,7 +77,7 @@ def test_a_secondary_owns_no_table_and_its_relays_wait_at_the_replicas_streams()
         assert mappings[name]["EventSourceArn"] == SECONDARY[parameter]
         assert mappings[name]["Enabled"] is False
     others = {n: m for n, m in mappings.items() if n not in STREAMS}
-    assert len(others) == 7
+    assert len(others) == 8
     assert all(mapping.get("Enabled", True) is True for mapping in others.values())
 
 

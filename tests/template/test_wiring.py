@@ -112,6 +112,7 @@ PROJECTIONS = {
     "OpportunitiesReferences": [
         {"prefix": f"{name}/"} for name in ("account", "contact", "person")
     ],
+    "ReportingReferences": [{"prefix": "person/"}],
     "ActivitiesEvents": [
         {"prefix": f"{name}/"}
         for name in ("account", "contact", "opportunity", "person", "pipeline", "product", "task")
@@ -120,6 +121,7 @@ PROJECTIONS = {
 PUBLISHERS = {
     "OpportunitiesEvents": {"zebros.opportunities"},
     "OpportunitiesReferences": {"zebros.customers"},
+    "ReportingReferences": {"zebros.customers"},
 }
 """Whose events a rule accepts; else those of every context."""
 

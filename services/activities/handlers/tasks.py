@@ -14,7 +14,7 @@ from kernel.domain.events import UserId
 from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
-from kernel.web.models import Body, RecordQuery
+from kernel.web.models import Body, PeopleQuery, RecordQuery
 from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
 
@@ -94,7 +94,11 @@ def reassign_tasks(unit: UnitOfWork, body: Reassignment) -> ReassignmentResults:
 
 
 @routes.get("/tasks/{task_id}")
-def get_task(request: RequestContext, task_id: str) -> TaskState:
+def get_task(
+    request: RequestContext,
+    task_id: str,
+    query: PeopleQuery,  # noqa: ARG001 - the API adds the people
+) -> TaskState:
     """Get a task.
 
     With the record that it is about.

@@ -9,7 +9,7 @@ from kernel.storage.external_ids import ExternalRef
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
-from kernel.web.models import RecordQuery
+from kernel.web.models import PeopleQuery, RecordQuery
 from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
 
@@ -80,7 +80,11 @@ def reassign_accounts(unit: UnitOfWork, body: Reassignment) -> ReassignmentResul
 
 
 @routes.get("/accounts/{account_id}")
-def get_account(request: RequestContext, account_id: str) -> AccountState:
+def get_account(
+    request: RequestContext,
+    account_id: str,
+    query: PeopleQuery,  # noqa: ARG001 - the API adds the people
+) -> AccountState:
     """Get an account.
 
     Archived accounts are shown too; they have `archived_at`.

@@ -15,7 +15,7 @@ from kernel.storage.external_ids import ExternalRef
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, external_ids_of, upsert_each
-from kernel.web.models import RecordQuery
+from kernel.web.models import PeopleQuery, RecordQuery
 from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
 
@@ -142,7 +142,11 @@ def reassign_contacts(unit: UnitOfWork, body: Reassignment) -> ReassignmentResul
 
 
 @routes.get("/contacts/{contact_id}")
-def get_contact(request: RequestContext, contact_id: str) -> ContactState:
+def get_contact(
+    request: RequestContext,
+    contact_id: str,
+    query: PeopleQuery,  # noqa: ARG001 - the API adds the people
+) -> ContactState:
     """Get a contact.
 
     Archived contacts are shown too; they have `archived_at`.

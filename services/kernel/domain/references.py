@@ -20,6 +20,14 @@ class Reference(NamedTuple):
     id: str
 
 
+class KnownPerson(NamedTuple):
+    """What a context knows about a person, to show with what is theirs."""
+
+    name: str
+    team_id: str | None
+    active: bool
+
+
 class Named(NamedTuple):
     """A person to suggest."""
 

@@ -17,15 +17,17 @@ refused once an administrator has added people (docs/adr/0040).
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import Any
 
-from kernel.domain.clock import Clock
+from kernel.domain.clock import Clock, utc_now
 from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.folding import fold
 from kernel.domain.ids import milliseconds_of
 from kernel.domain.principal import SYSTEM_USER
 from kernel.domain.references import (
     PERSON,
+    KnownPerson,
     Named,
     Reference,
     no_such_person,
@@ -37,7 +39,7 @@ from kernel.storage.table import READ_LIMIT, Action, Item, Put, Table
 EVENTS_TAKE_AT_MOST = timedelta(hours=1)
 """The age at which a record must be known. The alarm about a consumer that is behind comes after a
 quarter of it (`queue-age`); the rest is the time to repair the consumer."""
-_ARCHIVED, _INACTIVE, _TEAM = "archived", "inactive", "team"
+_ARCHIVED, _INACTIVE, _TEAM, _NAME = "archived", "inactive", "team", "name"
 SUGGESTED_FROM = 1000
 """Of so many people one is suggested."""
 
@@ -53,8 +55,8 @@ def remember(event: CloudEvent, projection: str, memory: dict[str, Any]) -> list
     Nothing is stored for an active one, as in positions from before records were remembered.
     """
     current = event.data["current"]
-    for name in (_ARCHIVED, _INACTIVE, _TEAM):
-        memory.pop(name, None)
+    for member in (_ARCHIVED, _INACTIVE, _TEAM, _NAME):
+        memory.pop(member, None)
     if current.get("archived_at"):
         memory[_ARCHIVED] = True
     if event.subject_type != PERSON:
@@ -63,7 +65,7 @@ def remember(event: CloudEvent, projection: str, memory: dict[str, Any]) -> list
         memory[_INACTIVE] = True
     if current.get("team_id"):
         memory[_TEAM] = current["team_id"]
-    name = str(current["name"])
+    memory[_NAME] = name = str(current["name"])
     key = f"TENANT#{event.tenant_id}#NAMES#{projection}"
     named = Put({"pk": key, "sk": f"{fold(name)}#{event.subject_id}", "name": name})
     by_people = event.actor != SYSTEM_USER
@@ -84,7 +86,7 @@ def complete_put(tenant_id: str, projection: str) -> Put:
 class References:
     """The records that a projection in the context's table knows."""
 
-    def __init__(self, table: Table, projection: str, now: Clock) -> None:
+    def __init__(self, table: Table, projection: str, now: Clock = utc_now) -> None:
         self._table, self._projection, self._now = table, projection, now
 
     def check(self, tenant_id: str, references: Iterable[Reference]) -> dict[str, str | None]:
@@ -117,6 +119,19 @@ class References:
         )
         return {one.field: (known[one] or {}).get(_TEAM) for one in people}
 
+    def people(self, tenant_id: str, ids: Iterable[str]) -> dict[str, KnownPerson]:
+        """The people among ids who are known, in one read for each READ_LIMIT ids."""
+        found = {}
+        for some in batched(ids, READ_LIMIT, strict=False):
+            keys = {
+                position_key(tenant_id, self._projection, f"{PERSON}/{one}"): one for one in some
+            }
+            for item in self._table.get_many([(pk, "POSITION") for pk in keys]):
+                # Until a rebuild, people of whom an earlier release learned have no name.
+                if person := _person(_memory(item)):
+                    found[keys[str(item["pk"])]] = person
+        return found
+
     def _person_fault(
         self, tenant_id: str, person: Reference, memory: dict[str, Any] | None, *, directory: bool
     ) -> str | None:
@@ -138,6 +153,14 @@ def _memory(position: Item | None) -> dict[str, Any] | None:
         return None
     memory: dict[str, Any] = json.loads(str(position["memory"]))
     return memory
+
+
+def _person(memory: dict[str, Any] | None) -> KnownPerson | None:
+    """The person that a position remembers; None without a name."""
+    if not memory or _NAME not in memory:
+        return None
+    active = _INACTIVE not in memory and _ARCHIVED not in memory
+    return KnownPerson(memory[_NAME], memory.get(_TEAM), active)
 
 
 def _record_fault(

@@ -34,6 +34,7 @@ from kernel.storage.table import Table
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.correlation import HEADER, correlation_id
 from kernel.web.models import MultiStatus
+from kernel.web.people import PeopleDirectory, PersonSummary, people_of
 from kernel.web.preconditions import read_if_match, retry_when_stale
 from kernel.web.problems import problem_of
 from kernel.web.quotas import FIELDS, quota_fields, take_from_quota
@@ -68,8 +69,14 @@ _EXPOSED_HEADERS = ["ETag", "Location", HEADER, "Idempotency-Replayed", "Retry-A
 class Api:
     """The HTTP API of one context; its table also stores the idempotency keys."""
 
-    def __init__(self, context: str, table: Callable[[], Table], *routes: Routes) -> None:
-        self.context, self._table = context, table
+    def __init__(
+        self,
+        context: str,
+        table: Callable[[], Table],
+        *routes: Routes,
+        people: Callable[[], PeopleDirectory] | None = None,
+    ) -> None:
+        self.context, self._table, self._people = context, table, people
         self.routes = [route for one in routes for route in one.declared]
         self._resolver = APIGatewayRestResolver(
             cors=_cors(read_settings(OriginSettings).allowed_origin), strip_prefixes=[_STAGE]
@@ -154,11 +161,18 @@ class Api:
         idempotent = self._idempotent_request(route, event, headers, body)
         if idempotent is None:
             arguments = _arguments(route, event, headers, parts, body, None)
-            return response(route, _call(route, arguments), headers, event["path"])
+            value = _call(route, arguments)
+            return response(route, value, headers, event["path"], self._named(arguments, value))
         if stored := idempotent.stored_answer():
             return _replayed(route, stored, event, idempotent)
         arguments = _arguments(route, event, headers, parts, body, idempotent)
         return _serve_once(route, arguments, event, idempotent)
+
+    def _named(self, arguments: dict[str, Any], value: Any) -> dict[str, PersonSummary] | None:
+        """The people whom an answer names, if the request asks for them."""
+        if self._people is None or getattr(arguments.get("query"), "include", None) is None:
+            return None
+        return people_of(self._people(), arguments["request"].tenant_id, value)
 
     def _idempotent_request(
         self, route: Route, event: Event, headers: Headers, body: str

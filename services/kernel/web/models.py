@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kernel.domain.errors import FieldError, Invalid, UnindexedFilter
 from kernel.storage.archived import Archived
 from kernel.storage.records import MAX_CURSOR, MAX_PAGE
+from kernel.web.people import Include
 
 
 class Body(BaseModel):
@@ -46,6 +47,16 @@ class Query(BaseModel):
                 )
 
 
+class PeopleQuery(Query):
+    """The query of answers that can have the people whom they name."""
+
+    include: Include | None = Field(
+        None,
+        description="people: the answer has `people`, with the name, team and activity of "
+        "everybody whom it names by id.",
+    )
+
+
 class ListQuery(Query):
     """The query of every list."""
 
@@ -60,7 +71,7 @@ class ListQuery(Query):
             raise Invalid.field("cursor", f"must be left out: {name} finds at most one record")
 
 
-class RecordQuery(ListQuery):
+class RecordQuery(ListQuery, PeopleQuery):
     """The query of every list of records that can be archived."""
 
     archived: Archived = Field(

@@ -1,6 +1,7 @@
 """Conditional requests (RFC 9110, section 13): If-Match for changes, If-None-Match for reads.
 
-A record's ETag is its version in quotes; other responses have a weak ETag of their content. Both
+A record's ETag is its version in quotes; that of a record with its people goes on with a digest of
+them, which If-Match does not compare. Other responses have a weak ETag of their content. Both
 headers also accept the weak form of a version (`W/"3"`), because proxies that compress responses
 send it.
 """
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from kernel.domain.aggregate import Version
 from kernel.domain.errors import Busy, Invalid, PreconditionRequired, StaleVersion
 
-_ETAG = re.compile(r'^(?:W/)?"(\d{1,12})"$')
+_ETAG = re.compile(r'^(?:W/)?"(\d{1,12})(?:-[0-9a-f]{24})?"$')
 _ATTEMPTS = 6
 _FIRST_PAUSE_SECONDS = 0.02
 

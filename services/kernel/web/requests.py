@@ -157,9 +157,8 @@ def read_query(model: type[BaseModel], event: Event) -> BaseModel:
     names = [field.alias or name for name, field in model.model_fields.items()]
     for name in given:
         if name not in names:
-            raise Invalid.field(
-                name[:80], f"is not a filter of this list; it has: {', '.join(sorted(names))}"
-            )
+            what = "filter of this list" if "limit" in names else "parameter of this request"
+            raise Invalid.field(name[:80], f"is not a {what}; it has: {', '.join(sorted(names))}")
     try:
         return model.model_validate({name: values[0] for name, values in given.items()})
     except ValidationError as error:

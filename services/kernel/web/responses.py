@@ -11,17 +11,23 @@ from kernel.domain.errors import CrmError, MethodNotAllowed, Unauthenticated
 from kernel.domain.events import Snapshot
 from kernel.storage.idempotency import Answer
 from kernel.storage.records import Page
+from kernel.web.people import PersonSummary, with_people
 from kernel.web.preconditions import matches_etag
 from kernel.web.requests import Headers
 from kernel.web.routes import Route
 
 PROBLEM_JSON = "application/problem+json"
+type People = dict[str, PersonSummary]
+"""By id."""
 
 
-def response(route: Route, value: Any, headers: Headers, path: str) -> Response[str]:
+def response(
+    route: Route, value: Any, headers: Headers, path: str, people: People | None = None
+) -> Response[str]:
     """The response of a route, with only the fields that its return annotation names.
 
     `path` is the request's. A GET that names the ETag of this response in If-None-Match gets a 304.
+    `people` are those whom the answer names, if the request asks for them.
     """
     if isinstance(value, Response):
         return value
@@ -32,18 +38,19 @@ def response(route: Route, value: Any, headers: Headers, path: str) -> Response[
         # The page contains whole aggregates; the annotation names their public fields.
         value = model.model_construct(items=value.items, next_cursor=value.next_cursor)
     out: dict[str, str | list[str]] = {}
+    if isinstance(value, Snapshot) and value.versioned:
+        out["ETag"] = f'"{value.version}{_digest_of(people)}"'
+    shown, model = (value, model) if people is None else _with(people, value, model)
     if isinstance(value, Snapshot):
-        if value.versioned:
-            out["ETag"] = f'"{value.version}"'
-            if _is_known(route, headers, out):
-                return Response(304, body="", headers=out)
+        if value.versioned and _is_known(route, headers, out):
+            return Response(304, body="", headers=out)
         if route.status in (201, 202):
             # Relative to the request's URL (RFC 9110, 10.2.2), whose beginning the function does
             # not know: a domain, a stage, or the address of the local platform.
             out["Location"] = f"{path.rpartition('/')[2]}/{value.id}".removeprefix("/")
     # A wrong value of a stored record is shown as it is; the warning would log it.
     serializer = model.__pydantic_serializer__
-    body = serializer.to_json(value, exclude_none=True, warnings=False).decode()
+    body = serializer.to_json(shown, exclude_none=True, warnings=False).decode()
     if route.method == "GET" and "ETag" not in out:
         out["ETag"] = etag_of(body)
         if _is_known(route, headers, out):
@@ -53,7 +60,27 @@ def response(route: Route, value: Any, headers: Headers, path: str) -> Response[
 
 def etag_of(body: str) -> str:
     """The weak ETag of a body that has no version (RFC 9110, 8.8.3)."""
-    return f'W/"{blake2b(body.encode(), digest_size=12).hexdigest()}"'
+    return f'W/"{_digest(body)}"'
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _digest_of(people: People | None) -> str:
+    """What the ETag of a record has after its version: names change without a new version."""
+    if people is None:
+        return ""
+    return f"-{_digest(''.join(f'{one}{who.model_dump_json()}' for one, who in people.items()))}"
+
+
+def _with(
+    people: People, value: BaseModel, model: type[BaseModel]
+) -> tuple[BaseModel, type[BaseModel]]:
+    """An answer with its people, and its model."""
+    whole = with_people(model)
+    shown = {name: getattr(value, name) for name in model.model_fields}
+    return whole.model_construct(**shown, people=people), whole
 
 
 def _is_known(route: Route, headers: Headers, out: dict[str, str | list[str]]) -> bool:

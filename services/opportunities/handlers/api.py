@@ -1,7 +1,14 @@
 """The REST API of opportunities: the Lambda behind its routes."""
 
 from kernel.web.api import Api
-from opportunities.bootstrap import table
+from opportunities.bootstrap import references, table
 from opportunities.handlers import opportunities, pipelines, products
 
-handler = Api("opportunities", table, pipelines.routes, products.routes, opportunities.routes)
+handler = Api(
+    "opportunities",
+    table,
+    pipelines.routes,
+    products.routes,
+    opportunities.routes,
+    people=references,
+)

@@ -13,7 +13,7 @@ from kernel.storage.external_ids import ExternalRef
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
-from kernel.web.models import Body, RecordQuery
+from kernel.web.models import Body, PeopleQuery, RecordQuery
 from kernel.web.reassigning import Reassignment, ReassignmentResults, reassign_each
 from kernel.web.routes import Routes
 from opportunities.bootstrap import opportunities
@@ -178,7 +178,11 @@ def reassign_opportunities(unit: UnitOfWork, body: Reassignment) -> Reassignment
 
 
 @routes.get("/opportunities/{opportunity_id}")
-def get_opportunity(request: RequestContext, opportunity_id: str) -> OpportunityState:
+def get_opportunity(
+    request: RequestContext,
+    opportunity_id: str,
+    query: PeopleQuery,  # noqa: ARG001 - the API adds the people
+) -> OpportunityState:
     """Get an opportunity.
 
     Its amount is in minor units of its currency: 1250 is USD 12.50.

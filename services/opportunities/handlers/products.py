@@ -6,7 +6,7 @@ from kernel.storage.external_ids import ExternalRef
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.batch import Batch, BatchResults, upsert_each
-from kernel.web.models import RecordQuery
+from kernel.web.models import PeopleQuery, RecordQuery
 from kernel.web.routes import Routes
 from opportunities.bootstrap import products
 from opportunities.events.products import ProductFields, ProductState
@@ -52,7 +52,11 @@ def upsert_products(unit: UnitOfWork, body: Batch) -> BatchResults:
 
 
 @routes.get("/products/{product_id}")
-def get_product(request: RequestContext, product_id: str) -> ProductState:
+def get_product(
+    request: RequestContext,
+    product_id: str,
+    query: PeopleQuery,  # noqa: ARG001 - the API adds the people
+) -> ProductState:
     """Get a product.
 
     Inactive products are shown too.

@@ -9,7 +9,7 @@ from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.tasks.slots import MOST_PLACES
 from kernel.tasks.state import TaskRunStatus
-from kernel.web.models import ListQuery
+from kernel.web.models import ListQuery, PeopleQuery
 from kernel.web.routes import Routes
 from reporting.bootstrap import service
 from reporting.events import ReportRunState
@@ -26,7 +26,7 @@ _WAITING_TEXTS = {
 _LINE_TEXT = "Waiting for your organisation's other reports"
 
 
-class ReportQuery(ListQuery):
+class ReportQuery(ListQuery, PeopleQuery):
     """The caller's own runs by default."""
 
     all: bool = Field(False, description="Everyone's runs; needs the right to write reports.")
@@ -104,7 +104,11 @@ def list_reports(request: RequestContext, query: ReportQuery) -> Page[ReportRunS
 
 
 @routes.get("/reports/{report_id}")
-def get_report(request: RequestContext, report_id: str) -> ReportRunView:
+def get_report(
+    request: RequestContext,
+    report_id: str,
+    query: PeopleQuery,  # noqa: ARG001 - the API adds the people
+) -> ReportRunView:
     """Get a report run: its progress, or the link to its file.
 
     While it is being made, poll it every few seconds; with `If-None-Match` an unchanged run is

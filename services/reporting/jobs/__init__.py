@@ -4,7 +4,7 @@ from kernel.runtime.aws import client
 from kernel.runtime.capacity import capacity
 from kernel.tasks.job import Job
 from kernel.tasks.registry import JobDefinition, WorkerDisk
-from reporting.bootstrap import files, lake_bucket, runs
+from reporting.bootstrap import files, lake_bucket, people, runs
 from reporting.jobs.report import ReportJob
 from reporting.lake.cache import CACHE_BYTES, LakeCache
 from reporting.lake.storage import S3LakeReader
@@ -18,7 +18,7 @@ def _report_job(disk: WorkerDisk) -> Job:
     reader = S3LakeReader(client("s3"), lake_bucket())
     cache = LakeCache(reader, folder, limit_bytes=disk.cache_bytes or CACHE_BYTES)
     limits = EngineLimits.within(capacity(), disk.temporary_bytes)
-    return ReportJob(runs(), files(), cache, limits)
+    return ReportJob(runs(), files(), cache, limits, people())
 
 
 JOBS = (JobDefinition("report", (TableSettings, LakeSettings, FilesSettings), _report_job),)

@@ -3,15 +3,17 @@
 import errno
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kernel.domain.errors import Busy, NotFound
+from kernel.domain.references import KnownPerson
 from kernel.tasks import failures
 from kernel.tasks.failures import BadParameters
 from kernel.tasks.job import JobFailed, Task
@@ -32,6 +34,13 @@ MAX_TOTALS = 5
 """The maximum number of currencies with totals in the outcome; the file contains all of them."""
 
 
+class PeopleDirectory(Protocol):
+    """What this context knows about the people of a tenant."""
+
+    def people(self, tenant_id: str, ids: Iterable[str]) -> Mapping[str, KnownPerson]:
+        """The people among ids who are known."""
+
+
 class ReportJob:
     """Creates the report of a run (kernel.tasks.job.Job): one file per task, safe to repeat."""
 
@@ -41,8 +50,10 @@ class ReportJob:
         files: ReportFiles,
         lake: LakeCache,
         limits: EngineLimits | None = None,
+        people: PeopleDirectory | None = None,
     ) -> None:
         self._runs, self._files, self._lake, self._limits = runs, files, lake, limits
+        self._people = people
         self._started: ReportRun | None = None
 
     def run(self, task: Task, progress: Progress) -> dict[str, Any]:
@@ -85,7 +96,13 @@ class ReportJob:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / run.file_name
             with self._lake.files(run.tenant_id, contexts, progress=fetching) as lake:
-                report = compute(lake, parameters, progress=computing, limits=self._limits)
+                report = compute(
+                    lake,
+                    parameters,
+                    progress=computing,
+                    limits=self._limits,
+                    people=partial(self._people.people, run.tenant_id) if self._people else None,
+                )
             progress.step(0.8, f"Writing {report.row_count:,} rows")
             render(report, parameters.format, path)
             progress.step(0.95, "Storing the file")

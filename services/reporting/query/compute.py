@@ -9,6 +9,7 @@ from reporting.query import event_table
 from reporting.query.aggregation import groups
 from reporting.query.layout import lay_out
 from reporting.query.limits import EngineLimits
+from reporting.query.owners import People, with_names
 from reporting.report import Report
 
 
@@ -19,11 +20,12 @@ def compute(
     as_of: datetime | None = None,
     progress: Progress | None = None,
     limits: EngineLimits | None = None,
+    people: People | None = None,
 ) -> Report:
     """The report from these files, optionally up to `as_of` (inclusive, with a time zone).
 
-    Without `limits` the process stays below 256 MB. Raises LakeUnreadable, TooComplex or
-    Interrupted.
+    Without `limits` the process stays below 256 MB; without `people` owners are shown by id.
+    Raises LakeUnreadable, TooComplex or Interrupted.
     """
     progress = progress or NoProgress()
     reading = PartialProgress(progress, 0.0, 0.8)
@@ -33,6 +35,8 @@ def compute(
     with loading as events:
         computed = groups(events, parameters, PartialProgress(progress, 0.8, 0.95))
         position = events.position()
+    if people is not None and parameters.grouping == "owner":
+        computed = with_names(computed, people)
     report = lay_out(parameters, computed, tenant=files.tenant, as_of=as_of, position=position)
     progress.step(1.0, f"{report.row_count:,} rows")
     return report

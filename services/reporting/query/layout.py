@@ -15,6 +15,7 @@ from decimal import Decimal
 from reporting.parameters import Grouping, ReportName, ReportParameters
 from reporting.query.aggregation import Figures, Group
 from reporting.query.charts import charts
+from reporting.query.owners import owner_of
 from reporting.report import (
     TOTAL_LABEL,
     Cell,
@@ -36,6 +37,10 @@ _GROUP_TITLES: dict[Grouping, tuple[str, ...]] = {
     "sector": ("Sector",),
     "month": ("Month",),
 }
+
+
+_OWNER_ID = Column("owner_id", "Owner ID", Kind.TEXT, in_print=False)
+"""Names may change, and two people may have one. The last column, so that the others stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +148,14 @@ def lay_out(
     if layout.in_money:
         columns.append(Column("currency", "Currency", Kind.TEXT))
 
-    def row(labels: tuple[str, ...], currency: str | None, figures: Figures) -> Row:
+    ids = (_OWNER_ID,) if by == "owner" else ()
+
+    def row(
+        labels: tuple[str, ...], currency: str | None, figures: Figures, owner: str | None = None
+    ) -> Row:
         money: Row = (currency,) if layout.in_money else ()
-        return (*labels, *money, *(measure(figures) for _, measure in layout.measures))
+        measured = (measure(figures) for _, measure in layout.measures)
+        return (*labels, *money, *measured, *(owner for _ in ids))
 
     totals: dict[str | None, Figures] = {}
     for group in rows:
@@ -163,8 +173,8 @@ def lay_out(
         date_meaning=layout.date_meaning,
         period=Period(parameters.from_, parameters.to),
         as_of=as_of,
-        columns=(*columns, *(column for column, _ in layout.measures)),
-        rows=tuple(row(g.labels, g.currency, g.figures) for g in rows),
+        columns=(*columns, *(column for column, _ in layout.measures), *ids),
+        rows=tuple(row(g.labels, g.currency, g.figures, owner_of(g)) for g in rows),
         totals=tuple(row(total_labels, *total) for total in totals.items()),
         charts=drawn,
         chart_note=chart_note,

@@ -11,9 +11,9 @@ from reporting.report import Chart, Column, Kind, Report, Row
 
 MOST_ROWS = 1_000
 """The rows of the table, 30 pages; the typesetter needs a quarter of a GB for them."""
-_LONGEST_TEXT = 300
+_LONGEST_TEXT = 330
 """The maximum length of a cell, which must fit on a page; names in the CRM have at most 200
-characters."""
+characters, and the id after the name of a person 120."""
 _LONGEST_LABEL = 60
 """The same beside a bar, where it has two lines; the table has the whole name."""
 _PORTRAIT_WIDTH = 510.0
@@ -34,6 +34,7 @@ _INVISIBLE = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u
 
 def content_of(report: Report) -> dict[str, Any]:
     """The content, as report.typ reads it."""
+    report = report.printed()
     shown = list(islice(report.rows, MOST_ROWS))
     rows, totals = list(_texts(report, shown)), list(_texts(report, report.totals))
     return {

@@ -99,10 +99,10 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     go_on, original = threading.Event(), report.compute
 
-    def compute(files: Any, parameters: Any, *, progress: Any, limits: Any) -> Any:
+    def compute(files: Any, parameters: Any, *, progress: Any, **more: Any) -> Any:
         while not go_on.wait(0.01):
             progress.step(0.5, "Adding up slowly")
-        return original(files, parameters, progress=progress, limits=limits)
+        return original(files, parameters, progress=progress, **more)
 
     monkeypatch.setattr(report, "compute", compute)
     return go_on

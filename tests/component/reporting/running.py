@@ -16,7 +16,7 @@ from kernel.runtime import aws
 from kernel.tasks.job import Task
 from kernel.tasks.worker.loop import Worker
 from kernel.tasks.worker.timing import WorkerTiming
-from reporting.bootstrap import files, runs
+from reporting.bootstrap import files, people, runs
 from reporting.jobs.report import ReportJob
 from reporting.lake.cache import LakeCache
 from reporting.lake.storage import S3LakeReader
@@ -89,7 +89,7 @@ class Running:
         cache = self.folder / "lake"
         cache.mkdir(parents=True, exist_ok=True)
         reader = S3LakeReader(boto3.client("s3"), LAKE)
-        return ReportJob(runs(), files(), LakeCache(reader, cache))
+        return ReportJob(runs(), files(), LakeCache(reader, cache), people=people())
 
     def relay(self) -> None:
         """Deliver new events from the outbox to the reactor."""

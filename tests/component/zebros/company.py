@@ -18,9 +18,10 @@ from zebros.client.connection import Deployment
 from zebros.client.stack import Resources
 from zebros.contract import contract
 
-BOARD, REFERENCES, TIMELINE, INBOX, LAKE = (
+BOARD, REFERENCES, PEOPLE, TIMELINE, INBOX, LAKE = (
     "OpportunitiesEvents",
     "OpportunitiesReferences",
+    "ReportingReferences",
     "ActivitiesEvents",
     "NotificationsEvents",
     "ReportingLake",
@@ -106,6 +107,7 @@ class Company:
         from opportunities.handlers import maintenance as of_opportunities
         from opportunities.handlers.api import handler as opportunities
         from reporting.consumers import lake
+        from reporting.consumers import references as people
         from reporting.handlers import maintenance as of_reporting
         from reporting.handlers.api import handler as reporting
 
@@ -116,7 +118,7 @@ class Company:
         self.inbox, self.customers = ApiClient(notifications), ApiClient(customers)
         self.reports = ApiClient(reporting)
         handlers = {BOARD: board.handler, TIMELINE: timeline.handler}
-        handlers |= {REFERENCES: references.handler}
+        handlers |= {REFERENCES: references.handler, PEOPLE: people.handler}
         handlers |= {INBOX: inbox.handler, LAKE: lake.handler}
         maintenance = {
             "ActivitiesMaintenance": of_activities.handler,

@@ -7,7 +7,7 @@ import pytest
 from tests.component.conftest import Answer
 from tests.component.references import aged_id
 from tests.component.zebros import company as companies
-from tests.component.zebros.company import LAKE, REFERENCES, TIMELINE, Company
+from tests.component.zebros.company import LAKE, PEOPLE, REFERENCES, TIMELINE, Company
 from tests.component.zebros.test_rebuild import quiet
 from zebros import cli
 from zebros.client.connection import Connection
@@ -22,6 +22,7 @@ UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 def company(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Company:
     monkeypatch.setenv("LAKE_BUCKET", "lake")
     monkeypatch.setenv("CONTACTS_TABLE_NAME", "table")
+    monkeypatch.setenv("FILES_BUCKET", "files")
     companies.clients()
     return Company(cloud)
 
@@ -75,6 +76,25 @@ def test_a_rebuild_is_repeated_without_a_difference(company: Company) -> None:
     before = company.items("POSITION", "REFERENCES")
     assert references_of(company)["positions_replaced"] == 0
     assert company.items("POSITION", "REFERENCES") == before
+
+
+def test_a_rebuild_gives_an_upgraded_stack_the_names_of_people(company: Company) -> None:
+    """Positions of an earlier release have no names, and reporting has no positions at all."""
+    person = {"id": "bob", "name": "Bob Holm"}
+    assert company.customers("POST", "/people", person).status == 201
+    made = company.deals("POST", "/opportunities", {"name": "Deal", "owner_id": "bob"}).json
+    company.deliver(LAKE, TIMELINE, REFERENCES)
+    company.queues[PEOPLE].clear()
+    for key, item in company.items("POSITION").items():
+        company.replace({key: {**item, "memory": {"S": "{}"}}})
+    of_deal, of_reports = f"/opportunities/{made['id']}?include=people", "/reports?include=people"
+    assert company.deals("GET", of_deal).json["people"] == {}
+    references_of(company)
+    known = {"name": "Bob Holm", "active": True}
+    assert company.deals("GET", of_deal).json["people"] == {"bob": known}
+    reports = company.reports.as_(user="bob")
+    reports("POST", "/reports", {"report": "win_rate"})
+    assert reports("GET", of_reports).json["people"] == {"bob": known}
 
 
 def test_live_events_and_a_rebuild_lead_to_the_same(company: Company) -> None:
@@ -142,4 +162,4 @@ def test_the_command_builds_references(
     monkeypatch.setattr("time.sleep", lambda _: None)
     assert cli.app.main(["--tenant", "acme", "events", "rebuild", "references"]) == 0
     assert "acme: 4 records read" in capsys.readouterr().out
-    assert len(company.items("REFERENCES")) == 2
+    assert len(company.items("REFERENCES")) == 3

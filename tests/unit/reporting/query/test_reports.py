@@ -42,7 +42,7 @@ def report_of(root: Path, events: list[dict[str, Any]], name: str, **more: Any) 
 def test_an_empty_lake_gives_an_empty_report_with_zero_totals(tmp_path: Path) -> None:
     report = report_of(tmp_path, [], "sales_performance")
     assert report.rows == ()
-    assert report.totals == (("Total", None, 0, 0, None, 0, 0, 0),)
+    assert report.totals == (("Total", None, 0, 0, None, 0, 0, 0, None),)
     assert report.charts == ()
     assert (report.position.events, report.position.last_time) == (0, None)
 
@@ -104,10 +104,10 @@ def test_each_weighted_amount_is_rounded_half_away_from_zero(tmp_path: Path) -> 
         for n, (amount, probability, _) in enumerate(cases)
     ]
     report = report_of(tmp_path, events, "pipeline_by_stage", by="owner")
-    assert {row[0]: row[-1] for row in report.rows} == {
+    assert {row[0]: row[-2] for row in report.rows} == {
         f"{n}": weighted for n, (_, _, weighted) in enumerate(cases)
     }
-    assert report.totals[0][-1] == sum(weighted for _, _, weighted in cases)
+    assert report.totals[0][-2] == sum(weighted for _, _, weighted in cases)
 
 
 def test_two_currencies_are_never_added(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_two_currencies_are_never_added(tmp_path: Path) -> None:
     ]
     report = report_of(tmp_path, events, "pipeline_by_stage", by="owner")
     assert report.rows == (
-        ("ann", "EUR", 1, 100, 10),
-        ("ann", "USD", 1, 100, 10),
-        ("ann", None, 1, 0, 0),
+        ("ann", "EUR", 1, 100, 10, "ann"),
+        ("ann", "USD", 1, 100, 10, "ann"),
+        ("ann", None, 1, 0, 0, "ann"),
     )
     assert [total[:3] for total in report.totals] == [
         ("Total", "EUR", 1),
@@ -364,11 +364,11 @@ def test_a_report_after_a_restore_shows_the_history_that_survives(tmp_path: Path
     lost = [opportunity("d", n, at=hours(n), amount=money(n)) for n in range(1, 10)]
     new = opportunity("d", 6, at=hours(24), amount=money(600), **WON)
     report = report_of(tmp_path, [*lost, {**new, "id": "new"}], "sales_performance")
-    assert report.totals == (("Total", "USD", 1, 600, 600, 0, 0, 0),)
+    assert report.totals == (("Total", "USD", 1, 600, 600, 0, 0, 0, None),)
     assert report.position.last_id == "new"
 
 
 def test_of_the_events_of_one_change_the_last_by_sequence_counts(tmp_path: Path) -> None:
     events = [opportunity("d", n, amount=money(n), **WON) for n in (3, 10, 2)]
     report = report_of(tmp_path, events, "sales_performance")
-    assert report.totals == (("Total", "USD", 1, 10, 10, 0, 0, 0),)
+    assert report.totals == (("Total", "USD", 1, 10, 10, 0, 0, 0, None),)
