@@ -5,12 +5,16 @@ test compares two rows of the page with the simulation.
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
+from scaling.model.policy import Policy, Setting
+from scaling.model.policy_file import policy_of
 from tools.drift import ROOT
 from zebros.costs import Prices
 from zebros.costs.prices import FILE as PRICES
 from zebros.phases import PHASES
-from zebros.simulation.study import TIERS, USERS, Study, with_controller
+from zebros.simulation.sizes import Sizes
+from zebros.simulation.study import TIERS, USERS, Study
 from zebros.simulation.system import Result
 from zebros.simulation.work import load_work
 
@@ -61,6 +65,37 @@ def headroom() -> Iterator[str]:
             f"| {phase} | {TIERS[phase]:,} | {own.users:,} | {_failing(own.result)} |"
             f" {more.users:,} | {_failing(more.result)} |"
         )
+
+
+def raised(sizes: Sizes, policy: Policy) -> Sizes:
+    """The sizes with every setting at the ceiling of the controller."""
+
+    def most(setting: Setting, deployed: int) -> int:
+        return policy.limits[setting].ceiling(deployed)
+
+    functions = {
+        name: replace(
+            one,
+            memory=most(Setting.MEMORY, one.memory),
+            concurrency=most(Setting.CONCURRENCY, one.concurrency)
+            if one.has_share
+            else one.concurrency,
+        )
+        for name, one in sizes.functions.items()
+    }
+    tables = {
+        name: replace(one, range=(one.range[0], most(Setting.CAPACITY, one.range[1])))
+        if one.range
+        else one
+        for name, one in sizes.tables.items()
+    }
+    workers = sizes.workers and replace(sizes.workers, most=most(Setting.TASKS, sizes.workers.most))
+    return replace(sizes, functions=functions, tables=tables, workers=workers)
+
+
+def with_controller(study: Study) -> Sizes:
+    """What the controller may give the phase at most."""
+    return raised(study.sizes, policy_of(study.phase, budget=0))
 
 
 def _failing(found: Result) -> str:

@@ -94,6 +94,8 @@ def stub(client: Any, answers: dict[str, bytes]) -> Any:
         target = request.headers["X-Amz-Target"]
         name = (target.decode() if isinstance(target, bytes) else target).rsplit(".", 1)[1]
         body = answers[name]
+        if name == "GetItem" and b"#PIPELINE#" in request.body:
+            body = b"{}"  # a default pipeline that nobody has changed
         headers = HTTPHeaders.from_dict(
             {
                 "content-type": "application/x-amz-json-1.0",

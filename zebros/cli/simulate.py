@@ -29,9 +29,6 @@ def simulate(
         float, typer.Option(min=1, max=120, help="Simulated minutes of the busiest hour.")
     ] = 30,
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 1,
-    ceilings: Annotated[
-        bool, typer.Option("--ceilings", help="With all that the scaling controller may add.")
-    ] = False,
     set_: Set = None,
     template: Template = TEMPLATE,
     work: Annotated[
@@ -45,13 +42,12 @@ def simulate(
     connection: Connection = ctx.obj
     given = parameters(set_)
     # Imported here, because they need packages that only a checkout has.
-    from zebros.simulation.study import Study, with_controller
+    from zebros.simulation.study import Study
     from zebros.simulation.work import FILE, load_work
 
     with reading(template):
         study = Study(template, phase, load_work(work or FILE), given, seed)
-    sizes = with_controller(study) if ceilings else study.sizes
-    found = study.simulate(users, minutes, sizes=sizes)
+    found = study.simulate(users, minutes)
     if connection.json:
         document(_document(phase, found))
     else:

@@ -1,1 +1,1 @@
-"""Simulations of the deployed system: the controller in a closed loop."""
+"""Simulation of the deployed system: its requests, events and reports."""

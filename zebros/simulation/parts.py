@@ -13,8 +13,10 @@ from typing import Any
 
 import simpy
 
-from zebros.simulation.plant import FULL_PROCESSOR_MB
 from zebros.simulation.sizes import FunctionSize, TableSize, WorkerSize
+
+FULL_PROCESSOR_MB = 1769
+"""The memory with which a function has one whole processor."""
 
 type Steps = Generator[simpy.Event, Any, Any]
 """A process of the simulation."""

@@ -1,12 +1,10 @@
 """The strategy's own question: do the sizes of a phase carry its tier, and how much more?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from scaling.model.policy import Policy, Setting
-from scaling.model.policy_file import policy_of
 from zebros.cloudformation import System, resolve
 from zebros.costs import Prices, monthly
 from zebros.costs.usage import Usage
@@ -84,34 +82,3 @@ class Study:
             else:
                 high, found = middle, result
         return Carried(low, found or result)
-
-
-def raised(sizes: Sizes, policy: Policy) -> Sizes:
-    """The sizes with every setting at the ceiling of the controller."""
-
-    def most(setting: Setting, deployed: int) -> int:
-        return policy.limits[setting].ceiling(deployed)
-
-    functions = {
-        name: replace(
-            one,
-            memory=most(Setting.MEMORY, one.memory),
-            concurrency=most(Setting.CONCURRENCY, one.concurrency)
-            if one.has_share
-            else one.concurrency,
-        )
-        for name, one in sizes.functions.items()
-    }
-    tables = {
-        name: replace(one, range=(one.range[0], most(Setting.CAPACITY, one.range[1])))
-        if one.range
-        else one
-        for name, one in sizes.tables.items()
-    }
-    workers = sizes.workers and replace(sizes.workers, most=most(Setting.TASKS, sizes.workers.most))
-    return replace(sizes, functions=functions, tables=tables, workers=workers)
-
-
-def with_controller(study: Study) -> Sizes:
-    """What the controller may give the phase at most."""
-    return raised(study.sizes, policy_of(study.phase, budget=0))

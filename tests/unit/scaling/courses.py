@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from scaling.model.policy import Policy
 from scaling.model.readings import ActionState, Current, Target
-from zebros.simulation.closed_loop import Course
+from tools.scaling_loop.closed_loop import Course
 
 type Deployed = dict[Target, Current]
 

@@ -16,14 +16,12 @@ from scaling.model.readings import Current
 from tests.unit.scaling import courses
 from tests.unit.scaling.courses import Deployed
 from tests.unit.scaling.situations import limited
-from zebros.phases import PHASES
-from zebros.simulation import loads
-from zebros.simulation.closed_loop import ClosedLoop, Course
-from zebros.simulation.loads import DAY, Load
-from zebros.simulation.plant import (
+from tools.scaling_loop import loads
+from tools.scaling_loop.closed_loop import ClosedLoop, Course
+from tools.scaling_loop.loads import DAY, Load
+from tools.scaling_loop.plant import (
     CAPACITY,
     CONCURRENCY,
-    FULL_PROCESSOR_MB,
     MEMORY,
     PROVISIONED,
     REPLICAS,
@@ -31,6 +29,8 @@ from zebros.simulation.plant import (
     Demand,
     Plant,
 )
+from zebros.phases import PHASES
+from zebros.simulation.parts import FULL_PROCESSOR_MB
 
 DEPLOYED: Deployed = {
     MEMORY: Current(256, 256, 0.01),

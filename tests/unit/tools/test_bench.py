@@ -25,7 +25,7 @@ def test_what_caches_cost_and_save_is_measured_after_warm_requests() -> None:
         "print(*(one.line() for one in caches.measure(pairs=1)), sep='\\n')",
     )
     assert calls == (
-        "calls to DynamoDB: board 1, board that is not in the cache 1, board from the cache 0, "
+        "calls to DynamoDB: board 2, board that is not in the cache 2, board from the cache 0, "
         "GET with a quota 1"
     )
     assert len(ratios) == 5

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from scaling.model.policy_file import policy_of
+from tools.simulation_page import raised
 from zebros import cli
 from zebros.costs import Prices
 from zebros.costs.prices import FILE as PRICES
 from zebros.errors import BadInput
 from zebros.phases import PHASES
-from zebros.simulation.study import TIERS, Study, raised
+from zebros.simulation.study import TIERS, Study
 from zebros.simulation.work import load_work
 
 ROOT = Path(__file__).resolve().parents[4] / "template.yaml"

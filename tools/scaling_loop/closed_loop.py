@@ -18,8 +18,8 @@ from scaling.model.readings import (
     Target,
 )
 from scaling.model.verification import Outcome, verify
-from zebros.simulation.loads import Load
-from zebros.simulation.plant import Plant
+from tools.scaling_loop.loads import Load
+from tools.scaling_loop.plant import Plant
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from scaling.model.policy import Setting
 from scaling.model.readings import Target
+from zebros.simulation.parts import FULL_PROCESSOR_MB
 
-FULL_PROCESSOR_MB = 1769
 API, WORKER, TABLE, CACHE = "CustomersApi", "StandardWorkerService", "CustomersTable", "Cache"
 MEMORY, CONCURRENCY = Target(Setting.MEMORY, API), Target(Setting.CONCURRENCY, API)
 PROVISIONED = Target(Setting.PROVISIONED, API)
