@@ -53,11 +53,11 @@ def test_a_board_is_read_from_the_table_once_in_five_seconds(
     count_one()
     meter = Meter()
     assert [won(api) for _ in range(4)] == [1] * 4
-    assert meter.taken() == {"Query": 1}
+    assert meter.taken() == {"GetItem": 1, "Query": 1}, "the pipeline and its counts"
     count_one()
     assert won(api) == 1, "up to five seconds old"
-    (key,) = server.stored()
-    assert key == "zebros:acme:board:v1:default"
+    key = "zebros:acme:board:v1:default"
+    assert sorted(server.stored()) == [key, f"zebros:acme:pipeline:v{PIPELINE.version}:default"]
     assert 0 < server.run("PTTL", key) <= 5000
     expire(server, "board")
     assert won(api) == 2
@@ -153,8 +153,8 @@ def test_hits_and_misses_are_measured_by_kind(api: ApiClient, log: Log) -> None:
     api("GET", "/pipelines")
     lines = log.metrics("CacheHits")
     assert [line["cache"] for line in lines] == [
-        {"hits": {}, "misses": {"board": 1}},
-        {"hits": {"board": 1}, "misses": {}},
+        {"hits": {}, "misses": {"pipeline": 1, "board": 1}},
+        {"hits": {"pipeline": 1, "board": 1}, "misses": {}},
         {"hits": {}, "misses": {"pipelines": 1}},
     ]
     assert lines == log.metrics("CacheMisses")
