@@ -1,4 +1,6 @@
-"""Rows of one file about the same record: only the first one is loaded."""
+"""Rows of one file about the same record, or with a text of it: only the first one is loaded."""
+
+import unicodedata
 
 from zebros.loading.journal import Journal, Reject
 from zebros.loading.mapper import MappedRow
@@ -9,13 +11,15 @@ def without_duplicates(
 ) -> tuple[list[MappedRow], list[Reject]]:
     """The rows that are the first with each of their external ids, and rejects for the others.
 
-    With `by_email` also with each of their e-mail addresses.
+    Also with their product code, and with `by_email` with each of their e-mail addresses.
     """
     reasons: dict[int, dict[str, str]] = {}
     for row in rows:
         reasons[row.number] = {
             one: f"external_ids: {one} is already the id of row" for one in row.external_ids
         }
+        if code := row.item.get("code"):
+            reasons[row.number][f"<code {_folded(code)}>"] = f"code: {code} is already that of row"
         if by_email:  # no external id begins like this
             reasons[row.number] |= {
                 f"<{one}>": f"emails: {one} is already in row" for one in row.emails
@@ -30,3 +34,9 @@ def without_duplicates(
         else:
             rejects.append(Reject(row.number, f"{found[taken]} {first[taken]}", row.raw))
     return kept, rejects
+
+
+def _folded(code: str) -> str:
+    """A code as the CRM compares it: case, accents and spaces do not count."""
+    apart = unicodedata.normalize("NFKD", code).casefold()
+    return " ".join("".join(c for c in apart if not unicodedata.combining(c)).split())

@@ -142,3 +142,16 @@ def test_a_dry_run_has_the_outcome_of_the_load(
             assert load(capsys, kind, "--dry-run") == load(capsys, kind)
 
     compare()
+
+
+def test_two_rows_with_one_product_code_are_one_product(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("m.toml").write_text(MAPS["products"], encoding="utf-8")
+    rows = ["Acme,1,,A-1,,,,", "Other,2,,a-1,,,,", "Third,3,,B-1,,,,"]
+    Path("f.csv").write_text("\n".join(["name,id,other,a,b,c,d,e", *rows]), encoding="utf-8")
+    found = load(capsys, "products", "--dry-run")
+    assert (found[1]["created"], found[1]["rejects"]) == (
+        2, [{"row": 3, "reason": "code: a-1 is already that of row 2"}],
+    )  # fmt: skip
+    assert load(capsys, "products") == found
