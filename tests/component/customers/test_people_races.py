@@ -58,7 +58,8 @@ def test_an_archived_person_is_not_changed_and_owns_nothing_new(
 
 def stale_once(monkeypatch: pytest.MonkeyPatch, service: Any, times: int) -> None:
     """Let others change a person first, this many times."""
-    save, lost = service._people.save, []
+    save = service._people.save
+    lost: list[object] = []
 
     def late(*arguments: Any) -> Any:
         if len(lost) < times:
