@@ -78,6 +78,29 @@ def test_a_move_with_a_key_is_repeated_with_the_same_answer(
     assert len(opportunity_events(cloud)) == 6
 
 
+def test_a_move_that_was_interrupted_is_continued_with_the_same_key(
+    api: ApiClient, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deals = [deal(api, path, "offer") for _ in range(2)]
+    move, key = path + "/stages/offer/move", {"idempotency-key": "k"}
+    repository = pipelines()._opportunities
+    save = repository.save
+    saved: list[object] = []
+
+    def interrupted(*arguments: Any) -> Any:
+        if saved:
+            raise RuntimeError("The function was stopped.")
+        saved.append(arguments)
+        return save(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repository, "save", interrupted)
+        assert api("POST", move, {"to": "open"}, key).status == 500
+    assert sorted(stage_of(api, one) for one in deals) == ["offer", "open"]
+    assert api("POST", move, {"to": "open"}, key).json == {"moved": 1, "more": False}
+    assert [stage_of(api, one) for one in deals] == ["open", "open"]
+
+
 def test_an_archived_opportunity_keeps_its_stage_in_the_pipeline(api: ApiClient, path: str) -> None:
     """A restore of the context has archived it; it can be restored, and needs its stage then."""
     record = deal(api, path, "offer")
