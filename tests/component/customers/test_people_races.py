@@ -24,6 +24,7 @@ def archived(api: ApiClient) -> None:
     sign_in("bob", "Bob Holm", "south")
     sign_in("cleo", "Cleo")
     api("POST", "/people", {"id": "eve", "name": "Eve"})
+    api("POST", "/accounts", {"name": "Bob's", "owner_id": "bob"})
     repository = bootstrap.people()._people
     before = repository.get("acme", "bob")
     change = Change(before.as_created_later(utc_now(), lost=False))
@@ -54,6 +55,16 @@ def test_an_archived_person_is_not_changed_and_owns_nothing_new(
     rows = [{"name": "A", "owner_id": "bob", "external_ids": {"crm": "1"}}]
     (result,) = api("POST", "/accounts/batch", {"items": rows}).json["results"]
     assert result["status"] == 422
+    shown = api("GET", "/accounts?owner_id=bob&include=people").json
+    assert [one["name"] for one in shown["items"]] == ["Bob's"]
+    assert shown["people"]["bob"]["active"] is False
+
+
+@pytest.mark.parametrize("query", ["", "?name_prefix=b", "?external_id=hr:7"])
+def test_a_caller_without_a_role_reads_nobody(api: ApiClient, query: str) -> None:
+    api("POST", "/people", BOB | {"external_ids": {"hr": "7"}})
+    assert len(api("GET", f"/people{query}").json["items"]) == 1
+    assert api.as_(roles="")("GET", f"/people{query}").status == 403
 
 
 def stale_once(monkeypatch: pytest.MonkeyPatch, service: Any, times: int) -> None:
