@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
+from kernel.domain.aggregate import Change
+from kernel.domain.clock import utc_now
+from kernel.domain.principal import system_request
+from kernel.storage.unit_of_work import UnitOfWork
 from opportunities.repository.boards import count_change
 from opportunities.repository.cached import BOARD, PIPELINE, PIPELINES
 from tests.component.conftest import ApiClient, outside
+from tests.component.customers.conftest import path_of
 from tests.component.kernel.valkey_server import PASSWORD, Server, running_server, server
-from tests.component.opportunities.conftest import STAGES
+from tests.component.opportunities.conftest import ANY, STAGES
 from tests.component.test_budgets import Meter
 from tests.component.test_metrics import Log, log
 
@@ -86,6 +91,37 @@ def test_a_new_pipeline_is_in_the_list_at_once(api: ApiClient, server: Server) -
     api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES})
     assert [one["name"] for one in api("GET", "/pipelines").json["items"]] == ["Sales", "Renewals"]
     assert 0 < server.run("PTTL", f"zebros:acme:pipelines:v{PIPELINES.version}") <= 10_000
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_change_of_a_pipeline_is_shown_at_once(api: ApiClient, own: bool) -> None:
+    path = "/pipelines/default"
+    if own:
+        path = path_of(api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}))
+
+    def names() -> tuple[str, str, set[str]]:
+        listed = {one["name"] for one in api("GET", "/pipelines").json["items"]}
+        board = api("GET", f"{path}/board").json["name"]
+        return api("GET", path).json["name"], board, listed - {"Sales"}
+
+    names()
+    assert api("PATCH", path, {"name": "Direct"}, ANY).status == 200
+    assert names() == ("Direct", "Direct", {"Direct"})
+
+
+def test_a_restored_pipeline_is_shown_at_once(api: ApiClient) -> None:
+    from opportunities.bootstrap import pipelines
+
+    path = path_of(api("POST", "/pipelines", {"name": "Renewals", "stages": STAGES}))
+    repository = pipelines()._pipelines
+    before = repository.get("acme", path.rpartition("/")[2])
+    change = Change(before.as_created_later(utc_now(), lost=False))
+    repository.save(UnitOfWork(system_request("acme")), before, change)
+    assert api("GET", path).json["archived_at"]
+    assert len(api("GET", "/pipelines").json["items"]) == 1
+    assert api("POST", f"{path}/restore", headers=ANY).status == 200
+    assert api("GET", path).json.get("archived_at") is None
+    assert len(api("GET", "/pipelines").json["items"]) == 2
 
 
 def test_other_pages_of_the_list_are_not_cached(api: ApiClient, server: Server) -> None:

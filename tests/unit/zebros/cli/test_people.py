@@ -38,12 +38,13 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     *words: str,
+    more: tuple[str, ...] = (),
 ) -> tuple[int, str, str]:
     client = Client(
         "http://crm.test", StaticToken("t"), transport=httpx.MockTransport(records.handle)
     )
     monkeypatch.setattr(Connection, "client", lambda _, **__: client)
-    code = cli.app.main([*words[:-2], "people", "reassign", *words[-2:]])
+    code = cli.app.main([*words[:-2], "people", "reassign", *words[-2:], *more])
     printed = capsys.readouterr()
     return code, printed.out, printed.err
 
@@ -56,7 +57,17 @@ def test_every_page_of_every_type_is_given_away(
     assert (code, out) == (0, "Reassigned: 5 accounts, 0 contacts, 2 opportunities, 1 tasks.\n")
     assert set(records.left.values()) == {0}
     assert records.asked[0] == {"from_id": "ann", "to_id": "bob", "limit": 100}
-    assert records.asked[1]["cursor"] == "c"
+    cursors = [one.get("cursor") for one in records.asked]
+    assert cursors == [None, "c", "c", None, None, None], "each type begins at its first page"
+
+
+def test_the_team_of_the_records_is_sent_when_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = Records()
+    code, _, _ = run(records, monkeypatch, capsys, "ann", "bob", more=("--team", "east"))
+    assert code == 0
+    assert {one["team_id"] for one in records.asked} == {"east"}
 
 
 def test_what_failed_is_said_and_is_an_error(

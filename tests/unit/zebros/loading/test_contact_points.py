@@ -69,6 +69,14 @@ def test_several_numbers_of_a_cell_are_separated(between: str) -> None:
     assert phones(text, None, None, lenient=False).value == ["+14155550134", "+14155550135"]
 
 
+def test_what_a_cell_has_twice_is_taken_once() -> None:
+    text = "+1 415 555 0134; (415) 555-0134; +1 415 555 0135"
+    found = phones(text, "US", None, lenient=False).value
+    assert found == ["+14155550134", "+14155550135"]
+    assert phone("+1 415 555 0134; 415 555 0134", "US", lenient=False) == ("+14155550134", ())
+    assert emails("a@b.example; <a@b.example>", None) == ["a@b.example"]
+
+
 def test_a_field_with_one_number_takes_the_first_or_none() -> None:
     text = "+1 415 555 0134; +1 415 555 0135"
     with pytest.raises(InvalidValue, match="has 2 numbers"):

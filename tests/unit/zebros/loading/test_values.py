@@ -50,6 +50,8 @@ def test_every_text_is_money_or_an_invalid_value(text: str) -> None:
         "12 EUR",
         "£5",
         "USD",
+        "(50",
+        "50)",
     ],
 )
 def test_a_text_that_is_not_a_plain_number_is_rejected(text: str) -> None:
@@ -117,6 +119,13 @@ def test_an_amount_that_json_cannot_hold_exactly_is_rejected() -> None:
         values.minor_units(str(LARGEST), "USD")
     with pytest.raises(InvalidValue, match="too large"):
         values.minor_units("9" * 40, "USD")
+    with pytest.raises(InvalidValue, match="too large"):
+        values.minor_units(f"-{LARGEST}", "USD")
+
+
+def test_an_amount_with_more_digits_than_are_computed_exactly_is_rejected() -> None:
+    with pytest.raises(InvalidValue, match="too large"):
+        values.minor_units("1000.0000000000000000000000000001", "USD")
 
 
 @pytest.mark.parametrize("text", ["12.50 USD", "USD 12.50", "  USD   12.50 "])
@@ -138,11 +147,14 @@ def test_dates_are_parsed_in_the_configured_formats_only() -> None:
             values.plain_date(text, ("%Y-%m-%d",))
     with pytest.raises(InvalidValue, match="before 1900"):
         values.plain_date("0017-03-01", ("%Y-%m-%d",))
+    with pytest.raises(InvalidValue, match="before 1900"):
+        values.plain_date("1899-12-31", ("%Y-%m-%d",))
+    assert values.plain_date("1900-01-01", ("%Y-%m-%d",)) == "1900-01-01"
 
 
 def test_integers_may_have_the_form_of_spreadsheets() -> None:
     assert [values.integer(text) for text in ("12", "12.0", "-3", "+4")] == [12, 12, -3, 4]
-    for text in ("12.5", "1,000", "1.000", "twelve", "9" * 30):
+    for text in ("12.5", "1,000", "1.000", "twelve", "9" * 30, "-" + "9" * 30):
         with pytest.raises(InvalidValue):
             values.integer(text)
 
@@ -179,6 +191,8 @@ def test_booleans_are_yes_or_no() -> None:
         ("5.6E+09", 560_000_000_000),
         ("5,6e9", 560_000_000_000),
         ("1.23457E+12", None),
+        ("1.23457E+11", None),
+        ("1.23457E+10", 1_234_570_000_000),
         ("\u0661\u0662\u0663\u0664", 123_400),
         ("\u0661\u066c\u0662\u0663\u0664", 123_400),
         ("\u0661\u066b\u0662", 120),
