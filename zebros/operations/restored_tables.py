@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import batched
 
@@ -47,13 +48,16 @@ def begin(deployment: Deployment, table: str, at: datetime) -> str:
     name = name_of(table, at)
     if status(deployment, name) is None:
         check_time(deployment, table, at)
-        deployment.aws("dynamodb").restore_table_to_point_in_time(
-            SourceTableName=table,
-            TargetTableName=name,
-            RestoreDateTime=at,
-            BillingModeOverride="PAY_PER_REQUEST",
-            GlobalSecondaryIndexOverride=[],
-        )
+        client = deployment.aws("dynamodb")
+        # A request whose answer came too late is sent again, and then finds the copy of the first.
+        with suppress(client.exceptions.TableAlreadyExistsException):
+            client.restore_table_to_point_in_time(
+                SourceTableName=table,
+                TargetTableName=name,
+                RestoreDateTime=at,
+                BillingModeOverride="PAY_PER_REQUEST",
+                GlobalSecondaryIndexOverride=[],
+            )
     return name
 
 

@@ -669,6 +669,21 @@ def test_copies_are_made_by_dynamodb_and_deleted_at_the_end(
     assert name not in company.client.list_tables()["TableNames"]
 
 
+def test_a_copy_whose_first_request_got_no_answer_in_time_is_used(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.client.update_continuous_backups(
+        TableName="table",
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
+    monkeypatch.setattr(restored_tables, "check_time", lambda *_: None)
+    at = datetime.now(UTC).replace(microsecond=0)
+    name = restored_tables.begin(company.stack, "table", at)
+    # botocore sends a request again whose answer it has not got.
+    monkeypatch.setattr(restored_tables, "status", lambda *_: None)
+    assert restored_tables.begin(company.stack, "table", at) == name
+
+
 def test_a_copy_that_disappears_is_named(company: Company) -> None:
     with pytest.raises(CliError, match="There is no table gone any more"):
         restored_tables.wait(company.stack, "gone", lambda: None, lambda _: None)
