@@ -15,8 +15,6 @@ from typing import Any
 
 from zebros.emulator.patching import module, replace, undo
 
-_MISSING: Any = object()
-
 
 class _Keys:
     """The partition keys of a table in order."""
@@ -83,14 +81,9 @@ def apply() -> None:
     original_set = replace(tables, "_set_item", set_item)
     original_remove = replace(tables, "_remove_item", remove_item)
     original_scan = replace(tables, "_scan", scan)
-    before = vars(tables).get("sorted", _MISSING)
+    # The module has no such name of its own, so it is found before the built-in one.
     tables.sorted = ordered
-
-    def put_back() -> None:
-        if before is _MISSING:
-            del tables.sorted
-
-    undo.append(put_back)
+    undo.append(lambda: delattr(tables, "sorted"))
 
 
 def _of_page(keys: _Keys, table: Any, data: dict[str, Any], tables: Any) -> Iterator[str]:

@@ -212,12 +212,11 @@ class Consumer:
         self._env, self._function, self._seconds, self._batch = env, function, seconds, batch
         self._waiting: deque[float] = deque()
         self.lags: list[float] = []
-        self.peak = self._working = 0
+        self._working = 0
 
     def send(self, committed: float) -> None:
         """Put an event into the queue, with the time of its commit."""
         self._waiting.append(committed)
-        self.peak = max(self.peak, len(self._waiting))
         if self._working < self._function.limit:
             self._working += 1
             self._env.process(self._work())
