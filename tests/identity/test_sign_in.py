@@ -178,6 +178,7 @@ def test_a_person_signs_in_and_the_authorizer_knows_tenant_user_team_and_role(
         "roles": "sales-representative",
         "machine": "",
         "time_zone": ZONE,
+        "country": "",
         "plan": "standard",
         "expires": str(claims["exp"]),
     }
