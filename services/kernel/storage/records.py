@@ -103,6 +103,10 @@ class RecordStore[A: Aggregate]:
             return record
         return self._for_decisions(record, mend)
 
+    def for_decisions(self, item: Item) -> A:
+        """The record in an item that was read consistently, as `find` returns it."""
+        return self._for_decisions(self.from_item(item), None)
+
     def show(self, tenant_id: str, record_id: str, *, consistent: bool = False) -> A | None:
         """A record as far as it can be read, or None; no decision may rely on it."""
         item = self.table.get(self.key(tenant_id, record_id), "STATE", consistent=consistent)

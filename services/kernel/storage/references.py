@@ -15,7 +15,7 @@ refused once an administrator has added people (docs/adr/0040).
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
@@ -93,8 +93,17 @@ class References:
         """The teams of the people among references, by field.
 
         Raises Invalid, naming each field whose record does not exist, is archived, or is a person
-        who is not active. At most READ_LIMIT - 2 references, in one read; none without a reference.
+        who is not active. At most READ_LIMIT - 3 references, in one read; none without a reference.
         """
+        return self._check(tenant_id, references, None)
+
+    def together_with(self, pk: str, sk: str) -> "TogetherWith":
+        """These references, whose check also reads another item of the same table."""
+        return TogetherWith(self._table, (pk, sk), self._check)
+
+    def _check(
+        self, tenant_id: str, references: Iterable[Reference], also: "TogetherWith | None"
+    ) -> dict[str, str | None]:
         keys = {
             one: position_key(tenant_id, self._projection, f"{one.record_type}/{one.id}")
             for one in references
@@ -106,9 +115,13 @@ class References:
         people = {one for one in keys if one.record_type == PERSON}
         wanted |= {(marker, "DIRECTORY")} if people else set()
         wanted |= {(marker, "COMPLETE")} if people != keys.keys() else set()
+        wanted |= {also.key} if also else set()
         if len(wanted) > READ_LIMIT:
             raise ValueError(f"{len(wanted)} keys are more than one read has")
-        items = {(i["pk"], i["sk"]): i for i in self._table.get_many(sorted(wanted))}
+        read = self._table.get_many(sorted(wanted), consistent=also is not None)
+        items = {(i["pk"], i["sk"]): i for i in read}
+        if also:
+            also.found(items.get(also.key))
         complete, directory = ((marker, sk) in items for sk in ("COMPLETE", "DIRECTORY"))
         known = {one: _memory(items.get((pk, "POSITION"))) for one, pk in keys.items()}
         refuse(
@@ -145,6 +158,29 @@ class References:
             f"TENANT#{tenant_id}#NAMES#{self._projection}", limit=SUGGESTED_FROM
         )
         return [Named(str(i["sk"]).rpartition("#")[2], str(i["name"])) for i in page.items]
+
+
+class TogetherWith:
+    """Checks references, and reads another item of their table consistently in the same call."""
+
+    def __init__(self, table: Table, key: tuple[str, str], check: Callable[..., Any]) -> None:
+        self._table, self.key, self._check = table, key, check
+        self._read: tuple[Item | None] | None = None
+
+    def check(self, tenant_id: str, references: Iterable[Reference]) -> dict[str, str | None]:
+        """As References.check."""
+        teams: dict[str, str | None] = self._check(tenant_id, references, self)
+        return teams
+
+    def found(self, item: Item | None) -> None:
+        """Keep the item that the check has read, or None when there is none."""
+        self._read = (item,)
+
+    def item(self) -> Item | None:
+        """The item as the check has read it; read now when nothing was to be checked."""
+        if self._read is None:
+            self._read = (self._table.get(*self.key, consistent=True),)
+        return self._read[0]
 
 
 def _memory(position: Item | None) -> dict[str, Any] | None:

@@ -94,13 +94,18 @@ class PipelineRepository(RecordStore[Pipeline]):
 
     def by_id(self, tenant_id: str, pipeline_id: str) -> Pipeline:
         """A pipeline, read consistently; the default one also unstored. Raises NotFound."""
-        if pipeline_id != DEFAULT_PIPELINE:
-            return self.get(tenant_id, pipeline_id)
-        stored = self.find(tenant_id, pipeline_id)
-        if stored is None:
+        item = self.table.get(self.key(tenant_id, pipeline_id), "STATE", consistent=True)
+        return self.of_item(tenant_id, pipeline_id, item)
+
+    def of_item(self, tenant_id: str, pipeline_id: str, item: Item | None) -> Pipeline:
+        """The pipeline in its item, as `by_id` returns it. Raises NotFound."""
+        if item is None and pipeline_id == DEFAULT_PIPELINE:
             return Pipeline.default(tenant_id)
-        self._default_stored.add(tenant_id)
-        return stored
+        if item is None:
+            raise NotFound(f"There is no {self.record_type} {pipeline_id}.")
+        if pipeline_id == DEFAULT_PIPELINE:
+            self._default_stored.add(tenant_id)
+        return self.for_decisions(item)
 
     def shown(self, tenant_id: str, pipeline_id: str) -> Pipeline:
         """A pipeline as far as it can be read, for people. Raises NotFound."""

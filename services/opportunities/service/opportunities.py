@@ -1,6 +1,6 @@
 """Use cases of opportunities: check the right, load, decide, commit."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -12,7 +12,7 @@ from kernel.domain.errors import Invalid, NotFound
 from kernel.domain.events import Fields
 from kernel.domain.ids import new_id
 from kernel.domain.merge_patch import patched_fields
-from kernel.domain.ownership import ensure_may_change, ensure_may_hand_over, with_owner
+from kernel.domain.ownership import People, ensure_may_change, ensure_may_hand_over, with_owner
 from kernel.domain.permissions import Level
 from kernel.domain.principal import Principal, RequestContext
 from kernel.domain.references import Reference
@@ -21,6 +21,7 @@ from kernel.storage.archived import Archived
 from kernel.storage.external_ids import find_by_external_ids, page_by_external_id, upserted_fields
 from kernel.storage.records import Page
 from kernel.storage.references import References
+from kernel.storage.table import Item
 from kernel.storage.unit_of_work import UnitOfWork
 from opportunities.context import CHANGE_CLOSED, OPPORTUNITIES
 from opportunities.events.opportunities import (
@@ -67,8 +68,12 @@ class OpportunityService:
     ) -> Opportunity:
         """Create an opportunity; by default the caller owns it and it is in the first stage."""
         unit.principal.require(Level.WRITE, OPPORTUNITIES)
-        fields = self._checked(unit, fields, None)
-        pipeline = self._pipeline(unit.tenant_id, placement.pipeline_id or DEFAULT_PIPELINE)
+        pipeline_id = placement.pipeline_id or DEFAULT_PIPELINE
+        # One read has the records that the fields refer to, and the pipeline.
+        pk = self._pipelines.key(unit.tenant_id, pipeline_id)
+        read = self._references.together_with(pk, "STATE")
+        fields = self._checked(unit, fields, None, people=read)
+        pipeline = self._pipeline(unit.tenant_id, pipeline_id, read.item)
         if pipeline.archived_at is not None:
             reason = f"{pipeline.described()} takes no opportunities. {pipeline.how_to_go_on()}"
             raise Invalid.field("pipeline_id", reason)
@@ -296,10 +301,17 @@ class OpportunityService:
         ensure_may_change(unit.principal, opportunity)
         return opportunity.ensure_version(if_match).ensure_active()
 
-    def _pipeline(self, tenant_id: str, pipeline_id: str) -> Pipeline:
-        """The pipeline that a request's field names. Raises Invalid for an unknown one."""
+    def _pipeline(
+        self, tenant_id: str, pipeline_id: str, item: Callable[[], Item | None] | None = None
+    ) -> Pipeline:
+        """The pipeline that a request's field names, in its item if that is read already.
+
+        Raises Invalid for an unknown one.
+        """
         try:
-            return self._pipelines.by_id(tenant_id, pipeline_id)
+            if item is None:
+                return self._pipelines.by_id(tenant_id, pipeline_id)
+            return self._pipelines.of_item(tenant_id, pipeline_id, item())
         except NotFound as error:
             raise Invalid.field("pipeline_id", f"there is no pipeline {pipeline_id}") from error
 
@@ -312,6 +324,7 @@ class OpportunityService:
         fields: OpportunityFields,
         before: Opportunity | None,
         sent: Container[str] | None = None,
+        people: People | None = None,
     ) -> OpportunityFields:
         """The fields with their owner's team. Raises Invalid for what cannot be referred to.
 
@@ -324,7 +337,8 @@ class OpportunityService:
             if (record_id := getattr(fields, field)) is not None
             and (before is None or getattr(before, field) != record_id)
         )
-        return with_owner(fields, unit.principal, self._references, before, named, sent)
+        people = people or self._references
+        return with_owner(fields, unit.principal, people, before, named, sent)
 
     def _check_product(
         self, tenant_id: str, fields: OpportunityFields, before: Opportunity | None

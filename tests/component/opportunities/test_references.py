@@ -149,6 +149,6 @@ def test_a_write_without_a_reference_reads_nothing_more(
         assert read == []
         both = {"account_id": aged_id(minutes=1), "contact_id": aged_id(minutes=1)}
         api("POST", "/opportunities", {"name": "A", **both})
-        assert read == [3], "both, and whether the projection is complete"
+        assert read == [4], "both, whether the projection is complete, and the pipeline"
     finally:
         del table().get_many  # type: ignore[method-assign]
