@@ -87,13 +87,27 @@ def reader(
             _check_text_of_the_map(str(text_), source, parse)
     keep = _kept_scalars(field_type, source)
 
+    if parse is _as_it_is and not keep:
+
+        def read_text(cells: Cells) -> Any:
+            """As `read`, for most fields."""
+            value = text(cells)
+            if not value:
+                return UNSET if value is None else None
+            if value[0] == "#":
+                ensure_no_error(value)
+            return value
+
+        return read_text
+
     def read(cells: Cells) -> Any:
         value = text(cells)
         if not value:
             return UNSET if value is None else None
-        if value in keep:
+        if keep and value in keep:
             return keep[value]
-        ensure_no_error(value)
+        if value[0] == "#":
+            ensure_no_error(value)
         return parse(value, cells)
 
     return read
@@ -145,7 +159,11 @@ def _parser(
             return _money_parser(source, position)
     if name.startswith("external_ids."):
         return lambda text, _: external_id(text)
-    return lambda text, _: text
+    return _as_it_is
+
+
+def _as_it_is(text: str, _: Cells) -> str:
+    return text
 
 
 def _phone_parser(
@@ -185,9 +203,9 @@ def _money_parser(source: Source, position: Position) -> Callable[[str, Cells], 
 
 def external_id(text: str) -> str:
     """An id of another system; an e-mail address in lower case, as the CRM stores addresses."""
-    if contact_points.ROUNDED.fullmatch(text) and "+" in text:
+    if "+" in text and contact_points.ROUNDED.fullmatch(text):
         raise InvalidValue(f"{text!r} was rounded by a spreadsheet: its last digits are lost")
-    return text.lower() if _ADDRESS.fullmatch(text) else text
+    return text.lower() if "@" in text and _ADDRESS.fullmatch(text) else text
 
 
 def ensure_no_error(text: str) -> None:

@@ -178,7 +178,7 @@ class Mapper:
         """The row's item, or every reason why it is rejected."""
         found = _Found()
         cells = self._cells(row.values, found.faults)
-        if any(skips(cells) for skips in self._skips):
+        if self._skips and any(skips(cells) for skips in self._skips):
             return Skipped(row.number)
         item = self._item(cells, found)
         references = self._read_references(cells, found) if self._references else ()

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from zebros.loading.invalid_value import InvalidValue
 
 LONGEST = 40
-_PLAIN = re.compile(r"[+-]?[0-9]+(\.[0-9]{1,2})?")
+_PLAIN = re.compile(r"[+-]?[0-9]{1,24}(\.[0-9]{1,2})?")
 _SCIENTIFIC = re.compile(r"([0-9]+)(?:[.,]([0-9]+))?[eE]([+-]?[0-9]{1,2})")
 _MARKS = ".,"
 _SEPARATORS = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}

@@ -10,12 +10,14 @@ from decimal import Decimal
 from zebros.loading.currency_signs import currencies_of, without_signs
 from zebros.loading.invalid_value import InvalidValue
 from zebros.loading.numbers import LONGEST, number
-from zebros.money import LARGEST, exponent
+from zebros.money import LARGEST, exponent, is_currency
 
-_PLAIN_AMOUNT = re.compile(r"([+-]?[0-9]+)(?:\.([0-9]{1,2}))?")
+_PLAIN_AMOUNT = re.compile(r"([+-]?[0-9]{1,24})(?:\.([0-9]{1,2}))?")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOST_DIGITS = 24
 """Decimal computes with 28 digits; more would be rounded."""
+_SAFE_DIGITS = 16
+"""Numbers of fewer digits are below LARGEST."""
 _DAY_NUMBER = re.compile("[2-6][0-9]{4}")
 """A day as a spreadsheet stores it, from 1954 to 2091."""
 _OTHER_FORMATS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d %b %Y", "%Y-%m-%d %H:%M:%S")
@@ -50,12 +52,9 @@ def minor_units(
         scale == 1
         and decimal != ","
         and thousands is None
-        and (plain := _PLAIN_AMOUNT.fullmatch(text))
+        and (plain := _plain_minor_units(text, places)) is not None
     ):
-        # The most common form, without a Decimal, which is three times faster.
-        whole, fraction = plain.groups("")
-        if len(fraction) <= places:
-            return _checked_size(int(whole + fraction.ljust(places, "0")), text)
+        return plain
     if len(text) > LONGEST or sum(map(str.isdigit, text)) > _MOST_DIGITS:
         raise InvalidValue(f"{text[:LONGEST]!r} is too large an amount")
     bare, signs = without_signs(text)
@@ -76,6 +75,15 @@ def minor_units(
             f"{text!r} is not a whole number of minor units; {currency} has {places} decimals"
         )
     return _checked_size(int(exact), text)
+
+
+def _plain_minor_units(text: str, places: int) -> int | None:
+    """An amount in the most common form, without a Decimal, which is three times faster."""
+    if plain := _PLAIN_AMOUNT.fullmatch(text):
+        whole, fraction = plain.groups("")
+        if len(fraction) <= places:
+            return _checked_size(int(whole + fraction.ljust(places, "0")), text)
+    return None
 
 
 def _checked_size(minor: int, text: str) -> int:
@@ -99,6 +107,11 @@ def money(
 
 def money_with_currency(text: str) -> dict[str, int | str]:
     """Money that names its currency: `12.50 USD`, `USD 12.50` or `€ 12.50`."""
+    amount, _, code = text.rpartition(" ")
+    if is_currency(code):  # the form that the CRM exports
+        minor = _plain_minor_units(amount, exponent(code))
+        if minor is not None:
+            return {"minor_units": minor, "currency": code}
     named = [currencies_of(sign) for sign in without_signs(text)[1]]
     common = frozenset.intersection(*named) if named else frozenset()
     if len(common) != 1:
@@ -108,6 +121,8 @@ def money_with_currency(text: str) -> dict[str, int | str]:
 
 def integer(text: str, *, decimal: str | None = None, thousands: str | None = None) -> int:
     """A whole number; also `12.0` and `1,200`."""
+    if text.isascii() and text.isdecimal() and len(text) < _SAFE_DIGITS:
+        return int(text)
     try:
         value = number(text, decimal=decimal, thousands=thousands, whole=True)
     except InvalidValue as error:

@@ -1,5 +1,6 @@
 """Any text in a cell is a value or a reason, never an error of the program."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -37,3 +38,42 @@ def test_any_text_is_a_value_or_a_reason(name: str, text: str) -> None:
         PARSERS[name](text)
     except InvalidValue:
         return
+
+
+PLAIN = {
+    "money with its currency": st.from_regex(r"[+-]?[0-9]{1,18}(\.[0-9]{1,3})? (USD|JPY|KWD|eur)"),
+    "money": st.from_regex(r"[+-]?[0-9]{1,18}(\.[0-9]{1,3})?", fullmatch=True),
+    "whole number": st.from_regex(r"[0-9]{1,18}", fullmatch=True),
+    "website": st.from_regex(r"https?://[a-z0-9-]+(\.[a-z0-9-]+)+/?[a-z]?", fullmatch=True),
+}
+
+
+def outcome(name: str, text: str) -> object:
+    """The value of a text, or the reason why it has none."""
+    try:
+        return PARSERS[name](text)
+    except InvalidValue as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@settings(deadline=None)
+@given(data=st.data())
+def test_the_short_way_of_plain_texts_gives_what_the_long_one_does(
+    name: str, data: st.DataObject
+) -> None:
+    text = data.draw(PLAIN[name])
+    short = outcome(name, text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(values, "_plain_minor_units", lambda *_: None)
+        patch.setattr(values, "_SAFE_DIGITS", 0)
+        patch.setattr(contact_points, "_PLAIN_WEBSITE", re.compile("(?!)"))
+        assert outcome(name, text) == short
+
+
+@pytest.mark.parametrize("name", ["money", "whole number", "money with its currency"])
+def test_the_reason_for_a_number_of_thousands_of_digits_is_short(name: str) -> None:
+    """Python converts at most 4,300 digits."""
+    reason = outcome(name, "1" * 5_000 + " EUR" * name.endswith("currency"))
+    assert isinstance(reason, str)
+    assert len(reason) < 100
