@@ -92,6 +92,11 @@ def test_no_private_word_is_used() -> None:
     assert {file: words for file, words in wrong.items() if words} == {}
 
 
+def test_no_text_is_empty() -> None:
+    empty = [name(path) for path in texts() if not path.read_text(encoding="utf-8").strip()]
+    assert [one for one in empty if not one.endswith("__init__.py")] == []
+
+
 def test_private_words_are_found_in_prose_and_in_names() -> None:
     text = "An event is told; OutboxLetter, is_held, a dead letter. A fact."
     assert private_words(text) == {"told", "letter", "held", "fact"}
