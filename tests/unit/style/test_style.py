@@ -37,6 +37,7 @@ PRIVATE = re.compile(
 )
 """Words that only the authors would understand; `dead-letter queue` is a term of AWS."""
 ALLOWED = {
+    "CHANGELOG.md": {"fact", "facts", "said"},  # earlier names
     "services/kernel/domain/folding.py": {"letter", "letters"},  # of the Latin alphabet
     "services/customers/service/names.py": {"letter"},  # a letter or a digit
     "zebros/operations/tenants.py": {"letters"},  # of the Latin alphabet
@@ -76,7 +77,7 @@ def texts() -> Iterator[Path]:
         yield from (
             path for path in files if not path.name.endswith((".pyc", ".txt", "-lock.json"))
         )
-    yield from (ROOT / "docs").rglob("*.md")
+    yield from (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
     yield from (ROOT / "docs" / file for file in ("openapi.json", "asyncapi.json"))
 
 
