@@ -1,5 +1,7 @@
 """REST routes of accounts."""
 
+from pydantic import Field
+
 from customers.bootstrap import accounts
 from customers.events.accounts import AccountFields, AccountState
 from kernel.domain.aggregate import Version
@@ -20,7 +22,9 @@ class AccountQuery(RecordQuery):
     """One of: owner_id, name_prefix, external_id. Default: your own."""
 
     owner_id: UserId | None = None
-    name_prefix: Name | None = None
+    name_prefix: Name | None = Field(
+        None, description="The beginning of the name at any of its words."
+    )
     external_id: ExternalRef | None = None
 
 
@@ -38,8 +42,9 @@ def create_account(unit: UnitOfWork, body: AccountFields) -> AccountState:
 def list_accounts(request: RequestContext, query: AccountQuery) -> Page[AccountState]:
     """List accounts of an owner, or by name or external id.
 
-    One filter at a time. `name_prefix` is compared without case and accents; `external_id`
-    finds one account or none. `archived` also shows archived accounts.
+    One filter at a time. `name_prefix` is compared with the beginning of any word of the name,
+    without case and accents; `external_id` finds one account or none. `archived` also shows
+    archived accounts.
     """
     query.one_of("owner_id", "name_prefix", "external_id")
     query.ensure_no_cursor_with("external_id")

@@ -1,5 +1,7 @@
 """REST routes of the people directory."""
 
+from pydantic import Field
+
 from customers.bootstrap import people
 from customers.events.people import PersonFields, PersonId, PersonState
 from kernel.domain.aggregate import Version
@@ -31,7 +33,9 @@ class NewPerson(PersonFields):
 class PersonQuery(ListQuery):
     """All people, those whose name begins with a prefix, or one by external id."""
 
-    name_prefix: Name | None = None
+    name_prefix: Name | None = Field(
+        None, description="The beginning of the name at any of its words."
+    )
     external_id: ExternalRef | None = None
 
 
@@ -49,8 +53,8 @@ def add_person(unit: UnitOfWork, body: NewPerson) -> PersonState:
 def list_people(request: RequestContext, query: PersonQuery) -> Page[PersonState]:
     """List people by name, or find one by external id.
 
-    Active or not, by name unless `external_id` finds one. `name_prefix` is compared without
-    case and accents.
+    Active or not, by name unless `external_id` finds one. `name_prefix` is compared with the
+    beginning of any word of the name, without case and accents.
     """
     query.one_of("name_prefix", "external_id")
     query.ensure_no_cursor_with("external_id")

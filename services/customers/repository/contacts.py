@@ -2,8 +2,7 @@
 
 Index keys besides those of records.py, prefixed with the tenant; names begin with the last name:
   gsi3  ACCOUNT#<account>  <contact id>   an account's contacts, newest first
-Names beginning with their other words, and e-mail addresses, are search entries
-(kernel/storage/search.py).
+E-mail addresses are search entries (kernel/storage/search.py).
 """
 
 from customers.model.contacts import Contact
@@ -12,7 +11,7 @@ from kernel.domain.clock import Clock
 from kernel.domain.folding import fold
 from kernel.storage.archived import Archived
 from kernel.storage.records import Page
-from kernel.storage.search import SearchEntries, rotations
+from kernel.storage.search import rotations
 from kernel.storage.table import Item, Table
 
 
@@ -24,7 +23,7 @@ def _texts(contact: Contact) -> dict[str, list[str]]:
     """What a contact is found by."""
     whole = fold(_name(contact))
     return {
-        "name": [whole, *(text for text in rotations(whole) if text != whole)],
+        "name": rotations(whole),
         "email": [fold(address) for address in contact.emails],
     }
 
@@ -41,20 +40,7 @@ class ContactRepository(CustomerRecords[Contact]):
     """The contacts in their table."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
-        super().__init__(table, Contact, "contact", _index, clock)
-        self._entries = SearchEntries(self, _texts, frozenset({"name"}))
-        self.search = self._entries
-
-    def list_by_name(
-        self,
-        tenant_id: str,
-        prefix: str,
-        limit: int,
-        cursor: str | None,
-        archived: Archived = Archived.EXCLUDE,
-    ) -> Page[Contact]:
-        """Contacts with a word in their name from which on it begins with `prefix` (folded)."""
-        return self._entries.page(tenant_id, "name", prefix, limit, cursor, archived, index="gsi2")
+        super().__init__(table, Contact, "contact", _index, _texts, clock)
 
     def list_by_email(
         self,
@@ -65,11 +51,11 @@ class ContactRepository(CustomerRecords[Contact]):
         archived: Archived = Archived.EXCLUDE,
     ) -> Page[Contact]:
         """Contacts with an e-mail address that begins with `prefix` (folded), by address."""
-        return self._entries.page(tenant_id, "email", prefix, limit, cursor, archived)
+        return self.entries.page(tenant_id, "email", prefix, limit, cursor, archived)
 
     def find_by_email(self, tenant_id: str, address: str) -> list[Contact]:
         """All contacts with exactly this address, archived or not, read consistently."""
-        ids = self._entries.ids(tenant_id, "email", fold(address))
+        ids = self.entries.ids(tenant_id, "email", fold(address))
         found = [self.show(tenant_id, one, consistent=True) for one in ids]
         return [one for one in found if one is not None and address in one.emails]
 

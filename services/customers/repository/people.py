@@ -2,6 +2,7 @@
 
 Index keys, prefixed with the tenant:
   gsi1  PEOPLE  <folded name>#<id>   the directory, by name
+Names beginning with their other words are search entries (kernel/storage/search.py).
   REFERENCES#people (table itself)  DIRECTORY   an administrator added people
 """
 
@@ -19,9 +20,11 @@ from kernel.domain.references import (
     not_active,
     refuse,
 )
+from kernel.storage.archived import Archived
 from kernel.storage.differences import readable
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.references import SUGGESTED_FROM, directory_put
+from kernel.storage.search import SearchEntries, rotations
 from kernel.storage.table import READ_LIMIT, Item, Put, Table
 
 _DIRECTORY = "people"
@@ -37,11 +40,18 @@ def _index(person: Person) -> Item:
     }
 
 
+def _texts(person: Person) -> dict[str, list[str]]:
+    """What a person is found by."""
+    return {"name": rotations(fold(person.name))}
+
+
 class PersonRepository(RecordStore[Person]):
     """The people in the accounts' table."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
         super().__init__(table, Person, "person", _index, clock)
+        self._entries = SearchEntries(self, _texts, frozenset({"name"}))
+        self.search = self._entries
 
     def show_all(self, tenant_id: str, ids: Iterable[str]) -> list[Person]:
         """Those of these people who exist, in one read for each READ_LIMIT ids."""
@@ -54,10 +64,12 @@ class PersonRepository(RecordStore[Person]):
     def list(
         self, tenant_id: str, prefix: str | None, limit: int, cursor: str | None
     ) -> Page[Person]:
-        """People by name, those whose folded name begins with `prefix`."""
-        return self.page(
-            tenant_id, "PEOPLE", index="gsi1", limit=limit, cursor=cursor, prefix=prefix
-        )
+        """People by name, or those with a word in it from which on it begins with `prefix`."""
+        if prefix is not None:
+            return self._entries.page(
+                tenant_id, "name", prefix, limit, cursor, Archived.EXCLUDE, "gsi1", "PEOPLE"
+            )
+        return self.page(tenant_id, "PEOPLE", index="gsi1", limit=limit, cursor=cursor)
 
     def marked(self, tenant_id: str) -> Put:
         """The write after which people who are not in the directory are refused."""

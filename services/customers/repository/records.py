@@ -7,14 +7,19 @@ Each is prefixed with the tenant, and that of an archived record also with ARCHI
 Names are folded (no case, no accents), so that `emi` finds Émile. A tenant's names have one
 partition per first character: a single one would take every write and look-up of the tenant, and
 DynamoDB limits a partition to 1,000 write units a second.
+Names beginning with their other words are search entries (kernel/storage/search.py).
 """
+
+from collections.abc import Callable
 
 from customers.model.accounts import Account
 from customers.model.contacts import Contact
+from kernel.domain.clock import Clock
 from kernel.domain.folding import fold
 from kernel.storage.archived import Archived
 from kernel.storage.records import Page, RecordStore
-from kernel.storage.table import Item
+from kernel.storage.search import SearchEntries, Texts
+from kernel.storage.table import Item, Table
 
 
 def index_keys(record: Account | Contact, name: str) -> Item:
@@ -26,8 +31,22 @@ def index_keys(record: Account | Contact, name: str) -> Item:
     return keys
 
 
-class CustomerRecords[A: (Account, Contact)](RecordStore[A]):
+class CustomerRecords[A: Account | Contact](RecordStore[A]):
     """Lists that accounts and contacts have in common."""
+
+    def __init__(
+        self,
+        table: Table,
+        model: type[A],
+        record_type: str,
+        index: Callable[[A], Item],
+        texts: Texts[A],
+        clock: Clock,
+    ) -> None:
+        """`texts` has the names of a record by which it is found, among other texts."""
+        super().__init__(table, model, record_type, index, clock)
+        self.entries = SearchEntries(self, texts, frozenset({"name"}))
+        self.search = self.entries
 
     def list_by_owner(
         self,
@@ -56,13 +75,5 @@ class CustomerRecords[A: (Account, Contact)](RecordStore[A]):
         cursor: str | None,
         archived: Archived = Archived.EXCLUDE,
     ) -> Page[A]:
-        """Records whose folded name begins with `prefix` (folded, not empty), by name."""
-        return self.page(
-            tenant_id,
-            f"NAME#{prefix[:1]}",
-            index="gsi2",
-            limit=limit,
-            cursor=cursor,
-            prefix=prefix,
-            archived=archived,
-        )
+        """Records with a word in their name from which on it begins with `prefix` (folded)."""
+        return self.entries.page(tenant_id, "name", prefix, limit, cursor, archived, index="gsi2")

@@ -77,7 +77,7 @@ class AccountService:
         cursor: str | None,
         archived: Archived = Archived.EXCLUDE,
     ) -> Page[Account]:
-        """Accounts whose name begins with `prefix`, by name."""
+        """Accounts with a word in their name from which on it begins with `prefix`."""
         request.principal.require(Level.READ, CUSTOMERS)
         return self._accounts.list_by_name(
             request.tenant_id, folded_prefix(prefix), limit, cursor, archived

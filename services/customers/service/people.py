@@ -51,7 +51,7 @@ class PersonService:
     def list(
         self, request: RequestContext, prefix: str | None, limit: int, cursor: str | None
     ) -> Page[Person]:
-        """People by name, those whose name begins with `prefix`."""
+        """People by name, or those with a word in it from which on it begins with `prefix`."""
         request.principal.require(Level.READ, PEOPLE)
         folded = folded_prefix(prefix) if prefix is not None else None
         return self._people.list(request.tenant_id, folded, limit, cursor)

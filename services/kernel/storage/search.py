@@ -21,6 +21,9 @@ from kernel.storage.table import READ_LIMIT, Action, Delete, Item, Put
 _SAME_TEXT = 10
 """How many records with the same text are looked at; two are already too many to choose from."""
 
+_BETWEEN = ' -/(["\u201c\u00ab'
+"""The characters after which a word begins; not an apostrophe, which is in names."""
+
 type Texts[A] = Callable[[A], dict[str, list[str]]]
 """The folded texts of a record by field."""
 
@@ -55,16 +58,19 @@ class SearchEntries[A: Aggregate]:
         cursor: str | None,
         archived: Archived,
         index: str = "",
+        partition: str = "",
     ) -> Page[A]:
         """Records with a text that begins with `prefix` (folded, not empty), by that text.
 
-        `index` is that of an indexed field.
+        `index` is that of an indexed field, and `partition` the one in it that has all texts; by
+        default there is one per first character.
         """
         scope = f"{self._store.record_type} search {field} {prefix} {archived}"
         after = cursors.decode(tenant_id, scope, cursor)
         found: list[tuple[str, Item]] = []
         more = False
-        for source in self._sources(tenant_id, field, prefix, archived, index):
+        partition = partition or f"{field.upper()}#{prefix[:1]}"
+        for source in self._sources(tenant_id, field, prefix, archived, index, partition):
             start = self._after(tenant_id, source, str(after["sk"])) if after else None
             page = self._store.table.query(
                 source.partition,
@@ -89,7 +95,7 @@ class SearchEntries[A: Aggregate]:
         Read consistently, so an entry that was committed is found. The field is not an indexed one.
         """
         found = []
-        for source in self._sources(tenant_id, field, text, Archived.INCLUDE, ""):
+        for source in self._sources(tenant_id, field, text, Archived.INCLUDE, "", ""):
             page = self._store.table.query(
                 source.partition, prefix=f"{text}#", limit=_SAME_TEXT, consistent=True
             )
@@ -133,13 +139,19 @@ class SearchEntries[A: Aggregate]:
         return min(texts, key=str.encode, default=None)
 
     def _sources(
-        self, tenant_id: str, field: str, prefix: str, archived: Archived, index: str
+        self,
+        tenant_id: str,
+        field: str,
+        prefix: str,
+        archived: Archived,
+        index: str,
+        partition: str,
     ) -> list[_Source]:
         entries = archived.partitions(tenant_id, self._entry(field, prefix))
-        sources = [_Source(partition, "") for partition in entries]
+        sources = [_Source(one, "") for one in entries]
         if index:
-            indexed = archived.partitions(tenant_id, f"{field.upper()}#{prefix[:1]}")
-            sources += [_Source(partition, index) for partition in indexed]
+            indexed = archived.partitions(tenant_id, partition)
+            sources += [_Source(one, index) for one in indexed]
         return sources
 
     def _after(self, tenant_id: str, source: _Source, text: str) -> Item:
@@ -175,6 +187,8 @@ def rotations(*names: str, limit: int = 10) -> list[str]:
     """
     parts = [name for name in names if name]
     text = " ".join(parts)
-    starts = [0, *(i + 1 for i, c in enumerate(text[:-1]) if c in " -" and text[i + 1] not in " -")]
-    found = [f"{text[start:]} {text[:start].strip(' -')}".strip() for start in starts[:limit]]
+    starts = [
+        i + 1 for i, c in enumerate(text[:-1]) if c in _BETWEEN and text[i + 1] not in _BETWEEN
+    ]
+    found = [f"{text[start:]} {text[:start].strip(' -')}".strip() for start in [0, *starts][:limit]]
     return list(dict.fromkeys(found)) if text else []

@@ -1,4 +1,4 @@
-"""What finds a contact is exact: each word of a long name, whole addresses, and no old entries."""
+"""What finds a record is exact: each word of a long name, whole addresses, and no old entries."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from kernel.storage.search import rotations
 from tests.component.conftest import ApiClient
-from tests.component.customers.conftest import a_contact, path_of
+from tests.component.customers.conftest import a_contact, an_account, pages, path_of
 from tests.component.customers.test_matching import send
 from tests.component.customers.test_names import found
 from tests.component.opportunities.conftest import ANY
@@ -19,6 +19,37 @@ def test_a_name_begins_with_each_of_its_words_in_turn() -> None:
         "lovelace ada king",
         "ada king-lovelace",
     ]
+
+
+@pytest.mark.parametrize("before", [*" -/([", '"', "\u201c", "\u00ab"])
+def test_a_word_begins_after_a_character_that_separates(before: str) -> None:
+    assert rotations(f"acme{before}north")[1].startswith("north")
+    assert rotations("o'neil & co.") == ["o'neil & co.", "& co. o'neil", "co. o'neil &"]
+
+
+@pytest.mark.parametrize("word", ["the", "betatech", "holding", "betatech-group", "sub", "ÉLAN"])
+def test_an_account_is_found_by_every_word_of_its_name(api: ApiClient, word: str) -> None:
+    an_account(api, "The Betatech-Group (Holding) Élan/Sub")
+    an_account(api, "Atech")
+    names = [one["name"] for one in api("GET", f"/accounts?name_prefix={word}").json["items"]]
+    assert names == ["The Betatech-Group (Holding) Élan/Sub"]
+    assert api("GET", f"/accounts?name_prefix={word}&archived=only").json["items"] == []
+
+
+def test_accounts_are_found_by_name_page_by_page_once_each(api: ApiClient) -> None:
+    for name in ("Acme Acme", "New Acme", "Acme", "North Acme Acre"):
+        an_account(api, name)
+    shown = [one["name"] for one in pages(api, "/accounts?name_prefix=ac&limit=1")]
+    assert shown == ["Acme Acme", "North Acme Acre", "New Acme", "Acme"]
+
+
+def test_a_person_is_found_by_every_word_of_their_name(api: ApiClient) -> None:
+    for person, name in (("ada", "Ada King-Lovelace"), ("ann", "Ann Lee")):
+        assert api("POST", "/people", {"id": person, "name": name}).status == 201
+    for word in ("ada", "king", "lovelace", "king-l"):
+        (one,) = api("GET", f"/people?name_prefix={word}").json["items"]
+        assert one["id"] == "ada"
+    assert [one["id"] for one in api("GET", "/people").json["items"]] == ["ada", "ann"]
 
 
 @pytest.mark.parametrize("word", ["maria", "jose", "garcia", "de la", "cruz", "santos"])
