@@ -46,7 +46,7 @@ def key_attributes(context: str, record_type: str) -> set[str]:
     for code in repositories(context):
         for node in (inner for statement in code.body for inner in ast.walk(statement)):
             match node:
-                case ast.Call(args=[_, _, ast.Constant(value=name), index, _]) if (
+                case ast.Call(args=[_, _, ast.Constant(value=name), index, *_]) if (
                     name == record_type
                 ):
                     return {t for t in texts(code, index) if re.fullmatch(r"gsi\d[ps]k", t)}
