@@ -21,7 +21,7 @@ from zebros.client.connection import Connection
 
 RECORDS = 10_000
 _BATCH = 100
-_ZEBROS = [sys.executable, "-c", "import sys; from zebros.cli import main; sys.exit(main())"]
+ZEBROS = [sys.executable, "-c", "import sys; from zebros.cli import main; sys.exit(main())"]
 
 
 class Bench:
@@ -69,7 +69,7 @@ class Bench:
     def restore(self, at: str) -> dict[str, Any]:
         """Restore the opportunities."""
         words = ["--home", str(self._home), "--json", "restore", "opportunities", "--to", at]
-        done = run([*_ZEBROS, *words], capture_output=True, text=True, check=False)
+        done = run([*ZEBROS, *words], capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(done.stderr)
         found: dict[str, Any] = json.loads(done.stdout)

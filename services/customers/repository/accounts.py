@@ -14,8 +14,8 @@ def _index(account: Account) -> Item:
 
 
 def _texts(account: Account) -> dict[str, list[str]]:
-    """What an account is found by."""
-    return {"name": rotations(fold(account.name))}
+    """What an account is found by; its stored name may be none that can be read."""
+    return {"name": rotations(fold(account.name or ""))}
 
 
 class AccountRepository(CustomerRecords[Account]):

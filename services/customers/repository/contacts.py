@@ -16,7 +16,7 @@ from kernel.storage.table import Item, Table
 
 
 def _name(contact: Contact) -> str:
-    return f"{contact.last_name} {contact.first_name or ''}"
+    return f"{contact.last_name or ''} {contact.first_name or ''}"
 
 
 def _texts(contact: Contact) -> dict[str, list[str]]:
@@ -51,7 +51,7 @@ class ContactRepository(CustomerRecords[Contact]):
         archived: Archived = Archived.EXCLUDE,
     ) -> Page[Contact]:
         """Contacts with an e-mail address that begins with `prefix` (folded), by address."""
-        return self.entries.page(tenant_id, "email", prefix, limit, cursor, archived)
+        return self.entries.matching(tenant_id, "email", prefix, limit, cursor, archived)
 
     def find_by_email(self, tenant_id: str, address: str) -> list[Contact]:
         """All contacts with exactly this address, archived or not, read consistently."""

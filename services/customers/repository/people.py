@@ -41,8 +41,8 @@ def _index(person: Person) -> Item:
 
 
 def _texts(person: Person) -> dict[str, list[str]]:
-    """What a person is found by."""
-    return {"name": rotations(fold(person.name))}
+    """What a person is found by; their stored name may be none that can be read."""
+    return {"name": rotations(fold(person.name or ""))}
 
 
 class PersonRepository(RecordStore[Person]):
@@ -66,7 +66,7 @@ class PersonRepository(RecordStore[Person]):
     ) -> Page[Person]:
         """People by name, or those with a word in it from which on it begins with `prefix`."""
         if prefix is not None:
-            return self._entries.page(
+            return self._entries.matching(
                 tenant_id, "name", prefix, limit, cursor, Archived.EXCLUDE, "gsi1", "PEOPLE"
             )
         return self.page(tenant_id, "PEOPLE", index="gsi1", limit=limit, cursor=cursor)

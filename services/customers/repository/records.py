@@ -76,4 +76,6 @@ class CustomerRecords[A: Account | Contact](RecordStore[A]):
         archived: Archived = Archived.EXCLUDE,
     ) -> Page[A]:
         """Records with a word in their name from which on it begins with `prefix` (folded)."""
-        return self.entries.page(tenant_id, "name", prefix, limit, cursor, archived, index="gsi2")
+        return self.entries.matching(
+            tenant_id, "name", prefix, limit, cursor, archived, index="gsi2"
+        )

@@ -11,10 +11,11 @@ from enum import StrEnum
 
 from kernel.storage.table import Item
 
-INDEX_KEYS = 2
+INDEX_KEYS = 3
 """Grows when stored records get other index keys; `zebros upgrade` then writes them again.
 
 1: as in the first release. 2: archived records, and folded names, have other keys.
+3: accounts and people have search entries.
 """
 
 

@@ -49,7 +49,7 @@ class SearchEntries[A: Aggregate]:
         removed: list[Action] = [Delete(pk, sk) for pk, sk in sorted(earlier - now)]
         return added + removed
 
-    def page(
+    def matching(
         self,
         tenant_id: str,
         field: str,
@@ -60,7 +60,7 @@ class SearchEntries[A: Aggregate]:
         index: str = "",
         partition: str = "",
     ) -> Page[A]:
-        """Records with a text that begins with `prefix` (folded, not empty), by that text.
+        """One page of the records with a text that begins with `prefix` (folded), by that text.
 
         `index` is that of an indexed field, and `partition` the one in it that has all texts; by
         default there is one per first character.
@@ -85,7 +85,7 @@ class SearchEntries[A: Aggregate]:
         shown = found[:limit]
         more = more or len(found) > limit
         return Page(
-            items=self._records(tenant_id, field, prefix, shown, archived),
+            items=self._read_each(tenant_id, field, prefix, shown, archived),
             next_cursor=cursors.encode(tenant_id, scope, {"sk": shown[-1][0]} if more else None),
         )
 
@@ -102,7 +102,7 @@ class SearchEntries[A: Aggregate]:
             found += [_id(str(item["sk"])) for item in page.items]
         return found
 
-    def _records(
+    def _read_each(
         self,
         tenant_id: str,
         field: str,

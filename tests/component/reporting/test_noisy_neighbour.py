@@ -23,7 +23,7 @@ def request(api: ApiClient) -> str:
     return str(answer.json["id"])
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(max(900, 30 * REPORTS))
 @pytest.mark.parametrize("quota", [REPORTS, QUOTA])
 def test_a_report_waits_behind_few_of_another_tenant(
     api: ApiClient, running: Running, monkeypatch: pytest.MonkeyPatch, quota: int
