@@ -82,6 +82,7 @@ class Chaos:
     def round(self, seconds: float) -> Round:
         """One round of so many seconds of traffic."""
         self._number += 1
+        self._crm.renew_tokens()
         before = Counter(self._log.answers)
         started = {tenant: len(history) for tenant, history in self._log.hot.items()}
         words = OPERATIONS[self._number % len(OPERATIONS)]

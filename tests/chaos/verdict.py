@@ -154,7 +154,7 @@ class Judge:
                 column = expected[current["stage"]]
                 column[0] += 1
                 column[1] += current.get("amount", {}).get("minor_units", 0)
-        board = self._crm("GET", _BOARD, tenant=tenant).json()
+        board = self._crm("GET", _BOARD, tenant=tenant).raise_for_status().json()
         for column in board["columns"]:
             total = sum(one["minor_units"] for one in column["amounts"])
             self.verdict.checked["board columns"] += 1

@@ -81,12 +81,20 @@ class Crm:
     def token(self, tenant: str = "acme", user: str = "admin") -> str:
         """A token of the local issuer."""
         if (tenant, user) not in self._tokens:
-            answer = self.http.post(
-                f"{self.state['issuer_base']}{tenant}/protocol/openid-connect/token",
-                data={"grant_type": "password", "username": user, "password": user},
-            )
-            self._tokens[tenant, user] = answer.raise_for_status().json()["access_token"]
+            self._tokens[tenant, user] = self._new_token(tenant, user)
         return self._tokens[tenant, user]
+
+    def renew_tokens(self) -> None:
+        """Get new tokens for everybody who has one; they expire after an hour."""
+        for tenant, user in self._tokens:
+            self._tokens[tenant, user] = self._new_token(tenant, user)
+
+    def _new_token(self, tenant: str, user: str) -> str:
+        answer = self.http.post(
+            f"{self.state['issuer_base']}{tenant}/protocol/openid-connect/token",
+            data={"grant_type": "password", "username": user, "password": user},
+        )
+        return str(answer.raise_for_status().json()["access_token"])
 
     def __call__(
         self,
