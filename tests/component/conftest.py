@@ -3,12 +3,14 @@
 With ZEBROS_DYNAMODB (`make judge`) the tables are in Amazon's DynamoDB Local, the rest is moto's.
 """
 
+import copy
 import json
 import os
 import re
 import threading
 from collections.abc import Iterator
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urljoin
 
@@ -16,6 +18,9 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from moto import mock_aws
+from moto.dynamodb import models as dynamodb_models
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.table import Table as MotoTable
 from moto.dynamodb.responses import DynamoHandler
 
 from kernel.cache.connect import cached_reads, shared_cache
@@ -101,6 +106,24 @@ def isolate_requests(monkeypatch: pytest.MonkeyPatch) -> None:
             return call(self)
 
     monkeypatch.setattr(DynamoHandler, "call_action", one_at_a_time)
+    transact = DynamoDBBackend.transact_write_items
+
+    def with_one_copy(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+        """Copy a table once for a transaction; moto does for each of its actions."""
+        copies: dict[int, Any] = {}
+
+        def deepcopy(value: Any) -> Any:
+            if not isinstance(value, MotoTable):
+                return copy.deepcopy(value)
+            if id(value) not in copies:
+                copies[id(value)] = copy.deepcopy(value)
+            return copies[id(value)]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(dynamodb_models, "copy", SimpleNamespace(deepcopy=deepcopy))
+            transact(self, transact_items)
+
+    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", with_one_copy)
 
 
 @cache
