@@ -162,6 +162,7 @@ class ProvisionedConcurrency:
                 ScheduledActionName=day["ScheduledActionName"],
                 ResourceId=ranges[0].resource_id,
                 ScalableDimension=ranges[0].dimension,
+                **{name: day[name] for name in ("Schedule", "Timezone") if name in day},
                 ScalableTargetAction={**day["ScalableTargetAction"], "MaxCapacity": after},
             )
 

@@ -4,7 +4,7 @@ Each step reads the history and the settings anew, may be repeated, and may be t
 a crash of the run before it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -35,6 +35,7 @@ LOOK_S = 300
 ROUNDS = 200
 """Looks of one execution, whose history Step Functions limits; the schedule goes on with a new
 one."""
+_OF_MINUTES = {Reason.IN_PROGRESS, Reason.COOLDOWN, Reason.ROOM, Reason.CONFLICT}
 _LEASE = timedelta(seconds=3 * LOOK_S)
 
 
@@ -215,14 +216,18 @@ class Controller:
         return self._actions.save(UnitOfWork(system_request(self._tenant)), before, change)
 
 
-def worth_recording(found: Decision, situation: Situation) -> Iterable[decision.Refusal]:
-    """The refusals to record: missing values count only where no resource of the rule has any.
+def worth_recording(found: Decision, situation: Situation) -> Iterator[decision.Refusal]:
+    """The refusals that people should know of: those that do not end by themselves in minutes.
 
-    An alarm of all functions together is raised by one of them; the others may have no requests.
+    Missing values count only where no resource of the rule has any: an alarm of all functions
+    together is raised by one of them, and the others may have no requests.
     """
-    known = {rule for (rule, _), reading in situation.readings.items() if any(
-        value is not None for value in reading.values
-    )}  # fmt: skip
+    known = {rule for (rule, _), one in situation.readings.items() if any(map(_known, one.values))}
     for one in found.refusals:
-        if one.reason is not Reason.NO_DATA or one.rule not in known:
-            yield one
+        if one.reason in _OF_MINUTES or (one.reason is Reason.NO_DATA and one.rule in known):
+            continue
+        yield one
+
+
+def _known(value: float | None) -> bool:
+    return value is not None

@@ -91,6 +91,8 @@ class Observer:
         """What to verify a change by: values from after its settling time only."""
         settings = self.settings()
         settled = action.at + self._policy.limits[action.target.setting].settle
+        if now <= settled:
+            return Situation(settings)
         wanted = [
             one
             for one in self._wanted(settings, {action.rule})
@@ -134,7 +136,7 @@ class Observer:
             end = _floor(now, period)
             start = end - _LATEST * timedelta(seconds=period)
             if since is not None:
-                start = max(start, _floor(since, period) + timedelta(seconds=period))
+                start = max(start, _floor(since + timedelta(seconds=period - 1), period))
             moments = [start + n * timedelta(seconds=period) for n in range(_LATEST)]
             moments = [moment for moment in moments if moment < end]
             for one, values in self._read(several, period, start, end, settings):
