@@ -11,6 +11,7 @@ from kernel.storage.table import Table
 from scaling.adapters.cache import CacheReplicas
 from scaling.adapters.cloudwatch import Alarms, Metrics
 from scaling.adapters.functions import FunctionConcurrency, FunctionMemory
+from scaling.adapters.parameters import read_parameter
 from scaling.adapters.ranges import ProvisionedConcurrency, TableCapacity, WorkerTasks
 from scaling.events import Setting
 from scaling.model.inventory import parse_inventory
@@ -55,12 +56,12 @@ def adapters() -> dict[Setting, SettingAdapter]:
     }
 
 
-@cache
 def watched() -> Watched:
-    """What the controller may change, and what reads it."""
+    """What the controller may change, as the last deployment has left it, and what reads it."""
     settings = read_settings(ControllerSettings)
     policy = policy_of(settings.phase, settings.scaling_budget)
-    inventory = parse_inventory(settings.scaling_targets)
+    text = read_parameter(client("ssm"), settings.scaling_targets_parameter)
+    inventory = parse_inventory(text)
     watch = client("cloudwatch")
     observer = Observer(
         policy,
@@ -73,7 +74,6 @@ def watched() -> Watched:
     return Watched(policy, inventory, observer, Mode(settings.scaling_mode))
 
 
-@cache
 def controller() -> Controller:
     """The use cases of the state machine."""
     found, operator = watched(), read_settings(OperatorSettings).operator_tenant

@@ -22,8 +22,8 @@ class ControllerSettings(NamedTuple):
     system_name: str
     """The name of the root stack, which is the prefix of its alarms."""
     phase: str
-    scaling_targets: str
-    """The resources with their deployed settings: model/inventory.py."""
+    scaling_targets_parameter: str
+    """The parameter of Systems Manager with the resources: model/inventory.py."""
     scaling_mode: str = "propose"
     """propose: nothing is changed; apply."""
     scaling_budget: int = 0

@@ -11,6 +11,7 @@ from scaling.model.inventory import Resource
 
 FIVE_MINUTES, MINUTE = 300, 60
 ALIAS = "live"
+_API = "Api"
 
 
 class Series(NamedTuple):
@@ -57,10 +58,9 @@ def _function(name: str, stat: str) -> Callable[[Resource, str], Source]:
 
 
 def _memory(resource: Resource, _users: str) -> Source | None:
-    context = resource.more.get("context")
-    if context is None:
+    if not resource.name.endswith(_API):
         return None
-    dimensions = (("Function", f"{context}-api"),)
+    dimensions = (("Function", f"{resource.name.removesuffix(_API).lower()}-api"),)
     return Source((Series("Zebros", "MemoryUtilization", "p95", dimensions),))
 
 

@@ -18,7 +18,8 @@ def unit_cost(
     setting: Setting, resource: Resource, prices: Mapping[str, Any], memory: int | None = None
 ) -> float:
     """USD. `memory` is that of the function now; what is deployed when it is not known."""
-    gb = (memory or resource.deployed.get(Setting.MEMORY, 0)) / _MB_A_GB
+    deployed = resource.deployed.get(Setting.MEMORY) or resource.number("mb")
+    gb = (memory or deployed) / _MB_A_GB
     match setting:
         case Setting.MEMORY:
             executions = resource.number("executions", 1)

@@ -12,6 +12,7 @@ from scaling.context import SCALING
 from scaling.events import Setting, Word
 from scaling.model.actions import ScalingAction
 from scaling.model.inventory import Inventory
+from scaling.model.parameters import parameter_of
 from scaling.model.policy import Policy
 from scaling.repository.actions import ActionRepository
 from scaling.service.controller import Mode
@@ -70,9 +71,7 @@ class ActionService:
         self.ensure_operator(request)
         items = []
         for target, current in watched.observer.settings().items():
-            resource = watched.inventory.resources[target.resource]
             differs = current.value != current.deployed
-            where = resource.more.get(f"{target.setting}_parameter", "")
             items.append(
                 SettingState(
                     setting=target.setting,
@@ -81,7 +80,7 @@ class ActionService:
                     deployed=current.deployed,
                     ceiling=watched.policy.limits[target.setting].ceiling(current.deployed),
                     in_use=current.in_use,
-                    parameter=f"{where}={current.value}" if differs and where else None,
+                    parameter=parameter_of(target, current.value) if differs else None,
                 )
             )
         return SettingList(mode=watched.mode, budget_usd=int(watched.policy.budget), items=items)

@@ -19,11 +19,11 @@ from scaling.service.observer import Observer
 
 START = datetime(2026, 3, 4, 12, tzinfo=UTC)
 MINUTE, TENANT, SYSTEM = timedelta(minutes=1), "operator", "zebros"
-FUNCTION = "CustomersApi customers-fn memory=256 concurrency=15 executions=15 context=customers"
+FUNCTION = "CustomersApi customers-fn memory=256 concurrency=15 executions=15"
 WORKER = "StandardWorkerService cluster/service worker_tasks=10 cpu=512 ram=1024 queue=tasks"
 TABLE = "CustomersTable zebros-customers table_capacity=100 indexes=2"
 CACHE = "Cache cache-1 cache_replicas=1 shards=1 node=cache.t4g.small"
-AUTHORIZER = "Authorizer authorizer-fn concurrency=15 executions=15"
+AUTHORIZER = "Authorizer authorizer-fn concurrency=15 executions=15 mb=256"
 
 
 class Crash(Exception):
