@@ -51,7 +51,7 @@ def adapters() -> dict[Setting, SettingAdapter]:
         Setting.CONCURRENCY: FunctionConcurrency(functions),
         Setting.PROVISIONED: ProvisionedConcurrency(scaling, functions),
         Setting.TASKS: WorkerTasks(scaling, client("ecs")),
-        Setting.CAPACITY: TableCapacity(scaling, client("dynamodb")),
+        Setting.CAPACITY: TableCapacity(scaling),
         Setting.REPLICAS: CacheReplicas(client("elasticache")),
     }
 

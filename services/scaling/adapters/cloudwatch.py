@@ -39,7 +39,7 @@ class Metrics:
     def __init__(self, cloudwatch: Any) -> None:
         self._cloudwatch = cloudwatch
 
-    def values(
+    def fetch(
         self, wanted: Mapping[str, Sequence[Series]], period: int, start: datetime, end: datetime
     ) -> dict[str, list[Values]]:
         """The values of each group of series, in their order, from `start` until before `end`."""

@@ -91,22 +91,13 @@ class WorkerTasks:
 class TableCapacity:
     """The most read and write units of a table and of each of its indexes."""
 
-    def __init__(self, scaling: Any, tables: Any) -> None:
-        self._ranges, self._tables = Ranges(scaling), tables
+    def __init__(self, scaling: Any) -> None:
+        self._ranges = Ranges(scaling)
 
     def setting(self, resource: Resource) -> Current | None:
-        """The smallest maximum now, and the most units that are provisioned at this moment."""
+        """The smallest maximum now. What is provisioned of it, a metric says."""
         values = self._ranges.values(self._of(resource))
-        if not values:
-            return None
-        table = self._tables.describe_table(TableName=resource.id)["Table"]
-        parts = [table, *table.get("GlobalSecondaryIndexes", ())]
-        units = [
-            int(part.get("ProvisionedThroughput", {}).get(name, 0))
-            for part in parts
-            for name in ("ReadCapacityUnits", "WriteCapacityUnits")
-        ]
-        return Current(min(values), resource.deployed[Setting.CAPACITY], in_use=max(units))
+        return Current(min(values), resource.deployed[Setting.CAPACITY]) if values else None
 
     def apply(self, resource: Resource, before: int, after: int) -> None:
         """Set every maximum; after a crash those that are left. Raises SettingChanged."""

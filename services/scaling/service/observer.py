@@ -17,7 +17,7 @@ from scaling.model.series import Source, errors_of, source_of
 from scaling.model.unit_costs import unit_cost
 from scaling.service.ports import Alarms, Metrics, SettingAdapter
 
-_AUTHORIZER = "Authorizer"
+_AUTHORIZER, _CAPACITY_IN_USE = "Authorizer", "capacity_in_use"
 _LATEST = 12
 """Periods of which the values are read."""
 _FAILS, _MORE_OFTEN = 5, 2
@@ -80,6 +80,7 @@ class Observer:
         ]
         for key, peak in self._peaks(quiet, settings, now).items():
             readings[key] = Reading(readings.get(key, Reading(())).values, peak)
+        settings = _with_use(settings, readings)
         raised = alarms | {
             one.rule.name
             for one in self._wanted(settings, set())
@@ -169,7 +170,7 @@ class Observer:
         if start >= end or not wanted:
             return [(one, {}) for one in wanted]
         groups = {one.key: one.source.series for one in wanted}
-        found = self._metrics.values(groups, period, start, end)
+        found = self._metrics.fetch(groups, period, start, end)
         return [(one, _combined(one, found[one.key], settings)) for one in wanted]
 
     def _high(
@@ -192,7 +193,7 @@ class Observer:
         length = now - settled
         spans = ((action.at - length, action.at), (settled, now))
         before, after = (
-            self._metrics.values({"errors": source.series}, source.period, *span)["errors"][0]
+            self._metrics.fetch({"errors": source.series}, source.period, *span)["errors"][0]
             for span in spans
         )
         return sum(after.values()) > _MORE_OFTEN * sum(before.values()) + _FAILS
@@ -215,6 +216,17 @@ def _combined(
         moment: share * one.source.combine([each[moment] for each in several if moment in each])
         for moment in moments
     }
+
+
+def _with_use(settings: Settings, readings: Mapping[tuple[str, str], Reading]) -> Settings:
+    """The settings, with what tables have provisioned below their maximum; a metric says it."""
+    found = dict(settings)
+    for target, current in settings.items():
+        values = readings.get((_CAPACITY_IN_USE, target.resource), Reading(())).values
+        percent = next((value for value in reversed(values) if value is not None), None)
+        if target.setting is Setting.CAPACITY and percent is not None:
+            found[target] = current._replace(in_use=round(percent * current.value / 100))
+    return found
 
 
 def _floor(at: datetime, period: int) -> datetime:

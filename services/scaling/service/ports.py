@@ -33,7 +33,7 @@ class Alarms(Protocol):
 class Metrics(Protocol):
     """Values of metrics."""
 
-    def values(
+    def fetch(
         self, wanted: Mapping[str, Sequence[Series]], period: int, start: datetime, end: datetime
     ) -> dict[str, list[dict[datetime, float]]]:
         """The values of each group of series by the start of their period."""

@@ -86,7 +86,7 @@ class TestTableCapacity(OnMoto):
         resource = Resource(
             "OrdersTable", "orders", {Setting.CAPACITY: self.before}, {"indexes": "3"}
         )
-        return TableCapacity(self.scaling, outside("dynamodb")), resource
+        return TableCapacity(self.scaling), resource
 
     def set_by_others(self, value: int) -> None:
         for name in self.places():

@@ -90,7 +90,7 @@ class World:
     def raised(self) -> frozenset[str]:
         return frozenset(self.alarms)
 
-    def values(
+    def fetch(
         self, wanted: Mapping[str, Sequence[Series]], period: int, start: datetime, end: datetime
     ) -> dict[str, list[dict[datetime, float]]]:
         assert start < end
