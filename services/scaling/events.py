@@ -111,3 +111,10 @@ class ScalingActionRolledBack(ScalingActionEvent, context="scaling"):
 
 class ScalingActionRefused(ScalingActionEvent, context="scaling"):
     """Nothing was changed, although a reading is too high or an alarm was raised."""
+
+
+class ScalingActionUpdated(ScalingActionEvent, context="scaling"):
+    """An operator restored an action to an earlier state; `previous` has the other values."""
+
+    changed: list[str] = Field(examples=[["status"]])
+    previous: dict[str, object] = Field(examples=[{"status": "applied"}])

@@ -158,7 +158,9 @@ UNRESERVED = ("ScalingRelay",)
 KINDS = {
     "interactive": ("Authorizer", "CustomersApi", "OpportunitiesApi"),
     "other APIs": ("ActivitiesApi", "ReportingApi", "NotificationsApi"),
-    "relays": tuple(name for name in functions() if name.endswith("Relay") and name not in UNRESERVED),
+    "relays": tuple(
+        name for name in functions() if name.endswith("Relay") and name not in UNRESERVED
+    ),
     "consumers": tuple(
         name for name in functions() if name.endswith("Events") or name.startswith("ReportingS")
     ),

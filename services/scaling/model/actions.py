@@ -11,7 +11,7 @@ finishes what was begun. Its transitions publish no event.
 
 import hashlib
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from kernel.domain.aggregate import Aggregate, Change, new_record
 from kernel.domain.events import DomainEvent
@@ -25,6 +25,7 @@ from scaling.events import (
     ScalingActionRefused,
     ScalingActionRolledBack,
     ScalingActionState,
+    ScalingActionUpdated,
 )
 from scaling.model import decision
 from scaling.model.readings import UNFINISHED, Action, ActionState, Target
@@ -45,6 +46,8 @@ class Refused(NamedTuple):
 
 class ScalingAction(ScalingActionState, Aggregate):
     """A scaling action with its tenant."""
+
+    updated_event: ClassVar[type[DomainEvent]] = ScalingActionUpdated
 
     @classmethod
     def begin(
@@ -112,7 +115,7 @@ class ScalingAction(ScalingActionState, Aggregate):
         return str(self.as_action().target) if self.setting else ""
 
     def as_restored(self, _current: Self | None, _at: datetime) -> Self | None:
-        """Never restored: an earlier state would say what no setting has any more."""
+        """Not brought to an earlier state, which would say what no setting has any more."""
         return None
 
     def as_created_later(self, _at: datetime, *, lost: bool) -> Self:  # noqa: ARG002 - of the base
