@@ -115,6 +115,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty account with one table and a cursor secret; yields the DynamoDB client."""
     monkeypatch.setenv("TABLE_NAME", "table")
     monkeypatch.setenv("REPORTING_TABLE_NAME", "table")
+    monkeypatch.setenv("OPERATOR_TENANT", "acme")
     monkeypatch.setenv("BUS_NAME", "bus")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     isolate_requests(monkeypatch)

@@ -67,11 +67,16 @@ class ScalingAction(ScalingActionState, Aggregate):
         return Change(action, (ScalingActionProposed(current=action),))
 
     @classmethod
-    def refuse(cls, tenant: str, refused: Refused, at: datetime) -> Change["ScalingAction"]:
-        """A refusal; one for a target, rule and reason a day, of other things by their sentence."""
+    def refuse(
+        cls, tenant: str, refused: Refused, at: datetime, day: datetime | None = None
+    ) -> Change["ScalingAction"]:
+        """A refusal; one for a target, rule and reason a day, of other things by their sentence.
+
+        With `day`, it is that of this day, also when it is found on later ones.
+        """
         target = refused.target
         what = target or refused.because
-        record_id = id_of_day(at, str(what), refused.rule or "", refused.reason)
+        record_id = id_of_day(day or at, str(what), refused.rule or "", refused.reason)
         action = cls(
             **new_record(tenant, record_id, SYSTEM_USER, at),
             status=ActionState.REFUSED,

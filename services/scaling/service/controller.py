@@ -4,9 +4,10 @@ Each step reads the history and the settings anew, may be repeated, and may be t
 a crash of the run before it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from kernel.domain.aggregate import Change
@@ -22,8 +23,9 @@ from scaling.model.alarm_names import rules_of
 from scaling.model.changing import SettingChanged
 from scaling.model.decision import Decision, decide
 from scaling.model.inventory import Inventory
+from scaling.model.parameters import parameter_of
 from scaling.model.policy import Policy
-from scaling.model.readings import ActionState, Situation
+from scaling.model.readings import Action, ActionState, Situation
 from scaling.model.verification import Outcome, Verdict, verify
 from scaling.repository.actions import ActionRepository
 from scaling.repository.lease import Lease, LeaseRepository
@@ -115,6 +117,8 @@ class Controller:
         now, situation = self._now(), self._observer.situation(self._now())
         history = [one.as_action() for one in self._history()]
         found = decide(self._policy, situation, history, now)
+        for lost in undone(history, situation):
+            self._once(ScalingAction.refuse(self._tenant, _undone(lost), now, lost.at))
         for refusal in worth_recording(found, situation):
             self._refuse(Refused(refusal.reason, refusal.because, refusal.target, refusal.rule))
         for change in found.changes:
@@ -214,6 +218,28 @@ class Controller:
 
     def _save(self, before: ScalingAction | None, change: Change[ScalingAction]) -> ScalingAction:
         return self._actions.save(UnitOfWork(system_request(self._tenant)), before, change)
+
+
+def undone(history: Sequence[Action], situation: Situation) -> Iterator[Action]:
+    """The latest kept changes whose setting has its deployed value again: a deployment did that.
+
+    A setting whose deployed value is the changed one was made permanent.
+    """
+    latest = {one.target: one for one in sorted(history, key=attrgetter("at"))}
+    for target, action in latest.items():
+        current = situation.settings.get(target)
+        if current is None or action.state is not ActionState.KEPT or not action.raises:
+            continue
+        if current.value == current.deployed < action.after:
+            yield action
+
+
+def _undone(action: Action) -> Refused:
+    because = (
+        f"{action.target} was {action.after} and has its deployed value again, by a deployment or"
+        f" a person; to make it permanent, deploy {parameter_of(action.target, action.after)}"
+    )
+    return Refused(Reason.CHANGED_BY_OTHERS, because, action.target, action.rule)
 
 
 def worth_recording(found: Decision, situation: Situation) -> Iterator[decision.Refusal]:

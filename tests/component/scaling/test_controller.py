@@ -296,6 +296,34 @@ def test_what_somebody_else_changes_meanwhile_stays(world: World, cloud: Any) ->
     assert controller.decide("one", 1).next == "wait", "nothing is left to be applied"
 
 
+def test_a_deployment_does_not_silently_undo_a_change(world: World, cloud: Any) -> None:
+    slow(world)
+    world.run(alarm("ApiLatency"), looks=9)
+    assert changed(world, cloud) == ["ScalingActionApplied", "ScalingActionKept"]
+    world.alarms = set()
+    world.adapters[Setting.MEMORY].values["customers-fn"] = 256
+    for holder in ("two", "three"):
+        world.now += timedelta(days=1)
+        world.run(SCHEDULE, holder)
+    assert refusals(cloud) == [("CustomersApi", Reason.CHANGED_BY_OTHERS)], "once"
+    (refused,) = [one for one in published(cloud) if one["type"] == "ScalingActionRefused"]
+    assert "was 384 and has its deployed value again" in refused["data"]["current"]["because"]
+    assert "deploy CustomersMemory=384" in refused["data"]["current"]["because"]
+    assert world.value(Setting.MEMORY, "CustomersApi") == 256
+    world.alarms = {"ApiLatency"}
+    world.run(alarm("ApiLatency"), "four", looks=1)
+    assert world.value(Setting.MEMORY, "CustomersApi") == 384, "when it is needed again"
+
+
+def test_a_change_that_was_made_permanent_is_not_undone(world: World, cloud: Any) -> None:
+    slow(world)
+    world.run(alarm("ApiLatency"), looks=9)
+    world.alarms = set()
+    world.text = world.text.replace("memory=256", "memory=384")
+    world.run(SCHEDULE, "two")
+    assert refusals(cloud) == []
+
+
 def test_a_resource_that_is_gone_is_left_alone(world: World, cloud: Any) -> None:
     slow(world)
     world.controller.begin("one", SCHEDULE)
