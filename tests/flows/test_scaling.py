@@ -16,7 +16,7 @@ import pytest
 from tests.component.scaling.world import alarm
 from tests.flows.conftest import Crm
 
-DEPLOYED, AFTER = 256, 384
+DEPLOYED, AFTER, ALARM = 256, 384, "zebros-ApiLatency"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def slow(crm: Crm) -> Iterator[None]:
         data = {"MetricName": "Duration", "Dimensions": dimensions, "Timestamp": at, "Value": 9000}
         watch.put_metric_data(Namespace="AWS/Lambda", MetricData=[data] * 20)
     watch.put_metric_alarm(
-        AlarmName="zebros-ApiLatency",
+        AlarmName=ALARM,
         Namespace="AWS/ApiGateway",
         MetricName="Latency",
         Statistic="Average",
@@ -38,9 +38,8 @@ def slow(crm: Crm) -> Iterator[None]:
         Threshold=200,
         ComparisonOperator="GreaterThanThreshold",
     )
-    watch.set_alarm_state(AlarmName="zebros-ApiLatency", StateValue="ALARM", StateReason="test")
     yield
-    watch.delete_alarms(AlarmNames=["zebros-ApiLatency"])
+    watch.delete_alarms(AlarmNames=[ALARM])
 
 
 @pytest.fixture
@@ -63,15 +62,11 @@ def memory(crm: Crm) -> int:
     return int(found["MemorySize"])
 
 
-def send(crm: Crm, message: dict[str, Any]) -> None:
-    """Send a message of CloudWatch to the default bus, as AWS does."""
-    entry = {
-        "Source": "aws.cloudwatch",
-        "DetailType": message["detail-type"],
-        "Detail": json.dumps(message["detail"]),
-    }
-    answer = crm.client("events").put_events(Entries=[entry])
-    assert answer["FailedEntryCount"] == 0
+def raise_alarm(crm: Crm) -> None:
+    """Raise the alarm, which was not: CloudWatch sends a message to the default bus."""
+    watch = crm.client("cloudwatch")
+    for state in ("OK", "ALARM"):
+        watch.set_alarm_state(AlarmName=ALARM, StateValue=state, StateReason="a test")
 
 
 def actions(crm: Crm, **wanted: str) -> list[dict[str, Any]]:
@@ -82,22 +77,23 @@ def actions(crm: Crm, **wanted: str) -> list[dict[str, Any]]:
     return [one for one in found if wanted.items() <= one.items()]
 
 
+def machine(crm: Crm) -> str:
+    """The ARN of the state machine."""
+    found = crm.client("stepfunctions").list_state_machines()["stateMachines"]
+    (arn,) = [one["stateMachineArn"] for one in found if "ScalingFlow" in one["name"]]
+    return str(arn)
+
+
 def executions(crm: Crm) -> list[str]:
     """The states of the controller's executions, newest first."""
-    flows = crm.client("stepfunctions")
-    (machine,) = [
-        one["stateMachineArn"]
-        for one in flows.list_state_machines()["stateMachines"]
-        if "ScalingFlow" in one["name"]
-    ]
-    found = flows.list_executions(stateMachineArn=machine)["executions"]
+    found = crm.client("stepfunctions").list_executions(stateMachineArn=machine(crm))["executions"]
     return [one["status"] for one in found]
 
 
 @pytest.mark.usefixtures("slow")
 def test_the_mode_propose_records_what_it_would_change_and_changes_nothing(crm: Crm) -> None:
     assert memory(crm) == DEPLOYED
-    send(crm, alarm("ApiLatency"))
+    raise_alarm(crm)
     crm.until(lambda: bool(actions(crm, status="proposed", resource="CustomersApi")), 60)
     (proposed,) = actions(crm, status="proposed", resource="CustomersApi")
     assert (proposed["before"], proposed["after"], proposed["rule"]) == (
@@ -112,7 +108,7 @@ def test_the_mode_propose_records_what_it_would_change_and_changes_nothing(crm: 
 def test_the_mode_apply_changes_the_setting_once_and_the_api_shows_what_differs(crm: Crm) -> None:
     before = len(executions(crm))
     for _ in range(2):
-        send(crm, alarm("ApiLatency"))
+        raise_alarm(crm)
     crm.until(lambda: bool(actions(crm, status="applied", resource="CustomersApi")), 120)
     assert memory(crm) == AFTER
     time.sleep(2)
@@ -139,9 +135,9 @@ def test_the_mode_apply_changes_the_setting_once_and_the_api_shows_what_differs(
 
 
 def test_a_message_of_an_unknown_shape_is_refused_in_a_sentence(crm: Crm) -> None:
-    """The rule passes on what has the name of an alarm and the state ALARM, whatever else."""
     message = alarm("ApiLatency", configuration={"something": "new"})
-    send(crm, message)
+    flows = crm.client("stepfunctions")
+    flows.start_execution(stateMachineArn=machine(crm), input=json.dumps(message))
     crm.until(lambda: bool(actions(crm, reason="unknown_alarm")), 60)
     (refused,) = actions(crm, reason="unknown_alarm")
     assert "neither a metric alarm nor a composite one" in refused["because"]

@@ -115,7 +115,7 @@ class Controller:
         if lease is None:
             return DONE
         now, situation = self._now(), self._observer.situation(self._now())
-        history = [one.as_action() for one in self._history()]
+        history = [one.as_action() for one in self._history() if self._counts(one)]
         found = decide(self._policy, situation, history, now)
         for lost in undone(history, situation):
             self._once(ScalingAction.refuse(self._tenant, _undone(lost), now, lost.at))
@@ -137,6 +137,10 @@ class Controller:
     def end(self, holder: str, requests: int) -> Step:
         """Give the lease back; when somebody has asked for it since the decision, look again."""
         return DONE if self._lease.release(Lease(holder, requests)) else Step("verify")
+
+    def _counts(self, action: ScalingAction) -> bool:
+        """Whether a decision depends on it; what was only proposed is no pause for a change."""
+        return self._mode is Mode.PROPOSE or action.status is not ActionState.PROPOSED
 
     def _following(self, situation: Situation, rounds: int) -> str:
         if self._mode is Mode.PROPOSE:

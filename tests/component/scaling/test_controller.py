@@ -128,6 +128,15 @@ def test_the_same_is_proposed_once_a_day(world: World, cloud: Any) -> None:
     assert Counter(types(world, cloud))["ScalingActionProposed"] == 2
 
 
+def test_what_was_proposed_may_be_applied_at_once(world: World) -> None:
+    slow(world)
+    world.mode = Mode.PROPOSE
+    world.run(alarm("ApiLatency"))
+    world.mode = Mode.APPLY
+    world.run(alarm("ApiLatency"), looks=1)
+    assert world.changes() == [("CustomersApi", 256, 384)]
+
+
 def test_a_step_that_helps_is_kept(world: World, cloud: Any) -> None:
     slow(world)
     world.run(alarm("ApiLatency"), looks=9)
