@@ -146,6 +146,14 @@ def test_a_step_that_helps_is_kept(world: World, cloud: Any) -> None:
     assert "was 300 and is 150" in kept["because"]
 
 
+def test_a_step_is_judged_by_values_from_after_its_settling_time(world: World, cloud: Any) -> None:
+    settled = START + 15 * MINUTE
+    world.alarms = {"ApiLatency"}
+    world.metrics = {"Duration": lambda at: 300 if at < settled else 150}
+    world.run(alarm("ApiLatency"), looks=9)
+    assert changed(world, cloud) == ["ScalingActionApplied", "ScalingActionKept"]
+
+
 def test_a_step_that_brought_nothing_is_rolled_back_and_not_tried_again(
     world: World, cloud: Any
 ) -> None:
