@@ -125,7 +125,6 @@ def test_the_mode_apply_changes_the_setting_once_and_the_api_shows_what_differs(
         "value": AFTER,
         "deployed": DEPLOYED,
         "ceiling": 1024,
-        "in_use": None,
         "parameter": f"CustomersMemory={AFTER}",
     }
     drift = crm.zebros.json("scale", "drift")

@@ -219,8 +219,11 @@ def test_rights_to_change_are_of_this_system_s_resources() -> None:
             assert resource == f"arn:aws:lambda:{place}:function:zebros-*", action
     assert found["elasticache:IncreaseReplicaCount"].endswith(f"{place}:replicationgroup:*")
     assert found["application-autoscaling:RegisterScalableTarget"].endswith("scalable-target/*")
+    assert found["ssm:GetParameter"] == str(
+        {"Fn::Sub": f"arn:aws:ssm:{place}:parameter/${{ScalingTargets}}"}
+    )
     (parameter,) = resources("AWS::SSM::Parameter").values()
-    assert found["ssm:GetParameter"] == f"arn:aws:ssm:{place}:parameter/{parameter['Name']}"
+    assert parameter["Name"] == "zebros-scaling-targets", "without a slash, which would be twice"
 
 
 @pytest.mark.parametrize("name", ["ScalingApi", "ScalingSteps"])

@@ -49,5 +49,5 @@ def _row(one: dict[str, Any]) -> tuple[object, ...]:
     name = str(one["setting"]).replace("_", " ")
     return (
         *(name, one["resource"], one["value"], one["deployed"], one["ceiling"]),
-        one["parameter"] or "",
+        one.get("parameter", ""),
     )

@@ -9,8 +9,8 @@ import pytest
 from zebros.cli import main
 from zebros.client.connection import Connection
 
-SETTING = {"setting": "memory", "resource": "CustomersApi", "ceiling": 1024, "in_use": None}
-SAME = {**SETTING, "value": 256, "deployed": 256, "parameter": None}
+SETTING = {"setting": "memory", "resource": "CustomersApi", "ceiling": 1024}
+SAME = {**SETTING, "value": 256, "deployed": 256}
 OTHER = {**SETTING, "value": 384, "deployed": 256, "parameter": "CustomersMemory=384"}
 
 
