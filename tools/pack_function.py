@@ -18,7 +18,7 @@ SERVICES = Path(__file__).resolve().parents[1] / "services"
 RUNS_AT = "/var/task"
 """Where Lambda unpacks the artefact; the paths in tracebacks of the compiled files."""
 _MANIFEST = "context.py"
-_PACKED = ("*.py", "*.txt", "*.typ")
+_PACKED = ("*.py", "*.txt", "*.typ", "*.json")
 _WORKER_ONLY = ("kernel/tasks/worker/*",)
 """Modules that only carry out jobs, in addition to those of the manifests: they are in the worker's
 image, and in the artefacts of functions that work as one (--with-jobs)."""

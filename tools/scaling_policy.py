@@ -11,9 +11,19 @@ from pydantic.alias_generators import to_snake
 
 from tools.drift import ROOT, as_json, main
 from tools.mappings import POLICY, STRATEGY
+from zebros.costs.prices import Prices
 from zebros.monitoring.signals import Alarm, signals
 
 FILE = ROOT / "services/scaling/policy.json"
+_UNITS = {
+    "gb_second": "lambda.duration",
+    "provisioned_gb_second": "lambda.provisioned_concurrency",
+    "vcpu_hour": "fargate.cpu",
+    "gb_hour": "fargate.memory",
+    "write_unit_hour": "dynamodb.write_capacity",
+    "read_unit_hour": "dynamodb.read_capacity",
+}
+"""The prices that unit costs need, by their items in prices.toml."""
 
 
 def rule(name: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -45,10 +55,21 @@ def render() -> dict[Path, str]:
         "tiers": _lower(sections.pop("ScalingTiers")),
         **_lower(sections.pop("ScalingTimes"))["All"],
         **_lower(sections.pop("ScalingReturn"))["All"],
+        "prices": _prices(strategy["Cache"]),
     }
     if sections:
         raise SystemExit(f"{STRATEGY.name}: nothing reads {', '.join(sections)}")
     return {FILE: as_json(document)}
+
+
+def _prices(caches: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """USD of the units that settings consist of."""
+    prices = Prices.load()
+    nodes = sorted({one["NodeType"] for one in caches.values()})
+    return {
+        **{name: float(prices[item].usd) for name, item in _UNITS.items()},
+        "nodes": {node: float(prices[f"elasticache.valkey.{node}"].usd) for node in nodes},
+    }
 
 
 def _lower(keys: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from zebros.cloudformation.load import Template, load
 from zebros.monitoring.signals import Kinds
 
 WATCHED = (
-    *("Edge", "Customers", "Opportunities", "Activities", "Reporting", "Notifications"),
+    *("Edge", "Customers", "Opportunities", "Activities", "Reporting", "Notifications", "Scaling"),
     *("Shared", "Worker", "Servers"),
 )
 """The stacks with an output WatchedNames."""

@@ -90,6 +90,7 @@ def clear_caches() -> None:
     for made in (shared_cache, cached_reads, tenant_quotas, dax_reads):
         made.cache_clear()
     contexts = ("customers", "opportunities", "activities", "reporting", "notifications")
+    contexts += ("scaling",)
     for name in ("edge.authorizer", *(f"{context}.bootstrap" for context in contexts)):
         if name in sys.modules:
             for value in vars(importlib.import_module(name)).values():
@@ -137,6 +138,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty account with one table and a cursor secret; yields the DynamoDB client."""
     monkeypatch.setenv("TABLE_NAME", "table")
     monkeypatch.setenv("REPORTING_TABLE_NAME", "table")
+    monkeypatch.setenv("OPERATOR_TENANT", "acme")
     monkeypatch.setenv("BUS_NAME", "bus")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     isolate_requests(monkeypatch)

@@ -9,8 +9,16 @@ import pytest
 
 from kernel.domain.clock import utc_now
 from kernel.domain.ids import new_id
+from kernel.domain.principal import system_request
+from kernel.storage.table import Table
+from kernel.storage.unit_of_work import UnitOfWork
+from scaling.events import Setting
+from scaling.model.actions import ScalingAction
+from scaling.model.decision import Change
+from scaling.model.readings import Target
 from tests.component.conftest import NEVER, ApiClient, published
 from tests.component.references import deliver
+from tests.component.scaling.world import SCHEDULE, World
 from tests.component.test_budgets import ROOT
 
 # How long DynamoDB keeps each kind of item after it was written; None is permanent.
@@ -32,6 +40,8 @@ LIFETIMES = {
     "PROGRESS": timedelta(days=7),
     "CONNECTIONS": timedelta(hours=2),
     "PARKED": timedelta(days=365),
+    "HISTORY": timedelta(days=30),
+    "LEASE": timedelta(days=1, minutes=15),
 }
 # The modules that write items, each with the kinds that it writes.
 WRITERS = {
@@ -49,10 +59,21 @@ WRITERS = {
     "notifications/repository.py": {"CONNECTIONS", "UNREAD"},
     # The last good keys of an issuer: one item a tenant, for ever.
     "edge/registry.py": set(),
+    "scaling/repository/actions.py": {"HISTORY"},
+    "scaling/repository/lease.py": {"LEASE"},
     "opportunities/repository/boards.py": {"BOARD"},
 }
 _BY_PARTITION = {"EXTERNAL", "IDEMPOTENCY", "TIMELINE", "BOARD", "UNREAD", "CONNECTIONS"}
-_BY_PARTITION |= {"REPORTSLOTS", "REPORTWAITING", "REFERENCES", "NAMES", "UNIQUE", "SEARCH"}
+_BY_PARTITION |= {
+    "REPORTSLOTS",
+    "REPORTWAITING",
+    "REFERENCES",
+    "NAMES",
+    "UNIQUE",
+    "SEARCH",
+    "HISTORY",
+    "LEASE",
+}
 
 
 def kind(item: dict[str, Any]) -> str:
@@ -99,6 +120,11 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
         assert consumer.handler(batch, None) == {"batchItemFailures": []}
     deliver(timeline.handler, "person/bob", name="Bob", active=True)
     timeline.handler({"rebuild": {"tenant": "acme", "complete": True}}, None)
+    world = World(Table(cloud, "table"), now=utc_now())
+    world.controller.begin("one", SCHEDULE)
+    change = Change(Target(Setting.MEMORY, "CustomersApi"), "api_latency", 256, 384, 300, 1, "slow")
+    begun = ScalingAction.begin("acme", change, 256, world.now)
+    world.actions.save(UnitOfWork(system_request("acme")), None, begun)
     items: list[dict[str, Any]] = cloud.scan(TableName="table")["Items"]
     return items
 

@@ -121,7 +121,10 @@ def context_of(name: str) -> str:
 
 
 def test_the_layer_knows_every_service_that_is_called(built: Path) -> None:
-    services = ("dynamodb", "events", "s3", "secretsmanager", "sqs", "stepfunctions")
+    services = (
+        *("dynamodb", "events", "s3", "secretsmanager", "sqs", "stepfunctions"),
+        *("application-autoscaling", "cloudwatch", "ecs", "elasticache", "lambda", "ssm"),
+    )
     layers = layers_of("CustomersApi", built)
     alone(
         CLIENTS,

@@ -51,13 +51,14 @@ SECONDARY = {
             "Activities",
             "Reporting",
             "Notifications",
+            "Scaling",
         )
     },
 }
 """What a second region needs in addition."""
 NAMES = (
     *("Edge", "Customers", "Contacts", "Opportunities"),
-    *("Activities", "Reporting", "Notifications"),
+    *("Activities", "Reporting", "Notifications", "Scaling"),
 )
 """The tables, by their logical ids without `Table`."""
 LEFT = {

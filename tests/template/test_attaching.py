@@ -84,7 +84,7 @@ def test_the_relays_read_the_given_streams_and_publish() -> None:
 def test_rules_and_relays_use_the_given_bus() -> None:
     attached = deployed(**LEFT)
     rules = attached.of_type("AWS::Events::Rule").values()
-    names = [rule["EventBusName"] for rule in rules if "EventPattern" in rule]
+    names = [rule["EventBusName"] for rule in rules if "EventBusName" in rule]
     assert names
     assert {json.dumps(name) for name in names} == {'"zebros-events"'}
     relay = attached.resources["CustomersRelayRole"].properties["Policies"][0]

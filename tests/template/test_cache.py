@@ -26,6 +26,7 @@ DAX = {"growth": ("dax.t3.small", 1), "enterprise": ("dax.r5.large", 3)}
 LARGE = tuple(NODES)
 SMALL = ("mvp", "startup")
 APIS = ("CustomersApi", "OpportunitiesApi", "ActivitiesApi", "ReportingApi", "NotificationsApi")
+APIS += ("ScalingApi",)
 WITH_CACHE = {*APIS, "Authorizer"}
 WITH_DAX = {"CustomersApi": "Customers", "OpportunitiesApi": "Opportunities"}
 ENDPOINT = "valkeys://${Cache.ConfigurationEndPoint.Address}:${Cache.ConfigurationEndPoint.Port}"

@@ -117,6 +117,7 @@ def changes() -> dict[str, dict[str, str]]:
         "Dashboards": "no",
         "ExistingBus": "yes",
         "Deployment": "at-once",
+        "ScalingMode": "apply",
     }
     found = {f"Phase={phase}": {"Phase": phase} for phase in PHASES}
     for name, parameter in load()["Parameters"].items():

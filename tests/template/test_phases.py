@@ -35,9 +35,10 @@ SIZES = {
     "NotificationsSocket": 128,
     "NotificationsMaintenance": 128,
 }
-# Ours: the authorizer is on every request's way, the lake writer compresses batches, and the steps
-# of reports list the lake.
+# Ours: the authorizer is on every request's way, the lake writer compresses batches, the steps of
+# reports list the lake, and the scaling controller makes clients of seven services.
 OWN_SIZES = {"Authorizer": 256, "ReportingLake": 256, "ReportingSteps": 1024}
+OWN_SIZES |= {"ScalingApi": 512, "ScalingSteps": 512}
 TUNED = (
     "Authorizer",
     "Customers",
@@ -61,9 +62,10 @@ def test_the_phase_s_concurrency_is_shared_out_among_all_functions(phase: str) -
     reserved = {n: f.get("ReservedConcurrentExecutions") for n, f in functions(Phase=phase).items()}
     shares = {name: share for name, share in reserved.items() if share is not None}
     assert {
-        name for name in reserved if name.endswith("Maintenance")
+        name for name in reserved if name.endswith("Maintenance") or name.startswith("Scaling")
     } == reserved.keys() - shares, (
-        "an operator's commands run in what the account keeps, one at a time"
+        "an operator's commands run in what the account keeps, one at a time, and so does the"
+        " controller, which works when the others are throttled"
     )
     assert sum(shares.values()) == CONCURRENCY[phase]
     waited_for = min(shares[name] for name in ("Authorizer", "CustomersApi", "OpportunitiesApi"))
@@ -88,6 +90,9 @@ def test_a_deployment_without_parameters_is_the_smallest_and_uses_no_option() ->
         "BusinessTimeZone": "Etc/UTC",
         "ExistingBus": "no",
         "Deployment": "gradual",
+        "OperatorTenant": "operator",
+        "ScalingMode": "propose",
+        "ScalingBudget": 100,
     }
 
 

@@ -35,7 +35,7 @@ RANGES = {
 }
 # "on-demand for variable load, provisioned for predictable load": the strategy names no range for
 # these (docs/adr/0015).
-ON_DEMAND = ("ReportingTable", "NotificationsTable", "EdgeTable")
+ON_DEMAND = ("ReportingTable", "NotificationsTable", "ScalingTable", "EdgeTable")
 INDEXES = {
     "CustomersTable": ["gsi1", "gsi2"],
     "ContactsTable": ["gsi1", "gsi2", "gsi3"],
@@ -43,6 +43,7 @@ INDEXES = {
     "ActivitiesTable": ["gsi1"],
     "ReportingTable": ["gsi1", "gsi2"],
     "NotificationsTable": ["gsi1", "gsi2"],
+    "ScalingTable": ["gsi1"],
     "EdgeTable": ["gsi1"],
 }
 ALL = sorted([*RANGES, *ON_DEMAND])

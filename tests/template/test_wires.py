@@ -478,7 +478,7 @@ def test_a_relay_s_sources_wait_for_their_rights_and_the_function_s_log() -> Non
         for name, one in system().resources.items()
         if name.endswith(("RelaySource", "RelaySecondSource"))
     }
-    assert len(found) == 6
+    assert len(found) == 7
     for name, names in found.items():
         relay = name.removesuffix("SecondSource").removesuffix("Source")
         assert names == (f"{relay}ReadStreams", f"{relay}Logs")

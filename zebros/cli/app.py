@@ -31,6 +31,7 @@ _GROUPS = [
     "cost",
     "simulate",
     "tune",
+    "scale",
     "phase",
     "image",
     "top",

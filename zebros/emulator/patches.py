@@ -3,6 +3,7 @@
 from typing import Any
 
 from zebros.emulator import (
+    alarms,
     archives,
     authorizers,
     bus_policies,
@@ -35,6 +36,7 @@ _TEMPLATES: tuple[Any, ...] = (
     *(conditions, archives, ttl, capacity, nested, parameters, secrets, gateways, authorizers),
     deployments,
     bus_policies,
+    alarms,
 )
 _SERVICES: tuple[Any, ...] = (
     keyconditions,

@@ -110,7 +110,7 @@ class Supervisor:
         makers = parts.report_makers(self._options.reports)
         # Small lake files cost nothing here, and reports include events of two seconds ago.
         parameters = {"IssuerBase": base, "Audience": AUDIENCE, "LakeFlushSeconds": "2"}
-        parameters |= makers.parameters() | {"AllowedOrigin": "*"}
+        parameters |= makers.parameters() | {"AllowedOrigin": "*", "OperatorTenant": TENANTS[0]}
         if self._options.phase is not None:
             parameters["Phase"] = self._options.phase
         stack = Stack(self._options.root, self._home, endpoint, parameters)

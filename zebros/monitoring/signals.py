@@ -13,6 +13,7 @@ OPTIONS = ("growth", "provisioned", "worker", "analytics", "identity")
 """What a system may lack: see the conditions of infra/monitoring.yaml."""
 PERIOD_S = 300
 _AUTHORIZER = "Authorizer"
+_MAINTENANCE = "Maintenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,9 @@ def alarms(signal: Signal, kinds: Kinds) -> Iterator[tuple[Alarm, tuple[Series, 
     if given.per == "type":
         by_type: dict[str, list[Series]] = {}
         for name, series in expanded(signal, kinds):
+            # A command of an operator shows it itself, and an alarm has ten metrics at most.
+            if name.endswith(_MAINTENANCE):
+                continue
             by_type.setdefault(kinds.type_of(name), []).extend(series)
         for kind, several in sorted(by_type.items()):
             yield replace(given, name=given.name.replace("{type}", kind)), tuple(several)

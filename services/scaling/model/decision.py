@@ -11,27 +11,12 @@ tracking of Application Auto Scaling.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from statistics import median
 from typing import NamedTuple
 
+from scaling.events import Reason as Reason
 from scaling.model.policy import Limits, Policy, Rule
 from scaling.model.readings import UNFINISHED, Action, Current, Reading, Situation, Target
-
-
-class Reason(StrEnum):
-    """Why a setting is not changed although its reading is too high."""
-
-    NO_DATA = "no_data"
-    IN_PROGRESS = "in_progress"
-    COOLDOWN = "cooldown"
-    NO_EFFECT = "no_effect"
-    NOT_PROCESSOR_BOUND = "not_processor_bound"
-    ROOM = "room"
-    """Autoscaling is still below the ceiling."""
-    CEILING = "ceiling"
-    BUDGET = "budget"
-    CONFLICT = "conflict"
 
 
 class Change(NamedTuple):

@@ -3,24 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
-
-class Setting(StrEnum):
-    """What the controller can change; each has an adapter."""
-
-    MEMORY = "memory"
-    """MB of a function."""
-    CONCURRENCY = "concurrency"
-    """The reserved concurrency of a function, in concurrent executions."""
-    PROVISIONED = "provisioned_concurrency"
-    """The most environments that provisioned concurrency of a function may have."""
-    TASKS = "worker_tasks"
-    """The most tasks that a service of workers may have."""
-    CAPACITY = "table_capacity"
-    """The most capacity units, read and write alike, that a table and its indexes may have."""
-    REPLICAS = "cache_replicas"
-    """Replicas of each shard of the cache."""
+from scaling.events import Setting as Setting
 
 
 class PolicyError(ValueError):

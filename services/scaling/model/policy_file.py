@@ -43,6 +43,17 @@ def alarms() -> dict[str, tuple[str, ...]]:
     return found
 
 
+def rules_with_alarms() -> frozenset[str]:
+    """The names of the rules that have an alarm; the controller itself reads the others."""
+    return frozenset(one["name"] for one in policy_document()["rules"] if "alarm" in one)
+
+
+def prices() -> dict[str, Any]:
+    """USD of the units that settings consist of, by the hour or the second."""
+    found: dict[str, Any] = policy_document()["prices"]
+    return found
+
+
 def _rule(given: dict[str, Any]) -> Rule:
     fields = {key: value for key, value in given.items() if key != "alarm"}
     return Rule(**{"clear": 0.0, **fields, "setting": Setting(given["setting"])})

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 
+from scaling.events import ActionState as ActionState
 from scaling.model.policy import Setting
 
 
@@ -62,19 +62,7 @@ class Situation:
         return self.readings.get((rule, resource), Reading(()))
 
 
-class ActionState(StrEnum):
-    """The states of a change."""
-
-    PROPOSED = "proposed"
-    """It is for people to make; the last state when the controller only proposes."""
-    APPLYING = "applying"
-    APPLIED = "applied"
-    """It is made, and not verified yet."""
-    KEPT = "kept"
-    ROLLED_BACK = "rolled_back"
-
-
-UNFINISHED = frozenset({ActionState.APPLYING, ActionState.APPLIED})
+UNFINISHED = frozenset({ActionState.APPLYING, ActionState.APPLIED, ActionState.ROLLING_BACK})
 
 
 class Action(NamedTuple):

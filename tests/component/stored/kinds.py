@@ -107,5 +107,6 @@ KINDS = {
         Kind("task", "activities", "/tasks", "?status=closed", patch={"description": "Soon"}),
         Kind("report", "reporting", "/reports", filter="?all=true"),
         Kind("notification", "notifications", "/notifications", gets=False),
+        Kind("scaling_action", "scaling", "/scaling/actions", gets=False),
     )
 }

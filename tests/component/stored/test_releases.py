@@ -25,6 +25,9 @@ CONSUMERS = [
     "notifications.consumers.inbox",
 ]
 
+UNRELEASED = {"scaling_action"}
+"""Types of records that the release of this version does not have yet."""
+
 
 def items(file: Path) -> list[Item]:
     found = json.loads(file.read_text(encoding="utf-8"))
@@ -41,7 +44,7 @@ def test_a_release_has_every_type_of_record_that_it_had_tables_for(release: str)
     assert kinds, release
     assert kinds <= set(KINDS), "a record type that is gone needs a decision about its records"
     if release == stored.version():
-        assert kinds == set(KINDS)
+        assert kinds == set(KINDS) - UNRELEASED
 
 
 @EACH

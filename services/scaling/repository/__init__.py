@@ -1,0 +1,1 @@
+"""Actions and the lease in DynamoDB."""

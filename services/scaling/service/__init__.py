@@ -1,0 +1,1 @@
+"""The use cases: the controller, and what administrators see of it."""
