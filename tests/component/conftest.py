@@ -86,6 +86,8 @@ def clear_caches() -> None:
     import sys
 
     aws.client.cache_clear()  # not the session: reading its service models again takes 0.1 s
+    aws.fence.cache_clear()
+    aws._has_fence.cache_clear()
     cursor._secret.cache_clear()
     for made in (shared_cache, cached_reads, tenant_quotas, dax_reads):
         made.cache_clear()

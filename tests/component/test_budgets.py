@@ -157,6 +157,7 @@ HEAVY = (
     "pydantic.type_adapter",
     "kernel.cache.valkey_cache",
     "kernel.runtime.capacity",
+    "kernel.runtime.fence",
     "kernel.tasks.worker",
 )
 PACKAGES = {

@@ -158,8 +158,11 @@ def test_a_given_bucket_cannot_be_replicated_by_the_stack(parameter: str) -> Non
         )
 
 
+ONE_REGION = {"RegionRole": "primary", "ReplicaRegion": "", "WitnessRegion": ""}
+
+
 def test_the_given_buckets_are_watched() -> None:
-    shared = {"SystemName": "zebros", "Phase": "mvp", "ExistingBus": "no"}
+    shared = {"SystemName": "zebros", "Phase": "mvp", "ExistingBus": "no", **ONE_REGION}
     shared |= {"ReplicaLakeBucketName": "", "ReplicaFilesBucketName": ""}
     given = {"ExistingLakeBucketName": "lake", "ExistingFilesBucketName": "files"}
     found = resolve(ROOT / "infra" / "shared.yaml", shared | given)
@@ -171,6 +174,7 @@ def test_the_shared_stack_itself_replicates_no_given_bucket(given: str) -> None:
     shared = {
         "SystemName": "zebros",
         "Phase": "enterprise",
+        **ONE_REGION,
         "ReplicaLakeBucketName": "one",
         "ReplicaFilesBucketName": "two",
         "ExistingBus": "no",

@@ -99,6 +99,10 @@ def configuration(found: System, name: str) -> dict[str, Any]:
     return {key: value for key, value in function.items() if key not in NOT_IN_A_VERSION}
 
 
+_TWO_REGIONS = ("ReplicaRegion", "RegionRole", "WitnessRegion")
+"""Parameters that need phase enterprise."""
+
+
 def changes() -> dict[str, dict[str, str]]:
     """Another value for every parameter of the root template."""
     other = {
@@ -125,7 +129,9 @@ def changes() -> dict[str, dict[str, str]]:
             value = other.get(name, "1769" if parameter["Type"] == "Number" else "other")
             value = "7" if name.endswith("Seconds") else value
             found[name] = {name: value} if name != "RegionRole" else SECONDARY
-            if name in ("ReplicaRegion", "RegionRole"):
+            if name == "WitnessRegion":
+                found[name] = {"ReplicaRegion": "us-west-2", name: "us-east-2"}
+            if name in _TWO_REGIONS:
                 found[name] = {**found[name], "Phase": "enterprise"}
             if name.startswith("Existing"):
                 found[name] |= {"ReplicaLakeBucketName": "", "ReplicaFilesBucketName": ""}
@@ -139,7 +145,7 @@ def test_a_parameter_that_changes_a_function_publishes_a_version_of_it(
 ) -> None:
     """SAM's hash sees the template's text, no value of a parameter or a mapping."""
     changed_to = {"Phase": "growth", **changes()[change]}
-    phase = changed_to["Phase"] if change in ("ReplicaRegion", "RegionRole") else "growth"
+    phase = changed_to["Phase"] if change in _TWO_REGIONS else "growth"
     before, after = system(Phase=phase), system(**changed_to)
     changed = configuration(before, name) != configuration(after, name)
     assert (published(before, name) != published(after, name)) == changed, (

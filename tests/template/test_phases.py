@@ -169,6 +169,7 @@ def configurations() -> list[tuple[dict[str, str], Account]]:
     edges = [
         EVERYTHING,
         EVERYTHING | {"ReplicaRegion": "eu-central-1"},
+        EVERYTHING | {"ReplicaRegion": "us-west-2", "WitnessRegion": "us-east-2"},
         EVERYTHING | SECONDARY,
         LEFT,
         EVERYTHING | {"EdgeAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/x/1"},

@@ -3,6 +3,7 @@
 CrmError
   InternalError            500
   NotReady                 503  retryable
+    ReadOnlyRegion         503  retryable
   Malformed                400
   Unauthenticated          401
   Forbidden                403
@@ -102,6 +103,20 @@ class NotReady(CrmError):
 
     status, title, slug, retryable = 503, "Not ready", "not-ready", True
     advice = "Send the request again after the seconds in `Retry-After`."
+
+
+class ReadOnlyRegion(NotReady):
+    """Another region writes, or writes are moving to it; reads work."""
+
+    title, slug = "Read-only region", "read-only-region"
+    advice = (
+        "Send the request again after the seconds in `Retry-After`; the API's address leads to the "
+        "region that writes within a minute of a failover."
+    )
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.retry_after_s = 10
 
 
 class Malformed(CrmError):

@@ -20,6 +20,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kernel.domain.clock import milliseconds_since, utc_now
+from kernel.domain.errors import ReadOnlyRegion
 from kernel.messaging.set_aside import Reject, SetAside, set_aside_in
 from kernel.runtime.aws import client
 from kernel.runtime.faults import describe
@@ -34,6 +35,9 @@ MAX_BYTES = 256 * 1024
 """The limits of PutEvents: ten entries and 256 KB in total."""
 _TRIES = 4
 """Consecutive calls with rejected entries before the retry is left to the stream."""
+_READ_ONLY_PAUSE_S = 20.0
+"""The pause of a relay whose region does not write. Lambda discards a record after 300 attempts
+(infra/modules/relay.yaml): in 100 minutes an operator stops the relay."""
 _WRONG_CALL = frozenset({"ValidationException", "RequestEntityTooLargeException"})
 """Error codes of a whole call of which one entry is wrong."""
 _PERMANENT = _WRONG_CALL | {"InvalidArgument", "MalformedDetail", "RedactionFailure"}
@@ -198,7 +202,16 @@ def _next_batch(waiting: list[OutboxEntry]) -> list[OutboxEntry]:
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """The Lambda behind every table's stream (partial batch failures)."""
+    """The Lambda behind every table's stream (partial batch failures).
+
+    In a region that does not write, every record fails: the region that writes publishes it. None
+    is skipped, because that region may be lost before it does.
+    """
     bus = read_settings(RelaySettings).bus_name
-    failed = Relay(client("events"), bus, set_aside_in(client("sqs"))).forward(event["Records"])
+    try:
+        failed = Relay(client("events"), bus, set_aside_in(client("sqs"))).forward(event["Records"])
+    except ReadOnlyRegion as refused:
+        logger().warning("relay waits", reason=refused.detail)
+        time.sleep(_READ_ONLY_PAUSE_S)
+        failed = [_record_id(record) for record in event["Records"]]
     return {"batchItemFailures": [{"itemIdentifier": record} for record in failed]}

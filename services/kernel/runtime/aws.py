@@ -5,12 +5,15 @@ a quarter shorter (docs/adr/0004).
 """
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.config import Config
 
-from kernel.runtime.settings import PlatformSettings, read_settings
+from kernel.runtime.settings import FenceSettings, PlatformSettings, read_settings
+
+if TYPE_CHECKING:
+    from kernel.runtime.fence import Fence
 
 # Timeouts are short because a waiting function is billed. A fixed user agent, because botocore
 # builds the default one for every request, which takes a tenth of a call's time.
@@ -31,6 +34,9 @@ _TABLES = _CONFIG.merge(Config(parameter_validation=False))
 _LINKS = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 _LOCAL_LINKS = Config(signature_version="s3v4", s3={"addressing_style": "path"})
 
+_FENCED = frozenset({"dynamodb", "events"})
+"""Services whose requests the fence guards."""
+
 
 @cache
 def session() -> botocore.session.Session:
@@ -47,4 +53,37 @@ def client(service: str, endpoint_url: str | None = None, *, impatient: bool = F
     if service == "s3":
         local = endpoint_url or read_settings(PlatformSettings).aws_endpoint_url
         config = _CONFIG.merge(_LOCAL_LINKS if local else _LINKS)
-    return session().create_client(service, endpoint_url=endpoint_url, config=config)
+    made = session().create_client(service, endpoint_url=endpoint_url, config=config)
+    if service in _FENCED and _has_fence():
+        # Not at the top: a system with one region must not load it.
+        from kernel.runtime.fence import guard
+
+        guard(made, service, fence())
+    return made
+
+
+@cache
+def _has_fence() -> bool:
+    return bool(read_settings(FenceSettings).fence_table_name)
+
+
+def write_epoch() -> int:
+    """The epoch of the fence in which this process writes; 0 in a system with one region.
+
+    Raises ReadOnlyRegion.
+    """
+    return fence().epoch() if _has_fence() else 0
+
+
+@cache
+def fence() -> "Fence":
+    """The process's fence (docs/adr/0048); it waits for its record for a second at most."""
+    from kernel.runtime.fence import Fence, read_record
+
+    settings = read_settings(FenceSettings)
+    dynamodb = session().create_client("dynamodb", config=_TABLES.merge(_IMPATIENT))
+    return Fence(
+        settings.aws_region,
+        lambda: read_record(dynamodb, settings.fence_table_name),
+        is_primary=settings.region_role == "primary",
+    )

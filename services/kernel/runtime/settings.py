@@ -104,6 +104,17 @@ class DaxSettings(NamedTuple):
     """`daxs://host`; empty where there is none."""
 
 
+class FenceSettings(NamedTuple):
+    """For functions of a system with two regions, of which one writes."""
+
+    fence_table_name: str = ""
+    """Empty in a system with one region, which always writes."""
+    region_role: str = ""
+    """`primary` or `secondary`, as the region was deployed."""
+    aws_region: str = ""
+    """AWS sets it."""
+
+
 class OriginSettings(NamedTuple):
     """For functions behind the API: which web pages may call it."""
 

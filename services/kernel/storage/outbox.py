@@ -1,14 +1,18 @@
 """The outbox: events wait in the table of the record they are about until the relay publishes them.
 
 `TENANT#<t>#<KIND>#<id>`, `EVENT#<sequence>`. The relay reads the table's stream.
+
+In a system with two regions an entry has the epoch of the fence in which it was written
+(docs/adr/0048): of two histories of a record, the one with the higher epoch survives.
 """
 
 import time
 
 from kernel.domain.cloud_events import Envelope, from_json, to_json
 from kernel.domain.errors import StaleVersion, TooLarge
+from kernel.runtime.aws import write_epoch
 from kernel.storage.packing import pack, unpack
-from kernel.storage.table import Put, Table
+from kernel.storage.table import Item, Put, Table
 
 PREFIX = "EVENT#"
 TTL_SECONDS = 7 * 24 * 3600
@@ -20,7 +24,7 @@ it also stays below DynamoDB's 400 KB per item."""
 
 def read_outbox(table: Table, pk: str, sequence: int) -> Envelope | None:
     """A stored event; None when it does not exist any more."""
-    item = table.get(pk, _sort_key(sequence), consistent=True)
+    item = table.get(pk, sort_key(sequence), consistent=True)
     return None if item is None else from_json(unpack(item["detail"]))
 
 
@@ -30,14 +34,16 @@ def last_of_outbox(table: Table, pk: str) -> Envelope | None:
     return from_json(unpack(page.items[0]["detail"])) if page.items else None
 
 
-def _sort_key(sequence: int) -> str:
+def sort_key(sequence: int) -> str:
+    """The sort key of the entry with this sequence."""
     return f"{PREFIX}{sequence:012d}"
 
 
 def outbox_entry(pk: str, sequence: int, envelope: Envelope) -> Put:
     """The write of an event's outbox item; it fails if the sequence is used already.
 
-    Raises TooLarge for an event that EventBridge would not accept.
+    Raises TooLarge for an event that EventBridge would not accept, ReadOnlyRegion in a region that
+    does not write.
     """
     detail = to_json(envelope)
     if (size := len(detail.encode())) > MAX_EVENT_BYTES:
@@ -46,13 +52,16 @@ def outbox_entry(pk: str, sequence: int, envelope: Envelope) -> Put:
             f"{MAX_EVENT_BYTES:,}. Shorten the record's longest texts, usually in "
             "custom_fields, or change fewer of them at once."
         )
+    item: Item = {
+        "pk": pk,
+        "sk": sort_key(sequence),
+        "detail": pack(detail),
+        "ttl": int(time.time()) + TTL_SECONDS,
+    }
+    if epoch := write_epoch():
+        item["epoch"] = epoch
     return Put(
-        {
-            "pk": pk,
-            "sk": _sort_key(sequence),
-            "detail": pack(detail),
-            "ttl": int(time.time()) + TTL_SECONDS,
-        },
+        item,
         absent=True,
         error=StaleVersion("Someone changed this record meanwhile; read it again."),
     )
