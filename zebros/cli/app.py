@@ -40,6 +40,7 @@ _GROUPS = [
     "tenants",
     "people",
     "attach",
+    "region",
 ]
 _MODULES = {
     **dict.fromkeys(("up", "down", "status", "reset", "token"), "platform"),

@@ -43,13 +43,13 @@ def paused(deployment: Deployment, function: str, pause: Pause = time.sleep) -> 
     mapping = str(find_mapping(client, name, function)["UUID"])
     state = Paused()
     try:
-        state.was_stopped = not _switch(client, mapping, pause, enabled=False)
+        state.was_stopped = not switch(client, mapping, pause, enabled=False)
         _wait_for_invocations(deployment, client, name, function, pause)
         yield state
     finally:
         if state.continues:
             with uninterrupted():
-                _switch(client, mapping, pause, enabled=True)
+                switch(client, mapping, pause, enabled=True)
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def find_mapping(client: Any, name: str, function: str) -> dict[str, Any]:
     raise CliError(f"{function} reads no queue.")
 
 
-def _switch(client: Any, mapping: str, pause: Pause, *, enabled: bool) -> bool:
+def switch(client: Any, mapping: str, pause: Pause, *, enabled: bool) -> bool:
     """Start or stop a mapping, and wait until it is; returns whether it was not before."""
     wanted = "Enabled" if enabled else "Disabled"
     asked = False

@@ -7,6 +7,8 @@ The command line invokes it, because only functions may write a table. Its event
       A record is `{"record": key, "doc": packed document in base64, "last": event}`. Without `doc`
       it was created later, and is archived. `run` is the correlation id of the events, `began` the
       time when the restore began; the answer has the function's own in `at` (`zebros restore`).
+  {"command": "complete", "records": {key: sequence}, "run": "…"}
+      `sequence` is the last one of the record that is surely there (`zebros region`).
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ from typing import Any
 from kernel.domain.clock import rfc3339, utc_now
 from kernel.runtime.log import logger
 from kernel.storage.records import RecordStore
+from kernel.storage.replicated import RUN_PREFIX, complete
 from kernel.storage.restoring import Run, parse_all, restore
 from kernel.storage.upgrade import upgrade
 
@@ -65,7 +68,25 @@ def restore_command(stores: Stores, event: dict[str, Any]) -> dict[str, Any]:
     return {**restore(stores, wanted, run).document(), "at": rfc3339(utc_now())}
 
 
-COMMANDS: dict[str, Command] = {"upgrade": upgrade_command, "restore": restore_command}
+def complete_command(stores: Stores, event: dict[str, Any]) -> dict[str, Any]:
+    """Complete records that were replicated in part. Raises ValueError for a wrong event."""
+    records, run = event.get("records"), event.get("run")
+    if not isinstance(records, dict) or not all(
+        isinstance(one, int) and one >= 0 for one in records.values()
+    ):
+        raise ValueError("records must be an object of sequences by partition key")
+    if len(records) > MAX_KEYS:
+        raise ValueError(f"an invocation completes at most {MAX_KEYS} records")
+    if not isinstance(run, str) or not run.startswith(RUN_PREFIX):
+        raise ValueError(f"run must be the id of a move; it begins with {RUN_PREFIX}")
+    return complete(stores, records, run).document()
+
+
+COMMANDS: dict[str, Command] = {
+    "upgrade": upgrade_command,
+    "restore": restore_command,
+    "complete": complete_command,
+}
 """The commands that every context has."""
 
 
