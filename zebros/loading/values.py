@@ -54,7 +54,7 @@ def minor_units(
         and thousands is None
         and (plain := _plain_minor_units(text, places)) is not None
     ):
-        return plain
+        return _checked_size(plain, text)
     if len(text) > LONGEST or sum(map(str.isdigit, text)) > _MOST_DIGITS:
         raise InvalidValue(f"{text[:LONGEST]!r} is too large an amount")
     bare, signs = without_signs(text)
@@ -82,7 +82,7 @@ def _plain_minor_units(text: str, places: int) -> int | None:
     if plain := _PLAIN_AMOUNT.fullmatch(text):
         whole, fraction = plain.groups("")
         if len(fraction) <= places:
-            return _checked_size(int(whole + fraction.ljust(places, "0")), text)
+            return int(whole + fraction.ljust(places, "0"))
     return None
 
 
@@ -111,7 +111,7 @@ def money_with_currency(text: str) -> dict[str, int | str]:
     if is_currency(code):  # the form that the CRM exports
         minor = _plain_minor_units(amount, exponent(code))
         if minor is not None:
-            return {"minor_units": minor, "currency": code}
+            return {"minor_units": _checked_size(minor, text), "currency": code}
     named = [currencies_of(sign) for sign in without_signs(text)[1]]
     common = frozenset.intersection(*named) if named else frozenset()
     if len(common) != 1:
