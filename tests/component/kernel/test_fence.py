@@ -197,7 +197,7 @@ def test_a_busy_process_reads_the_record_once(
     for _ in range(5):
         assert api("POST", "/opportunities", OPPORTUNITY).status == 201
     calls = meter.taken()
-    assert (calls["TransactWriteItems"], calls["GetItem"]) == (5, 5), "as without a fence"
+    assert (calls["TransactWriteItems"], calls["BatchGetItem"]) == (5, 5), "as without a fence"
     assert len(reads) == 1
 
 
