@@ -91,8 +91,10 @@ def clear_caches() -> None:
     cursor._secret.cache_clear()
     for made in (shared_cache, cached_reads, tenant_quotas, dax_reads):
         made.cache_clear()
-    contexts = ("customers", "opportunities", "activities", "reporting", "notifications")
-    contexts += ("scaling",)
+    contexts = (
+        *("customers", "opportunities", "activities", "reporting", "notifications"),
+        "scaling",
+    )
     for name in ("edge.authorizer", *(f"{context}.bootstrap" for context in contexts)):
         if name in sys.modules:
             for value in vars(importlib.import_module(name)).values():

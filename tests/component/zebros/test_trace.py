@@ -15,7 +15,10 @@ from zebros.errors import BadInput
 from zebros.operations.record_events import events_of_record
 from zebros.operations.trace import Step, traces
 
-TABLES = ("Customers", "Contacts", "Opportunities", "Activities", "Reporting", "Notifications")
+TABLES = (
+    *("Customers", "Contacts", "Opportunities", "Activities", "Reporting", "Notifications"),
+    "Scaling",
+)
 FUNCTIONS = (
     "OpportunitiesApi",
     "OpportunitiesRelay",
