@@ -166,9 +166,10 @@ def test_a_list_contains_no_record_of_another_tenant(
     crm: Crm, records: dict[str, str], operation: tuple[str, str, Any]
 ) -> None:
     _, path, _ = operation
+    allowed = (403, 422) if path.startswith("/scaling/") else (200, 422)  # of the operator alone
     for query in ("", "?owner_id=admin", f"?account_id={records['account_id']}", "?name_prefix=S"):
         answer = crm("GET", path + query, tenant="globex")
-        assert answer.status_code in (200, 422), answer.text
+        assert answer.status_code in allowed, answer.text
         for record_id in records.values():
             assert f'"{record_id}"' not in answer.text
 
