@@ -219,6 +219,9 @@ def test_rights_to_change_are_of_this_system_s_resources() -> None:
             assert resource == f"arn:aws:lambda:{place}:function:zebros-*", action
     assert found["elasticache:IncreaseReplicaCount"].endswith(f"{place}:replicationgroup:*")
     assert found["application-autoscaling:RegisterScalableTarget"].endswith("scalable-target/*")
+    (ranges,) = (one for one in statements("ScalingSteps") if "scalable-target/*" in str(one))
+    services = {"application-autoscaling:service-namespace": ["lambda", "ecs", "dynamodb"]}
+    assert ranges["Condition"] == {"StringEquals": services}
     assert found["ssm:GetParameter"] == str(
         {"Fn::Sub": f"arn:aws:ssm:{place}:parameter/${{ScalingTargets}}"}
     )

@@ -11,6 +11,7 @@ finishes what was begun. Its transitions publish no event.
 
 import hashlib
 from datetime import datetime
+from string import digits
 from typing import ClassVar, NamedTuple, Self
 
 from kernel.domain.aggregate import Aggregate, Change, new_record
@@ -30,7 +31,7 @@ from scaling.events import (
 from scaling.model import decision
 from scaling.model.readings import UNFINISHED, Action, ActionState, Target
 
-_BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_BASE32 = digits + "ABCDEFGHJKMNPQRSTVWXYZ"
 _CENTS = 100
 _SENTENCE = 500
 
