@@ -42,6 +42,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ELSEWHERE = {
     "zebros up": "an older folder is upgraded in tests/component/stored/test_upgrade.py",
     "zebros events rebuild references": "tests/component/zebros/test_rebuild_references.py",
+    "zebros region status": "two regions: tests/component/regions/test_operators.py",
+    "zebros region rejoin": "two regions: tests/component/regions/test_operators.py",
     "zebros --stack NAME attach": "a stack is deleted in tests/flows/test_attaching.py",
 }
 
