@@ -119,6 +119,16 @@ def _special() -> dict[str, tuple[dict[str, Any], Any]]:
         "run_id": _UNKNOWN,
         "correlation_id": "sample",
     }
+    # An alarm that has ended starts nothing.
+    ended = {
+        "detail-type": "CloudWatch Alarm State Change",
+        "detail": {
+            "alarmName": "zebros-FunctionMemory",
+            "state": {"value": "OK"},
+            "configuration": {"metrics": []},
+        },
+    }
+    alarm = {"step": "begin", "execution": "sample", "message": ended}
     task = {"job": "report", "tenant_id": "acme", "run_id": _UNKNOWN, "correlation_id": "sample"}
     failed = {"outcome": None, "failure": {"Error": "Unexpected", "Cause": _NO_RUN}}
     # The directory accepts no such id, so that nobody is added.
@@ -139,6 +149,7 @@ def _special() -> dict[str, tuple[dict[str, Any], Any]]:
         # This report run does not exist, so there is nothing to do.
         "ReportingAnalytics": (task, failed),
         "ReportingSteps": (step, {"next": "end"}),
+        "ScalingSteps": (alarm, {"next": "done"}),
         "NotificationsSocket": (socket, _OK),
     }
 
