@@ -53,8 +53,17 @@ def examples(count: int) -> settings:
     )
 
 
-def create_table(client: Any, name: str) -> None:
-    """Create a table with the common schema: pk, sk and three overloaded indexes."""
+IN_INDEXES = {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["doc"]}
+"""What an index has of a record."""
+
+
+def create_table(
+    client: Any, name: str, in_indexes: dict[str, Any] = IN_INDEXES, images: str = "NEW_IMAGE"
+) -> None:
+    """Create a table with the common schema: pk, sk and three overloaded indexes.
+
+    `images` is what its stream has of an item.
+    """
     keys = ["pk", "sk", *(f"{i}{part}" for i in INDEXES for part in ("pk", "sk"))]
 
     def schema(prefix: str) -> list[dict[str, str]]:
@@ -69,14 +78,10 @@ def create_table(client: Any, name: str) -> None:
         KeySchema=schema(""),
         AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in keys],
         GlobalSecondaryIndexes=[
-            {
-                "IndexName": index,
-                "KeySchema": schema(index),
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["doc"]},
-            }
+            {"IndexName": index, "KeySchema": schema(index), "Projection": in_indexes}
             for index in INDEXES
         ],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": images},
     )
 
 

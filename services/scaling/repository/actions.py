@@ -6,6 +6,7 @@ Keys, each prefixed with the tenant:
 """
 
 from datetime import datetime, timedelta
+from itertools import batched
 
 from kernel.domain.clock import Clock, rfc3339
 from kernel.storage.differences import readable
@@ -49,8 +50,8 @@ class ActionRepository(RecordStore[ScalingAction]):
             if (after := page.last_key) is None:
                 break
         items: list[Item] = []
-        for start in range(0, len(ids), READ_LIMIT):
-            keys = [(self.key(tenant_id, one), "STATE") for one in ids[start : start + READ_LIMIT]]
+        for some in batched(ids, READ_LIMIT, strict=False):
+            keys = [(self.key(tenant_id, one), "STATE") for one in some]
             items += self.table.get_many(keys, consistent=True)
         found = readable(self.from_item, items)
         return [one for one in found if one.setting is not None]

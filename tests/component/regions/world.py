@@ -28,7 +28,7 @@ from opportunities.repository.opportunities import OpportunityRepository
 from opportunities.repository.pipelines import PipelineRepository
 from opportunities.repository.products import ProductRepository
 from opportunities.service.opportunities import OpportunityService, Placement
-from tests.component.conftest import INDEXES
+from tests.component.conftest import create_table
 from tests.component.regions.replicator import Replica, Replicator
 from zebros.operations.streams import as_lambda_record
 from zebros.regions.fences import Fences
@@ -46,25 +46,7 @@ IN_FLIGHT_S = 29.0
 def create_replica(region: str, name: str) -> None:
     """Create a region's replica: the common schema, and a stream of both images."""
     client = aws.session().create_client("dynamodb", region_name=region)
-    keys = ["pk", "sk", *(f"{i}{part}" for i in INDEXES for part in ("pk", "sk"))]
-
-    def schema(prefix: str) -> list[dict[str, str]]:
-        return [
-            {"AttributeName": f"{prefix}pk", "KeyType": "HASH"},
-            {"AttributeName": f"{prefix}sk", "KeyType": "RANGE"},
-        ]
-
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=schema(""),
-        AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in keys],
-        GlobalSecondaryIndexes=[
-            {"IndexName": i, "KeySchema": schema(i), "Projection": {"ProjectionType": "ALL"}}
-            for i in INDEXES
-        ],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )
+    create_table(client, name, {"ProjectionType": "ALL"}, "NEW_AND_OLD_IMAGES")
 
 
 @dataclass(frozen=True, slots=True)
