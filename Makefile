@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 TEMPLATES := $(wildcard template.yaml infra/*.yaml infra/modules/*.yaml services/*/template.yaml examples/*/template.yaml)
-GENERATED := mappings scaling_policy monitoring phase_moves schemas openapi asyncapi gateway examples requests problems cli_contract
+GENERATED := mappings scaling_policy monitoring phase_moves schemas openapi asyncapi gateway scaling_moves examples requests problems cli_contract simulation_inputs simulation_costs growing plots
 # Tests run in one and a half times as many processes as the machine has cores, because some tests wait.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
@@ -24,7 +24,7 @@ step = @start=$(now); if output=$$($(2) 2>&1); then [ -z "$(VERBOSE)" ] || echo 
 uv = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 lock = $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.13 --no-header --no-emit-index-url
 
-.PHONY: help env run test check gates static cfn-lint sam lint types imports drift template unit kernel component reporting platform judge judges supply-chain identity mutations flows slow chaos contracts simulation bench lock clean
+.PHONY: help env run test check gates static cfn-lint sam lint types imports drift template unit kernel component reporting platform judge judges supply-chain identity mutations flows slow chaos regions contracts simulation bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -130,17 +130,21 @@ flows: env ## build, deploy to the local platform, test it through its APIs
 	@$(BIN)/pytest tests/flows -m "not slow" --durations=10
 
 slow: env ## flows that take minutes: a year of sales, containers, changes of a copy of the repository
-	@$(BIN)/pytest -p no:schemathesis -n $(CORES) --dist loadfile tests/flows --ignore tests/flows/test_schemathesis.py -m slow --durations=10
+	@$(BIN)/pytest -p no:schemathesis -n $(TESTERS) --dist loadfile tests/flows --ignore tests/flows/test_schemathesis.py -m slow --durations=10
 
 ROUNDS ?= 10
-chaos: env ## rounds of traffic under faults of every kind, by SEED; ROUNDS=100 takes two hours
-	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED)
+FIRST ?= 1
+chaos: env ## rounds of traffic under faults of every kind, by SEED; ROUNDS=100 takes two hours, FIRST=41 continues
+	@$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --first $(FIRST)
+
+regions: env ## rounds of moves between two regions, with cuts and deaths, by SEED; ROUNDS=100 takes two hours, FIRST=41 continues
+	@$(BIN)/python -m tests.regions --rounds $(ROUNDS) --seed $(SEED) --first $(FIRST)
 
 contracts: env ## write all generated files: schemas, API documents, REST API stack, examples, …
 	@for t in $(GENERATED); do $(BIN)/python -m tools.$$t || exit 1; done
 
-simulation: env ## simulate every phase with every number of users, and write docs/simulation.md
-	@$(BIN)/python -m tools.simulation_page
+simulation: env ## simulate every phase with every number of users and days with the controller, and write docs/simulation.md
+	@for t in simulation_page scaling_day growing plots; do $(BIN)/python -m tools.$$t || exit 1; done
 
 bench: env ## ratios of CPU times to their references, on this machine
 	@[ -d .aws-sam/build ] || $(BIN)/sam build >/dev/null

@@ -11,6 +11,7 @@ _WHEN = {
     "worker": ", with a worker",
     "analytics": ", at enterprise with a worker",
     "identity": ", with a Keycloak of its own",
+    "fence": ", with a fence of two regions",
 }
 
 _KINDS = {

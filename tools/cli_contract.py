@@ -6,8 +6,10 @@ from importlib import import_module
 from kernel.domain.money import EXPONENTS, WITHDRAWN
 from kernel.messaging.projection import Projection
 from kernel.runtime.contexts import contexts
+from kernel.runtime.fence import KEY_TEXT, MOVING, OPEN
 from kernel.storage.archived import INDEX_KEYS
 from kernel.storage.packing import DICTIONARIES
+from kernel.storage.replicated import RUN_PREFIX
 from tools.contexts import events
 from tools.drift import ROOT, as_json, main
 from tools.requests import handlers
@@ -62,6 +64,12 @@ def render() -> str:
             },
             "index_keys": INDEX_KEYS,
             "events": sorted({name.rpartition("/")[2].partition(".")[0] for name in events()}),
+            "fence": {
+                "key": KEY_TEXT,
+                "open": OPEN,
+                "moving": MOVING,
+                "run_prefix": RUN_PREFIX,
+            },
             "dictionaries": [dictionary.decode() for dictionary in DICTIONARIES],
         }
     )

@@ -14,6 +14,7 @@ CONDITIONS = {
     "worker": "HasWorker",
     "analytics": "HasAnalyticsWorker",
     "identity": "HasIdentity",
+    "fence": "HasFence",
 }
 """The condition of the stack Monitoring for each option of a signal."""
 

@@ -39,6 +39,7 @@ def environment() -> Iterator[None]:
         "FILES_BUCKET": "files",
         "LAKE_BUCKET": "lake",
         "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:report",
+        "OPERATOR_TENANT": "acme",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     }
     before = dict(os.environ)
@@ -256,12 +257,28 @@ def _scaling() -> None:
     repository().save(unit, None, ScalingAction.refuse("acme", refused, now))
 
 
+def _usage() -> None:
+    from kernel.domain.clock import utc_now
+    from kernel.domain.principal import system_request
+    from kernel.storage.unit_of_work import UnitOfWork
+    from scaling.bootstrap import tenants
+    from scaling.events import TierValues
+    from scaling.model.tenants import TenantUsage
+
+    small = TierValues(users=18, customers=999, opportunities=85, data_mb=412)
+    unit, now = UnitOfWork(system_request("acme", correlation_id="example")), utc_now()
+    first = TenantUsage.begin("acme", "umbra", small, now)
+    before = tenants().save(unit, None, first._replace(events=()))
+    tenants().save(unit, before, before.metered(small.model_copy(update={"customers": 1000}), now))
+
+
 def _projected(won: dict[str, Any], person: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """A projection of each context that has one, and an event that it consumes."""
     return {
         "opportunities.consumers.board": won,
         "activities.consumers.timeline": won,
         "reporting.consumers.references": person,
+        "scaling.consumers.usage": won,
     }
 
 
@@ -324,6 +341,7 @@ def real_events() -> dict[str, dict[str, Any]]:
         _activities()
         _reporting()
         _scaling()
+        _usage()
         (won,) = [f for f in _events(client) if f["type"] == "OpportunityWon"]
         _notifications(won)
         person = next(f for f in _events(client) if f["type"] == "PersonAdded")

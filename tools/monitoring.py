@@ -157,6 +157,7 @@ _TEMPLATE: dict[str, Any] = {
         },
         "Dashboards": {"Type": "String", "Description": "yes, no, or auto: from startup on"},
         "Identity": {"Type": "String", "Description": "Whether the system has its own Keycloak"},
+        "WitnessRegion": {"Type": "String", "Description": "Empty in a system without a fence"},
         **{
             f"{stack}Names": {"Type": "String", "Description": f"WatchedNames of {stack}, or empty"}
             for stack in WATCHED
@@ -168,6 +169,7 @@ _TEMPLATE: dict[str, Any] = {
         "FromGrowth": {"Fn::Or": [{"Fn::Equals": [{"Ref": "Phase"}, "growth"]}, _ENTERPRISE]},
         "HasWorker": {"Fn::Not": [{"Fn::Equals": [{"Ref": "WorkerNames"}, ""]}]},
         "HasAnalyticsWorker": {"Fn::And": [{"Condition": "HasWorker"}, _ENTERPRISE]},
+        "HasFence": {"Fn::Not": [{"Fn::Equals": [{"Ref": "WitnessRegion"}, ""]}]},
         "HasIdentity": {"Fn::Equals": [{"Ref": "Identity"}, "yes"]},
         "HasIdentityAndMail": {"Fn::And": [{"Condition": "HasIdentity"}, {"Condition": "HasMail"}]},
         "HasDashboards": {"Fn::Or": [_YES, {"Fn::And": [_AUTO, {"Condition": "IsProvisioned"}]}]},

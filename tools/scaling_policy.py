@@ -53,6 +53,7 @@ def render() -> dict[Path, str]:
         "pace": _lower(sections.pop("ScalingPace")),
         "ceilings": _lower(sections.pop("ScalingCeilings")),
         "tiers": _lower(sections.pop("ScalingTiers")),
+        "phases": _lower(sections.pop("ScalingPhases")),
         **_lower(sections.pop("ScalingTimes"))["All"],
         **_lower(sections.pop("ScalingReturn"))["All"],
         "prices": _prices(strategy["Cache"]),

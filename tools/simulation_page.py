@@ -10,6 +10,7 @@ from dataclasses import replace
 from scaling.model.policy import Policy, Setting
 from scaling.model.policy_file import policy_of
 from tools.drift import ROOT
+from tools.sections import with_section
 from zebros.costs import Prices
 from zebros.costs.prices import FILE as PRICES
 from zebros.phases import PHASES
@@ -20,7 +21,6 @@ from zebros.simulation.work import load_work
 
 PAGE = ROOT / "docs" / "simulation.md"
 MINUTES, REQUESTS = 30, 100_000
-_BETWEEN = "<!-- {name} -->\n"
 
 
 def row(phase: str, users: int, found: Result, cost: str) -> str:
@@ -108,9 +108,7 @@ def main() -> None:
     """Write the tables."""
     text = PAGE.read_text(encoding="utf-8")
     for name, lines in (("users", rows()), ("headroom", headroom())):
-        before, _, rest = text.partition(_BETWEEN.format(name=name))
-        _, end, after = rest.partition(_BETWEEN.format(name=f"end of {name}"))
-        text = f"{before}{_BETWEEN.format(name=name)}" + "\n".join(lines) + f"\n{end}{after}"
+        text = with_section(text, name, lines)
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -35,6 +35,20 @@ class ProjectionLocation:
 
 
 @dataclass(frozen=True, slots=True)
+class FenceWords:
+    """What the fence record consists of, which functions read and operators change."""
+
+    key: str
+    """Of both keys of the record."""
+    open: str
+    """The state in which `writer` writes."""
+    moving: str
+    """The state in which nobody does."""
+    run_prefix: str
+    """With which the id of a move begins."""
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """The contents of contract.json."""
 
@@ -50,6 +64,7 @@ class Contract:
     """Grows when a release stores records with other index keys."""
     events: frozenset[str]
     """The event types, such as `OpportunityWon`."""
+    fence: FenceWords
     dictionaries: tuple[bytes, ...]
     """The preset dictionaries by which outbox entries are compressed, by number."""
 
@@ -75,5 +90,6 @@ def contract() -> Contract:
         },
         index_keys=data["index_keys"],
         events=frozenset(data["events"]),
+        fence=FenceWords(**data["fence"]),
         dictionaries=tuple(text.encode() for text in data["dictionaries"]),
     )

@@ -15,10 +15,15 @@ def is_currency(code: str) -> bool:
 
 def exponent(currency: str) -> int:
     """The decimals of a currency. Raises ValueError when the code is not an active one."""
-    try:
-        return contract().currencies[currency]
-    except KeyError:
-        raise ValueError(f"{currency!r} is not an active ISO 4217 currency code") from None
+    decimals = find_exponent(currency)
+    if decimals is None:
+        raise ValueError(f"{currency!r} is not an active ISO 4217 currency code")
+    return decimals
+
+
+def find_exponent(currency: str) -> int | None:
+    """The decimals of a currency; None when the code is not an active one."""
+    return contract().currencies.get(currency)
 
 
 def major(minor_units: int, currency: str) -> Decimal:

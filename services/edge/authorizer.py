@@ -9,8 +9,8 @@ call to the identity provider. What API Gateway answers for what the authorizer 
   returns Allow                 cached for 300 s; the functions refuse it when the token has expired
 """
 
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from edge.keys import KeysOfIssuers
 from edge.refusals import CannotCheck, Rejected, Suspended
@@ -22,11 +22,16 @@ from kernel.cache.connect import shared_cache
 from kernel.cache.sessions import ActiveSessions
 from kernel.cache.usage import cache_usage
 from kernel.domain.clock import utc_now
-from kernel.runtime.aws import client
+from kernel.domain.errors import ReadOnlyRegion
+from kernel.runtime.aws import client, fence_of
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import ACTIVE_SESSIONS, together
 from kernel.runtime.settings import read_settings
+from kernel.runtime.work import working_on
 from kernel.storage.table import Table
+
+if TYPE_CHECKING:
+    from kernel.runtime.fence import Fence
 
 
 @cache
@@ -52,7 +57,26 @@ def keys() -> KeysOfIssuers:
 def sign_ins() -> SignIns:
     """The queue of people who have signed in."""
     url = read_settings(AuthorizerSettings).sign_ins_queue_url
-    return SignIns(lambda: client("sqs", impatient=True), url, utc_now)
+    return SignIns(
+        lambda: client("sqs", impatient=True), url, utc_now, region_writes=_region_writes
+    )
+
+
+@cache
+def fence() -> "Fence | None":
+    """Says which of two regions writes; None in a system with one."""
+    table_name = read_settings(AuthorizerSettings).sign_ins_fence_name
+    return fence_of(table_name) if table_name else None
+
+
+def _region_writes() -> bool:
+    one = fence()
+    try:
+        if one is not None:
+            one.check()
+    except ReadOnlyRegion:
+        return False
+    return True
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -69,9 +93,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except CannotCheck as why:
         _log_refusal("token cannot be checked", why)
         raise
-    _measure(caller)
-    sign_ins().report(caller)
+    with working_on(partial(_named, caller)):
+        _measure(caller)
+        sign_ins().report(caller)
     return _allowed(event, caller, tenant, read_settings(AuthorizerSettings))
+
+
+def _named(caller: dict[str, Any]) -> dict[str, str]:
+    """What a warning says. API Gateway gives an authorizer of tokens no correlation id."""
+    return {"tenant": caller["tenant"], "record": f"person/{caller['user']}"}
 
 
 def _identified(token: str, settings: AuthorizerSettings) -> tuple[dict[str, Any], Tenant]:

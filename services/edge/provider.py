@@ -13,6 +13,8 @@ from functools import cache
 from http.client import HTTPException
 from typing import Any
 
+from kernel.runtime.work import carried
+
 _READ_SECONDS = 3
 """The timeout of one read of the thread."""
 _GIVEN_UP_SECONDS = 15
@@ -63,7 +65,7 @@ class Question:
         self.fault: Exception | None = None
         self._issuer, self._accept = issuer, accept
         self._asked = time.monotonic()
-        self._thread = threading.Thread(target=self._ask, name="keys", daemon=True)
+        self._thread = threading.Thread(target=carried(self._ask), name="keys", daemon=True)
         self._thread.start()
 
     def wait(self, seconds: float) -> bool:

@@ -17,3 +17,5 @@ class AuthorizerSettings(NamedTuple):
     """That of machine clients."""
     sign_ins_queue_url: str = ""
     """Where people who have signed in are sent; nowhere when it is empty."""
+    sign_ins_fence_name: str = ""
+    """The fence table: only the region that writes sends people. Empty in a system with one."""

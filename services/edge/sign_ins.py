@@ -3,6 +3,9 @@
 A process sends each person once, and again when their name or team has changed. API Gateway asks
 the authorizer once in 300 s for each token, so no request of a cached answer comes here. What is
 lost is sent again by the next process.
+
+Of two regions only the one that writes sends people, because the directory's consumer in the other
+one could not store them (docs/adr/0059).
 """
 
 import json
@@ -31,7 +34,9 @@ class SignIns:
         queue_url: str,
         now: Clock,
         breaker: CircuitBreaker | None = None,
+        region_writes: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._region_writes = region_writes
         self._client, self._queue_url, self._now = client, queue_url, now
         self._breaker = breaker or CircuitBreaker()
         self._sent: OrderedDict[tuple[str, ...], None] = OrderedDict()
@@ -41,6 +46,10 @@ class SignIns:
         person = tuple(str(caller[name]) for name in ("tenant", "user", "name", "team"))
         known = person in self._sent
         if not self._queue_url or caller["machine"] or known or not self._breaker.allows():
+            return
+        if not self._region_writes():
+            # It is asked as rarely as a queue that fails: somebody waits for the answer.
+            self._breaker.failed()
             return
         try:
             body = json.dumps({"detail": self._event(caller)}, ensure_ascii=False)

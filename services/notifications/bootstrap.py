@@ -10,12 +10,18 @@ from kernel.storage.records import RecordStore
 from kernel.storage.table import Table
 from notifications.adapters.push import NoPush, WebSocketPush
 from notifications.repository import (
+    AdministratorRepository,
     ConnectionRepository,
     NotificationRepository,
     UnreadCounters,
 )
-from notifications.service import ConnectionService, NotificationService, Push
-from notifications.settings import Settings
+from notifications.service import (
+    Administrators,
+    ConnectionService,
+    NotificationService,
+    Push,
+)
+from notifications.settings import OperatorSettings, Settings
 
 
 @cache
@@ -43,7 +49,19 @@ def push() -> Push:
 @cache
 def notifications() -> NotificationService:
     """The use cases of notifications."""
-    return NotificationService(NotificationRepository(table(), utc_now), push(), utc_now)
+    return NotificationService(
+        NotificationRepository(table(), utc_now),
+        AdministratorRepository(table(), utc_now),
+        push(),
+        utc_now,
+    )
+
+
+@cache
+def administrators() -> Administrators:
+    """Who administers the operator's tenant."""
+    operator = read_settings(OperatorSettings).operator_tenant
+    return Administrators(AdministratorRepository(table(), utc_now), operator, utc_now)
 
 
 @cache

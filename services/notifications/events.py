@@ -11,7 +11,10 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
 class Kind(StrEnum):
-    """What a notification is about; `task_assigned` also when a record has another owner."""
+    """What a notification is about.
+
+    `task_assigned` also when a record has another owner, and of what the scaling controller did.
+    """
 
     OPPORTUNITY_WON = "opportunity_won"
     TASK_ASSIGNED = "task_assigned"
@@ -19,12 +22,18 @@ class Kind(StrEnum):
     REPORT_FAILED = "report_failed"
 
 
+MAX_TEXT = 300
+"""Characters of a notification's text."""
+
+
 class About(BaseModel):
     """The record that a notification is about."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: str = Field(description="opportunity, task, report, account or contact")
+    type: str = Field(
+        description="opportunity, task, report, account, contact, scaling_action or tenant_usage"
+    )
     id: str
 
 

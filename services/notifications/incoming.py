@@ -59,8 +59,67 @@ class EndedReport(_Part):
     reason: str | None = None
 
 
+class ScalingAction(_Part):
+    """`current` of the events about what the scaling controller did."""
+
+    id: str
+    status: str
+    because: str
+    setting: str | None = None
+    resource: str | None = None
+    before: int | None = None
+    after: int | None = None
+    parameter: str | None = None
+    reason: str | None = None
+    brought_nothing: bool = False
+
+
+class TierValues(_Part):
+    """The values on which a tier depends."""
+
+    users: int
+    customers: int
+    opportunities: int
+    data_mb: int
+
+
+class MetricTiers(_Part):
+    """The tier that each value reaches."""
+
+    users: str
+    customers: str
+    opportunities: str
+    data_mb: str
+
+
+class TenantUsage(_Part):
+    """TenantTierChanged's `current`; its id is the tenant that is metered."""
+
+    id: str
+    tier: str
+    values: TierValues
+    metric_tiers: MetricTiers
+
+
+class TierChange(_Part):
+    """The data of TenantTierChanged."""
+
+    current: TenantUsage
+    previous_tier: str | None = None
+
+
 HANDOVERS = ("AccountUpdated", "ContactUpdated", "OpportunityReassigned", "TaskUpdated")
 """The events of which the owner of a record may have changed."""
+SCALING = (
+    "ScalingActionProposed",
+    "ScalingActionApplied",
+    "ScalingActionKept",
+    "ScalingActionRolledBack",
+    "ScalingActionRefused",
+)
+"""The events of the scaling controller, of which administrators are notified."""
+TIER_CHANGED = "TenantTierChanged"
+"""A tenant has another usage tier; administrators are notified of this as well."""
 
 
 class Owned(_Part):

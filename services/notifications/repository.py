@@ -5,6 +5,7 @@ Keys, each prefixed with the tenant:
   gsi2  UNREAD#<user>                  <notification id>   unread notifications
   UNREAD#<user> (base table)           COUNT               the number of unread notifications
   CONNECTIONS#<user> (base table)      <connection id>     WebSocket connections, for two hours
+  ADMINISTRATORS (base table)          <user>              who was one in their last request; TTL
 Of the records that one request hands over, an inbox has one notification:
   HANDOVERS#<request and users>        GROUP               the notification
   HANDOVERS#<request and users>        COUNTED#<event id>  an event that it counts
@@ -14,17 +15,25 @@ Of the records that one request hands over, an inbox has one notification:
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from kernel.domain.clock import Clock
 from kernel.domain.cloud_events import CloudEvent
-from kernel.domain.errors import Busy, Conflict
+from kernel.domain.errors import Busy, Conflict, ReadOnlyRegion
+from kernel.runtime.faults import describe
+from kernel.runtime.log import logger
 from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Action, Add, Check, Item, Put, Table
-from notifications.model import Message, Notification
+from notifications.model.notifications import Message, Notification
 
 CONNECTION_TTL_SECONDS = 2 * 3600
 """API Gateway ends a WebSocket connection after two hours."""
 HANDOVER_TTL_SECONDS = 400 * 24 * 3600
 """Longer than the archive has events, which may be delivered again."""
+ADMINISTRATOR_TTL_SECONDS = 90 * 24 * 3600
+"""Whoever has not opened the inbox for so long is not notified as an administrator."""
+MAX_ADMINISTRATORS = 100
+"""The most administrators who are notified of one event."""
 MAX_CONNECTIONS = 10
 """The maximum number of connections of one user; older ones are closed."""
 
@@ -231,6 +240,43 @@ class ConnectionRepository:
         # DynamoDB may delete an expired item days later.
         now = self._now().timestamp()
         return [str(item["sk"]) for item in page.items if int(item["ttl"]) > now]
+
+
+class AdministratorRepository:
+    """The administrators of a tenant, by the tokens of their latest requests (ADR 53)."""
+
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self._table, self._now = table, clock
+
+    def remember(self, tenant_id: str, user_id: str, *, is_one: bool) -> bool:
+        """Store whether a user is an administrator, best effort; False when it is not stored.
+
+        A request that only reads must not fail because of it, as in a region that does not write.
+        """
+        pk = _administrators(tenant_id)
+        try:
+            if is_one:
+                ttl = int(self._now().timestamp()) + ADMINISTRATOR_TTL_SECONDS
+                self._table.put({"pk": pk, "sk": user_id, "ttl": ttl})
+            else:
+                self._table.delete(pk, user_id)
+        except ReadOnlyRegion:
+            return False
+        except (ClientError, BotoCoreError, Busy) as fault:
+            logger().warning("administrator not stored", tenant=tenant_id, fault=describe(fault))
+            return False
+        return True
+
+    def every(self, tenant_id: str) -> list[str]:
+        """The administrators' ids, MAX_ADMINISTRATORS at most."""
+        limit, now = MAX_ADMINISTRATORS, self._now().timestamp()
+        page = self._table.query(_administrators(tenant_id), limit=limit, consistent=True)
+        # DynamoDB may delete an expired item days later.
+        return [str(item["sk"]) for item in page.items if int(item["ttl"]) > now]
+
+
+def _administrators(tenant_id: str) -> str:
+    return f"TENANT#{tenant_id}#ADMINISTRATORS"
 
 
 def _handover(tenant_id: str, notification_id: str) -> str:

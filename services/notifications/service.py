@@ -3,18 +3,27 @@
 Users see only their own inbox.
 """
 
+from collections import OrderedDict
+from datetime import date
 from typing import Protocol
 
 from kernel.domain.aggregate import Change
 from kernel.domain.clock import Clock
 from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.errors import Busy, Conflict, NotFound, StaleVersion
+from kernel.domain.permissions import Role
 from kernel.domain.principal import RequestContext, system_request
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
-from notifications.model import Message, Notification, messages_for
+from notifications.model.notifications import (
+    Message,
+    Notification,
+    concerns_administrators,
+    messages_for,
+)
 from notifications.repository import (
     MAX_CONNECTIONS,
+    AdministratorRepository,
     ConnectionRepository,
     HandoverGroup,
     NotificationRepository,
@@ -27,6 +36,8 @@ _TOO_MANY = (
 
 
 _ATTEMPTS = 4
+_MAX_SEEN = 1000
+"""Users whom a process remembers."""
 
 
 class Push(Protocol):
@@ -45,12 +56,21 @@ class Push(Protocol):
 class NotificationService:
     """The use cases of the inbox."""
 
-    def __init__(self, notifications: NotificationRepository, push: Push, now: Clock) -> None:
-        self._notifications, self._push, self._now = notifications, push, now
+    def __init__(
+        self,
+        notifications: NotificationRepository,
+        administrators: AdministratorRepository,
+        push: Push,
+        now: Clock,
+    ) -> None:
+        self._notifications, self._administrators = notifications, administrators
+        self._push, self._now = push, now
 
     def notify(self, event: CloudEvent) -> list[Notification]:
         """Notify the users that an event concerns, each once; returns the new notifications."""
-        sent = (self._notify(event, message) for message in messages_for(event))
+        concerned = concerns_administrators(event)
+        administrators = self._administrators.every(event.tenant_id) if concerned else []
+        sent = (self._notify(event, message) for message in messages_for(event, administrators))
         return [one for one in sent if one is not None]
 
     def _notify(self, event: CloudEvent, message: Message) -> Notification | None:
@@ -124,6 +144,32 @@ class NotificationService:
     def _about_all(self, notification: Notification) -> Notification:
         (shown,) = self._notifications.handed_over([notification])
         return shown
+
+
+class Administrators:
+    """Who administers the tenant that operates the system: the roles of verified tokens (ADR 53).
+
+    Each process looks at a user once a day, and again when their roles change.
+    """
+
+    def __init__(self, known: AdministratorRepository, operator: str, now: Clock) -> None:
+        self._known, self._operator, self._now = known, operator, now
+        self._seen: OrderedDict[tuple[str, bool, date], None] = OrderedDict()
+
+    def note(self, request: RequestContext) -> None:
+        """Remember whether the caller is an administrator; of other tenants nobody is."""
+        if not self._operator or request.tenant_id != self._operator:
+            return
+        user, is_one = request.principal.user_id, Role.ADMINISTRATOR in request.principal.roles
+        seen = (user, is_one, self._now().date())
+        if seen in self._seen:
+            return
+        if not self._known.remember(request.tenant_id, user, is_one=is_one):
+            return
+        self._seen.pop((user, not is_one, seen[2]), None)
+        self._seen[seen] = None
+        if len(self._seen) > _MAX_SEEN:
+            self._seen.popitem(last=False)
 
 
 class ConnectionService:

@@ -9,3 +9,10 @@ class Settings(NamedTuple):
     table_name: str
     socket_endpoint: str = ""
     """The management API of the WebSocket connections; empty where there is no WebSocket API."""
+
+
+class OperatorSettings(NamedTuple):
+    """For the API."""
+
+    operator_tenant: str = ""
+    """The tenant whose administrators are notified of the scaling controller."""

@@ -11,17 +11,25 @@ from kernel.storage.table import Table
 from scaling.adapters.cache import CacheReplicas
 from scaling.adapters.cloudwatch import Alarms, Metrics
 from scaling.adapters.functions import FunctionConcurrency, FunctionMemory
-from scaling.adapters.parameters import read_parameter
+from scaling.adapters.parameters import curves_parameter, find_parameter, read_parameter
 from scaling.adapters.ranges import ProvisionedConcurrency, TableCapacity, WorkerTasks
+from scaling.errors import WrongScalingPolicy
 from scaling.events import Setting
-from scaling.model.inventory import parse_inventory
-from scaling.model.policy_file import policy_of, prices
+from scaling.model.inventory import Inventory, InventoryError, parse_inventory
+from scaling.model.policy import PolicyError
+from scaling.model.policy_check import checked
+from scaling.model.policy_file import prices
 from scaling.repository.actions import ActionRepository
 from scaling.repository.lease import LeaseRepository
+from scaling.repository.tenants import TenantUsageRepository
+from scaling.repository.usage import UsageRepository
 from scaling.service.actions import ActionService, Watched
+from scaling.service.advice import Adviser
 from scaling.service.controller import Controller, Mode
+from scaling.service.halted import HaltedController
 from scaling.service.observer import Observer
-from scaling.service.ports import SettingAdapter
+from scaling.service.ports import SettingAdapter, UsageReader
+from scaling.service.usage import UsageService
 from scaling.settings import ControllerSettings, OperatorSettings, Settings
 
 
@@ -43,6 +51,23 @@ def actions() -> ActionService:
     return ActionService(repository(), read_settings(OperatorSettings).operator_tenant)
 
 
+@cache
+def tenants() -> TenantUsageRepository:
+    """The usage tiers of tenants."""
+    return TenantUsageRepository(table(), utc_now)
+
+
+@cache
+def usage() -> UsageService:
+    """The meters and tiers of tenants."""
+    return UsageService(
+        UsageRepository(table()),
+        tenants(),
+        read_settings(OperatorSettings).operator_tenant,
+        utc_now,
+    )
+
+
 def adapters() -> dict[Setting, SettingAdapter]:
     """What reads and changes each kind of setting."""
     functions, scaling = client("lambda"), client("application-autoscaling")
@@ -56,27 +81,57 @@ def adapters() -> dict[Setting, SettingAdapter]:
     }
 
 
+def inventory() -> Inventory:
+    """What there is to change, as the last deployment has left it. Raises WrongScalingPolicy."""
+    try:
+        return parse_inventory(_targets(read_settings(ControllerSettings)))
+    except InventoryError as error:
+        raise WrongScalingPolicy(f"targets: {error}.") from error
+
+
+def _targets(settings: ControllerSettings) -> str:
+    return read_parameter(client("ssm"), settings.scaling_targets_parameter)
+
+
+def metrics() -> Metrics:
+    """Values of metrics."""
+    return Metrics(client("cloudwatch"))
+
+
 def watched() -> Watched:
-    """What the controller may change, as the last deployment has left it, and what reads it."""
+    """What the controller may change, as the last deployment has left it, and what reads it.
+
+    Raises PolicyError.
+    """
     settings = read_settings(ControllerSettings)
-    policy = policy_of(settings.phase, settings.scaling_budget)
-    text = read_parameter(client("ssm"), settings.scaling_targets_parameter)
-    inventory = parse_inventory(text)
-    watch = client("cloudwatch")
-    observer = Observer(
-        policy,
-        inventory,
-        adapters(),
-        Alarms(watch, settings.system_name),
-        Metrics(watch),
-        prices(),
+    mode = settings.scaling_mode
+    measured = find_parameter(client("ssm"), curves_parameter(settings.system_name)) or ""
+    policy, found, curves = checked(
+        settings.phase, settings.scaling_budget, mode, _targets(settings), measured
     )
-    return Watched(policy, inventory, observer, Mode(settings.scaling_mode))
+    alarms = Alarms(client("cloudwatch"), settings.system_name)
+    observer = Observer(policy, found, adapters(), alarms, metrics(), prices(), curves)
+    return Watched(policy, found, observer, Mode(mode))
 
 
-def controller() -> Controller:
+def usage_reader() -> UsageReader:
+    """The days of usage that the adviser reads."""
+    return usage()
+
+
+def adviser() -> Adviser:
+    """Advice and the bill."""
+    phase = read_settings(ControllerSettings).phase
+    return Adviser(usage_reader(), phase, read_settings(OperatorSettings).operator_tenant, utc_now)
+
+
+def controller() -> Controller | HaltedController:
     """The use cases of the state machine."""
-    found, operator = watched(), read_settings(OperatorSettings).operator_tenant
+    operator = read_settings(OperatorSettings).operator_tenant
+    try:
+        found = watched()
+    except PolicyError as error:
+        return HaltedController(repository(), operator, str(error), utc_now)
     return Controller(
         found.policy,
         found.inventory,
@@ -93,4 +148,4 @@ def controller() -> Controller:
 
 def stores() -> tuple[RecordStore[Any], ...]:
     """The stores of every type of record, for maintenance: straight from the table."""
-    return (ActionRepository(table(), utc_now),)
+    return (ActionRepository(table(), utc_now), TenantUsageRepository(table(), utc_now))

@@ -9,6 +9,7 @@ CONTEXT = Context(
     name="scaling",
     record_types=(
         RecordType("scaling_action", table="ScalingTable", area=SCALING, has_timeline=False),
+        RecordType("tenant_usage", table="ScalingTable", area=SCALING, has_timeline=False),
     ),
     areas=(SCALING,),
 )

@@ -3,11 +3,12 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from kernel.domain.events import DomainEvent, Snapshot
+from kernel.domain.events import DomainEvent, Snapshot, StreamDivergence, StreamGap
 
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Advice = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -81,6 +82,11 @@ class ScalingActionState(Snapshot):
     monthly_cents: int | None = Field(
         None, description="US cents that it adds to a month at most; negative when it saves."
     )
+    parameter: Advice | None = Field(
+        None,
+        description="What to deploy so that `after` stays: a parameter with its value, or the "
+        "figure of strategy.yaml; absent when nothing is changed, or nothing is to be deployed.",
+    )
     reason: Reason | None = Field(None, description="Why it was refused.")
     brought_nothing: bool = Field(
         False, description="It was rolled back because the reading stayed as it was."
@@ -118,3 +124,76 @@ class ScalingActionUpdated(ScalingActionEvent, context="scaling"):
 
     changed: list[str] = Field(examples=[["status"]])
     previous: dict[str, object] = Field(examples=[{"status": "applied"}])
+
+
+TenantId = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+"""A tenant as the registry of tenants names it."""
+
+
+class Tier(StrEnum):
+    """The usage tiers of a tenant, from the smallest to the largest."""
+
+    STARTUP = "startup"
+    GROWING = "growing"
+    ENTERPRISE = "enterprise"
+
+
+class TierValues(BaseModel):
+    """The values on which a tenant's tier depends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    users: int = Field(ge=0, description="Active people of the directory.")
+    customers: int = Field(ge=0, description="Accounts that are not archived.")
+    opportunities: int = Field(ge=0, description="Opportunities that are not archived.")
+    data_mb: int = Field(
+        ge=0, description="Events and files of reports, in MB of 1,000,000 bytes, rounded down."
+    )
+
+
+class MetricTiers(BaseModel):
+    """The tier that each value reaches; a value leaves a tier only clearly below its beginning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    users: Tier
+    customers: Tier
+    opportunities: Tier
+    data_mb: Tier
+
+
+class TenantUsageState(Snapshot):
+    """The usage tier of a tenant. The record is of the tenant that operates the system."""
+
+    id: TenantId = Field(description="The tenant that is metered.")
+    tier: Tier = Field(description="The highest one that any value reaches.")
+    metric_tiers: MetricTiers
+    values: TierValues = Field(description="The values when a tier of one of them changed last.")
+    since: AwareDatetime = Field(description="When the tenant got this tier.")
+
+
+class TenantUsageEvent(DomainEvent):
+    """Base of the events about a tenant's usage."""
+
+    current: TenantUsageState
+
+
+class TenantTierChanged(TenantUsageEvent, context="scaling"):
+    """A tenant has another usage tier, or its first one."""
+
+    previous_tier: Tier | None = Field(None, description="Absent when it is the first one.")
+
+
+class TenantUsageUpdated(TenantUsageEvent, context="scaling"):
+    """An operator restored the record to an earlier state; `previous` has the other values."""
+
+    changed: list[str] = Field(examples=[["tier"]])
+    previous: dict[str, object] = Field(examples=[{"tier": "startup"}])
+
+
+class StreamGapDetected(StreamGap, context="scaling"):
+    """A projection of this context waits for an event that has not arrived."""
+
+
+class StreamDiverged(StreamDivergence, context="scaling"):
+    """A projection of this context has applied events that a restored table no longer has."""

@@ -1,12 +1,19 @@
-"""The messages that start the controller: alarms of CloudWatch, and its schedule.
+"""The messages that start the controller, and the part of events that usage meters read.
 
-Source: "Alarm events and EventBridge" of the CloudWatch user guide, for metric alarms and
-composite ones. An alarm is a message when its state changes, and not again while it lasts.
+The controller starts by alarms of CloudWatch, and by its schedule. Source: "Alarm events and
+EventBridge" of the CloudWatch user guide, for metric alarms and composite ones. An alarm is a
+message when its state changes, and not again while it lasts.
 """
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kernel.messaging.upcasting import EventUpcasters
+
+UPCASTERS: EventUpcasters = {}
+"""How events of older versions are read; no event has a second version yet."""
 
 ALARM_STATE_CHANGE, SCHEDULED = "CloudWatch Alarm State Change", "Scheduled Event"
 _SHOWN = 80
@@ -44,6 +51,29 @@ class _Detail(_Part):
     alarm_name: str = Field(alias="alarmName", min_length=1, max_length=255)
     state: _State
     configuration: _Configuration
+
+
+class ReportFile(_Part):
+    """The file of a report."""
+
+    size_bytes: int = 0
+
+
+class MeteredRecord(_Part):
+    """What the meters read of a record, whatever its type."""
+
+    archived_at: datetime | None = None
+    active: bool = True
+    """Of a person."""
+    started_at: datetime | None = None
+    """Of a report run: when its last attempt began."""
+    ended_at: datetime | None = None
+    outcome: ReportFile | None = None
+
+
+def is_schedule(message: Any) -> bool:
+    """Whether a message is the hourly one."""
+    return isinstance(message, dict) and message.get("detail-type") == SCHEDULED
 
 
 def alarm_change(event: Any, system: str) -> AlarmChange | None:

@@ -1,7 +1,8 @@
 """`make chaos`: rounds of chaos on a platform of its own. Ends with 1 after a round that is wrong.
 
 Each round continues with the data of the rounds before it. The log has one line for each round, and
-what was wrong.
+what was wrong. Ctrl-C ends it with the sums of the rounds before; `--first` continues a seed with
+its next round, on a new platform.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.chaos.rounds import Chaos, Round
+from tests.chaos.traffic import COMPANY
 from tests.flows.conftest import Crm, Zebros
 from zebros.local import ports
 
@@ -21,25 +23,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 10_000)
+    parser.add_argument("--first", type=int, default=1, help="The number of the first round.")
     parser.add_argument("--seconds", type=float, default=15.0, help="Traffic in each round.")
     parser.add_argument("--home", type=Path, help="Keep the platform's data here.")
     arguments = parser.parse_args()
     folder = arguments.home or Path(tempfile.mkdtemp(prefix="zebros-chaos-"))
-    zebros = Zebros(folder)
+    zebros = Zebros(folder, ZEBROS_TENANTS=COMPANY)
     # The worker makes every report, so that its death matters.
     zebros("up", "--empty", "--detach", "--reports", "worker", *free_ports())
     crm, rounds = Crm(zebros), []
     try:
-        chaos = Chaos(crm, arguments.seed)
+        chaos = Chaos(crm, arguments.seed, arguments.first)
         for _ in range(arguments.rounds):
             rounds.append(chaos.round(arguments.seconds))
             print(rounds[-1].line(), flush=True)
             if not rounds[-1].right:
                 break
+    except KeyboardInterrupt:
+        print(f"Ended early; `--first {arguments.first + len(rounds)}` continues.", flush=True)
     finally:
         crm.http.close()
         zebros("down", check=False)
-    return summary(rounds, folder)
+    return summary(rounds, folder) if rounds else 1
 
 
 def free_ports() -> tuple[object, ...]:

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.traffic import TENANTS, Log, Write
+from tests.chaos.traffic import COMPANY, TENANTS, Log, Write
 from tests.flows.conftest import Crm
 
+type Events = dict[str, list[dict[str, Any]]]
+"""A tenant's events by subject, in sequence."""
 _BOARD = "/pipelines/default/board"
+_CLOSED = ("completed", "cancelled")
+"""Statuses of tasks that the usual list omits."""
 
 
 @dataclass
@@ -37,13 +41,15 @@ class Judge:
     def __init__(self, crm: Crm, log: Log) -> None:
         self._crm, self._log = crm, log
         self.verdict = Verdict()
+        self.events: dict[str, Events] = {}
+        """Those of the lake by tenant."""
 
     def judge(self) -> Verdict:
         """Compare everything; nothing may be running."""
         self.verdict.wrong += self._log.wrong
         self._reports()  # ours would wait behind them
-        for tenant in TENANTS:
-            events = self._events(tenant)
+        for tenant in (*TENANTS, COMPANY):
+            events = self.events[tenant] = self._events(tenant)
             self._writes(tenant, events)
             self._sequences(tenant, events)
             last = {subject: chain[-1] for subject, chain in events.items()}
@@ -55,7 +61,7 @@ class Judge:
         self._repeated()
         return self.verdict
 
-    def _events(self, tenant: str) -> dict[str, list[dict[str, Any]]]:
+    def _events(self, tenant: str) -> Events:
         """The tenant's events in the lake by subject, each once, in sequence."""
         found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         subjects: dict[str, str] = {}
@@ -79,7 +85,7 @@ class Judge:
                 for line in gzip.decompress(body).splitlines():
                     yield json.loads(line)
 
-    def _writes(self, tenant: str, events: dict[str, list[dict[str, Any]]]) -> None:
+    def _writes(self, tenant: str, events: Events) -> None:
         """Every acknowledged write has one event, and no write has two."""
         changed: dict[str, list[tuple[str, int]]] = defaultdict(list)
         versions: dict[tuple[str, int], int] = Counter()
@@ -105,7 +111,7 @@ class Judge:
             if (write.mark and seen != [where]) or not versions[where]:
                 self.verdict.lost.append(f"{write}: {seen}")
 
-    def _sequences(self, tenant: str, events: dict[str, list[dict[str, Any]]]) -> None:
+    def _sequences(self, tenant: str, events: Events) -> None:
         for subject, chain in events.items():
             self.verdict.checked["events"] += len(chain)
             found = [int(one["sequence"]) for one in chain]
@@ -117,6 +123,7 @@ class Judge:
         for record_type, collection, query in (
             ("opportunity", "/opportunities", "owner_id=rep"),
             ("account", "/accounts", "owner_id=admin"),
+            ("contact", "/contacts", "owner_id=admin"),
             ("task", "/tasks", "assignee_id=rep"),
         ):
             listed = {one["id"]: one for one in self._pages(f"{collection}?{query}", tenant)}
@@ -131,15 +138,17 @@ class Judge:
                 if found is None:
                     answer = self._crm("GET", f"{collection}/{record_id}", tenant=tenant)
                     found = answer.json() if answer.is_success else None
-                shown = {name: (found or {}).get(name) for name in current}
-                if shown != current:
+                    if not (current.get("archived_at") or current.get("status") in _CLOSED):
+                        self.verdict.wrong.append(f"{tenant} {record_id} is in no list")
+                names = {*current, "archived_at"}
+                if any((found or {}).get(name) != current.get(name) for name in names):
                     self.verdict.wrong.append(f"{tenant} {record_id}: {found}, not {current}")
             if strangers := listed.keys() - expected.keys():
                 self.verdict.wrong.append(f"{tenant} {collection} lists {strangers}: no event")
 
-    def _timelines(self, tenant: str, events: dict[str, list[dict[str, Any]]]) -> None:
+    def _timelines(self, tenant: str, events: Events) -> None:
         for subject, chain in events.items():
-            if subject.startswith(("opportunity/", "account/", "task/")):
+            if subject.startswith(("opportunity/", "account/", "contact/", "task/")):
                 entries = self._pages(f"/timeline/{subject}", tenant)
                 seen = Counter(one["event_id"] for one in entries if one["subject"] == subject)
                 self.verdict.checked["timeline entries"] += len(seen)
@@ -151,6 +160,8 @@ class Judge:
         for subject, event in last.items():
             if subject.startswith("opportunity/"):
                 current = event["data"]["current"]
+                if current.get("archived_at"):
+                    continue
                 column = expected[current["stage"]]
                 column[0] += 1
                 column[1] += current.get("amount", {}).get("minor_units", 0)
@@ -163,7 +174,7 @@ class Judge:
                     f"{tenant} board {column['stage']}: {column}, not {expected[column['stage']]}"
                 )
 
-    def _inbox(self, tenant: str, events: dict[str, list[dict[str, Any]]]) -> None:
+    def _inbox(self, tenant: str, events: Events) -> None:
         """Every win and every task has told its owner once, and the counter is right."""
         causes = Counter(
             event["data"]["current"]["event_id"]
@@ -193,6 +204,7 @@ class Judge:
             event["data"]["current"]["status"]
             for subject, event in last.items()
             if subject.startswith("opportunity/")
+            and not event["data"]["current"].get("archived_at")
         )
         won, lost = (sum(int(row.get(name, 0)) for row in rows) for name in ("won", "lost"))
         self.verdict.checked["reports"] += 1

@@ -32,6 +32,8 @@ LIFETIMES = {
     "UNIQUE": None,
     "SEARCH": None,
     "BOARD": None,
+    "USAGE": None,  # days are the history of which bills and advice are made
+    "ACTIVE": None,
     "UNREAD": None,
     "REPORTSLOTS": None,
     "REPORTWAITING": None,
@@ -39,6 +41,7 @@ LIFETIMES = {
     "IDEMPOTENCY": timedelta(days=1),
     "PROGRESS": timedelta(days=7),
     "CONNECTIONS": timedelta(hours=2),
+    "ADMINISTRATORS": timedelta(days=90),
     "PARKED": timedelta(days=365),
     "HISTORY": timedelta(days=30),
     "LEASE": timedelta(days=1, minutes=15),
@@ -52,15 +55,16 @@ WRITERS = {
     "kernel/storage/idempotency.py": {"IDEMPOTENCY"},
     "kernel/storage/references.py": {"REFERENCES", "NAMES"},
     "kernel/messaging/positions.py": {"POSITION", "PARKED"},
-    "kernel/messaging/rebuilding.py": {"BOARD"},
+    "kernel/messaging/rebuilding.py": {"BOARD", "USAGE", "ACTIVE"},
     "kernel/tasks/repository.py": {"PROGRESS"},
     "kernel/tasks/slots.py": {"REPORTSLOTS", "REPORTWAITING"},
     "activities/repository.py": {"TIMELINE"},
-    "notifications/repository.py": {"CONNECTIONS", "UNREAD"},
+    "notifications/repository.py": {"CONNECTIONS", "UNREAD", "ADMINISTRATORS"},
     # The last good keys of an issuer: one item a tenant, for ever.
     "edge/registry.py": set(),
     "scaling/repository/actions.py": {"HISTORY"},
     "scaling/repository/lease.py": {"LEASE"},
+    "scaling/repository/usage.py": {"USAGE", "ACTIVE"},
     "opportunities/repository/boards.py": {"BOARD"},
 }
 _BY_PARTITION = {"EXTERNAL", "IDEMPOTENCY", "TIMELINE", "BOARD", "UNREAD", "CONNECTIONS"}
@@ -73,6 +77,9 @@ _BY_PARTITION |= {
     "SEARCH",
     "HISTORY",
     "LEASE",
+    "USAGE",
+    "ACTIVE",
+    "ADMINISTRATORS",
 }
 
 
@@ -92,10 +99,12 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     from customers.handlers.api import handler as customers
     from notifications.consumers import inbox
     from notifications.handlers import socket
+    from notifications.handlers.api import handler as notifications
     from opportunities.consumers import board
     from opportunities.handlers.api import handler as opportunities
     from reporting.bootstrap import runs, slots
     from reporting.handlers.api import handler as reporting
+    from scaling.consumers import usage
 
     deal = {"name": "Big", "external_ids": {"erp": "7"}, "amount": None, "owner_id": "ann"}
     made = ApiClient(opportunities)("POST", "/opportunities", deal, {"idempotency-key": "k"})
@@ -108,13 +117,14 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     run = ApiClient(reporting)("POST", "/reports", {"report": "win_rate"}).json
     runs().record_progress("acme", run["id"], 0.5, "Half")
     slots().table.transact([slots().put("acme", slots().read("acme"))])
+    ApiClient(notifications)("GET", "/notifications")
     request = {"routeKey": "$connect", "connectionId": "c1"}
     who = {"authorizer": {"tenant": "bolt", "user": "bob", "expires": NEVER}}
     socket.handler({"requestContext": {**request, **who}}, None)
     events = published(cloud)
     deals = [one for one in events if one["subject"].startswith("opportunity/")]
     deals.append({**deals[-1], "id": new_id(), "sequence": "9"})  # too early
-    for consumer in (board, timeline, inbox):
+    for consumer in (board, timeline, inbox, usage):
         messages = [json.dumps({"detail": event}) for event in deals]
         batch = {"Records": [{"messageId": text, "body": text} for text in messages]}
         assert consumer.handler(batch, None) == {"batchItemFailures": []}

@@ -5,11 +5,14 @@ import json
 
 import pytest
 
+from kernel.runtime import fence
+from kernel.storage import replicated
 from kernel.storage.packing import pack
 from tools import cli_contract
 from tools.drift import ROOT
 from zebros.contract import contract
 from zebros.operations.outbox import unpack
+from zebros.regions import fences
 
 EVENTS = sorted((ROOT / "events" / "examples").rglob("*.json"))
 OTHERS = {"tools", "tests", "worker"} | {
@@ -25,6 +28,15 @@ def test_the_contract_is_that_of_the_services() -> None:
 def test_a_packed_event_is_unpacked(path: object) -> None:
     text = json.dumps(json.loads(ROOT.joinpath(str(path)).read_text(encoding="utf-8")))
     assert unpack(pack(text)) == text
+
+
+def test_operators_and_functions_have_the_same_words_for_the_fence() -> None:
+    assert fences.KEY == fence.KEY
+    assert (fences.OPEN, fences.MOVING) == (fence.OPEN, fence.MOVING)
+    assert fences.RUN_PREFIX == replicated.RUN_PREFIX
+    written = fences.Fence(7, fences.MOVING, "eu-west-1").item()
+    assert fence.FenceRecord.parse(written) == (7, fence.MOVING, "eu-west-1")
+    assert {name: written[name] for name in fence.KEY} == fence.KEY
 
 
 def test_every_event_schema_is_a_known_event_type() -> None:

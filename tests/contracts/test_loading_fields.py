@@ -82,6 +82,7 @@ EXPECTED = {
     FieldType.DATE: {"type": "string", "format": "date"},
     FieldType.INTEGER: {"type": "integer"},
     FieldType.BOOLEAN: {"type": "boolean"},
+    FieldType.COUNTRY: {"type": "string"},
     FieldType.LIST: {"type": "array"},
     FieldType.PHONE: {"type": "string", "maxLength": 40},
     FieldType.WEBSITE: {"type": "string", "format": "uri"},

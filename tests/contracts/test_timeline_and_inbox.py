@@ -13,8 +13,8 @@ from kernel.domain.cloud_events import CloudEvent
 from kernel.storage.packing import unpack
 from kernel.storage.table import Put
 from notifications.consumers.inbox import handler as inbox
-from notifications.incoming import HANDOVERS
-from notifications.model import message_for, messages_for
+from notifications.incoming import HANDOVERS, SCALING, TIER_CHANGED
+from notifications.model.notifications import message_for, messages_for
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples"
 
@@ -73,6 +73,18 @@ def test_the_inbox_has_a_text_for_every_event_it_consumes(type_: str) -> None:
         assert all("None" not in one.text and one.text[-1] != " " for one in both)
         return
     event = CloudEvent.parse(envelope)
+    if type_ in SCALING:
+        (one,) = messages_for(event, ["ann"])
+        assert (one.recipient, f"{one.about.type}/{one.about.id}") == ("ann", event.subject)
+        assert event.data["current"]["resource"] in one.text
+        assert "None" not in one.text
+        return
+    if type_ == TIER_CHANGED:
+        changed = {**envelope["data"], "previous_tier": "startup"}
+        (one,) = messages_for(CloudEvent.parse({**envelope, "data": changed}), ["ann"])
+        assert (one.recipient, f"{one.about.type}/{one.about.id}") == ("ann", event.subject)
+        assert event.data["current"]["tier"] in one.text
+        return
     message = message_for(event)
     assert message is not None
     current = event.data["current"]

@@ -31,8 +31,9 @@ ZEBROS = [sys.executable, "-c", "import sys; from zebros.cli import main; sys.ex
 class Zebros:
     """The command line with one home."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, **variables: str) -> None:
+        """`variables` are those of its environment besides the usual ones."""
+        self.home, self._variables = home, variables
 
     def __call__(
         self, *words: object, check: bool = True, timeout: float = 600, stdin: str | None = None
@@ -44,7 +45,7 @@ class Zebros:
             text=True,
             timeout=timeout,
             cwd=ROOT,
-            env=environment(),
+            env=environment() | self._variables,
             input=stdin,
         )
         if check:

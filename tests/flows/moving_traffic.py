@@ -292,11 +292,12 @@ class Subscriber:
         deadline, quiet = time.monotonic() + seconds, 0
         while quiet < _QUIET:
             assert time.monotonic() < deadline, f"still {self.crm.backlog()} on their way"
-            self._receive()
+            self.receive()
             quiet = quiet + 1 if self.crm.backlog() == 0 else 0
             time.sleep(0.05)
 
-    def _receive(self) -> None:
+    def receive(self) -> None:
+        """Take what the queue has now."""
         while messages := self.crm.sqs.receive_message(
             QueueUrl=self._url, MaxNumberOfMessages=10
         ).get("Messages"):

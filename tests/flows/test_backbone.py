@@ -18,7 +18,7 @@ from tests.flows.conftest import ROOT, Crm, environment
 from tests.flows.figures import record_figure
 from zebros.client.api import Client, StaticToken
 
-WINS = int(os.environ.get("ZEBROS_WINS", "1000"))
+WINS = int(os.environ.get("ZEBROS_WINS", "400"))
 
 
 def an_opportunity(crm: Crm, name: str, minor_units: int, **fields: Any) -> dict[str, Any]:

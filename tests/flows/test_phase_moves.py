@@ -1,27 +1,34 @@
-"""A deployed system is moved through the phases under load, by unmodified `sam deploy`.
+"""A deployed system is moved through the phases under load, by the commands of docs/growing.md.
 
-The only parameter is Phase; every other one keeps its value. Where AWS differs: a subscriber gets
-an event at least once there, never less; a table changes between on demand and provisioned within
-minutes, and a few times a day at most (docs/adr/0015); its capacity scales, while the platform
-stays at the minimum; and from growth on a domain is needed (docs/edge.md), whose rules the platform
-does not know. What exists only in AWS (network, caches, domains) is tested in tests/template.
+These are unmodified `sam deploy`s of what `zebros up` has built; after the last one the system is
+moved back by one phase. Where AWS differs: a subscriber gets an event at least once there, never
+less; a table changes between on demand and provisioned within minutes, and a few times a day at
+most (docs/adr/0015); its capacity scales, while the platform stays at the minimum; and parameters
+of domains, certificates and regions mean nothing to the platform: tests/unit/tools/test_growing.py
+resolves the templates with them. What exists only in AWS (network, caches, domains) is tested in
+tests/template.
 """
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
-from tests.flows.conftest import ROOT, Crm, Zebros, up_options
+from tests.flows.conftest import ROOT, RUNNING, Crm, Zebros, up_options
 from tests.flows.figures import record_figure
 from tests.flows.moving_traffic import COLLECTIONS, Sent, Subscriber, Traffic, Window
 from tests.template.test_phases import MEMORY, OWN_SIZES, SIZES
+from tests.unit.tools.growing_page import commands
+from zebros.phases import PHASES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-"""The first test deploys five times, four times with traffic."""
+"""The first test deploys six times, four times with traffic."""
 
 MOVES = (
     ("mvp", "startup"),
@@ -33,6 +40,16 @@ RECORDS = 40
 """Records of each collection before the first move."""
 REQUESTS = 100
 """At least as many requests during each move."""
+
+ELSEWHERE = {
+    "region": "two regions: tests/flows/test_regions.py",
+    "simulate": "tests/unit/tools/test_growing.py",
+    "cost": "tests/unit/tools/test_growing.py",
+    "phase": "tests/unit/tools/test_growing.py",
+}
+"""Commands of the page that are carried out by other tests."""
+OF_TWO_REGIONS = "ReplicaRegion"
+"""A parameter that the local platform, which is one region, cannot deploy."""
 
 # "DynamoDB capacity (read and write units, min-max): customers 25-100, contacts 50-200,
 # opportunities 25-100, activities 100-400; the same for every GSI."
@@ -80,14 +97,38 @@ class Moving:
         self.crm, self.zebros = Crm(zebros), zebros
         self.traffic, self.subscriber = Traffic(self.crm), Subscriber(self.crm)
         self.window = Window(self.crm)
+        self.given: list[dict[str, str]] = []
+        self.found: list[dict[str, str]] = []
+        """The parameters of each deployment of the page, and those that the stack then had."""
+        self.printed: list[tuple[list[str], CompletedProcess[str]]] = []
+        """Each `zebros` command of the page, and what it did."""
 
-    def move(self, before: str, after: str) -> Move:
+    def follow_the_page(self) -> Iterator[Move]:
+        """Carry out the commands of docs/growing.md; yields what was seen of each move."""
+        phase = PHASES[0]
+        for program, *words in commands():
+            if program == "sam" and words[:2] == ["deploy", "--parameter-overrides"]:
+                given = dict(one.split("=", 1) for one in words[2:])
+                if OF_TWO_REGIONS in given:
+                    continue
+                before, phase = phase, given.get("Phase", phase)
+                if phase == before:
+                    self.deploy(*words[2:])
+                else:
+                    yield self.move(before, phase, *words[2:])
+                self.given.append(given)
+                self.found.append(self.parameters())
+            elif program == "zebros" and words[0] not in ELSEWHERE:
+                own = words[2:] if words[0] == "--stack" else words
+                self.printed.append((own, self.zebros(*own, check=False)))
+
+    def move(self, before: str, after: str, *parameters: str) -> Move:
         """Move the stack while requests are sent, and look at everything afterwards."""
         move, traffic = Move(before, after), self.traffic
         sent, faults, reports = len(traffic.sent), len(traffic.faults), len(traffic.reports)
         with traffic.running():
             began = time.monotonic()
-            self.deploy(after)
+            self.deploy(*parameters)
             move.seconds = time.monotonic() - began
             move.sent = traffic.sent[sent:]
         move.sent += [one for one in traffic.sent[sent + len(move.sent) :] if one.failed]
@@ -103,13 +144,18 @@ class Moving:
         self._look(move)
         return move
 
-    def deploy(self, phase: str) -> None:
-        """`sam deploy` of what `zebros up` has built, as README says, with another phase."""
+    def deploy(self, *parameters: str) -> None:
+        """`sam deploy` of what `zebros up` has built; other parameters keep their value."""
         built = self.zebros.home / "build" / "template.yaml"
         self.crm.sam(
             ROOT, "deploy", "--template-file", str(built), "--config-file",
-            str(ROOT / "samconfig.toml"), "--parameter-overrides", f"Phase={phase}",
+            str(ROOT / "samconfig.toml"), "--parameter-overrides", *parameters,
         )  # fmt: skip
+
+    def parameters(self) -> dict[str, str]:
+        """The parameters of the stack."""
+        (stack,) = self.crm.client("cloudformation").describe_stacks(StackName="zebros")["Stacks"]
+        return {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
 
     def _look(self, move: Move) -> None:
         functions, tables = self.crm.client("lambda"), self.crm.client("dynamodb")
@@ -129,22 +175,30 @@ class Moving:
 
 
 @pytest.fixture(scope="module")
-def moves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Move]]:
-    """All moves, one after the other; the first one is none: the system as it was deployed."""
-    zebros = Zebros(tmp_path_factory.mktemp("moves") / "home")
-    zebros("up", "--empty", "--detach", *up_options())
+def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
+    zebros = Zebros(Path(RUNNING) if RUNNING else tmp_path_factory.mktemp("moves") / "home")
+    if not RUNNING:
+        zebros("up", "--empty", "--detach", *up_options())
     try:
         moving = Moving(zebros)
-        moving.traffic.load(RECORDS)
-        done = [Move("", "mvp")]
-        moving.subscriber.receive_all()
-        moving._look(done[0])
-        for before, after in MOVES:
-            done.append(moving.move(before, after))
-        yield {str(one): one for one in done}
+        yield moving
         moving.close()
     finally:
-        zebros("down")
+        if not RUNNING:
+            zebros("down")
+
+
+@pytest.fixture(scope="module")
+def moves(moving: Moving) -> dict[str, Move]:
+    """All moves, one after the other; the first one is none: the system as it was deployed."""
+    moving.traffic.load(RECORDS)
+    first = Move("", PHASES[0])
+    moving.subscriber.receive_all()
+    moving._look(first)
+    last = (PHASES[-1], PHASES[-2])
+    done = [first, *moving.follow_the_page(), moving.move(*last, f"Phase={last[1]}")]
+    assert [(one.before, one.after) for one in done[1:]] == list(MOVES)
+    return {str(one): one for one in done}
 
 
 @pytest.fixture(params=[f"{before} to {after}" for before, after in MOVES])
@@ -211,3 +265,23 @@ def test_tables_have_the_capacity_of_the_phase(move: Move) -> None:
 def test_tables_are_protected_from_growth_on(move: Move) -> None:
     protected = {name: table["DeletionProtectionEnabled"] for name, table in move.tables.items()}
     assert protected == dict.fromkeys(protected, move.after in PROTECTED)
+
+
+@pytest.mark.usefixtures("moves")
+def test_the_stack_has_the_parameters_of_the_page(moving: Moving) -> None:
+    for given, found in zip(moving.given, moving.found, strict=True):
+        assert given.items() <= found.items()
+    assert moving.parameters()["ScalingMode"] == "apply"
+
+
+@pytest.mark.usefixtures("moves")
+def test_the_other_commands_of_the_page_end_well(moving: Moving) -> None:
+    assert len(moving.printed) > 3
+    for words, done in moving.printed:
+        printed = done.stdout + done.stderr
+        if words[0] == "tenants":  # the platform has added its tenants already
+            assert "already" in printed
+        else:
+            assert done.returncode == 0, f"{words}: {printed}"
+    assert json.loads(moving.zebros("--json", "top", "--once").stdout)
+    assert "as deployed" in moving.zebros("scale", "drift").stdout

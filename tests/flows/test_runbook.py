@@ -40,8 +40,14 @@ from tests.flows.runbook import not_followed, row
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ELSEWHERE = {
+    **dict.fromkeys(
+        ("zebros rollback --dry-run", "zebros rollback", "zebros rollback --undo"),
+        "a release is deployed in tests/flows/test_updating.py",
+    ),
+    "zebros rollback CustomersApi=12": "tests/component/zebros/emulator/test_rollback.py",
     "zebros up": "an older folder is upgraded in tests/component/stored/test_upgrade.py",
     "zebros events rebuild references": "tests/component/zebros/test_rebuild_references.py",
+    "zebros events rebuild usage": "tests/component/zebros/test_rebuild_usage.py",
     "zebros region status": "two regions: tests/component/regions/test_operators.py",
     "zebros region rejoin": "two regions: tests/component/regions/test_operators.py",
     "zebros --stack NAME attach": "a stack is deleted in tests/flows/test_attaching.py",

@@ -86,6 +86,32 @@ def test_the_open_pipeline_has_both_its_stages(crm: Crm, loaded: Any, oracle: Or
     assert counts == {"Prospecting": 500, "Engaging": 1589}
 
 
+def test_usage_is_what_was_loaded(crm: Crm, loaded: Any, oracle: Oracle) -> None:
+    """Its opportunities make it a tenant of the largest tier; the other values are small."""
+    items = crm("GET", "/scaling/usage?limit=200").json()["items"]
+    (found,) = (one for one in items if one["tenant"] == "globex")
+    record_figure(f"usage of the data set: {json.dumps(found)}")
+    people = crm("GET", "/people?limit=200", tenant="globex").json()["items"]
+    active = sum(one["active"] for one in people)
+    assert active >= 35, "the data set's, and who has signed in"
+    values = {"users": active, "customers": 85, "opportunities": len(oracle.deals)}
+    assert found["values"].items() >= values.items()
+    assert 5 <= found["values"]["data_mb"] <= 50
+    assert found["tier"] == found["metric_tiers"]["opportunities"] == "enterprise"
+    assert (
+        found["metric_tiers"].items()
+        >= {
+            "users": "growing",
+            "customers": "startup",
+            "data_mb": "startup",
+        }.items()
+    )
+    days = crm("GET", "/scaling/usage/globex").json()["items"]
+    record_figure(f"days of the data set: {json.dumps(days)}")
+    assert days[-1]["values"].items() >= {**values, "active_users": 1}.items()
+    assert sum(one["values"]["requests"] for one in days) >= 8800 + 85 + 35 + 7
+
+
 @pytest.mark.parametrize("by", GROUPS)
 def test_win_rates_equal_the_oracle_s(crm: Crm, loaded: Any, oracle: Oracle, by: str) -> None:
     rows = rows_of(crm, "win_rate", by)

@@ -143,6 +143,22 @@ def test_a_message_of_an_unknown_shape_is_refused_in_a_sentence(crm: Crm) -> Non
 
 
 def test_other_tenants_and_other_roles_see_nothing(crm: Crm) -> None:
-    for path in ("/scaling/actions", "/scaling/settings"):
+    for path in ("actions", "settings", "advice", "bill"):
+        path = f"/scaling/{path}"
         assert crm("GET", path, tenant="globex").status_code == 403
         assert crm("GET", path, user="manager").status_code == 403
+
+
+def test_advice_and_bill_are_for_the_operator(crm: Crm) -> None:
+    answer = crm("GET", "/scaling/advice")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["system"]["phase"] == "mvp"
+    tables = {one["table"]: one for one in answer.json()["tables"]}
+    names = ("Customers", "Contacts", "Opportunities", "Activities")
+    assert set(tables) == {f"{name}Table" for name in names}
+    assert {one["current"] for one in tables.values()} == {"on demand"}
+    bill = crm("GET", "/scaling/bill").json()
+    assert sum(one["cents"] for one in bill["tenants"]) == bill["cents"] > 0
+    assert crm.zebros.json("scale", "bill") == bill
+    printed = crm.zebros.json("scale", "advise")
+    assert printed["system"] == answer.json()["system"]

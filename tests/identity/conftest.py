@@ -41,7 +41,7 @@ from tests.template.stack import ROOT, resources
 from tools import keycloak
 from tools.realm import Options, realm
 from zebros.local.ports import free_port
-from zebros.local.supervisor import ignore_signals, stop_on_signals
+from zebros.local.signals import ignore_signals, stop_on_signals
 
 HERE = Path(__file__).parent
 TENANT = "acme"

@@ -14,6 +14,7 @@ from tests.template.stack import ROOT
 from zebros.local import parts
 from zebros.local.deploy import Stack, platform_client
 from zebros.local.home import Home
+from zebros.local.regions import Place
 from zebros.local.users import AUDIENCE
 from zebros.operations.tenants import TABLE, Registry, register_all
 
@@ -72,7 +73,7 @@ def deploy(endpoint: str, issuer_base: str, certificate: Certificate, folder: Pa
     registry = Registry(platform_client("dynamodb", endpoint), resources.table(TABLE))
     register_all(registry, ("acme", "globex", "hooli", "initech"))
     _trust(certificate, endpoint, resources.function("Authorizer"))
-    state = parts.state_document(resources, {}, endpoint, issuer_base, ROOT)
+    state = parts.state_document(resources, {}, endpoint, issuer_base, ROOT, Place())
     return Crm(str(state["api"]))
 
 

@@ -154,13 +154,15 @@ def test_another_realm_is_another_tenant(
 
 
 def test_an_expired_token_is_rejected(crm: Crm, identity: Identity) -> None:
-    options = Options("hooli", (REDIRECT,))
-    with added(identity, options, accessTokenLifespan=SHORT_SECONDS):
-        used = machine_token(identity, "hooli")["access_token"]
-        unused = machine_token(identity, "hooli")["access_token"]
-        assert crm("GET", "/accounts", used).status_code == 200
+    with added(identity, Options("hooli", (REDIRECT,))):
+        lasting = machine_token(identity, "hooli")["access_token"]
+        with identity.administration() as admin:
+            shorter = {"accessTokenLifespan": SHORT_SECONDS}
+            admin.put("/hooli", json=shorter).raise_for_status()
+        short = machine_token(identity, "hooli")["access_token"]
         time.sleep(SHORT_SECONDS + LEEWAY_SECONDS + 1)
-        assert_rejected(crm("GET", "/accounts", unused))
+        assert crm("GET", "/accounts", lasting).status_code == 200
+        assert_rejected(crm("GET", "/accounts", short))
 
 
 def remove_keys(identity: Identity, kid: str) -> None:

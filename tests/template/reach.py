@@ -13,6 +13,9 @@ from pathlib import Path
 from tests.template.stack import ROOT
 
 SERVICES = ROOT / "services"
+_LAZY = frozenset({"kernel.web.api"})
+"""Modules whose functions import what few requests need; these imports are followed, too. Others
+load clients (the fence, the cache), whose rights have tests of their own."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 Symbol = tuple[str, str]
@@ -128,6 +131,9 @@ class Reach:
                     self._follow_part(where, value.id, name)
             case ast.Constant(value=str(text)):
                 self.texts.add(text)
+            case ast.ImportFrom(module=str(source), names=aliases) if where.name in _LAZY:
+                for alias in aliases:
+                    where.imported.setdefault(alias.asname or alias.name, (source, alias.name))
             case ast.Name(id=name):
                 self._follow(where, name)
             case _:

@@ -93,6 +93,34 @@ def test_every_function_of_a_context_knows_the_fence_and_may_read_it(role: str) 
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_the_authorizer_of_each_region_reads_the_fence_and_has_a_queue(role: str) -> None:
+    """It sends people who sign in, while its region writes; it guards nothing else."""
+    system = region(role)
+    variables = system.resources["Authorizer"].properties["Environment"]["Variables"]
+    assert variables["SIGN_INS_QUEUE_URL"] == {"Ref": "CustomersSignInsQueue"}
+    assert variables["SIGN_INS_FENCE_NAME"] == "zebros-fence"
+    assert variables["REGION_ROLE"] == role
+    assert "FENCE_TABLE_NAME" not in variables
+    statements = [
+        statement
+        for policy in system.resources["AuthorizerRole"].properties["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Resource"] == arn(role)
+    ]
+    assert [(one["Effect"], one["Action"]) for one in statements] == [("Allow", "dynamodb:GetItem")]
+
+
+def test_without_a_fence_the_primary_alone_sends_people_who_sign_in() -> None:
+    queues = {"primary": {"Ref": "CustomersSignInsQueue"}, "secondary": ""}
+    for role, queue in queues.items():
+        authorizer = region(role, "").resources["Authorizer"].properties
+        variables = authorizer["Environment"]["Variables"]
+        assert variables["SIGN_INS_QUEUE_URL"] == queue
+        assert (variables["SIGN_INS_FENCE_NAME"], variables["REGION_ROLE"]) == ("", "")
+        assert "fence" not in str(region(role, "").resources["AuthorizerRole"].properties)
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_a_worker_knows_the_fence_and_may_read_it(role: str) -> None:
     system = region(role)
     for name in ("StandardWorkerTask", "AnalyticsWorkerTask"):
@@ -120,7 +148,7 @@ def test_a_system_without_a_witness_has_no_fence() -> None:
 def test_a_new_version_of_a_function_is_published_when_the_fence_is_added() -> None:
     with_fence, without = region("primary"), region("primary", "")
     for name, version in with_fence.of_type("AWS::Lambda::Version").items():
-        if name.startswith(CONTEXTS):
+        if name.startswith((*CONTEXTS, "Authorizer")):
             assert "zebros-fence" in str(version["Description"])
             assert "fence" not in str(without.resources[name].properties["Description"])
 

@@ -39,7 +39,7 @@ BY_DAY = {"growth": (2, 10), "enterprise": (5, 40)}
 BY_NIGHT = {"growth": (0, 0), "enterprise": (1, 5)}
 TARGET = "AWS::ApplicationAutoScaling::ScalableTarget"
 POLICY = "AWS::ApplicationAutoScaling::ScalingPolicy"
-NOT_IN_A_VERSION = {"ReservedConcurrentExecutions", "Tags"}
+NOT_IN_A_VERSION = {"CodeSigningConfigArn", "ReservedConcurrentExecutions", "Tags"}
 """What belongs to the function and not to its versions."""
 
 
@@ -122,6 +122,9 @@ def changes() -> dict[str, dict[str, str]]:
         "ExistingBus": "yes",
         "Deployment": "at-once",
         "ScalingMode": "apply",
+        "CodeSigningConfigArn": (
+            "arn:aws:lambda:us-east-1:123456789012:code-signing-config:csc-0a1b2c3d4e5f60718"
+        ),
     }
     found = {f"Phase={phase}": {"Phase": phase} for phase in PHASES}
     for name, parameter in load()["Parameters"].items():

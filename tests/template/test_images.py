@@ -1,5 +1,7 @@
 """The images that the templates accept."""
 
+import re
+
 import pytest
 
 from tests.template.stack import ROOT, load, system
@@ -64,6 +66,20 @@ def test_the_command_line_accepts_what_the_templates_accept(image: str) -> None:
 def test_the_command_line_rejects_what_the_templates_reject(image: str) -> None:
     with pytest.raises(BadInput):
         Reference.parse(image)
+
+
+@pytest.mark.parametrize(
+    ("file", "tag"),
+    [("worker/Dockerfile", "python:3.13-slim"), ("identity/Dockerfile", "debian:trixie-slim")],
+)
+def test_an_image_is_built_on_a_base_that_is_named_by_its_digest(file: str, tag: str) -> None:
+    """Or on another one that its argument names, where there is no registry."""
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    (base,) = [line for line in lines if line.startswith("ARG BASE_IMAGE=")]
+    assert re.fullmatch(rf"ARG BASE_IMAGE={tag}@sha256:[0-9a-f]{{64}}", base)
+    stages = [line.split()[3] for line in lines if line.startswith("FROM ") and " AS " in line]
+    bases = {line.split()[1] for line in lines if line.startswith("FROM ")} - set(stages)
+    assert bases == {"${BASE_IMAGE}"}
 
 
 @pytest.mark.parametrize("makers", ReportsBy)

@@ -14,7 +14,7 @@ TIMEOUTS = {
 }
 BY_ROLE = {"Api": 15, "Events": 30, "Relay": 60, "Socket": 15, "Maintenance": 60}
 """Seconds. API Gateway waits 29 s; a relay retries while the bus is slow."""
-BATCHES = {"ReportingLakeSource": 1000}
+BATCHES = {"ReportingLakeSource": 1000, "ScalingEventsSource": 100}
 
 
 @pytest.mark.parametrize("name", functions())
@@ -47,6 +47,15 @@ def test_the_lake_s_writer_makes_few_and_large_files() -> None:
     lake = resources("AWS::Lambda::EventSourceMapping", LakeFlushSeconds="7")["ReportingLakeSource"]
     assert lake["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert lake["MaximumBatchingWindowInSeconds"] == 7
+
+
+def test_usage_is_metered_in_large_batches_two_at_once() -> None:
+    """Counters of a tenant are written once for a batch, and batches at once wait for them."""
+    usage = resources("AWS::Lambda::EventSourceMapping", LakeFlushSeconds="7")[
+        "ScalingEventsSource"
+    ]
+    assert usage["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert usage["MaximumBatchingWindowInSeconds"] == 7
 
 
 def test_a_queue_keeps_a_message_for_two_weeks_and_tries_five_times() -> None:
@@ -153,8 +162,9 @@ def test_a_company_has_five_reports_running_or_twenty() -> None:
     assert found == {"RUNNING_REPORTS_STANDARD": 5, "RUNNING_REPORTS_PREMIUM": 20}
 
 
-UNRESERVED = ("ScalingRelay",)
-"""The controller works when others are throttled: in what the account keeps for all."""
+UNRESERVED = ("ScalingRelay", "ScalingEvents")
+"""The controller works when others are throttled: in what the account keeps for all. Nobody waits
+for usage."""
 KINDS = {
     "interactive": ("Authorizer", "CustomersApi", "OpportunitiesApi"),
     "other APIs": ("ActivitiesApi", "ReportingApi", "NotificationsApi"),
@@ -162,7 +172,9 @@ KINDS = {
         name for name in functions() if name.endswith("Relay") and name not in UNRESERVED
     ),
     "consumers": tuple(
-        name for name in functions() if name.endswith("Events") or name.startswith("ReportingS")
+        name
+        for name in functions()
+        if (name.endswith("Events") or name.startswith("ReportingS")) and name not in UNRESERVED
     ),
     "edge": ("Docs", "NotificationsSocket"),
 }

@@ -2,6 +2,7 @@
 
 import json
 import re
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -68,6 +69,7 @@ OURS = {
     "ReportFailures": (0, 300, 1, 1),
     "ScalingFailures": (0, 300, 1, 1),
     "DifferingRecords": (0, 300, 1, 1),
+    "FenceUnread": (5, 60, 2, 3),
     "CacheMemory": (80, 300, 3, 3),
     "DaxCpu": (70, 300, 3, 3),
     "IdentityDown": (1, 60, 3, 3),
@@ -160,6 +162,7 @@ def exists(signal: Signal, option: str, parameters: dict[str, str]) -> bool:
         "worker": parameters.get("WorkerImage") != "",
         "analytics": parameters.get("WorkerImage") != "" and phase == "enterprise",
         "identity": parameters.get("IdentityImage") != "",
+        "fence": "WitnessRegion" in parameters,
     }[wanted]
 
 
@@ -271,6 +274,22 @@ def test_a_phase_has_the_alarms_and_widgets_of_its_resources(parameters: dict[st
     assert set(titles) == shown
 
 
+FENCED = {"Phase": "enterprise", "ReplicaRegion": "us-west-2", "WitnessRegion": "us-east-2"}
+
+
+def test_the_fence_is_watched_where_there_is_one_and_nowhere_else() -> None:
+    assert "FenceUnread" not in alarms_of()
+    assert all("Fence record not read" not in title for one in widgets().values() for title in one)
+    alarm = alarms_of(**FENCED)["FenceUnread"]
+    assert (alarm["Threshold"], alarm["Period"]) == (5, 60)
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3)
+    assert (alarm["Namespace"], alarm["MetricName"]) == (NAMESPACE, "FenceUnread")
+    shown = [title for title in widgets(**FENCED)["platform"] if "Fence" in title]
+    assert shown == ["Fence record not read (reads)"]
+    groups = resources("AWS::CloudWatch::CompositeAlarm", **FENCED, AlarmEmail="ops@example.com")
+    assert "FenceUnread" in str(groups["RequestsAlarms"]["AlarmRule"])
+
+
 def test_every_function_queue_and_table_is_watched() -> None:
     found = kinds()
     values = [
@@ -372,7 +391,7 @@ def test_monitoring_of_a_default_deployment_is_cheap() -> None:
         for one in monthly(found, Usage.load("mvp", "primary"), Prices.load()).lines
     }
     assert not {"cloudwatch.dashboards", "cloudwatch.composite_alarms"} & set(lines)
-    assert lines["cloudwatch.alarms"].amount <= 8, "USD a month"
+    assert lines["cloudwatch.alarms"].amount <= Decimal("8.5"), "USD a month"
 
 
 def test_the_document_has_every_signal() -> None:
@@ -388,7 +407,8 @@ def test_the_document_has_every_signal() -> None:
 def test_titles_are_unique_and_a_widget_shows_the_threshold() -> None:
     assert len({signal.title for signal in signals()}) == len(SIGNALS)
     for signal in signals():
-        widget = widgets()[signal.dashboard][signal.heading]
+        shown = widgets(**FENCED) if signal.when == "fence" else widgets()
+        widget = shown[signal.dashboard][signal.heading]
         assert widget["yAxis"]["left"]["label"] == signal.unit
         lines = widget.get("annotations", {}).get("horizontal", [])
         wanted = [signal.alarm.threshold * signal.scale] if signal.alarm else []

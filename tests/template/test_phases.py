@@ -106,7 +106,10 @@ def test_an_account_with_a_low_quota_reserves_nothing() -> None:
 def test_a_queue_never_invokes_a_consumer_beyond_its_share(phase: str) -> None:
     mappings = resources("AWS::Lambda::EventSourceMapping", Phase=phase)
     queues = {n: m for n, m in mappings.items() if "ScalingConfig" in m}
-    assert len(queues) == 8
+    assert len(queues) == 9
+    assert queues.pop("ScalingEventsSource")["ScalingConfig"] == {"MaximumConcurrency": 2}, (
+        "usage has no share, and few environments for its counters"
+    )
     for name, mapping in queues.items():
         share = functions(Phase=phase)[mapping["FunctionName"]["Ref"]]
         most = mapping["ScalingConfig"]["MaximumConcurrency"]
@@ -174,6 +177,8 @@ def configurations() -> list[tuple[dict[str, str], Account]]:
         LEFT,
         EVERYTHING | {"EdgeAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/x/1"},
     ]
+    csc = "arn:aws:lambda:us-east-1:123456789012:code-signing-config:csc-0123456789abcdefg"
+    edges.append({"CodeSigningConfigArn": csc})
     tuned = {f"{name}Memory": "512" for name in TUNED}
     return [*options, *((one, Account()) for one in (*edges, tuned))]
 

@@ -79,7 +79,7 @@ def test_a_secondary_owns_no_table_and_its_relays_wait_at_the_replicas_streams()
         assert mappings[name]["EventSourceArn"] == SECONDARY[parameter]
         assert mappings[name]["Enabled"] is False
     others = {n: m for n, m in mappings.items() if n not in STREAMS}
-    assert len(others) == 8
+    assert len(others) == 9
     assert all(mapping.get("Enabled", True) is True for mapping in others.values())
 
 
@@ -109,6 +109,11 @@ def test_both_regions_have_the_same_functions_bus_archive_and_queues() -> None:
         # Nothing changes settings in a secondary, whose table is a replica.
         own = {"DistributionLogs", "ScalingAlarms", "ScalingSchedule"}
         assert set(primary.of_type(kind)) - own == set(secondary.of_type(kind)), kind
+
+
+def test_nothing_of_a_secondary_may_start_the_controller() -> None:
+    primary, secondary = (set(region(one).of_type("AWS::IAM::Role")) for one in ROLES)
+    assert "ScalingStartRole" in primary - secondary
 
 
 def test_functions_of_a_secondary_use_the_replicas_by_the_tables_names() -> None:

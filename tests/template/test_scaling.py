@@ -13,12 +13,22 @@ from scaling.model.parameters import parameter_of
 from scaling.model.policy_file import policy_of
 from scaling.model.readings import Target
 from scaling.model.series import KNOWN_RULES
-from tests.template.stack import PHASES, ROOT, functions, load, resources, statements, system
+from tests.template.stack import (
+    EVERYTHING,
+    PHASES,
+    ROOT,
+    functions,
+    load,
+    resources,
+    statements,
+    system,
+)
+from zebros.cloudformation import Account, resolve
 
 MEMORIES = {
     f"{name}Memory": str(640 + 64 * place)
     for place, name in enumerate(
-        ("Customers", "Opportunities", "Activities", "Reporting", "Notifications")
+        ("Authorizer", "Customers", "Opportunities", "Activities", "Reporting", "Notifications")
     )
 }
 TABLES = {"Customers": 2, "Contacts": 3, "Opportunities": 3, "Activities": 1}
@@ -51,7 +61,7 @@ def test_the_controller_knows_the_memory_and_concurrency_that_are_deployed(
 ) -> None:
     deployed = functions(**parameters)
     apis = [name for name in deployed if name.endswith("Api") and name != "ScalingApi"]
-    for name in apis:
+    for name in (*apis, "Authorizer"):
         found = of(name, **parameters)
         assert found.id == name
         assert found.deployed[Setting.MEMORY] == int(deployed[name]["MemorySize"]), name
@@ -93,6 +103,15 @@ def test_the_controller_knows_the_ranges_of_tables(phase: str) -> None:
         assert one.id == table["TableName"]
         assert one.deployed[Setting.CAPACITY] == int(scaling["MaxCapacity"])
         assert one.number("indexes") == len(table["GlobalSecondaryIndexes"]) == TABLES[name]
+
+
+def test_on_the_local_platform_there_are_no_tables_to_scale() -> None:
+    local = Account(account_id="000000000000")
+    deployed = resolve(ROOT / "template.yaml", EVERYTHING | {"ReplicaRegion": ""}, account=local)
+    (found,) = deployed.of_type("AWS::SSM::Parameter").values()
+    settings = {one.setting for one in parse_inventory(text_of(found["Value"])).targets()}
+    assert Setting.MEMORY in settings
+    assert Setting.CAPACITY not in settings
 
 
 def test_tables_with_replicas_are_left_alone() -> None:
@@ -207,6 +226,12 @@ def test_only_the_steps_may_change_settings() -> None:
     assert who == {"ScalingSteps"}
 
 
+def test_the_adviser_may_read_the_hours_of_tables() -> None:
+    allowed = [one for one in statements("ScalingApi") if "GetMetricData" in str(one["Action"])]
+    # The call has no rights for single resources.
+    assert [one["Resource"] for one in allowed] == ["*"]
+
+
 def test_rights_to_change_are_of_this_system_s_resources() -> None:
     found = {
         str(action): str(one["Resource"])
@@ -218,15 +243,38 @@ def test_rights_to_change_are_of_this_system_s_resources() -> None:
         if action.startswith("lambda:"):
             assert resource == f"arn:aws:lambda:{place}:function:zebros-*", action
     assert found["elasticache:IncreaseReplicaCount"].endswith(f"{place}:replicationgroup:*")
+    assert found["cloudwatch:DescribeAlarms"] == f"arn:aws:cloudwatch:{place}:alarm:*"
+    assert found["ecs:DescribeServices"] == f"arn:aws:ecs:{place}:service/*"
+    caches = found["elasticache:DescribeReplicationGroups"]
+    assert caches == f"arn:aws:elasticache:{place}:replicationgroup:*"
     assert found["application-autoscaling:RegisterScalableTarget"].endswith("scalable-target/*")
     (ranges,) = (one for one in statements("ScalingSteps") if "scalable-target/*" in str(one))
     services = {"application-autoscaling:service-namespace": ["lambda", "ecs", "dynamodb"]}
     assert ranges["Condition"] == {"StringEquals": services}
     assert found["ssm:GetParameter"] == str(
-        {"Fn::Sub": f"arn:aws:ssm:{place}:parameter/${{ScalingTargets}}"}
+        [
+            {"Fn::Sub": f"arn:aws:ssm:{place}:parameter/${{ScalingTargets}}"},
+            f"arn:aws:ssm:{place}:parameter/zebros-scaling-curves",
+        ]
     )
     (parameter,) = resources("AWS::SSM::Parameter").values()
     assert parameter["Name"] == "zebros-scaling-targets", "without a slash, which would be twice"
+
+
+def test_the_api_reads_what_the_steps_read() -> None:
+    read = re.compile("(Get|Describe)")
+    api, steps = (
+        {
+            (str(action), str(one["Resource"]))
+            for one in statements(name)
+            for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+            if read.search(str(action)) and not str(action).startswith(("dynamodb", "secrets"))
+        }
+        for name in ("ScalingApi", "ScalingSteps")
+    )
+    more = {action for action, _ in steps - api}
+    assert more == {"cloudwatch:DescribeAlarms", "lambda:GetAlias"}
+    assert api < steps
 
 
 @pytest.mark.parametrize("name", ["ScalingApi", "ScalingSteps"])
@@ -241,5 +289,30 @@ def test_mode_budget_tenant_and_phase_are_parameters(name: str) -> None:
     assert given["SCALING_TARGETS_PARAMETER"] == {"Ref": "ScalingTargets"}
 
 
+def test_tiers_of_tenants_are_records_of_the_operator_s_tenant() -> None:
+    for name in ("ScalingApi", "ScalingSteps", "ScalingEvents"):
+        given = functions(OperatorTenant="acme")[name]["Environment"]["Variables"]
+        assert given["OPERATOR_TENANT"] == "acme", name
+
+
+def test_the_controller_lists_tenants_by_an_index() -> None:
+    """Its hourly run compares the tiers of all of them."""
+    tables = str(next(one for one in statements("ScalingSteps") if "dynamodb" in str(one)))
+    assert "table/zebros-scaling/index/*" in tables
+
+
 def test_the_steps_have_time_for_an_update_of_a_function() -> None:
     assert functions()["ScalingSteps"]["Timeout"] == 120
+
+
+def test_the_inbox_knows_whose_administrators_it_notifies() -> None:
+    made = functions(OperatorTenant="acme").items()
+    given = {name: one["Environment"]["Variables"] for name, one in made}
+    knows = {name for name, one in given.items() if one.get("OPERATOR_TENANT") == "acme"}
+    assert knows == {"NotificationsApi", "ScalingApi", "ScalingEvents", "ScalingSteps"}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_without_a_worker_there_is_none_to_scale(phase: str) -> None:
+    found = inventory(Phase=phase, WorkerImage="")
+    assert not [one for one in found.targets() if one.setting is Setting.TASKS]

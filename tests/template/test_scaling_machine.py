@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from scaling.handlers.steps import STEPS
-from tests.template.stack import ROOT, system
+from tests.template.stack import ROOT, statements_of, system
 
 TEXT = (ROOT / "statemachines" / "scaling.asl.json").read_text(encoding="utf-8")
 STATES: dict[str, dict[str, Any]] = json.loads(TEXT)["States"]
@@ -99,3 +99,12 @@ def test_the_machine_calls_the_function_with_the_steps() -> None:
     machine = system().resources["ScalingFlow"].properties
     assert "ScalingSteps" in json.dumps(machine["DefinitionSubstitutions"])
     assert machine["TracingConfiguration"] == {"Enabled": True}
+
+
+def test_the_machine_may_call_the_function_of_its_steps_and_nothing_else() -> None:
+    flow = system().resources["ScalingFlow"].properties
+    steps = {"Fn::GetAtt": ["ScalingSteps", "Arn"]}
+    assert flow["DefinitionSubstitutions"] == {"StepsFunctionArn": steps}
+    role = flow["RoleArn"]["Fn::GetAtt"][0]
+    called = [one for one in statements_of(role) if one["Action"] == "lambda:InvokeFunction"]
+    assert [one["Resource"] for one in called] == [steps]

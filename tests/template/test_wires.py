@@ -461,7 +461,7 @@ def test_only_the_bus_may_send_to_a_consumer_s_queues() -> None:
     rules = {one.removesuffix("Rule") for one in resources("AWS::Events::Rule")}
     consumers = {one for one in rules if f"{one}Queue" in resources(QUEUE)}
     assert {one.removesuffix("QueuePolicy") for one in policies} == consumers
-    assert len(consumers) == 7
+    assert len(consumers) == 8
     for name, policy in policies.items():
         consumer = name.removesuffix("QueuePolicy")
         queues = {f"{consumer}Queue", f"{consumer}DeadLetters"}

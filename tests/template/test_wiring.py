@@ -113,6 +113,13 @@ PROJECTIONS = {
         {"prefix": f"{name}/"} for name in ("account", "contact", "person")
     ],
     "ReportingReferences": [{"prefix": "person/"}],
+    "ScalingEvents": [
+        {"prefix": f"{name}/"}
+        for name in (
+            *("person", "account", "opportunity", "contact", "task", "pipeline", "product"),
+            *("report", "notification"),
+        )
+    ],
     "ActivitiesEvents": [
         {"prefix": f"{name}/"}
         for name in ("account", "contact", "opportunity", "person", "pipeline", "product", "task")

@@ -13,7 +13,7 @@ from zebros.loading.csv_rows import BadRow, rows
 from zebros.loading.mapper import MappedRow, Mapper
 from zebros.loading.record_types import RECORD_TYPES
 
-ROWS, BUDGET, CHUNK = 100_000, 12.0, 100
+ROWS, BUDGET, CHUNK = 100_000, 11.0, 100
 _HEADER = ("external_ids.crm", "name", "sector", "website", "employees", "annual_revenue")
 
 

@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("server", help="Download and build the server; prints its folder.")
     image = commands.add_parser("image", help="Build the image (needs Docker).")
     image.add_argument("name", help="The image's name, repository:tag.")
-    image.add_argument("--base", help="An image with Debian's apt, instead of debian:trixie-slim.")
+    image.add_argument("--base", help="An image with Debian's apt, instead of Debian's own.")
     arguments = options.parse_args(argv)
     try:
         if arguments.command == "image":

@@ -19,7 +19,7 @@ from scaling.model.readings import (
 )
 from scaling.model.verification import Outcome, verify
 from tools.scaling_loop.loads import Load
-from tools.scaling_loop.plant import Plant
+from tools.scaling_loop.plant import Plant, Readings
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday."""
@@ -35,7 +35,9 @@ class Course:
     minutes: list[float] = field(default_factory=list)
     users: list[float] = field(default_factory=list)
     settings: list[dict[Target, int]] = field(default_factory=list)
-    readings: list[dict[tuple[str, str], float]] = field(default_factory=list)
+    readings: list[Readings] = field(default_factory=list)
+    seen: list[dict[tuple[str, str], float | None]] = field(default_factory=list)
+    """The readings as the controller gets them: with noise, and None for a lost one."""
     history: list[Action] = field(default_factory=list)
 
     def of(self, target: Target) -> list[int]:
@@ -107,11 +109,13 @@ class ClosedLoop:
     def _advance(self, minute: float, load: Load) -> None:
         users = load(minute)
         found, in_use = self._plant.read(users, self._settings, self._step)
+        seen = dict[tuple[str, str], float | None]()
         for key, value in found.items():
             window = self._windows.setdefault(key, Window(self._kept))
             lost = self._random.random() < self._missing
             noisy = max(0.0, value * self._random.gauss(1, self._noise)) if self._noise else value
-            window.add(None if lost else noisy)
+            seen[key] = None if lost else noisy
+            window.add(seen[key])
         now = START + timedelta(minutes=minute)
         self._verify(now, in_use)
         for change in decide(self._policy, self._situation(in_use), self.course.history, now)[0]:
@@ -120,6 +124,7 @@ class ClosedLoop:
         self.course.users.append(users)
         self.course.settings.append(dict(self._settings))
         self.course.readings.append(found)
+        self.course.seen.append(seen)
 
     def _situation(self, in_use: Mapping[Target, int], latest: int = _LATEST) -> Situation:
         """The situation, with so many of the latest values."""

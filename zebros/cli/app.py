@@ -37,6 +37,7 @@ _GROUPS = [
     "top",
     "upgrade",
     "restore",
+    "rollback",
     "tenants",
     "people",
     "attach",
@@ -80,8 +81,8 @@ def root(
         typer.Option(
             envvar="ZEBROS_STACK",
             metavar="NAME",
-            help="A stack in AWS, for `events`, `invoke`, `restore` and `tenants`, instead of the "
-            "local one; required when --api names a deployed CRM.",
+            help="A stack in AWS, for `events`, `invoke`, `restore`, `rollback` and `tenants`, "
+            "instead of the local one; required when --api names a deployed CRM.",
         ),
     ] = None,
 ) -> None:

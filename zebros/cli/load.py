@@ -181,6 +181,7 @@ def _load(
         "seconds": round(seconds, 3),
         "rows_per_second": round(rate, 1),
         "read_as": mapper.file.description,
+        "notes": mapper.notes,
         "rejects_file": str(target) if incomplete else None,
     }
     journal.discard()

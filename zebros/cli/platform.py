@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,21 +21,20 @@ from zebros.errors import BadInput, NotReady, Stopped
 from zebros.local.home import Home
 from zebros.local.log_files import LogFile, follow
 from zebros.local.parts import LONGEST_SILENCE_S, PULSE, ReportsBy, silence_s
-from zebros.local.processes import KnownProcess, stop
+from zebros.local.processes import SAVE_S, KnownProcess, stop
+from zebros.local.signals import ignore_signals, stop_on_signals
 from zebros.local.supervisor import (
     FAILED,
     Options,
     Supervisor,
     already_running,
-    ignore_signals,
     options_as_json,
-    stop_on_signals,
 )
 from zebros.local.users import TENANTS
 from zebros.phases import Phase
 
-_DOWN_S = 45.0
-_PARTS = ("platform", "issuer", "worker", "bridge")
+_DOWN_S = SAVE_S + 45.0
+_PARTS = ("platform", "issuer", "worker", "bridge", "replicator")
 
 
 def register(app: typer.Typer) -> None:
@@ -63,6 +63,16 @@ def up(
     reports: Annotated[
         ReportsBy, typer.Option(help="Who makes reports: by size, or only one of both.")
     ] = ReportsBy.SIZE,
+    second_region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGION", help="Make it the primary of two regions, such as us-west-2."
+        ),
+    ] = None,
+    primary_home: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Make it the secondary of the CRM in this folder."),
+    ] = None,
 ) -> None:
     """Start the local CRM: build, deploy, load a demo company, and print its log.
 
@@ -70,7 +80,16 @@ def up(
     """
     connection: Connection = ctx.obj
     home = home_of(connection)
-    options = Options(port, issuer_port, bridge, reports, phase, tenants=_tenants())
+    options = Options(
+        port,
+        issuer_port,
+        bridge,
+        reports,
+        phase,
+        tenants=_tenants(),
+        second_region=second_region,
+        primary_home=str(primary_home.resolve()) if primary_home else None,
+    )
     if detach:
         _start_detached(home, options)
         welcome(ctx, connection, empty=empty)
@@ -131,6 +150,7 @@ def status(ctx: typer.Context) -> None:
     summary = {
         "running": holder is not None,
         "phase": phase.get("phase", "never started") if holder else "stopped",
+        "failure": phase.get("error"),
         "home": str(home.path),
         "parts": {name: _part(home, parts[name]) for name in _PARTS if name in parts},
         "api": state.get("api"),
@@ -151,15 +171,23 @@ def status(ctx: typer.Context) -> None:
                 f"The last run was killed; {' and '.join(alive)} still run.",
                 hint="`zebros up` starts it again, `zebros down` stops them.",
             )
-        raise NotReady(
-            f"No CRM runs in {home.path}.",
-            hint="`zebros up` starts one." if not state else "`zebros up` starts it again.",
-        )
+        raise _not_running(home, phase.get("error"), started=bool(state))
     if phase.get("phase") == "ready" and summary["backlog"] is None:
         raise NotReady(
             "The platform does not answer.",
             hint=f"Its log is {home.logs / 'platform.log'}; `zebros down`, then `zebros up`.",
         )
+
+
+def _not_running(home: Home, failure: dict[str, str] | None, *, started: bool) -> NotReady:
+    """That nothing runs, with the reason if the CRM has failed."""
+    again = "`zebros up` starts it again." if started else "`zebros up` starts one."
+    if failure is None:
+        return NotReady(f"No CRM runs in {home.path}.", hint=again)
+    return NotReady(
+        f"No CRM runs in {home.path}: {failure['error']}",
+        hint="\n".join(filter(None, (failure.get("hint"), again))),
+    )
 
 
 def reset(
@@ -177,7 +205,7 @@ def reset(
                 "Reset deletes all data of the local CRM.", hint="Confirm it with --yes."
             )
         typer.confirm(f"Delete all data in {home.path}?", abort=True)
-    for folder in (home.platform, home.worker):
+    for folder in (home.platform, home.worker, home.pair):
         shutil.rmtree(folder, ignore_errors=True)
     for name in ("data.json", "state.json", "deployed.json", "status.json", "processes.json"):
         (home.path / name).unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """`zebros events rebuild`: build a projection, the counters of inboxes or the lake again."""
 
+import time
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -15,9 +16,11 @@ from zebros.operations.rebuild import (
     rebuild_board,
     rebuild_inbox,
     rebuild_lake,
-    rebuild_timeline,
+    rebuild_usage,
+    wait_for_lake_files,
 )
 from zebros.operations.rebuild_references import rebuild_references
+from zebros.operations.rebuild_timeline import rebuild_timeline
 
 _WORDS = {
     "records": "records read",
@@ -33,7 +36,7 @@ _WORDS = {
 def rebuild(
     ctx: typer.Context,
     what: Annotated[
-        Literal["timeline", "board", "inbox", "references", "lake"],
+        Literal["timeline", "board", "inbox", "references", "usage", "lake"],
         typer.Argument(help="What to build again."),
     ],
     subject: Annotated[
@@ -51,7 +54,8 @@ def rebuild(
     pauses the board's consumer, counts all opportunities, and exchanges the counts; until then the
     old board is shown. **inbox** corrects the counters of unread notifications. **references**
     applies the events of all records that others refer to; afterwards ids of records that do not
-    exist are refused. **lake** replays the archive of a year into the lake, of all tenants.
+    exist are refused. **usage** counts what a tenant uses again, as the board. **lake** replays the
+    archive of a year into the lake, of all tenants.
     """
     connection: Connection = ctx.obj
     if subject and what != "timeline":
@@ -66,6 +70,8 @@ def rebuild(
         if what == "lake":
             results = [rebuild_lake(deployment, show)]
         else:
+            if what == "timeline":
+                wait_for_lake_files(deployment, wait, show, time.sleep)
             build = _builder(what, subject, wait)
             tenants = lake.tenants(deployment) if all_tenants else [connection.realm]
             results = [build(deployment, tenant, show) for tenant in tenants]
@@ -82,9 +88,13 @@ def _builder(
     def build(deployment: Deployment, tenant: str, show: Progress) -> dict[str, Any]:
         match what:
             case "timeline":
-                return rebuild_timeline(deployment, tenant, show, subject=subject)
+                return rebuild_timeline(
+                    deployment, tenant, show, subject=subject, wait_seconds=wait
+                )
             case "board":
                 return rebuild_board(deployment, tenant, show, wait_seconds=wait)
+            case "usage":
+                return rebuild_usage(deployment, tenant, show, wait_seconds=wait)
             case "references":
                 return rebuild_references(deployment, tenant, show, wait_seconds=wait)
             case _:

@@ -1,16 +1,20 @@
 """`zebros region`: which of two regions writes, and moves of writes between them."""
 
 import getpass
+import os
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zebros.cli.output import document, note, out, table
-from zebros.client.connection import Connection
+from zebros.client.connection import STACK, Connection
 from zebros.errors import BadInput, CliError, Stopped
+from zebros.local.home import Home
+from zebros.regions.pair import Network, Pair
 from zebros.text import count_of
 
 if TYPE_CHECKING:
@@ -22,11 +26,19 @@ if TYPE_CHECKING:
 
 _Primary = Annotated[
     str,
-    typer.Option(envvar="ZEBROS_PRIMARY", metavar="REGION", help="Where RegionRole is primary."),
+    typer.Option(
+        envvar="ZEBROS_PRIMARY",
+        metavar="REGION",
+        help="Where RegionRole is primary; two local platforms know it.",
+    ),
 ]
 _Secondary = Annotated[
     str,
-    typer.Option(envvar="ZEBROS_SECONDARY", metavar="REGION", help="Where it is secondary."),
+    typer.Option(
+        envvar="ZEBROS_SECONDARY",
+        metavar="REGION",
+        help="Where it is secondary; two local platforms know it.",
+    ),
 ]
 _Epoch = Annotated[
     int | None,
@@ -47,16 +59,17 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
         help="Two regions: which one writes, and moves of writes between them (docs/runbook.md).",
     )
-    for command in (status, failover, failback, rejoin, cancel, stakes):
+    for command in (status, failover, failback, rejoin, cancel, stakes, network):
         group.command()(command)
     app.add_typer(group, name="region")
 
 
-def status(ctx: typer.Context, primary: _Primary, secondary: _Secondary) -> None:
+def status(ctx: typer.Context, primary: _Primary = "", secondary: _Secondary = "") -> None:
     """Print which region writes, how far the last move is, and where relays run."""
     from zebros.regions.moves import status as status_of
 
-    connection, regions = _regions(ctx, primary, secondary)
+    connection, primary, secondary = _names(ctx, primary, secondary)
+    regions = _regions(connection, primary, secondary)
     found = status_of(_fences(connection, primary, secondary), regions)
     if connection.json:
         document(found)
@@ -76,8 +89,8 @@ def status(ctx: typer.Context, primary: _Primary, secondary: _Secondary) -> None
 
 def failover(
     ctx: typer.Context,
-    primary: _Primary,
-    secondary: _Secondary,
+    primary: _Primary = "",
+    secondary: _Secondary = "",
     to: Annotated[str, typer.Option(metavar="REGION", help="The region that is to write.")] = "",
     lost: Annotated[
         bool,
@@ -94,39 +107,57 @@ def failover(
 
     Ctrl-C stops it, and the same command continues, also on another machine.
     """
+    connection, primary, secondary = _names(ctx, primary, secondary)
     _move(
-        ctx, primary, secondary, to or secondary, lost=lost, epoch=epoch, window=window, wait=wait
+        connection,
+        primary,
+        secondary,
+        to or secondary,
+        lost=lost,
+        epoch=epoch,
+        window=window,
+        wait=wait,
     )
 
 
 def failback(
     ctx: typer.Context,
-    primary: _Primary,
-    secondary: _Secondary,
+    primary: _Primary = "",
+    secondary: _Secondary = "",
     epoch: _Epoch = None,
     window: _Window = 60,
 ) -> None:
     """Let the primary write again, when it has everything that the secondary wrote."""
+    connection, primary, secondary = _names(ctx, primary, secondary)
     _move(
-        ctx, primary, secondary, primary, lost=False, epoch=epoch, window=window, wait=_MIN_WAIT_S
+        connection,
+        primary,
+        secondary,
+        primary,
+        lost=False,
+        epoch=epoch,
+        window=window,
+        wait=_MIN_WAIT_S,
     )
 
 
 def rejoin(
-    ctx: typer.Context, primary: _Primary, secondary: _Secondary, window: _Window = 60
+    ctx: typer.Context, primary: _Primary = "", secondary: _Secondary = "", window: _Window = 60
 ) -> None:
     """Take a region back that was lost, and print the writes of it that are at stake."""
-    connection, regions = _regions(ctx, primary, secondary)
+    connection, primary, secondary = _names(ctx, primary, secondary)
+    regions = _regions(connection, primary, secondary)
     with _stoppable("rejoin"):
         outcome = _moves(connection, regions, primary, secondary, window).rejoin()
     _print(connection, outcome)
 
 
 def stakes(
-    ctx: typer.Context, primary: _Primary, secondary: _Secondary, window: _Window = 60
+    ctx: typer.Context, primary: _Primary = "", secondary: _Secondary = "", window: _Window = 60
 ) -> None:
     """Print the writes that the region which wrote before had acknowledged and the other lacks."""
-    connection, regions = _regions(ctx, primary, secondary)
+    connection, primary, secondary = _names(ctx, primary, secondary)
+    regions = _regions(connection, primary, secondary)
     found = _moves(connection, regions, primary, secondary, window).at_stake()
     if connection.json:
         document([one.document() for one in found])
@@ -134,9 +165,10 @@ def stakes(
         _print_stakes(found)
 
 
-def cancel(ctx: typer.Context, primary: _Primary, secondary: _Secondary) -> None:
+def cancel(ctx: typer.Context, primary: _Primary = "", secondary: _Secondary = "") -> None:
     """Stop a move whose next region has not written yet; the one before writes again."""
-    connection, regions = _regions(ctx, primary, secondary)
+    connection, primary, secondary = _names(ctx, primary, secondary)
+    regions = _regions(connection, primary, secondary)
     fence = _moves(connection, regions, primary, secondary, 60).cancel()
     if connection.json:
         document(asdict(fence))
@@ -144,8 +176,46 @@ def cancel(ctx: typer.Context, primary: _Primary, secondary: _Secondary) -> None
         out().print(f"{fence.writer} writes again (epoch {fence.epoch}).")
 
 
-def _move(
+def network(
     ctx: typer.Context,
+    cut: Annotated[
+        str, typer.Option(metavar="REGION", help="Cut a region off from the other and the witness.")
+    ] = "",
+    heal: Annotated[bool, typer.Option("--heal", help="Connect it again.")] = False,
+    delay: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="MIN MAX", help="Seconds until an item arrives in the other region."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the delays.")] = None,
+) -> None:
+    """Print or change the network between two local platforms."""
+    connection: Connection = ctx.obj
+    pair = _pair(connection)
+    if cut and heal:
+        raise BadInput("A region is cut off (--cut) or connected again (--heal), not both.")
+    if cut and cut not in pair.homes():
+        raise BadInput(
+            f"There is no region {cut} here.", hint=f"There are {' and '.join(pair.homes())}."
+        )
+    before = pair.network()
+    after = Network(
+        *(delay or (before.shortest_s, before.longest_s)),
+        seed=before.seed if seed is None else seed,
+        cut="" if heal else cut or before.cut,
+    )
+    if after != before:
+        pair.write_network(after)
+    under_way = pair.under_way()
+    if connection.json:
+        document({**asdict(after), "under_way": under_way})
+        return
+    state = f"{after.cut} is cut off" if after.cut else "both regions are connected"
+    out().print(f"Items arrive after {after.shortest_s:g} to {after.longest_s:g} s; {state}.")
+    table(("from region", "items under way"), [(n, str(count)) for n, count in under_way.items()])
+
+
+def _move(
+    connection: Connection,
     primary: str,
     secondary: str,
     target: str,
@@ -155,7 +225,7 @@ def _move(
     window: int,
     wait: int,
 ) -> None:
-    connection, regions = _regions(ctx, primary, secondary)
+    regions = _regions(connection, primary, secondary)
     moves = _moves(connection, regions, primary, secondary, window, wait)
     with _stoppable("move"):
         outcome = moves.move(target, lost=lost, epoch=epoch)
@@ -173,20 +243,37 @@ def _stoppable(what: str) -> "Iterator[None]":
         ) from None
 
 
-def _regions(
-    ctx: typer.Context, primary: str, secondary: str
-) -> "tuple[Connection, dict[str, Region]]":
+def _names(ctx: typer.Context, primary: str, secondary: str) -> tuple[Connection, str, str]:
+    """The names of both regions: the options, or what two local platforms know."""
     connection: Connection = ctx.obj
+    if not connection.stack:
+        known = list(_pair(connection).homes())
+        primary, secondary = primary or known[0], secondary or known[1]
+        if unknown := {primary, secondary} - set(known):
+            raise BadInput(
+                f"There is no region {' or '.join(sorted(unknown))} here.",
+                hint=f"There are {' and '.join(known)}.",
+            )
+    if not primary or not secondary:
+        missing = "primary" if not primary else "secondary"
+        raise BadInput(
+            f"The {missing} region is not named.",
+            hint=f"Name it: `--{missing} REGION`, or ZEBROS_{missing.upper()} in the environment.",
+        )
     if primary == secondary:
         raise BadInput(f"The two regions must differ; both are {primary}.")
-    return connection, {name: region_of(connection, name) for name in (primary, secondary)}
+    return connection, primary, secondary
+
+
+def _regions(connection: Connection, primary: str, secondary: str) -> "dict[str, Region]":
+    return {name: region_of(connection, name) for name in (primary, secondary)}
 
 
 def region_of(connection: Connection, name: str) -> "Region":
     """A region of the system that the options name."""
     from zebros.regions.deployed import region
 
-    return region(_stack(connection), name)
+    return region(connection.stack or STACK, name, _endpoint(connection, name))
 
 
 def _fences(connection: Connection, primary: str, secondary: str) -> Any:
@@ -205,16 +292,31 @@ def fences_of(connection: Connection, region: str, primary: str) -> Any:
     """The fence record, through a region."""
     from zebros.regions.deployed import fences
 
-    return fences(_stack(connection), region, primary)
+    endpoint = _endpoint(connection, region)
+    return fences(connection.stack or STACK, region, primary, endpoint)
 
 
-def _stack(connection: Connection) -> str:
-    if not connection.stack:
+def _pair(connection: Connection) -> Pair:
+    """What two local platforms share."""
+    state = connection.state() or {}
+    pair = Pair(Path(state["pair"])) if state.get("pair") else None
+    if pair is None or len(pair.homes()) < 2:
         raise BadInput(
-            "Only a stack in AWS has two regions.",
-            hint="Name it: `--stack NAME`, or ZEBROS_STACK in the environment.",
+            f"The CRM in {connection.home} has no second region.",
+            hint="A stack in AWS is named by `--stack NAME`, or ZEBROS_STACK in the environment. "
+            "docs/local-platform.md shows how two local platforms play two regions.",
         )
-    return connection.stack
+    return pair
+
+
+def _endpoint(connection: Connection, region: str) -> str | None:
+    """The address of the local platform that plays a region; None in AWS."""
+    if connection.stack:
+        return None
+    from zebros.client import aws
+
+    aws.use_no_account()
+    return str(Home(_pair(connection).homes()[region]).state()["endpoint"])
 
 
 def _moves(
@@ -225,13 +327,15 @@ def _moves(
     window: int,
     wait: int = _MIN_WAIT_S,
 ) -> "Moves":
-    from zebros.regions.moves import Moves, Options
+    from zebros.regions.moves import AT_ONCE, Moves, Options
 
+    # Here, each invocation takes a core of this machine.
+    at_once = AT_ONCE if connection.stack else min(AT_ONCE, os.cpu_count() or 1)
     return Moves(
         _fences(connection, primary, secondary),
         regions,
         getpass.getuser(),
-        Options(wait_s=wait, window=timedelta(minutes=window)),
+        Options(wait_s=wait, window=timedelta(minutes=window), at_once=at_once),
         lambda step, text: note(f"{step}: {text}"),
     )
 

@@ -1,9 +1,10 @@
-"""`zebros scale`: what the scaling controller has set in place of what is deployed."""
+"""`zebros scale`: what the scaling controller has set, and what to deploy."""
 
 from typing import Any
 
 import typer
 
+from zebros.cli import advise
 from zebros.cli.output import document, note, out, table
 from zebros.client.connection import Connection
 
@@ -12,15 +13,12 @@ _COLUMNS = ("setting", "resource", "now", "deployed", "ceiling", "to make it per
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(no_args_is_help=True, help="Scaling: what the controller has changed.")
-    # With a callback, a group of one command keeps the command's name.
-    group.callback()(_group)
+    group = typer.Typer(
+        no_args_is_help=True, help="Scaling: what the controller has changed, advice, the bill."
+    )
     group.command()(drift)
+    advise.register(group)
     app.add_typer(group, name="scale")
-
-
-def _group() -> None:
-    """Scaling: what the controller has changed."""
 
 
 def drift(ctx: typer.Context) -> None:

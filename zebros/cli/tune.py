@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from zebros.cli.output import document, note, out
-from zebros.client.connection import Connection
+from zebros.client.connection import STACK, Connection
 from zebros.errors import BadInput
+from zebros.operations.curves import parameter_name, points_of, store
 from zebros.operations.tuning import Tuned, overrides, read
 
 
@@ -33,14 +34,26 @@ def tune(
             "-o", "--output", metavar="FILE", help="A parameter file of CloudFormation to write."
         ),
     ] = None,
+    *,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--store",
+            help="Also store the measured durations for the scaling controller of this stack.",
+        ),
+    ] = False,
 ) -> None:
     """Turn results of Lambda Power Tuning into memory parameters of the template.
 
-    Nothing is applied: the next `sam deploy` with these parameters applies them.
+    Nothing is applied: the next `sam deploy` with these parameters applies them. With `--store`,
+    the scaling controller raises no function's memory beyond the size from which on its duration
+    falls no further.
     """
     connection: Connection = ctx.obj
     tuned = [read(result) for result in results]
     values = overrides(tuned)
+    if keep:
+        _store(connection, tuned)
     if output is not None:
         _write(output, values)
     for one in tuned:
@@ -51,6 +64,13 @@ def tune(
         for name, megabytes in values.items():
             out().print(f"{name}={megabytes}")
     note("Add them to `parameter_overrides` in samconfig.toml; `sam deploy` applies them.")
+
+
+def _store(connection: Connection, tuned: list[Tuned]) -> None:
+    measured = {one.function: points_of(one.result.measurement.visualization) for one in tuned}
+    stack = connection.stack or STACK
+    names = store(connection.deployment().aws("ssm"), stack, measured)
+    note(f"Stored in {parameter_name(stack)}: the durations of {', '.join(names)}.")
 
 
 def _sentence(tuned: Tuned, megabytes: int) -> str:

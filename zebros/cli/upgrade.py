@@ -10,7 +10,7 @@ from zebros.cli.record_options import DryRun, Rate, Tenant, check_tenant
 from zebros.client.connection import Connection
 from zebros.errors import Stopped
 from zebros.operations.scans import UNITS_PER_SECOND
-from zebros.operations.upgrade import Counts, Place, has_older_forms, upgrade
+from zebros.operations.upgrade import Counts, Place, upgrade
 from zebros.text import count_of
 
 
@@ -24,7 +24,7 @@ def upgrade_records(
     tenant: Tenant = None,
     dry_run: DryRun = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Read every record, also when none can be older.")
+        bool, typer.Option("--check", help="Read every record, also after a completed upgrade.")
     ] = False,
     rate: Rate = UNITS_PER_SECOND,
 ) -> None:
@@ -35,11 +35,7 @@ def upgrade_records(
     """
     connection: Connection = ctx.obj
     check_tenant(tenant)
-    counts = Counts()
-    if check or has_older_forms():
-        counts = _upgrade(connection, tenant, dry_run=dry_run, check=check, rate=rate)
-    else:
-        note("This release stores every type of record in its first form: none can be older.")
+    counts = _upgrade(connection, tenant, dry_run=dry_run, check=check, rate=rate)
     if connection.json:
         document(asdict(counts))
     else:
@@ -53,6 +49,8 @@ def _upgrade(
     place = Place.read(connection.home / f"upgrade-{connection.stack or 'local'}.json", tenant)
     if check:
         place.tables.clear()
+    elif not dry_run and place.complete():
+        note("An earlier upgrade to these forms was completed; `--check` reads every record again.")
     counts = Counts()
     try:
         with progress(counted=False) as bar:

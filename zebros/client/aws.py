@@ -1,5 +1,6 @@
 """AWS clients: of the local platform, or of the account in which a CRM is deployed."""
 
+import os
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,12 @@ _LOCAL = Config(s3={"addressing_style": "path"})
 @cache
 def _session() -> botocore.session.Session:
     return botocore.session.get_session()
+
+
+def use_no_account() -> None:
+    """Let no client use the credentials of a real account: a local platform needs none."""
+    os.environ.update(AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local")  # noqa: S106
+    os.environ.pop("AWS_PROFILE", None)
 
 
 @cache

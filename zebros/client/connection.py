@@ -35,7 +35,7 @@ class Deployment:
         """A client of an AWS service, for the platform or account of this stack."""
         from zebros.client import aws  # importing botocore takes a quarter of a second
 
-        return aws.client(service, self.endpoint)
+        return aws.client(service, self.endpoint, region=self.region if self.endpoint else None)
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,9 @@ class Connection:
                 hint="Name the stack: `--stack NAME`, or ZEBROS_STACK in the environment.",
             )
         if state:
-            # The local platform neither needs nor gets the credentials of an account.
-            os.environ.update(AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local")  # noqa: S106
-            os.environ.pop("AWS_PROFILE", None)
+            from zebros.client import aws
+
+            aws.use_no_account()
             region = str(state.get("region", "us-east-1"))
             os.environ["AWS_DEFAULT_REGION"] = region
             return Deployment(Resources(state["resources"]), str(state["endpoint"]), region)

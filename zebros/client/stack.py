@@ -23,6 +23,7 @@ _AT_ONCE = 8
 _KINDS = {
     "AWS::ApiGateway::RestApi": "rest_apis",
     "AWS::ApiGatewayV2::Api": "socket_apis",
+    "AWS::CodeDeploy::DeploymentGroup": "deployment_groups",
     "AWS::DynamoDB::GlobalTable": "tables",
     "AWS::DynamoDB::Table": "tables",
     "AWS::Events::Archive": "archives",

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,8 @@ def limits(changes: list[Change], before: System, after: System) -> Iterator[str
             old, new = (one.resources[change.name].properties for one in (before, after))
             yield from _table_limits(change.name, old, new)
         if change.type in _CACHES and change.effect in _GONE:
-            yield f"{change.name} is {change.effect}: the cache is empty afterwards."
+            verb = "" if change.effect is Effect.MAYBE_REPLACED else "is "
+            yield f"{change.name} {verb}{change.effect}: the cache is empty afterwards."
         if change.effect is Effect.ADDED and change.type in _CACHES:
             yield f"{change.name} is added: the cache is empty at first."
     yield from (f"{one}; CloudFormation rejects the update." for one in fixed_names(changes, after))
@@ -138,7 +140,8 @@ def check_use(used: Mapping[str, float], before: System, after: System, target: 
     known, there = ceilings(before), ceilings(after)
     for name, amount in used.items():
         if name not in known:
-            raise BadInput(f"{name} is not a capacity of the system.")
+            near = get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)[:3]
+            raise BadInput(f"{name} is not a capacity of the system; there is {' or '.join(near)}.")
         most = there.get(name, 0)
         if amount > most:
             raise BadInput(f"{target} has {most:g} of {name}, but {amount:g} are in use.")

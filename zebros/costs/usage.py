@@ -205,6 +205,8 @@ _NUMBERS = {
     "queues": ("factor",),
     "buckets": ("data",),
 }
+_OPTIONAL = {"functions": ("write_wait_ms",)}
+"""The waiting of a request that changes something, where it differs; the simulation reads it."""
 
 
 def _rule(path: Path, kind: str, entry: Any) -> Rule:
@@ -213,7 +215,8 @@ def _rule(path: Path, kind: str, entry: Any) -> Rule:
         if not isinstance(entry.get(text), str) or not entry[text]:
             raise BadInput(f"{wrong} has no {text}.")
     numbers = {}
-    for name in _NUMBERS[kind]:
+    given = [name for name in _OPTIONAL.get(kind, ()) if name in entry]
+    for name in (*_NUMBERS[kind], *given):
         value = number(entry.get(name))
         if value is None or value <= 0:
             raise BadInput(f"{wrong}: {name} must be a number above 0.")

@@ -16,9 +16,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--snapshot", type=float, default=Settings.snapshot_s, metavar="SECONDS")
     options.add_argument("--workers", type=int, default=Settings.workers, metavar="N")
     options.add_argument("--sample", type=float, default=Settings.sample_s, metavar="SECONDS")
+    options.add_argument("--region", default=Settings.region, help="The AWS region it plays.")
+    options.add_argument("--pair", type=Path, help="The folder it shares with another region's.")
     arguments = options.parse_args(argv)
     home, sample = arguments.home.resolve(), arguments.sample
-    settings = Settings(arguments.port, home, arguments.snapshot, arguments.workers, sample)
+    settings = Settings(
+        arguments.port,
+        home,
+        arguments.snapshot,
+        arguments.workers,
+        sample,
+        arguments.region,
+        arguments.pair and arguments.pair.resolve(),
+    )
     settings.prepare()
     from zebros.emulator import patches, server  # the emulator reads the environment at import
 

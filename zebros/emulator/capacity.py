@@ -11,7 +11,7 @@ demand 0. Nothing scales.
 
 from typing import Any
 
-from zebros.emulator.patching import module, register
+from zebros.emulator.patching import module, settle_after
 
 _TYPE = "AWS::DynamoDB::GlobalTable"
 _WRITES, _READS = "WriteProvisionedThroughputSettings", "ReadProvisionedThroughputSettings"
@@ -21,8 +21,6 @@ _INDEXES = "GlobalSecondaryIndexes"
 def apply() -> None:
     """Apply the capacities of the template to the table and its indexes."""
     tables, scope = module("services.dynamodb"), module("core.responses")
-    handlers = module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
-    original = handlers[_TYPE]
 
     def settle(name: str, props: dict[str, Any]) -> None:
         region = scope.get_region()
@@ -35,22 +33,7 @@ def apply() -> None:
             name = index["IndexName"]
             index["ProvisionedThroughput"] = _units(writes[name], reads.get(name, {}))
 
-    def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
-        result = original["create"](logical_id, _without_capacity(props), stack)
-        settle(result[0], props)
-        return result
-
-    def update(
-        name: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str
-    ) -> Any:
-        more = (logical_id,) if original.get("update_with_logical_id") else ()
-        plain = (_without_capacity(old), _without_capacity(new))
-        result = original["update"](name, *plain, stack, *more)
-        settle(result[0], new)
-        return result
-
-    fixed = {"create": create, "update": update, "update_with_logical_id": True}
-    register(handlers, _TYPE, {**original, **fixed})
+    settle_after(_TYPE, settle, known=_without_capacity)
 
 
 def _by_name(holder: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ GET  /_zebros/health     the process id; answers as soon as requests are accepte
 GET  /_zebros/backlog    the unfinished work; without streams and queues everything is processed
 POST /_zebros/snapshot   save the state, and answer when it is on disk
      /_zebros/faults     faults that are injected (faults.py)
+     /_zebros/replicas   replicas of tables in another region (replicas.py)
 """
 
 import asyncio
@@ -12,17 +13,19 @@ import os
 import time
 from collections import Counter
 from typing import Any
+from urllib.parse import parse_qs
 
-from zebros.emulator import mappings, sockets
+from zebros.emulator import mappings, replicas, sockets
 from zebros.emulator.faults import Faults, WrongRule
 from zebros.emulator.patching import module, replace
-from zebros.emulator.settings import ACCOUNT, REGION
+from zebros.emulator.replicas import Replicas
+from zebros.emulator.settings import ACCOUNT
 from zebros.emulator.snapshot import Snapshots
 
 _PREFIX = "/_zebros/"
 
 
-def apply(snapshots: Snapshots) -> None:
+def apply(snapshots: Snapshots, replicated: Replicas) -> None:
     """Handle these requests before the emulator."""
     app = module("app")
     faults = Faults()
@@ -39,8 +42,16 @@ def apply(snapshots: Snapshots) -> None:
             body = await app._read_request_body(receive, scope["method"], {})
             status, document = _set_faults(faults, scope["method"], body)
             await _respond(app, send, status, document)
+        elif path.startswith(f"{_PREFIX}replicas"):
+            body = await app._read_request_body(receive, scope["method"], {})
+            query = parse_qs(scope.get("query_string", b"").decode())
+            if not path.endswith("/reads"):
+                snapshots.touch()
+            asked = (scope["method"], path.removeprefix(_PREFIX), query, body)
+            await _respond(app, send, *replicas.answer(replicated, *asked))
         elif path.startswith(_PREFIX):
-            await _respond(app, send, *await _answer(scope["method"], path, snapshots))
+            answered = await _answer(scope["method"], path, snapshots, replicated.region)
+            await _respond(app, send, *answered)
         else:
             body = await app._read_request_body(receive, scope["method"], {})
             answer = await sockets.connection(scope["method"], path, body)
@@ -72,19 +83,21 @@ def _set_faults(faults: Faults, method: str, body: bytes) -> tuple[int, dict[str
     return 200, faults.document()
 
 
-async def _answer(method: str, path: str, snapshots: Snapshots) -> tuple[int, dict[str, Any]]:
+async def _answer(
+    method: str, path: str, snapshots: Snapshots, region: str
+) -> tuple[int, dict[str, Any]]:
     match method, path.removeprefix(_PREFIX):
         case "GET", "health":
             return 200, {"pid": os.getpid()}
         case "GET", "backlog":
-            return 200, backlog()
+            return 200, backlog(region)
         case "POST", "snapshot":
             saved = await asyncio.to_thread(snapshots.take)
             return (200 if saved else 500), {"saved": saved}
     return 404, {"error": f"There is no {method} {path}."}
 
 
-def backlog() -> dict[str, Any]:
+def backlog(region: str) -> dict[str, Any]:
     """The unfinished work.
 
     streams     unprocessed records that pass the filter of a table stream's mapping
@@ -93,7 +106,7 @@ def backlog() -> dict[str, Any]:
     executions  running state machine executions
     """
     queues, flows = module("services.sqs"), module("services.stepfunctions")
-    with module("core.responses").request_scope(ACCOUNT, REGION):
+    with module("core.responses").request_scope(ACCOUNT, region):
         streams = sum(one.outstanding() for one in list(mappings.running.values()))
         waiting, delayed = Counter[str](), Counter[str]()
         now = time.time()

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from zebros.emulator import stamps
 from zebros.emulator.patching import module, replace
 
 _log = logging.getLogger("snapshot")
@@ -94,7 +95,11 @@ def record_changes(journal: Journal) -> None:
     functions = module("services.lambda_svc")
 
     def emit(table: str, event: str, old: Any, new: Any, replicate: bool = True) -> Any:
-        journal.write("item", table, new) if new else journal.write("removed", table, old)
+        stamp = stamps.given()
+        more = () if stamp is None else (stamp,)
+        journal.write("item", table, new, *more) if new else journal.write(
+            "removed", table, old, *more
+        )
         return original_emit(table, event, old, new, replicate)
 
     def start(data: dict[str, Any]) -> Any:
@@ -142,7 +147,7 @@ def _apply_change(kind: str, *content: Any) -> None:
     if kind == "mapping":
         module("services.lambda_svc")._update_esm(*content)
         return
-    name, item = content
+    name, item, *stamp = content
     table = tables._tables.get(name)
     if table is None:
         return  # deleted with its stack
@@ -151,8 +156,9 @@ def _apply_change(kind: str, *content: Any) -> None:
         tables._extract_key_val(item[table["pk_name"]]),
         tables._extract_key_val(item[sort]) if sort else "__no_sort__",
     )
-    if kind == "item":
-        old = tables._set_item(table, *place, item)
-        tables._emit_stream_event(name, "MODIFY" if old else "INSERT", old, item)
-    elif (old := tables._remove_item(table, *place)) is not None:
-        tables._emit_stream_event(name, "REMOVE", old, None)
+    with stamps.applying((float(stamp[0][0]), str(stamp[0][1])) if stamp else None):
+        if kind == "item":
+            old = tables._set_item(table, *place, item)
+            tables._emit_stream_event(name, "MODIFY" if old else "INSERT", old, item)
+        elif (old := tables._remove_item(table, *place)) is not None:
+            tables._emit_stream_event(name, "REMOVE", old, None)

@@ -2,14 +2,15 @@
 
 Without this patch: a burst starts one process per call, too many for two cores; an update of a
 function ends its processes also while they handle an event, and never those of older versions; the
-error of a Python function always has the type `Runtime.HandlerError`; and every call creates a log
-stream that is never deleted, so that the saved state grows without limit.
+error of a Python function always has the type `Runtime.HandlerError`; calls by an alias are not
+limited by the function's reserved concurrency; and every call creates a log stream that is never
+deleted, so that the saved state grows without limit.
 
 Fix: a call waits for one of a few environments (see `environments`); a process that an update
 replaces handles its event first; the first call of a version ends the processes of older ones; the
-result of a Python function is handled as that of a custom runtime, whose errors keep their type; a
-function has one log stream per day with its latest lines, and its output is also appended to a file
-for people.
+result of a Python function is handled as that of a custom runtime, whose errors keep their type;
+all versions share the reserved concurrency; a function has one log stream per day with its latest
+lines, and its output is also appended to a file for people.
 """
 
 import atexit
@@ -48,6 +49,12 @@ def apply(settings: Settings) -> None:
     replace(pool, "acquire_worker", bounded.acquire)
     replace(pool, "release_worker", bounded.release)
     replace(functions, "_execute_function_warm", functions._execute_function_provided_warm)
+
+    def reserved(called: dict[str, Any], config: dict[str, Any]) -> int | None:
+        own = functions._functions.get(config.get("FunctionName"))
+        return original_reserved(own or called, config)  # type: ignore[no-any-return]
+
+    original_reserved = replace(functions, "_reserved_concurrency", reserved)
     replace(functions, "_emit_lambda_logs", Logs(settings).write)
 
 

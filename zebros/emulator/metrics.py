@@ -50,12 +50,12 @@ def apply(settings: Settings) -> None:
     replace(watch, "record_metric", record)
     replace(watch, "get_state", state)
     replace(module("services.lambda_svc"), "_emit_lambda_metrics", _record_throttle)
-    _measure_requests()
+    _measure_requests(settings.region)
     _measure_streams()
     busy = Busy(pool.acquire_worker, pool.release_worker)
     replace(pool, "acquire_worker", busy.acquire)
     replace(pool, "release_worker", busy.release)
-    sampler = Sampler(settings.sample_s)
+    sampler = Sampler(settings.sample_s, settings.region)
     threading.Thread(target=sampler.run, name="metrics", daemon=True).start()
 
 
@@ -121,7 +121,7 @@ def points_of(line: str) -> Iterator[Point]:
                         yield definition["Namespace"], metric["Name"], dimensions, value, at
 
 
-def _measure_requests() -> None:
+def _measure_requests(region: str) -> None:
     """Latency, count and errors of REST APIs."""
     apis = module("services.apigateway_v1")
     original: Callable[..., Awaitable[Any]] = apis.handle_execute
@@ -131,7 +131,7 @@ def _measure_requests() -> None:
         answer = await original(api_id, stage, *request)
         milliseconds = (time.perf_counter() - began) * 1000
         status = int(answer[0])
-        with module("core.responses").request_scope(ACCOUNT, REGION):
+        with module("core.responses").request_scope(ACCOUNT, region):
             name = (apis._rest_apis.get(api_id) or {}).get("name", api_id)
             of = {"ApiName": name, "Stage": stage}
             record("AWS/ApiGateway", "Count", 1, "Count", of)
@@ -189,8 +189,8 @@ class Busy:
 class Sampler:
     """Measures queues and ended executions of state machines again and again."""
 
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
+    def __init__(self, interval: float, region: str = REGION) -> None:
+        self._interval, self._region = interval, region
         self._ended: set[str] = set()
 
     def run(self) -> None:
@@ -198,7 +198,7 @@ class Sampler:
         started.wait()
         while True:
             try:
-                with module("core.responses").request_scope(ACCOUNT, REGION):
+                with module("core.responses").request_scope(ACCOUNT, self._region):
                     self.measure(time.time())
             except Exception:
                 _log.exception("The platform could not be measured.")

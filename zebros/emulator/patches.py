@@ -22,15 +22,18 @@ from zebros.emulator import (
     parameters,
     queues,
     recovery,
+    replicas,
     rules,
     scans,
     secrets,
     server,
     snapshot,
     sockets,
+    strong_tables,
     ttl,
 )
 from zebros.emulator.settings import Settings
+from zebros.regions.pair import Pair
 
 _TEMPLATES: tuple[Any, ...] = (
     *(conditions, archives, ttl, capacity, nested, parameters, secrets, gateways, authorizers),
@@ -58,4 +61,7 @@ def apply(settings: Settings) -> None:
     metrics.apply(settings)
     snapshots = snapshot.apply(settings)
     recovery.apply(recovery.History(settings.state), snapshots.take)
-    endpoints.apply(snapshots)
+    replicated = replicas.Replicas(settings.region)
+    replicas.apply(replicated)
+    strong_tables.apply(Pair(settings.pair) if settings.pair else None, settings.region)
+    endpoints.apply(snapshots, replicated)

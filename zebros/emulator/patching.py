@@ -37,6 +37,35 @@ def replace(owner: Any, name: str, new: Any) -> Any:
     return old
 
 
+def settle_after(
+    kind: str,
+    settle: Callable[[str, dict[str, Any]], None],
+    known: Callable[[dict[str, Any]], dict[str, Any]] = lambda props: props,
+) -> None:
+    """Call `settle` with name and properties of a resource after each create and update.
+
+    `known` gives those of the properties that the emulator itself gets.
+    """
+    handlers = module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+    original = handlers[kind]
+
+    def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
+        result = original["create"](logical_id, known(props), stack)
+        settle(result[0], props)
+        return result
+
+    def update(
+        name: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str
+    ) -> Any:
+        more = (logical_id,) if original.get("update_with_logical_id") else ()
+        result = original["update"](name, known(old), known(new), stack, *more)
+        settle(result[0], new)
+        return result
+
+    fixed = {"create": create, "update": update, "update_with_logical_id": True}
+    register(handlers, kind, {**original, **fixed})
+
+
 def register(registry: dict[Any, Any], key: Any, value: Any) -> None:
     """Put `value` under `key` into one of the emulator's tables of handlers."""
     old = registry.get(key)

@@ -21,6 +21,9 @@ class Settings:
     """The maximum number of processes of one function; further calls wait for a free one."""
     sample_s: float = 5.0
     """Seconds between two measurements of queues."""
+    region: str = REGION
+    pair: Path | None = None
+    """The folder that the platforms of two regions share (zebros/regions/pair.py)."""
 
     @property
     def endpoint(self) -> str:
@@ -54,7 +57,7 @@ class Settings:
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_HOST": "localhost",
-            "MINISTACK_REGION": REGION,
+            "MINISTACK_REGION": self.region,
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "PERSIST_STATE": "1",
             "S3_PERSIST": "1",
@@ -64,7 +67,7 @@ class Settings:
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": "unix:///nonexistent.sock",
             "LOG_LEVEL": "WARNING",
-            "AWS_DEFAULT_REGION": REGION,
+            "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }

@@ -29,6 +29,7 @@ from zebros.emulator import journal as journals
 from zebros.emulator.journal import Journal
 from zebros.emulator.patching import module, replace
 from zebros.emulator.queues import changing
+from zebros.emulator.replicas import REGIONS
 from zebros.emulator.server import started
 from zebros.emulator.settings import Settings
 
@@ -198,6 +199,8 @@ def _streams() -> dict[str, Any]:
     for name, records in tables._stream_records.items():
         trimmed = tables._stream_trimmed.get(name, 0)
         first = max(trimmed, min(needed.get(name, [trimmed + len(records)])))
+        if tables._tables.get(name, {}).get(REGIONS):
+            first = trimmed  # the other region may still need any of them
         streams[name] = (first, records[first - trimmed :])
     return {"tables": streams, "sequence": tables._stream_seq_counter}
 

@@ -11,7 +11,7 @@ they can be read, as in AWS. An expiry writes no stream record.
 
 from typing import Any
 
-from zebros.emulator.patching import module, register
+from zebros.emulator.patching import module, settle_after
 
 _TYPES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
 
@@ -24,8 +24,6 @@ def apply() -> None:
 
 def _apply(kind: str) -> None:
     tables, scope = module("services.dynamodb"), module("core.responses")
-    handlers = module("services.cloudformation.provisioners")._RESOURCE_HANDLERS
-    original = handlers[kind]
 
     def here(props: dict[str, Any]) -> dict[str, Any]:
         """The properties of the replica in this region, or of a Table itself."""
@@ -56,18 +54,4 @@ def _apply(kind: str) -> None:
                 {"Enabled": True, **encryption}
             )
 
-    def create(logical_id: str, props: dict[str, Any], stack: str) -> Any:
-        result = original["create"](logical_id, props, stack)
-        settle(result[0], props)
-        return result
-
-    def update(
-        name: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str
-    ) -> Any:
-        more = (logical_id,) if original.get("update_with_logical_id") else ()
-        result = original["update"](name, old, new, stack, *more)
-        settle(result[0], new)
-        return result
-
-    fixed = {"create": create, "update": update, "update_with_logical_id": True}
-    register(handlers, kind, {**original, **fixed})
+    settle_after(kind, settle)

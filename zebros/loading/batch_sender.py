@@ -1,5 +1,6 @@
 """Sending one chunk of rows as batch requests, until every row has an outcome."""
 
+import itertools
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -15,11 +16,14 @@ from zebros.loading.mapper import MappedRow
 from zebros.loading.record_types import RecordType
 from zebros.loading.references import References
 
-FIRST, SECOND = 1, 2
-"""The passes: first all rows, then those that refer to later rows of the same file."""
+FIRST, SECOND, AGAIN = 1, 2, 3
+"""The passes: first all rows, then those that refer to later rows of the same file.
+
+From AGAIN on those whose code another record had: a row of the file may have given it up since.
+"""
 WITHOUT = "; the row is loaded without it"
 _ITEM_ATTEMPTS = 4
-_INVALID = 422
+_CONFLICT, _INVALID = 409, 422
 _NOT_ALLOWED = frozenset({401, 403})
 """Statuses of an item whose sender may not change this record, or any record."""
 _ONE_RECORD = "urn:zebros:problem:forbidden-act"
@@ -48,6 +52,10 @@ class Outcome:
     rejects: list[Reject] = field(default_factory=list)
     deferred: list[int] = field(default_factory=list)
     """Rows to send again in the second pass."""
+    accepted: list[tuple[MappedRow, dict[str, Any]]] = field(default_factory=list)
+    """Rows that were loaded, with the API's results."""
+    taken: dict[int, str] = field(default_factory=dict)
+    """Rows whose code another record has, with what the API says about it."""
 
 
 type _Items = list[tuple[MappedRow, dict[str, Any]]]
@@ -79,7 +87,7 @@ class BatchSender:
                 ready.append((row, item))
         if ready:
             started = time.perf_counter()
-            self._send(ready, outcome, f"{self.run}-{chunk.pass_}-{chunk.number}")
+            self._send_all(ready, outcome, f"{self.run}-{chunk.pass_}-{chunk.number}")
             outcome.seconds = time.perf_counter() - started
         rejected = {reject.row for reject in outcome.rejects if not reject.loaded}
         outcome.deferred = [row for row in outcome.deferred if row not in rejected]
@@ -94,7 +102,7 @@ class BatchSender:
                 item[reference.field] = record_id
                 continue
             same_file = reference.collection == self.record_type.name
-            if same_file and outcome.chunk.pass_ == FIRST:
+            if same_file and outcome.chunk.pass_ != SECOND:
                 outcome.deferred.append(row.number)
             elif reference.missing != "empty":
                 loaded = same_file or reference.missing == "drop"
@@ -103,6 +111,21 @@ class BatchSender:
                 if not loaded or same_file:
                     return None
         return item
+
+    def _send_all(self, ready: _Items, outcome: Outcome, key: str) -> None:
+        """Send items; again those whose code another of them may have given up since."""
+        for number in itertools.count():
+            outcome.taken.clear()
+            self._send(ready, outcome, f"{key}-{number}" if number else key)
+            if len(outcome.taken) in (0, len(ready)):
+                break
+            # The other way round: an item mostly gets the code of the one beside it.
+            ready = [(row, item) for row, item in reversed(ready) if row.number in outcome.taken]
+        outcome.rejects += [
+            Reject(row.number, outcome.taken[row.number], row.raw)
+            for row, _ in ready
+            if row.number in outcome.taken
+        ]
 
     def _send(self, ready: _Items, outcome: Outcome, key: str) -> None:
         """Send items; those that may succeed later are sent again without the others."""
@@ -121,14 +144,18 @@ class BatchSender:
             for result in results:
                 row, item = ready[result["index"]]
                 status = int(result["status"])
-                if _is_retryable(status) and attempt < _ITEM_ATTEMPTS:
+                if outcome.chunk.pass_ != SECOND and _is_taken(result):
+                    outcome.taken[row.number] = reason_of(result["problem"], status)
+                elif _is_retryable(status) and attempt < _ITEM_ATTEMPTS:
                     again.append((row, item))
-                elif left := self._without_wrong(item, result):
-                    if outcome.chunk.pass_ == FIRST:  # the second pass leaves out the same values
+                elif left := self._without_wrong(item, result, row.content_id):
+                    if outcome.chunk.pass_ != SECOND:  # which leaves out the same values
                         reason = reason_of(result["problem"], status) + WITHOUT
                         outcome.rejects.append(Reject(row.number, reason, row.raw, loaded=True))
                     reduced.append((row, left))
-                elif not _count(result, outcome.counts, self.run):
+                elif _count(result, outcome.counts, self.run):
+                    outcome.accepted.append((row, result))
+                else:
                     reason = reason_of(result.get("problem") or {}, status)
                     loaded = outcome.chunk.pass_ == SECOND
                     if loaded:
@@ -141,8 +168,13 @@ class BatchSender:
             ready = again
             self.pause(0.2 * 2**attempt)
 
-    def _without_wrong(self, item: dict[str, Any], result: dict[str, Any]) -> dict[str, Any] | None:
-        """The item without the values that the API rejects; None unless all may be left out."""
+    def _without_wrong(
+        self, item: dict[str, Any], result: dict[str, Any], content_id: str
+    ) -> dict[str, Any] | None:
+        """The item without the values that the API rejects; None unless all may be left out.
+
+        `content_id` takes the place of addresses by which it was to be found.
+        """
         errors = (result.get("problem") or {}).get("errors") or []
         if int(result["status"]) != _INVALID or not errors:
             return None
@@ -162,7 +194,10 @@ class BatchSender:
         for values, value in wrong:
             if value in values:
                 values.remove(value)
-        return {name: value for name, value in left.items() if value not in ([], {})}
+        left = {name: value for name, value in left.items() if value not in ([], {})}
+        if content_id and not left.keys() & {"external_ids", "emails"}:
+            left["external_ids"] = {"content": content_id}
+        return left
 
     def _post(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
         """The results of a batch request."""
@@ -217,6 +252,11 @@ def checked_results(answer: dict[str, Any], count: int) -> list[dict[str, Any]]:
             hint="The versions of the CRM and the command line differ: update the older one.",
         )
     return results
+
+
+def _is_taken(result: dict[str, Any]) -> bool:
+    """Whether another record has the item's code: of such a conflict the API names the field."""
+    return int(result["status"]) == _CONFLICT and bool((result.get("problem") or {}).get("errors"))
 
 
 def _is_retryable(status: int) -> bool:

@@ -29,7 +29,7 @@ _EXTENSION = re.compile(
 _WORD = re.compile(r"(?:tel|phone|mobile|mob|fax)?[.:]*\s*", re.IGNORECASE)
 _AREA_DIGITS = 4
 _NAMED_ADDRESS = re.compile(r"[^<>@]*<([^<>]+)>")
-_PLAIN_WEBSITE = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)+/?")
+_PLAIN_WEBSITE = re.compile(r"https?://[a-z0-9.-]+/?")
 _REASONS = {
     phonenumbers.ValidationResult.TOO_SHORT: "has too few digits",
     phonenumbers.ValidationResult.TOO_LONG: "has too many digits",
@@ -138,7 +138,7 @@ def emails(text: str, separator: str | None) -> list[str] | None:
     """Every address of a cell, with international hosts in their xn-- form."""
     parts = _parts(text, separator)
     if separator is None and len(parts) == 1:
-        words = text.split()
+        words = parts[0].split()
         if all("@" in word for word in words):
             parts = words
     return list(dict.fromkeys(map(_email, parts))) or None

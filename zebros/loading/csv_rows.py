@@ -7,17 +7,22 @@ import csv
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple, TextIO
 
 from zebros.loading.csv_files import CsvFile
 from zebros.loading.encodings import BROKEN, ERRORS, REPLACED
 from zebros.loading.rejects_file import is_rejects_file
 
+_BLOCK = 1 << 14
+"""Characters that are read at once; about 200 rows."""
 _C1 = re.compile("[\x80-\x9f]")
 """Control characters: what bytes of a Windows encoding are in an ISO encoding."""
 
 
-class Row(NamedTuple):
+@dataclass(slots=True)  # a named tuple takes twice as long to make
+class Row:
     """One row; `number` is its row number in a spreadsheet (the header is row 1)."""
 
     number: int
@@ -33,44 +38,88 @@ class BadRow(NamedTuple):
     reason: str
 
 
-def rows(file: CsvFile, filter_: Callable[[int], bool] = lambda _: True) -> Iterator[Row | BadRow]:
+class _Rows(NamedTuple):
+    """Rows that were split into values, in order."""
+
+    rows: list[list[str]]
+    clean: bool
+    """Whether none has a NUL, a broken byte or a suspicious character."""
+
+
+class _Unreadable(NamedTuple):
+    """A row that cannot be split into values."""
+
+    line: str
+    reason: str
+
+
+def rows(file: CsvFile, filter_: Callable[[int], bool] | None = None) -> Iterator[Row | BadRow]:
     """Every row that is not blank, in order; only those whose number passes `filter_`."""
     width = len(file.header)
-    may_be_garbage = _suspicion(file)
-    with file.path.open(encoding=file.encoding, errors=ERRORS, newline="") as content:
-        for _ in range(file.skipped_lines):
-            content.readline()
-        lines = _Lines(content, before=file.skipped_lines)
-        reader = csv.reader(lines, delimiter=file.delimiter, strict=True)
-        next(reader)
-        number = 1
-        while True:
+    number = 1
+    for part in _parts(file):
+        if isinstance(part, _Unreadable):
             number += 1
-            lines.start_row()
-            try:
-                raw = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                last = lines.number
-                line = lines.skip_first_line()
-                if filter_(number):
-                    reason = _syntax_error(error, lines.number, last)
-                    yield BadRow(number, [_printable(line)], reason)
+            if filter_ is None or filter_(number):
+                yield BadRow(number, [_printable(part.line)], part.reason)
+            continue
+        for raw in part.rows:
+            number += 1
+            if len(raw) > width and not any(map(str.strip, raw[width:])):
+                del raw[width:]  # programs add empty values at the end of some rows
+            # Most rows begin with a value, which is faster to see than that not all are empty.
+            if not (raw and raw[0].strip()) and not any(map(str.strip, raw)):
                 continue
-            # One check of the whole row finds the few that are blank or contain NULs or bad bytes.
-            text = "".join(raw)
-            if not text or text.isspace() or not filter_(number):
+            if filter_ is not None and not filter_(number):
                 continue
-            if (
-                len(raw) == width
-                and "\0" not in text
-                and BROKEN not in text
-                and not (may_be_garbage and may_be_garbage.search(text))
-            ):
+            if len(raw) == width and (part.clean or _is_clean("".join(raw), file)):
                 yield Row(number, raw)
             else:
                 yield _checked(number, raw, file)
+
+
+def _parts(file: CsvFile) -> Iterator[_Rows | _Unreadable]:
+    """The rows after the header, a block at a time; one by one around a row that is unreadable."""
+    with file.path.open(encoding=file.encoding, errors=ERRORS, newline="") as content:
+        for _ in range(file.skipped_lines):
+            content.readline()
+        lines = _Lines(content, before=file.skipped_lines, last=file.last_line)
+        reader = csv.reader(lines, delimiter=file.delimiter, strict=True)
+        next(reader)
+        while block := lines.read_block():
+            found, whole = _whole_rows(block, file.delimiter)
+            yield _Rows(found, clean=_is_clean("".join(block), file))
+            lines.read_again(block[whole:])
+            while lines.again:
+                lines.start_row()
+                try:
+                    yield _Rows([next(reader)], clean=False)
+                except csv.Error as error:
+                    last = lines.number
+                    line = lines.skip_first_line()
+                    yield _Unreadable(line, _syntax_error(error, lines.number, last))
+
+
+def _whole_rows(lines: list[str], delimiter: str) -> tuple[list[list[str]], int]:
+    """The rows before the first that is unreadable or incomplete, and the number of their lines."""
+    try:
+        return list(csv.reader(lines, delimiter=delimiter, strict=True)), len(lines)
+    except csv.Error:
+        found, whole = list[list[str]](), 0
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        with suppress(csv.Error):
+            for raw in reader:
+                found.append(raw)
+                whole = reader.line_num
+        return found, whole
+
+
+def _is_clean(text: str, file: CsvFile) -> bool:
+    """Whether a text has no character that a row of this file cannot have."""
+    if "\0" in text or BROKEN in text:
+        return False
+    suspicious = _suspicion(file)
+    return suspicious is None or not suspicious.search(text)
 
 
 class _Lines:
@@ -79,18 +128,35 @@ class _Lines:
     They are kept in memory for one row. csv.field_size_limit() limits their number.
     """
 
-    def __init__(self, lines: Iterator[str], before: int) -> None:
-        """`before` is the number of lines that were skipped."""
-        self._lines, self._again = lines, deque[str]()
+    def __init__(self, content: TextIO, before: int, last: int | None) -> None:
+        """`before` is the number of lines that were skipped; lines after `last` are not rows."""
+        self._content, self._last = content, last
         self._row: list[str] = []
+        self.again = deque[str]()
+        """Lines that are read before the others of the file."""
         self.number = before
         """The number of the line read last; the first line of a file is 1."""
+
+    def read_block(self) -> list[str]:
+        """Some lines; none at the end of the file."""
+        block = self._content.readlines(_BLOCK)
+        if self._last is not None:
+            del block[max(0, self._last - self.number) :]
+        self.number += len(block)
+        return block
+
+    def read_again(self, lines: list[str]) -> None:
+        """Read the lines that were read last again."""
+        self.again.extendleft(reversed(lines))
+        self.number -= len(lines)
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._lines)
+        if self._last is not None and self.number >= self._last:
+            raise StopIteration
+        line = self.again.popleft() if self.again else next(self._content)
         self._row.append(line)
         self.number += 1
         return line
@@ -102,8 +168,7 @@ class _Lines:
     def skip_first_line(self) -> str:
         """The row's first line; its other lines are read again."""
         first, *others = self._row
-        self._again.extendleft(reversed(others))
-        self.number -= len(others)
+        self.read_again(others)
         return first.rstrip("\r\n")
 
 

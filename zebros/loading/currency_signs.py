@@ -4,7 +4,7 @@ import re
 
 from zebros.money import is_currency
 
-_NUMERIC = r"0-9.,()\s'\u2019\u2010-\u2015\u2212\uff0d+\-\u0660-\u0669\u06f0-\u06f9\u066b\u066c"
+_NUMERIC = r"\d.,()\s'\u2019\u2010-\u2015\u2212\uff0d\uff0b\uff0c\uff0e+\-\u066b\u066c"
 """The characters of an amount without its currency."""
 _BEFORE = re.compile(rf"([(+\-\u2212\s]*)([^{_NUMERIC}]+\.?)\s*")
 _AFTER = re.compile(rf"\s*([^{_NUMERIC}]+\.?)([)+\-\u2212\s]*)$")
@@ -43,6 +43,35 @@ _SYMBOLS = {
     "kr.": _KRONE,
     "Fr.": frozenset({"CHF"}),
 }
+_NAMES = {
+    "us dollar": "USD",
+    "u.s. dollar": "USD",
+    "euro": "EUR",
+    "pound sterling": "GBP",
+    "british pound": "GBP",
+    "swiss franc": "CHF",
+    "schweizer franken": "CHF",
+    "yen": "JPY",
+    "japanese yen": "JPY",
+    "canadian dollar": "CAD",
+    "australian dollar": "AUD",
+    "indian rupee": "INR",
+    "chinese yuan": "CNY",
+    "swedish krona": "SEK",
+    "norwegian krone": "NOK",
+    "danish krone": "DKK",
+    "polish zloty": "PLN",
+    "brazilian real": "BRL",
+    "mexican peso": "MXN",
+}
+
+
+def currency_named(text: str) -> str | None:
+    """The code of the only currency that a text names: `US Dollar`, `€`, `eur`."""
+    if is_currency(text.upper()):
+        return text.upper()
+    common = _SYMBOLS.get(text, frozenset())
+    return _NAMES.get(text.casefold()) or (next(iter(common)) if len(common) == 1 else None)
 
 
 def currencies_of(sign: str) -> frozenset[str]:

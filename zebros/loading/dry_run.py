@@ -1,16 +1,20 @@
 """A dry run: a load whose batches are dry runs, so its outcome is that of the load itself."""
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zebros.client.api import Client
 from zebros.loading.batch_sender import (
+    AGAIN,
     SECOND,
     WITHOUT,
     BatchSender,
+    Chunk,
     Outcome,
     checked_results,
 )
+from zebros.loading.duplicates import folded
 from zebros.loading.journal import Reject
 from zebros.loading.load import Load
 from zebros.loading.map_model import Pipeline
@@ -22,6 +26,8 @@ PLACEHOLDER = "00000000000000000000000000"
 """Stands for the id of a record when there is no API to ask."""
 _DEFAULT = "default"
 """The id of the default pipeline."""
+_ID = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{26}\b")
+"""The id of a record in the API's words: a ULID."""
 _MAX_ANCESTORS = 10
 """The longest chain of parent accounts, as in services/customers."""
 
@@ -101,6 +107,10 @@ class DryRun(Load):
     notes: list[str] = field(default_factory=list)
     _parents: dict[int, int] = field(default_factory=dict)
     """The row of each row's parent account."""
+    _codes: dict[str, str] = field(default_factory=dict)
+    """The folded code of each record's row that would be loaded."""
+    _taken: dict[int, str] = field(default_factory=dict)
+    """Rows whose code another record has, with what the API says about it."""
 
     def _sender(self) -> BatchSender:
         kind = _NobodySender if self.offline else _DryRunSender
@@ -116,6 +126,40 @@ class DryRun(Load):
         if isinstance(sender, _DryRunSender):
             return replace(sender, new_pipeline=self.new_pipeline)
         return sender
+
+    def _record(self, outcome: Outcome) -> None:
+        for row, result in outcome.accepted:
+            if code := row.item.get("code"):
+                self._codes[str(result.get("id"))] = folded(code)
+        self._taken |= outcome.taken
+        super(DryRun, self)._record(outcome)
+
+    def _send_taken(self) -> None:
+        """Find out which rows would get a code that other rows of the file give up.
+
+        A record gives up its code when its row is loaded with another one.
+        """
+        waiting: dict[int, tuple[MappedRow, str, Outcome]] = {}
+        """Rows with the records that have their codes, and their outcomes without a code."""
+        sender = self._sender()
+        for chunk in self._chunks(AGAIN):
+            for row in chunk.rows:
+                rejects = [one for one in chunk.rejects if one.row == row.number]
+                without_code = {name: row.item[name] for name in row.item if name != "code"}
+                alone = Chunk(AGAIN, row.number, [replace(row, item=without_code)], rejects)
+                holder = _ID.findall(self._taken[row.number])[-1]
+                waiting[row.number] = (row, holder, sender.send(alone))
+        while free := [
+            number
+            for number, (row, holder, _) in waiting.items()
+            if self._codes.get(holder, code := folded(row.item["code"])) != code
+        ]:
+            for number in free:
+                row, _, outcome = waiting.pop(number)
+                outcome.accepted = [(row, result) for _, result in outcome.accepted]
+                outcome.counts.updated += outcome.counts.unchanged  # it gets another code
+                outcome.counts.unchanged = 0
+                self._record(outcome)
 
     def _add_references(self) -> None:
         """Look up references to other rows of the file among those that would be loaded."""

@@ -19,7 +19,7 @@ def without_duplicates(
             one: f"external_ids: {one} is already the id of row" for one in row.external_ids
         }
         if code := row.item.get("code"):
-            reasons[row.number][f"<code {_folded(code)}>"] = f"code: {code} is already that of row"
+            reasons[row.number][f"<code {folded(code)}>"] = f"code: {code} is already that of row"
         if by_email:  # no external id begins like this
             reasons[row.number] |= {
                 f"<{one}>": f"emails: {one} is already in row" for one in row.emails
@@ -36,7 +36,7 @@ def without_duplicates(
     return kept, rejects
 
 
-def _folded(code: str) -> str:
+def folded(code: str) -> str:
     """A code as the CRM compares it: case, accents and spaces do not count."""
     apart = unicodedata.normalize("NFKD", code).casefold()
     return " ".join("".join(c for c in apart if not unicodedata.combining(c)).split())

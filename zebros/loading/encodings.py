@@ -8,7 +8,6 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,13 +50,25 @@ _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff]")
 characters for private use."""
 _ASCII = 'az AZ 09 ,;|\t"\r\n'
 _SAMPLE_BYTES = 1 << 16
-_LINES_SHOWN, _LINE_CHARACTERS = 3, 100
-_PROPOSALS = 6
+_LINES_SHOWN, _LINES_COMPARED, _LINE_CHARACTERS = 3, 200, 100
+_PROPOSALS = 8
 _MOST_MESS = 0.6
 """How unlike text a reading may be to be proposed; names are too short for the usual 0.2."""
 _CANDIDATES = [
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"),
-    *("cp932", "euc_jp", "gb18030", "big5", "cp949", "koi8_r", "cp866", "cp850", "cp852"),
+    *(
+        "iso8859_15",
+        "iso8859_2",
+        "cp932",
+        "euc_jp",
+        "gb18030",
+        "big5",
+        "cp949",
+        "koi8_r",
+        "cp866",
+        "cp850",
+        "cp852",
+    ),
     "mac_roman",
 ]
 """What exports and spreadsheets write; without rare ones, the right one is proposed more often."""
@@ -86,6 +97,13 @@ class Proposal(NamedTuple):
     encoding: str
     lines: tuple[str, ...]
     """Lines of the file as they would read."""
+    same: tuple[str, ...] = ()
+    """Other encodings that read every line of the sample in the same way."""
+
+    @property
+    def note(self) -> str:
+        """The same encodings for people."""
+        return f"or {', '.join(self.same)}: these lines read the same" if self.same else ""
 
 
 class EncodingUncertain(BadInput):
@@ -98,11 +116,11 @@ class EncodingUncertain(BadInput):
         else:
             width = max(len(one.encoding) for one in proposals)
             shown = "\n".join(
-                ["These encodings fit; the first such lines would read:"]
+                ["These encodings fit; such lines would read:"]
                 + [
                     f"  {(one.encoding if n == 0 else ''):<{width}}  {line}"
                     for one in proposals
-                    for n, line in enumerate(one.lines)
+                    for n, line in enumerate((*one.lines, *filter(None, [one.note])))
                 ]
             )
         super().__init__(
@@ -112,7 +130,7 @@ class EncodingUncertain(BadInput):
         )
 
     def document(self) -> dict[str, Any]:
-        proposals = [{"encoding": one.encoding, "lines": one.lines} for one in self.proposals]
+        proposals = [one._asdict() for one in self.proposals]
         return {**super().document(), "encodings": proposals}
 
 
@@ -262,24 +280,47 @@ def _proposals(content: Bytes, sample: list[bytes]) -> list[Proposal]:
         candidates = iter(_WIDE if wide else ("iso2022_jp", "iso2022_jp_2", "iso2022_kr"))
     else:
         candidates = _detected(b"".join(sample))
-    found: dict[tuple[str, ...], str] = {}
+    found: dict[str, list[str]] = {}
     for codec in candidates:
         try:
             # An incremental decoder allows a sample that ends within a character.
             text = codecs.getincrementaldecoder(codec)().decode(b"".join(sample))
         except (UnicodeError, LookupError):
             continue
-        lines = tuple(
-            line.strip()[:_LINE_CHARACTERS]
-            for line in islice(
-                (one for one in text.splitlines() if not one.isascii()), _LINES_SHOWN
-            )
-        )
-        if lines and _is_text(text) and lines not in found:
-            found[lines] = codec
-        if len(found) == _PROPOSALS:
-            break
-    return [Proposal(codec, lines) for lines, codec in found.items()]
+        if text.isascii() or not _is_text(text):
+            continue
+        if text in found or len(found) < _PROPOSALS:
+            found.setdefault(text, []).append(codec)
+    order = {codec: n for n, codec in enumerate(_CANDIDATES)}
+    proposals = []
+    for text, several in found.items():
+        several.sort(key=lambda codec: order.get(codec, -1))  # the most usual one of those
+        proposals.append(Proposal(several[0], _shown(text), tuple(several[1:])))
+    return proposals
+
+
+def _shown(text: str) -> tuple[str, ...]:
+    """The lines that have the most characters beyond ASCII that no line before them has."""
+    left = [line.strip() for line in text.splitlines() if not line.isascii()][:_LINES_COMPARED]
+    shown: list[str] = []
+    seen: set[str] = set()
+    while left and len(shown) < _LINES_SHOWN:
+        best = max(left, key=lambda line: len(_beyond_ascii(line) - seen))
+        left.remove(best)
+        shown.append(best)
+        seen |= _beyond_ascii(best)
+    return tuple(map(_excerpt, shown))
+
+
+def _beyond_ascii(line: str) -> set[str]:
+    return {one for one in line if not one.isascii()}
+
+
+def _excerpt(line: str) -> str:
+    """A part of a long line that has its first character beyond ASCII."""
+    first = next(n for n, one in enumerate(line) if not one.isascii())
+    begin = max(0, first - _LINE_CHARACTERS // 2) if len(line) > _LINE_CHARACTERS else 0
+    return line[begin : begin + _LINE_CHARACTERS]
 
 
 def _detected(sample: bytes) -> Iterator[str]:

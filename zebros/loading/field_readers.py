@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
 from zebros.loading import contact_points, values
+from zebros.loading.country_names import alpha_2
 from zebros.loading.currency_signs import without_signs
 from zebros.loading.invalid_value import InvalidValue
 from zebros.loading.map_model import Source
@@ -21,6 +23,10 @@ Reader = Callable[[Cells], Any]
 
 Raises InvalidValue."""
 UNSET = object()
+Parse = Callable[[str], Any]
+"""From a text that is not empty to a value. Raises InvalidValue."""
+ParseInRow = Callable[[str, Cells], Any]
+"""The same for a text and the cells of its row."""
 Position = Callable[[str], int]
 """The position of a column among the cells."""
 
@@ -81,48 +87,66 @@ def reader(
         value = source.constant
         return lambda _cells: value
     text = text_reader(source, position)
-    parse = _parser(name, field_type, source, position, country)
-    for text_ in (source.constant, source.default):
-        if text_ is not None:
-            _check_text_of_the_map(str(text_), source, parse)
-    keep = _kept_scalars(field_type, source)
+    if (parse_in_row := _row_parser(field_type, source, position, country)) is not None:
+        _check_texts_of_the_map(source, parse_in_row)
+        return _read_in_row(text, parse_in_row)
+    parse = _parser(name, field_type, source)
+    if scalars := _scalars(field_type, source):
+        parse = _with_scalars(parse, scalars)
+    if parse is None:
+        return _read_text(text)
+    _check_texts_of_the_map(source, lambda text_, _: parse(text_))
+    return _read_parsed(text, parse)
 
-    if parse is _as_it_is and not keep:
 
-        def read_text(cells: Cells) -> Any:
-            """As `read`, for most fields."""
-            value = text(cells)
-            if not value:
-                return UNSET if value is None else None
-            if value[0] == "#":
-                ensure_no_error(value)
-            return value
-
-        return read_text
-
+def _read_text(text: TextReader) -> Reader:
     def read(cells: Cells) -> Any:
+        """As `_read_parsed`, for most fields."""
         value = text(cells)
         if not value:
             return UNSET if value is None else None
-        if keep and value in keep:
-            return keep[value]
         if value[0] == "#":
             ensure_no_error(value)
-        return parse(value, cells)
+        return value
 
     return read
 
 
-def _check_text_of_the_map(text: str, source: Source, parse: Callable[[str, Cells], Any]) -> None:
+def _read_parsed(text: TextReader, parse: Parse) -> Reader:
+    def read(cells: Cells) -> Any:
+        value = text(cells)
+        if not value:
+            return UNSET if value is None else None
+        if value[0] == "#":
+            ensure_no_error(value)
+        return parse(value)
+
+    return read
+
+
+def _read_in_row(text: TextReader, parse: ParseInRow) -> Reader:
+    read_text = _read_text(text)
+
+    def read(cells: Cells) -> Any:
+        value = read_text(cells)
+        return parse(value, cells) if isinstance(value, str) else value
+
+    return read
+
+
+def _check_texts_of_the_map(source: Source, parse: ParseInRow) -> None:
     """Raise InvalidValue for a constant or a default that is wrong in every row."""
-    if source.currency_column:
-        amount, _ = without_signs(text)
-        number(amount, decimal=source.decimal, thousands=source.thousands)
-    elif not source.country_column:
-        parse(text, ())
+    for text in (source.constant, source.default):
+        if text is None or source.country_column:
+            continue
+        if source.currency_column:
+            amount, _ = without_signs(str(text))
+            number(amount, decimal=source.decimal, thousands=source.thousands)
+        else:
+            parse(str(text), ())
 
 
-def _kept_scalars(field_type: FieldType | None, source: Source) -> dict[str, Any]:
+def _scalars(field_type: FieldType | None, source: Source) -> dict[str, Any]:
     """Numbers and booleans of the map in a field of text (a custom field), by their texts."""
     if field_type is not FieldType.TEXT:
         return {}
@@ -130,52 +154,68 @@ def _kept_scalars(field_type: FieldType | None, source: Source) -> dict[str, Any
     return {str(one): one for one in scalars if one is not None and not isinstance(one, str)}
 
 
-def _parser(
-    name: str,
-    field_type: FieldType | None,
-    source: Source,
-    position: Position,
-    country: str | None,
-) -> Callable[[str, Cells], Any]:
-    """A function from a text, and the cells of its row, to a value of the type."""
+def _with_scalars(parse: Parse | None, scalars: dict[str, Any]) -> Parse:
+    def read(text: str) -> Any:
+        if text in scalars:
+            return scalars[text]
+        return text if parse is None else parse(text)
+
+    return read
+
+
+def _parser(name: str, field_type: FieldType | None, source: Source) -> Parse | None:
+    """A function from a text to a value of the type; None when the text is the value."""
     match field_type:
         case FieldType.INTEGER:
-            return lambda text, _: values.integer(
-                text, decimal=source.decimal, thousands=source.thousands
-            )
+            return _with_marks(values.integer, source)
         case FieldType.BOOLEAN:
-            return lambda text, _: values.boolean(text)
+            return values.boolean
         case FieldType.DATE:
-            return lambda text, _: values.plain_date(text, source.formats)
+            return partial(values.plain_date, formats=source.formats)
+        case FieldType.COUNTRY:
+            return alpha_2
         case FieldType.LIST:
-            return lambda text, _: _list(text, source.separator or ";")
+            return partial(_list, separator=source.separator or ";")
         case FieldType.EMAILS:
-            return lambda text, _: contact_points.emails(text, source.separator)
+            return partial(contact_points.emails, separator=source.separator)
         case FieldType.WEBSITE:
-            return lambda text, _: contact_points.website(text)
-        case FieldType.PHONE | FieldType.PHONES:
-            return _phone_parser(field_type, source, position, country)
+            return contact_points.website
+        case FieldType.MONEY if source.currency:
+            money = partial(values.money, currency=source.currency, scale=source.scale)
+            return _with_marks(money, source)
         case FieldType.MONEY:
-            return _money_parser(source, position)
-    if name.startswith("external_ids."):
-        return lambda text, _: external_id(text)
-    return _as_it_is
+            return values.money_with_currency
+    return external_id if name.startswith("external_ids.") else None
 
 
-def _as_it_is(text: str, _: Cells) -> str:
-    return text
+def _with_marks(parse: Callable[..., Any], source: Source) -> Parse:
+    """The parser of numbers with the marks that the map names, if it names any."""
+    if source.decimal is None and source.thousands is None:
+        return parse
+    return partial(parse, decimal=source.decimal, thousands=source.thousands)
+
+
+def _row_parser(
+    field_type: FieldType | None, source: Source, position: Position, country: str | None
+) -> ParseInRow | None:
+    """The parser of a type whose values may depend on the row; None for the other types."""
+    if field_type in (FieldType.PHONE, FieldType.PHONES):
+        return _phone_parser(field_type, source, position, country)
+    if field_type is FieldType.MONEY and source.currency_column:
+        return _money_parser(source, source.currency_column, position(source.currency_column))
+    return None
 
 
 def _phone_parser(
-    field_type: FieldType, source: Source, position: Position, country: str | None
-) -> Callable[[str, Cells], Any]:
+    field_type: FieldType | None, source: Source, position: Position, country: str | None
+) -> ParseInRow:
     fixed = source.country or country
     at = position(source.country_column) if source.country_column else None
 
     def parse(text: str, cells: Cells) -> Any:
         code = fixed
         if at is not None and cells[at]:
-            code = cells[at].upper()
+            code = alpha_2(cells[at].upper())
             if not contact_points.is_country(code):
                 raise InvalidValue(f"{cells[at]!r} is not an ISO 3166 country code such as US")
         if field_type is FieldType.PHONE:
@@ -185,17 +225,16 @@ def _phone_parser(
     return parse
 
 
-def _money_parser(source: Source, position: Position) -> Callable[[str, Cells], Any]:
-    at = position(source.currency_column) if source.currency_column else None
-
+def _money_parser(source: Source, column: str, at: int) -> ParseInRow:
     def parse(text: str, cells: Cells) -> Any:
-        currency = source.currency if at is None else cells[at].upper()
-        if currency is None:
-            return values.money_with_currency(text)
-        if not currency:
-            raise InvalidValue(f"{source.currency_column} names no currency")
+        if not cells[at]:
+            raise InvalidValue(f"{column} names no currency")
         return values.money(
-            text, currency, scale=source.scale, decimal=source.decimal, thousands=source.thousands
+            text,
+            cells[at].upper(),
+            scale=source.scale,
+            decimal=source.decimal,
+            thousands=source.thousands,
         )
 
     return parse

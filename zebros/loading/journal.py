@@ -7,7 +7,7 @@ upserts by external id can be repeated.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from ulid import ULID
 
 from zebros.errors import BadInput
 
-FORMAT = 4
+FORMAT = 5
 """The version of the tables; a journal of another version is not read."""
 CHUNK = 100
 """Rows per chunk: the maximum number of items in a batch request."""
@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS rejects (
     PRIMARY KEY (row, pass)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS external_ids (external_id TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deferred (row INTEGER PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS taken (pass INTEGER, row INTEGER, PRIMARY KEY (pass, row)) WITHOUT ROWID;
 """
 
 
@@ -129,7 +130,7 @@ class Journal:
         with closing(
             self._db.execute(
                 "SELECT ifnull(sum(created),0), ifnull(sum(updated),0), "
-                "ifnull(sum(unchanged),0), ifnull(sum(skipped),0) FROM chunks WHERE pass = 1"
+                "ifnull(sum(unchanged),0), ifnull(sum(skipped),0) FROM chunks WHERE pass <> 2"
             )
         ) as cursor:
             created, updated, unchanged, skipped = cursor.fetchone()
@@ -186,6 +187,24 @@ class Journal:
         """Rows that were loaded without a reference to another row of the file, in order."""
         with closing(self._db.execute("SELECT row FROM deferred ORDER BY row")) as cursor:
             yield from (row for (row,) in cursor.fetchall())
+
+    def add_taken(self, pass_: int, rows: Iterable[int]) -> None:
+        """Note rows whose code another record has, to be sent again in a later pass.
+
+        The next `record` commits it.
+        """
+        waiting = [(pass_, row) for row in rows]
+        self._db.executemany("INSERT OR IGNORE INTO taken VALUES (?, ?)", waiting)
+
+    def taken(self, pass_: int) -> list[int]:
+        """The rows to send in a later pass because another record had their code, in order."""
+        query = "SELECT row FROM taken WHERE pass = ? ORDER BY row"
+        with closing(self._db.execute(query, (pass_,))) as cursor:
+            return [row for (row,) in cursor.fetchall()]
+
+    def remove_rejects(self, rows: Iterable[int]) -> None:
+        """Remove the rejects of rows that were sent again. The next `record` commits it."""
+        self._db.executemany("DELETE FROM rejects WHERE row = ?", [(row,) for row in rows])
 
     def rejects(self) -> Iterator[Reject]:
         """Every reject, in the order of the file."""

@@ -1,5 +1,6 @@
 """Loads a file: sends its rows in chunks by batch requests and records an outcome for every row."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -8,7 +9,7 @@ from typing import Any
 
 from zebros.client.api import Client
 from zebros.errors import Stopped
-from zebros.loading.batch_sender import FIRST, SECOND, WITHOUT, BatchSender, Chunk, Outcome
+from zebros.loading.batch_sender import AGAIN, FIRST, SECOND, WITHOUT, BatchSender, Chunk, Outcome
 from zebros.loading.csv_rows import Row, rows
 from zebros.loading.duplicates import without_duplicates
 from zebros.loading.journal import CHUNK, Counts, Journal, Reject
@@ -45,8 +46,19 @@ class Load:
         self._counts = self.journal.counts()
         self._allowed = self.in_flight
         self._send_all(self._chunks(FIRST))
+        self._send_taken()
         if any(True for _ in self.journal.deferred()):
             self._add_references()
+
+    def _send_taken(self) -> None:
+        """Send rows again whose code another record had, as long as one of them gets its code."""
+        left = 0
+        for pass_ in itertools.count(AGAIN):
+            rows = self.journal.taken(pass_)
+            if len(rows) in (0, left):
+                break
+            self._send_all(self._chunks(pass_))
+            left = len(rows)
 
     def _add_references(self) -> None:
         """The second pass: references to other rows of the file, which have records now."""
@@ -107,18 +119,24 @@ class Load:
     def _record(self, outcome: Outcome) -> None:
         chunk = outcome.chunk
         rejects = _by_row(chunk.rejects + outcome.rejects)
+        if chunk.pass_ >= AGAIN:
+            self.journal.remove_rejects(row.number for row in chunk.rows)
+        self.journal.add_taken(max(AGAIN, chunk.pass_ + 1), outcome.taken)
         self.journal.record(chunk.pass_, chunk.number, outcome.counts, rejects, outcome.deferred)
         if chunk.pass_ == FIRST:
             self._counts.add(outcome.counts)
             self._counts.rejected += sum(not one.loaded for one in rejects)
+        elif chunk.pass_ >= AGAIN:
+            self._counts = self.journal.counts()
 
     def _chunks(self, pass_: int) -> Iterator[Chunk]:
         """The chunks without an outcome. The rows of a chunk depend only on the file."""
-        chunk_of = {row: n // CHUNK for n, row in enumerate(self.journal.deferred())}
-        filter_ = chunk_of.__contains__ if pass_ == SECOND else lambda _row: True
+        some = self.journal.deferred() if pass_ == SECOND else self.journal.taken(pass_)
+        chunk_of = {row: n // CHUNK for n, row in enumerate(some)}
+        filter_ = None if pass_ == FIRST else chunk_of.__contains__
         chunk, skip = Chunk(pass_, -1), True
         for row in rows(self.mapper.file, filter_):
-            number = chunk_of[row.number] if pass_ == SECOND else (row.number - 2) // CHUNK
+            number = (row.number - 2) // CHUNK if pass_ == FIRST else chunk_of[row.number]
             if number != chunk.number:
                 if not skip:
                     yield self._without_duplicates(chunk)
@@ -128,7 +146,7 @@ class Load:
             mapped = self.mapper.map_row(row) if isinstance(row, Row) else row
             if isinstance(mapped, MappedRow):
                 chunk.rows.append(mapped)
-                if mapped.left_out and pass_ == FIRST:
+                if mapped.left_out and pass_ != SECOND:
                     reason = "; ".join(mapped.left_out) + WITHOUT
                     chunk.rejects.append(Reject(mapped.number, reason, mapped.raw, loaded=True))
             elif isinstance(mapped, Skipped):
@@ -147,14 +165,19 @@ class Load:
 
 
 def _by_row(rejects: list[Reject]) -> list[Reject]:
-    """One reject for each row: that of a row that is not loaded, else one with all reasons."""
+    """One reject for each row with all its reasons; the row is loaded when no reason forbids it."""
     found: dict[int, Reject] = {}
     for one in rejects:
         before = found.get(one.row)
-        if before is None or (before.loaded and not one.loaded):
+        if before is None:
             found[one.row] = one
-        elif before.loaded == one.loaded:
-            found[one.row] = replace(before, reason=f"{before.reason}; {one.reason}")
+            continue
+        loaded = before.loaded and one.loaded
+        reasons = [before.reason, one.reason]
+        if not loaded:  # without any of the values
+            ordered = sorted([before, one], key=lambda each: each.loaded)
+            reasons = [each.reason.replace(WITHOUT, "") for each in ordered]
+        found[one.row] = replace(before, reason="; ".join(reasons), loaded=loaded)
     return list(found.values())
 
 

@@ -27,7 +27,7 @@ from zebros.loading.field_readers import (
 from zebros.loading.header_checks import check_header
 from zebros.loading.invalid_value import InvalidValue
 from zebros.loading.joins import JoinedFile, read_join
-from zebros.loading.map_model import Column, Map
+from zebros.loading.map_model import Column, Map, Pipeline
 from zebros.loading.record_types import REFERENCES, FieldType, RecordType
 from zebros.loading.rejects_file import is_rejects_file, unescape_formula
 
@@ -64,7 +64,8 @@ class Skipped(NamedTuple):
     number: int
 
 
-class MappedRow(NamedTuple):
+@dataclass(slots=True)  # a named tuple takes a third longer to make
+class MappedRow:
     """A row as an item, without the ids of its references."""
 
     number: int
@@ -73,6 +74,8 @@ class MappedRow(NamedTuple):
     references: tuple[Reference, ...]
     left_out: tuple[str, ...] = ()
     """The values without which the row is loaded, and why."""
+    content_id: str = ""
+    """What identifies the row when it has no id and all its addresses turn out to be wrong."""
 
     @property
     def external_ids(self) -> list[str]:
@@ -91,6 +94,8 @@ class _ValueField(NamedTuple):
     rest: str
     """`crm` of `external_ids.crm`."""
     required: bool
+    plain: bool
+    """Whether what is read is always a value or None, neither UNSET nor a part of a value."""
     read: Reader
 
 
@@ -102,20 +107,6 @@ class _ReferenceField(NamedTuple):
     read: TextReader
     separator: str | None
     """Between several records, of which the field takes the first."""
-
-
-@dataclass(slots=True)
-class _Found:
-    """What is wrong with a row."""
-
-    faults: list[str] = field(default_factory=list)
-    """Why it is rejected."""
-    left_out: list[str] = field(default_factory=list)
-    """The values without which it is loaded, and why."""
-
-    def wrong(self, name: str, reason: str, *, lenient: bool) -> None:
-        """Add a wrong value, which a lenient map leaves out."""
-        (self.left_out if lenient else self.faults).append(f"{name}: {reason}")
 
 
 def _content_id(item: dict[str, Any], references: tuple[Reference, ...]) -> str:
@@ -151,6 +142,7 @@ class Mapper:
     """Whether the file is a rejects file, whose cells are escaped."""
 
     def __post_init__(self) -> None:
+        self.notes += self.file.notes
         self._escaped = is_rejects_file(self.file.header)
         self._positions = {name: at for at, name in enumerate(self.file.header) if name}
         used = set(self._used_columns())
@@ -175,70 +167,96 @@ class Mapper:
         return [joined.file.path for _, joined in self._joins]
 
     def map_row(self, row: Row) -> MappedRow | BadRow | Skipped:
-        """The row's item, or every reason why it is rejected."""
-        found = _Found()
-        cells = self._cells(row.values, found.faults)
+        """The row's item, or every reason why it is rejected.
+
+        `rejecting` are the reasons why it is rejected; `left_out` are the values without which it
+        is loaded, and why.
+        """
+        rejecting: list[str] = []
+        left_out: list[str] = []
+        cells = self._cells(row.values, rejecting)
         if self._skips and any(skips(cells) for skips in self._skips):
             return Skipped(row.number)
-        item = self._item(cells, found)
-        references = self._read_references(cells, found) if self._references else ()
-        self._check_stage(item, found)
-        identified = item.get("external_ids") or (self.map.match_by and item.get("emails"))
-        if not identified and not found.faults:
-            if self.map.without_id == "reject":
-                nor = ", and no e-mail address" if self.map.match_by else ""
-                found.faults.append(f"external_ids: the row has no external id{nor}")
-            else:
-                item["external_ids"] = {"content": _content_id(item, references)}
-        if found.faults:
-            return BadRow(row.number, row.values, "; ".join(found.faults))
-        return MappedRow(row.number, row.values, item, references, tuple(found.left_out))
+        item = self._item(cells, rejecting, left_out)
+        references: tuple[Reference, ...] = ()
+        if self._references:
+            references = self._read_references(cells, rejecting, left_out)
+        if self.map.pipeline is not None and "stage" in item:
+            self._check_stage(item, self.map.pipeline, rejecting, left_out)
+        content_id = ""
+        if "external_ids" not in item and not rejecting:
+            content_id = self._identify(item, references, rejecting)
+        if rejecting:
+            return BadRow(row.number, row.values, "; ".join(rejecting))
+        return MappedRow(row.number, row.values, item, references, tuple(left_out), content_id)
 
-    def _check_stage(self, item: dict[str, Any], found: _Found) -> None:
+    def _identify(
+        self, item: dict[str, Any], references: tuple[Reference, ...], rejecting: list[str]
+    ) -> str:
+        """Identify a row that has no id, by its addresses or its content; returns the latter."""
+        content_id = "" if self.map.without_id == "reject" else _content_id(item, references)
+        if self.map.match_by and item.get("emails"):
+            return content_id
+        if content_id:
+            item["external_ids"] = {"content": content_id}
+        else:
+            nor = ", and no e-mail address" if self.map.match_by else ""
+            rejecting.append(f"external_ids: the row has no external id{nor}")
+        return content_id
+
+    def _check_stage(
+        self, item: dict[str, Any], pipeline: Pipeline, rejecting: list[str], left_out: list[str]
+    ) -> None:
         """Check the stage against the map's pipeline, which may not exist yet."""
-        if (pipeline := self.map.pipeline) and "stage" in item:
-            known = [stage.key for stage in pipeline.stages]
-            if item["stage"] not in known:
-                reason = (
-                    f"{item.pop('stage')!r} is not a stage of pipeline {pipeline.name!r}; "
-                    f"it has: {', '.join(known)}"
-                )
-                found.wrong("stage", reason, lenient="stage" in self.droppable)
+        known = [stage.key for stage in pipeline.stages]
+        if item["stage"] not in known:
+            reason = (
+                f"{item.pop('stage')!r} is not a stage of pipeline {pipeline.name!r}; "
+                f"it has: {', '.join(known)}"
+            )
+            self._reasons("stage", rejecting, left_out).append(f"stage: {reason}")
 
-    def _item(self, cells: list[str], found: _Found) -> dict[str, Any]:
+    def _reasons(self, name: str, rejecting: list[str], left_out: list[str]) -> list[str]:
+        """Where the reason of a wrong value belongs; a lenient map leaves the value out."""
+        return left_out if name in self.droppable else rejecting
+
+    def _item(self, cells: list[str], rejecting: list[str], left_out: list[str]) -> dict[str, Any]:
         item: dict[str, Any] = {}
-        for name, head, rest, required, read in self._values:
+        for name, head, rest, required, plain, read in self._values:
             try:
                 value = read(cells)
             except InvalidValue as error:
-                found.wrong(name, str(error), lenient=name in self.droppable)
+                self._reasons(name, rejecting, left_out).append(f"{name}: {error}")
                 continue
-            if isinstance(value, Partly):
-                value, reasons = value
-                found.left_out += [f"{name}: {reason}" for reason in reasons]
-            if value is UNSET:
-                required, value = name in self.record_type.required, None
-            if value is None or value == "":
+            if not plain:
+                if value is UNSET:
+                    required, value = name in self.record_type.required, None
+                elif isinstance(value, Partly):
+                    value, reasons = value
+                    left_out.extend(f"{name}: {reason}" for reason in reasons)
+            if not value and value in (None, ""):  # most values are true, which is quick to see
                 if required:
-                    found.faults.append(f"{name}: it is missing")
+                    rejecting.append(f"{name}: it is missing")
             elif rest:
                 item.setdefault(head, {})[rest] = value
             else:
                 item[name] = value
         if self.record_type.named_by and "last_name" not in item:
-            self._name(item, found)
+            self._name(item, rejecting)
         return item
 
-    def _name(self, item: dict[str, Any], found: _Found) -> None:
+    def _name(self, item: dict[str, Any], rejecting: list[str]) -> None:
         """Note what the API names a new contact by when it has no last name."""
         for source in self.record_type.named_by:
             if item.get(source):
                 self.named_by[source] += 1
                 return
-        if not any(fault.startswith("last_name: ") for fault in found.faults):
-            found.faults.append("last_name: it is missing, and so are names, e-mails and phones")
+        if not any(reason.startswith("last_name: ") for reason in rejecting):
+            rejecting.append("last_name: it is missing, and so are names, e-mails and phones")
 
-    def _read_references(self, cells: list[str], found: _Found) -> tuple[Reference, ...]:
+    def _read_references(
+        self, cells: list[str], rejecting: list[str], left_out: list[str]
+    ) -> tuple[Reference, ...]:
         references = []
         for name, by, missing, required, read, separator in self._references:
             try:
@@ -248,21 +266,21 @@ class Mapper:
                     text = several[0] if several else ""
                     if several[1:]:
                         reason = f"the field has one record, so not {', '.join(several[1:])}"
-                        found.left_out.append(f"{name}: {reason}")
+                        left_out.append(f"{name}: {reason}")
                 if text:
                     ensure_no_error(text)
                     if by.startswith("external_ids."):
                         text = external_id(text)
             except InvalidValue as error:
-                found.wrong(name, str(error), lenient=name in self.droppable)
+                self._reasons(name, rejecting, left_out).append(f"{name}: {error}")
                 continue
             if text:
                 references.append(Reference(name, REFERENCES[name].name, by, text, missing))
             elif required and text is not None:
-                found.faults.append(f"{name}: it is missing")
+                rejecting.append(f"{name}: it is missing")
         return tuple(references)
 
-    def _cells(self, values: list[str], faults: list[str]) -> list[str]:
+    def _cells(self, values: list[str], rejecting: list[str]) -> list[str]:
         """The row's texts, cleaned, followed by those of its joins."""
         texts = map(unescape_formula, values) if self._escaped else values
         cells = [text.strip() for text in texts]
@@ -274,7 +292,7 @@ class Mapper:
             key = cells[at]
             joined_cells = joined.rows.get(key)
             if joined_cells is None and key and joined.join.missing == "reject":
-                faults.append(f"{joined.join.column}: {key!r} is not in {joined.file.path.name}")
+                rejecting.append(f"{joined.join.column}: {key!r} is not in {joined.file.path.name}")
             cells += joined_cells or joined.empty
         for at, clean in self._cleaners:
             if at >= own:
@@ -284,6 +302,7 @@ class Mapper:
     def _add_join(self, name: str, used: set[str]) -> None:
         joined = read_join(self.map.joins[name], self.folders)
         join, header = joined.join, joined.file.header
+        self.notes += (f"{join.file}: {note}" for note in joined.file.notes)
         if join.column not in self._positions:
             raise BadInput(
                 f"The map joins {join.file} by the column {join.column}, which is missing.",
@@ -308,8 +327,8 @@ class Mapper:
             required = source.required or name in self.record_type.required
             if name == "last_name" and self.record_type.named_by:
                 required = False  # another field can take its place
-            is_reference = self.record_type.type_of(name) is FieldType.REFERENCE
-            if is_reference and source.by and source.by != "id":
+            field_type = self.record_type.type_of(name)
+            if field_type is FieldType.REFERENCE and source.by and source.by != "id":
                 text = text_reader(source, position)
                 missing = (
                     "drop" if source.lenient and source.missing == "reject" else source.missing
@@ -323,7 +342,9 @@ class Mapper:
             except InvalidValue as error:
                 raise BadInput(f"The map is wrong at fields.{name}: {error}.") from error
             head, _, rest = name.partition(".")
-            self._values.append(_ValueField(name, head, rest, required, read))
+            is_phone = field_type in (FieldType.PHONE, FieldType.PHONES)
+            plain = not source.when and not is_phone
+            self._values.append(_ValueField(name, head, rest, required, plain, read))
 
     def _used_columns(self) -> Iterator[str]:
         """Every column that the map names."""

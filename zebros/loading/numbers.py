@@ -25,6 +25,10 @@ _SAME: dict[int, str] = str.maketrans(
         "\uff0e": ".",
     }
 )
+_NO_CENTS = re.compile(r"(?<=[0-9])[.,]-{1,2}$")
+"""How whole amounts of money are written in some countries: `5,-`."""
+_INDIAN = re.compile(r"[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}")
+"""Lakhs and crores: `12,34,567` has one reading."""
 _ARABIC = "\u066b\u066c"
 """The marks between Arabic digits, which have one meaning."""
 _ROUNDED_DIGITS, _ROUNDED_FROM = 6, 11
@@ -56,14 +60,14 @@ def number(
 def _unsigned(text: str) -> tuple[str, bool]:
     """The text without its sign, with ASCII digits and one kind of each separator."""
     body = "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in text)
-    body = body.translate(_SAME).strip()
+    body = _NO_CENTS.sub("", body.translate(_SAME).strip())
     if body.startswith("(") and body.endswith(")"):  # accountants write (5) for -5
         return body[1:-1].strip(), True
     for sign in "+-":
         if body.startswith(sign):
             return body[1:].strip(), sign == "-"
-        if body.endswith(sign):
-            return body[:-1].strip(), sign == "-"
+    if body.endswith("-"):  # but `10+` is ten or more
+        return body[:-1].strip(), True
     return body, False
 
 
@@ -124,6 +128,8 @@ def _without_groups(text: str, digits: str, decimal: str, thousands: str | None)
         hint = f"; the decimal mark is {decimal!r}" if found & {".", ","} else ""
         raise InvalidValue(f"{text!r} is not a number{hint}")
     (separator,) = found
+    if thousands is None and decimal == "." and _INDIAN.fullmatch(digits):
+        return digits.replace(",", "")
     if separator == decimal:
         raise InvalidValue(f"{text!r} has the decimal mark {decimal!r} twice")
     if not re.fullmatch(rf"[0-9]{{1,3}}({re.escape(separator)}[0-9]{{3}})+", digits):

@@ -17,6 +17,7 @@ class FieldType(StrEnum):
     MONEY = "money"
     DATE = "date"
     BOOLEAN = "boolean"
+    COUNTRY = "country"
     LIST = "list"
     PHONE = "phone"
     PHONES = "phones"
@@ -74,7 +75,7 @@ ACCOUNTS = RecordType(
         "name": FieldType.TEXT,
         "kind": FieldType.TEXT,
         "sector": FieldType.TEXT,
-        "country": FieldType.TEXT,
+        "country": FieldType.COUNTRY,
         "website": FieldType.WEBSITE,
         "phone": FieldType.PHONE,
         "employees": FieldType.INTEGER,

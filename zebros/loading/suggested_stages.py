@@ -2,29 +2,57 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-_WON, _LOST = ("won", "gewonnen"), ("lost", "verloren", "abandoned")
-_LEFT_OUT = ("deleted", "archived")
+from zebros.loading.suggested_values import quoted, table_of
+
+_WON = frozenset(
+    [
+        *("won", "gewonnen", "gagné", "gagnée", "ganado", "ganada", "ganho", "ganha"),
+        *("vinto", "vinta", "wygrana", "выиграна"),
+    ]
+)
+_LOST = frozenset(
+    [
+        *("lost", "abandoned", "verloren", "perdu", "perdue", "perdido", "perdida"),
+        *("perso", "persa", "przegrana", "проиграна"),
+    ]
+)
+_LEFT_OUT = ("deleted", "archived", "gelöscht", "archiviert", "supprimé", "archivé", "eliminado")
 _CATEGORIES = {"open": "pipeline", "won": "closed", "lost": "omitted"}
+_MOST_STAGES = 20
+"""The stages that a pipeline can have."""
+_LONGEST_KEY = 40
+
+type DateSource = Callable[..., str]
+"""Makes a field of a column of dates, with more options."""
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+class _Text(NamedTuple):
+    """One text of the source, and its stage."""
+
+    text: str
+    key: str
+    name: str
+    kind: str
 
 
 def _key(text: str) -> str:
     """A stage's key: `Negotiation/Review` is `negotiation_review`."""
-    key = re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")[:40]
-    return key if key[:1].isalpha() else f"stage_{key}"[:40].rstrip("_")
+    apart = unicodedata.normalize("NFKD", text.replace("ß", "ss")).casefold()
+    plain = "".join(c for c in apart if not unicodedata.combining(c))
+    key = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_KEY].rstrip("_")
+    return key if key[:1].isalpha() else f"stage_{key}"[:_LONGEST_KEY].rstrip("_")
 
 
 def _kind(text: str) -> str:
-    folded = text.casefold()
-    if any(word in folded for word in _WON):
-        return "won"
-    return "lost" if any(word in folded for word in _LOST) else "open"
+    words = frozenset(re.split(r"[\W_]+", text.casefold().replace("won't", "")))
+    if words & _LOST:
+        return "lost"
+    return "won" if words & _WON else "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,59 +73,78 @@ class Stages:
     def _by_status(self) -> bool:
         return "status" in self.columns and "stage" in self.columns
 
-    def _texts(self) -> list[tuple[str, str]]:
-        """Each text of the source and its stage's key."""
+    def _texts(self) -> list[_Text]:
+        """Each text of the source with its stage; different names have different keys."""
+        keys: dict[tuple[str, str], str] = {}
+
+        def stage(text: str, name: str, kind: str) -> _Text:
+            same = (name.casefold(), kind)
+            if same not in keys:
+                key, number = _key(name), 2
+                while key in keys.values():
+                    key = f"{_key(name)[: _LONGEST_KEY - 3]}_{number}"
+                    number += 1
+                keys[same] = key
+            return _Text(text, keys[same], name, kind)
+
         if not self._by_status:
             name = self.columns.get("stage", self.columns.get("status", [""]))[0]
-            return [(text, _key(text)) for text in self.samples.get(name, [])]
+            texts = self.samples.get(name, [])
+            return [stage(one, one, _kind(one)) for one in texts if one.casefold() not in _LEFT_OUT]
         found = []
-        for status, stage in self.combinations:
+        for status, name in self.combinations:
             if status.casefold() in _LEFT_OUT:
                 continue
-            closed = _kind(status) != "open"
-            found.append((f"{status}: {stage}", _kind(status) if closed else _key(stage)))
+            kind = _kind(status)
+            named = name if kind == "open" else kind.capitalize()
+            found.append(stage(f"{status}: {name}", named, kind))
         return found
 
     def pipeline(self) -> Iterator[str]:
         """The table `pipeline`; empty when the file has no stages."""
-        kinds = {key: _kind(key) for _, key in self._texts()}
-        if not kinds:
+        stages = {one.key: one for one in reversed(self._texts())}
+        if not stages:
             return
-        names = {key: text.partition(": ")[2] or text for text, key in reversed(self._texts())}
         for kind in ("open", "won", "lost"):
-            if kind not in kinds.values():
-                kinds[kind] = kind
+            if not any(one.kind == kind for one in stages.values()):
+                stages[kind] = _Text("", kind, kind.capitalize(), kind)
         yield "[pipeline]   # CHECK: found by name, created when there is none; in this order"
+        if len(stages) > _MOST_STAGES:
+            yield f"# CHECK: a pipeline has at most {_MOST_STAGES} stages; merge some of these"
         yield f'name = "Imported from {self.system}"'
         yield "stages = ["
-        ordered = sorted(kinds, key=lambda key: ("open", "won", "lost").index(kinds[key]))
-        count = sum(kind == "open" for kind in kinds.values())
-        for n, key in enumerate(ordered):
-            kind = kinds[key]
-            chance = {"won": 100, "lost": 0}.get(kind, 100 * (n + 1) // (count + 1))
-            name = names.get(key, key.capitalize()) if kind == "open" or not self._by_status else ""
+        order = {one.key: n for n, one in enumerate(dict.fromkeys(self._texts()))}
+        ordered = sorted(
+            stages.values(),
+            key=lambda one: (("open", "won", "lost").index(one.kind), order.get(one.key, 0)),
+        )
+        count = sum(one.kind == "open" for one in ordered)
+        for n, one in enumerate(ordered):
+            chance = {"won": 100, "lost": 0}.get(one.kind, 100 * (n + 1) // (count + 1))
             yield (
-                f"  {{ key = {_quoted(key)}, name = {_quoted(name or key.capitalize())}, "
-                f'probability = {chance}, kind = "{kind}", '
-                f'forecast_category = "{_CATEGORIES[kind]}" }},'
+                f"  {{ key = {quoted(one.key)}, name = {quoted(one.name)}, "
+                f'probability = {chance}, kind = "{one.kind}", '
+                f'forecast_category = "{_CATEGORIES[one.kind]}" }},'
             )
         yield "]"
         yield ""
 
-    def field(self, name: str, format_of: Callable[[str], str]) -> Iterator[str]:
+    def field(self, name: str, date: DateSource) -> Iterator[str]:
         """The source of a field of this part."""
-        if name == "stage" and self._texts():
-            pairs = ", ".join(f"{_quoted(text)} = {_quoted(key)}" for text, key in self._texts())
+        if name == "stage" and (texts := self._texts()):
             if self._by_status:
                 source = f"{{{self.columns['status'][0]}}}: {{{self.columns['stage'][0]}}}"
-                origin = f"template = {_quoted(source)}"
+                origin = f"template = {quoted(source)}"
             else:
-                origin = f"column = {_quoted(self._closing_column())}"
-            yield f'stage = {{ {origin}, values = {{ {pairs} }}, other = "reject" }}'
+                origin = f"column = {quoted(self._closing_column())}"
+            table = table_of((one.text, one.key) for one in texts)
+            yield f'stage = {{ {origin}, values = {table}, other = "reject" }}'
+        elif name == "stage":
+            yield '# stage = "…"   # CHECK: without it, all are in the first stage'
         elif name == "expected_close_on" and (columns := self.columns.get(name)):
-            yield f"{name} = {self._date(columns[0], format_of)}"
+            yield date(name, columns[0], 'on_error = "drop value"')
 
-    def closing(self, format_of: Callable[[str], str]) -> Iterator[str]:
+    def closing(self, date: DateSource) -> Iterator[str]:
         """When and why opportunities were closed."""
         column = self._closing_column()
         texts = self.samples.get(column, [])
@@ -105,13 +152,15 @@ class Stages:
         lost = [text for text in closed if _kind(text) == "lost"]
         days = self.columns.get("closed_on") or self.columns.get("expected_close_on") or []
         if closed and days:
-            when = f"when = {{ {_quoted(column)} = {json.dumps(closed, ensure_ascii=False)} }}"
-            yield f"closed_on = {self._date(days[0], format_of, when)}"
+            when = f"when = {{ {quoted(column)} = {json.dumps(closed, ensure_ascii=False)} }}"
+            yield date("closed_on", days[0], when)
+        elif closed:
+            yield '# closed_on = "…"   # CHECK: without it, closed opportunities get today\'s date'
         if lost:
-            when = f"when = {{ {_quoted(column)} = {json.dumps(lost, ensure_ascii=False)} }}"
+            when = f"when = {{ {quoted(column)} = {json.dumps(lost, ensure_ascii=False)} }}"
             reasons = self.columns.get("lost_reason", [])
             if reasons:
-                source = f'column = {_quoted(reasons[0])}, default = "Not recorded"'
+                source = f'column = {quoted(reasons[0])}, default = "Not recorded"'
             else:
                 source = 'constant = "Not recorded"'
             yield f"lost_reason = {{ {source}, {when} }}"
@@ -119,7 +168,3 @@ class Stages:
     def _closing_column(self) -> str:
         """The column that says whether an opportunity is closed."""
         return (self.columns.get("status") or self.columns.get("stage") or [""])[0]
-
-    def _date(self, column: str, format_of: Callable[[str], str], *more: str) -> str:
-        options = [f"column = {_quoted(column)}", format_of(column), *more]
-        return f"{{ {', '.join(option for option in options if option)} }}"

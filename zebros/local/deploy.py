@@ -62,6 +62,7 @@ class Stack:
     endpoint: str
     parameters: dict[str, str]
     name: str = STACK
+    region: str = REGION
 
     def deploy(self, report: Report) -> None:
         """Build and deploy the stack if source or parameters have changed. Raises NotDeployed.
@@ -82,7 +83,7 @@ class Stack:
 
     def resources(self) -> Resources:
         """The resources of the deployed stack."""
-        return deployed.read(platform_client("cloudformation", self.endpoint), self.name)
+        return deployed.read(self._cloudformation(), self.name)
 
     def outputs(self) -> dict[str, str]:
         """The outputs of the deployed stack."""
@@ -127,7 +128,7 @@ class Stack:
         return [
             *("--template-file", str(self.home.build / "template.yaml")),
             *("--stack-name", self.name),
-            *("--region", REGION),
+            *("--region", self.region),
             *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
             "--resolve-s3",
             "--no-confirm-changeset",
@@ -144,9 +145,7 @@ class Stack:
         return content if isinstance(content, dict) else {}
 
     def _described(self) -> dict[str, Any]:
-        stacks = platform_client("cloudformation", self.endpoint).describe_stacks(
-            StackName=self.name
-        )["Stacks"]
+        stacks = self._cloudformation().describe_stacks(StackName=self.name)["Stacks"]
         stack: dict[str, Any] = stacks[0]
         return stack
 
@@ -167,6 +166,9 @@ class Stack:
         ]
         return not wrong and _SETTLED.fullmatch(stack["StackStatus"]) is not None
 
+    def _cloudformation(self) -> Any:
+        return platform_client("cloudformation", self.endpoint, self.region)
+
     def _save(self) -> None:
         with suppress(httpx.HTTPError):
             httpx.post(f"{self.endpoint}/_zebros/snapshot", timeout=60.0, trust_env=False)
@@ -176,7 +178,7 @@ class Stack:
         process = subprocess.Popen(
             [*sam_command(), command, *options],
             cwd=self.root,
-            env=environment(self.endpoint),
+            env=environment(self.endpoint, self.region),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -207,9 +209,7 @@ class Stack:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            events = platform_client("cloudformation", self.endpoint).describe_stack_events(
-                StackName=self.name
-            )
+            events = self._cloudformation().describe_stack_events(StackName=self.name)
         except (ClientError, BotoCoreError):
             return ""
         failed = [
@@ -262,7 +262,7 @@ def fingerprint(root: Path, sources: tuple[str, ...] = _SOURCES) -> str:
     return digest.hexdigest()
 
 
-def environment(endpoint: str) -> dict[str, str]:
+def environment(endpoint: str, region: str = REGION) -> dict[str, str]:
     """This environment without settings of a real AWS account, and with the platform's endpoint."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return variables | {
@@ -270,7 +270,7 @@ def environment(endpoint: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": REGION,
+        "AWS_DEFAULT_REGION": region,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "SAM_CLI_TELEMETRY": "0",
@@ -293,12 +293,12 @@ def sam_command() -> list[str]:
     return [path]
 
 
-def platform_client(service: str, endpoint: str) -> Any:
+def platform_client(service: str, endpoint: str, region: str = REGION) -> Any:
     """A client of one of the platform's services."""
     from zebros.client import aws
 
     # The local platform neither needs nor may get the credentials of a real account.
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")  # noqa: S106
     os.environ.pop("AWS_PROFILE", None)
-    os.environ["AWS_DEFAULT_REGION"] = REGION
-    return aws.client(service, endpoint)
+    os.environ["AWS_DEFAULT_REGION"] = region
+    return aws.client(service, endpoint, region=region)

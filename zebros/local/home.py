@@ -7,6 +7,7 @@ status.json     the phase of the last start
 processes.json  pid and start time of the running processes, and after a kill of those that ran
 lock            locked by the running supervisor
 supervisor.json pid and start time of the supervisor that has the lock
+regions/        of a primary: what it shares with the secondary (zebros/regions/pair.py)
 """
 
 import json
@@ -50,6 +51,11 @@ class Home:
     def worker(self) -> Path:
         """The worker's cache, temporary files and pulse."""
         return self.path / "worker"
+
+    @property
+    def pair(self) -> Path:
+        """What a primary shares with the platform of the second region (zebros/regions/pair.py)."""
+        return self.path / "regions"
 
     @property
     def logs(self) -> Path:

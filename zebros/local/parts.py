@@ -14,11 +14,12 @@ import httpx
 
 from zebros.client.stack import Resources
 from zebros.errors import NotReady
-from zebros.local.deploy import REGION
 from zebros.local.home import Home
 from zebros.local.ports import HOST
 from zebros.local.processes import Child
+from zebros.local.regions import FENCE, ONE, Place
 from zebros.local.users import AUDIENCE
+from zebros.regions.pair import Pair
 
 _WORKER = "worker"
 PULSE, LONGEST_SILENCE_S = "pulse", 180.0
@@ -58,21 +59,30 @@ class Part:
     """A URL that returns {"pid": …}, which shows that no other program answers at this port."""
     pulse: Path | None = None
     """The file with its pulse (worker/health.py), for a part that answers no requests."""
+    saves_in: Path | None = None
+    """Where it writes snapshots (zebros/emulator/snapshot.py), for a part that saves its state."""
     child: Child | None = None
     silent_since: float | None = None
     """When it was first seen without a pulse for LONGEST_SILENCE_S; by the monotonic clock."""
     restarts: list[float] = field(default_factory=list)
+
+    def saving(self) -> bool:
+        """Whether it writes a snapshot."""
+        return self.saves_in is not None and any(self.saves_in.glob("snapshot.*.part"))
 
 
 class PortTaken(NotReady):
     """Another program uses the port of a part."""
 
 
-def platform(home: Home, port: int) -> Part:
+def platform(home: Home, port: int, place: Place) -> Part:
     """The local AWS emulator."""
     command = [sys.executable, "-m", "zebros.emulator", "--port", str(port)]
-    command += ["--home", str(home.platform)]
-    return Part("platform", command, base_environment(), f"http://{HOST}:{port}/_zebros/health")
+    command += ["--home", str(home.platform), "--region", place.region]
+    if place.pair is not None:
+        command += ["--pair", str(place.pair.path)]
+    health = f"http://{HOST}:{port}/_zebros/health"
+    return Part("platform", command, base_environment(), health, saves_in=home.platform / "state")
 
 
 def issuer(home: Home, port: int, tenants: tuple[str, ...], docker: str | None) -> Part:
@@ -90,6 +100,12 @@ def docker_bridge(address: str, *forwarded: int) -> Part:
     for port in forwarded:
         command += ["--port", str(port)]
     return Part("bridge", command, base_environment())
+
+
+def replicator(pair: Pair) -> Part:
+    """The process that replicates tables and buckets between two regions."""
+    command = [sys.executable, "-m", "zebros.local.replicator", "--pair", str(pair.path)]
+    return Part("replicator", command, base_environment())
 
 
 def worker(home: Home, state: dict[str, Any]) -> Part:
@@ -123,14 +139,20 @@ def pid_at(url: str) -> int | None:
 
 
 def state_document(
-    resources: Resources, outputs: dict[str, str], endpoint: str, base: str, root: Path
+    resources: Resources,
+    outputs: dict[str, str],
+    endpoint: str,
+    base: str,
+    root: Path,
+    place: Place,
 ) -> dict[str, Any]:
     """The content of state.json: addresses and resource names."""
     api, socket = resources.find("rest_apis", "Api"), resources.find("socket_apis", "Socket")
     host = endpoint.removeprefix("http://")
     return {
         "endpoint": endpoint,
-        "region": REGION,
+        "region": place.region,
+        **place.state(),
         "api": f"{endpoint}/restapis/{api}/v1/_user_request_" if api else None,
         "websocket": f"ws://{host}/_aws/execute-api/{socket}/{_SOCKET_STAGE}" if socket else None,
         "bus": resources.find("buses", "Bus"),
@@ -171,4 +193,6 @@ def worker_variables(state: dict[str, Any]) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "POWERTOOLS_SERVICE_NAME": "reporting",
     }
+    if state.get("role", ONE) != ONE:
+        variables |= {"FENCE_TABLE_NAME": FENCE, "REGION_ROLE": state["role"]}
     return {name: str(value) for name, value in variables.items() if value}

@@ -6,7 +6,7 @@ boot, so that setting the clock does not change it.
 
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ import psutil
 
 TERM_S = 10.0
 """Seconds between SIGTERM and SIGKILL."""
+SAVE_S = 150.0
+"""Seconds between them for a process that saves its state meanwhile."""
 _POLL_S = 0.05
 
 
@@ -71,15 +73,22 @@ class Child:
         """Whether a signal ended it."""
         return (self._process.poll() or 0) < 0
 
-    def stop(self, patience_s: float = TERM_S) -> None:
-        """Terminate it, and kill it if it still runs after `patience_s`."""
+    def stop(self, saving: Callable[[], bool] = lambda: False) -> None:
+        """Terminate it, and kill it if it still runs TERM_S later.
+
+        While `saving` says that it saves its state, it has SAVE_S in all.
+        """
         if self._process.poll() is None:
             self._process.terminate()
-        try:
-            self._process.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        began = idle_since = time.monotonic()
+        while self._process.poll() is None:
+            now = time.monotonic()
+            if saving():
+                idle_since = now
+            if now - idle_since > TERM_S or now - began > SAVE_S:
+                self._process.kill()
+                self._process.wait()
+            time.sleep(_POLL_S)
 
     def log_end(self, lines: int = 5) -> str:
         """The last lines of its log."""

@@ -6,7 +6,6 @@ it starts, so that the next one can stop them after a kill -9.
 
 import argparse
 import json
-import signal
 import sys
 import threading
 import time
@@ -19,11 +18,12 @@ from typing import Any
 from zebros.client.connection import Deployment
 from zebros.client.stack import Resources
 from zebros.errors import CliError, NotReady, as_cli_error
-from zebros.local import bridge, containers, directory, parts, ports
-from zebros.local.deploy import REGION, Stack, platform_client
+from zebros.local import bridge, containers, directory, parts, ports, regions
+from zebros.local.deploy import Stack, platform_client
 from zebros.local.home import Home, Lock
 from zebros.local.parts import Part
 from zebros.local.processes import Child, stop
+from zebros.local.signals import ignore_signals, stop_on_signals
 from zebros.local.users import AUDIENCE, TENANTS
 from zebros.operations import tenants
 from zebros.operations.rebuild_references import begin_references
@@ -65,6 +65,10 @@ class Options:
     root: Path = ROOT
     """The folder of template.yaml."""
     tenants: tuple[str, ...] = TENANTS
+    second_region: str | None = None
+    """Makes this the primary of two regions; a later start needs no option."""
+    primary_home: str | None = None
+    """Makes this the secondary of the CRM in that folder; a later start needs no option."""
 
 
 class Supervisor:
@@ -74,6 +78,7 @@ class Supervisor:
         self._home, self._options, self._report = home, options, report
         self._parts: dict[str, Part] = {}
         self._lock: Lock | None = None
+        self._place = regions.Place()
         self._stopping = threading.Event()
         self._changing = threading.RLock()
         self.gave_up: Exception | None = None
@@ -87,12 +92,16 @@ class Supervisor:
         self._stop_leftovers()
         has_older_records = self._home.check_data(current_forms())
         before = self._home.state()
+        options = self._options
+        place = self._place = regions.place_of(
+            self._home, options.second_region, options.primary_home, options.phase
+        )
         docker = bridge.address() if self._options.bridge else None
         self._phase("starting", "Starting the platform and the issuer")
         for attempt in range(_ATTEMPTS):
             port, issuer_port = self._ports(before)
             self._start(parts.issuer(self._home, issuer_port, self._options.tenants, docker))
-            self._start(parts.platform(self._home, port))
+            self._start(parts.platform(self._home, port, place))
             try:
                 for part in list(self._parts.values()):
                     self._wait_for(part)
@@ -113,18 +122,28 @@ class Supervisor:
         parameters |= makers.parameters() | {"AllowedOrigin": "*", "OperatorTenant": TENANTS[0]}
         if self._options.phase is not None:
             parameters["Phase"] = self._options.phase
-        stack = Stack(self._options.root, self._home, endpoint, parameters)
+        streams = regions.join(place, self._home, endpoint, self._report)
+        parameters |= place.parameters(streams)
+        stack = Stack(self._options.root, self._home, endpoint, parameters, region=place.region)
         stack.deploy(self._report)
         resources, outputs = stack.resources(), stack.outputs()
-        self.state = parts.state_document(resources, outputs, endpoint, base, self._options.root)
+        self.state = parts.state_document(
+            resources, outputs, endpoint, base, self._options.root, place
+        )
         self.state |= {"port": port, "issuer_port": issuer_port}
         if docker:
             self.state["bridge"] = self._write_container_settings(docker, endpoint, base)
         self._home.write_state(self.state)
-        self._register_tenants(resources, endpoint)
+        if place.role == regions.SECONDARY and place.pair is not None:
+            self._start(parts.replicator(place.pair))
+        writes = place.writes(endpoint)
+        if writes:
+            self._register_tenants(resources, endpoint)
         if self.state["task_queue"] and makers.with_worker:
             self._start(parts.worker(self._home, self.state))
-        if not has_older_records or self._upgrade(Deployment(resources, endpoint, REGION)):
+        if not has_older_records or (
+            writes and self._upgrade(Deployment(resources, endpoint, place.region))
+        ):
             self._home.write_forms(current_forms())
         self._write_pids()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
@@ -178,9 +197,11 @@ class Supervisor:
         users are added to the directory.
         """
         if (table := resources.find("tables", tenants.TABLE)) is not None:
-            registry = tenants.Registry(platform_client("dynamodb", endpoint), table)
+            registry = tenants.Registry(
+                platform_client("dynamodb", endpoint, self._place.region), table
+            )
             tenants.register_all(registry, self._options.tenants)
-            deployment = Deployment(resources, endpoint, REGION)
+            deployment = Deployment(resources, endpoint, self._place.region)
             for tenant in self._options.tenants:
                 if begin_references(deployment, tenant):
                     base = str(self.state["issuer_base"])
@@ -191,7 +212,7 @@ class Supervisor:
         file = self._home.path / "sam-env.json"
         there = {"endpoint": endpoint, "issuer_base": base}
         there = {name: url.replace(HOST, docker) for name, url in there.items()}
-        client = platform_client("lambda", endpoint)
+        client = platform_client("lambda", endpoint, self._place.region)
         moved = {endpoint: there["endpoint"], base: there["issuer_base"]}
         containers.write(file, self.state["functions"], client, moved)
         return {**there, "env_vars": str(file)}
@@ -237,10 +258,10 @@ class Supervisor:
             self._write_pids()
 
     def _stop_parts(self) -> None:
-        for name in ("worker", "bridge", "issuer", "platform"):
+        for name in ("worker", "replicator", "bridge", "issuer", "platform"):
             part = self._parts.pop(name, None)
             if part is not None and part.child is not None:
-                part.child.stop()
+                part.child.stop(part.saving)
 
     def _write_pids(self) -> None:
         children = [part.child for part in self._parts.values() if part.child]
@@ -342,26 +363,6 @@ def already_running(home: Home) -> CliError:
 def options_as_json(options: Options) -> dict[str, Any]:
     """The options as a JSON document."""
     return {**asdict(options), "root": str(options.root)}
-
-
-def stop_on_signals() -> None:
-    """Handle SIGTERM and SIGHUP like Ctrl-C, and Ctrl-C also in a script's background.
-
-    A shell without job control starts background commands with SIGINT ignored, and Python keeps
-    that; then `kill -INT` would not stop the CRM.
-    """
-
-    def interrupted(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupted)
-
-
-def ignore_signals() -> None:
-    """Ignore signals while stopping, so that a second Ctrl-C leaves no part running."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

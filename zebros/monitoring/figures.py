@@ -11,6 +11,8 @@ from zebros.monitoring.cloudwatch import CloudWatch, Query
 from zebros.monitoring.signals import DASHBOARDS, PERIOD_S, Kinds, Series, Signal, expanded, signals
 
 _STEP_S = 60
+_NEEDS = {"fence": "FenceTable"}
+"""What exists where a signal's `when` is true, for metrics without the name of a resource."""
 _NAMED = re.compile(r"@(\w+)")
 _TOGETHER: Mapping[str, Callable[[list[float]], float]] = {
     "Sum": sum,
@@ -63,6 +65,11 @@ class Deployed:
         label = given.label or (given.by is None and _label(given)) or ""
         return Series(given.namespace, given.name, given.stat, dimensions, given.by, label)
 
+    def has(self, signal: Signal) -> bool:
+        """Whether the system has what the signal is about."""
+        needed = _NEEDS.get(signal.when)
+        return needed is None or self._name(needed) is not None
+
     def _name(self, logical_id: str) -> str | None:
         for kind, found in self.resources.by_kind.items():
             if logical_id in found:
@@ -78,7 +85,8 @@ type Range = tuple[int, int]
 def figures(deployed: Deployed, source: CloudWatch, now: float) -> list[Figure]:
     """The figures of all dashboards, in their order: of the period of a signal until `now`."""
     kinds = deployed.kinds
-    shown = sorted(signals(), key=lambda signal: DASHBOARDS.index(signal.dashboard))
+    there = filter(deployed.has, signals())
+    shown = sorted(there, key=lambda signal: DASHBOARDS.index(signal.dashboard))
     series = [list(_series(signal, kinds, deployed, source)) for signal in shown]
     together: defaultdict[Range, list[Series]] = defaultdict(list)
     for signal, several in zip(shown, series, strict=True):

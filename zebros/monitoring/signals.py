@@ -9,7 +9,7 @@ from typing import Any
 
 FILE = Path(__file__).with_name("signals.toml")
 DASHBOARDS = ("business", "platform", "cost")
-OPTIONS = ("growth", "provisioned", "worker", "analytics", "identity")
+OPTIONS = ("growth", "provisioned", "worker", "analytics", "identity", "fence")
 """What a system may lack: see the conditions of infra/monitoring.yaml."""
 PERIOD_S = 300
 _AUTHORIZER = "Authorizer"

@@ -106,6 +106,23 @@ class Histories:
         """The number of subjects."""
         return self._number("SELECT count(DISTINCT subject) FROM event")
 
+    def mark(self) -> int:
+        """A mark after the events that were stored until now."""
+        return self._number("SELECT coalesce(max(rowid), 0) FROM event")
+
+    def since(self, mark: int) -> list[str]:
+        """The subjects of events that were stored after a mark."""
+        found = self._database.execute(_SUBJECTS_SINCE, (mark,))
+        return [subject for (subject,) in found]
+
+    def missing(self) -> set[int]:
+        """The sequences of which some subject has no event, although it has later ones."""
+        found: set[int] = set()
+        for subject, last in self._rows(_GAPS):
+            there = {number for (number,) in self._rows(_SEQUENCES, subject)}
+            found |= set(range(1, last)) - there
+        return found
+
     def absent(self, subjects: Iterable[str]) -> list[str]:
         """Those of the subjects of which there is no event."""
         found = {subject for (subject,) in self._rows(_SUBJECTS)}
@@ -137,6 +154,10 @@ class Histories:
             rows = self._rows("SELECT sk FROM entry WHERE pk = ? ORDER BY sk", pk)
             yield pk, [sk for (sk,) in rows]
 
+    def not_explained(self, keys: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+        """Those of the keys that no event explains."""
+        return [one for one in keys if not self._rows(_ENTRY, *one)]
+
     def _rows(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         return self._database.execute(sql, values).fetchall()
 
@@ -146,4 +167,11 @@ class Histories:
 
 
 _EVENTS = "SELECT id, sequence, size, detail FROM event WHERE subject = ?"
+_ENTRY = "SELECT 1 FROM entry WHERE pk = ? AND sk = ?"
+_GAPS = """
+SELECT subject, max(sequence) FROM event GROUP BY subject
+HAVING count(DISTINCT sequence) < max(sequence)
+"""
+_SEQUENCES = "SELECT DISTINCT sequence FROM event WHERE subject = ?"
+_SUBJECTS_SINCE = "SELECT DISTINCT subject FROM event WHERE rowid > ? ORDER BY subject"
 _SUBJECTS = "SELECT DISTINCT subject FROM event ORDER BY subject"

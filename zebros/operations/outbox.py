@@ -42,21 +42,24 @@ def read_outbox(deployment: Deployment, tenant: str, target: str) -> tuple[str, 
     return target, []
 
 
+def outbox_query(
+    deployment: Deployment, tenant: str, record_type: str, record_id: str
+) -> dict[str, Any]:
+    """The arguments of a Query for the outbox entries of a record, in sequence."""
+    return {
+        "TableName": deployment.resources.table(contract().records[record_type].table),
+        "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
+        "ExpressionAttributeValues": {
+            ":pk": {"S": f"TENANT#{tenant}#{record_type.upper()}#{record_id}"},
+            ":prefix": {"S": "EVENT#"},
+        },
+        "ConsistentRead": True,
+    }
+
+
 def _entries(deployment: Deployment, tenant: str, record_type: str, record_id: str) -> list[Item]:
-    table = deployment.resources.table(contract().records[record_type].table)
-    pages = (
-        deployment.aws("dynamodb")
-        .get_paginator("query")
-        .paginate(
-            TableName=table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={
-                ":pk": {"S": f"TENANT#{tenant}#{record_type.upper()}#{record_id}"},
-                ":prefix": {"S": "EVENT#"},
-            },
-            ConsistentRead=True,
-        )
-    )
+    query = outbox_query(deployment, tenant, record_type, record_id)
+    pages = deployment.aws("dynamodb").get_paginator("query").paginate(**query)
     return [item for page in pages for item in page["Items"]]
 
 

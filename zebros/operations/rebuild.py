@@ -1,10 +1,14 @@
-"""Builds what follows from events again: a timeline, a board, the counters of inboxes, the lake."""
+"""Builds what follows from events again: a board, usage, the counters of inboxes, the lake.
+
+Timelines and references have modules of their own.
+"""
 
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import batched
 from pathlib import Path
 from typing import Any
@@ -27,10 +31,6 @@ from zebros.operations.redrive import IN_FLIGHT, VISIBLE, count, dead_letter_que
 type Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much there is (0: unknown)."""
 
-_RECENT_ENTRIES = timedelta(hours=1)
-"""An entry that is so new is not deleted: its event may not be in the lake yet."""
-_KEPT_KEYS = 500
-"""Sort keys in one invocation."""
 _POLL_S = 5.0
 _COUNTED_S = 60.0
 """After this time SQS counts a message."""
@@ -44,88 +44,21 @@ _ARCHIVED = timedelta(days=365)
 _LAKE_FUNCTION, _INBOX_FUNCTION = "ReportingLake", "NotificationsEvents"
 
 
-def rebuild_timeline(
+def rebuild_counters(
     deployment: Deployment,
     tenant: str,
     progress: Progress,
     *,
-    subject: str | None = None,
-    pause: Pause = time.sleep,
-) -> dict[str, Any]:
-    """Write the entries of all events again, and delete those that no event explains.
-
-    Events arrive meanwhile as always. With `subject`, only the entries of this record's events.
-    Raises CliError when the lake may not have all events.
-    """
-    function = ProjectionFunction(deployment, "timeline", tenant, pause)
-    ensure_no_dead_letters(deployment, function.location.function)
-    horizon = datetime.now(UTC) - _RECENT_ENTRIES
-    with temporary_histories(tenant) as histories:
-        records = [subject.partition("/")[0]] if subject else list(function.location.records)
-        read_events(deployment, tenant, records, histories, set(), progress)
-        if subject and not next(histories.of([subject])).surviving:
-            raise BadInput(f"The lake of tenant {tenant} has no events about {subject}.")
-        total = 1 if subject else histories.count()
-        outcome = function.fold(
-            histories.of([subject]) if subject else histories,
-            write=True,
-            progress=counting(progress, "Writing entries", total),
-            entries=None if subject else histories.add_entries,
-        )
-        deleted = 0 if subject else _sweep(function, histories, horizon, progress)
-    return {
-        "tenant": tenant,
-        "records": total,
-        "events": outcome.events,
-        "positions_replaced": len(outcome.differing),
-        "entries_deleted": deleted,
-    }
-
-
-def _sweep(
-    function: ProjectionFunction, histories: Histories, horizon: datetime, progress: Progress
-) -> int:
-    """Delete the entries of timelines that no event explains, up to a time."""
-    deleted = 0
-    total = histories.count_partitions()
-    last = f"{horizon:%Y-%m-%dT%H:%M:%S}"
-    ranges: list[dict[str, Any]] = []
-    for done, (pk, keys) in enumerate(histories.entries(), 1):
-        ranges += _ranges(pk, keys, last)
-        if done == total or sum(len(one["keep"]) for one in ranges) >= _KEPT_KEYS:
-            deleted += function.ask(sweep=ranges)["deleted"]
-            ranges = []
-            progress("Comparing timelines", done, total)
-    return deleted
-
-
-def _ranges(pk: str, keys: list[str], last: str) -> Iterator[dict[str, Any]]:
-    """The ranges of a partition that end with `last`, each with the sort keys to keep.
-
-    A range begins with the last key of the one before, so that nothing is between them.
-    """
-    before: list[str] = []
-    for some in batched(keys, _KEPT_KEYS, strict=False):
-        end = last if some[-1] == keys[-1] else min(some[-1], last)
-        first = before[0] if before else ""
-        yield {"pk": pk, "first": first, "last": end, "keep": [*before, *some]}
-        before = list(some[-1:])
-
-
-def rebuild_board(
-    deployment: Deployment,
-    tenant: str,
-    progress: Progress,
-    *,
+    projection: str,
     wait_seconds: float,
     pause: Pause = time.sleep,
 ) -> dict[str, Any]:
-    """Count all opportunities again, while the board's consumer is paused, and exchange the counts.
+    """Count all events again, while the projection's consumer is paused, and exchange the counts.
 
-    The board shows the old counts until then. Raises CliError, before anything is changed, when the
-    lake lacks events and does not get them within `wait_seconds`.
+    The old counts are shown until then. Raises CliError, before anything is changed, when the lake
+    lacks events and does not get them within `wait_seconds`.
     """
-    function = ProjectionFunction(deployment, "board", tenant, pause)
+    function = ProjectionFunction(deployment, projection, tenant, pause)
     name = function.location.function
     ensure_no_dead_letters(deployment, name)
     with temporary_histories(tenant) as histories:
@@ -143,9 +76,10 @@ def rebuild_board(
                 pause(EXCHANGE_S)
             wait_for_lake_files(deployment, wait_seconds, progress, pause)
             read()
-            _wait_for_lake(function, histories, absent, read, wait_seconds, progress, pause)
+            lost = _wait_for_lake(function, histories, absent, read, wait_seconds, progress, pause)
             outcome = function.fold(
                 _without_gaps(histories),
+                lost=lost,
                 write=False,
                 progress=counting(progress, "Counting", histories.count()),
             )
@@ -153,7 +87,7 @@ def rebuild_board(
             # the other, the consumer must not continue.
             state.continues = False
             with uninterrupted():
-                changed = _exchange(function, histories, outcome, progress)
+                changed = _exchange(function, histories, outcome, lost, progress)
             state.continues = True
         return {
             "tenant": tenant,
@@ -164,8 +98,18 @@ def rebuild_board(
         }
 
 
+rebuild_board = partial(rebuild_counters, projection="board")
+"""Count all opportunities again."""
+rebuild_usage = partial(rebuild_counters, projection="usage")
+"""Count what a tenant uses again, from all its events."""
+
+
 def _exchange(
-    function: ProjectionFunction, histories: Histories, outcome: Outcome, progress: Progress
+    function: ProjectionFunction,
+    histories: Histories,
+    outcome: Outcome,
+    lost: frozenset[str],
+    progress: Progress,
 ) -> int:
     """Write counts, then the positions that differ; returns how many counts changed."""
     partitions = [{"pk": pk, "items": one} for pk, one in outcome.counters.items()]
@@ -173,12 +117,13 @@ def _exchange(
         changed = function.exchange(partitions)
         function.fold(
             histories.of(outcome.differing),
+            lost=lost,
             write=True,
             progress=counting(progress, "Writing positions", len(outcome.differing)),
         )
     except Exception as error:
         raise CliError(
-            f"The board is counted, but its consumer stays stopped: {error}",
+            f"The events are counted, but the consumer stays stopped: {error}",
             hint="Run the command again: it completes the rebuild and starts the consumer, whose "
             "queue keeps the events.",
         ) from error
@@ -224,17 +169,18 @@ def _wait_for_lake(
     wait_seconds: float,
     progress: Progress,
     pause: Pause,
-) -> None:
+) -> frozenset[str]:
     """Wait until the lake has every event that the paused projection has applied.
 
-    `absent` are subjects of which the lake had no event at all.
+    `absent` are subjects of which the lake had no event at all. Returns the subjects of which the
+    projection has applied events that their records do not have: they were lost with a region.
     """
     ends = time.monotonic() + wait_seconds
     behind = [*function.behind(histories), *histories.absent(absent)]
-    while behind:
+    while lacking := function.lacking(histories.of(behind)):
         if time.monotonic() >= ends:
             raise CliError(
-                f"The lake lacks events that the projection has applied, such as of {behind[0]} "
+                f"The lake lacks events that the projection has applied, such as of {lacking} "
                 f"({len(behind):,} records in all). Nothing was changed.",
                 hint="`zebros events rebuild lake` replays the archive into the lake; "
                 "--wait SECONDS waits longer for events that are on their way.",
@@ -245,6 +191,7 @@ def _wait_for_lake(
         absent = histories.absent(behind)
         known = [one for one in behind if one not in set(absent)]
         behind = [*function.behind(histories.of(known)), *absent]
+    return frozenset(behind)
 
 
 def _without_gaps(histories: Histories) -> Iterator[History]:

@@ -7,7 +7,7 @@ invokes it with as many events as fit into one invocation.
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from zebros.contract import ProjectionLocation, contract
 from zebros.errors import CliError
 from zebros.operations import lake
 from zebros.operations.histories import Histories, History, StoredEvent
+from zebros.operations.records import last_event
 from zebros.operations.scans import pages
 
 type Pause = Callable[[float], None]
@@ -34,6 +35,8 @@ _ENDS = 400
 """Positions that one invocation compares."""
 _PARTITIONS = 20
 """Partitions of counters in one invocation."""
+_COUNTERS = 2_000
+"""Counters in one invocation, unless one partition has more."""
 EXCHANGE_S = 15.0
 """How long an invocation may replace counters, by the clock of the functions."""
 _TRIES = 5
@@ -75,7 +78,7 @@ class ProjectionFunction:
         changed, last = 0, 0.0
         function = self.location.function
         try:
-            for some in batched(partitions, _PARTITIONS, strict=False):
+            for some in _by_counters(partitions):
                 last = time.monotonic()
                 until = self.ask(clock=True)["now"] + EXCHANGE_S
                 request = {"tenant": self._tenant, "counters": some, "until": until}
@@ -94,6 +97,17 @@ class ProjectionFunction:
         for some in batched(ends, _ENDS, strict=False):
             subjects += self.ask(ends=some)["behind"]
         return subjects
+
+    def lacking(self, histories: Iterable[History]) -> str:
+        """The first subject of whose record there are events that its history lacks, or ""."""
+        for history in histories:
+            sequence, event = last_event(self._deployment, self._tenant, history.subject)
+            end = history.surviving[-1] if history.surviving else None
+            if sequence != (end.sequence if end else 0) or (
+                end and event and event["id"] != end.id
+            ):
+                return history.subject
+        return ""
 
     def subjects(self) -> Iterator[str]:
         """Every subject that has a position, by a Scan of the projection's table."""
@@ -115,13 +129,17 @@ class ProjectionFunction:
         *,
         write: bool,
         progress: Callable[[int], None],
+        lost: Container[str] = (),
         entries: Callable[[list[list[str]]], None] | None = None,
     ) -> Outcome:
-        """Apply histories; `progress` gets numbers of subjects, `entries` the keys of entries."""
+        """Apply histories; `progress` gets numbers of subjects, `entries` the keys of entries.
+
+        `lost` are subjects of which the projection has applied events that were lost.
+        """
         outcome = Outcome()
 
         def send(batch: list[History]) -> list[tuple[list[History], dict[str, Any]]]:
-            return [(batch, answer) for answer in self._send(batch, write=write)]
+            return [(batch, answer) for answer in self._send(batch, lost, write=write)]
 
         for answers in in_order(send, _batches(histories)):
             for batch, answer in answers:
@@ -133,10 +151,15 @@ class ProjectionFunction:
             progress(len(sent))
         return outcome
 
-    def _send(self, batch: list[History], *, write: bool) -> Iterator[dict[str, Any]]:
+    def _send(
+        self, batch: list[History], lost: Container[str], *, write: bool
+    ) -> Iterator[dict[str, Any]]:
         """Send some histories in one request, or a long one in several."""
         if len(batch) > 1 or _fits(*_extent(batch[0])):
-            parts = [_part(one, one.surviving, one.lost, last=True) for one in batch]
+            parts = [
+                _part(one, one.surviving, one.lost, last=True) | {"ahead": one.subject in lost}
+                for one in batch
+            ]
             yield self.ask(subjects=parts, write=write)
             return
         (history,) = batch
@@ -145,7 +168,8 @@ class ProjectionFunction:
         before, groups = None, list(_by_size(history.surviving))
         for number, events in enumerate(groups, 1):
             part = _part(history, events, [], last=number == len(groups))
-            answer = self.ask(subjects=[{**part, "before": before}], write=write)
+            part |= {"before": before, "ahead": history.subject in lost}
+            answer = self.ask(subjects=[part], write=write)
             (before,) = answer["after"]
             yield answer
 
@@ -252,6 +276,21 @@ def _end(history: History) -> dict[str, Any]:
 
 _RECENT = 8
 """The number of ids that a position has (services/kernel/messaging/sequencing.py)."""
+
+
+def _by_counters(partitions: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Partitions that fit into one invocation; one that does not fit is alone."""
+    batch: list[dict[str, Any]] = []
+    counters = 0
+    for one in partitions:
+        more = len(one["items"])
+        if batch and (len(batch) == _PARTITIONS or counters + more > _COUNTERS):
+            yield batch
+            batch, counters = [], 0
+        batch.append(one)
+        counters += more
+    if batch:
+        yield batch
 
 
 def _batches(histories: Iterable[History]) -> Iterator[list[History]]:

@@ -7,12 +7,12 @@ from zebros.client.connection import Deployment
 from zebros.contract import contract
 from zebros.operations.rebuild import (
     Progress,
-    rebuild_board,
+    rebuild_counters,
     rebuild_inbox,
-    rebuild_timeline,
     wait_for_lake_files,
 )
 from zebros.operations.rebuild_references import rebuild_references
+from zebros.operations.rebuild_timeline import rebuild_timeline
 from zebros.operations.restore import Place, Request
 from zebros.operations.restored_tables import Pause
 
@@ -36,13 +36,24 @@ def rebuild_lost(
     results: list[dict[str, Any]] = []
     for projection, tenants in sorted(place.lost.items()):
         for tenant in sorted(tenants):
-            if projection == "board":
-                found = rebuild_board(
-                    deployment, tenant, progress, wait_seconds=request.wait_seconds, pause=pause
+            if projection in ("board", "usage"):
+                found = rebuild_counters(
+                    deployment,
+                    tenant,
+                    progress,
+                    projection=projection,
+                    wait_seconds=request.wait_seconds,
+                    pause=pause,
                 )
                 results.append({"rebuilt": projection, **found})
             if projection == "timeline":
-                found = rebuild_timeline(deployment, tenant, progress, pause=pause)
+                found = rebuild_timeline(
+                    deployment,
+                    tenant,
+                    progress,
+                    wait_seconds=request.wait_seconds,
+                    pause=pause,
+                )
                 results.append({"rebuilt": projection, **found})
             if contract().projections[projection].references:
                 found = rebuild_references(

@@ -30,12 +30,14 @@ PARAMETERS = {
 
 
 class Costs(BaseModel):
-    """What the measurement itself cost, in USD."""
+    """What the measurement itself cost, in USD, and its picture."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     execution: float = Field(default=0, alias="executionCost", ge=0)
     functions: float = Field(default=0, alias="lambdaCost", ge=0)
+    visualization: str = Field(default="", max_length=10_000)
+    """The address of the picture, which has what was measured."""
 
 
 class Result(BaseModel):

@@ -65,6 +65,10 @@ class Place:
         """Whether a table was read to its end."""
         return table in self.tables and self.tables[table] is None
 
+    def complete(self) -> bool:
+        """Whether every table was read to its end: no record is older any more."""
+        return all(self.done(one.table) for one in contract().records.values())
+
     def move(self, table: str, after: dict[str, Any] | None) -> None:
         """Store that a table was upgraded up to a key; None: to its end."""
         self.tables[table] = after
@@ -76,11 +80,6 @@ def current_forms() -> dict[str, int]:
     known = contract()
     forms = {name: record.form for name, record in known.records.items()}
     return {**forms, "packing": len(known.dictionaries), "index_keys": known.index_keys}
-
-
-def has_older_forms() -> bool:
-    """Whether any record can have an older form than this release stores."""
-    return any(number > 1 for number in current_forms().values())
 
 
 def upgrade(

@@ -1,4 +1,4 @@
-"""The two regions of a system that is deployed in AWS.
+"""The two regions of a system that is deployed in AWS, or on two local platforms.
 
 Nothing of a region is asked before a move needs it: a region that was lost does not answer.
 """
@@ -14,6 +14,7 @@ from zebros.client import stack as deployed
 from zebros.client.stack import Resources
 from zebros.contract import contract
 from zebros.errors import CliError
+from zebros.operations import tenants
 from zebros.operations.pausing import switch
 from zebros.regions.fences import Fences
 from zebros.regions.region import Region
@@ -29,38 +30,43 @@ def tables(stack: str) -> dict[str, str]:
 
     A table has the name of the system and the first word of its logical id (infra/modules).
     """
-    ids = {one.table for one in contract().records.values()}
+    ids = {one.table for one in contract().records.values()} | {tenants.TABLE}
     return {one: f"{stack}-{one.removesuffix('Table').lower()}" for one in sorted(ids)}
 
 
-def fences(stack: str, region: str, primary: str) -> Fences:
-    """The fence record, through the replica of a region that answers."""
-    return Fences(aws.client("dynamodb", region=region), f"{stack}-fence", primary)
+def fences(stack: str, region: str, primary: str, endpoint: str | None = None) -> Fences:
+    """The fence record, through the replica of a region that answers.
+
+    `endpoint` is the address of a local platform that plays the region.
+    """
+    return Fences(aws.client("dynamodb", endpoint, region=region), f"{stack}-fence", primary)
 
 
-def region(stack: str, name: str) -> Region:
-    """A region of the system."""
-    resources = LazyResources(stack, name)
+def region(stack: str, name: str, endpoint: str | None = None) -> Region:
+    """A region of the system; `endpoint` is that of a local platform that plays it."""
+    resources = LazyResources(stack, name, endpoint)
+    functions = aws.client("lambda", endpoint, region=name)
     return Region(
         name,
-        aws.client("dynamodb", region=name),
-        aws.client("dynamodbstreams", region=name),
+        aws.client("dynamodb", endpoint, region=name),
+        aws.client("dynamodbstreams", endpoint, region=name),
         tables(stack).values(),
-        DeployedRelays(resources, aws.client("lambda", region=name)),
-        Completer(stack, resources, aws.client("lambda", region=name)),
+        DeployedRelays(resources, functions),
+        Completer(stack, resources, functions),
     )
 
 
 class LazyResources:
     """The resources of a stack, listed when they are needed."""
 
-    def __init__(self, stack: str, region: str) -> None:
-        self._stack, self._region = stack, region
+    def __init__(self, stack: str, region: str, endpoint: str | None = None) -> None:
+        self._stack, self._region, self._endpoint = stack, region, endpoint
 
     @cached_property
     def found(self) -> Resources:
         """The resources."""
-        return deployed.read(aws.client("cloudformation", region=self._region), self._stack)
+        cloudformation = aws.client("cloudformation", self._endpoint, region=self._region)
+        return deployed.read(cloudformation, self._stack)
 
 
 class DeployedRelays:
@@ -107,7 +113,11 @@ class Completer:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         contexts = {one.table: one.context for one in contract().records.values()}
-        self._contexts = {name: contexts[logical_id] for logical_id, name in tables(stack).items()}
+        self._contexts = {
+            name: contexts[logical_id]
+            for logical_id, name in tables(stack).items()
+            if logical_id in contexts
+        }
         self._resources, self._client, self._pause = resources, client, pause
 
     def __call__(self, table: str, since: dict[str, int], run: str) -> dict[str, Any]:

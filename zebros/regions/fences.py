@@ -11,11 +11,14 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
+from zebros.contract import contract
 from zebros.errors import CliError
 
-OPEN, MOVING = "open", "moving"
-RUN_PREFIX = "region-move-"
-KEY = {"pk": {"S": "FENCE"}, "sk": {"S": "FENCE"}}
+_WORDS = contract().fence
+OPEN, MOVING, RUN_PREFIX = _WORDS.open, _WORDS.moving, _WORDS.run_prefix
+KEY = {"pk": {"S": _WORDS.key}, "sk": {"S": _WORDS.key}}
+_SINCE = ("writer_since", "source_since")
+_TEXTS = ("state", "writer", "source", "run", "began_at", "operator", "completed_to")
 _LOST_RACE = frozenset({"ConditionalCheckFailedException", "ReplicatedWriteConflictException"})
 
 
@@ -37,14 +40,24 @@ class Fence:
     """Whether the move did not wait for the source, and the source has not been rejoined since."""
     finished: bool = True
     """Whether the last move has no steps left."""
+    writer_since: int = 0
+    """The epoch since which `writer` writes without another region in between."""
+    source_since: int = 0
+    """The epoch since which `source` wrote so, until this one."""
+    completed_to: str = ""
+    """The place until which the last move has completed records (completing.py)."""
+
+    @property
+    def source_epochs(self) -> range:
+        """The epochs in which `source` wrote, since another region did."""
+        return range(self.source_since, self.epoch)
 
     def item(self) -> dict[str, Any]:
         """The record as an item of DynamoDB's API."""
-        texts = ("state", "writer", "source", "run", "began_at", "operator")
         return {
             **KEY,
-            "epoch": {"N": str(self.epoch)},
-            **{name: {"S": getattr(self, name)} for name in texts},
+            **{name: {"N": str(getattr(self, name))} for name in ("epoch", *_SINCE)},
+            **{name: {"S": getattr(self, name)} for name in _TEXTS},
             "lost": {"BOOL": self.lost},
             "finished": {"BOOL": self.finished},
         }
@@ -60,14 +73,15 @@ class Fence:
                 "The fence record is damaged, so no region writes.",
                 hint="Its attributes are described in docs/adr/0048; correct it in the console.",
             ) from error
-        texts = ("source", "run", "began_at", "operator")
         return cls(
             epoch,
             state,
             writer,
-            **{name: str(item.get(name, {}).get("S", "")) for name in texts},
+            **{name: str(item.get(name, {}).get("S", "")) for name in _TEXTS[2:]},
             lost=bool(item.get("lost", {}).get("BOOL", False)),
             finished=bool(item.get("finished", {}).get("BOOL", True)),
+            writer_since=int(item.get("writer_since", {}).get("N", 0)),
+            source_since=int(item.get("source_since", {}).get("N", 0)),
         )
 
 
@@ -101,6 +115,8 @@ class Fences:
             operator=operator,
             lost=lost,
             finished=False,
+            writer_since=seen.epoch + 1,
+            source_since=seen.writer_since,
         )
         return self._store(seen, fence)
 
@@ -118,6 +134,9 @@ class Fences:
             source=fence.writer,
             lost=False,
             finished=True,
+            completed_to="",
+            writer_since=fence.source_since,
+            source_since=fence.epoch,
         )
         return self._store(fence, again)
 
@@ -127,7 +146,11 @@ class Fences:
 
     def set_finished(self, fence: Fence) -> Fence:
         """The last move has no steps left."""
-        return self._store(fence, replace(fence, finished=True))
+        return self._store(fence, replace(fence, finished=True, completed_to=""))
+
+    def set_completed(self, fence: Fence, place: str) -> Fence:
+        """The last move has completed the records until a place."""
+        return self._store(fence, replace(fence, completed_to=place))
 
     def set_rejoined(self, fence: Fence) -> Fence:
         """The region that was lost is there again."""
@@ -155,11 +178,15 @@ def _condition(seen: Fence) -> dict[str, Any]:
     if seen.epoch == 0:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
     return {
-        "ConditionExpression": "epoch = :e AND #s = :s AND run = :r",
+        "ConditionExpression": (
+            "epoch = :e AND #s = :s AND run = :r AND lost = :l AND finished = :f"
+        ),
         "ExpressionAttributeNames": {"#s": "state"},
         "ExpressionAttributeValues": {
             ":e": {"N": str(seen.epoch)},
             ":s": {"S": seen.state},
             ":r": {"S": seen.run},
+            ":l": {"BOOL": seen.lost},
+            ":f": {"BOOL": seen.finished},
         },
     }

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import batched
 from typing import Any
 
 from zebros.errors import BadInput, CliError
+from zebros.regions.completing import COUNTS, complete_all, number_of
 from zebros.regions.fences import MOVING, OPEN, Fence, Fences
 from zebros.regions.region import Key, Region
 from zebros.regions.replication import (
@@ -38,9 +38,10 @@ _POLL_S = 2.0
 _LEARN_S = 2.0
 """How long a process that was refused may not know that its region writes; it asks once a second.
 """
-_BATCH = 100
-"""Records of one invocation of a maintenance function."""
-_COUNTS = ("read", "complete", "advanced", "events", "dropped")
+AT_ONCE = 8
+"""Invocations that complete records at the same time."""
+_MARK_S = 2.0
+"""How often a move stores how far it has completed records."""
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class Options:
     wait_s: float = WAIT_S
     window: timedelta = WINDOW
     patience_s: float = PATIENCE_S
+    at_once: int = AT_ONCE
 
 
 class Moves:
@@ -144,13 +146,13 @@ class Moves:
         self._progress("stop", f"the relays of {lost.name} are stopped")
         outcome = Outcome(fence)
         since = self._since(fence)
-        written = own_writes(lost, fence.epoch, since)
+        written = own_writes(lost, fence.source_epochs, since)
         self._wait(lost, writer, lambda: not_arrived(lost, writer, written))
         records: dict[str, dict[str, int]] = {}
         for (table, pk), events in written.items():
             records.setdefault(table, {})[pk] = min(events) - 1
         self._complete(writer, records, fence, outcome)
-        outcome.at_stake = writes_at_stake(lost, writer, fence.epoch, since)
+        outcome.at_stake = writes_at_stake(lost, writer, fence.source_epochs, since)
         outcome.fence = self._fences.set_rejoined(fence)
         return outcome
 
@@ -160,7 +162,7 @@ class Moves:
         if not fence.source:
             return []
         lost, writer = self._regions[fence.source], self._regions[fence.writer]
-        return writes_at_stake(lost, writer, fence.epoch, self._since(fence))
+        return writes_at_stake(lost, writer, fence.source_epochs, self._since(fence))
 
     def _close(self, fence: Fence) -> None:
         """Make sure that the source neither writes any more nor has writes that have not arrived.
@@ -185,21 +187,40 @@ class Moves:
         self._progress("relay", f"the relays of {target.name} publish")
         if fence.lost:
             self._pause(_LEARN_S)
-            self._complete(target, bases(target, self._since(fence)), fence, outcome)
+            listed = bases(target, self._since(fence))
+            fence = self._complete(target, listed, fence, outcome, resumed=True)
         outcome.fence = self._fences.set_finished(fence)
 
     def _complete(
-        self, writer: Region, listed: dict[str, dict[str, int]], fence: Fence, outcome: Outcome
-    ) -> None:
-        """Bring records together of which only a part has arrived."""
-        counts = dict.fromkeys(_COUNTS, 0)
-        for table, records in listed.items():
-            for some in batched(sorted(records.items()), _BATCH, strict=False):
-                result = writer.complete(table, dict(some), fence.run)
-                counts = {name: counts[name] + int(result[name]) for name in _COUNTS}
-                outcome.failed += result["failed"]
+        self,
+        writer: Region,
+        listed: dict[str, dict[str, int]],
+        fence: Fence,
+        outcome: Outcome,
+        *,
+        resumed: bool = False,
+    ) -> Fence:
+        """Bring records together of which only a part has arrived; returns the fence as stored.
+
+        `resumed`: a command that was stopped continues after the last record before the first one
+        that failed.
+        """
+        after = fence.completed_to if resumed else ""
+        total, done, marked = number_of(listed, after), 0, self._monotonic()
+        counts = dict.fromkeys(COUNTS, 0)
+        for part in complete_all(
+            writer.complete, listed, fence.run, after=after, at_once=self._options.at_once
+        ):
+            counts = {name: counts[name] + part.counts[name] for name in COUNTS}
+            outcome.failed += part.failed
+            done += part.records
+            self._progress("complete", f"{done:,} of {total:,} records")
+            if resumed and not outcome.failed and self._monotonic() - marked >= _MARK_S:
+                fence = self._fences.set_completed(fence, part.place)
+                marked = self._monotonic()
         outcome.completed = counts
         self._progress("complete", f"{counts['read']:,} records are complete")
+        return fence
 
     def _wait(self, source: Region, target: Region, missing_now: Callable[[], list[Key]]) -> None:
         """Wait until the target has everything that the source has written."""

@@ -1,14 +1,14 @@
 """One of the two regions: its tables, their streams, its relays and its maintenance functions."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import batched
 from typing import Any, Protocol
 
-from zebros.operations.outbox import event_of, unpack
+from zebros.operations.outbox import event_of
 
 type Item = dict[str, Any]
 """An item in the format of DynamoDB's API."""
@@ -18,6 +18,8 @@ type Key = tuple[str, str, str]
 _EMPTY_PAGES = 20
 """Consecutive empty pages after which a shard is taken for read: an empty page is not the end."""
 _PAUSE_S = 0.2
+_SKEW = timedelta(seconds=5)
+"""By how much this machine's clock may be behind that of a stream."""
 _READ_LIMIT = 100
 """Keys in one BatchGetItem (DynamoDB's limit)."""
 
@@ -67,17 +69,28 @@ class Region:
     def changes(self, since: datetime) -> Iterator[StreamChange]:
         """What the streams of all tables have since then, in order for each item.
 
-        A stream keeps its records for a day.
+        A stream keeps its records for a day. The tables are read at the same time: the end of an
+        open shard shows only after some seconds, and nobody writes meanwhile.
         """
-        for table in self.tables:
-            arn = self._dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
-            for shard in self._shards(arn):
-                for record in self._records(arn, shard):
-                    change = record["dynamodb"]
-                    if change["ApproximateCreationDateTime"] >= since:
-                        keys = change["Keys"]
-                        key = (table, keys["pk"]["S"], keys["sk"]["S"])
-                        yield StreamChange(key, change.get("OldImage"), change.get("NewImage"))
+        with ThreadPoolExecutor(max(1, len(self.tables))) as several:
+            for found in several.map(lambda table: self._changes_of(table, since), self.tables):
+                yield from found
+
+    def _changes_of(self, table: str, since: datetime) -> list[StreamChange]:
+        arn = self._dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"]
+        found = []
+        # A region that writes adds records all the time: its open shards never end.
+        until = datetime.now(UTC) + _SKEW
+        for shard in self._shards(arn):
+            for record in self._records(arn, shard):
+                change = record["dynamodb"]
+                if change["ApproximateCreationDateTime"] > until:
+                    break
+                if change["ApproximateCreationDateTime"] >= since:
+                    keys = change["Keys"]
+                    key = (table, keys["pk"]["S"], keys["sk"]["S"])
+                    found.append(StreamChange(key, change.get("OldImage"), change.get("NewImage")))
+        return found
 
     def items(self, keys: Iterable[Key]) -> dict[Key, Item | None]:
         """Items by their keys, as they are in this region now."""
@@ -143,24 +156,4 @@ def is_entry(key: Key) -> bool:
     return key[2].startswith("EVENT#")
 
 
-def sequence_of(item: Item | None) -> int:
-    """The sequence of the last event of a record, by the item of its state; 0 without one."""
-    return int(document_of(item).get("sequence", 0)) if item else 0
-
-
-def document_of(item: Item) -> dict[str, Any]:
-    """The document of a record, by the item of its state."""
-    document: dict[str, Any] = json.loads(unpack(item["doc"]["B"]))
-    return document
-
-
-__all__ = [
-    "Complete",
-    "Region",
-    "Relays",
-    "StreamChange",
-    "document_of",
-    "event_of",
-    "is_entry",
-    "sequence_of",
-]
+__all__ = ["Complete", "Region", "Relays", "StreamChange", "event_of", "is_entry"]

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from zebros.operations.outbox import Envelope
-from zebros.regions.region import Item, Key, Region, document_of, event_of, is_entry, sequence_of
+from zebros.operations.records import document_of, sequence_of
+from zebros.regions.region import Item, Key, Region, event_of, is_entry
 
 _EXPIRES = "ttl"
 
@@ -63,12 +64,12 @@ def bases(region: Region, since: datetime) -> dict[str, dict[str, int]]:
 
 
 def own_writes(
-    region: Region, epoch: int, since: datetime
+    region: Region, epochs: range, since: datetime
 ) -> dict[tuple[str, str], dict[int, Envelope]]:
-    """By table and record: the events that a region wrote before `epoch`, by sequence."""
+    """By table and record: the events that a region wrote in these epochs, by sequence."""
     written: dict[tuple[str, str], dict[int, Envelope]] = {}
     for change in region.changes(since):
-        if is_entry(change.key) and change.new is not None and _epoch(change.new) < epoch:
+        if is_entry(change.key) and change.new is not None and _epoch(change.new) in epochs:
             event = event_of(change.new)
             written.setdefault(change.key[:2], {})[int(event["sequence"])] = event
     return written
@@ -108,10 +109,10 @@ class WriteAtStake:
 
 
 def writes_at_stake(
-    lost: Region, writer: Region, epoch: int, since: datetime
+    lost: Region, writer: Region, epochs: range, since: datetime
 ) -> list[WriteAtStake]:
-    """The writes of a region before `epoch` that the region that writes now does not have."""
-    written = own_writes(lost, epoch, since)
+    """The writes of a region in these epochs that the region that writes now does not have."""
+    written = own_writes(lost, epochs, since)
     found: list[WriteAtStake] = []
     states = writer.items((table, pk, "STATE") for table, pk in written)
     for (table, pk), events in written.items():
@@ -129,7 +130,8 @@ def writes_at_stake(
             version = int(event["data"]["current"]["version"])
             if theirs and version >= min(theirs):
                 found.append(_at_stake("lost", event))
-            elif version > reached:
+            elif version > reached and _state(event["data"]["current"]) not in there:
+                # What is about a stream (a gap that a consumer reports) has events and no state.
                 found.append(_at_stake("pending", event))
     return sorted(found, key=lambda one: (one.time, one.subject, one.sequence))
 

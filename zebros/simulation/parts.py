@@ -1,11 +1,13 @@
-"""The parts of the simulated system: functions, tables, streams with consumers, and workers.
+"""The parts of the simulated system: functions, tables, and streams with consumers.
 
 Times are in seconds. Sources of the rules: AWS's documents on Lambda concurrency, on burst and
 adaptive capacity of DynamoDB, on target tracking, and docs/adr of this system.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import ceil, exp
 from random import Random
@@ -13,10 +15,15 @@ from typing import Any
 
 import simpy
 
-from zebros.simulation.sizes import FunctionSize, TableSize, WorkerSize
+from zebros.simulation.sizes import FunctionSize, TableSize
 
 FULL_PROCESSOR_MB = 1769
 """The memory with which a function has one whole processor."""
+
+_UP_MINUTES, _DOWN_MINUTES = 3, 15
+
+SCALE_IN_S = 3600.0
+"""Scaling makes nothing smaller before: the cooldown of tables (`Autoscaling` in strategy.yaml)."""
 
 type Steps = Generator[simpy.Event, Any, Any]
 """A process of the simulation."""
@@ -48,12 +55,60 @@ class Function:
         self._idle: deque[float] = deque()
         """When each idle environment was used last; the latest is used first."""
         self.busy = self.peak = self.calls = self.starts = self.throttles = 0
+        self.ready = size.ready
+        """Environments that are always ready."""
+        self.spillovers = 0
+        """Invocations that found every one of them busy."""
+        self.gb_s = 0.0
+        """What is paid for: GB of memory, times the seconds in which they were used."""
+        self.durations = array("f")
+        """Milliseconds of invocations, until a measurement takes them; only where one does."""
+        self._highest = 0
+        self._minutes: deque[int] = deque(maxlen=_DOWN_MINUTES)
+        """The most concurrent executions of the latest minutes."""
         self._busy_s, self._changed = 0.0, 0.0
 
     @property
     def limit(self) -> int:
         """The most concurrent executions."""
         return self._size.concurrency
+
+    @property
+    def size(self) -> FunctionSize:
+        """Its size now."""
+        return self._size
+
+    def resize(
+        self, *, memory: int | None = None, concurrency: int | None = None,
+        ready_most: int | None = None,
+    ) -> None:  # fmt: skip
+        """Give it other sizes. Other memory is a new version, whose environments must start."""
+        self._count()
+        if memory is not None and memory != self._size.memory:
+            self._idle.clear()
+        self._size = replace(
+            self._size,
+            memory=memory or self._size.memory,
+            concurrency=concurrency or self._size.concurrency,
+            ready_most=self._size.ready_most if ready_most is None else ready_most,
+        )
+
+    def end_minute(self) -> int:
+        """The most concurrent executions of the minute that ends; what is ready follows them.
+
+        Target tracking of 70 %: up after three minutes above it, down after fifteen below it.
+        """
+        found, self._highest = max(self._highest, self.busy), self.busy
+        self._minutes.append(found)
+        least, most = self._size.ready, max(self._size.ready, self._size.ready_most)
+        latest = list(self._minutes)
+        up, down = (ceil(of / 0.7) for of in (min(latest[-_UP_MINUTES:]), max(latest)))
+        if len(latest) >= _UP_MINUTES and up > self.ready:
+            self.ready = up
+        elif len(latest) == _DOWN_MINUTES and down < self.ready:
+            self.ready = down
+        self.ready = min(most, max(least, self.ready))
+        return found
 
     @property
     def slower(self) -> float:
@@ -68,13 +123,15 @@ class Function:
         now = self._env.now
         while self._idle and now - self._idle[0] > self._warm_s:
             self._idle.popleft()
-        ready = self._size.ready > self.busy or bool(self._idle)
+        self.spillovers += 0 < self.ready <= self.busy
+        ready = self.ready > self.busy or bool(self._idle)
         if self._idle:
             self._idle.pop()
         self._count()
         self.busy += 1
         self.calls += 1
         self.peak = max(self.peak, self.busy)
+        self._highest = max(self._highest, self.busy)
         self.starts += not ready
         return 0.0 if ready else self._start_s
 
@@ -94,7 +151,9 @@ class Function:
         return self.used() * self.limit
 
     def _count(self) -> None:
-        self._busy_s += self.busy * (self._env.now - self._changed)
+        busy_s = self.busy * (self._env.now - self._changed)
+        self._busy_s += busy_s
+        self.gb_s += busy_s * self._size.memory / 1024
         self._changed = self._env.now
 
 
@@ -137,6 +196,7 @@ class Table:
         """`before`: the write units a second of the table and of each index, and the read units
         of each of them, to which scaling has adapted the capacity."""
         self._env, self._size, self._work, self._random = env, size, work, random
+        self.throttled_writes = self.throttled_reads = 0
         burst = work["burst_s"] if size.range else 1.0
 
         def capacity(used: float, on_demand: str) -> Capacity:
@@ -149,11 +209,16 @@ class Table:
         self.busiest = 0.0
         """The highest use of any of its capacities in a minute, as a share of its highest value."""
         if size.range:
-            env.process(self._scale(size.range))
+            env.process(self._scale())
         env.process(self._measure())
 
     def write(self, units: float, index_units: float) -> bool:
         """Whether a transaction fits: into the table, every index and its partition."""
+        fits = self._fits(units, index_units)
+        self.throttled_writes += not fits
+        return fits
+
+    def _fits(self, units: float, index_units: float) -> bool:
         if self._random.random() < self._work["hot_partition"] and not self.hot.take(units):
             return False
         first, *indexes = self.writes
@@ -161,7 +226,19 @@ class Table:
 
     def read(self, units: float) -> bool:
         """Whether a read fits into the table or into the index that it uses."""
-        return self._random.choice(self.reads).take(units)
+        fits = self._random.choice(self.reads).take(units)
+        self.throttled_reads += not fits
+        return fits
+
+    @property
+    def size(self) -> TableSize:
+        """Its size now."""
+        return self._size
+
+    def resize(self, most: int) -> None:
+        """Let the capacity of a table that has a range scale up to another value."""
+        if self._size.range:
+            self._size = replace(self._size, range=(self._size.range[0], most))
 
     def most(self, capacity: Capacity) -> float:
         """The highest value that a capacity may have."""
@@ -180,12 +257,15 @@ class Table:
                 self.busiest = max(self.busiest, (one.used - before[place]) / 60 / most)
                 before[place] = one.used
 
-    def _scale(self, bounds: tuple[int, int]) -> Steps:
-        """Target tracking of 70 %: up after some minutes, never down within a simulated hour."""
+    def _scale(self) -> Steps:
+        """Target tracking of 70 %: up after some minutes, down after an hour without a change."""
         every = [*self.writes, *self.reads]
         before = [0.0] * len(every)
+        changed = [self._env.now] * len(every)
         while True:
             yield self._env.timeout(self._work["table_delay_s"])
+            assert self._size.range is not None
+            bounds = self._size.range
             for place, one in enumerate(every):
                 rate = (one.used - before[place]) / self._work["table_delay_s"]
                 before[place] = one.used
@@ -195,7 +275,9 @@ class Table:
                     # with every step until it suffices.
                     wanted = min(float(bounds[1]), max(wanted, one.rate * 1.4))
                     one.throttles = 0
-                one.rate = max(one.rate, wanted)
+                falls = one.rate > bounds[1] or self._env.now - changed[place] >= SCALE_IN_S
+                if wanted > one.rate or (wanted < one.rate and falls):
+                    one.rate, changed[place] = wanted, self._env.now
 
 
 def scaled(used: float, bounds: tuple[int, int]) -> float:
@@ -230,77 +312,6 @@ class Consumer:
             self.lags += [self._env.now - committed for committed in some]
         self._function.leave()
         self._working -= 1
-
-
-class Workers:
-    """A service of workers: tasks take reports from a queue, and autoscaling follows the queue."""
-
-    def __init__(
-        self,
-        env: simpy.Environment,
-        size: WorkerSize,
-        work: Mapping[str, float],
-        random: Random,
-        seconds: Callable[[], float],
-    ) -> None:
-        self._env, self._size, self._work, self._random = env, size, work, random
-        self._seconds = seconds
-        self._queue = simpy.Store(env)
-        self._wanted = size.least
-        self._next = 0
-        self.running = self.peak = self.interruptions = 0
-        self._busy_s = 0.0
-        self.waits: list[float] = []
-        for _ in range(size.least):
-            self._start()
-        env.process(self._scale())
-
-    @property
-    def most(self) -> int:
-        """The most tasks."""
-        return self._size.most
-
-    def used(self) -> float:
-        """The share of the most tasks that made reports."""
-        return self._busy_s / max(self._env.now, 1.0) / self.most
-
-    def send(self) -> None:
-        """Put a report into the queue."""
-        self._queue.put(self._env.now)
-
-    def _start(self, delay: float = 0.0) -> None:
-        self._env.process(self._task(delay))
-
-    def _task(self, delay: float) -> Steps:
-        yield self._env.timeout(delay)
-        self.running += 1
-        self.peak = max(self.peak, self.running)
-        on_spot = self._random.random() < self._size.spot
-        hours = self._random.expovariate(1 / self._work["spot_hours"]) if on_spot else 1e9
-        ends = self._env.now + hours * 3600
-        while self._env.now < ends:
-            asked = yield self._queue.get()
-            begun = self._env.now
-            self.waits.append(begun - asked)
-            seconds = self._seconds()
-            if begun + seconds > ends:  # put back within the two minutes of notice
-                yield self._env.timeout(max(0.0, ends - begun))
-                self._queue.put(asked)
-                break
-            yield self._env.timeout(seconds)
-            self._busy_s += seconds
-        self.running -= 1
-        self.interruptions += 1
-        self._start(self._work["task_start_s"])
-
-    def _scale(self) -> Steps:
-        while True:
-            yield self._env.timeout(self._work["scaling_s"])
-            backlog = len(self._queue.items) + self.running
-            wanted = min(self._size.most, max(self._size.least, ceil(backlog / 2)))
-            for _ in range(wanted - self._wanted):
-                self._start(self._work["task_start_s"])
-            self._wanted = max(self._wanted, wanted)
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -20,6 +20,8 @@ class FunctionSize:
     concurrency: int
     ready: int = 0
     has_share: bool = True
+    ready_most: int = 0
+    """To how many `ready` may scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,15 @@ def _functions(system: System) -> Iterator[tuple[str, FunctionSize]]:
     }
     for name, one in system.of_type(_LAMBDA).items():
         share = one.get("ReservedConcurrentExecutions")
-        ready = ranges[name]["MinCapacity"] if name in ranges else 0
+        bounds = ranges.get(name, {})
         yield (
             name,
             FunctionSize(
                 int(one["MemorySize"]),
                 int(share or DEFAULT_CONCURRENCY),
-                int(ready),
+                int(bounds.get("MinCapacity", 0)),
                 has_share=share is not None,
+                ready_most=int(bounds.get("MaxCapacity", 0)),
             ),
         )
 

@@ -10,6 +10,7 @@ from zebros.costs import Prices, monthly
 from zebros.costs.usage import Usage
 from zebros.errors import BadInput
 from zebros.phases import PHASES
+from zebros.simulation.hours import Hours
 from zebros.simulation.sizes import Sizes
 from zebros.simulation.system import Result, Simulation
 
@@ -48,8 +49,8 @@ class Study:
         self.phase, self._work, self._seed = phase, work, seed
         self._usage = Usage.load(phase)
         given = {"ReserveConcurrency": "yes", **self._usage.parameters, **(parameters or {})}
-        self._system: System = resolve(template, {"Phase": phase, **given})
-        self.sizes = Sizes.of(self._system)
+        self.system: System = resolve(template, {"Phase": phase, **given})
+        self.sizes = Sizes.of(self.system)
 
     def simulate(
         self, users: int, minutes: float = 30, *, requests: int | None = None,
@@ -60,9 +61,23 @@ class Study:
         simulation = Simulation(sizes or self.sizes, usage, self._work, self._seed)
         return simulation.run(minutes) if requests is None else simulation.run(minutes, requests)
 
+    def day(self, users: int, hours: Hours, sizes: Sizes | None = None) -> Simulation:
+        """A simulation of a day of so many users, which `run_day` runs.
+
+        Raises BadInput for hours that are not a day with the requests of usage.toml.
+        """
+        wanted = float(self._usage["business_hours"]) / self._work["peak"]
+        if abs(hours.busiest_hours - wanted) > wanted / 1000:
+            raise BadInput(
+                f"The hours of a day are {hours.busiest_hours:g} of the busiest one together; they"
+                f" must be {wanted:g}, which is business_hours of usage.toml by peak."
+            )
+        usage = self._usage.with_users(users)
+        return Simulation(sizes or self.sizes, usage, self._work, self._seed, hours)
+
     def cost_per_user(self, users: int, prices: Prices) -> Decimal:
         """USD a month for each user, with the cost that does not depend on them."""
-        return monthly(self._system, self._usage.with_users(users), prices).total / users
+        return monthly(self.system, self._usage.with_users(users), prices).total / users
 
     def carried(self, sizes: Sizes | None = None) -> Carried:
         """The most users that the phase carries, within a tenth."""

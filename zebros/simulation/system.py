@@ -8,6 +8,8 @@ from random import Random
 import simpy
 
 from zebros.costs.usage import Usage
+from zebros.simulation.hours import Busiest, Course
+from zebros.simulation.measurements import MINUTE_S, Measurements
 from zebros.simulation.parts import (
     Consumer,
     Durations,
@@ -15,11 +17,11 @@ from zebros.simulation.parts import (
     Steps,
     Table,
     Throttled,
-    Workers,
     growing,
     percentile,
 )
 from zebros.simulation.sizes import Sizes
+from zebros.simulation.workers import Workers
 
 APIS = ("CustomersApi", "OpportunitiesApi", "ActivitiesApi", "NotificationsApi", "ReportingApi")
 _TABLES = {
@@ -99,25 +101,35 @@ class Result:
 
 
 class Simulation:
-    """One system under the load of the busiest hour of a number of users."""
+    """One system under the load of the busiest hour of a number of users, or of a day of theirs."""
 
     def __init__(
-        self, sizes: Sizes, usage: Usage, work: Mapping[str, float], seed: int = 1
+        self,
+        sizes: Sizes,
+        usage: Usage,
+        work: Mapping[str, float],
+        seed: int = 1,
+        course: Course | None = None,
     ) -> None:
+        """With a course, the load follows it, and every minute is measured."""
         self._sizes, self._usage, self._work = sizes, usage, work
-        self._env = simpy.Environment()
+        self._course = course or Busiest()
+        self.measurements = Measurements() if course else None
+        self.env = simpy.Environment()
         self._random = Random(seed)  # noqa: S311 - a simulation needs a seed, not secrecy
+        # The arrivals of a day are the same whatever happens to them, so that two days compare.
+        self._arriving = Random(seed) if course else self._random  # noqa: S311
         self._durations = Durations(self._random, work["spread"])
         start_s, warm_s = work["start_ms"] / 1000, work["warm_s"]
-        self._functions = {
-            name: Function(self._env, one, start_s, warm_s) for name, one in sizes.functions.items()
+        self.functions = {
+            name: Function(self.env, one, start_s, warm_s) for name, one in sizes.functions.items()
         }
-        self._tables = {
-            name: Table(self._env, one, work, self._random, self._before(name, one.indexes))
+        self.tables = {
+            name: Table(self.env, one, work, self._random, self._before(name, one.indexes))
             for name, one in sizes.tables.items()
         }
-        self._consumers = [self._consumer(name) for name in _CONSUMERS if name in self._functions]
-        self._workers = self._workers_of(sizes)
+        self._consumers = [self._consumer(name) for name in _CONSUMERS if name in self.functions]
+        self.workers = self._workers_of(sizes)
         self._latencies: list[float] = []
         self._refused: Counter[str] = Counter()
         self._requests = 0
@@ -130,24 +142,32 @@ class Simulation:
         """Simulate so many minutes, or as many as a number of requests takes."""
         rate = self._rate()
         self._counts_from = min(WARM_UP_S, WARM_UP_REQUESTS / rate)
-        seconds = self._counts_from + min(minutes * 60, requests / rate)
-        self._env.process(self._arrivals(rate))
+        return self._run(self._counts_from + min(minutes * 60, requests / rate))
+
+    def run_day(self, hours: float = 24) -> Result:
+        """Simulate the hours of a course from its beginning; every request counts."""
+        self.env.process(self._measure())
+        return self._run(hours * 3600)
+
+    def _run(self, seconds: float) -> Result:
+        rate = self._rate()
+        self.env.process(self._arrivals(rate))
         for name in _RELAYS:
-            self._env.process(self._relay(name))
-        self._env.process(self._reports())
+            self.env.process(self._relay(name))
+        self.env.process(self._reports())
         self._hot = self._sizes.tenant_burst
-        self._env.run(until=seconds)
+        self.env.run(until=seconds)
         return self._result(seconds)
 
     def _before(self, table: str, indexes: int) -> tuple[list[float], float]:
-        """The units a second of the busiest hour, as Table wants them: scaling has adapted."""
+        """The units a second at the beginning, as Table wants them: scaling has adapted."""
         usage = self._usage
         calls = sum(
             float(usage.rule("functions", api).numbers["factor"])
             for api, name in _TABLES.items()
             if name == table
         )
-        rate = self._rate() * calls
+        rate = self._rate() * calls * self._course.share(0)
         writes = rate * float(usage["write_share"])
         own, index = float(usage["write_units"]), float(usage["index_write_units"])
         reads = (rate - writes) * float(usage["read_units"]) / (indexes + 1)
@@ -163,20 +183,37 @@ class Simulation:
     def _arrivals(self, rate: float) -> Steps:
         weights = [float(self._usage.rule("functions", name).numbers["factor"]) for name in APIS]
         while True:
-            yield self._env.timeout(self._random.expovariate(rate))
-            (name,) = self._random.choices(APIS, weights)
-            self._env.process(self._request(name))
+            yield from self._pause(rate)
+            (name,) = self._arriving.choices(APIS, weights)
+            self.env.process(self._request(name))
+
+    def _pause(self, rate: float) -> Steps:
+        """Wait for the next arrival, at a rate that is that of the busiest hour."""
+        while True:
+            now, share = self.env.now, self._course.share(self.env.now)
+            until = self._course.until(now)
+            seconds = self._arriving.expovariate(rate * share) if share else until
+            if now + seconds < until:
+                yield self.env.timeout(seconds)
+                return
+            # An arrival after the change is drawn anew: exponential pauses have no memory.
+            yield self.env.timeout(until - now)
+
+    def _measure(self) -> Steps:
+        while self.measurements:
+            yield self.env.timeout(MINUTE_S)
+            self.measurements.end_minute(self.functions, self.tables, self.workers)
 
     def _request(self, name: str) -> Steps:
         """One request: quota, authorizer, function with its reads or its write."""
-        began, counts = self._env.now, self._env.now >= self._counts_from
+        began, counts = self.env.now, self.env.now >= self._counts_from
         self._requests += counts
         reason = ""
         try:
             if self._random.random() < self._work["hot_tenant"] and not self._within_quota():
                 reason = "quota of the tenant"
                 return
-            yield self._env.timeout(self._ms(self._work["gateway_ms"]))
+            yield self.env.timeout(self._ms(self._work["gateway_ms"]))
             authorizer = self._usage.rule("functions", "Authorizer").numbers["factor"]
             if self._random.random() < authorizer:
                 yield from self._invoke("Authorizer")
@@ -189,10 +226,14 @@ class Simulation:
             if counts and reason:
                 self._refused[reason] += 1
             elif counts:
-                self._latencies.append((self._env.now - began) * 1000)
+                self._latencies.append((self.env.now - began) * 1000)
+            if self.measurements:
+                self.measurements.requests += 1
+                self.measurements.failed += bool(reason)
+                self.measurements.latencies.append((self.env.now - began) * 1000)
 
     def _within_quota(self) -> bool:
-        now = self._env.now
+        now = self.env.now
         level = self._hot + (now - self._hot_at) * self._sizes.tenant_rate
         self._hot, self._hot_at = min(self._sizes.tenant_burst, level), now
         if self._hot < 1:
@@ -202,24 +243,27 @@ class Simulation:
 
     def _invoke(self, name: str, *, writes: bool | None = None) -> Steps:
         """An invocation; returns whether its table had capacity. Raises Throttled."""
-        function, rule = self._functions[name], self._usage.rule("functions", name).numbers
+        function, rule = self.functions[name], self._usage.rule("functions", name).numbers
         started = function.enter()
+        began = self.env.now + started
         try:
-            seconds = self._ms(float(rule["wait_ms"]))
-            seconds += self._ms(float(rule["cpu_ms"]) * function.slower)
-            yield self._env.timeout(started + seconds)
+            wait = rule.get("write_wait_ms", rule["wait_ms"]) if writes else rule["wait_ms"]
+            seconds = self._ms(float(wait)) + self._ms(float(rule["cpu_ms"]) * function.slower)
+            yield self.env.timeout(started + seconds)
             if writes is None:
                 return True
-            table = self._tables[_TABLES[name]]
+            table = self.tables[_TABLES[name]]
             for attempt in range(_ATTEMPTS):
                 if self._take(table, writes=writes):
                     if writes:
                         self._commit(name)
                     return True
-                yield self._env.timeout(_FIRST_PAUSE_S * 2**attempt * self._random.random())
+                yield self.env.timeout(_FIRST_PAUSE_S * 2**attempt * self._random.random())
             return False
         finally:
             function.leave()
+            if self.measurements:
+                function.durations.append((self.env.now - began) * 1000)
 
     def _take(self, table: Table, *, writes: bool) -> bool:
         if writes:
@@ -235,40 +279,40 @@ class Simulation:
         events = float(self._usage["events_per_write"])
         count = int(events) + (self._random.random() < events % 1)
         if stream is not None:
-            stream += [self._env.now] * count
+            stream += [self.env.now] * count
 
     def _relay(self, name: str) -> Steps:
         """The relay of a context: batches of a shard, one after the other."""
         rule = self._usage.rule("functions", name).numbers
-        function, stream = self._functions[name], self._streams[name]
+        function, stream = self.functions[name], self._streams[name]
         while True:
-            yield self._env.timeout(self._work["stream_ms"] / 1000)
+            yield self.env.timeout(self._work["stream_ms"] / 1000)
             while stream:
                 some, stream[:] = stream[:100], stream[100:]
                 started = function.enter()
                 puts = max(1.0, len(some) / 10)
                 seconds = self._ms(float(rule["cpu_ms"]) * function.slower * puts)
-                yield self._env.timeout(started + seconds + self._ms(float(rule["wait_ms"]) * puts))
+                yield self.env.timeout(started + seconds + self._ms(float(rule["wait_ms"]) * puts))
                 function.leave()
                 for committed in some:
-                    self._env.process(self._deliver(committed))
+                    self.env.process(self._deliver(committed))
 
     def _deliver(self, committed: float) -> Steps:
-        yield self._env.timeout(self._ms(self._work["bus_ms"]))
+        yield self.env.timeout(self._ms(self._work["bus_ms"]))
         for consumer, share in self._consumers:
             if self._random.random() < share:
                 consumer.send(committed)
 
     def _consumer(self, name: str) -> tuple[Consumer, float]:
         rule = self._usage.rule("functions", name).numbers
-        function = self._functions[name]
+        function = self.functions[name]
 
         def seconds() -> float:
             wait = self._ms(float(rule["wait_ms"]))
             return wait + self._ms(float(rule["cpu_ms"]) * function.slower)
 
         batch = int(self._work["batch"])
-        return Consumer(self._env, function, seconds, batch), float(rule["factor"])
+        return Consumer(self.env, function, seconds, batch), float(rule["factor"])
 
     # --- reports ---
 
@@ -278,7 +322,7 @@ class Simulation:
         slower = 0.5 / sizes.workers.processors
         seconds = self._work["report_s"] * slower
         return Workers(
-            self._env,
+            self.env,
             sizes.workers,
             self._work,
             self._random,
@@ -289,11 +333,11 @@ class Simulation:
         average = float(self._usage.reports / (self._usage.busy_hours * 3600))
         rate = average * self._work["peak"]
         while True:
-            yield self._env.timeout(self._random.expovariate(rate))
-            if self._workers and self._random.random() < self._work["large_reports"]:
-                self._workers.send()
+            yield from self._pause(rate)
+            if self.workers and self._random.random() < self._work["large_reports"]:
+                self.workers.send()
             else:
-                self._env.process(self._small_report())
+                self.env.process(self._small_report())
 
     def _small_report(self) -> Steps:
         try:
@@ -308,9 +352,9 @@ class Simulation:
 
     def _result(self, seconds: float) -> Result:
         lags = [lag for consumer, _ in self._consumers for lag in consumer.lags]
-        waits = self._workers.waits if self._workers else []
-        calls = sum(one.calls for one in self._functions.values())
-        starts = sum(one.starts for one in self._functions.values())
+        waits = self.workers.waits if self.workers else []
+        calls = sum(one.calls for one in self.functions.values())
+        starts = sum(one.starts for one in self.functions.values())
         grows = any(growing(consumer.lags) for consumer, _ in self._consumers) or growing(waits)
         return Result(
             int(self._usage.users),
@@ -322,19 +366,19 @@ class Simulation:
             (percentile(lags, 0.5), percentile(lags, 0.95)),
             percentile(waits, 0.95),
             grows,
-            self._workers.peak if self._workers else 0,
+            self.workers.peak if self.workers else 0,
             tuple(sorted(self._parts(), key=lambda part: -part.share)),
         )
 
     def _parts(self) -> list[Part]:
-        found = [self._function_part(name, one) for name, one in self._functions.items()]
-        for name, table in self._tables.items():
+        found = [self._function_part(name, one) for name, one in self.functions.items()]
+        for name, table in self.tables.items():
             figure = "Capacity in strategy.yaml" if self._sizes.tables[name].range else "a quota"
             found.append(Part(f"capacity of {name}", table.busiest, f"{figure}: {name}"))
         share = self._rate() * self._work["hot_tenant"] / self._sizes.tenant_rate
         found.append(Part("quota of the largest tenant", share, "Quotas in strategy.yaml"))
-        if self._workers:
-            used = self._workers.used()
+        if self.workers:
+            used = self.workers.used()
             found.append(Part("tasks of workers", used, "Workers in strategy.yaml"))
         return found
 

@@ -34,6 +34,20 @@ class Aside(NamedTuple):
     wrong: Mapping[str, str] = _NOTHING
     """Required fields without a valid value, and the kind of each error."""
     nested: tuple[Nested, ...] = ()
+    entries_missing: bool = False
+    """Whether an earlier release stored it, without all items by which it is found or unique."""
+
+
+def with_entries_missing[A: BaseModel](record: A) -> A:
+    """The record of an earlier release, without all items by which it is found or unique."""
+    aside = aside_of(record) or Aside()
+    return record.model_copy(update={ASIDE: aside._replace(entries_missing=True)})
+
+
+def has_entries_missing(record: BaseModel) -> bool:
+    """Whether not all items by which a record is found or unique are there."""
+    aside = aside_of(record)
+    return aside is not None and aside.entries_missing
 
 
 def aside_of(record: BaseModel) -> Aside | None:

@@ -219,6 +219,12 @@ class StaleVersion(CrmError):
     status, title, slug, lost_race = 412, "Changed meanwhile", "stale-version", True
     advice = "Read the record again and repeat the change."
 
+    def __init__(self, detail: str, *, incomplete: str = "") -> None:
+        super().__init__(detail)
+        self.incomplete = incomplete
+        """The partition key of a record that has an event beyond its state, because it has arrived
+        in part from another region; empty where somebody has changed it."""
+
 
 class TooLarge(CrmError):
     """The request, or the event it would publish, exceeds the limit."""

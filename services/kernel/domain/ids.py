@@ -19,6 +19,7 @@ Id = Annotated[str, StringConstraints(pattern=PATTERN)]
 
 _MILLISECOND_CHARACTERS = 10
 _RANDOM_BITS = 80
+_RANK_BITS = 31
 _TIME_BYTES = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -34,9 +35,29 @@ def ids_at(at: datetime, count: int) -> list[str]:
     The random part is new for each call. ULID() adds one to its last of the same millisecond, so it
     must not give the first of several here: it would give the second one to somebody else.
     """
+    return _from(at, secrets.randbits(_RANDOM_BITS - 1), count)
+
+
+def last_ids_at(at: datetime, count: int, rank: int) -> list[str]:
+    """New ULIDs of an instant, in increasing order, after all that `ids_at` gives for it.
+
+    Those of a higher `rank` (below 2**31) are after those of a lower one.
+    """
+    random = secrets.randbits(_RANDOM_BITS - 1 - _RANK_BITS - 1)
+    highest = 1 << (_RANDOM_BITS - 1) | rank << (_RANDOM_BITS - 1 - _RANK_BITS)
+    return _from(at, highest + random, count)
+
+
+def _from(at: datetime, first: int, count: int) -> list[str]:
+    """The ULIDs of an instant whose part after the time is `first` and the numbers after it."""
     milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
-    start = (milliseconds << _RANDOM_BITS) + secrets.randbits(_RANDOM_BITS - 1)
+    start = (milliseconds << _RANDOM_BITS) + first
     return [str(ULID.from_int(start + number)) for number in range(count)]
+
+
+def id_before(ulid: str, by: int) -> str:
+    """The ULID that is `by` before another one, as those of one change follow each other."""
+    return str(ULID.from_int(int.from_bytes(ULID.from_str(ulid).bytes) - by))
 
 
 def milliseconds_of(ulid: str) -> int:

@@ -4,13 +4,16 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kernel.domain.clock import milliseconds_since, utc_now
 from kernel.domain.cloud_events import CloudEvent
+from kernel.messaging.naming import EventNames, names_in, names_of
 from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import EVENT_LAG
+from kernel.runtime.work import working_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,15 @@ class MessageBatch:
                 yield Message.parse(record)
             except Exception as error:
                 self._failed.append(record["messageId"])
-                log_failure(self._consumer, error, [record["messageId"]])
+                with working_on(partial(names_in, [record])):
+                    log_failure(self._consumer, error, [record["messageId"]])
 
     @contextmanager
     def isolate(self, *messages: Message) -> Iterator[None]:
         """Fail these messages, and no others, when the block raises."""
         try:
-            yield
+            with working_on(partial(_named, messages)):
+                yield
         except Exception as error:
             self.fail(messages, error)
 
@@ -100,9 +105,14 @@ def log_failure(
         "event failed",
         consumer=consumer,
         message_ids=message_ids,
-        event_ids=[event.id for event in events],
-        subjects=sorted({event.subject for event in events}),
-        tenants=sorted({event.tenant_id for event in events}),
-        correlation_ids=sorted({event.correlation_id for event in events}),
+        **(names_of(map(_names, events)) if events else {}),
         fault=describe(error),
     )
+
+
+def _named(messages: Sequence[Message]) -> dict[str, Any]:
+    return names_of(_names(message.event) for message in messages)
+
+
+def _names(event: CloudEvent) -> EventNames:
+    return EventNames(event.id, event.subject, event.tenant_id, event.correlation_id)

@@ -16,14 +16,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from kernel.domain.clock import Clock, utc_now
 from kernel.domain.cloud_events import CloudEvent
-from kernel.domain.errors import Busy
+from kernel.domain.errors import Busy, StaleVersion
 from kernel.domain.events import StreamDivergence, StreamGap
 from kernel.messaging.gap_checks import requeue, schedule_gap_check
 from kernel.messaging.messages import Message, MessageBatch, log_consumed, log_failure
+from kernel.messaging.naming import names_in_event
 from kernel.messaging.positions import Parked, Position, PositionStore
 from kernel.messaging.rebuilding import Apply, Rebuild
 from kernel.messaging.sequencing import Decision, Gap, decide, gaps, next_events
@@ -32,6 +34,7 @@ from kernel.messaging.upcasting import EventUpcasters, upcast
 from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import STREAM_DIVERGENCES
+from kernel.runtime.work import working_on
 from kernel.storage.table import TRANSACTION_LIMIT, Action, Add, Delete, Put, Table
 
 _MAX_EVENTS = 20
@@ -88,7 +91,8 @@ class Projection:
         A request of `zebros events rebuild` is answered (rebuilding.py).
         """
         if "rebuild" in event:
-            return self._rebuild(event["rebuild"])
+            with working_on(partial(names_in_event, event)):
+                return self._rebuild(event["rebuild"])
         batch = MessageBatch(self.name, event)
         by_subject: dict[tuple[str, str], list[Message]] = defaultdict(list)
         checks: list[Message] = []
@@ -190,6 +194,11 @@ class Projection:
             except Busy:
                 self._pause(random.uniform(0, _FIRST_PAUSE_S * 2**attempt))  # noqa: S311
                 position = self._positions.load(event)
+            except StaleVersion as stale:
+                if not stale.incomplete:
+                    raise
+                # A region was lost that had sent a report, and not the position that counts it.
+                position = replace(position, reports=position.reports + 1)
         return change(position, event)
 
     def _send_again(self, batch: MessageBatch, message: Message, error: Busy) -> None:

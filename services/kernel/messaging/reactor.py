@@ -4,11 +4,14 @@ Events are delivered at least once, so a reactor's effect must be idempotent by 
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.messages import MessageBatch, log_consumed
+from kernel.messaging.naming import names_in_event
 from kernel.messaging.upcasting import EventUpcasters, upcast
+from kernel.runtime.work import working_on
 
 
 class Reactor:
@@ -32,7 +35,8 @@ class Reactor:
         A request of `zebros events rebuild` is answered where there is something to rebuild.
         """
         if self._rebuild and "rebuild" in event:
-            return self._rebuild(event["rebuild"])
+            with working_on(partial(names_in_event, event)):
+                return self._rebuild(event["rebuild"])
         batch = MessageBatch(self.name, event)
         for message in batch.messages():
             with batch.isolate(message):

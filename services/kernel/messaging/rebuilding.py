@@ -10,6 +10,8 @@ A request has one of these members, each of one tenant:
              (`until`) at which the projection may continue.
   clock      The answer is the time by the clock of the functions, in seconds since 1970.
   sweep      Ranges of partitions, each with the sort keys to keep. Other items are deleted.
+  find       The same, and nothing is deleted: the answer has the keys of the other items.
+  delete     The keys of items to delete.
   complete   The projection has a position for every record now: references to others are refused.
 Every request can be repeated. `counters` needs a projection that is paused: an event that is
 applied meanwhile would be counted twice. An invocation whose caller has given up may still run. It
@@ -22,7 +24,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import batched
+from itertools import batched, islice
 from typing import Any, Self
 
 from kernel.domain.cloud_events import CloudEvent
@@ -44,6 +46,9 @@ Apply = Callable[[CloudEvent, Memory], list[Action]]
 type Key = tuple[str, str]
 """The partition key and the sort key of an item."""
 
+_MAX_FOUND = 5_000
+"""Keys of one answer, which may have 6 MB."""
+
 
 @dataclass(slots=True)
 class _Part:
@@ -59,6 +64,8 @@ class _Part:
     """Whether the history ends with this part, and has no gap."""
     highest: int
     """The highest sequence in any history of the subject."""
+    ahead: bool
+    """Whether the position is ahead by events that were lost with a region: it is replaced."""
 
     @classmethod
     def parse(cls, part: dict[str, Any]) -> Self:
@@ -71,6 +78,7 @@ class _Part:
             Applied(before["sequence"], tuple(before["recent"])),
             part["last"],
             part.get("highest", 0),
+            part.get("ahead", False),
         )
 
     def after(self) -> dict[str, Any]:
@@ -100,7 +108,12 @@ class Rebuild:
             return {"changed": self._replace(_of(tenant, request["counters"]), request["until"])}
         if "clock" in request:
             return {"now": time.time()}
-        return {"deleted": self._sweep(_of(tenant, request["sweep"]))}
+        if "find" in request:
+            return {"found": list(islice(self._others(_of(tenant, request["find"])), _MAX_FOUND))}
+        if "delete" in request:
+            keys = _of(tenant, ({"pk": pk, "sk": sk} for pk, sk in request["delete"]))
+            return {"deleted": self._delete((one["pk"], one["sk"]) for one in keys)}
+        return {"deleted": self._delete(self._others(_of(tenant, request["sweep"])))}
 
     def _behind(self, tenant: str, ends: list[dict[str, Any]]) -> list[str]:
         """The subjects of which the projection has applied events after these."""
@@ -190,15 +203,20 @@ class Rebuild:
             changed += len(actions)
         return changed
 
-    def _sweep(self, ranges: list[dict[str, Any]]) -> int:
-        """Delete the items of ranges that are not to be kept; returns how many."""
-        deleted = 0
+    def _others(self, ranges: list[dict[str, Any]]) -> Iterator[Key]:
+        """The items of ranges that are not to be kept."""
         for one in ranges:
             keep = set(one["keep"])
             for item in self._items(one["pk"], one["first"], one["last"]):
                 if item["sk"] not in keep:
-                    self._table().transact([Delete(one["pk"], str(item["sk"]))])
-                    deleted += 1
+                    yield one["pk"], str(item["sk"])
+
+    def _delete(self, keys: Iterable[Key]) -> int:
+        """Delete items; returns how many."""
+        deleted = 0
+        for key in keys:
+            self._table().transact([Delete(*key)])
+            deleted += 1
         return deleted
 
     def _items(self, pk: str, first: str, last: str) -> Iterator[Item]:
@@ -256,7 +274,9 @@ def _state(position: Position, part: _Part, end: CloudEvent) -> str:
     if (known.sequence, known.recent[-1:]) == (end.sequence, (end.id,)):
         as_stored = json.loads(json.dumps(part.memory))
         return "same" if position.memory == as_stored else "differs"
-    return "behind" if _ahead(position, part.applied, part.highest) else "differs"
+    if not part.ahead and _ahead(position, part.applied, part.highest):
+        return "behind"
+    return "differs"
 
 
 def _ahead(position: Position, end: Applied, highest: int) -> bool:

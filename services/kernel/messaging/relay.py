@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from kernel.domain.clock import milliseconds_since, utc_now
 from kernel.domain.errors import ReadOnlyRegion
+from kernel.messaging.naming import EventNames, names_of
 from kernel.messaging.set_aside import Reject, SetAside, set_aside_in
 from kernel.runtime.aws import client
 from kernel.runtime.faults import describe
@@ -167,8 +168,17 @@ class Relay:
         rejected = {entry.record_id: str(code) for entry, code in outcome if code}
         if rejected:
             reasons = sorted(set(rejected.values()))
-            logger().warning("bus rejected entries", count=len(rejected), reasons=reasons)
+            logger().warning(
+                "bus rejected entries",
+                count=len(rejected),
+                reasons=reasons,
+                **names_of(_names(one) for one in batch if one.record_id in rejected),
+            )
         return rejected
+
+
+def _names(entry: OutboxEntry) -> EventNames:
+    return EventNames.in_envelope(json.loads(entry.entry["Detail"]))
 
 
 def _error_code(fault: ClientError | BotoCoreError) -> str:
@@ -211,7 +221,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     try:
         failed = Relay(client("events"), bus, set_aside_in(client("sqs"))).forward(event["Records"])
     except ReadOnlyRegion as refused:
-        logger().warning("relay waits", reason=refused.detail)
+        names = names_of(map(EventNames.in_stream, event["Records"]))
+        logger().warning("relay waits", reason=refused.detail, **names)
         time.sleep(_READ_ONLY_PAUSE_S)
         failed = [_record_id(record) for record in event["Records"]]
     return {"batchItemFailures": [{"itemIdentifier": record} for record in failed]}

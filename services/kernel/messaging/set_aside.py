@@ -14,12 +14,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kernel.messaging.naming import EventNames
 from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from kernel.runtime.settings import PlatformSettings, read_settings
+from kernel.storage.keys import subject_of
 
 _TABLE = re.compile(r":table/([^/]+)/stream/")
-_KEY = re.compile(r"TENANT#(?P<tenant>[^#]+)#(?P<type>[^#]+)#(?P<id>.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,12 @@ class Reject:
         if table is None:
             return None
         key = {n: str(self.record["dynamodb"]["Keys"][n]["S"]) for n in ("pk", "sk")}
-        named = _KEY.fullmatch(key["pk"])
+        tenant, subject = subject_of(key["pk"])
         return {
             "table": table[1],
             **key,
-            "tenant": named["tenant"] if named else "",
-            "subject": f"{named['type'].lower()}/{named['id']}" if named else "",
+            "tenant": tenant,
+            "subject": subject,
             "reason": self.reason,
         }
 
@@ -58,8 +59,15 @@ def set_aside_in(sqs: Any) -> SetAside:
 
     def store(reject: Reject) -> bool:
         document = reject.document()
-        named = {name: document[name] for name in ("tenant", "subject", "sk")} if document else {}
-        logger().error("event cannot be published", **named, reason=reject.reason)
+        names = EventNames.in_stream(reject.record)
+        named: dict[str, Any] = {
+            "tenant": names.tenant,
+            "subject": names.subject,
+            "event_id": names.id,
+            "correlation_id": names.correlation_id,
+        }
+        sort_key = document["sk"] if document else ""
+        logger().error("event cannot be published", **named, sk=sort_key, reason=reject.reason)
         if document is None:
             return False
         try:

@@ -78,12 +78,17 @@ def write_epoch() -> int:
 @cache
 def fence() -> "Fence":
     """The process's fence (docs/adr/0048); it waits for its record for a second at most."""
+    return fence_of(read_settings(FenceSettings).fence_table_name)
+
+
+def fence_of(table_name: str) -> "Fence":
+    """The fence with the record in a table. It guards no client of a process that names none."""
     from kernel.runtime.fence import Fence, read_record
 
     settings = read_settings(FenceSettings)
     dynamodb = session().create_client("dynamodb", config=_TABLES.merge(_IMPATIENT))
     return Fence(
         settings.aws_region,
-        lambda: read_record(dynamodb, settings.fence_table_name),
+        lambda: read_record(dynamodb, table_name),
         is_primary=settings.region_role == "primary",
     )

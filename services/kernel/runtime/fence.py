@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 from kernel.domain.errors import ReadOnlyRegion
 from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
+from kernel.runtime.metrics import FENCE_UNREAD
 
 REFRESH_S = 5.0
 """The age at which a permit is renewed by the next write."""
@@ -27,7 +28,8 @@ IN_FLIGHT_S = 30.0
 WAIT_S = (VALID_S + IN_FLIGHT_S) * 10 / 9
 """How long nobody writes before the new region does; a clock may be slower by a tenth."""
 
-KEY = {"pk": {"S": "FENCE"}, "sk": {"S": "FENCE"}}
+KEY_TEXT = "FENCE"
+KEY = {"pk": {"S": KEY_TEXT}, "sk": {"S": KEY_TEXT}}
 OPEN, MOVING = "open", "moving"
 _READS = frozenset(
     {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems", "DescribeTable", "ListTables"}
@@ -117,7 +119,7 @@ class Fence:
             record = self._read() or self._first
         except Exception as fault:
             # The permit of the last read is good until it is too old.
-            logger().warning("fence not read", fault=describe(fault))
+            logger().warning("fence not read", fault=describe(fault), **FENCE_UNREAD.fields(1))
             self._refusal = _UNKNOWN
             return
         self._refusal = self._refused(record)
@@ -127,7 +129,8 @@ class Fence:
         """Why a record does not let this region write; empty when it does."""
         if record.epoch < self._epoch:
             # The record of a table that was restored or exchanged says what was right once.
-            logger().error("fence record from the past", epoch=record.epoch, seen=self._epoch)
+            found = {"epoch": record.epoch, "seen": self._epoch, **FENCE_UNREAD.fields(1)}
+            logger().error("fence record from the past", **found)
             return _UNKNOWN
         self._epoch = record.epoch
         if record.state != OPEN:

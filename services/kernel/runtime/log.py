@@ -1,4 +1,7 @@
-"""Structured logs: one JSON line each, with the correlation id, the tenant and the event's id."""
+"""Structured logs: one JSON line each, with the correlation id, the tenant and the event's id.
+
+A warning or an error also names the work in progress (work.py, docs/adr/0065).
+"""
 
 import logging
 from functools import cache
@@ -8,10 +11,17 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from kernel.runtime.faults import describe_with_traceback
 from kernel.runtime.settings import PlatformSettings, read_settings
+from kernel.runtime.work import missing_names
 
 
 class _Formatter(LambdaPowertoolsFormatter):
     """Writes of an exception what `faults.py` says, never its own text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; that of a problem says which request, event or task it is about."""
+        if record.levelno >= logging.WARNING:
+            vars(record).update(missing_names(vars(record)))
+        return super().format(record)
 
     def _extract_log_exception(  # type: ignore[override]  # never notes: they are free text
         self, log_record: logging.LogRecord

@@ -169,6 +169,13 @@ DIFFERING_RECORDS = Metric(
     "stored records that were read although their model refuses them, or that cannot be read; the "
     "line has the record and its wrong fields",
 )
+FENCE_UNREAD = Metric(
+    "FenceUnread",
+    "Count",
+    (),
+    "reads of the fence record that failed, or found an older one than before: after 15 s of them "
+    "a process writes nothing; only in a system with two regions",
+)
 
 METRICS = {
     metric.name: metric
@@ -188,6 +195,7 @@ METRICS = {
         TASK_SECONDS,
         STORED_BYTES,
         DIFFERING_RECORDS,
+        FENCE_UNREAD,
     )
 }
 """Every metric by name."""

@@ -73,8 +73,17 @@ def _described[A: Aggregate](store: RecordStore[A], tenant_id: str, record_id: s
 def upserted_fields[F: Fields](before: Snapshot, fields: F) -> F:
     """The fields after an upsert: fields that were not sent stay, external ids are added.
 
-    Raises Invalid when the record would have more external ids than allowed.
+    Raises Invalid when one of the systems has another id for the record, which an upsert never
+    changes (docs/adr/0060), or when the record would have more external ids than allowed.
     """
+    for system, value in fields.external_ids.items():
+        known = before.external_ids.get(system, value)
+        if known != value:
+            raise Invalid.field(
+                f"external_ids.{system}",
+                f"the record is {known} there already, which an import never changes; correct "
+                "this id, or change that of the record first",
+            )
     external_ids = {**before.external_ids, **fields.external_ids}
     if len(external_ids) > MAX_EXTERNAL_IDS:
         raise Invalid.field(

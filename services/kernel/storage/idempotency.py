@@ -30,6 +30,7 @@ from kernel.domain.errors import (
 )
 from kernel.domain.principal import Principal
 from kernel.runtime.log import logger
+from kernel.storage.keys import subject_of
 from kernel.storage.outbox import read_outbox
 from kernel.storage.packing import pack, unpack
 from kernel.storage.table import Item, Put, Table
@@ -84,6 +85,8 @@ class IdempotentRequest:
     """The principal's roles, which the stored answer requires."""
     committed: bool = field(default=False)
     """Whether the key is stored."""
+    _record: str = field(default="")
+    """The partition key of the record that the request has changed, if that is known."""
     _claims: int = field(default=0)
     """How often the key of this batch was claimed by processes that have died."""
 
@@ -139,6 +142,7 @@ class IdempotentRequest:
         """The action that stores the key, in the transaction of the request's first change."""
         if committed is None:
             return self._put("done")
+        self._record = committed.pk
         return self._put(
             "done",
             table=committed.table,
@@ -164,7 +168,7 @@ class IdempotentRequest:
         try:
             self._store_answer(answer)
         except Exception:
-            logger().exception("answer not stored", key=self.pk)
+            logger().exception("answer not stored", key=self.pk, record=self._changed())
 
     def release(self) -> None:
         """Delete the key, so that the same request is carried out again.
@@ -174,7 +178,12 @@ class IdempotentRequest:
         try:
             self.table.delete(self.pk, "IDEMPOTENCY")
         except Exception:
-            logger().exception("key not released", key=self.pk)
+            logger().exception("key not released", key=self.pk, record=self._changed())
+
+    def _changed(self) -> str:
+        """The record that the request has changed: a path does not name one that is created."""
+        _, subject = subject_of(self._record)
+        return subject
 
     def _store_answer(self, answer: Answer) -> None:
         text = json.dumps(

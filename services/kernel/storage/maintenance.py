@@ -17,6 +17,7 @@ from typing import Any
 
 from kernel.domain.clock import rfc3339, utc_now
 from kernel.runtime.log import logger
+from kernel.runtime.work import working_on
 from kernel.storage.records import RecordStore
 from kernel.storage.replicated import RUN_PREFIX, complete
 from kernel.storage.restoring import Run, parse_all, restore
@@ -41,7 +42,9 @@ class Maintenance:
         if command not in self._commands:
             known = ", ".join(sorted(self._commands))
             raise ValueError(f"There is no command {command[:40]!r}; there are: {known}.")
-        result = self._commands[command](self._stores(), event)
+        # The events of a command have the id of its run. Each line about a record names it.
+        with working_on(lambda: {"command": command, "correlation_id": event.get("run")}):
+            result = self._commands[command](self._stores(), event)
         logger().info("maintenance", command=command, done=_counts(result))
         return result
 

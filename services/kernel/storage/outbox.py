@@ -60,8 +60,9 @@ def outbox_entry(pk: str, sequence: int, envelope: Envelope) -> Put:
     }
     if epoch := write_epoch():
         item["epoch"] = epoch
-    return Put(
-        item,
-        absent=True,
-        error=StaleVersion("Someone changed this record meanwhile; read it again."),
+    # The state's own condition comes first in a transaction: where only this one fails, the record
+    # is as it was read, and has an event that another region's change has left here.
+    error = StaleVersion(
+        "Someone changed this record meanwhile; read it again.", incomplete=pk if epoch else ""
     )
+    return Put(item, absent=True, error=error)

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kernel.domain.aggregate import Aggregate, Change, Mended
-from kernel.domain.aside import aside_of
+from kernel.domain.aside import aside_of, has_entries_missing, with_entries_missing
 from kernel.domain.clock import Clock, later, utc_now
 from kernel.domain.cloud_events import envelope
 from kernel.domain.errors import (
@@ -44,7 +44,6 @@ _SET_BY_EVERY_CHANGE = {"updated_at", "updated_by"}
 
 # Pages are frozen, so covariant: a Page[Opportunity] is a Page[OpportunityState].
 T_co = TypeVar("T_co", covariant=True)
-
 
 MAX_PAGE = 200
 """The most records of one page."""
@@ -105,12 +104,12 @@ class RecordStore[A: Aggregate]:
 
     def for_decisions(self, item: Item) -> A:
         """The record in an item that was read consistently, as `find` returns it."""
-        return self._for_decisions(self.from_item(item), None)
+        return self._for_decisions(self.of_table(item), None)
 
     def show(self, tenant_id: str, record_id: str, *, consistent: bool = False) -> A | None:
         """A record as far as it can be read, or None; no decision may rely on it."""
         item = self.table.get(self.key(tenant_id, record_id), "STATE", consistent=consistent)
-        return self.from_item(item) if item else None
+        return self.of_table(item) if item else None
 
     def get(
         self, tenant_id: str, record_id: str, *, consistent: bool = True, mend: Mended = None
@@ -141,6 +140,12 @@ class RecordStore[A: Aggregate]:
         if read.differences:
             log_differences(key, read.differences)
         return read.record
+
+    def of_table(self, item: Item) -> A:
+        """The record in an item of the table, not of an index, whose items have no `search`."""
+        record = self.from_item(item)
+        complete = self.search is None or item.get("search") == INDEX_KEYS
+        return record if complete else with_entries_missing(record)
 
     def _for_decisions(self, record: A, mend: Mended) -> A:
         """The record, if decisions may rely on it. Raises UnreadableRecord."""
@@ -329,14 +334,18 @@ class RecordStore[A: Aggregate]:
         )
 
     def item(self, record: A, document: str) -> Item:
-        """The item of a record with its document."""
+        """The item of a record with its document; without `search`, `zebros upgrade` completes it.
+
+        A change does not: a text that must be unique may be another's by now.
+        """
+        complete = self.search is not None and not has_entries_missing(record)
         return {
             "pk": self.key(record.tenant_id, record.id),
             "sk": "STATE",
             "version": record.version,
             "doc": pack(document),
             **self.index_keys(record),
-            **({"search": INDEX_KEYS} if self.search is not None else {}),
+            **({"search": INDEX_KEYS} if complete else {}),
         }
 
     def index_keys(self, record: A) -> Item:

@@ -18,7 +18,7 @@ from typing import Any, Self
 from ulid import ULID
 
 from kernel.domain.aggregate import Aggregate, Change
-from kernel.domain.aside import aside_of
+from kernel.domain.aside import aside_of, has_entries_missing, with_entries_missing
 from kernel.domain.clock import Clock, later, utc_now
 from kernel.domain.cloud_events import Envelope
 from kernel.domain.errors import (
@@ -200,7 +200,7 @@ class _Restorer[A: Aggregate]:
         if item is None:
             return None
         try:
-            return self._store.from_item(item)
+            return self._store.of_table(item)
         except UnreadableRecord:
             return None
 
@@ -301,6 +301,8 @@ class _Restorer[A: Aggregate]:
         after = after.with_changes(sequence=known.sequence + len(events))
         if aside_of(after) is not None:
             after = self._store.mended(after)
+        if live is not None and has_entries_missing(live):
+            after = with_entries_missing(after)
         return Change(after, events)
 
     def _giver(

@@ -105,7 +105,14 @@ class TaskAdmission[R: TaskRun]:
         for run_id in doubted:
             run = self._repo.runs.find(tenant_id, run_id)
             if run is None or run.ended or now - slots.holders[run_id] >= _MAX_SECONDS:
-                logger().warning("slot taken back", tenant=tenant_id, run_id=run_id)
+                # Not the correlation id of the event that is handled, which is of another run.
+                correlation_id = run.correlation_id if run else "unknown"
+                logger().warning(
+                    "slot taken back",
+                    tenant=tenant_id,
+                    run_id=run_id,
+                    correlation_id=correlation_id,
+                )
                 lost.add(run_id)
         return frozenset(lost)
 

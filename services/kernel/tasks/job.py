@@ -1,5 +1,6 @@
 """Tasks, the jobs that carry them out, and how a worker and a running job communicate."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -7,6 +8,7 @@ from typing import Any, Protocol
 from kernel.tasks.progress import Interrupted, Progress
 
 _TOKEN = "task_token"  # noqa: S105 - the name of a field, not a secret
+_MAX_NAME = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,22 @@ class Task:
     def loggable(self) -> dict[str, Any]:
         """The body without the token, which must not get into logs."""
         return {name: value for name, value in self.body.items() if name != _TOKEN}
+
+    def named(self) -> dict[str, str]:
+        """The log fields of the task."""
+        return names_of_task(self.body)
+
+
+def names_of_task(body: Mapping[str, Any]) -> dict[str, str]:
+    """The log fields of a task's message or of a step's event."""
+    return {
+        name: str(body.get(of_body) or "")[:_MAX_NAME]
+        for name, of_body in (
+            ("correlation_id", "correlation_id"),
+            ("tenant", "tenant_id"),
+            ("run_id", "run_id"),
+        )
+    }
 
 
 class Interruption(StrEnum):

@@ -6,11 +6,14 @@ and finally leads to the step `fail`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
 from kernel.runtime.log import logger
+from kernel.runtime.work import working_on
+from kernel.tasks.job import names_of_task
 from kernel.tasks.retry import Next
 from kernel.tasks.run import TaskRun
 from kernel.tasks.service import TaskRunService
@@ -43,7 +46,8 @@ class TaskSteps[R: TaskRun]:
             run_id=event["run_id"],
             correlation_id=event.get("correlation_id", ""),
         )
-        return self.steps[event["step"]](**{k: v for k, v in event.items() if k != "step"})
+        with working_on(partial(names_of_task, event)):
+            return self.steps[event["step"]](**{k: v for k, v in event.items() if k != "step"})
 
     def _validate(self, tenant_id: str, run_id: str, **_: Any) -> dict[str, Any]:
         """Choose the tier of the task; the run may have been cancelled."""

@@ -10,7 +10,8 @@ The response contains only the fields of the return annotation; a record's ETag 
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -29,7 +30,9 @@ from kernel.domain.time_zones import in_business_hours
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import FAULTS, REQUEST_LATENCY, REQUESTS, memory_utilization, together
 from kernel.runtime.settings import OriginSettings, read_settings
+from kernel.runtime.work import working_on
 from kernel.storage.idempotency import REPLAYED, Answer, Committed, IdempotentRequest, in_use
+from kernel.storage.records import RecordStore
 from kernel.storage.table import Table
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.correlation import HEADER, correlation_id
@@ -57,7 +60,7 @@ from kernel.web.routes import Route, Routes
 from kernel.web.security import SECURITY_HEADERS
 
 MAX_PATH_PART = 128
-_TEMPLATE = "route_template"
+_TEMPLATE, _PARTS = "route_template", "route_parts"
 _NO_ROUTE = "other"
 """The route of requests that no route matches, in metrics."""
 _STAGE = "/v1"
@@ -75,8 +78,11 @@ class Api:
         table: Callable[[], Table],
         *routes: Routes,
         people: Callable[[], PeopleDirectory] | None = None,
+        stores: Callable[[], Sequence[RecordStore[Any]]] = tuple,
     ) -> None:
+        """`stores` are those of every type of record that the routes change."""
         self.context, self._table, self._people = context, table, people
+        self._stores = stores
         self.routes = [route for one in routes for route in one.declared]
         self._resolver = APIGatewayRestResolver(
             cors=_cors(read_settings(OriginSettings).allowed_origin), strip_prefixes=[_STAGE]
@@ -90,7 +96,8 @@ class Api:
         """The Lambda handler (API Gateway REST proxy event)."""
         started = time.perf_counter()
         event["correlation_id"] = correlation = correlation_id(event)
-        answer = self._resolve(event, context)
+        with working_on(partial(_described, event)):
+            answer = self._resolve(event, context)
         answer.setdefault("multiValueHeaders", {})[HEADER] = [correlation]
         answer["multiValueHeaders"] |= _SECURITY | quota_fields(event)
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
@@ -142,7 +149,7 @@ class Api:
     def _register(self, route: Route) -> None:
         def serve(**parts: str) -> Response[str]:
             event = self._resolver.current_event.raw_event
-            event[_TEMPLATE] = f"{route.method} {route.path}"
+            event[_TEMPLATE], event[_PARTS] = f"{route.method} {route.path}", parts
             return self._serve(route, event, parts)
 
         rule = re.sub(r"\{(\w+)\}", r"<\1>", route.path)
@@ -160,12 +167,12 @@ class Api:
             body = body_text(event, allow_replaced_bytes=route.makes_many_changes)
         idempotent = self._idempotent_request(route, event, headers, body)
         if idempotent is None:
-            arguments = _arguments(route, event, headers, parts, body, None)
+            arguments = self._arguments(route, event, headers, parts, body, None)
             value = _call(route, arguments)
             return response(route, value, headers, event["path"], self._named(arguments, value))
         if stored := idempotent.stored_answer():
             return _replayed(route, stored, event, idempotent)
-        arguments = _arguments(route, event, headers, parts, body, idempotent)
+        arguments = self._arguments(route, event, headers, parts, body, idempotent)
         return _serve_once(route, arguments, event, idempotent)
 
     def _named(self, arguments: dict[str, Any], value: Any) -> dict[str, PersonSummary] | None:
@@ -185,6 +192,36 @@ class Api:
         path = event["path"].removeprefix(_STAGE)
         return IdempotentRequest.of(self._table(), principal, key, route.method, path, body)
 
+    def _arguments(
+        self,
+        route: Route,
+        event: Event,
+        headers: Headers,
+        parts: dict[str, str],
+        body: str,
+        idempotent: IdempotentRequest | None,
+    ) -> dict[str, Any]:
+        """The route's arguments. Raises a CrmError when the request is wrong."""
+        read: dict[str, Callable[[], Any]] = {
+            "request": lambda: request_context(event),
+            "unit": lambda: self._unit(event, idempotent),
+            "if_match": lambda: read_if_match(headers.get("if-match")),
+            "query": lambda: read_query(route.parameters["query"], event),
+            "body": lambda: read_body(route.parameters["body"], body, headers, country_of(event)),
+            "patch": lambda: read_patch(body, headers),
+        }
+        return {**parts, **{name: read[name]() for name in read if name in route.parameters}}
+
+    def _unit(self, event: Event, idempotent: IdempotentRequest | None) -> UnitOfWork:
+        return UnitOfWork(request_context(event), idempotent, complete_record=self._complete_record)
+
+    def _complete_record(self, key: str) -> None:
+        """Complete a record that has arrived in part. Raises Conflict when that fails."""
+        # Not at the top: only a system with two regions needs it, after one was lost.
+        from kernel.storage.replicated import complete_one
+
+        complete_one(self._stores(), key)
+
     def _problem(self, error: Exception) -> Response[str]:
         correlation = self._resolver.current_event.raw_event.get("correlation_id", "")
         return problem_response(problem_of(error), correlation)
@@ -199,31 +236,30 @@ class Api:
         return self._problem(MethodNotAllowed(event["httpMethod"], methods | implied))
 
 
+def _described(event: Event) -> Mapping[str, Any]:
+    """What warnings and errors say of a request."""
+    return {
+        "correlation_id": event["correlation_id"],
+        "tenant": claims_of(event).get("tenant"),
+        "record": _record_of(event.get(_PARTS, {})),
+    }
+
+
+def _record_of(parts: Mapping[str, str]) -> str:
+    """The record that a path names: `opportunity/<id>`, as the subjects of events; or nothing."""
+    if "record_type" in parts:
+        return f"{parts['record_type']}/{parts['record_id']}"[:MAX_PATH_PART]
+    for name, value in parts.items():
+        if name.endswith("_id"):
+            return f"{name.removesuffix('_id')}/{value}"[:MAX_PATH_PART]
+    return ""
+
+
 def _cors(origin: str) -> CORSConfig | None:
     """What pages of this origin may read; API Gateway answers their preflight requests."""
     if not origin:
         return None
     return CORSConfig(allow_origin=origin, expose_headers=_EXPOSED_HEADERS, max_age=600)
-
-
-def _arguments(
-    route: Route,
-    event: Event,
-    headers: Headers,
-    parts: dict[str, str],
-    body: str,
-    idempotent: IdempotentRequest | None,
-) -> dict[str, Any]:
-    """The route's arguments. Raises a CrmError when the request is wrong."""
-    read: dict[str, Callable[[], Any]] = {
-        "request": lambda: request_context(event),
-        "unit": lambda: UnitOfWork(request_context(event), idempotent),
-        "if_match": lambda: read_if_match(headers.get("if-match")),
-        "query": lambda: read_query(route.parameters["query"], event),
-        "body": lambda: read_body(route.parameters["body"], body, headers, country_of(event)),
-        "patch": lambda: read_patch(body, headers),
-    }
-    return {**parts, **{name: read[name]() for name in read if name in route.parameters}}
 
 
 def _call(route: Route, arguments: dict[str, Any]) -> Any:

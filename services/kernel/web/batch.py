@@ -23,6 +23,7 @@ from kernel.domain.errors import (
 )
 from kernel.domain.events import MAX_EXTERNAL_IDS, MAX_USER_ID, same_id
 from kernel.domain.validation import given_by, validate
+from kernel.runtime.work import carried
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.models import Body, MultiStatus
 from kernel.web.problems import problem_of
@@ -71,6 +72,9 @@ class BatchResult(BaseModel):
     status: int = Field(ge=200, le=599)
     id: str | None = Field(None, max_length=MAX_USER_ID, description="The record.")
     version: int | None = Field(None, ge=1)
+    changed: bool | None = Field(
+        None, description="Whether the record is created or differs from before; absent in errors."
+    )
     problem: BatchProblem | None = None
     _may_be_sent_again: bool = PrivateAttr(default=False)
 
@@ -127,17 +131,26 @@ def upsert_each[M: BaseModel](
     def one(index: int) -> BatchResult:
         try:
             item = validate(model, items[index], given_by(unit.principal.country))
-            record, created = upsert(unit.for_import(dry_run=dry_run), item)
+            own = unit.for_import(dry_run=dry_run)
+            record, created = upsert(own, item)
         except Exception as error:
             return BatchResult.failed(index, problem_of(error))
         status, record_id = (201, None if dry_run else record.id) if created else (200, record.id)
-        return BatchResult(index=index, status=status, id=record_id, version=record.version)
+        return BatchResult(
+            index=index,
+            status=status,
+            id=record_id,
+            version=record.version,
+            changed=own.has_changes,
+        )
 
     def run(indexes: list[int]) -> list[BatchResult]:
         return [one(index) for index in indexes]
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        results = [result for group in pool.map(run, _groups(items, names)) for result in group]
+        results = [
+            result for group in pool.map(carried(run), _groups(items, names)) for result in group
+        ]
     return BatchResults(results=sorted(results, key=lambda result: result.index))
 
 

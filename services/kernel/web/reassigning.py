@@ -13,6 +13,7 @@ from pydantic import Field
 
 from kernel.domain.aggregate import Aggregate
 from kernel.domain.events import UserId
+from kernel.runtime.work import carried
 from kernel.storage.records import MAX_CURSOR, Page
 from kernel.web.batch import BatchResult, BatchResults
 from kernel.web.models import Body
@@ -68,5 +69,5 @@ def reassign_each[A: Aggregate](page: Page[A], give: Callable[[A], A]) -> Reassi
 
     records: Sequence[A] = page.items
     with ThreadPoolExecutor(_THREADS) as pool:
-        results = list(pool.map(one, enumerate(records)))
+        results = list(pool.map(carried(one), enumerate(records)))
     return ReassignmentResults(results=results, next_cursor=page.next_cursor)

@@ -3,6 +3,7 @@
 import json
 from hashlib import blake2b
 from typing import Any
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 from pydantic import BaseModel
@@ -17,6 +18,8 @@ from kernel.web.requests import Headers
 from kernel.web.routes import Route
 
 PROBLEM_JSON = "application/problem+json"
+_SEGMENT = "!$&'()*+,;=:@"
+"""What a segment of a path may have besides alphabet, digits and -._~ (RFC 3986, 3.3)."""
 type People = dict[str, PersonSummary]
 """By id."""
 
@@ -47,7 +50,8 @@ def response(
         if route.status in (201, 202):
             # Relative to the request's URL (RFC 9110, 10.2.2), whose beginning the function does
             # not know: a domain, a stage, or the address of the local platform.
-            out["Location"] = f"{path.rpartition('/')[2]}/{value.id}".removeprefix("/")
+            segment = quote(str(value.id), safe=_SEGMENT)
+            out["Location"] = f"{path.rpartition('/')[2]}/{segment}".removeprefix("/")
     # A wrong value of a stored record is shown as it is; the warning would log it.
     serializer = model.__pydantic_serializer__
     body = serializer.to_json(shown, exclude_none=True, warnings=False).decode()

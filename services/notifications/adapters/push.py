@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
 from notifications.events import NotificationState
-from notifications.model import Notification
+from notifications.model.notifications import Notification
 from notifications.repository import ConnectionRepository
 
 _GONE = ("GoneException", "410")

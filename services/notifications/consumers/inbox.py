@@ -5,9 +5,14 @@ from typing import Any
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.reactor import Reactor
 from notifications.bootstrap import counters, notifications
-from notifications.incoming import HANDOVERS, UPCASTERS
+from notifications.incoming import HANDOVERS, SCALING, TIER_CHANGED, UPCASTERS
 
-TYPES = ("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed", *HANDOVERS)
+TYPES = (
+    *("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed"),
+    *HANDOVERS,
+    *SCALING,
+    TIER_CHANGED,
+)
 
 
 def notify(event: CloudEvent) -> None:

@@ -7,7 +7,7 @@ from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.models import ListQuery
 from kernel.web.routes import Routes
-from notifications.bootstrap import notifications
+from notifications.bootstrap import administrators, notifications
 from notifications.events import NotificationState
 
 routes = Routes()
@@ -34,6 +34,7 @@ def list_notifications(
     Read ones too, unless `unread` is true. New ones also arrive over the WebSocket API, which the
     AsyncAPI document describes (`/asyncapi.json`).
     """
+    administrators().note(request)
     return notifications().list(
         request, unread=query.unread, limit=query.limit, cursor=query.cursor
     )
@@ -45,6 +46,7 @@ def count_unread(request: RequestContext) -> UnreadCount:
 
     The number for a badge; reading it costs the same for any size of the inbox.
     """
+    administrators().note(request)
     return UnreadCount(unread=notifications().count_unread(request))
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from kernel.runtime.log import logger
+from kernel.runtime.work import working_on
 from kernel.web.requests import has_expired
 from notifications.bootstrap import connections
 
@@ -10,6 +11,12 @@ from notifications.bootstrap import connections
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """API Gateway WebSocket event; the authorizer's context names tenant and user."""
     request = event["requestContext"]
+    tenant = (request.get("authorizer") or {}).get("tenant")
+    with working_on(lambda: {"tenant": tenant, "connection": request["connectionId"]}):
+        return _serve(request)
+
+
+def _serve(request: dict[str, Any]) -> dict[str, Any]:
     who = request.get("authorizer") or {}
     tenant_id, user_id = who.get("tenant"), who.get("user")
     route, connection_id = request["routeKey"], request["connectionId"]

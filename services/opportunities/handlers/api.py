@@ -1,7 +1,7 @@
 """The REST API of opportunities: the Lambda behind its routes."""
 
 from kernel.web.api import Api
-from opportunities.bootstrap import references, table
+from opportunities.bootstrap import references, stores, table
 from opportunities.handlers import opportunities, pipelines, products
 
 handler = Api(
@@ -11,4 +11,5 @@ handler = Api(
     products.routes,
     opportunities.routes,
     people=references,
+    stores=stores,
 )

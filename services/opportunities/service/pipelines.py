@@ -115,7 +115,7 @@ class PipelineService:
         try:
             # Each is a change of its own, so none takes the request's idempotency key.
             change = before.move(target, self._now())
-            self._opportunities.save(UnitOfWork(unit.request), before, change)
+            self._opportunities.save(unit.for_record(), before, change)
         except StaleVersion:
             return False
         return True

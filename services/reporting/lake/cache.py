@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kernel.runtime.work import carried
 from kernel.tasks.progress import NoProgress, Progress
 from reporting.job_errors import DiskFull, LakeTooLarge, LakeUnreadable, ReportError
 from reporting.lake import layout
@@ -169,7 +170,8 @@ class LakeCache:
         for folder in {path.parent for path in missing}:
             folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(self._threads) as pool:
-            tasks = [pool.submit(self._fetch_one, path, size) for path, size in missing.items()]
+            fetch = carried(self._fetch_one)
+            tasks = [pool.submit(fetch, path, size) for path, size in missing.items()]
             try:
                 for number, task in enumerate(as_completed(tasks), 1):
                     done += task.result()

@@ -45,7 +45,9 @@ class Ranges:
         keys = [(one.resource_id, one.dimension) for one in ranges]
         return [found[key] for key in keys if key in found]
 
-    def set(self, ranges: Sequence[Range], resource: Resource, before: int, after: int) -> None:
+    def set_maximum(
+        self, ranges: Sequence[Range], resource: Resource, before: int, after: int
+    ) -> None:
         """Set every maximum that is not set yet. Raises SettingChanged."""
         values = self.values(ranges)
         other = [value for value in values if value not in (before, after)]
@@ -82,7 +84,7 @@ class WorkerTasks:
 
     def apply(self, resource: Resource, before: int, after: int) -> None:
         """Set the maximum. Raises SettingChanged."""
-        self._ranges.set(self._of(resource), resource, before, after)
+        self._ranges.set_maximum(self._of(resource), resource, before, after)
 
     def _of(self, resource: Resource) -> list[Range]:
         return [Range("ecs", f"service/{resource.id}", "ecs:service:DesiredCount")]
@@ -101,7 +103,7 @@ class TableCapacity:
 
     def apply(self, resource: Resource, before: int, after: int) -> None:
         """Set every maximum; after a crash those that are left. Raises SettingChanged."""
-        self._ranges.set(self._of(resource), resource, before, after)
+        self._ranges.set_maximum(self._of(resource), resource, before, after)
 
     def _of(self, resource: Resource) -> list[Range]:
         table = f"table/{resource.id}"
@@ -146,7 +148,7 @@ class ProvisionedConcurrency:
             )
         ranges = self._of(resource)
         if self._ranges.values(ranges) in ([before], [after]):
-            self._ranges.set(ranges, resource, before, after)
+            self._ranges.set_maximum(ranges, resource, before, after)
         if value != after:
             self._scaling.put_scheduled_action(
                 ServiceNamespace="lambda",

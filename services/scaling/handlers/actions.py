@@ -29,4 +29,4 @@ def list_scaling_settings(request: RequestContext) -> SettingList:
     what to deploy so that the value stays.
     """
     actions().ensure_operator(request)
-    return actions().settings(request, watched())
+    return actions().settings(request, watched)

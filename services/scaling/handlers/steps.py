@@ -8,11 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from kernel.runtime.log import logger
-from scaling.bootstrap import controller
-from scaling.service.controller import Step
+from kernel.runtime.work import working_on
+from scaling.bootstrap import controller, usage
+from scaling.incoming import is_schedule
+from scaling.service.steps import Step
 
 
 def _begin(execution: str, message: Any, **_: Any) -> Step:
+    if is_schedule(message):
+        usage().update_all_tiers()
     return controller().begin(execution, message)
 
 
@@ -43,6 +47,7 @@ STEPS: dict[str, Callable[..., Step]] = {
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Carry out the step that the state machine names."""
-    found = STEPS[event["step"]](**{k: v for k, v in event.items() if k != "step"})
+    with working_on(lambda: {"execution": event["execution"]}):
+        found = STEPS[event["step"]](**{k: v for k, v in event.items() if k != "step"})
     logger().info("step", step=event["step"], execution=event["execution"], next=found.next)
     return found._asdict()

@@ -29,6 +29,7 @@ from scaling.events import (
     ScalingActionUpdated,
 )
 from scaling.model import decision
+from scaling.model.parameters import parameter_of
 from scaling.model.readings import UNFINISHED, Action, ActionState, Target
 
 _BASE32 = digits + "ABCDEFGHJKMNPQRSTVWXYZ"
@@ -111,6 +112,7 @@ class ScalingAction(ScalingActionState, Aggregate):
             before=change.before,
             after=change.after,
             deployed=deployed,
+            parameter=_parameter(change, deployed),
             reading=change.reading,
             monthly_cents=round(change.monthly_cost * _CENTS),
         )
@@ -120,9 +122,12 @@ class ScalingAction(ScalingActionState, Aggregate):
         """What it changes."""
         return str(self.as_action().target) if self.setting else ""
 
-    def as_restored(self, _current: Self | None, _at: datetime) -> Self | None:
-        """Not brought to an earlier state, which would say what no setting has any more."""
-        return None
+    def as_restored(self, current: Self | None, _at: datetime) -> Self | None:
+        """Not brought to an earlier state, which would say what no setting has any more.
+
+        A lost one is put back: what it says happened, and decisions read it.
+        """
+        return self if current is None else None
 
     def as_created_later(self, _at: datetime, *, lost: bool) -> Self:  # noqa: ARG002 - of the base
         """As it is: the setting was changed, whatever the time to which the table is restored."""
@@ -179,6 +184,11 @@ class ScalingAction(ScalingActionState, Aggregate):
             changes["because"] = because[:_SENTENCE]
         after = self.with_changes(status=status, since=at, **changes)
         return Change(after, (event(current=after),) if event else ())
+
+
+def _parameter(change: decision.Change, deployed: int) -> str | None:
+    """What to deploy so that the value stays; nothing for the one that is deployed."""
+    return parameter_of(change.target, change.after) if change.after != deployed else None
 
 
 def id_of_day(at: datetime, *what: str) -> str:

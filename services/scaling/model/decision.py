@@ -111,6 +111,9 @@ class _Deciding:
             return Refusal(target, rule.name, Reason.NO_DATA, because)
         level = typical(rule, reading)
         after = limits.larger(current.value, current.deployed)
+        useful = self._useful(rule, target, limits)
+        if useful is not None:
+            after = min(after, max(useful, current.value))
         refusal = self._pause(rule, target) or self._use(rule, target, after, limits)
         if refusal:
             return refusal
@@ -140,6 +143,8 @@ class _Deciding:
         peaks: list[tuple[Rule, float]] = []
         for rule in self.policy.rules:
             if rule.setting is not target.setting or not rule.lowers:
+                continue
+            if (rule.name, target.resource) in self.situation.unmeasured:
                 continue
             peak = self.situation.reading(rule.name, target.resource).peak
             if peak is None:
@@ -172,8 +177,12 @@ class _Deciding:
     def _use(self, rule: Rule, target: Target, after: int, limits: Limits) -> Refusal | None:
         """Why a larger value would be of no use, or is not allowed."""
         current = self.situation.settings[target]
-        if rule.needs_processor and not self.situation.processor_bound.get(target.resource, True):
-            because = f"more memory does not shorten the duration of {target.resource}"
+        useful = self._useful(rule, target, limits)
+        if useful is not None and useful <= current.value:
+            because = (
+                f"power tuning measured that the duration of {target.resource} falls no further"
+                f" with more than {self.situation.useful_memory[target.resource]} MB"
+            )
             return Refusal(target, rule.name, Reason.NOT_PROCESSOR_BOUND, because)
         if rule.at_limit and current.in_use is not None and current.in_use < current.value:
             because = f"{target} is {current.value}, and autoscaling uses {current.in_use} of it"
@@ -183,6 +192,13 @@ class _Deciding:
             because = f"{target} is at its ceiling of {ceiling}: move to the next phase"
             return Refusal(target, rule.name, Reason.CEILING, because)
         return None
+
+    def _useful(self, rule: Rule, target: Target, limits: Limits) -> int | None:
+        """The largest value that shortens the duration, where it was measured."""
+        measured = self.situation.useful_memory.get(target.resource)
+        if not rule.needs_processor or measured is None:
+            return None
+        return measured // limits.unit * limits.unit
 
     def _unfinished(self, target: Target) -> Action | None:
         """A change of the same resource that is not verified yet."""
@@ -221,7 +237,10 @@ def typical(rule: Rule, reading: Reading) -> float:
 def _targets(situation: Situation, rule: Rule) -> Iterator[Target]:
     """The targets of a rule whose alarm is raised, by their names."""
     if rule.name in situation.alarms:
-        yield from (one for one in sorted(situation.settings) if one.setting is rule.setting)
+        for one in sorted(situation.settings):
+            measured = (rule.name, one.resource) not in situation.unmeasured
+            if one.setting is rule.setting and measured:
+                yield one
 
 
 def _conflict(target: Target, others: Iterable[Change]) -> Change | None:

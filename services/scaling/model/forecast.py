@@ -79,6 +79,12 @@ def arrival(found: Trend, boundary: float) -> Arrival:
     )
 
 
+def departure(found: Trend, boundary: float) -> Arrival:
+    """When a boundary below the level is left; at once where the level is already below it."""
+    down = Trend(-found.level, -found.slope, -found.fastest, -found.slowest, found.days)
+    return arrival(down, -boundary)
+
+
 def _days(level: float, slope: float, boundary: float) -> int | None:
     if level >= boundary:
         return 0

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from scaling.events import Setting
 from scaling.model.readings import Target
 
+_NUMBERS = frozenset({"executions", "cpu", "ram", "indexes", "shards"})
+"""Those of `more` that are numbers."""
 _SETTINGS = {setting.value: setting for setting in Setting}
 
 
@@ -39,6 +41,8 @@ class Inventory(NamedTuple):
     """All resources, by logical id."""
 
     resources: Mapping[str, Resource]
+    tables: Mapping[str, Resource] = MappingProxyType({})
+    """All tables, also those whose capacity the controller does not change."""
 
     def targets(self) -> Iterator[Target]:
         """Every setting that is deployed, in the order of the text."""
@@ -53,8 +57,11 @@ class Inventory(NamedTuple):
 
 def parse_inventory(text: str) -> Inventory:
     """Parse the text. Raises InventoryError."""
-    parsed = (_resource(line.split()) for line in text.split(";") if line.strip())
-    return Inventory({one.name: one for one in parsed if one.deployed})
+    parsed = [_resource(line.split()) for line in text.split(";") if line.strip()]
+    return Inventory(
+        {one.name: one for one in parsed if one.deployed},
+        {one.name: one for one in parsed if "indexes" in one.more},
+    )
 
 
 def _resource(words: list[str]) -> Resource:
@@ -65,8 +72,10 @@ def _resource(words: list[str]) -> Resource:
     more: dict[str, str] = {}
     for word in given:
         key, equals, value = word.partition("=")
-        if not equals or (key in _SETTINGS and not value.isdecimal()):
+        if not equals:
             raise InventoryError(f"{name}: {word[:80]!r} must be a name, =, and its value")
+        if (key in _SETTINGS or key in _NUMBERS) and not value.isdecimal():
+            raise InventoryError(f"{name}: {key[:40]} must be a whole number, not {value[:40]!r}")
         if key not in _SETTINGS:
             more[key] = value
         elif int(value):

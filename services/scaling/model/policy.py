@@ -97,8 +97,14 @@ class Policy:
             _check_limits(setting, one)
         if self.budget < 0:
             raise PolicyError(f"budget: must be at least 0, not {self.budget}")
+        for name, pause in (("quiet", self.quiet), ("no_effect", self.no_effect)):
+            if pause <= timedelta():
+                raise PolicyError(f"{name}: must be longer than no time, not {pause}")
         for rule in self.rules:
             _check_rule(rule, self.limits)
+        names = [rule.name for rule in self.rules]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise PolicyError(f"{twice}: there are two rules of this name; each must have its own")
 
     def rule(self, name: str) -> Rule | None:
         """The rule of a name; None for a name that this policy does not have."""
@@ -129,7 +135,7 @@ def _check_rule(rule: Rule, limits: Mapping[Setting, Limits]) -> None:
         )
     if rule.lowers and not rule.clear < rule.above:
         raise PolicyError(
-            f"{rule.name}: it is clear below {rule.clear}, which must be less than {rule.above}"
+            f"{rule.name}: it is clear below {rule.clear:g}, which must be less than {rule.above:g}"
         )
     if not 0 <= rule.effect < 1:
         raise PolicyError(f"{rule.name}: its effect is a share of at least 0 and below 1")

@@ -52,8 +52,10 @@ class Situation:
     """By the name of the rule, and the resource."""
     alarms: frozenset[str] = frozenset()
     """The rules whose alarm is raised."""
-    processor_bound: Mapping[str, bool] = field(default_factory=dict)
-    """By function, where power tuning measured it: whether more memory shortens its duration."""
+    useful_memory: Mapping[str, int] = field(default_factory=dict)
+    """MB by function, where power tuning measured it: with more its duration no longer falls."""
+    unmeasured: frozenset[tuple[str, str]] = frozenset()
+    """Rules and resources for which there is no metric, so that the rule says nothing of them."""
     failing: frozenset[str] = frozenset()
     """Resources that fail more often than before their last change."""
 

@@ -106,12 +106,30 @@ def _table_throttles(resource: Resource, _users: str) -> Source:
 
 
 def _capacity(resource: Resource, _users: str) -> Source:
-    table = ("TableName", resource.id)
-    numbers = range(1, resource.number("indexes") + 1)
-    places = [(table,), *((table, ("GlobalSecondaryIndexName", f"gsi{n}")) for n in numbers)]
     names = ("ProvisionedReadCapacityUnits", "ProvisionedWriteCapacityUnits")
-    series = (Series("AWS/DynamoDB", name, "Maximum", place) for place in places for name in names)
+    series = (
+        Series("AWS/DynamoDB", name, "Maximum", place)
+        for place in _places(resource)
+        for name in names
+    )
     return Source(tuple(series), of_setting=True)
+
+
+def consumption_of(table: Resource) -> dict[str, tuple[Series, ...]]:
+    """The consumed units of a table and each of its indexes, by kind of unit."""
+    return {
+        kind: tuple(
+            Series("AWS/DynamoDB", f"Consumed{kind.title()}CapacityUnits", "Sum", place)
+            for place in _places(table)
+        )
+        for kind in ("read", "write")
+    }
+
+
+def _places(table: Resource) -> list[tuple[tuple[str, str], ...]]:
+    own = ("TableName", table.id)
+    numbers = range(1, table.number("indexes") + 1)
+    return [(own,), *((own, ("GlobalSecondaryIndexName", f"gsi{n}")) for n in numbers)]
 
 
 _SOURCES: dict[str, Callable[[Resource, str], Source | None]] = {

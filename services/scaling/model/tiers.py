@@ -1,21 +1,13 @@
 """The usage tier of a tenant: the highest that any metric reaches (the strategy's table)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from scaling.events import Tier as Tier
 from scaling.model.policy_file import policy_document
-
-
-class Tier(StrEnum):
-    """The tiers, from the smallest to the largest."""
-
-    STARTUP = "startup"
-    GROWING = "growing"
-    ENTERPRISE = "enterprise"
-
 
 _ORDER = tuple(Tier)
 
@@ -101,7 +93,12 @@ def tier_of_metric(metric: Metric, value: float, before: Tier | None = None) -> 
 
 def tier_of(usage: Mapping[Metric, float], before: Mapping[Metric, Tier] | None = None) -> Tier:
     """The highest tier that any metric reaches; a metric that is not known counts as 0."""
-    return max(metric_tiers(usage, before).values(), key=_ORDER.index)
+    return highest(metric_tiers(usage, before).values())
+
+
+def highest(found: Iterable[Tier]) -> Tier:
+    """The largest of some tiers."""
+    return max(found, key=_ORDER.index)
 
 
 def metric_tiers(
@@ -110,6 +107,12 @@ def metric_tiers(
     """The tier of each metric; `before` has those of the day before."""
     known = before or {}
     return {one: tier_of_metric(one, usage.get(one, 0), known.get(one)) for one in Metric}
+
+
+def boundary_below(metric: Metric, tier: Tier) -> float | None:
+    """Below this value the metric leaves the tier; None for the smallest tier."""
+    first = tiers()[metric][tier].first
+    return first * return_share() if tier is not _ORDER[0] else None
 
 
 def next_boundary(metric: Metric, tier: Tier) -> int | None:

@@ -18,7 +18,7 @@ def unit_cost(
     setting: Setting, resource: Resource, prices: Mapping[str, Any], memory: int | None = None
 ) -> float:
     """USD. `memory` is that of the function now; what is deployed when it is not known."""
-    deployed = resource.deployed.get(Setting.MEMORY) or resource.number("mb")
+    deployed = resource.deployed.get(Setting.MEMORY, 0)
     gb = (memory or deployed) / _MB_A_GB
     match setting:
         case Setting.MEMORY:

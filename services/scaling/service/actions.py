@@ -1,22 +1,22 @@
 """What administrators see of the controller: its history, the settings, and what differs."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
-from kernel.domain.errors import Forbidden
-from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
-from scaling.context import SCALING
+from scaling.errors import WrongScalingPolicy
 from scaling.events import Setting, Word
 from scaling.model.actions import ScalingAction
 from scaling.model.inventory import Inventory
 from scaling.model.parameters import parameter_of
-from scaling.model.policy import Policy
+from scaling.model.policy import Policy, PolicyError
 from scaling.repository.actions import ActionRepository
 from scaling.service.controller import Mode
 from scaling.service.observer import Observer
+from scaling.service.operator import ensure_operator
 
 _MOST = 200
 
@@ -66,9 +66,13 @@ class ActionService:
         self.ensure_operator(request)
         return self._actions.list(request.tenant_id, limit, cursor)
 
-    def settings(self, request: RequestContext, watched: Watched) -> SettingList:
-        """Every setting as it is, and as it is deployed."""
+    def settings(self, request: RequestContext, watch: Callable[[], Watched]) -> SettingList:
+        """Every setting as it is, and as it is deployed. Raises WrongScalingPolicy."""
         self.ensure_operator(request)
+        try:
+            watched = watch()
+        except PolicyError as error:
+            raise WrongScalingPolicy(f"{error}.") from error
         items = []
         for target, current in watched.observer.settings().items():
             differs = current.value != current.deployed
@@ -87,6 +91,4 @@ class ActionService:
 
     def ensure_operator(self, request: RequestContext) -> None:
         """Raise Forbidden unless an administrator of the operator's tenant asks."""
-        request.principal.require(Level.READ, SCALING)
-        if request.tenant_id != self._operator:
-            raise Forbidden("Only the tenant that operates the system sees its scaling.")
+        ensure_operator(request, self._operator)

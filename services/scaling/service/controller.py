@@ -8,13 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
-from kernel.domain.aggregate import Change
 from kernel.domain.clock import Clock
-from kernel.domain.errors import Busy, Conflict
-from kernel.domain.principal import system_request
-from kernel.storage.unit_of_work import UnitOfWork
 from scaling.events import Reason, Setting
 from scaling.incoming import UnknownAlarm, alarm_change
 from scaling.model import decision
@@ -31,9 +27,9 @@ from scaling.repository.actions import ActionRepository
 from scaling.repository.lease import Lease, LeaseRepository
 from scaling.service.observer import Observer
 from scaling.service.ports import SettingAdapter
+from scaling.service.recording import Recorder
+from scaling.service.steps import DONE, LOOK_S, Step
 
-LOOK_S = 300
-"""Seconds until the controller looks again: the period of most metrics."""
 ROUNDS = 200
 """Looks of one execution, whose history Step Functions limits; the schedule goes on with a new
 one."""
@@ -46,21 +42,6 @@ class Mode(StrEnum):
 
     PROPOSE = "propose"
     APPLY = "apply"
-
-
-class Step(NamedTuple):
-    """What the state machine does next."""
-
-    next: str
-    """verify, decide, apply, wait, end, or done when nothing is to be given back."""
-    seconds: int = LOOK_S
-    rounds: int = 0
-    """How often the execution has decided."""
-    requests: int = 0
-    """How often others had asked for the lease before it decided."""
-
-
-DONE = Step("done")
 
 
 class Controller:
@@ -83,13 +64,14 @@ class Controller:
         self._policy, self._inventory, self._adapters = policy, inventory, adapters
         self._observer, self._actions, self._lease = observer, actions, lease
         self._tenant, self._system, self._mode, self._now = tenant, system, mode, now
+        self._recorder = Recorder(actions, tenant, now)
 
     def begin(self, holder: str, message: Any) -> Step:
         """Read the message that started the execution, and get the lease."""
         try:
             alarm = alarm_change(message, self._system)
         except UnknownAlarm as error:
-            self._refuse(Refused(Reason.UNKNOWN_ALARM, str(error)))
+            self._recorder.refuse(Refused(Reason.UNKNOWN_ALARM, str(error)))
             return DONE
         if alarm and not (alarm.raised and (alarm.composite or rules_of(alarm.name))):
             return DONE
@@ -102,7 +84,7 @@ class Controller:
         for action in self._unfinished(ActionState.APPLIED):
             verdict = self._verdict(action)
             if verdict.outcome is Outcome.KEEP:
-                self._save(action, action.keep(verdict.because, self._now()))
+                self._recorder.save(action, action.keep(verdict.because, self._now()))
             elif verdict.outcome is Outcome.ROLL_BACK:
                 self._judge_as_failed(action, verdict)
         for action in self._unfinished(ActionState.ROLLING_BACK):
@@ -118,9 +100,11 @@ class Controller:
         history = [one.as_action() for one in self._history() if self._counts(one)]
         found = decide(self._policy, situation, history, now)
         for lost in undone(history, situation):
-            self._once(ScalingAction.refuse(self._tenant, _undone(lost), now, lost.at))
+            self._recorder.once(ScalingAction.refuse(self._tenant, _undone(lost), now, lost.at))
         for refusal in worth_recording(found, situation):
-            self._refuse(Refused(refusal.reason, refusal.because, refusal.target, refusal.rule))
+            self._recorder.refuse(
+                Refused(refusal.reason, refusal.because, refusal.target, refusal.rule)
+            )
         for change in found.changes:
             self._record(change, situation.settings[change.target].deployed, now)
         following = self._following(situation, rounds)
@@ -170,16 +154,16 @@ class Controller:
                 f"{verdict.because}; the controller only proposes now, so a person may set it to"
                 f" {action.before} again"
             )
-            self._save(action, action.keep(because, now))
+            self._recorder.save(action, action.keep(because, now))
             return
         change = action.roll_back(verdict.because, now, brought_nothing=verdict.brought_nothing)
-        self._save(action, change)
+        self._recorder.save(action, change)
 
     def _finish_rolling_back(self, action: ScalingAction) -> None:
         assert action.after is not None
         assert action.before is not None
         if self._change(action, action.after, action.before):
-            self._save(action, action.rolled_back(self._now()))
+            self._recorder.save(action, action.rolled_back(self._now()))
 
     def _apply(self, action: ScalingAction) -> None:
         assert action.after is not None
@@ -187,41 +171,29 @@ class Controller:
         if self._mode is Mode.PROPOSE:
             return
         if self._change(action, action.before, action.after):
-            self._save(action, action.applied(self._now()))
+            self._recorder.save(action, action.applied(self._now()))
 
     def _change(self, action: ScalingAction, before: int, after: int) -> bool:
         """Change a setting; an action whose setting somebody else has changed is abandoned."""
         target = action.as_action().target
         resource = self._inventory.resource(target)
         if resource is None:
-            self._save(action, action.abandon(f"{target} does not exist any more", self._now()))
+            self._recorder.save(
+                action, action.abandon(f"{target} does not exist any more", self._now())
+            )
             return False
         try:
             self._adapters[target.setting].apply(resource, before, after)
         except SettingChanged as error:
-            self._save(action, action.abandon(str(error), self._now()))
+            self._recorder.save(action, action.abandon(str(error), self._now()))
             return False
         return True
 
     def _record(self, change: decision.Change, deployed: int, now: datetime) -> None:
         if self._mode is Mode.APPLY:
-            self._save(None, ScalingAction.begin(self._tenant, change, deployed, now))
+            self._recorder.save(None, ScalingAction.begin(self._tenant, change, deployed, now))
         else:
-            self._once(ScalingAction.propose(self._tenant, change, deployed, now))
-
-    def _refuse(self, refused: Refused) -> None:
-        self._once(ScalingAction.refuse(self._tenant, refused, self._now()))
-
-    def _once(self, change: Change[ScalingAction]) -> None:
-        try:
-            self._save(None, change)
-        except Busy:
-            raise
-        except Conflict:
-            return  # it was recorded today
-
-    def _save(self, before: ScalingAction | None, change: Change[ScalingAction]) -> ScalingAction:
-        return self._actions.save(UnitOfWork(system_request(self._tenant)), before, change)
+            self._recorder.once(ScalingAction.propose(self._tenant, change, deployed, now))
 
 
 def undone(history: Sequence[Action], situation: Situation) -> Iterator[Action]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from scaling.events import Setting
@@ -14,6 +15,7 @@ from scaling.model.policy import Policy, Rule
 from scaling.model.policy_file import rules_with_alarms
 from scaling.model.readings import Action, Current, Reading, Situation, Target
 from scaling.model.series import Source, errors_of, source_of
+from scaling.model.tuning import Curve
 from scaling.model.unit_costs import unit_cost
 from scaling.service.ports import Alarms, Metrics, SettingAdapter
 
@@ -48,9 +50,11 @@ class Observer:
         alarms: Alarms,
         metrics: Metrics,
         prices: Mapping[str, Any],
+        curves: Mapping[str, Curve] = MappingProxyType({}),
     ) -> None:
         self._policy, self._inventory, self._adapters = policy, inventory, adapters
         self._alarms, self._metrics, self._prices = alarms, metrics, prices
+        self._curves = curves
 
     def settings(self) -> Settings:
         """Every setting that exists now, with its cost."""
@@ -86,7 +90,29 @@ class Observer:
             for one in self._wanted(settings, set())
             if self._high(one, settings, readings)
         }
-        return Situation(settings, readings, alarms=frozenset(raised))
+        return Situation(
+            settings,
+            readings,
+            alarms=frozenset(raised),
+            useful_memory=self._useful_memory(),
+            unmeasured=self._unmeasured(settings),
+        )
+
+    def _unmeasured(self, settings: Settings) -> frozenset[tuple[str, str]]:
+        """Such as the memory in use of the authorizer, which is no API."""
+        return frozenset(
+            (rule.name, target.resource)
+            for rule in self._policy.rules
+            for target in settings
+            if target.setting is rule.setting and self._source(rule, target) is None
+        )
+
+    def _useful_memory(self) -> dict[str, int]:
+        """By measured function; a rule expects as much of a step as verification does."""
+        expected = [rule.effect for rule in self._policy.rules if rule.needs_processor]
+        share = min(expected, default=0.0)
+        found = {name: curve.useful(share) for name, curve in self._curves.items()}
+        return {name: useful for name, useful in found.items() if useful is not None}
 
     def since(self, action: Action, now: datetime) -> Situation:
         """What to verify a change by: values from after its settling time only."""

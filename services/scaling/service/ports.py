@@ -7,6 +7,7 @@ from typing import Protocol
 from scaling.model.inventory import Resource
 from scaling.model.readings import Current
 from scaling.model.series import Series
+from scaling.model.usage import DayOfUsage
 
 
 class SettingAdapter(Protocol):
@@ -37,3 +38,16 @@ class Metrics(Protocol):
         self, wanted: Mapping[str, Sequence[Series]], period: int, start: datetime, end: datetime
     ) -> dict[str, list[dict[datetime, float]]]:
         """The values of each group of series by the start of their period."""
+
+
+class UsageReader(Protocol):
+    """The metered usage of tenants."""
+
+    def days_of_usage(self, tenant_id: str, last: int) -> Sequence[DayOfUsage]:
+        """The days with a value among the last ones up to today in UTC, oldest first.
+
+        A day without a value is absent, never zero.
+        """
+
+    def metered_tenants(self) -> Sequence[str]:
+        """The ids of all tenants with usage, sorted."""

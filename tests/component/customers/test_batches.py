@@ -106,6 +106,20 @@ def test_a_row_that_names_two_records_or_none_is_rejected(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_row_cannot_change_the_id_of_a_record(api: ApiClient, kind: str) -> None:
+    name = KINDS[kind][1]
+    make = an_account if kind == "accounts" else a_contact
+    record = make(api, external_ids={"crm": "1", "erp": "5"})
+    row = {name: "x", "external_ids": {"crm": "2", "erp": "5"}}
+    (result,) = results(send(api, kind, [row]))
+    assert result["status"] == 422
+    (error,) = result["problem"]["errors"]
+    assert error["field"] == "external_ids.crm"
+    assert error["message"].startswith("the record is 1 there already")
+    assert api("GET", f"/{kind}/{record.json['id']}").json == record.json
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_record_cannot_get_more_external_ids_than_allowed(api: ApiClient, kind: str) -> None:
     name = KINDS[kind][1]
     make = an_account if kind == "accounts" else a_contact

@@ -68,6 +68,12 @@ def test_an_id_may_be_a_name(api: ApiClient) -> None:
     assert api("GET", "/people/Moses Frase").json["id"] == "Moses Frase"
 
 
+def test_the_location_of_a_person_is_a_reference_whatever_the_id(api: ApiClient) -> None:
+    """RFC 3986: what a path may not have is percent-encoded. Schemathesis found it."""
+    made = api("POST", "/people", {"id": "*k%2a\\w's:{N}[@_", "name": "Bob"})
+    assert made.headers["location"] == "people/*k%252a%5Cw's:%7BN%7D%5B@_"
+
+
 @pytest.mark.parametrize("wrong", ["", "a#b", "a/b", "é", "x" * 121, "a\nb"])
 def test_an_id_is_the_subject_of_a_token(api: ApiClient, wrong: str) -> None:
     answer = api("POST", "/people", {"id": wrong, "name": "Bob"})

@@ -125,6 +125,21 @@ NEW = [at(60 + n, n, 100 * n) for n in range(6, 13)]
 KEPT = LOST[:5]
 
 
+def test_a_report_of_a_lost_region_that_its_position_does_not_count_is_followed_by_the_next(
+    board: Board, cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has arrived alone; its sequence is used, and the event would be refused for ever."""
+    monkeypatch.setattr("kernel.storage.outbox.write_epoch", lambda: 1)
+    board.deliver(*LOST)
+    before = board.position()
+    board.deliver(NEW[0])
+    assert board.position()["gaps"] == 1
+    board.table.put(before)
+    board.deliver(NEW[0])
+    assert board.position()["gaps"] == 2
+    assert [report[0] for report in reports(cloud)] == ["StreamDiverged", "StreamDiverged"]
+
+
 def test_events_after_a_restore_are_not_taken_for_duplicates(board: Board, cloud: Any) -> None:
     board.deliver(*LOST)
     for new in NEW:

@@ -17,8 +17,8 @@ from kernel.domain.permissions import Role
 from kernel.domain.principal import Principal, RequestContext
 from kernel.runtime import aws
 from kernel.storage.unit_of_work import UnitOfWork
-from notifications.model import Notification, derived_id
-from notifications.repository import NotificationRepository
+from notifications.model.notifications import Notification, derived_id
+from notifications.repository import AdministratorRepository, NotificationRepository
 from notifications.service import NotificationService
 from tests.component.conftest import create_table, published
 from tests.component.kernel.interleaving import StepTable, interleave
@@ -78,7 +78,8 @@ def fresh(cloud: Any) -> Callable[[], tuple[NotificationService, Pushed]]:
         cloud.delete_table(TableName="table")
         create_table(cloud, "table")
         table, pushed = StepTable(aws.client("dynamodb"), "table"), Pushed()
-        return NotificationService(NotificationRepository(table, utc_now), pushed, utc_now), pushed
+        stores = NotificationRepository(table, utc_now), AdministratorRepository(table, utc_now)
+        return NotificationService(*stores, pushed, utc_now), pushed
 
     return make
 

@@ -79,6 +79,7 @@ def test_after_the_loss_of_the_primary_the_writes_at_stake_are_listed_exactly(
     world.sleep(20)
     world.settle()
     verdict = judge(world)
+    assert world.errors == [], "what arrived in part refuses nobody"
     assert {one.outcome for one in rejoined.at_stake} <= {"lost"}
     assert {(one.key, one.version) for one in verdict.lost} == {
         (key_of(one), one.event["data"]["current"]["version"]) for one in rejoined.at_stake

@@ -114,11 +114,6 @@ def test_a_wait_shorter_than_a_permit_is_refused(run: Callable[..., tuple[int, s
     assert (code, "50" in printed) == (2, True)
 
 
-def test_a_local_platform_has_one_region(capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["region", "status", "--primary", EAST, "--secondary", WEST])
-    assert (code, "Only a stack in AWS has two regions." in capsys.readouterr().err) == (65, True)
-
-
 def test_a_damaged_record_is_named(world: World, run: Callable[..., tuple[int, str]]) -> None:
     world.witness.put_item(TableName=FENCE, Item={**KEY, "epoch": {"S": "x"}})
     code, printed = run("failover")
@@ -360,6 +355,38 @@ def test_the_writes_at_stake_are_printed_after_the_return(
     assert f"opportunity/{made}" in printed
     assert [site.relay_enabled for site in world.sites.values()] == [False, True]
     assert not world.fences().read().lost
+
+
+def test_a_cancelled_move_does_not_end_the_epochs_of_the_writer(world: World) -> None:
+    fences = world.fences()
+    fences.cancel(fences.begin(fences.read(), WEST, "ops", lost=False))
+    assert world.moves().move(WEST, lost=False).fence.source_epochs == range(3)
+    assert world.moves().move(EAST, lost=False).fence.source_epochs == range(3, 4)
+
+
+def test_a_second_loss_lists_only_its_own_writes(world: World) -> None:
+    tenant, process = "acme", world.sites[EAST].processes[0]
+    with world.writing(process):
+        fields = OpportunityFields(name="Deal")
+        made = process.service.create(world.unit(tenant), fields, Placement()).id
+    world.replicator.deliver()
+    for number, writes in ((1, 4), (2, 1)):
+        world.now += 6
+        process.fence.check()
+        world.cut(EAST)
+        lost = [f"lost {number} {one}" for one in range(writes)]
+        for name in lost:
+            world.now += 1
+            update(world, EAST, tenant, made, name)
+        world.moves().move(WEST, lost=True)
+        world.now += 2
+        update(world, WEST, tenant, made, f"written in the west {number}")
+        world.heal()
+        world.sleep(5)
+        stakes = world.moves().rejoin().at_stake
+        assert [one.event["data"]["current"]["name"] for one in stakes] == lost
+        assert {one.outcome for one in stakes} == {"lost"}
+        world.moves().move(EAST, lost=False)
 
 
 def update(world: World, region: str, tenant: str, record_id: str, name: str) -> None:

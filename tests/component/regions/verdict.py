@@ -10,7 +10,7 @@ from kernel.messaging.sequencing import Applied, Decision, decide
 from kernel.storage.packing import unpack
 from tests.component.regions.world import EAST, WEST, Acknowledged, World
 from zebros.operations.outbox import event_of
-from zebros.regions.region import sequence_of
+from zebros.operations.records import sequence_of
 
 _APPLIES = (Decision.APPLY, Decision.DIVERGED)
 
@@ -37,9 +37,13 @@ class Subscriber:
                 self.applied[subject] = self._applied(subject).after(one)
 
     @property
-    def waiting(self) -> int:
+    def waiting(self) -> list[str]:
         """The events that wait for one that is missing."""
-        return sum(map(len, self._waiting.values()))
+        return [
+            f"{subject} {event.sequence} {event.id}"
+            for subject, events in self._waiting.items()
+            for event in events
+        ]
 
     def _applied(self, subject: str) -> Applied:
         return self.applied.get(subject, Applied())
@@ -126,7 +130,7 @@ def _doubled(world: World, outboxes: dict[str, dict[int, dict[str, Any]]]) -> in
     published = {one["id"]: one for one in map(json.loads, world.published)}
     for detail in world.published:
         subscriber.receive(CloudEvent.parse(json.loads(detail)))
-    assert not subscriber.waiting, "no event waits for another"
+    assert subscriber.waiting == [], "no event waits for another"
     for pk, events in outboxes.items():
         _, tenant, kind, record_id = pk.split("#")
         applied = subscriber.applied[f"{tenant} {kind.lower()}/{record_id}"]

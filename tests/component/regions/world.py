@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kernel.domain.errors import CrmError, ReadOnlyRegion
+from kernel.domain.errors import CrmError, NotFound, ReadOnlyRegion, StaleVersion
 from kernel.domain.principal import Principal, RequestContext, Role
 from kernel.messaging.relay import Relay
 from kernel.runtime import aws
 from kernel.runtime.fence import Fence, FenceRecord, guard, read_record
 from kernel.storage.records import RecordStore
 from kernel.storage.references import References
-from kernel.storage.replicated import complete
+from kernel.storage.replicated import complete, complete_one
 from kernel.storage.table import Table
 from kernel.storage.unit_of_work import UnitOfWork
 from opportunities.context import REFERENCES
@@ -216,9 +216,12 @@ class World:
         self.published: list[str] = []
         self.acknowledged: list[Acknowledged] = []
         self.refused = 0
+        self.errors: list[str] = []
+        """Refusals for another reason than that the region does not write."""
         self._landings: list[_Landing] = []
         self._epoch = 0
-        monkeypatch.setattr("kernel.storage.outbox.write_epoch", lambda: self._epoch)
+        for module in ("outbox", "replicated"):
+            monkeypatch.setattr(f"kernel.storage.{module}.write_epoch", lambda: self._epoch)
         for region, table in ((EAST, TABLE), (WEST, TABLE), (WITNESS, FENCE)):
             create_replica(region, table)
         self.witness = aws.session().create_client("dynamodb", region_name=WITNESS)
@@ -239,7 +242,7 @@ class World:
             self.fences(),
             {name: site.region for name, site in self.sites.items()},
             "ops",
-            Options(patience_s=120),
+            Options(patience_s=120, at_once=1),
             progress,
             monotonic=lambda: self.now,
             pause=self.sleep,
@@ -294,16 +297,19 @@ class World:
     def write(self, site: Site) -> None:
         """A user of a region creates or changes a record; some requests are long under way."""
         process = self.rng.choice(site.processes)
-        change = self._change()
+        change = self._change(process)
         try:
             if self.rng.random() < 0.8:
                 with self.writing(process):
-                    self._acknowledge(site, change(process.service))
+                    self._acknowledge(site, self._retried(lambda: change(process.service)))
                 return
             # It was checked just now, and is carried out later.
             epoch = process.fence.epoch()
         except CrmError as error:
-            self.refused += isinstance(error, ReadOnlyRegion)
+            if isinstance(error, ReadOnlyRegion):
+                self.refused += 1
+            elif not isinstance(error, NotFound):  # what has not arrived is not found
+                self.errors.append(f"{site.name} at {self.now:.0f}: {error!r}")
             return
 
         def land() -> None:
@@ -317,6 +323,14 @@ class World:
 
         self._landings.append(_Landing(self.now + self.rng.uniform(0, IN_FLIGHT_S), land))
 
+    @staticmethod
+    def _retried(change: Callable[[], Opportunity]) -> Opportunity:
+        """A change of any version (`If-Match: *`), which the API makes again; once is enough."""
+        try:
+            return change()
+        except StaleVersion:
+            return change()
+
     def writing(self, process: Process) -> "_Writing":
         """The outbox entries that are written meanwhile have the epoch of this process."""
         return _Writing(self, process)
@@ -327,9 +341,9 @@ class World:
         for one in due:
             one.write()
 
-    def _change(self) -> Callable[[OpportunityService], Opportunity]:
+    def _change(self, process: Process) -> Callable[[OpportunityService], Opportunity]:
         rng, tenant = self.rng, self.rng.choice(TENANTS)
-        unit = self.unit(tenant, f"user{rng.randrange(5)}")
+        unit = self.unit(tenant, f"user{rng.randrange(5)}", process)
         known = self.ids[tenant]
         if len(known) < 2 or rng.random() < 0.3:
             number = rng.randrange(10**9)
@@ -350,10 +364,13 @@ class World:
             patch["amount"] = {"minor_units": rng.randrange(1, 10**6), "currency": "USD"}
         return lambda service: service.update(unit, record_id, None, patch)
 
-    def unit(self, tenant: str, user: str = "ann") -> UnitOfWork:
-        """The unit of work of a user."""
+    def unit(self, tenant: str, user: str = "ann", process: Process | None = None) -> UnitOfWork:
+        """The unit of work of a user's request, as the API of a process makes it."""
         roles = frozenset({Role.ADMINISTRATOR})
-        return UnitOfWork(RequestContext(Principal(tenant, user, roles)))
+        return UnitOfWork(
+            RequestContext(Principal(tenant, user, roles)),
+            complete_record=(lambda key: complete_one(process.stores, key)) if process else None,
+        )
 
     def _acknowledge(self, site: Site, record: Opportunity) -> None:
         fence = self.fences().read()

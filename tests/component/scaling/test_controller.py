@@ -16,6 +16,7 @@ from tests.component.scaling.world import (
     SCHEDULE,
     START,
     TENANT,
+    TUNABLE_AUTHORIZER,
     Crash,
     World,
     alarm,
@@ -168,6 +169,46 @@ def test_a_step_that_brought_nothing_is_rolled_back_and_not_tried_again(
     world.now += timedelta(days=6)
     world.run(SCHEDULE, "three", looks=1)
     assert len(world.changes()) == 3
+
+
+def test_the_authorizer_s_memory_grows_with_its_own_duration_and_shrinks_again(
+    world: World, cloud: Any
+) -> None:
+    """It has no metric of the memory in use, which must not keep it large for ever."""
+    world.text = f"{TUNABLE_AUTHORIZER};"
+    world.__post_init__()
+    world.alarms = {"ApiLatency", "FunctionMemory"}
+    world.metrics["Duration"] = lambda _at: (
+        300.0 if world.value(Setting.MEMORY, "Authorizer") == 256 else 150.0
+    )
+    world.run(alarm("ApiLatency"), looks=9)
+    assert world.changes() == [("Authorizer", 256, 384)]
+    kept = published(cloud)[-1]
+    assert (kept["type"], kept["data"]["current"]["parameter"]) == (
+        *("ScalingActionKept", "AuthorizerMemory=384"),
+    )
+    assert refusals(cloud) == [], "nobody measures how much of its memory it uses"
+    world.alarms, world.metrics = set(), {"Duration": 50.0}
+    world.now += timedelta(days=8)
+    world.run(SCHEDULE, "two", looks=1)
+    assert world.changes()[1:] == [("Authorizer", 384, 256)]
+
+
+def test_memory_grows_as_far_as_power_tuning_says_that_it_helps(world: World) -> None:
+    world.curves = "CustomersApi 128=800 256=400 320=200 512=199;"
+    world.alarms, world.metrics = {"ApiLatency"}, {"Duration": 300}
+    world.run(alarm("ApiLatency"), looks=1)
+    assert world.changes() == [("CustomersApi", 256, 320)]
+
+
+def test_a_function_that_power_tuning_knows_to_wait_gets_no_memory(
+    world: World, cloud: Any
+) -> None:
+    world.curves = "CustomersApi 128=400 256=399 512=401;"
+    world.alarms, world.metrics = {"ApiLatency"}, {"Duration": 300}
+    world.run(alarm("ApiLatency"), looks=1)
+    assert world.changes() == []
+    assert refusals(cloud) == [("CustomersApi", Reason.NOT_PROCESSOR_BOUND)]
 
 
 def test_the_controller_looks_while_the_alarm_lasts_and_ends_with_it(world: World) -> None:

@@ -12,10 +12,12 @@ from scaling.model.inventory import Inventory, Resource, parse_inventory
 from scaling.model.policy_file import policy_of, prices
 from scaling.model.readings import Current
 from scaling.model.series import Series
+from scaling.model.tuning import parse_curves
 from scaling.repository.actions import ActionRepository
 from scaling.repository.lease import LeaseRepository
-from scaling.service.controller import Controller, Mode, Step
+from scaling.service.controller import Controller, Mode
 from scaling.service.observer import Observer
+from scaling.service.steps import Step
 
 START = datetime(2026, 3, 4, 12, tzinfo=UTC)
 MINUTE, TENANT, SYSTEM = timedelta(minutes=1), "operator", "zebros"
@@ -23,7 +25,9 @@ FUNCTION = "CustomersApi customers-fn memory=256 concurrency=15 executions=15"
 WORKER = "StandardWorkerService cluster/service worker_tasks=10 cpu=512 ram=1024 queue=tasks"
 TABLE = "CustomersTable zebros-customers table_capacity=100 indexes=2"
 CACHE = "Cache cache-1 cache_replicas=1 shards=1 node=cache.t4g.small"
-AUTHORIZER = "Authorizer authorizer-fn concurrency=15 executions=15 mb=256"
+AUTHORIZER = "Authorizer authorizer-fn concurrency=15 executions=15"
+"""Without its memory, so that a slow API changes one setting."""
+TUNABLE_AUTHORIZER = AUTHORIZER.replace(" concurrency", " memory=256 concurrency")
 
 
 class Crash(Exception):
@@ -63,6 +67,8 @@ class World:
     mode: Mode = Mode.APPLY
     phase: str = "growth"
     budget: float = 100_000
+    curves: str = ""
+    """What power tuning has measured."""
     now: datetime = START
     alarms: set[str] = field(default_factory=set)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -114,7 +120,8 @@ class World:
     @property
     def observer(self) -> Observer:
         policy = policy_of(self.phase, self.budget)
-        return Observer(policy, self.inventory, self.adapters, self, self, prices())  # type: ignore[arg-type]
+        curves = parse_curves(self.curves)
+        return Observer(policy, self.inventory, self.adapters, self, self, prices(), curves)  # type: ignore[arg-type]
 
     @property
     def controller(self) -> Controller:

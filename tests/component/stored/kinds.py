@@ -27,6 +27,8 @@ class Kind:
     """The list, and in front of an id the record."""
     filter: str = ""
     gets: bool = True
+    shows: bool = True
+    """Whether the list shows the record itself, and not a view of it."""
     patch: dict[str, Any] | None = None
     """A change of a field that every example has or may have; None without PATCH."""
 
@@ -107,6 +109,8 @@ KINDS = {
         Kind("task", "activities", "/tasks", "?status=closed", patch={"description": "Soon"}),
         Kind("report", "reporting", "/reports", filter="?all=true"),
         Kind("notification", "notifications", "/notifications", gets=False),
+        Kind("person", "customers", "/people", patch={"active": False}),
         Kind("scaling_action", "scaling", "/scaling/actions", gets=False),
+        Kind("tenant_usage", "scaling", "/scaling/usage", gets=False, shows=False),
     )
 }

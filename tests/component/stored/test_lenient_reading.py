@@ -46,7 +46,8 @@ def test_a_wrong_record_is_in_its_list(kind: Kind, reported: Reported) -> None:
     answer = kind.list()
     assert answer.status == 200, answer.text
     shown = answer.json["items"][-1]
-    assert shown["created_at"] == "yesterday", "a required field is shown as stored"
+    if kind.shows:
+        assert shown["created_at"] == "yesterday", "a required field is shown as stored"
     assert "team_id" not in shown, "an optional one is left out"
     line = reported.lines[-1]
     assert line["fields"] == {"created_at": "datetime_from_date_parsing", "team_id": "string_type"}

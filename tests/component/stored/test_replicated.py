@@ -1,17 +1,24 @@
 """Records of which another region sent only a part are completed (`complete`)."""
 
 import json
+from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from ulid import ULID
 
 from customers.handlers.maintenance import handler as maintenance
+from kernel.domain.errors import StaleVersion
+from kernel.domain.ids import ids_at
 from kernel.runtime import aws
+from kernel.storage import replicated
 from kernel.storage.packing import pack, unpack
 from kernel.storage.replicated import complete
 from opportunities.bootstrap import stores
 from opportunities.handlers.api import handler
-from tests.component.conftest import ApiClient
+from tests.component.conftest import ApiClient, clear_caches
+from zebros.operations.histories import History, StoredEvent
 
 RUN = "region-move-1"
 type Item = dict[str, Any]
@@ -85,7 +92,7 @@ def test_a_state_behind_its_last_event_becomes_that_event_s(cloud: Any, record: 
     assert counts(run(record)) == {"read": 1, "complete": 1}, "again it changes nothing"
 
 
-def test_missing_events_are_published_with_the_state_afterwards(cloud: Any, record: Item) -> None:
+def test_missing_events_are_published_with_the_state_after_them(cloud: Any, record: Item) -> None:
     ids = [document(one)["id"] for sk, one in sorted(items(cloud, key(record)).items())[:-1]]
     take(cloud, key(record), event(2), event(4))
     assert counts(run(record, since=1)) == {"read": 1, "events": 2}
@@ -95,7 +102,7 @@ def test_missing_events_are_published_with_the_state_afterwards(cloud: Any, reco
         published = document(found[event(number)])
         assert published["sequence"] == str(number)
         assert published["correlationid"] == RUN
-        assert published["data"]["current"]["name"] == "Three"
+        assert published["data"]["current"]["name"] == {2: "Two", 4: "Three"}[number]
     times = [document(found[event(n)])["id"][:10] for n in (1, 2, 3, 4)]
     assert times == sorted(times), "ids grow with the sequence"
     assert times[1] == ids[2][:10]
@@ -166,7 +173,7 @@ def test_the_item_of_a_unique_text_is_written_again(cloud: Any) -> None:
 def test_a_record_that_is_changed_meanwhile_is_read_again(
     cloud: Any, record: Item, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take(cloud, key(record), event(2))
+    take(cloud, key(record), event(4))
     (store,) = [one for one in stores() if one.record_type == "opportunity"]
     transact, changed = store.table.transact, list[bool]()
 
@@ -181,7 +188,9 @@ def test_a_record_that_is_changed_meanwhile_is_read_again(
     monkeypatch.setattr(store.table, "transact", meanwhile)
     result = complete([store], {key(record): 0}, RUN).document()
     assert counts(result) == {"read": 1, "events": 1}
-    assert document(items(cloud, key(record))[event(2)])["data"]["current"]["name"] == "Four"
+    found = items(cloud, key(record))
+    names = [document(found[event(number)])["data"]["current"]["name"] for number in (4, 5)]
+    assert names == ["Four", "Four"]
 
 
 def test_keys_of_no_record_are_left_alone(cloud: Any) -> None:
@@ -191,14 +200,151 @@ def test_keys_of_no_record_are_left_alone(cloud: Any) -> None:
     assert cloud.scan(TableName="table")["Items"] == []
 
 
-def test_too_many_events_of_one_record_are_a_failure_with_its_reason(
+def add_entries(cloud: Any, record: Item, numbers: range) -> None:
+    """Store copies of the last outbox entry for later sequences; the state stays behind."""
+    last = items(cloud, key(record))[event(4)]
+    at = ULID.from_str(document(last)["id"]).datetime
+    for number in numbers:
+        later = at + timedelta(milliseconds=number)
+        one = {**document(last), "sequence": str(number), "id": ids_at(later, 1)[0]}
+        entry = {**last, "sk": {"S": event(number)}, "detail": {"B": pack(json.dumps(one))}}
+        cloud.put_item(TableName="table", Item=entry)
+
+
+def test_a_record_with_many_changes_is_completed_like_any_other(cloud: Any, record: Item) -> None:
+    """Its replacements take three transactions, and a query reads a part of its events."""
+    add_entries(cloud, record, range(5, 400))
+    gone = [event(number) for number in (2, *range(100, 350), 398)]
+    take(cloud, key(record), *gone)
+    found = run(record, since=1)
+    assert counts(found) == {"read": 1, "advanced": 1, "events": len(gone)}
+    entries = {sk: document(one) for sk, one in items(cloud, key(record)).items() if sk != "STATE"}
+    assert sorted(entries) == [event(number) for number in range(1, 400)]
+    ids = [one["id"] for _, one in sorted(entries.items())]
+    assert ids == sorted(set(ids)), "ids grow with the sequence"
+    assert document(items(cloud, key(record))["STATE"])["sequence"] == 399
+    assert counts(run(record, since=1)) == {"read": 1, "complete": 1}
+
+
+def test_events_are_read_page_by_page(
+    cloud: Any, record: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicated, "_PAGE", 2)
+    take(cloud, key(record), event(2))
+    assert counts(run(record)) == {"read": 1, "events": 1}
+    assert counts(run(record)) == {"read": 1, "complete": 1}
+
+
+def test_large_replacements_are_not_in_one_transaction(
+    cloud: Any, record: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction has 4 MB, and an event up to 240 KB."""
+    monkeypatch.setattr(replicated, "_MAX_BYTES", 400)
+    take(cloud, key(record), event(1), event(2), event(3))
+    sent: list[int] = []
+    aws.client("dynamodb").meta.events.register(
+        "provide-client-params.dynamodb.TransactWriteItems",
+        lambda params, **_: sent.append(len(params["TransactItems"])),
+    )
+    assert counts(run(record)) == {"read": 1, "events": 3}
+    assert len(sent) > 1, sent
+
+
+def test_a_completion_that_was_killed_between_two_transactions_is_continued(
+    cloud: Any, record: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_entries(cloud, record, range(5, 400))
+    take(cloud, key(record), *(event(number) for number in range(5, 350)))
+    (store,) = [one for one in stores() if one.record_type == "opportunity"]
+    transact, sent = store.table.transact, list[int]()
+
+    def killed(actions: Any) -> None:
+        sent.append(len(actions))
+        if len(sent) == 2:
+            raise KeyboardInterrupt
+        transact(actions)
+
+    monkeypatch.setattr(store.table, "transact", killed)
+    with pytest.raises(KeyboardInterrupt):
+        complete([store], {key(record): 4}, RUN)
+    assert document(items(cloud, key(record))["STATE"])["sequence"] == 399, "the state comes first"
+    api = ApiClient(handler)
+    path = f"/opportunities/{record['id']}"
+    assert api("PATCH", path, {"name": "Four"}, {"if-match": "*"}).status == 200
+    assert counts(run(record, since=4)) == {"read": 1, "events": 345 - 99}
+    assert counts(run(record, since=4)) == {"read": 1, "complete": 1}
+
+
+def test_a_record_that_is_changed_again_and_again_is_completed_part_by_part(
+    cloud: Any, record: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_entries(cloud, record, range(5, 500))
+    take(cloud, key(record), *(event(number) for number in range(5, 490)))
+    (store,) = [one for one in stores() if one.record_type == "opportunity"]
+    transact, sent = store.table.transact, list[int]()
+
+    def meanwhile(actions: Any) -> None:
+        sent.append(len(actions))
+        if len(sent) % 2 == 0:
+            raise StaleVersion("An event has arrived meanwhile.")
+        transact(actions)
+
+    monkeypatch.setattr(store.table, "transact", meanwhile)
+    found = complete([store], {key(record): 4}, RUN)
+    assert (found.advanced, found.events, found.failed) == (1, 485, [])
+
+
+def test_what_is_not_begun_in_time_is_sent_again(cloud: Any, record: Item) -> None:
+    """The answer is waited for, and records differ."""
+    take(cloud, key(record), event(2))
+    other = ApiClient(handler)("POST", "/opportunities", {"name": "Other"}).json
+    since = {key(record): 1, key(other): 0}
+    now = iter([0.0, 9.0])
+    found = complete(stores(), since, RUN, lambda: next(now))
+    assert (found.read, found.events, found.left) == (1, 1, {key(other): 0})
+    found = complete(stores(), found.left, RUN)
+    assert (found.read, found.complete, found.left) == (1, 1, {})
+
+
+def test_a_replacement_has_the_id_of_the_missing_event_of_one_change(
     cloud: Any, record: Item
 ) -> None:
-    (entry,) = take(cloud, key(record), event(1))
-    for number in range(5, 100):
-        cloud.put_item(TableName="table", Item={**entry, "sk": {"S": event(number)}})
-    (failure,) = run(record)["failed"]
-    assert failure == {"record": key(record), "reason": "There are more than 90 events since then."}
+    """So whoever has got the missing one skips it."""
+    (second,) = take(cloud, key(record), event(2))
+    run(record)
+    replacement = document(items(cloud, key(record))[event(2)])
+    assert (replacement["id"], replacement["correlationid"]) == (document(second)["id"], RUN)
+
+
+@pytest.mark.parametrize("missing", [1, 4])
+def test_a_replacement_is_later_than_the_missing_event(
+    cloud: Any, record: Item, monkeypatch: pytest.MonkeyPatch, missing: int
+) -> None:
+    """So whoever has got both takes it for the surviving one, whatever their random parts are."""
+    monkeypatch.setattr("kernel.domain.ids.secrets.randbits", lambda _bits: 0)
+    (lost,) = take(cloud, key(record), event(missing))
+    run(record)
+    kept = document(items(cloud, key(record))[event(missing)])
+    one, other = (
+        StoredEvent(found["id"], int(found["sequence"]), 0, b"") for found in (document(lost), kept)
+    )
+    assert one.id < other.id
+    for both in ((one, other), (other, one)):
+        history = History.of("opportunity/1", both)
+        assert (history.surviving, history.lost) == ((other,), (one,))
+
+
+def test_of_two_replacements_the_later_move_s_survives(
+    cloud: Any, record: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(cloud, key(record), event(4))
+    ids = []
+    for epoch in (3, 5):
+        monkeypatch.setattr(replicated, "write_epoch", lambda epoch=epoch: epoch)
+        run(record)
+        (entry,) = take(cloud, key(record), event(4))
+        ids.append(document(entry)["id"])
+    assert ids == sorted(ids)
 
 
 @pytest.mark.parametrize(
@@ -289,3 +435,112 @@ def test_what_events_do_not_publish_is_kept(cloud: Any, record: Item) -> None:
     assert counts(run(record)) == {"read": 1, "advanced": 1}
     after = document(items(cloud, key(record))["STATE"])
     assert (after["later_field"], after["name"], after["sequence"]) == (1, "Three", 4)
+
+
+# --- a change meets a record that has arrived in part --------------------------------------------
+
+
+@pytest.fixture
+def two_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This region writes since a move: what it writes has the epoch 1."""
+    monkeypatch.setattr("kernel.storage.outbox.write_epoch", lambda: 1)
+
+
+def behind(cloud: Any, record: Item) -> None:
+    """Give a record the state before its last change, of which the event has arrived."""
+    state = items(cloud, key(record))["STATE"]
+    second = document(items(cloud, key(record))[event(3)])["data"]["current"]
+    before = {**document(state), **second, "sequence": 3}
+    del before["id"]
+    packed = pack(json.dumps(before, separators=(",", ":")))
+    older = {**state, "version": {"N": "2"}, "doc": {"B": packed}}
+    cloud.put_item(TableName="table", Item=older)
+
+
+@pytest.mark.parametrize(("if_match", "status"), [("*", 200), ('"2"', 412)])
+def test_a_change_completes_a_record_that_is_behind_its_event(
+    cloud: Any, record: Item, two_regions: None, if_match: str, status: int
+) -> None:
+    """Otherwise the sequence of its event is used, and it could not be changed for minutes."""
+    behind(cloud, record)
+    api, path = ApiClient(handler), f"/opportunities/{record['id']}"
+    assert api("GET", path).json["name"] == "Two"
+    answer = api("PATCH", path, {"team_id": "south"}, {"if-match": if_match})
+    assert answer.status == status, answer.text
+    found = api("GET", path).json
+    assert found["name"] == "Three"
+    if status == 412:
+        again = api("PATCH", path, {"name": "Four"}, {"if-match": f'"{found["version"]}"'})
+        assert again.status == 200, "one repetition is enough"
+
+
+def test_a_change_deletes_the_event_of_a_replaced_history(
+    cloud: Any, record: Item, two_regions: None
+) -> None:
+    """The lost region is back, and its events arrive before somebody has rejoined it."""
+    last = items(cloud, key(record))[event(4)]
+    set_attribute(cloud, key(record), event(4), "epoch", {"N": "1"})
+    for number in (5, 6):
+        cloud.put_item(TableName="table", Item={**last, "sk": {"S": event(number)}})
+    api, path = ApiClient(handler), f"/opportunities/{record['id']}"
+    answer = api("PATCH", path, {"name": "Four"}, {"if-match": '"3"'})
+    assert (answer.status, answer.json["version"]) == (200, 4)
+    found = items(cloud, key(record))
+    assert document(found[event(5)])["data"]["current"]["name"] == "Four"
+    assert event(6) not in found
+
+
+def test_a_batch_completes_its_records(cloud: Any, record: Item, two_regions: None) -> None:
+    behind(cloud, record)
+    item = {"external_ids": {"erp": "7"}, "name": "Four"}
+    answer = ApiClient(handler)("POST", "/opportunities/batch", {"items": [item]})
+    (result,) = answer.json["results"]
+    assert result["status"] in (200, 412)
+    again = ApiClient(handler)("POST", "/opportunities/batch", {"items": [item]})
+    assert again.json["results"][0]["status"] == 200, again.text
+
+
+def test_a_change_completes_another_record_of_its_transaction(
+    cloud: Any, two_regions: None
+) -> None:
+    """The first opportunity of a tenant creates the default pipeline, of which an event is here."""
+    api = ApiClient(handler)
+    assert api("POST", "/opportunities", {"name": "One"}).status == 201
+    pk = "TENANT#acme#PIPELINE#default"
+    take(cloud, pk, "STATE")
+    clear_caches()
+    answer = api("POST", "/opportunities", {"name": "Two"})
+    assert answer.status == 201, answer.text
+    assert "STATE" in items(cloud, pk)
+
+
+def test_a_record_that_cannot_be_completed_says_why(
+    cloud: Any, record: Item, two_regions: None
+) -> None:
+    behind(cloud, record)
+    take(cloud, "TENANT#acme#EXTERNAL#OPPORTUNITY#erp#7", "EXTERNAL")
+    other = {"name": "X", "external_ids": {"erp": "7"}}
+    second = ApiClient(handler)("POST", "/opportunities", other).json
+    path = f"/opportunities/{record['id']}"
+    answer = ApiClient(handler)("PATCH", path, {"name": "Four"}, {"if-match": "*"})
+    assert answer.status == 409
+    assert "arrived in part" in answer.json["detail"]
+    assert f"{second['id']} has one of its external ids" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    "context",
+    ["activities", "customers", "notifications", "opportunities", "reporting", "scaling"],
+)
+def test_every_api_can_complete_the_records_of_its_context(context: str) -> None:
+    api = import_module(f"{context}.handlers.api").handler
+    assert api._stores is import_module(f"{context}.bootstrap").stores
+
+
+def test_a_system_with_one_region_completes_nothing(cloud: Any, record: Item) -> None:
+    """An event beyond a state is then of a table that was restored, whose state is right."""
+    behind(cloud, record)
+    path = f"/opportunities/{record['id']}"
+    answer = ApiClient(handler)("PATCH", path, {"name": "Four"}, {"if-match": '"2"'})
+    assert answer.status == 412
+    assert document(items(cloud, key(record))["STATE"])["name"] == "Two"

@@ -312,7 +312,7 @@ def test_a_stack_of_an_earlier_release_is_named(functions: Lambda, tmp_path: Pat
 class StackInPlace:
     """A deployment that takes no time."""
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
     def deploy(self, report: Any) -> None:
@@ -415,16 +415,29 @@ def zebros(home: Path, *words: str) -> int:
     return cli.main(["--home", str(home), "upgrade", *words])
 
 
-def test_first_forms_need_no_upgrade(
+def test_an_upgrade_that_was_completed_reads_nothing_until_it_is_asked_to_check(
     connected: Lambda,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(operations, "current_forms", lambda: {"account": 1, "index_keys": 1})
+    completed = "An earlier upgrade to these forms was completed; `--check` reads every record"
+    things(2)
     assert zebros(tmp_path) == 0
-    assert "in its first form: none can be older" in capsys.readouterr().err
-    assert connected.keys == []
+    assert completed not in capsys.readouterr().err
+    first = len(connected.keys)
+    assert first
+    assert zebros(tmp_path) == 0
+    assert completed in capsys.readouterr().err
+    assert len(connected.keys) == first
+    for word in ("--check", "--dry-run"):
+        before = len(connected.keys)
+        assert zebros(tmp_path, word) == 0
+        assert completed not in capsys.readouterr().err
+        assert len(connected.keys) == before + first
+    monkeypatch.setattr(operations, "current_forms", lambda: {"account": 2})
+    assert zebros(tmp_path) == 0
+    assert completed not in capsys.readouterr().err
 
 
 def test_the_command_checks_every_record_and_lists_the_unreadable(

@@ -26,6 +26,7 @@ BOARD, REFERENCES, PEOPLE, TIMELINE, INBOX, LAKE = (
     "NotificationsEvents",
     "ReportingLake",
 )
+USAGE = "ScalingEvents"
 _RECORDS = ("OPPORTUNITY", "PIPELINE", "PRODUCT")
 OF = {
     "opportunities": (*_RECORDS, "EXTERNAL", "BOARD", "POSITION", "REFERENCES"),
@@ -208,6 +209,38 @@ class Company:
             self.client.delete_item(TableName="table", Key={"pk": {"S": pk}, "sk": {"S": sk}})
         for item in before.values():
             self.client.put_item(TableName="table", Item=item)
+
+
+class MeteredCompany(Company):
+    """A company whose usage is metered; it also operates the system."""
+
+    def __init__(self, client: Any) -> None:
+        from scaling.consumers import usage
+        from scaling.handlers import maintenance
+
+        super().__init__(client)
+        self.functions.handlers[USAGE] = usage.handler
+        self.functions.handlers["ScalingMaintenance"] = maintenance.handler
+        self.functions.enabled[USAGE] = True
+        self.queues[USAGE] = []
+        for name in (USAGE, "ScalingMaintenance"):
+            self.stack.resources.by_kind["functions"][name] = name
+
+    def days(self) -> Any:
+        """The days of its usage."""
+        from scaling.bootstrap import usage
+
+        return usage().days_of_usage("acme", 31)
+
+    def put(self, item: dict[str, Any]) -> None:
+        """Store an item."""
+        self.client.put_item(TableName="table", Item=item)
+
+    def tier(self) -> str:
+        """The tier of its usage."""
+        from scaling.bootstrap import tenants
+
+        return str(tenants().find_all("acme", ["acme"])["acme"].tier)
 
 
 def clients() -> None:

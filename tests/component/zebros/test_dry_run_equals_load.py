@@ -1,6 +1,7 @@
 """A dry run has the outcome of the load, by the handlers of the API: any file, any record type."""
 
 import csv
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.component.conftest import examples
 from tests.component.zebros import in_process
 from zebros import cli
 from zebros.client.connection import Connection
+from zebros.loading.batch_sender import BatchSender, Chunk, Outcome
 
 COMPARED = ("created", "updated", "unchanged", "skipped", "rejected", "incomplete", "rejects")
 STAGES = """
@@ -91,7 +93,7 @@ CELLS = {  # of the columns a to d
         ("Price", "", "x" * 201),
     ),
     "products": (
-        ("", "A-1", "x" * 201),
+        ("", "A-1", "a-1", "B-2", "C-3", "x" * 201),
         ("", "yes", "no", "perhaps"),
         ("", "12.50", "12.505", "-4"),
         ("", "GTX"),
@@ -133,7 +135,7 @@ def test_a_dry_run_has_the_outcome_of_the_load(
 ) -> None:
     cases = iter(range(10_000))
 
-    @examples(8)
+    @examples(10)
     @given(data=st.data())
     def compare(data: st.DataObject) -> None:
         case = next(cases)
@@ -155,3 +157,100 @@ def test_two_rows_with_one_product_code_are_one_product(
         2, [{"row": 3, "reason": "code: a-1 is already that of row 2"}],
     )  # fmt: skip
     assert load(capsys, "products") == found
+
+
+def write(*rows: str) -> None:
+    Path("f.csv").write_text("\n".join(["name,id,other,a,b,c,d,e", *rows]), encoding="utf-8")
+
+
+def both(capsys: pytest.CaptureFixture[str], kind: str) -> dict[str, Any]:
+    """The outcome of a dry run, which is that of the load after it."""
+    dry = load(capsys, kind, "--dry-run")
+    assert dry == load(capsys, kind)
+    return dry[1]
+
+
+CODES = {
+    "given up before": (["A,1,,c,,,,", "B,2,,a,,,,"], ()),
+    "given up after": (["A,1,,b,,,,", "B,2,,c,,,,"], ()),
+    "a chain": (["A,1,,b,,,,", "B,2,,d,,,,", "C,3,,a,,,,", "D,4,,e,,,,", "New,5,,CC,,,,"], ()),
+    "an exchange": (["A,1,,b,,,,", "B,2,,a,,,,", "C,3,,x,,,,"], (2, 3)),
+    "of an exchange": (["A,1,,b,,,,", "B,2,,a,,,,", "New,5,,a,,,,"], (2, 3, 4)),
+    "kept": (["A,1,,A,,,,", "New,5,,a ,,,,", "B,2,,a,,,,"], (3, 4)),
+    "of another file": (["New,5,,a,,,,"], (2,)),
+    "of a row that is rejected": (["A,1,,b,,,,", "B,2,,c,,12.505,,"], (2, 3)),
+}
+
+
+@pytest.mark.parametrize(("rows", "rejected"), CODES.values(), ids=CODES)
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_code_that_another_row_gives_up(
+    capsys: pytest.CaptureFixture[str], rows: list[str], rejected: tuple[int, ...], *, apart: bool
+) -> None:
+    Path("m.toml").write_text(MAPS["products"], encoding="utf-8")
+    write("A,1,,a,,,,", "B,2,,b,,,,", "C,3,,cc,,,,", "D,4,,d,,,,")
+    assert load(capsys, "products")[1]["created"] == 4
+    between = [",,,,,,,"] * 100 if apart else []  # each row in a request of its own
+    write(*[line for row in rows for line in (row, *between)])
+    found = both(capsys, "products")
+    numbers = [(one["row"] - 2) // (101 if apart else 1) + 2 for one in found["rejects"]]
+    assert tuple(numbers) == rejected
+    assert found["rejected"] == len(rejected)
+    again = both(capsys, "products")
+    assert (again["created"], again["updated"]) == (0, 0)
+
+
+@pytest.mark.parametrize("stop_at", range(1, 7))
+def test_a_stopped_load_goes_on_with_rows_that_wait_for_their_codes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stop_at: int
+) -> None:
+    Path("m.toml").write_text(MAPS["products"], encoding="utf-8")
+    write("A,1,,a,,,,", "B,2,,b,,,,", "C,3,,c,,,,", "D,4,,d,,,,")
+    assert load(capsys, "products")[1]["created"] == 4
+    rows = ["A,1,,b,,,,", "B,2,,c,,,,", "C,3,,e,,,,", "D,4,,d,,,,"]
+    write(*[line for row in rows for line in (row, *[",,,,,,,"] * 100)])
+    send, numbers = BatchSender.send, itertools.count(1)
+
+    def stopped(self: BatchSender, chunk: Chunk) -> Outcome:
+        if next(numbers) == stop_at:
+            raise KeyboardInterrupt
+        return send(self, chunk)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchSender, "send", stopped)
+        words = ["load", "products", "f.csv", "--map", "m.toml", "--in-flight", "1", "--json"]
+        was_stopped = cli.main(words) == 130
+    capsys.readouterr()
+    assert was_stopped == (stop_at <= 5), "four chunks, and one of the two rows that wait"
+    code, figures = load(capsys, "products")
+    assert (code, figures["rejects"], figures["rejected"]) == (0, [], 0)
+    if was_stopped:
+        assert (figures["updated"], figures["unchanged"]) == (3, 1)
+
+
+def test_values_left_out_of_a_row_that_waits_for_its_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    map_ = MAPS["products"].replace('currency = "USD"', 'currency = "USD", on_error = "drop value"')
+    map_ = map_.replace('family = "d"', 'family = { column = "d", on_error = "drop value" }')
+    Path("m.toml").write_text(map_, encoding="utf-8")
+    write("A,1,,a,,,,", "B,2,,b,,,,")
+    assert load(capsys, "products")[1]["created"] == 2
+    write(f"A,1,,b,,many,{'x' * 999},", *[",,,,,,,"] * 100, "B,2,,c,,,,")
+    found = both(capsys, "products")
+    assert (found["updated"], found["incomplete"], found["rejected"]) == (2, 1, 0)
+    (reject,) = found["rejects"]
+    assert reject["reason"].count("the row is loaded without it") == 2
+
+
+@pytest.mark.parametrize("kind", MAPS)
+def test_no_row_takes_an_id_from_a_record(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    Path("m.toml").write_text(MAPS[kind].replace("{case}", kind), encoding="utf-8")
+    write("Acme,1,5,,,,,", "Other,,6,,,,,")
+    assert load(capsys, kind)[1]["created"] == 2
+    write("Acme,2,5,,,,,", "Acme,1,,,,,,", "Other,3,6,,,,,")
+    found = both(capsys, kind)
+    assert (found["created"], found["unchanged"], found["updated"]) == (0, 1, 1)
+    (reject,) = found["rejects"]
+    assert reject["row"] == 2
+    assert reject["reason"].startswith("external_ids.crm: the record is 1 there already")

@@ -183,3 +183,23 @@ def test_a_dry_run_has_the_outcome_of_the_load(capsys: pytest.CaptureFixture[str
             load(capsys, text, "i,n,m,t", *(",".join(one) for one in table))
 
     compare()
+
+
+def test_a_row_whose_only_address_is_wrong_is_recognised_by_its_content(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    by_content = 'without_id = "by content"\n' + BY_EMAIL
+    figures = load(capsys, by_content, "n,m,t", "Lee,/o=Exchange/cn=ann,Buyer")
+    assert (counts(figures), figures["incomplete"]) == ((1, 0, 0, 0), 1)
+    assert figures["rejects"][0]["reason"].startswith("emails.0: '/o=Exchange/cn=ann' is not")
+    figures = load(capsys, by_content, "n,m,t", "Lee,/o=Exchange/cn=ann,Buyer")
+    assert (counts(figures), figures["incomplete"]) == ((0, 0, 1, 0), 1)
+    assert [one["last_name"] for one in stored()] == ["Lee"]
+
+
+def test_a_row_that_is_rejected_because_of_a_wrong_address_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (reject,) = load(capsys, BY_EMAIL, "n,m,t", "Lee,ann@,")["rejects"]
+    assert "emails.0: 'ann@' is not a plain e-mail address" in reject["reason"]
+    assert "loaded without it" not in reject["reason"]

@@ -311,3 +311,20 @@ def test_a_line_that_cannot_be_read_is_rejected_unchanged_and_can_be_corrected(
     with in_process.client() as client:
         names = sorted(one["name"] for one in client.items("/products"))
     assert names == ["A", 'Acme "the best" Ltd', "B", "C", "Never closed"]
+
+
+def test_a_second_load_changes_nothing_and_says_so(
+    capsys: pytest.CaptureFixture[str], crm: Path
+) -> None:
+    """Also records that are at a later version, here by the second pass for their parent."""
+    rows = "external_ids.erp,name,parent\n1,Umbra,\n2,Umbra East,1\n"
+    (crm / "accounts.csv").write_text(rows, encoding="utf-8")
+    (crm / "map.toml").write_text(
+        '[fields]\n"external_ids.erp" = "external_ids.erp"\nname = "name"\n'
+        'parent_account_id = { column = "parent", by = "external_ids.erp" }\n',
+        encoding="utf-8",
+    )
+    _, first = load(capsys, "accounts", "accounts.csv", "--map", "map.toml")
+    assert (first["created"], first["updated"], first["unchanged"]) == (2, 0, 0)
+    _, again = load(capsys, "accounts", "accounts.csv", "--map", "map.toml")
+    assert (again["created"], again["updated"], again["unchanged"]) == (0, 0, 2)

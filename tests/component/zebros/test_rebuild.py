@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kernel.domain.ids import id_before
 from kernel.storage.table import Put, Table
 from tests.component.zebros import company as companies
 from tests.component.zebros.company import BOARD, LAKE, TIMELINE, Company
@@ -17,6 +18,7 @@ from zebros.client.connection import Connection
 from zebros.errors import BadInput, CliError
 from zebros.operations import rebuild, rebuilding
 from zebros.operations.histories import Histories, History, StoredEvent
+from zebros.operations.rebuild_timeline import rebuild_timeline
 from zebros.operations.replay import ReplayProgress
 
 ANY = {"if-match": "*"}
@@ -39,7 +41,8 @@ def board_of(company: Company, tenant: str = "acme", **more: Any) -> dict[str, A
 
 
 def timeline_of(company: Company, tenant: str = "acme", **more: Any) -> dict[str, Any]:
-    return rebuild.rebuild_timeline(company.stack, tenant, quiet, pause=lambda _: None, **more)
+    more = {"wait_seconds": 0.0, "pause": lambda _: None, **more}
+    return rebuild_timeline(company.stack, tenant, quiet, **more)
 
 
 def deal(company: Company, name: str = "Deal", units: int = 100, **more: Any) -> str:
@@ -202,6 +205,71 @@ def test_a_damaged_timeline_is_written_again(
     assert timeline_of(company)["positions_replaced"] == 0
 
 
+def entries_after_a_loss(company: Company) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries before, and those of two changes that a lost region's consumer has written."""
+    first, *_ = some_deals(company)
+    company.deliver()
+    before = company.items("TIMELINE")
+    for name in ("One", "Two"):
+        change(company, first, "", {"name": name})
+    company.deliver(TIMELINE)
+    after = company.items("TIMELINE")
+    return before, {key: item for key, item in after.items() if key not in before}
+
+
+def test_new_entries_of_events_that_were_lost_with_a_region_are_deleted(company: Company) -> None:
+    """The lake of the other region has never had them, and never will."""
+    before, lost = entries_after_a_loss(company)
+    company.queues[LAKE].clear()
+    assert timeline_of(company)["entries_deleted"] == len(lost) == 2
+    assert company.items("TIMELINE") == before
+
+
+def test_new_entries_whose_events_are_on_their_way_to_the_lake_are_kept(company: Company) -> None:
+    before, late = entries_after_a_loss(company)
+    waits: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        company.deliver(LAKE)
+
+    assert timeline_of(company, pause=pause)["entries_deleted"] == 0
+    assert company.items("TIMELINE") == before | late
+    assert waits == [80.0], "they are waited for once"
+
+
+def test_a_new_entry_of_a_lost_history_is_deleted_although_its_event_arrives_late(
+    company: Company,
+) -> None:
+    entries_after_a_loss(company)
+    *_, event = (one for one in company.queues[LAKE] if "opportunity/" in one["subject"])
+    later = {**event, "id": id_before(event["id"], -1)}
+    company.queues[LAKE].append(later)
+    assert timeline_of(company, pause=lambda _: company.deliver(LAKE))["entries_deleted"] == 1
+    kept = {sk.rpartition("#")[2] for _, sk in company.items("TIMELINE")}
+    assert (later["id"] in kept, event["id"] in kept) == (True, False)
+
+
+def test_other_items_beside_new_entries_are_left_alone(company: Company) -> None:
+    """The projection also knows records to which tasks refer."""
+    some_deals(company)
+    company.deliver()
+    for pk in {pk for pk, _ in company.items("TIMELINE")}:
+        item = {"pk": {"S": pk}, "sk": {"S": "POSITION"}}
+        company.client.put_item(TableName="table", Item=item)
+    before = company.items("TIMELINE")
+    assert timeline_of(company)["entries_deleted"] == 0
+    assert company.items("TIMELINE") == before
+
+
+def test_the_events_of_no_new_entry_are_not_waited_for(company: Company) -> None:
+    some_deals(company)
+    company.deliver()
+    waits: list[float] = []
+    timeline_of(company, pause=waits.append)
+    assert waits == []
+
+
 def test_another_tenant_is_not_touched(company: Company) -> None:
     some_deals(company)
     company.deals = company.deals.as_(tenant="globex")
@@ -272,6 +340,76 @@ def test_a_lake_that_is_behind_changes_nothing(company: Company) -> None:
     assert "rebuild lake" in refused.value.hint
     assert company.projections() == before
     assert company.functions.enabled[BOARD]
+
+
+def lost_with_a_region(company: Company) -> tuple[str, dict[tuple[str, str], Any]]:
+    """A deal, the tables and the board without events that the board's consumer has applied.
+
+    One has changed the deal, another has created one.
+    """
+    first, *_ = some_deals(company)
+    company.deliver()
+    kept, right = company.items("OPPORTUNITY"), company.projections()
+    change(company, first, "", {"amount": {"minor_units": 9_999, "currency": "USD"}})
+    deal(company, "Late")
+    company.deliver(BOARD)
+    company.queues[LAKE].clear()
+    company.replace(kept, "OPPORTUNITY")
+    assert company.projections() != right
+    return first, right
+
+
+@pytest.mark.parametrize("at_once", [50, 1])
+@pytest.mark.parametrize("outbox", [True, False])
+def test_a_board_is_counted_without_events_that_were_lost_with_a_region(
+    company: Company, monkeypatch: pytest.MonkeyPatch, at_once: int, *, outbox: bool
+) -> None:
+    monkeypatch.setattr(rebuilding, "_MAX_EVENTS", at_once)
+    first, right = lost_with_a_region(company)
+    if not outbox:  # its entries expire after a week
+        records = company.items("OPPORTUNITY").items()
+        kept = {key: item for key, item in records if not key[1].startswith("EVENT#")}
+        company.replace(kept, "OPPORTUNITY")
+    result = board_of(company)
+    assert (result["records"], result["positions_replaced"]) == (4, 1)
+    found = company.projections()
+    assert {key: item for key, item in found.items() if key in right} == right
+    assert all(sk == "POSITION" for _, sk in found.keys() - right.keys()), "that of the lost deal"
+    assert board_of(company)["counters_changed"] == 0, "a second run has nothing to do"
+    change(company, first, "", {"amount": {"minor_units": 300, "currency": "USD"}})
+    company.deliver()
+    shown = company.board()
+    assert board_of(company)["counters_changed"] == 0
+    assert company.board() == shown
+
+
+def test_an_event_that_replaced_a_lost_one_is_waited_for(company: Company) -> None:
+    first, _ = lost_with_a_region(company)
+    change(company, first, "", {"name": "Renamed"})
+    company.publish()
+    with pytest.raises(CliError, match=f"lacks events .* opportunity/{first}"):
+        board_of(company)
+    assert board_of(company, wait_seconds=30.0, pause=lambda _: company.deliver(LAKE))
+    company.deliver()
+    shown = company.board()
+    assert board_of(company)["counters_changed"] == 0
+    assert company.board() == shown
+
+
+def test_an_event_is_waited_for_of_which_the_lake_has_the_lost_one(company: Company) -> None:
+    first, *_ = some_deals(company)
+    company.deliver()
+    kept = company.items("OPPORTUNITY")
+    change(company, first, "", {"amount": {"minor_units": 9_999, "currency": "USD"}})
+    company.deliver(BOARD, LAKE)
+    company.replace(kept, "OPPORTUNITY")
+    change(company, first, "", {"amount": {"minor_units": 300, "currency": "USD"}})
+    company.deliver(BOARD)
+    shown = company.board()
+    with pytest.raises(CliError, match=f"lacks events .* opportunity/{first}"):
+        board_of(company)
+    assert board_of(company, wait_seconds=30.0, pause=lambda _: company.deliver(LAKE))
+    assert company.board() == shown
 
 
 def test_a_board_is_not_counted_without_a_record_of_which_the_lake_has_no_event(
@@ -418,7 +556,7 @@ def test_a_run_that_was_killed_is_completed_by_the_next(company: Company) -> Non
             raise SystemError("killed")
 
     company.functions.before = die
-    with pytest.raises(CliError, match="its consumer stays stopped: killed") as stopped:
+    with pytest.raises(CliError, match="the consumer stays stopped: killed") as stopped:
         board_of(company)
     assert "Run the command again" in stopped.value.hint
     assert not company.functions.enabled[BOARD]
@@ -507,7 +645,7 @@ def test_a_history_of_any_length_is_sent_in_parts(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rebuilding, "_MAX_EVENTS", 4)
-    monkeypatch.setattr(rebuild, "_KEPT_KEYS", 3)
+    monkeypatch.setattr("zebros.operations.rebuild_timeline._KEPT_KEYS", 3)
     first, *_ = some_deals(company)
     for number in range(11):
         change(company, first, "", {"amount": {"minor_units": number, "currency": "USD"}})
@@ -523,6 +661,19 @@ def test_a_history_of_any_length_is_sent_in_parts(
     assert company.projections() == right
     sent = [one["subjects"] for one in company.functions.requests if "subjects" in one]
     assert max(sum(len(part["events"]) for part in parts) for parts in sent) == 4
+
+
+def test_many_timelines_with_new_entries_alone_are_compared_in_parts(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zebros.operations.rebuild_timeline._KEPT_KEYS", 3)
+    some_deals(company)
+    company.deliver()
+    company.functions.requests.clear()
+    timeline_of(company)
+    requests = company.functions.requests
+    swept = [len(one["sweep"]) for one in requests if "sweep" in one]
+    assert (max(swept), sum(swept)) == (3, len({pk for pk, _ in company.items("TIMELINE")}))
 
 
 def test_a_restored_table_is_followed_by_board_and_timeline(company: Company) -> None:
@@ -710,6 +861,8 @@ def test_a_function_refuses_partitions_of_another_tenant(company: Company) -> No
     for request in (
         {"counters": [{"pk": "TENANT#globex#BOARD#default", "items": {}}], "until": 0},
         {"sweep": [{"pk": "TENANT#acme2#TIMELINE#a#1", "first": "", "last": "x", "keep": []}]},
+        {"find": [{"pk": "TENANT#acme2#TIMELINE#a#1", "first": "", "last": "x", "keep": []}]},
+        {"delete": [["TENANT#acme2#TIMELINE#a#1", "x"]]},
     ):
         with pytest.raises(CliError, match="not of the tenant"):
             rebuilding.ProjectionFunction(company.stack, "board", "acme").ask(**request)
@@ -756,8 +909,9 @@ def command(
 ) -> tuple[int, str, str]:
     """Run `zebros events rebuild`; returns the exit code, the result and what else was printed."""
     monkeypatch.setattr(Connection, "deployment", lambda _: company.stack)
-    for function in (rebuild.rebuild_board, rebuild.rebuild_timeline, rebuild.rebuild_inbox):
+    for function in (rebuild.rebuild_counters, rebuild_timeline, rebuild.rebuild_inbox):
         monkeypatch.setitem(function.__kwdefaults__, "pause", lambda _: None)
+    monkeypatch.setattr("zebros.cli.rebuild.time.sleep", lambda _: None)
     code = cli.main(["events", "rebuild", *words])
     caught = capsys.readouterr()
     return code, caught.out, caught.err
@@ -806,6 +960,17 @@ def test_the_command_prints_what_it_did(
     code, _, err = ask("board", "--subject", "opportunity/1")
     assert (code, "A board is built as a whole." in err) == (65, True)
     assert ask("reports")[0] == 2
+
+
+def test_the_command_waits_for_the_lake_before_it_reads_timelines(
+    company: Company, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some_deals(company)
+    company.deliver()
+    url = company.stack.resources.queues[f"{LAKE}Queue"]
+    company.stack.aws("sqs").send_message(QueueUrl=url, MessageBody="{}")
+    code, _, err = command(company, monkeypatch, capsys, "timeline", "--wait", "0")
+    assert (code, "1 events are still on their way" in err) == (1, True)
 
 
 def test_a_lost_lake_is_written_again_from_the_archive(

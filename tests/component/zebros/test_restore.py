@@ -449,6 +449,30 @@ def test_nobody_is_notified_of_a_restore(company: Company, data: Data, tmp_path:
     assert len(inbox("GET", "/notifications").json["items"]) == again >= count
 
 
+def test_nobody_is_notified_of_records_that_are_put_back_or_returned(
+    company: Company, data: Data, tmp_path: Path
+) -> None:
+    for path in (f"/accounts/{data.account}", f"/contacts/{data.contact}"):
+        patch(company.customers, path, owner_id="bob")
+    patch(company.tasks, f"/tasks/{data.tasks[0]}", owner_id="bob")
+    company.deliver()
+    count = unread(company)
+    copy(company)
+    at = moment()
+    patch(company.customers, f"/accounts/{data.account}", owner_id="cid")
+    company.deliver()
+    returned = unread(company)
+    assert returned == count + 1, "bob is notified of what a user did"
+    for kind in ("CONTACT", "TASK"):
+        for pk, sk in company.items(kind):
+            key = {"pk": {"S": pk}, "sk": {"S": sk}}
+            company.client.delete_item(TableName="table", Key=key)
+    for context in ("customers", "activities"):
+        assert restored(company, context, at, tmp_path).changed > 0
+    assert company.customers("GET", f"/accounts/{data.account}").json["owner_id"] == "bob"
+    assert unread(company) == returned
+
+
 def test_an_account_that_was_archived_is_published_as_restored(
     company: Company, data: Data, tmp_path: Path
 ) -> None:

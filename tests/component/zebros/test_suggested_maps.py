@@ -120,3 +120,19 @@ def test_a_record_type_may_be_named_and_must_be_one(capsys: pytest.CaptureFixtur
     code, figures = run(capsys, "reports", file, "--suggest-map")
     assert (code, "cannot be loaded" in str(figures)) == (65, True)
     assert run(capsys, "accounts")[0] == 65
+
+
+def test_columns_named_as_fields_of_the_crm_are_those_fields(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A file that loads without a map gets one that loads the same."""
+    Path("own.csv").write_text(
+        "external_ids.erp,name,custom_fields.size,id\n7,Umbra,small,a1\n", encoding="utf-8"
+    )
+    _, suggested = run(capsys, "--suggest-map", "own.csv")
+    Path("map.toml").write_text(suggested["map"], encoding="utf-8")
+    _, figures = run(capsys, "accounts", "own.csv", "--map", "map.toml")
+    assert figures["created"] == 1
+    [account] = in_process.client().get("/accounts?external_id=erp:7")["items"]
+    assert account["external_ids"] == {"erp": "7"}
+    assert account["custom_fields"] == {"size": "small"}

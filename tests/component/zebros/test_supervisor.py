@@ -204,6 +204,61 @@ def test_a_part_that_hangs_is_killed_and_started_again(
     part.child.stop()
 
 
+DIES = """
+import sys
+with open(sys.argv[1], "a") as starts:
+    print("started", file=starts)
+print("no memory is left")
+sys.exit(3)
+"""
+
+
+@pytest.fixture
+def dying(running: Supervisor, tmp_path: Path) -> Iterator[tuple[Part, Callable[[], int]]]:
+    """A worker that ends at every start, and how often it was started.
+
+    Its last process has ended when the supervisor has given it up.
+    """
+    file = tmp_path / "starts"
+    worker = Part("worker", [sys.executable, "-c", DIES, str(file)], base_environment())
+    yield worker, lambda: len(file.read_text().splitlines()) if file.exists() else 0
+    until(lambda: "worker" not in running._parts)
+
+
+def test_without_a_worker_that_ends_for_the_fourth_time_the_rest_runs_on(
+    running: Supervisor,
+    home: Home,
+    messages: list[str],
+    dying: tuple[Part, Callable[[], int]],
+) -> None:
+    worker, starts = dying
+    running._start(worker)
+    until(lambda: any("again and again" in line for line in messages))
+    assert worker.child is not None
+    assert [line for line in messages if "exit code 3" in line] == [
+        *["The worker ended with exit code 3; starting it again"] * 3,
+        "The worker ended with exit code 3 again and again. The CRM runs on without it; "
+        f"see {worker.child.log}",
+    ]
+    assert starts() == 4
+    assert "no memory is left" in worker.child.log.read_text()
+    time.sleep(1)
+    assert starts() == 4, "it is not started any more"
+    assert running.gave_up is None
+    assert hello(home.state())["greeting"] == "hello"
+
+
+def test_a_part_that_ends_less_often_is_started_again_without_limit(
+    running: Supervisor,
+    dying: tuple[Part, Callable[[], int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zebros.local.supervisor._RESTARTS_WITHIN_S", 0.0)
+    worker, starts = dying
+    running._start(worker)
+    until(lambda: starts() > 5)
+
+
 def _answers(state: dict[str, Any]) -> dict[str, Any] | None:
     try:
         return hello(state)
@@ -221,8 +276,18 @@ def test_a_stop_leaves_no_process_and_no_open_port(running: Supervisor, home: Ho
     assert home.supervisor() is None
 
 
-def test_a_start_after_a_killed_supervisor_stops_its_processes(home: Home) -> None:
-    before = home.state()
+@pytest.fixture
+def stopped(home: Home) -> Home:
+    """The folder after a start and a stop, also for a test that runs alone."""
+    if not home.state():
+        supervisor = Supervisor(home, Options(root=ROOT, phase="startup"), lambda _line: None)
+        supervisor.start()
+        supervisor.stop()
+    return home
+
+
+def test_a_start_after_a_killed_supervisor_stops_its_processes(stopped: Home) -> None:
+    home, before = stopped, stopped.state()
     first = detached(home)
     until(lambda: home.status().get("pid") == first.pid and home.status()["phase"] == "ready")
     assert (home.state()["port"], home.state()["issuer_port"]) == (
@@ -248,6 +313,42 @@ def test_a_start_after_a_killed_supervisor_stops_its_processes(home: Home) -> No
     log = (home.logs / "supervisor.log").read_text()
     assert "The last run was killed" in log
     assert "sam deploy" not in log.rpartition("The last run")[2], "nothing has changed"
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_a_part_that_is_needed_and_ends_for_the_fourth_time_stops_the_crm(
+    stopped: Home, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = stopped
+    first = detached(home)
+    until(lambda: home.status().get("pid") == first.pid and home.status()["phase"] == "ready")
+    state, running = home.state(), home.processes()
+    killed = set[int]()
+
+    def pid() -> int:
+        return next((one.pid for one in home.processes() if one.name == part), 0)
+
+    for deaths in range(4):
+        assert first.poll() is None, f"it gave up after {deaths}"
+        until(lambda: pid() not in {0, *killed})
+        killed.add(pid())
+        os.kill(pid(), signal.SIGKILL)
+    assert first.wait(60) == 69
+    assert len(killed) == 4
+    assert not any(one.alive for one in running)
+    assert not listening(state["port"])
+    assert not listening(state["issuer_port"])
+    reason = f"The {part} was killed by signal 9 again and again."
+    assert home.status()["error"]["error"] == reason
+    assert f"failed: {reason}" in (home.logs / "supervisor.log").read_text()
+    assert cli.main(["--home", str(home.path), "status"]) == 69
+    output = capsys.readouterr().err
+    assert reason in output
+    log = home.logs / f"{part}.log"
+    lines = log.read_text().strip().splitlines()
+    assert (lines[-1] if lines else f"Its log is {log}.") in output
+    assert cli.main(["--home", str(home.path), "--json", "status"]) == 69
+    assert reason in capsys.readouterr().out
 
 
 def detached(home: Home) -> subprocess.Popen[bytes]:

@@ -17,6 +17,7 @@ from kernel.runtime.fence import (
     Fence,
     FenceRecord,
 )
+from kernel.runtime.log import logger
 
 EAST, WEST = "us-east-1", "us-west-2"
 EAST_WRITES = FenceRecord(1, OPEN, EAST)
@@ -116,6 +117,33 @@ def test_the_record_is_not_read_more_often_than_once_a_second() -> None:
         assert not process.may_write()
         process.passes(RETRY_S / 10)
     assert process.reads == 1
+
+
+def test_a_read_that_fails_is_counted_and_one_that_works_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[int] = []
+
+    def counted() -> list[int]:
+        before = list(found)
+        found.clear()
+        return before
+
+    for level in ("warning", "error"):
+        write = lambda _message, **fields: found.append(fields["FenceUnread"])  # noqa: E731
+        monkeypatch.setattr(logger(), level, write)
+    process = Process()
+    assert process.may_write()
+    assert counted() == []
+    process.cut = True
+    for _ in range(2):
+        process.passes(REFRESH_S + RETRY_S)
+        assert process.may_write()
+    assert counted() == [1, 1]
+    process.cut, process.record = False, EAST_WRITES._replace(epoch=0)
+    process.passes(VALID_S)
+    assert not process.may_write()
+    assert counted() == [1], "a record from the past cannot be used either"
 
 
 def test_a_move_is_seen_at_the_next_refresh() -> None:

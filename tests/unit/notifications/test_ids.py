@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.domain.ids import PATTERN, new_id
-from notifications.model import derived_id
+from notifications.model.notifications import derived_id
 
 
 @given(st.text(min_size=1, max_size=50), st.text(min_size=1, max_size=50))

@@ -8,7 +8,13 @@ import pytest
 from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.ids import new_id
 from notifications.events import Kind
-from notifications.model import MAX_TEXT, Message, Notification, message_for, messages_for
+from notifications.model.notifications import (
+    MAX_TEXT,
+    Message,
+    Notification,
+    message_for,
+    messages_for,
+)
 
 USD = {"minor_units": 105400, "currency": "USD"}
 OPPORTUNITY = {"id": "d", "name": "Big one", "owner_id": "ann"}

@@ -1,5 +1,6 @@
 """What the controller decides, rule by rule."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 
@@ -118,14 +119,38 @@ def test_a_step_that_brought_nothing_is_not_tried_again_for_a_week() -> None:
     assert made(decided(full, tried)) == [(MEMORY, 256, 384)], "another reason is another matter"
 
 
-@pytest.mark.parametrize(("bound", "reasons"), [(False, [Reason.NOT_PROCESSOR_BOUND]), (True, [])])
-def test_memory_is_no_cure_for_a_function_that_waits(bound: bool, reasons: list[Reason]) -> None:
+@pytest.mark.parametrize(
+    ("useful", "after"), [(128, None), (256, None), (300, None), (320, 320), (384, 384), (512, 384)]
+)
+def test_memory_grows_only_as_far_as_it_shortens_the_duration(
+    useful: int, after: int | None
+) -> None:
     measured = situation(
-        "api_latency", MEMORY, 250, 250, 250, processor_bound={"CustomersApi": bound}
+        "api_latency", MEMORY, 250, 250, 250, useful_memory={"CustomersApi": useful}
     )
-    assert refused(decided(measured)) == reasons
-    full = situation("function_memory", MEMORY, 80, 80, 80, processor_bound={"CustomersApi": bound})
-    assert made(decided(full)) == [(MEMORY, 256, 384)]
+    found = decided(measured)
+    assert made(found) == ([(MEMORY, 256, after)] if after else [])
+    assert refused(found) == ([] if after else [Reason.NOT_PROCESSOR_BOUND])
+    full = situation("function_memory", MEMORY, 80, 80, 80, useful_memory={"CustomersApi": useful})
+    assert made(decided(full)) == [(MEMORY, 256, 384)], "it needs the memory itself"
+
+
+def test_a_rule_without_a_metric_of_a_resource_says_nothing_of_it() -> None:
+    unmeasured = frozenset({("function_memory", "CustomersApi")})
+    raised = situation("function_memory", MEMORY, None, None, None, unmeasured=unmeasured)
+    assert decided(raised) == ((), ())
+    calm = {"value": 512, "deployed": 256, "peak": 50.0, "raised": False}
+    known = situation("api_latency", MEMORY, 50, 50, 50, **calm)  # type: ignore[arg-type]
+    assert made(decided(known)) == [], "its use of memory is not known"
+    alone = replace(known, unmeasured=unmeasured)
+    assert [one[2] for one in made(decided(alone))] == [320]
+    nothing = replace(known, unmeasured=unmeasured | {("api_latency", "CustomersApi")})
+    assert made(decided(nothing)) == [], "no rule says how much of it is used"
+
+
+def test_what_another_function_needs_says_nothing() -> None:
+    other = situation("api_latency", MEMORY, 250, 250, 250, useful_memory={"ReportingApi": 128})
+    assert made(decided(other)) == [(MEMORY, 256, 384)]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.model.forecast import MAX_DAYS, MIN_DAYS, Arrival, Day, Trend, arrival, trend
+from scaling.model.forecast import (
+    MAX_DAYS,
+    MIN_DAYS,
+    Arrival,
+    Day,
+    Trend,
+    arrival,
+    departure,
+    trend,
+)
 
 
 def line(slope: float, days: int = 30, level: float = 100) -> list[Day]:
@@ -59,6 +68,13 @@ def test_a_boundary_is_reached_in_days(boundary: float, days: tuple[int | None, 
 
 def test_what_does_not_grow_never_arrives() -> None:
     assert arrival(Trend(100, 0, -1, 0.5, 30), 110) == Arrival(None, 21, None)
+
+
+def test_a_falling_value_leaves_a_boundary_in_days() -> None:
+    found = Trend(158, slope=-1, slowest=-2.5, fastest=-0.7, days=30)
+    assert departure(found, 100) == Arrival(days=59, earliest=24, latest=83)
+    assert departure(found, 160) == Arrival(0, 0, 0)
+    assert departure(Trend(158, 0, -0.5, 1, 30), 150) == Arrival(None, 17, None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.floats(0, 1e6)), max_size=120))

@@ -36,7 +36,8 @@ def test_a_setting_of_zero_does_not_exist() -> None:
     [
         ("CustomersApi;", "'CustomersApi': must begin with a logical id and a name"),
         ("A memory=256;", "'A memory=256': must begin with a logical id and a name"),
-        ("A b memory=much;", "A: 'memory=much' must be a name, =, and its value"),
+        ("A b memory=much;", "A: memory must be a whole number, not 'much'"),
+        ("A b table_capacity=1 indexes=-1;", "A: indexes must be a whole number, not '-1'"),
         ("A b memory;", "A: 'memory' must be a name, =, and its value"),
     ],
 )

@@ -1,5 +1,6 @@
 """The controller's policy: what it refuses, and the strategy's figures in it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -69,6 +70,12 @@ def test_rules_that_contradict_themselves_are_refused(fields: dict[str, Any], me
 def test_a_negative_budget_is_refused() -> None:
     with pytest.raises(PolicyError, match="budget: must be at least 0, not -1"):
         policy_of("growth", -1)
+
+
+@pytest.mark.parametrize("name", ["quiet", "no_effect"])
+def test_a_pause_is_longer_than_no_time(name: str) -> None:
+    with pytest.raises(PolicyError, match=f"{name}: must be longer than no time, not 0:00:00"):
+        replace(GROWTH, **{name: timedelta()})  # type: ignore[arg-type]
 
 
 def test_a_rule_needs_limits_of_its_setting() -> None:

@@ -19,11 +19,12 @@ import pytest
 from kernel.runtime.metrics import EVENT_LAG
 from zebros.client.stack import Resources
 from zebros.errors import BadInput, NotReady
-from zebros.local import deploy, log_files, parts, ports
+from zebros.local import deploy, log_files, parts, ports, processes
 from zebros.local import supervisor as supervising
 from zebros.local.home import Home
 from zebros.local.parts import state_document, worker_variables
 from zebros.local.processes import Child, KnownProcess, started_at, stop
+from zebros.local.regions import Place
 from zebros.local.supervisor import already_running
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -79,12 +80,15 @@ def test_a_process_is_identified_by_pid_and_start_time(tmp_path: Path) -> None:
     assert started_at(pid) is None
 
 
-def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "TERM_S", 0.3)
     child = Child("stubborn", STUBBORN, os.environ, tmp_path / "log")
     while "up" not in child.log_end():
         time.sleep(0.02)
     began = time.monotonic()
-    child.stop(patience_s=0.3)
+    child.stop()
     assert 0.3 <= time.monotonic() - began < 5
     assert child.ended == "was killed by signal 9"
 
@@ -194,7 +198,7 @@ def test_the_state_has_all_addresses_and_names(tmp_path: Path) -> None:
     )
     outputs = {"BusName": "bus"}
     issuer = "http://127.0.0.1:2/realms/"
-    state = state_document(resources, outputs, "http://127.0.0.1:1", issuer, tmp_path)
+    state = state_document(resources, outputs, "http://127.0.0.1:1", issuer, tmp_path, Place())
     assert state["api"] == "http://127.0.0.1:1/restapis/a1/v1/_user_request_"
     assert state["websocket"] == "ws://127.0.0.1:1/_aws/execute-api/s1/live"
     assert state["tables"] == {"CustomersTable": "t-1"}

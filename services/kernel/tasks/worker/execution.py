@@ -5,6 +5,7 @@ from typing import Any
 
 from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
+from kernel.runtime.work import carried
 from kernel.tasks.failures import UNEXPECTED
 from kernel.tasks.job import Job, JobControl, JobFailed, Task
 from kernel.tasks.progress import Interrupted
@@ -20,7 +21,7 @@ class Execution:
         self.failure: JobFailed | None = None
         self.interrupted = False
         # A daemon thread: a job that does not stop must not keep the process alive.
-        threading.Thread(target=self._run, name="job", daemon=True).start()
+        threading.Thread(target=carried(self._run), name="job", daemon=True).start()
 
     def _run(self) -> None:
         try:

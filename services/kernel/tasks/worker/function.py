@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kernel.runtime.log import logger
+from kernel.runtime.work import working_on
 from kernel.tasks.failures import CANCELLED, OUT_OF_TIME
 from kernel.tasks.job import Interruption, Job, JobFailed, Task
 from kernel.tasks.worker.execution import Execution
@@ -60,7 +61,7 @@ class TaskFunction:
         alarm.daemon = True
         alarm.start()
         try:
-            with temporary_files(self._folder()):
+            with working_on(task.named), temporary_files(self._folder()):
                 execution = Execution(self._jobs()[task.job], task)
                 ended = supervisor.supervise(execution)
         finally:

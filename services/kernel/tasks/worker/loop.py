@@ -11,16 +11,19 @@ safe to run twice.
 A worker receives a task only when it is idle, so that no task waits behind a long one.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kernel.runtime.faults import describe
 from kernel.runtime.log import logger
-from kernel.tasks.job import Job, Task
+from kernel.runtime.work import working_on
+from kernel.tasks.job import Job, Task, names_of_task
 from kernel.tasks.worker.callback import TaskCallback
 from kernel.tasks.worker.execution import Execution
 from kernel.tasks.worker.outcome import OutcomeSender
@@ -93,8 +96,13 @@ class Worker:
         except (ValueError, KeyError, TypeError) as fault:
             # SQS delivers it again and finally moves it to the dead-letter queue.
             message_id = message.get("MessageId")
-            logger().error("task cannot be read", fault=describe(fault), id=message_id)
+            with working_on(partial(_names_in, message)):
+                logger().error("task cannot be read", fault=describe(fault), id=message_id)
             return True
+        with working_on(task.named):
+            return self._handle_task(job, task)
+
+    def _handle_task(self, job: Job, task: Task) -> bool:
         if self._stopping.is_set():
             self._queue.requeue(task)
             return True
@@ -119,3 +127,11 @@ class Worker:
         seconds = round(time.monotonic() - started, 3)
         logger().info("task ended", task=task.loggable(), outcome=outcome, seconds=seconds)
         return ended
+
+
+def _names_in(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the log says of a message that is no task, as far as it can be read."""
+    try:
+        return names_of_task(json.loads(message["Body"]))
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return {}

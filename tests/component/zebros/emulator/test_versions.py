@@ -102,3 +102,18 @@ def test_an_alias_that_codedeploy_moves_in_aws_moves_at_once_here(
     assert memory(platform, alias) == "512"
     with pytest.raises(ClientError, match=r"Unrecognized resource types: .AWS::CodeDeploy"):
         unpatched.deploy("moved", body)
+
+
+def test_all_versions_share_the_reserved_concurrency(
+    platform: Emulator, unpatched: Emulator
+) -> None:
+    for emulator in (platform, unpatched):
+        alias = emulator.deploy("shared", template("Shared"))["Alias"]
+        function, functions = alias.rpartition(":")[0], emulator.client("lambda")
+        assert memory(emulator, alias) == "128"
+        functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+        if emulator is platform:
+            with pytest.raises(ClientError, match="TooManyRequestsException"):
+                memory(emulator, alias)
+            functions.delete_function_concurrency(FunctionName=function)
+        assert memory(emulator, alias) == "128"

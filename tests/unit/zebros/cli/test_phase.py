@@ -137,7 +137,11 @@ def test_a_move_that_loses_data_fails_after_its_plan(capsys: pytest.CaptureFixtu
             65,
             "startup has 10 of Api.ConcurrentExecutions, but 12 are in use.",
         ),
-        ("--from mvp --to startup --used odd.json", 65, "Odd.Units is not a capacity of the syst"),
+        (
+            "--from mvp --to startup --used odd.json",
+            65,
+            "Odd.Units is not a capacity of the system; there is Api.ConcurrentExecutions",
+        ),
     ],
 )
 def test_wrong_input_is_rejected_in_one_sentence(

@@ -116,6 +116,20 @@ def test_without_a_platform_status_fails_and_down_does_nothing(
     assert capsys.readouterr().err == "Nothing runs here.\n"
 
 
+def test_status_says_why_a_crm_has_stopped(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.path.mkdir()
+    reason = {"error": "The issuer ended with exit code 1 again and again.", "hint": "its log"}
+    home.write_status("failed", error=reason)
+    assert cli.main(["--home", str(home.path), "status"]) == 69
+    assert capsys.readouterr().err.splitlines() == [
+        f"zebros: No CRM runs in {home.path}: {reason['error']}",
+        "its log",
+        "`zebros up` starts one.",
+    ]
+    assert cli.main(["--home", str(home.path), "--json", "status"]) == 69
+    assert json.loads(capsys.readouterr().out)["failure"] == reason
+
+
 def test_reset_deletes_the_data_but_not_keys_and_builds(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:

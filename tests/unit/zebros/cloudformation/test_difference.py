@@ -174,6 +174,13 @@ def test_a_replaced_cache_is_empty(tmp_path: Path) -> None:
     ]
 
 
+def test_a_cache_that_may_be_replaced_may_be_empty(tmp_path: Path) -> None:
+    group = "  Cache: {Type: AWS::ElastiCache::ReplicationGroup, Properties: {NumNodeGroups: %s}}\n"
+    assert of_limits(tmp_path, group % 1, group % 2) == [
+        "Cache may be replaced: the cache is empty afterwards."
+    ]
+
+
 def test_a_fixed_name_prevents_a_replacement(tmp_path: Path) -> None:
     """CloudFormation would have to create the second one under the name of the first."""
     bus = "  Bus: {Type: AWS::Events::EventBus, Properties: {Name: a}}\n"

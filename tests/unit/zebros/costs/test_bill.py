@@ -11,8 +11,8 @@ from tests.template.stack import PHASES, ROOT
 from tests.unit.zebros.costs.design import rule, system, usage
 from zebros.cloudformation import System, resolve
 from zebros.costs import Bill, Prices, Usage, monthly, projection
-from zebros.costs.bill import rounded
-from zebros.costs.charges import PRICED
+from zebros.costs.bill import charges, rounded
+from zebros.costs.charges import PRICED, Design
 from zebros.costs.unpriced import ALWAYS_LEFT_OUT, FREE, LEFT_OUT
 from zebros.errors import BadInput
 
@@ -121,6 +121,18 @@ def test_every_resource_of_the_templates_has_a_price(name: str, role: str) -> No
     priced = {one for line in bill.lines for one in line.resources}
     for kind in ("AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::Logs::LogGroup"):
         assert set(found.of_type(kind)) <= priced, kind
+
+
+def test_the_fence_costs_its_reads_and_an_alarm() -> None:
+    load = Usage.load("enterprise")
+    regions = {"ReplicaRegion": "us-west-2", "WitnessRegion": "us-east-2"}
+    found = resolve(ROOT / "template.yaml", {"Phase": "enterprise", **load.parameters, **regions})
+    design = Design(found, load)
+    made = [one for one in charges("FenceTable", design) if one.quantity >= 1]
+    assert [one.item for one in made] == ["dynamodb.read_requests"], "moves alone write it"
+    each = made[0].quantity / load.writes
+    assert 1 < each < 6, "reads of the processes that one request lets write"
+    assert "FenceUnreadAlarm" in found.of_type("AWS::CloudWatch::Alarm")
 
 
 def test_a_larger_phase_costs_more() -> None:

@@ -142,6 +142,11 @@ def test_an_unknown_phase_or_role_is_rejected(phase: str, role: str, message: st
         ("factor = 0.1\ncpu_ms = 6", "factor = 0\ncpu_ms = 6", "Authorizer: factor must be a numb"),
         ("factor = 0.1\ncpu_ms = 6", "factor = 0.1", "Authorizer: cpu_ms must be a number above"),
         ("writes = 0.15\n", "", "[[tables]] CustomersTable: writes must be a number above 0."),
+        (
+            "wait_ms = 12\n",
+            "wait_ms = 12\nwrite_wait_ms = 0\n",
+            "[[functions]] CustomersApi: write_wait_ms must be a number above 0.",
+        ),
         ('match = "CustomersTable"\n', "", "mine.toml: [[tables]] has no match."),
         ('WorkerImage = "worker:1"', "WorkerImage = 1", "parameter WorkerImage must be a text."),
     ],

@@ -1,5 +1,6 @@
 """The process that writes a snapshot does not outlive its server's rights."""
 
+import copy
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from zebros.emulator.patching import module
 from zebros.emulator.settings import Settings
 from zebros.emulator.snapshot import Snapshots
 
@@ -47,8 +49,13 @@ def test_a_killed_server_s_port_is_free_while_its_snapshot_is_still_written(
 
 
 def test_a_snapshot_of_a_server_that_is_gone_replaces_none(
-    snapshots: Snapshots, settings: Settings
+    snapshots: Snapshots, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What the forked child replaces is put back, because this is the tests' own process.
+    monkeypatch.setattr(copy, "deepcopy", copy.deepcopy)
+    functions = module("services.lambda_svc")
+    for name in ("_externalize_code_zip", "_prune_orphan_code_blobs"):
+        monkeypatch.setattr(functions, name, getattr(functions, name))
     file = settings.state / "snapshot.pickle"
     assert not snapshots._write(parent=os.getpid())
     assert not file.exists()

@@ -282,3 +282,24 @@ def test_a_mapping_s_figures_from_parameters_are_numbers(emulator: Any, patched:
     with patched(parameters.apply):
         found = mapped(emulator)
     assert (found["ScalingConfig"], found["BatchSize"]) == ({"MaximumConcurrency": 3}, 5)
+
+
+def state_of_disabled(emulator: Any) -> str:
+    handlers = emulator("services.cloudformation.provisioners")._RESOURCE_HANDLERS
+    props = {"FunctionName": "f", "EventSourceArn": "arn:aws:sqs:us-east-1:0:q", "Enabled": False}
+    kind = "AWS::Lambda::EventSourceMapping"
+    name, _ = handlers[kind]["create"]("Source", props, "zebros")
+    return str(emulator("services.lambda_svc")._esms[name]["State"])
+
+
+def test_a_mapping_that_is_created_disabled_is_shown_as_enabled_when_unpatched(
+    emulator: Any,
+) -> None:
+    assert state_of_disabled(emulator) == "Enabled"
+
+
+def test_a_mapping_that_is_created_disabled_is_shown_as_disabled(
+    emulator: Any, patched: Any
+) -> None:
+    with patched(parameters.apply):
+        assert state_of_disabled(emulator) == "Disabled"

@@ -102,6 +102,8 @@ def test_a_lenient_reading_leaves_out_what_is_no_number() -> None:
         ("mailto:a@b.example", ["a@b.example"]),
         ("zo\u00eb@m\u00fcller.example", ["zo\u00eb@xn--mller-kva.example"]),
         ("ann at example", ["ann at example"]),
+        ("a@b.example;", ["a@b.example"]),
+        (";a@b.example", ["a@b.example"]),
     ],
 )
 def test_addresses_of_a_cell_are_separated(text: str, addresses: list[str]) -> None:

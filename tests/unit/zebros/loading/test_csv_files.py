@@ -3,15 +3,18 @@
 import csv
 import io
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zebros.errors import BadInput
+from zebros.loading import csv_rows
 from zebros.loading.csv_files import inspect
 from zebros.loading.csv_rows import BadRow, Row, rows
+from zebros.loading.encodings import EncodingUncertain
 
 CELL = st.text(
     st.characters(codec="utf-8", exclude_characters="\0\r\n", exclude_categories=["Cs"]),
@@ -72,6 +75,17 @@ def test_an_incomplete_character_at_the_end_of_the_file_is_found(tmp_path: Path)
         inspect(written(tmp_path, b"name\ncaf\xc3"))
 
 
+@pytest.mark.parametrize("text", ["caf\u00e9 \u20ac, plain text", "\u00e2\u20ac"])
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_the_size_of_the_blocks_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, block: int
+) -> None:
+    monkeypatch.setattr("zebros.loading.csv_files._BLOCK", block)
+    assert inspect(written(tmp_path, f"name\n{text}\nAnn\n")).encoding_note == "UTF-8"
+    with pytest.raises(EncodingUncertain, match="in line 2 "):
+        inspect(written(tmp_path, b"name\n\xc3 plain ascii text\n"))
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("last", [True, False])
 def test_rows_are_estimated_whatever_ends_a_line(tmp_path: Path, end: str, last: bool) -> None:
@@ -102,8 +116,10 @@ def test_the_delimiter_is_detected(tmp_path: Path, delimiter: str) -> None:
     assert values(file) == [["Ann", f"a{delimiter}b, c; d"], ["Bo", "plain"]]
 
 
-def test_the_separator_line_of_excel_is_skipped(tmp_path: Path) -> None:
-    file = written(tmp_path, "sep=;\r\nname;city\r\nAnn;Oslo\r\n")
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_the_separator_line_of_excel_is_skipped(tmp_path: Path, separator: str) -> None:
+    text = "sep=;\r\nname;city\r\nAnn;Oslo\r\n".replace(";", separator)
+    file = written(tmp_path, text)
     assert inspect(file).header == ("name", "city")
     assert values(file) == [["Ann", "Oslo"]]
 
@@ -193,8 +209,31 @@ def test_every_line_is_part_of_a_row_or_of_a_bad_row(
     writer.writerows(table)
     content = text.getvalue() + "".join(f"{line}\r\n" for line in invalid) + "last,row\r\n"
     found = list(rows(inspect(written(tmp_path_factory.mktemp("csv"), content))))
-    assert found[-1][1] == ["last", "row"]
+    assert isinstance(found[-1], Row)
+    assert found[-1].values == ["last", "row"]
     assert [row.raw for row in found if isinstance(row, BadRow)] == [[line] for line in invalid]
+
+
+PIECES = st.sampled_from(
+    [
+        *("a", "1", '"', '""', ",", ",,", " ", "\n", "\r\n", "\0", "\x85"),
+        *("1,2\n", '"q\nr",3\n', 'x,"y"\n', 'x,"y" z\n', '"open,4\n', "\n"),
+    ]
+)
+
+
+@settings(deadline=None)
+@given(content=st.lists(PIECES, max_size=40).map("".join), latin=st.booleans())
+def test_rows_are_the_same_in_blocks_and_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, content: str, latin: bool
+) -> None:
+    path = written(tmp_path_factory.mktemp("csv"), f"a,b\n{content}".encode("latin-1"))
+    file = replace(inspect(path, "utf-8"), encoding="iso8859-2" if latin else "utf-8-sig")
+    found = list(rows(file))
+    for name, value in {"_BLOCK": 1, "_whole_rows": lambda *_: ([], 0)}.items():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(csv_rows, name, value)
+            assert list(rows(file)) == found
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
@@ -269,3 +308,52 @@ def test_a_large_file_is_never_completely_in_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert count == 200_000
     assert peak < file.stat().st_size / 2
+
+
+def test_empty_values_after_the_last_column_are_left_out(tmp_path: Path) -> None:
+    file = written(tmp_path, "a,b\n1,2,,\n3,4, \n5,6,7\n")
+    assert values(file) == [["1", "2"], ["3", "4"]]
+    assert faults(file) == {4: "it has 3 values, the header has 2"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'Notes:\n"Some, text"\n\nFirst,Last,Mail\nAnn,Lee,a@x.example\nBo,Lee,\n',
+        "Export,,\n2026-11-27,,\n,,\nFirst,Last,Mail\nAnn,Lee,a\nBo,Lee,b\nCy,Lee,c\n",
+        "Export\n\n\nFirst;Last\nAnn;Lee\n",
+    ],
+)
+def test_a_title_before_the_header_is_pointed_out(tmp_path: Path, content: str) -> None:
+    with pytest.raises(BadInput, match="its rows have more values") as rejected:
+        inspect(written(tmp_path, content))
+    assert "Is it row 4?" in rejected.value.hint
+
+
+@pytest.mark.parametrize("content", ["name\nAnn\nBea, Ltd\n", "name,\nAnn,\nBo,note\n", "name\n"])
+def test_a_header_of_one_column_is_no_title(tmp_path: Path, content: str) -> None:
+    assert inspect(written(tmp_path, content)).header[0] == "name"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ("<!DOCTYPE html><html>", "an HTML page"),
+        ("\ufeff \n<table><tr>", "an HTML page"),
+        ("<?xml version='1.0'?>", "XML"),
+        ('{"name": "Ann"}', "JSON"),
+        ("[{}]", "JSON"),
+        ("BEGIN:VCARD\n", "vCards"),
+    ],
+)
+def test_text_of_another_kind_is_named(tmp_path: Path, content: str, kind: str) -> None:
+    with pytest.raises(BadInput, match=kind):
+        inspect(written(tmp_path, content))
+
+
+def test_what_another_program_has_damaged_is_reported(tmp_path: Path) -> None:
+    file = written(tmp_path, "name\nCaf\ufffd\nMÃ¼ller\nAnnâ€™s\n")
+    replaced, twice = inspect(file).notes
+    assert replaced.startswith("U+FFFD stands in 1 place for a character")
+    assert twice.startswith("In 2 places the text looks as if UTF-8 had been read")
+    assert inspect(written(tmp_path, "name\nÃO\n€ â\n", "fine.csv")).notes == ()

@@ -173,3 +173,40 @@ def test_a_replaced_byte_in_a_rejects_file_is_still_rejected(tmp_path: Path) -> 
     loaded, rejected = read(file)
     assert [row[2] for row in loaded] == ["2"]
     assert "U+FFFD" in rejected[2]
+
+
+def test_encodings_that_read_every_line_the_same_are_one_proposal(tmp_path: Path) -> None:
+    with pytest.raises(EncodingUncertain) as uncertain:
+        inspect(written(tmp_path, one_name("Jürgen Groß", "cp1252")))
+    first = uncertain.value.proposals[0]
+    assert first.encoding == "cp1252"
+    assert "cp1250" in first.same
+    assert "or cp1250" in uncertain.value.message
+
+
+def test_encodings_that_differ_in_a_later_line_are_two_proposals_that_show_it(
+    tmp_path: Path,
+) -> None:
+    text = "id,name\n" + "".join(f"{n},Jürgen Groß\n" for n in range(50)) + "50,Françoise Ÿ\n"
+    with pytest.raises(EncodingUncertain) as uncertain:
+        inspect(written(tmp_path, text.encode("cp1252")))
+    lines = {one.encoding: one.lines for one in uncertain.value.proposals}
+    assert "50,Françoise Ÿ" in lines["cp1252"]
+    assert "50,Françoise Ÿ" not in lines.get("cp1250", ())
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("iso8859_15", "Café €uro Œuvre"), ("iso8859_2", "Žluťoučký kůň Łódź")]
+)
+def test_an_iso_encoding_is_proposed_when_a_windows_one_reads_other_characters(
+    tmp_path: Path, encoding: str, name: str
+) -> None:
+    with pytest.raises(EncodingUncertain) as uncertain:
+        inspect(written(tmp_path, one_name(name, encoding)))
+    assert any(name in line for one in uncertain.value.proposals for line in one.lines)
+
+
+def test_a_character_at_the_end_of_a_long_line_is_shown(tmp_path: Path) -> None:
+    with pytest.raises(EncodingUncertain) as uncertain:
+        inspect(written(tmp_path, one_name("x" * 300 + "é", "cp1252")))
+    assert any("é" in line for one in uncertain.value.proposals for line in one.lines)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pycountry
 import pytest
 
 from zebros.loading.field_readers import reader
@@ -17,7 +18,7 @@ def read(record: str, field: str, source: dict[str, Any], *cells: str) -> Any:
     return reader(field, fields, RECORD_TYPES[record], position, "GB")(cells)
 
 
-@pytest.mark.parametrize("country", ["DE", "de"])
+@pytest.mark.parametrize("country", ["DE", "de", "DEU"])
 def test_a_number_is_one_of_the_country_of_its_row(country: str) -> None:
     found = read("contacts", "phones", {"country_column": "of"}, "030 901820", country)
     assert found.value == ["+4930901820"]
@@ -63,3 +64,13 @@ def test_a_default_that_no_row_can_have_is_refused_with_the_map() -> None:
 def test_a_word_is_not_a_whole_number(text: str) -> None:
     with pytest.raises(InvalidValue, match=f"^'{text}' is not a whole number$"):
         read("accounts", "employees", {}, text, "")
+
+
+def test_every_alpha_3_code_of_a_country_is_its_alpha_2_code() -> None:
+    for country in pycountry.countries:
+        assert read("accounts", "country", {}, country.alpha_3) == country.alpha_2
+
+
+@pytest.mark.parametrize(("text", "country"), [("deu", "DE"), ("de", "de"), ("Mars", "Mars")])
+def test_other_texts_of_a_country_are_for_the_api_to_judge(text: str, country: str) -> None:
+    assert read("accounts", "country", {}, text) == country

@@ -1,5 +1,6 @@
 """Text is parsed exactly, or rejected with the reason."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -252,3 +253,72 @@ def test_a_date_of_another_form_names_the_format_that_fits(text: str, hint: str)
     with pytest.raises(InvalidValue) as invalid:
         values.plain_date(text, ("%Y-%m-%d",))
     assert hint in str(invalid.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"),
+    [
+        ("5,-", 500),
+        ("5.--", 500),
+        ("12,34,567.00", 123_456_700),
+        ("1,23,456", 12_345_600),
+        ("\uff11\uff12\uff0e\uff15", 1250),
+        ("\u0967\u0968\u0969", 12_300),
+        ("€\uff11\uff12", 1200),
+    ],
+)
+def test_amounts_are_read_as_other_countries_write_them(text: str, minor: int) -> None:
+    assert values.minor_units(text, "EUR") == minor
+
+
+@pytest.mark.parametrize("text", ["10+", "12,34,56", "1,23,456,7", "5,---", "5-,"])
+def test_a_text_that_only_looks_like_an_amount_is_rejected(text: str) -> None:
+    with pytest.raises(InvalidValue):
+        values.minor_units(text, "USD")
+    with pytest.raises(InvalidValue):
+        values.integer(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2025-02-30", "is no day of the calendar"),
+        ("0000-00-00", "is no day of the calendar"),
+        ("31/12/27", '"%d/%m/%y"'),
+        ("1/2/2027", '"%d/%m/%Y" or "%m/%d/%Y"'),
+        ("2027-01-31T10:00:00+02:00", '"%Y-%m-%dT%H:%M:%S%z"'),
+        ("Dec 31, 2027", '"%b %d, %Y"'),
+    ],
+)
+def test_a_date_of_another_form_is_answered_by_what_the_map_can_say(text: str, reason: str) -> None:
+    with pytest.raises(InvalidValue, match=re.escape(reason)):
+        values.plain_date(text, ("%Y-%m-%d",))
+
+
+def test_spreadsheets_write_yes_and_no_in_their_language() -> None:
+    assert all(map(values.boolean, ["WAHR", "Ja", "vrai", "VERDADERO", "on", "TRUE"]))
+    assert not any(map(values.boolean, ["FALSCH", "Nein", "faux", "FALSO", "off", "0"]))
+    with pytest.raises(InvalidValue, match="neither yes nor no"):
+        values.boolean("x")
+
+
+@pytest.mark.parametrize("text", ["1.234 KWD", "1.234"])
+def test_three_decimals_have_two_readings_in_a_currency_that_has_three(text: str) -> None:
+    with pytest.raises(InvalidValue, match=r"is 1234 or 1\.234: set `decimal`"):
+        values.money_with_currency(text) if " " in text else values.minor_units(text, "KWD")
+
+
+@pytest.mark.parametrize("text", ["51-200", "1,001 - 5,000", "51\u2013200", "10,001+", "10 +"])
+def test_a_range_is_rejected_with_what_would_be_right(text: str) -> None:
+    with pytest.raises(InvalidValue) as rejected:
+        values.integer(text)
+    assert str(rejected.value) == (
+        f"{text!r} is a range, and the field is one whole number: say which in the map, as "
+        f'values = {{ "{text}" = "\u2026" }}'
+    )
+
+
+@pytest.mark.parametrize("text", ["2024-01-05", "51--200", "a-b", "1-2-3", "5++", "1" * 40 + "-2"])
+def test_no_other_text_is_called_a_range(text: str) -> None:
+    with pytest.raises(InvalidValue, match=r"is not a (whole )?number|is too long|groups of three"):
+        values.integer(text)

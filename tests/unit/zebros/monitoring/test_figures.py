@@ -93,6 +93,11 @@ def test_what_exists_in_aws_only_is_left_out(found: dict[str, Figure]) -> None:
     assert set(found) == {one.id for one in signals() if not one.when}
 
 
+def test_the_fence_is_shown_where_there_is_one(source: Source) -> None:
+    with_fence = Deployed("prod", Resources({"tables": {"FenceTable": "prod-fence"}}))
+    assert "fence-unread" in {one.signal.id for one in figures(with_fence, source, NOW)}
+
+
 def test_a_signal_of_a_longer_time_is_read_in_its_own_periods(
     found: dict[str, Figure], source: Source
 ) -> None:

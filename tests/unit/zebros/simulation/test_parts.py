@@ -16,13 +16,13 @@ from zebros.simulation.parts import (
     Steps,
     Table,
     Throttled,
-    Workers,
     growing,
     percentile,
     scaled,
 )
 from zebros.simulation.sizes import FunctionSize, TableSize, WorkerSize
 from zebros.simulation.work import load_work
+from zebros.simulation.workers import Workers
 
 WORK = load_work()
 SIZE = FunctionSize(memory=256, concurrency=5)

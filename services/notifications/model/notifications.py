@@ -1,7 +1,7 @@
 """The notification aggregate, and the message for each event. No AWS, no clock, no I/O."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -13,6 +13,7 @@ from kernel.domain.cloud_events import CloudEvent
 from kernel.domain.events import DomainEvent
 from kernel.domain.principal import SYSTEM_USER
 from notifications.events import (
+    MAX_TEXT,
     About,
     Kind,
     NotificationRead,
@@ -22,14 +23,18 @@ from notifications.events import (
 )
 from notifications.incoming import (
     HANDOVERS,
+    SCALING,
+    TIER_CHANGED,
     AssignedTask,
     EndedReport,
     HandedOver,
+    ScalingAction,
+    TierChange,
     WonOpportunity,
 )
+from notifications.model.scaling_texts import scaling_text, tier_text
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-MAX_TEXT = 300
 
 
 _PLURALS = {"opportunity": "opportunities"}
@@ -161,15 +166,44 @@ def message_for(event: CloudEvent) -> Message | None:
     return None
 
 
-def messages_for(event: CloudEvent) -> list[Message]:
-    """All notifications for an event, at most one for each user."""
+def messages_for(event: CloudEvent, administrators: Iterable[str] = ()) -> list[Message]:
+    """All notifications for an event, at most one for each user.
+
+    `administrators` are those of the tenant, who are notified of the scaling controller and of the
+    usage tiers of tenants.
+    """
+    if concerns_administrators(event):
+        return _for_administrators(event, administrators)
     single = message_for(event)
     return [single] if single else _handover(event)
 
 
+def concerns_administrators(event: CloudEvent) -> bool:
+    """Whether the administrators of the tenant are notified of an event."""
+    return event.type in SCALING or event.type == TIER_CHANGED
+
+
+def _for_administrators(event: CloudEvent, administrators: Iterable[str]) -> list[Message]:
+    """The notifications of what the scaling controller did, or could not do, and of a tier."""
+    current = event.data["current"]
+    if event.type == TIER_CHANGED:
+        text = tier_text(TierChange.model_validate(event.data))
+        about = About(type="tenant_usage", id=current["id"])
+    else:
+        text = scaling_text(event.type, ScalingAction.model_validate(current))
+        about = About(type="scaling_action", id=current["id"])
+    if text is None:
+        return []
+    return [Message(user, Kind.TASK_ASSIGNED, text, about) for user in sorted(administrators)]
+
+
 def _handover(event: CloudEvent) -> list[Message]:
-    """The notifications of the new and the earlier owner of a record, except of who did it."""
-    if event.origin == "import" or event.type not in HANDOVERS:
+    """The notifications of the new and the earlier owner of a record, except of who did it.
+
+    Nobody gave away what the CRM itself brought to another state: a restore, or the completion of
+    records after the loss of a region.
+    """
+    if event.origin in ("import", "system") or event.type not in HANDOVERS:
         return []
     handed = HandedOver.model_validate(event.data)
     before, now = handed.earlier_owner, handed.current.owner_id

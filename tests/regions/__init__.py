@@ -1,0 +1,1 @@
+"""Two local platforms as two regions: users, operators, the loss of a region, and what is right."""

@@ -1,0 +1,1 @@
+"""The plots of the documents: SVG files that are the same for the same figures."""
