@@ -70,8 +70,7 @@ def _upgrade(
 def _print(counts: Counts, *, dry_run: bool) -> None:
     done = "would be upgraded" if dry_run else "upgraded"
     out().print(
-        f"{counts.read:,} read, {counts.upgraded:,} {done}, "
-        f"{counts.changed_meanwhile:,} changed meanwhile, {len(counts.unreadable):,} unreadable"
+        f"{counts.read:,} read, {counts.upgraded:,} {done}, {len(counts.unreadable):,} unreadable"
     )
     if counts.unreadable:
         rows = [(one["record"], one["reason"]) for one in counts.unreadable]

@@ -28,7 +28,6 @@ class Counts:
 
     read: int = 0
     upgraded: int = 0
-    changed_meanwhile: int = 0
     unreadable: list[dict[str, str]] = field(default_factory=list)
     """`record` and `reason` of each record that stays as it is."""
 
@@ -36,7 +35,6 @@ class Counts:
         """Add the result of one invocation."""
         self.read += result["read"]
         self.upgraded += result["upgraded"]
-        self.changed_meanwhile += result["changed_meanwhile"]
         self.unreadable += result["unreadable"]
 
 

@@ -1,8 +1,8 @@
 """Brings stored records to the form and the index keys that this release writes.
 
 A record is rewritten only while it has the version that was read: its version, its events and its
-ETag stay the same. A record that was changed meanwhile is left to that change. Repeating an upgrade
-changes nothing.
+ETag stay the same. One that is changed meanwhile is read again: the change may have left it in the
+older form (docs/adr/0028). Repeating an upgrade changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 from itertools import batched
 from typing import Any
 
-from kernel.domain.errors import Conflict, StaleVersion
+from kernel.domain.errors import Busy, Conflict, StaleVersion
 from kernel.storage.packing import is_current, unpack
 from kernel.storage.records import RecordStore
+from kernel.storage.retries import retry_when_stale
 from kernel.storage.table import READ_LIMIT, Action, Item, Put
 
 
@@ -33,7 +34,6 @@ class UpgradeResult:
     """Those that exist."""
     upgraded: int = 0
     """Those that were rewritten; of a dry run, those that would be."""
-    changed_meanwhile: int = 0
     unreadable: list[Unreadable] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
@@ -44,7 +44,10 @@ class UpgradeResult:
 def upgrade(
     stores: Sequence[RecordStore[Any]], keys: Iterable[str], *, dry_run: bool = False
 ) -> UpgradeResult:
-    """Upgrade the records with these partition keys."""
+    """Upgrade the records with these partition keys.
+
+    Raises Busy when others keep changing one of them; those before it are upgraded.
+    """
     result = UpgradeResult()
     by_type = {store.record_type.upper(): store for store in stores}
     of_store: dict[str, list[str]] = {}
@@ -63,32 +66,40 @@ def upgrade(
 
 
 def _upgrade(store: RecordStore[Any], item: Item, result: UpgradeResult, *, dry_run: bool) -> None:
-    """Upgrade one record, and count it."""
+    """Upgrade one record, and count it. Raises Busy."""
     result.read += 1
     key = str(item["pk"])
+    read: list[Item | None] = [item]
+
+    def attempt() -> None:
+        found = read.pop() if read else store.table.get(key, "STATE", consistent=True)
+        upgraded = _upgraded(store, found) if found else None
+        if upgraded is None:
+            return
+        if not dry_run:
+            _write(store, *upgraded)
+        result.upgraded += 1
+
     try:
-        upgraded = _upgraded(store, item)
+        retry_when_stale(attempt)
+    except Busy:
+        raise Busy(f"Other requests keep changing the record {key}.") from None
+    except Conflict as error:  # a text that must be unique now
+        result.unreadable.append(Unreadable(key, error.detail))
     except (LookupError, RecursionError, TypeError, ValueError) as error:
         # The message of a JSON error may have parts of the document.
         reason = str(error) if isinstance(error, NotUpgraded) else type(error).__name__
         result.unreadable.append(Unreadable(key, reason))
-        return
-    if upgraded is None:
-        return
-    try:
-        if not dry_run:
-            problem = StaleVersion("The record was changed meanwhile.")
-            written, found_by = upgraded
-            put = Put(written, version=item["version"], error=problem)
-            if found_by:
-                store.table.transact([put, *found_by])
-            else:
-                store.table.put_if(put)
-        result.upgraded += 1
-    except StaleVersion:
-        result.changed_meanwhile += 1
-    except Conflict as error:  # a text that must be unique now
-        result.unreadable.append(Unreadable(key, error.detail))
+
+
+def _write(store: RecordStore[Any], written: Item, found_by: list[Action]) -> None:
+    """Write a record while it has the version that was read. Raises StaleVersion, Conflict."""
+    problem = StaleVersion("The record was changed meanwhile.")
+    put = Put(written, version=written["version"], error=problem)
+    if found_by:
+        store.table.transact([put, *found_by])
+    else:
+        store.table.put_if(put)
 
 
 class NotUpgraded(ValueError):

@@ -33,12 +33,13 @@ from kernel.runtime.settings import OriginSettings, read_settings
 from kernel.runtime.work import working_on
 from kernel.storage.idempotency import REPLAYED, Answer, Committed, IdempotentRequest, in_use
 from kernel.storage.records import RecordStore
+from kernel.storage.retries import retry_when_stale
 from kernel.storage.table import Table
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.web.correlation import HEADER, correlation_id
 from kernel.web.models import MultiStatus
 from kernel.web.people import PeopleDirectory, PersonSummary, people_of
-from kernel.web.preconditions import read_if_match, retry_when_stale
+from kernel.web.preconditions import read_if_match
 from kernel.web.problems import problem_of
 from kernel.web.quotas import FIELDS, quota_fields, take_from_quota
 from kernel.web.requests import (

@@ -9,8 +9,9 @@ from customers.bootstrap import accounts
 from kernel.domain.errors import Busy, StaleVersion
 from kernel.domain.principal import system_request
 from kernel.runtime import aws
+from kernel.storage.retries import retry_when_stale
 from kernel.storage.unit_of_work import UnitOfWork
-from kernel.web.preconditions import matches_etag, retry_when_stale
+from kernel.web.preconditions import matches_etag
 from tests.component.conftest import ApiClient
 from tests.component.customers.conftest import an_account, path_of
 

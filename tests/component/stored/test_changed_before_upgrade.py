@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kernel.storage import upgrade as upgrading
 from kernel.storage.maintenance import Maintenance
 from tests.component.stored.kinds import KINDS, TENANT, Kind
 
@@ -76,6 +77,26 @@ def test_an_older_record_that_was_changed_gets_its_search_entries(
     assert upgrade(kind, record_id)["upgraded"] == 1
     assert [one["id"] for one in kind.api("GET", query).json["items"]] == [record_id]
     assert upgrade(kind, record_id)["upgraded"] == 0
+
+
+@pytest.mark.parametrize("name", FOUND_BY)
+def test_an_older_record_that_changes_during_its_upgrade_gets_its_search_entries(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = KINDS[name]
+    query, names = FOUND_BY[name]
+    record_id = store_older(kind, **names)
+    write, changes = upgrading._write, [change, archive]
+
+    def meanwhile(*written: Any) -> None:
+        if changes:
+            changes.pop()(kind, record_id)
+        write(*written)
+
+    monkeypatch.setattr(upgrading, "_write", meanwhile)
+    assert upgrade(kind, record_id)["upgraded"] == 1
+    assert not changes
+    assert [one["id"] for one in kind.api("GET", query).json["items"]] == [record_id]
 
 
 def test_the_code_of_an_older_product_that_was_changed_is_unique() -> None:
