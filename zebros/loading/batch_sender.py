@@ -227,6 +227,16 @@ class BatchSender:
         return results
 
 
+@dataclass(frozen=True, slots=True)
+class DryRunSender(BatchSender):
+    """Sends batches as dry runs, without an Idempotency-Key: they change nothing."""
+
+    def _post(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:  # noqa: ARG002
+        path = f"{self.record_type.path}/batch"
+        answer = self.client.post(path, {"items": items, "dry_run": True, **self.options}, key="")
+        return checked_results(answer, len(items))
+
+
 def send_batch(
     client: Client, path: str, items: list[dict[str, Any]], key: str, **options: Any
 ) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from zebros.loading.batch_sender import (
     WITHOUT,
     BatchSender,
     Chunk,
+    DryRunSender,
     Outcome,
-    checked_results,
 )
 from zebros.loading.duplicates import folded
 from zebros.loading.journal import Reject
@@ -50,26 +50,22 @@ class NewPipeline:
 
 
 @dataclass(frozen=True, slots=True)
-class _DryRunSender(BatchSender):
-    """Sends batches as dry runs, without an Idempotency-Key: they change nothing."""
+class _DryRunSender(DryRunSender):
+    """Sends opportunities of a new pipeline as of the default one."""
 
     new_pipeline: NewPipeline | None = None
 
-    def _post(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:  # noqa: ARG002
+    def _post(self, items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+        send = super(_DryRunSender, self)._post
         if self.new_pipeline is None:
-            return self._answers(items)
+            return send(items, key)
         stages = self.new_pipeline.stages
         sent = [
             {**item, "pipeline_id": _DEFAULT}
             | ({"stage": stages.get(item["stage"], item["stage"])} if "stage" in item else {})
             for item in items
         ]
-        return [_in_another_pipeline(result) for result in self._answers(sent)]
-
-    def _answers(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        path = f"{self.record_type.path}/batch"
-        answer = self.client.post(path, {"items": items, "dry_run": True, **self.options}, key="")
-        return checked_results(answer, len(items))
+        return [_in_another_pipeline(result) for result in send(sent, key)]
 
 
 def _in_another_pipeline(result: dict[str, Any]) -> dict[str, Any]:
@@ -114,18 +110,13 @@ class DryRun(Load):
 
     def _sender(self) -> BatchSender:
         kind = _NobodySender if self.offline else _DryRunSender
-        sender = kind(
-            self.client,
-            self.mapper.record_type,
-            self.references,
-            self.constants,
-            self.mapper.droppable,
-            self.journal.run,
-            self.mapper.map.match_by,
-        )
+        sender = self._sender_of(kind)
         if isinstance(sender, _DryRunSender):
             return replace(sender, new_pipeline=self.new_pipeline)
         return sender
+
+    def _records(self, rows: list[MappedRow]) -> dict[int, str]:
+        return {} if self.offline else super(DryRun, self)._records(rows)
 
     def _record(self, outcome: Outcome) -> None:
         for row, result in outcome.accepted:

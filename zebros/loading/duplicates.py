@@ -36,6 +36,28 @@ def without_duplicates(
     return kept, rejects
 
 
+def without_known_twice(
+    journal: Journal, rows: list[MappedRow], records: dict[int, str]
+) -> tuple[list[MappedRow], list[Reject]]:
+    """The rows that are the first of their stored record, and rejects for the others.
+
+    They have no id in common: the record has both. `records` are the ids of records by row.
+    """
+    named = {number: f"<record {record}>" for number, record in records.items()}
+    first = journal.first_rows([(one, number) for number, one in named.items()])
+    kept, rejects = [], []
+    for row in rows:
+        before = first.get(named.get(row.number, ""), row.number)
+        if before == row.number:
+            kept.append(row)
+        else:
+            reason = (
+                f"external_ids: the record {records[row.number]} is already that of row {before}"
+            )
+            rejects.append(Reject(row.number, reason, row.raw))
+    return kept, rejects
+
+
 def folded(code: str) -> str:
     """A code as the CRM compares it: case, accents and spaces do not count."""
     apart = unicodedata.normalize("NFKD", code).casefold()

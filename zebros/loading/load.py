@@ -5,13 +5,23 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any
 
 from zebros.client.api import Client
 from zebros.errors import Stopped
-from zebros.loading.batch_sender import AGAIN, FIRST, SECOND, WITHOUT, BatchSender, Chunk, Outcome
+from zebros.loading.batch_sender import (
+    AGAIN,
+    FIRST,
+    SECOND,
+    WITHOUT,
+    BatchSender,
+    Chunk,
+    DryRunSender,
+    Outcome,
+)
 from zebros.loading.csv_rows import Row, rows
-from zebros.loading.duplicates import without_duplicates
+from zebros.loading.duplicates import without_duplicates, without_known_twice
 from zebros.loading.journal import CHUNK, Counts, Journal, Reject
 from zebros.loading.mapper import MappedRow, Mapper, Skipped
 from zebros.loading.references import References
@@ -66,7 +76,10 @@ class Load:
         self._send_all(self._chunks(SECOND))
 
     def _sender(self) -> BatchSender:
-        return BatchSender(
+        return self._sender_of(BatchSender)
+
+    def _sender_of[S: BatchSender](self, kind: type[S]) -> S:
+        return kind(
             self.client,
             self.mapper.record_type,
             self.references,
@@ -157,11 +170,35 @@ class Load:
             yield self._without_duplicates(chunk)
 
     def _without_duplicates(self, chunk: Chunk) -> Chunk:
-        chunk.rows, duplicates = without_duplicates(
-            self.journal, chunk.rows, by_email=self.mapper.map.match_by is not None
+        map_ = self.mapper.map
+        kept, duplicates = without_duplicates(
+            self.journal, chunk.rows, by_email=map_.match_by is not None
         )
         chunk.rejects += duplicates
+        if chunk.pass_ == FIRST and map_.has_several_ids:
+            kept, duplicates = without_known_twice(self.journal, kept, self._records(kept))
+            chunk.rejects += duplicates
+        chunk.rows = kept
         return chunk
+
+    def _records(self, rows: list[MappedRow]) -> dict[int, str]:
+        """The ids of the stored records of rows, by row: a dry run of what identifies them.
+
+        Rows that go before add external ids and addresses to a record and take none away
+        (docs/adr/0060), so that it makes no difference which of them are loaded by now.
+        """
+        kind = self.mapper.record_type
+        names = {"external_ids", *kind.required, *kind.named_by}
+        chunk = Chunk(FIRST, 0)
+        for row in rows:
+            item = {name: value for name, value in row.item.items() if name in names}
+            chunk.rows.append(replace(row, item=item, references=()))
+        outcome = replace(self._sender_of(DryRunSender), constants={}).send(chunk)
+        return {
+            row.number: str(result["id"])
+            for row, result in outcome.accepted
+            if int(result["status"]) == HTTPStatus.OK
+        }
 
 
 def _by_row(rejects: list[Reject]) -> list[Reject]:

@@ -136,6 +136,12 @@ class Map(_Strict):
     pipeline: Pipeline | None = None
     fields: dict[str, Source] = Field(min_length=1)
 
+    @property
+    def has_several_ids(self) -> bool:
+        """Whether two rows may be about one record and have no id in common."""
+        systems = sum(name.startswith("external_ids.") for name in self.fields)
+        return systems + (self.match_by is not None) + (self.without_id == "by content") > 1
+
     @model_validator(mode="before")
     @classmethod
     def _expand_short_form(cls, data: Any) -> Any:

@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ def test_a_code_that_another_row_gives_up(
     assert (again["created"], again["updated"]) == (0, 0)
 
 
-@pytest.mark.parametrize("stop_at", range(1, 7))
+@pytest.mark.parametrize("stop_at", range(1, 11))
 def test_a_stopped_load_goes_on_with_rows_that_wait_for_their_codes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stop_at: int
 ) -> None:
@@ -221,7 +222,7 @@ def test_a_stopped_load_goes_on_with_rows_that_wait_for_their_codes(
         words = ["load", "products", "f.csv", "--map", "m.toml", "--in-flight", "1", "--json"]
         was_stopped = cli.main(words) == 130
     capsys.readouterr()
-    assert was_stopped == (stop_at <= 5), "four chunks, and one of the two rows that wait"
+    assert was_stopped == (stop_at <= 9), "four chunks, each looked up, and a row that waits"
     code, figures = load(capsys, "products")
     assert (code, figures["rejects"], figures["rejected"]) == (0, [], 0)
     if was_stopped:
@@ -254,3 +255,46 @@ def test_no_row_takes_an_id_from_a_record(capsys: pytest.CaptureFixture[str], ki
     (reject,) = found["rejects"]
     assert reject["row"] == 2
     assert reject["reason"].startswith("external_ids.crm: the record is 1 there already")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("kind", MAPS)
+def test_two_rows_of_one_record_with_different_ids_of_it(
+    capsys: pytest.CaptureFixture[str], kind: str, *, apart: bool
+) -> None:
+    Path("m.toml").write_text(MAPS[kind].replace("{case}", kind), encoding="utf-8")
+    write("Acme,1,5,,,,,", "Other,2,6,,,,,")
+    assert load(capsys, kind)[1]["created"] == 2
+    between = [",,,,,,,"] * 100 if apart else []  # each row in a request of its own
+    write("Changed,1,,,,,,", *between, "Acme,,5,,,,,", "Other,2,,,,,,", "New,,7,,,,,")
+    found = both(capsys, kind)
+    assert (found["created"], found["updated"], found["unchanged"]) == (1, 1, 1)
+    (reject,) = found["rejects"]
+    assert reject["row"] == 3 + len(between)
+    assert re.fullmatch(
+        r"external_ids: the record [0-9A-Z]{26} is already that of row 2", reject["reason"]
+    )
+    assert name_of(kind, "crm:1") == "Changed"
+
+
+def name_of(kind: str, external_id: str) -> Any:
+    with in_process.client() as client:
+        (found,) = client.items(f"/{kind}", external_id=external_id)
+    return found.get("name", found.get("last_name"))
+
+
+def test_a_row_without_an_id_and_one_with_the_id_of_the_same_record(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    map_ = 'without_id = "by content"\n[fields]\nname = "name"\n"external_ids.crm" = "id"\n'
+    Path("m.toml").write_text(map_ + 'tags = "e"\n', encoding="utf-8")
+    Path("f.csv").write_text("name,id,e\nAcme,,a\n", encoding="utf-8")
+    assert load(capsys, "products")[1]["created"] == 1
+    with in_process.client() as client:
+        (acme,) = client.items("/products")
+        ids = {**acme["external_ids"], "crm": "1"}
+        path, any_version = f"/products/{acme['id']}", {"If-Match": "*"}
+        client.request("PATCH", path, body={"external_ids": ids}, headers=any_version)
+    Path("f.csv").write_text("name,id,e\nOther,1,b\nAcme,,a\n", encoding="utf-8")
+    found = both(capsys, "products")
+    assert (found["updated"], [one["row"] for one in found["rejects"]]) == (1, [3])

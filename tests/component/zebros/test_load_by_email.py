@@ -113,6 +113,23 @@ def test_the_second_row_with_an_address_is_rejected(capsys: pytest.CaptureFixtur
     assert (reject["row"], reject["reason"]) == (4, "emails: c@x.example is already in row 2")
 
 
+def test_a_row_with_the_id_and_one_with_an_address_of_the_same_contact(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    map_ = BY_EMAIL + '"external_ids.crm" = "i"\n'
+    assert counts(load(capsys, map_, "n,m,t,i", "A,a@x.example;c@x.example,,1")) == (1, 0, 0, 0)
+    figures = load(
+        capsys, map_, "n,m,t,i", "B,b@x.example,,1", "A,bad;C@x.example,,", "New,d@x.example,,"
+    )
+    assert counts(figures) == (1, 1, 0, 1)
+    (reject,) = figures["rejects"]
+    assert reject["row"] == 3
+    assert reject["reason"].endswith("is already that of row 2")
+    (changed,) = (one for one in stored() if one.get("external_ids"))
+    assert changed["last_name"] == "B"
+    assert changed["emails"] == ["a@x.example", "c@x.example", "b@x.example"]
+
+
 def test_a_row_needs_an_id_or_an_address(capsys: pytest.CaptureFixture[str]) -> None:
     figures = load(capsys, BY_EMAIL, "n,m,t", "A,,", "B,b@,")
     assert counts(figures) == (0, 0, 0, 2)
