@@ -133,9 +133,11 @@ class Traffic:
         step = {"write": user.write, "read": user.read}.get(kind)
         client = TENANTS.index(tenant) * 10 + number
         with user.http:
-            while time.monotonic() < ends:
+            read = step is not None
+            # A platform that was killed may take longer to return than the traffic lasts.
+            while (now := time.monotonic()) < ends or not (read or now > ends + _PATIENCE_S):
                 if step is None:
-                    user.touch_hot(self._hot[tenant], client)
+                    read |= user.touch_hot(self._hot[tenant], client)
                 else:
                     step()
 
@@ -182,18 +184,21 @@ class _User:
         if has_foreign(answer.text, self._tenant, self._seed.split()[0]):
             self._log.wrong.append(f"{self._tenant} got from {path}: {answer.text[:500]}")
 
-    def touch_hot(self, record_id: str, client: int) -> None:
-        """Read the hot record, then write it on condition of the version that was read."""
+    def touch_hot(self, record_id: str, client: int) -> bool:
+        """Read the hot record, then write it on condition of the version that was read.
+
+        Returns whether it could be read.
+        """
         path = f"/accounts/{record_id}"
         called = time.monotonic()
         answer = self._send("GET", path)
         if answer is None or answer.status_code != HTTPStatus.OK:
-            return
+            return False
         record = answer.json()
         read = (called, time.monotonic(), "read", record["custom_fields"]["mark"])
         self._hot(client, *read, record["version"], True)
         if self._random.random() < 0.5:
-            return
+            return True
         mark, called = self._mark(), time.monotonic()
         answer = self._send(
             "PATCH",
@@ -213,6 +218,7 @@ class _User:
         version = record["version"] + 1 if done else None
         if done or not known:
             self._log.writes.append(Write(self._tenant, path, mark, version))
+        return True
 
     def _hot(self, client: int, *rest: Any) -> None:
         self._log.hot[self._tenant].append(HotOperation(client, *rest))
