@@ -81,8 +81,8 @@ def upserted_fields[F: Fields](before: Snapshot, fields: F) -> F:
         if known != value:
             raise Invalid.field(
                 f"external_ids.{system}",
-                f"the record is {known} there already, which an import never changes; correct "
-                "this id, or change that of the record first",
+                f"the record already has the {system} id {known}, which an import never "
+                "changes; correct this id, or change that of the record first",
             )
     external_ids = {**before.external_ids, **fields.external_ids}
     if len(external_ids) > MAX_EXTERNAL_IDS:

@@ -115,7 +115,7 @@ def test_a_row_cannot_change_the_id_of_a_record(api: ApiClient, kind: str) -> No
     assert result["status"] == 422
     (error,) = result["problem"]["errors"]
     assert error["field"] == "external_ids.crm"
-    assert error["message"].startswith("the record is 1 there already")
+    assert error["message"].startswith("the record already has the crm id 1,")
     assert api("GET", f"/{kind}/{record.json['id']}").json == record.json
 
 

@@ -254,7 +254,7 @@ def test_no_row_takes_an_id_from_a_record(capsys: pytest.CaptureFixture[str], ki
     assert (found["created"], found["unchanged"], found["updated"]) == (0, 1, 1)
     (reject,) = found["rejects"]
     assert reject["row"] == 2
-    assert reject["reason"].startswith("external_ids.crm: the record is 1 there already")
+    assert reject["reason"].startswith("external_ids.crm: the record already has the crm id 1,")
 
 
 @pytest.mark.parametrize("apart", [False, True])
