@@ -26,6 +26,11 @@ RUNNING = os.environ.get("ZEBROS_FLOWS_HOME")
 """Set while working on these tests: the home of a platform to drive, which is left running."""
 MAPS = Path(__file__).parent / "maps"
 ZEBROS = [sys.executable, "-c", "import sys; from zebros.cli import main; sys.exit(main())"]
+LONGEST_FIRST = (
+    *("restore", "phase_moves", "runbook", "sales_year", "chaos", "regions", "containers"),
+    *("attaching", "worker_task", "rebuild", "first_change", "new_context"),
+)
+"""The slow files by the time they take: a process that ends with a long one would run alone."""
 
 
 class Zebros:
@@ -267,6 +272,12 @@ def sales_data() -> Path:
     if not SALES.is_dir():
         pytest.skip(f"the data set is not at {SALES} (set ZEBROS_SHARED_DATA)")
     return SALES
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow files that take longest."""
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda one: places.get(one.path.stem, len(places)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
