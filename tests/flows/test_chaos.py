@@ -20,7 +20,7 @@ SEED, ROUNDS, SECONDS = 20, 2, 15.0
 def chaos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chaos]:
     """A platform of its own, which faults are to hit."""
     zebros = Zebros(tmp_path_factory.mktemp("chaos") / "home", ZEBROS_TENANTS=COMPANY)
-    zebros("up", "--empty", "--detach", "--reports", "worker", *free_ports())
+    zebros.up("--reports", "worker", *free_ports())
     crm = Crm(zebros)
     try:
         yield Chaos(crm, SEED)
