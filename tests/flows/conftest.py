@@ -29,7 +29,7 @@ RUNNING = os.environ.get("ZEBROS_FLOWS_HOME")
 MAPS = Path(__file__).parent / "maps"
 ZEBROS = [sys.executable, "-c", "import sys; from zebros.cli import main; sys.exit(main())"]
 LONGEST_FIRST = (
-    *("restore", "phase_moves", "runbook", "sales_year", "chaos", "regions", "containers"),
+    *("phase_moves", "sales_year", "restore", "regions", "runbook", "containers", "chaos"),
     *("attaching", "worker_task", "rebuild", "first_change", "new_context"),
 )
 """The slow files by the time they take: a process that ends with a long one would run alone."""
@@ -66,7 +66,9 @@ class Zebros:
         """Start the CRM, at first empty, without building again what this run has built."""
         home, built = Home(self.home), self.built
         if built is not None and built.exists() and not home.build.exists():
-            shutil.copytree(built, home.path, copy_function=os.link, dirs_exist_ok=True)
+            shutil.copytree(
+                built, home.path, symlinks=True, copy_function=os.link, dirs_exist_ok=True
+            )
         self("up", "--empty", "--detach", *options)
         if built is not None and not built.exists():
             part = built.with_name(f"{built.name}-{os.getpid()}")
