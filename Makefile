@@ -9,8 +9,10 @@ GENERATED := mappings scaling_policy monitoring phase_moves schemas openapi asyn
 # Tests run in one and a half times as many processes as the machine has cores, because some tests wait.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
+# `sam build` starts another make, which is to have no options of this one.
+alone = env MAKEFLAGS= $(BIN)/pytest
 # schemathesis takes seconds to import, and only the flows use it.
-pytest = $(BIN)/pytest -p no:schemathesis -n $(TESTERS) --dist
+pytest = $(alone) -p no:schemathesis -n $(TESTERS) --dist
 # Without compiled files every process would compile the SAM CLI and boto3 again: 3.7 s instead of 1.2 s.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
@@ -130,10 +132,10 @@ mutations: env ## wrong templates, a sample by SEED; all: make mutations SAMPLE=
 	@$(BIN)/python -m tools.template_mutations --sample $(SAMPLE) --seed $(SEED)
 
 flows: env ## build, deploy to the local platform, test it through its APIs
-	@$(BIN)/pytest tests/flows -m "not slow" --durations=10
+	@$(alone) tests/flows -m "not slow" --durations=10
 
 slow: env ## flows that take minutes: a year of sales, containers, changes of a copy of the repository
-	@$(BIN)/pytest -p no:schemathesis -n $(TESTERS) --dist loadfile --no-loadscope-reorder tests/flows --ignore tests/flows/test_schemathesis.py -m slow --durations=10
+	@$(pytest) loadfile --no-loadscope-reorder tests/flows --ignore tests/flows/test_schemathesis.py -m slow --durations=10
 
 ROUNDS ?= 10
 FIRST ?= 1
