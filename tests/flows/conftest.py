@@ -66,9 +66,7 @@ class Zebros:
         """Start the CRM, at first empty, without building again what this run has built."""
         home, built = Home(self.home), self.built
         if built is not None and built.exists() and not home.build.exists():
-            shutil.copytree(
-                built, home.path, symlinks=True, copy_function=os.link, dirs_exist_ok=True
-            )
+            shutil.copytree(built, home.path, copy_function=os.link, dirs_exist_ok=True)
         self("up", "--empty", "--detach", *options)
         if built is not None and not built.exists():
             part = built.with_name(f"{built.name}-{os.getpid()}")
