@@ -9,8 +9,10 @@ GENERATED := mappings scaling_policy monitoring phase_moves schemas openapi asyn
 # Tests run in one and a half times as many processes as the machine has cores, because some tests wait.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 TESTERS ?= $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
+# `sam build` starts another make, which is to have no options of this one.
+alone = env MAKEFLAGS= $(BIN)/pytest
 # schemathesis takes seconds to import, and only the flows use it.
-pytest = $(BIN)/pytest -p no:schemathesis -n $(TESTERS) --dist
+pytest = $(alone) -p no:schemathesis -n $(TESTERS) --dist
 # Without compiled files every process would compile the SAM CLI and boto3 again: 3.7 s instead of 1.2 s.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
@@ -43,13 +45,16 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 run: env ## the whole CRM on this machine, with a demo company; Ctrl-C stops it
 	@exec $(BIN)/zebros up
 
-test: check flows ## every check, and tests of the deployed system through its APIs
+# Flows and tests of the platform wait for processes of theirs, so both run together, and each shows its output at its end.
+test: env ## every check, and tests of the deployed system through its APIs
+	@start=$(now); $(MAKE) --no-print-directory gates && $(MAKE) --no-print-directory -j2 -O flows platform \
+	  && printf '  ok   %-10s %6.1f s\n' test $(since)
 
 check: env ## every gate that needs no deployed system
-	@start=$(now); $(MAKE) --no-print-directory gates && printf '  ok   %-10s %6.1f s\n' check $(since)
+	@start=$(now); $(MAKE) --no-print-directory gates platform && printf '  ok   %-10s %6.1f s\n' check $(since)
 
 # What uses one core first, together, the longest in front; then what uses every core, one after the other.
-gates: static unit kernel component reporting platform
+gates: static unit kernel component reporting
 
 static: env ## every gate that runs no tests, as many at a time as the machine has cores
 	@$(MAKE) --no-print-directory -j$(CORES) lint imports sam types drift cfn-lint
@@ -127,10 +132,10 @@ mutations: env ## wrong templates, a sample by SEED; all: make mutations SAMPLE=
 	@$(BIN)/python -m tools.template_mutations --sample $(SAMPLE) --seed $(SEED)
 
 flows: env ## build, deploy to the local platform, test it through its APIs
-	@$(BIN)/pytest tests/flows -m "not slow" --durations=10
+	@$(alone) tests/flows -m "not slow" --durations=10
 
 slow: env ## flows that take minutes: a year of sales, containers, changes of a copy of the repository
-	@$(BIN)/pytest -p no:schemathesis -n $(TESTERS) --dist loadfile tests/flows --ignore tests/flows/test_schemathesis.py -m slow --durations=10
+	@$(pytest) loadfile --no-loadscope-reorder tests/flows --ignore tests/flows/test_schemathesis.py -m slow --durations=10
 
 ROUNDS ?= 10
 FIRST ?= 1

@@ -30,7 +30,7 @@ def main() -> int:
     folder = arguments.home or Path(tempfile.mkdtemp(prefix="zebros-chaos-"))
     zebros = Zebros(folder, ZEBROS_TENANTS=COMPANY)
     # The worker makes every report, so that its death matters.
-    zebros("up", "--empty", "--detach", "--reports", "worker", *free_ports())
+    zebros.up("--reports", "worker", *free_ports())
     crm, rounds = Crm(zebros), []
     try:
         chaos = Chaos(crm, arguments.seed, arguments.first)

@@ -18,6 +18,8 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from moto import mock_aws
+from moto.core import models as moto_models
+from moto.core import responses as moto_responses
 from moto.dynamodb import models as dynamodb_models
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table as MotoTable
@@ -38,6 +40,10 @@ JUDGE = os.environ.get("ZEBROS_DYNAMODB")
 MOTO: dict[str, Any] = {"reset_boto3_session": False}
 if JUDGE:
     MOTO |= {"mock_credentials": False, "passthrough": {"urls": [JUDGE]}}
+# For the library requests, which nothing here uses, moto makes thousands of objects for each test.
+moto_models.RESPONSES_METHODS.clear()
+# For each request moto lists the methods of its class, which stay the same.
+vars(moto_responses)["method_names_from_class"] = cache(moto_responses.method_names_from_class)
 
 
 def examples(count: int) -> settings:
@@ -107,6 +113,17 @@ def clear_caches() -> None:
                     value.cache_clear()
 
 
+def shared_parts(table: MotoTable, updated: set[tuple[str, ...]]) -> dict[int, Any]:
+    """The memory for a copy of a table that is to share its other items, and its stream."""
+    shared = [] if table.stream_shard is None else list[Any](table.stream_shard.items)
+    if table.has_range_key:
+        for of_partition in table.items.values():
+            for item in of_partition.values():
+                if (item.hash_key.value, item.range_key.value) not in updated:
+                    shared.append(item)
+    return {id(one): one for one in shared}
+
+
 def isolate_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow one DynamoDB request at a time, because moto's transactions copy tables."""
     call, alone = DynamoHandler.call_action, threading.RLock()
@@ -119,14 +136,20 @@ def isolate_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     transact = DynamoDBBackend.transact_write_items
 
     def with_one_copy(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
-        """Copy a table once for a transaction; moto does for each of its actions."""
+        """Copy a table once for a transaction; moto does for each of its actions.
+
+        The copy, which replaces the table when the transaction fails, shares what moto never
+        changes in place: the items that the transaction does not update, and the stream.
+        """
+        updates = [one["Update"]["Key"].values() for one in transact_items if "Update" in one]
+        updated = {tuple(value for part in key for value in part.values()) for key in updates}
         copies: dict[int, Any] = {}
 
         def deepcopy(value: Any) -> Any:
             if not isinstance(value, MotoTable):
                 return copy.deepcopy(value)
             if id(value) not in copies:
-                copies[id(value)] = copy.deepcopy(value)
+                copies[id(value)] = copy.deepcopy(value, shared_parts(value, updated))
             return copies[id(value)]
 
         with monkeypatch.context() as patch:

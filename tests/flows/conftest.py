@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 
 from tests.flows.figures import FIGURES, record_figure
 from zebros.local import ports
+from zebros.local.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ZEBROS_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -26,10 +28,18 @@ RUNNING = os.environ.get("ZEBROS_FLOWS_HOME")
 """Set while working on these tests: the home of a platform to drive, which is left running."""
 MAPS = Path(__file__).parent / "maps"
 ZEBROS = [sys.executable, "-c", "import sys; from zebros.cli import main; sys.exit(main())"]
+LONGEST_FIRST = (
+    *("phase_moves", "sales_year", "restore", "regions", "runbook", "containers", "chaos"),
+    *("attaching", "worker_task", "rebuild", "first_change", "new_context"),
+)
+"""The slow files by the time they take: a process that ends with a long one would run alone."""
 
 
 class Zebros:
     """The command line with one home."""
+
+    built: Path | None = None
+    """Where the first one that is up leaves its build for the others of this run, if at all."""
 
     def __init__(self, home: Path, **variables: str) -> None:
         """`variables` are those of its environment besides the usual ones."""
@@ -51,6 +61,20 @@ class Zebros:
         if check:
             assert done.returncode == 0, f"zebros {words}: {done.stdout}\n{done.stderr}"
         return done
+
+    def up(self, *options: object) -> None:
+        """Start the CRM, at first empty, without building again what this run has built."""
+        home, built = Home(self.home), self.built
+        if built is not None and built.exists() and not home.build.exists():
+            shutil.copytree(built, home.path, copy_function=os.link, dirs_exist_ok=True)
+        self("up", "--empty", "--detach", *options)
+        if built is not None and not built.exists():
+            part = built.with_name(f"{built.name}-{os.getpid()}")
+            shutil.copytree(home.build, part / home.build.name, copy_function=os.link)
+            # With the fingerprint of its source: another source is built again.
+            shutil.copyfile(home.deployed, part / home.deployed.name)
+            with suppress(OSError):  # another process was first
+                part.rename(built)
 
     def json(self, *words: object) -> Any:
         """Run one command and read its JSON."""
@@ -131,6 +155,7 @@ class Crm:
                 "AWS_ACCESS_KEY_ID": "test",
                 "AWS_SECRET_ACCESS_KEY": "test",
                 "SAM_CLI_TELEMETRY": "0",
+                "SAM_CLI_POLL_DELAY": "1",
                 "PYTHON": sys.executable,
             },
         )
@@ -222,6 +247,13 @@ class Crm:
             time.sleep(0.2)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_build(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The processes of this run build the functions once."""
+    own = tmp_path_factory.getbasetemp()
+    Zebros.built = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "built"
+
+
 @pytest.fixture(scope="session")
 def zebros(tmp_path_factory: pytest.TempPathFactory) -> Zebros:
     """The command line with a new home, or with that of a platform that runs already."""
@@ -233,7 +265,7 @@ def started(zebros: Zebros) -> Iterator[Crm]:
     """A deployed CRM, empty at first; stopped at the end unless it ran before."""
     if not RUNNING:
         began = time.monotonic()
-        zebros("up", "--empty", "--detach", *up_options())
+        zebros.up(*up_options())
         record_figure(f"platform up and stack deployed in {time.monotonic() - began:.1f} s")
     running = Crm(zebros)
     yield running
@@ -267,6 +299,12 @@ def sales_data() -> Path:
     if not SALES.is_dir():
         pytest.skip(f"the data set is not at {SALES} (set ZEBROS_SHARED_DATA)")
     return SALES
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow files that take longest."""
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda one: places.get(one.path.stem, len(places)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

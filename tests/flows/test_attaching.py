@@ -46,7 +46,7 @@ class Attached:
         self.found = zebros.json("attach")
         self.deploy(self.parameters | self.found["parameters"])
         zebros("down")
-        zebros("up", "--empty", "--detach", *up_options())
+        zebros.up(*up_options())
         self.crm.http.close()
         self.crm.sqs.close()
         self.crm = Crm(zebros)
@@ -110,7 +110,7 @@ def attached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attached]:
     """A platform of its own, because other tests need the stack that is deleted here."""
     zebros = Zebros(Path(RUNNING) if RUNNING else tmp_path_factory.mktemp("attached") / "home")
     if not RUNNING:
-        zebros("up", "--empty", "--detach", *up_options())
+        zebros.up(*up_options())
     try:
         made = Attached(zebros)
         yield made

@@ -36,7 +36,7 @@ def bridged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zebros]:
         pytest.skip(f"there is no image {IMAGE}: run tools/lambda_base.sh")
     zebros = Zebros(tmp_path_factory.mktemp("bridged") / "home")
     # The worker makes every report, so that a container in its place gets one.
-    zebros("up", "--empty", "--detach", "--bridge", "--reports", "worker", *up_options())
+    zebros.up("--bridge", "--reports", "worker", *up_options())
     yield zebros
     zebros("down")
 

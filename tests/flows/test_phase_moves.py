@@ -178,7 +178,7 @@ class Moving:
 def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
     zebros = Zebros(Path(RUNNING) if RUNNING else tmp_path_factory.mktemp("moves") / "home")
     if not RUNNING:
-        zebros("up", "--empty", "--detach", *up_options())
+        zebros.up(*up_options())
     try:
         moving = Moving(zebros)
         yield moving

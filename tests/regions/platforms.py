@@ -36,7 +36,7 @@ class Platforms:
 
     def up(self, region: str, *options: object) -> None:
         """Start a region's platform; after the first start it needs no options."""
-        self.zebros[region]("up", "--empty", "--detach", *options)
+        self.zebros[region].up(*options)
         if region in self.crms:
             self.crms[region].http.close()
         self.crms[region] = Crm(self.zebros[region])

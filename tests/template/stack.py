@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from zebros.cloudformation import System, resolve
 from zebros.cloudformation.load import load as load_file
 
 ROOT = Path(__file__).resolve().parents[2]
+_SCHEMAS = Path(str(distribution("cfn-lint").locate_file("cfnlint/data/schemas")))
+STATES_LANGUAGE = _SCHEMAS / "other" / "step_functions" / "statemachine.json"
+"""The schema of state machines. To import cfn-lint for its path would take a second."""
 PHASES = ("mvp", "startup", "growth", "enterprise")
 DOMAIN = {
     "DomainName": "crm.example.com",

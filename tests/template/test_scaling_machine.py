@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import cfnlint
 import pytest
 from jsonschema import Draft7Validator
 
 from scaling.handlers.steps import STEPS
-from tests.template.stack import ROOT, statements_of, system
+from tests.template.stack import ROOT, STATES_LANGUAGE, statements_of, system
 
 TEXT = (ROOT / "statemachines" / "scaling.asl.json").read_text(encoding="utf-8")
 STATES: dict[str, dict[str, Any]] = json.loads(TEXT)["States"]
@@ -32,8 +30,7 @@ def follows(state: dict[str, Any]) -> Iterator[str]:
 
 
 def test_the_definition_is_valid_amazon_states_language() -> None:
-    folder = Path(cfnlint.__file__).parent / "data" / "schemas" / "other" / "step_functions"
-    schema = json.loads((folder / "statemachine.json").read_text(encoding="utf-8"))
+    schema = json.loads(STATES_LANGUAGE.read_text(encoding="utf-8"))
     faults = [error.message for error in Draft7Validator(schema).iter_errors(json.loads(TEXT))]
     assert faults == []
 

@@ -3,10 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import cfnlint
 import pytest
 from jsonschema import Draft7Validator
 
@@ -15,7 +13,7 @@ from kernel.tasks.tiers import WorkerRequired
 from kernel.tasks.worker.timing import WorkerTiming
 from reporting.handlers.steps import handler
 from reporting.jobs import JOBS
-from tests.template.stack import ROOT, system
+from tests.template.stack import ROOT, STATES_LANGUAGE, system
 
 TEXT = (ROOT / "statemachines" / "report.asl.json").read_text(encoding="utf-8")
 STATES: dict[str, dict[str, Any]] = json.loads(TEXT)["States"]
@@ -48,8 +46,7 @@ def reached(start: str) -> set[str]:
 
 
 def test_the_definition_is_valid_amazon_states_language() -> None:
-    folder = Path(cfnlint.__file__).parent / "data" / "schemas" / "other" / "step_functions"
-    schema = json.loads((folder / "statemachine.json").read_text(encoding="utf-8"))
+    schema = json.loads(STATES_LANGUAGE.read_text(encoding="utf-8"))
     faults = [error.message for error in Draft7Validator(schema).iter_errors(json.loads(TEXT))]
     assert faults == []
 

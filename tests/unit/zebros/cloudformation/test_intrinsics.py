@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.cloudformation.parsing import clean_json
 
 from tests.unit.zebros.cloudformation.templates import resolved, value
 from zebros.cloudformation import TemplateError
@@ -251,6 +250,9 @@ def functions(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 @given(st.recursive(PLAIN, functions, max_leaves=8), WORDS, WORDS)
 def test_an_independent_evaluator_agrees(expression: Any, one: str, two: str) -> None:
+    # Not at the top: it takes seconds, in every process.
+    from moto.cloudformation.parsing import clean_json
+
     known = {"One": one, "Two": two, "Yes": True, "No": False}
     expected = clean_json(json.loads(json.dumps(expression)), Judge(known))  # type: ignore[arg-type]
     assert evaluate(expression, Known(**known)) == expected
