@@ -16,7 +16,7 @@ from tests.flows.figures import record_figure
 READERS = int(os.environ.get("ZEBROS_READERS", "20"))
 REPORTS = int(os.environ.get("ZEBROS_REPORTS", "12"))
 SECONDS = 5.0
-NOISY, OTHER = "acme", "initech"
+NOISY, OTHER = "acme", "globex"
 REPORT = {"report": "win_rate", "by": "owner", "format": "json"}
 
 
