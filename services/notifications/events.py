@@ -32,7 +32,8 @@ class About(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: str = Field(
-        description="opportunity, task, report, account, contact, scaling_action or tenant_usage"
+        description="opportunity, task, report, account, contact, scaling_action, tenant_usage or "
+        "region_move"
     )
     id: str
 

@@ -74,6 +74,15 @@ class ScalingAction(_Part):
     brought_nothing: bool = False
 
 
+class RefusedMove(_Part):
+    """`current` of RegionMoveRefused: writes were to move to another region."""
+
+    id: str
+    operator: str
+    target: str
+    because: str
+
+
 class TierValues(_Part):
     """The values on which a tier depends."""
 
@@ -119,6 +128,7 @@ SCALING = (
 )
 """The events of the scaling controller, of which administrators are notified."""
 TIER_CHANGED = "TenantTierChanged"
+MOVE_REFUSED = "RegionMoveRefused"
 """A tenant has another usage tier; administrators are notified of this as well."""
 
 

@@ -29,6 +29,7 @@ from scaling.service.controller import Controller, Mode
 from scaling.service.halted import HaltedController
 from scaling.service.observer import Observer
 from scaling.service.ports import SettingAdapter, UsageReader
+from scaling.service.region_moves import RegionMoves
 from scaling.service.usage import UsageService
 from scaling.settings import ControllerSettings, OperatorSettings, Settings
 
@@ -66,6 +67,12 @@ def usage() -> UsageService:
         read_settings(OperatorSettings).operator_tenant,
         utc_now,
     )
+
+
+@cache
+def region_moves() -> RegionMoves:
+    """The events about moves of writes between regions."""
+    return RegionMoves(table(), read_settings(OperatorSettings).operator_tenant, utc_now)
 
 
 def adapters() -> dict[Setting, SettingAdapter]:

@@ -191,6 +191,41 @@ class TenantUsageUpdated(TenantUsageEvent, context="scaling"):
     previous: dict[str, object] = Field(examples=[{"tier": "startup"}])
 
 
+class MoveRefusal(StrEnum):
+    """Why writes do not move to another region."""
+
+    WRITES_ALREADY = "writes_already"
+    """The region is the one that writes."""
+    PAST_EPOCH = "past_epoch"
+    """The fence epoch that the operator named is one from before a later move."""
+    UNKNOWN_EPOCH = "unknown_epoch"
+    """The fence record has not reached the epoch that the operator named."""
+    STEPS_LEFT = "steps_left"
+    """The move before has steps left."""
+    LOST_REGION = "lost_region"
+    """A region was lost: the move must not wait for it, or must wait until it has been rejoined."""
+
+
+class RegionMoveState(Snapshot):
+    """A move of writes between two regions that an operator asked for, and that was refused."""
+
+    operator: Word = Field(description="Who asked: the user of the command line, by its machine.")
+    target: Word = Field(description="The region that was to write.")
+    writer: Word = Field(description="The region that writes.")
+    epoch: int | None = Field(
+        None, ge=0, description="The fence epoch that the operator named, if one was named."
+    )
+    current_epoch: int = Field(ge=0, description="The epoch of the fence record, then.")
+    reason: MoveRefusal
+    because: Sentence = Field(description="One sentence for people.")
+
+
+class RegionMoveRefused(DomainEvent, context="scaling"):
+    """Writes were to move to another region, and did not; nothing was changed."""
+
+    current: RegionMoveState
+
+
 class StreamGapDetected(StreamGap, context="scaling"):
     """A projection of this context waits for an event that has not arrived."""
 

@@ -10,7 +10,7 @@ class Settings(NamedTuple):
 
 
 class OperatorSettings(NamedTuple):
-    """For functions that read the history of the controller."""
+    """For functions that read or write what belongs to the operator's tenant."""
 
     operator_tenant: str
     """The tenant whose administrators run the system; the history belongs to it."""

@@ -13,7 +13,7 @@ from kernel.domain.cloud_events import CloudEvent
 from kernel.storage.packing import unpack
 from kernel.storage.table import Put
 from notifications.consumers.inbox import handler as inbox
-from notifications.incoming import HANDOVERS, SCALING, TIER_CHANGED
+from notifications.incoming import HANDOVERS, MOVE_REFUSED, SCALING, TIER_CHANGED
 from notifications.model.notifications import message_for, messages_for
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "events" / "examples"
@@ -84,6 +84,11 @@ def test_the_inbox_has_a_text_for_every_event_it_consumes(type_: str) -> None:
         (one,) = messages_for(CloudEvent.parse({**envelope, "data": changed}), ["ann"])
         assert (one.recipient, f"{one.about.type}/{one.about.id}") == ("ann", event.subject)
         assert event.data["current"]["tier"] in one.text
+        return
+    if type_ == MOVE_REFUSED:
+        (one,) = messages_for(event, ["ann"])
+        assert (one.recipient, f"{one.about.type}/{one.about.id}") == ("ann", event.subject)
+        assert event.data["current"]["because"] in one.text
         return
     message = message_for(event)
     assert message is not None

@@ -5,6 +5,7 @@ each begins with what the one before has left. The first move is the command, wh
 second one waits as long as these users need (tests/regions/rounds.py).
 """
 
+import getpass
 import os
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from tests.regions.checks import (
 from tests.regions.platforms import EAST, WEST, Platforms
 from tests.regions.rounds import moves_from
 from tests.regions.traffic import TENANTS, Users
+from zebros.errors import BadInput
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("regions")]
 RUNNING = os.environ.get("ZEBROS_REGIONS_HOME")
@@ -80,6 +82,26 @@ def test_the_secondary_reads_and_refuses_writes(story: Story) -> None:
     assert check_projections(platforms, EAST, "acme") == check_projections(platforms, WEST, "acme")
 
 
+def refused_move(story: Story, *words: object) -> str:
+    """What the command prints that refuses a move of writes, which changes no fence record."""
+    before = story.platforms.operate("status")
+    done = story.platforms.operate("failover", *words, check=False)
+    assert done.returncode == BadInput.exit_code, done.stderr
+    assert story.platforms.operate("status") == before
+    return " ".join(done.stderr.split())
+
+
+def test_a_failover_to_the_primary_is_refused_with_an_event(story: Story) -> None:
+    printed = refused_move(story, "--to", EAST)
+    assert f"{EAST} is the region that writes already." in printed
+    assert f"event: {EAST} publishes RegionMoveRefused" in printed
+    story.subscribers.receive(EAST)
+    (event,) = story.subscribers.refusals()
+    assert (event["reason"], event["target"], event["writer"]) == ("writes_already", EAST, EAST)
+    assert (event["operator"], event["current_epoch"]) == (getpass.getuser(), 0)
+    wait_until_equal(story.platforms)
+
+
 def test_after_a_failover_everything_goes_on_in_the_secondary(story: Story) -> None:
     platforms, users = story.platforms, story.users
     with users.writing():
@@ -117,6 +139,18 @@ def test_a_notification_is_sent_once_by_the_region_that_writes(story: Story) -> 
     crm.until(lambda: bool(about()))
     story.subscribers.receive(WEST)
     assert len(about()) == 1
+    wait_until_equal(story.platforms)
+
+
+def test_an_epoch_from_the_past_is_refused_with_an_event_of_the_region_that_writes(
+    story: Story,
+) -> None:
+    printed = refused_move(story, "--to", EAST, "--epoch", 0)
+    assert "The fence epoch 0 is from the past: it is 1." in printed
+    story.subscribers.receive(WEST)
+    _, event = story.subscribers.refusals()
+    assert (event["reason"], event["target"], event["writer"]) == ("past_epoch", EAST, WEST)
+    assert (event["epoch"], event["current_epoch"]) == (0, 1)
     wait_until_equal(story.platforms)
 
 

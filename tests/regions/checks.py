@@ -68,6 +68,19 @@ class Subscribers:
             if event["subject"].startswith(_SUBJECTS) and partition_of(event) not in self.before
         ]
 
+    def refusals(self) -> list[dict[str, Any]]:
+        """The moves that were refused, as subscribers know them, oldest first.
+
+        An event may come twice, from each region; its id says so.
+        """
+        found = {
+            event["id"]: event["data"]["current"]
+            for one in self._queues.values()
+            for event in one.published
+            if event["type"] == "RegionMoveRefused"
+        }
+        return [found[one] for one in sorted(found)]
+
 
 def partition_of(event: dict[str, Any]) -> str:
     """The partition key of the record of an event."""

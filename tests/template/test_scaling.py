@@ -289,8 +289,8 @@ def test_mode_budget_tenant_and_phase_are_parameters(name: str) -> None:
     assert given["SCALING_TARGETS_PARAMETER"] == {"Ref": "ScalingTargets"}
 
 
-def test_tiers_of_tenants_are_records_of_the_operator_s_tenant() -> None:
-    for name in ("ScalingApi", "ScalingSteps", "ScalingEvents"):
+def test_tiers_of_tenants_and_refused_moves_are_of_the_operator_s_tenant() -> None:
+    for name in ("ScalingApi", "ScalingSteps", "ScalingEvents", "ScalingMaintenance"):
         given = functions(OperatorTenant="acme")[name]["Environment"]["Variables"]
         assert given["OPERATOR_TENANT"] == "acme", name
 
@@ -309,7 +309,9 @@ def test_the_inbox_knows_whose_administrators_it_notifies() -> None:
     made = functions(OperatorTenant="acme").items()
     given = {name: one["Environment"]["Variables"] for name, one in made}
     knows = {name for name, one in given.items() if one.get("OPERATOR_TENANT") == "acme"}
-    assert knows == {"NotificationsApi", "ScalingApi", "ScalingEvents", "ScalingSteps"}
+    assert knows == {
+        *("NotificationsApi", "ScalingApi", "ScalingEvents", "ScalingMaintenance", "ScalingSteps")
+    }
 
 
 @pytest.mark.parametrize("phase", PHASES)

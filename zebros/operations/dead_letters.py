@@ -64,11 +64,16 @@ class DeadLetter:
         return event if isinstance(event, dict) else {}
 
     @property
+    def unpublished(self) -> dict[str, Any]:
+        """What names an outbox entry that a relay cannot publish; empty for other messages."""
+        unpublished = self.content.get("unpublished")
+        return unpublished if isinstance(unpublished, dict) else {}
+
+    @property
     def tenant(self) -> str:
         """The tenant, empty when the message does not name one."""
-        content = self.content
-        unpublished = content.get("unpublished") or {}
-        named = self.event.get("tenantid") or content.get("tenant_id") or unpublished.get("tenant")
+        task, unpublished = self.content, self.unpublished
+        named = self.event.get("tenantid") or task.get("tenant_id") or unpublished.get("tenant")
         return str(named or "")
 
     @property
@@ -77,8 +82,7 @@ class DeadLetter:
         content = self.content
         if "run_id" in content:
             return f"{content.get('job', 'task')}/{content['run_id']}"
-        unpublished = content.get("unpublished") or {}
-        return str(self.event.get("subject") or unpublished.get("subject") or "")
+        return str(self.event.get("subject") or self.unpublished.get("subject") or "")
 
     @property
     def what(self) -> str:
@@ -88,7 +92,7 @@ class DeadLetter:
             return "gap check"
         if self.event:
             return str(self.event.get("type", "event"))
-        if "unpublished" in content:
+        if self.unpublished:
             return "unpublished event"
         if "DDBStreamBatchInfo" in content:
             return "stream records"
@@ -97,14 +101,20 @@ class DeadLetter:
     @property
     def correlation_id(self) -> str:
         """The correlation id of the event or task, empty when there is none."""
-        return str(self.event.get("correlationid") or self.content.get("correlation_id") or "")
+        task, unpublished = self.content, self.unpublished
+        named = (
+            self.event.get("correlationid")
+            or task.get("correlation_id")
+            or unpublished.get("correlation_id")
+        )
+        return str(named or "")
 
     @property
     def own_reason(self) -> str:
         """Why it is here, as far as the message itself says."""
         content = self.content
-        if "unpublished" in content:
-            return str(content["unpublished"].get("reason", ""))
+        if self.unpublished:
+            return str(self.unpublished.get("reason", ""))
         if "DDBStreamBatchInfo" in content:
             condition = (content.get("requestContext") or {}).get("condition", "")
             size = content["DDBStreamBatchInfo"].get("batchSize")

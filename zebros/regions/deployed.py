@@ -21,6 +21,8 @@ from zebros.regions.region import Region
 
 FENCE = "FenceTable"
 _SUFFIX = "Relay"
+_PUBLISHER = "scaling"
+"""The context that publishes events about moves: that of who operates the system."""
 _RETRYABLE = frozenset({"Busy", "ReadOnlyRegion"})
 _TRIES = 5
 
@@ -53,6 +55,7 @@ def region(stack: str, name: str, endpoint: str | None = None) -> Region:
         tables(stack).values(),
         DeployedRelays(resources, functions),
         Completer(stack, resources, functions),
+        Refuser(resources, functions),
     )
 
 
@@ -102,29 +105,22 @@ class DeployedRelays:
         ]
 
 
-class Completer:
-    """Sends the command `complete` to the maintenance function of a table's context."""
+class _Maintenance:
+    """Sends commands to the maintenance functions of a region's contexts."""
 
     def __init__(
         self,
-        stack: str,
         resources: LazyResources,
         client: Any,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        contexts = {one.table: one.context for one in contract().records.values()}
-        self._contexts = {
-            name: contexts[logical_id]
-            for logical_id, name in tables(stack).items()
-            if logical_id in contexts
-        }
         self._resources, self._client, self._pause = resources, client, pause
 
-    def __call__(self, table: str, since: dict[str, int], run: str) -> dict[str, Any]:
-        """Complete records. Raises CliError when the function fails."""
-        logical_id = f"{self._contexts[table].capitalize()}Maintenance"
+    def _send(self, context: str, command: dict[str, Any], hint: str = "") -> dict[str, Any]:
+        """The result of a command. Raises CliError when the function fails."""
+        logical_id = f"{context.capitalize()}Maintenance"
         name = self._resources.found.function(logical_id)
-        payload = json.dumps({"command": "complete", "records": since, "run": run}).encode()
+        payload = json.dumps(command).encode()
         result: dict[str, Any] = {}
         for number in range(_TRIES):
             answer = self._client.invoke(FunctionName=name, Payload=payload)
@@ -136,5 +132,38 @@ class Completer:
             self._pause(2.0**number)
         raise CliError(
             f"{logical_id} failed: {result.get('errorMessage', 'no result')}.",
-            hint="Its log has the reason. The same command continues with these records.",
+            hint=f"Its log has the reason. {hint}".rstrip(),
         )
+
+
+class Completer(_Maintenance):
+    """Sends the command `complete` to the maintenance function of a table's context."""
+
+    def __init__(
+        self,
+        stack: str,
+        resources: LazyResources,
+        client: Any,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(resources, client, pause)
+        contexts = {one.table: one.context for one in contract().records.values()}
+        self._contexts = {
+            name: contexts[logical_id]
+            for logical_id, name in tables(stack).items()
+            if logical_id in contexts
+        }
+
+    def __call__(self, table: str, since: dict[str, int], run: str) -> dict[str, Any]:
+        """Complete records. Raises CliError when the function fails."""
+        command = {"command": "complete", "records": since, "run": run}
+        hint = "The same command continues with these records."
+        return self._send(self._contexts[table], command, hint)
+
+
+class Refuser(_Maintenance):
+    """Lets the context that publishes moves publish an event of one that was refused."""
+
+    def __call__(self, run: str, move: dict[str, Any]) -> None:
+        """Publish it, once for a run. Raises CliError when the function fails."""
+        self._send(_PUBLISHER, {"command": "refuse_move", "run": run, "move": move})

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+from ulid import ULID
+
 from zebros.errors import BadInput, CliError
 from zebros.regions.completing import COUNTS, complete_all, number_of
 from zebros.regions.fences import MOVING, OPEN, Fence, Fences
@@ -67,6 +70,16 @@ class Options:
     at_once: int = AT_ONCE
 
 
+class MoveRefused(BadInput):
+    """Writes do not move now, and nothing was changed."""
+
+    def __init__(self, reason: str | None, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+        """The word for it in the event RegionMoveRefused (services/scaling/events.py); None while
+        no region writes, and none can publish it."""
+
+
 class Moves:
     """Moves writes between the regions of one system."""
 
@@ -89,12 +102,16 @@ class Moves:
 
         `epoch` is the one that the operator saw. A move to this region that was stopped is
         continued; when its source was lost meanwhile, with `lost`. Raises BadInput for a move that
-        makes no sense now, and changes nothing then.
+        makes no sense now, and changes nothing then; the region that writes publishes an event.
         """
         self._known(target)
         fence = self._fences.read()
         continued = fence.writer == target and not fence.finished
-        self._ensure_possible(fence, target, epoch, continued=continued, lost=lost)
+        try:
+            self._ensure_possible(fence, target, epoch, continued=continued, lost=lost)
+        except MoveRefused as refused:
+            self._publish(refused, fence, target, epoch)
+            raise
         began = None
         if not continued:
             fence = self._fences.begin(fence, target, self._operator, lost=lost)
@@ -251,36 +268,62 @@ class Moves:
                 hint=f"There are {' and '.join(sorted(self._regions))}.",
             )
 
+    def _publish(self, refused: MoveRefused, fence: Fence, target: str, epoch: int | None) -> None:
+        """Let the region that writes publish an event of a refusal; a warning when it cannot."""
+        move = {
+            "operator": self._operator,
+            "target": target,
+            "writer": fence.writer,
+            "epoch": epoch,
+            "current_epoch": fence.epoch,
+            "reason": refused.reason,
+            "because": refused.message,
+        }
+        try:
+            if fence.state == MOVING:
+                raise CliError("no region writes at the moment")
+            self._known(fence.writer)
+            self._regions[fence.writer].refuse(str(ULID()), move)
+        except (BotoCoreError, ClientError, CliError, OSError) as error:
+            self._progress("event", f"warning: none is published of the refusal: {error}")
+        else:
+            self._progress("event", f"{fence.writer} publishes RegionMoveRefused")
+
     def _ensure_possible(
         self, fence: Fence, target: str, epoch: int | None, *, continued: bool, lost: bool
     ) -> None:
-        """Raise BadInput unless writes can move to `target` now."""
+        """Raise MoveRefused unless writes can move to `target` now."""
         if epoch is not None and epoch != fence.epoch:
             past = "from the past" if epoch < fence.epoch else "not known"
-            raise BadInput(
+            raise MoveRefused(
+                "past_epoch" if epoch < fence.epoch else "unknown_epoch",
                 f"The fence epoch {epoch} is {past}: it is {fence.epoch}.",
                 hint="`zebros region status` shows what has happened since.",
             )
         if fence.state == MOVING and fence.writer != target:
-            raise BadInput(
+            raise MoveRefused(
+                None,
                 f"Writes are moving to {fence.writer} already"
                 f"{f', by {fence.operator}' if fence.operator else ''}.",
                 hint="`zebros region cancel` stops that move.",
             )
         if continued and fence.lost and not lost:
-            raise BadInput(
+            raise MoveRefused(
+                "lost_region",
                 f"The move to {target} does not wait for {fence.source}, which was lost.",
                 hint=f"Continue it: `zebros region failover --to {target} --lost`.",
             )
         if not continued and fence.writer == target:
-            raise BadInput(f"{target} is the region that writes already.")
+            raise MoveRefused("writes_already", f"{target} is the region that writes already.")
         if not continued and not fence.finished:
-            raise BadInput(
+            raise MoveRefused(
+                "steps_left",
                 f"The move to {fence.writer} has steps left.",
                 hint=f"Run it again first: `zebros region failover --to {fence.writer}`.",
             )
         if not continued and fence.lost:
-            raise BadInput(
+            raise MoveRefused(
+                "lost_region",
                 f"{target} was lost, and may lack writes of {fence.writer}.",
                 hint="`zebros region rejoin` takes it back first.",
             )
@@ -304,8 +347,6 @@ def status(fences: Fences, regions: Mapping[str, Region]) -> dict[str, Any]:
 
 def _relays(region: Region) -> int | None:
     """How many relays of a region run; None when it does not answer."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         return region.relays.running()
     except (BotoCoreError, ClientError):

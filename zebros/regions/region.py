@@ -46,6 +46,9 @@ class Relays(Protocol):
 type Complete = Callable[[str, dict[str, int], str], dict[str, Any]]
 """Sends the command `complete` to the context of a table: table, `since`, run; returns its
 result (services/kernel/storage/replicated.py)."""
+type Refuse = Callable[[str, dict[str, Any]], None]
+"""Sends the command `refuse_move` to the context that publishes it: run, move
+(services/scaling/handlers/maintenance.py)."""
 
 
 class Region:
@@ -59,9 +62,10 @@ class Region:
         tables: Iterable[str],
         relays: Relays,
         complete: Complete,
+        refuse: Refuse,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.name, self.relays, self.complete = name, relays, complete
+        self.name, self.relays, self.complete, self.refuse = name, relays, complete, refuse
         self._dynamodb, self._streams, self._pause = dynamodb, streams, pause
         self.tables = tuple(tables)
         """Names of the tables that are replicated; they are the same in both regions."""
@@ -156,4 +160,4 @@ def is_entry(key: Key) -> bool:
     return key[2].startswith("EVENT#")
 
 
-__all__ = ["Complete", "Region", "Relays", "StreamChange", "event_of", "is_entry"]
+__all__ = ["Complete", "Refuse", "Region", "Relays", "StreamChange", "event_of", "is_entry"]

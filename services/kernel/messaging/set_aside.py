@@ -1,8 +1,9 @@
 """Outbox entries that a relay cannot publish are set aside in its dead-letter queue.
 
 The queue also receives what Lambda gives up (`DDBStreamBatchInfo`). A message of ours names the
-entry by its keys, its tenant and its subject, and says why it was not published; the entry itself
-stays in the outbox for a week. `zebros events redrive` invokes the relay with it again.
+entry by its keys, its tenant, its subject and the correlation id of the request that caused it, and
+says why it was not published; the entry itself stays in the outbox for a week. `zebros events
+redrive` invokes the relay with it again.
 """
 
 import json
@@ -46,6 +47,7 @@ class Reject:
             **key,
             "tenant": tenant,
             "subject": subject,
+            "correlation_id": EventNames.in_stream(self.record).correlation_id,
             "reason": self.reason,
         }
 

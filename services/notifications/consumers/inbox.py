@@ -5,13 +5,14 @@ from typing import Any
 from kernel.domain.cloud_events import CloudEvent
 from kernel.messaging.reactor import Reactor
 from notifications.bootstrap import counters, notifications
-from notifications.incoming import HANDOVERS, SCALING, TIER_CHANGED, UPCASTERS
+from notifications.incoming import HANDOVERS, MOVE_REFUSED, SCALING, TIER_CHANGED, UPCASTERS
 
 TYPES = (
     *("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed"),
     *HANDOVERS,
     *SCALING,
     TIER_CHANGED,
+    MOVE_REFUSED,
 )
 
 

@@ -23,16 +23,18 @@ from notifications.events import (
 )
 from notifications.incoming import (
     HANDOVERS,
+    MOVE_REFUSED,
     SCALING,
     TIER_CHANGED,
     AssignedTask,
     EndedReport,
     HandedOver,
+    RefusedMove,
     ScalingAction,
     TierChange,
     WonOpportunity,
 )
-from notifications.model.scaling_texts import scaling_text, tier_text
+from notifications.model.scaling_texts import move_text, scaling_text, tier_text
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -169,8 +171,8 @@ def message_for(event: CloudEvent) -> Message | None:
 def messages_for(event: CloudEvent, administrators: Iterable[str] = ()) -> list[Message]:
     """All notifications for an event, at most one for each user.
 
-    `administrators` are those of the tenant, who are notified of the scaling controller and of the
-    usage tiers of tenants.
+    `administrators` are those of the tenant, who are notified of the scaling controller, of the
+    usage tiers of tenants and of moves between regions that were refused.
     """
     if concerns_administrators(event):
         return _for_administrators(event, administrators)
@@ -180,15 +182,19 @@ def messages_for(event: CloudEvent, administrators: Iterable[str] = ()) -> list[
 
 def concerns_administrators(event: CloudEvent) -> bool:
     """Whether the administrators of the tenant are notified of an event."""
-    return event.type in SCALING or event.type == TIER_CHANGED
+    return event.type in (*SCALING, TIER_CHANGED, MOVE_REFUSED)
 
 
 def _for_administrators(event: CloudEvent, administrators: Iterable[str]) -> list[Message]:
-    """The notifications of what the scaling controller did, or could not do, and of a tier."""
+    """The notifications of the scaling controller, of a tier, and of a move that was refused."""
     current = event.data["current"]
+    text: str | None
     if event.type == TIER_CHANGED:
         text = tier_text(TierChange.model_validate(event.data))
         about = About(type="tenant_usage", id=current["id"])
+    elif event.type == MOVE_REFUSED:
+        text = move_text(RefusedMove.model_validate(current))
+        about = About(type="region_move", id=current["id"])
     else:
         text = scaling_text(event.type, ScalingAction.model_validate(current))
         about = About(type="scaling_action", id=current["id"])

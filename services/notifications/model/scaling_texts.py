@@ -1,7 +1,7 @@
-"""What administrators read about the scaling controller, and about usage tiers."""
+"""What administrators read about the scaling controller, usage tiers and refused moves."""
 
 from notifications.events import MAX_TEXT
-from notifications.incoming import ScalingAction, TierChange
+from notifications.incoming import RefusedMove, ScalingAction, TierChange
 
 _UNITS = {
     "memory": "MB",
@@ -82,4 +82,13 @@ def tier_text(change: TierChange) -> str | None:
         f"The tenant {usage.id} is now {usage.tier}, before {change.previous_tier}",
         f"by {', '.join(reasons)}",
         "`zebros scale advise` says whether to change the system",
+    )
+
+
+def move_text(move: RefusedMove) -> str:
+    """Who wanted writes to move to which region, why they do not, and where to look."""
+    return _sentences(
+        f"Writes did not move to {move.target}, as {move.operator} had asked",
+        move.because,
+        "`zebros region status` shows which region writes",
     )

@@ -20,8 +20,11 @@ from moto.stepfunctions.parser.asl.eval.callback.callback import (
     HeartbeatEndpoint,
     HeartbeatTimedOut,
 )
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+from moto.stepfunctions.parser.utils import TMP_THREADS
 
+from kernel.domain.clock import utc_now
 from kernel.domain.ids import new_id
 from kernel.runtime import aws
 
@@ -31,7 +34,11 @@ ROLE = "arn:aws:iam::123456789012:role/flow"
 
 @contextmanager
 def carried_out(**functions: Function) -> Iterator[None]:
-    """Run executions with these functions, by name; their errors are reported as by Lambda."""
+    """Run executions with these functions, by name; their errors are reported as by Lambda.
+
+    At the end those that still wait for a worker are stopped: their threads would go on in the
+    next tests of the process for up to 30 s, and without a pause where a test replaces time.sleep.
+    """
 
     def invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> dict[str, Any]:
         name = parameters["FunctionName"].rpartition(":")[2]
@@ -56,6 +63,13 @@ def carried_out(**functions: Function) -> Iterator[None]:
         found = original_executions(backend, status)
         return [one for one in found if one.exec_worker and one.exec_worker.env]
 
+    def start(worker: ExecutionWorker) -> None:
+        started.append(worker)
+        original_start(worker)
+
+    started: list[ExecutionWorker] = []
+    threads = len(TMP_THREADS)
+    original_start = ExecutionWorker.start
     original_executions = StepFunctionsParserBackend._get_executions
     original_leave = CallbackEndpoint.interrupt_all
     really = {"execute_state_machine": True}
@@ -66,8 +80,17 @@ def carried_out(**functions: Function) -> Iterator[None]:
         patch.object(StepFunctionsParserBackend, "_get_executions", begun),
         patch.object(CallbackPoolManager, "heartbeat", _heartbeat),
         patch.object(StateTaskServiceCallback, "_wait_for_task_token_heartbeat", _wait),
+        patch.object(ExecutionWorker, "start", start),
     ):
-        yield
+        try:
+            yield
+        finally:
+            for worker in started:
+                if worker.env and worker.env.is_running():
+                    worker.stop(utc_now(), error=None, cause=None)
+            for thread in TMP_THREADS[threads:]:
+                thread.join(10)
+                assert not thread.is_alive(), "an execution goes on after its test"
 
 
 # moto's versions miss a heartbeat or a result that arrives immediately, and still accept the token

@@ -387,9 +387,24 @@ def test_the_handler_sets_an_unreadable_item_aside_with_record_tenant_and_reason
             "sk": "EVENT#000000000007",
             "tenant": "acme",
             "subject": "opportunity/a",
+            "correlation_id": "",
             "reason": "cannot be read: KeyError: detail",
         }
     }
+
+
+def test_what_is_set_aside_names_the_request_that_caused_it(bus: Bus, dead_letters: str) -> None:
+    from kernel.messaging.relay import handler
+
+    wrong = event("acme", "opportunity/a", 1)
+    del wrong["source"]
+    assert handler({"Records": [record(wrong)]}, None) == {"batchItemFailures": []}
+    (message,) = boto3.client("sqs").receive_message(QueueUrl=dead_letters)["Messages"]
+    named = json.loads(message["Body"])["unpublished"]
+    assert (named["correlation_id"], named["reason"]) == (
+        wrong["correlationid"],
+        "cannot be read: KeyError: source",
+    )
 
 
 def test_an_item_that_an_operator_sends_again_fails_instead_of_being_set_aside(

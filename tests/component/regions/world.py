@@ -28,6 +28,7 @@ from opportunities.repository.opportunities import OpportunityRepository
 from opportunities.repository.pipelines import PipelineRepository
 from opportunities.repository.products import ProductRepository
 from opportunities.service.opportunities import OpportunityService, Placement
+from scaling.service.region_moves import RegionMoves
 from tests.component.conftest import create_table
 from tests.component.regions.replicator import Replica, Replicator
 from zebros.operations.streams import as_lambda_record
@@ -38,6 +39,8 @@ from zebros.regions.region import Item, Key, Region, StreamChange
 EAST, WEST, WITNESS = "us-east-1", "us-west-2", "us-east-2"
 TABLE, FENCE = "table", "fence"
 TENANTS = ("acme", "globex")
+OPERATOR = "operator"
+"""The operator's tenant."""
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 IN_FLIGHT_S = 29.0
 """The longest time from a process's check to the moment at which DynamoDB carries out its write."""
@@ -87,6 +90,7 @@ class Process:
         guard(client, "dynamodb", self.fence)
         self.stores = self._stores(Table(client, TABLE))
         self.service = self._service(Table(client, TABLE))
+        self.region_moves = RegionMoves(Table(client, TABLE), OPERATOR, self._clock)
         # The same process after its check: what it has sent is carried out whatever the fence says.
         self.sent = self._service(Table(site.replica.client, TABLE))
 
@@ -168,6 +172,7 @@ class Site:
             [TABLE],
             self,
             self._complete,
+            self._refuse,
             pause=lambda _seconds: None,
         )
 
@@ -206,6 +211,12 @@ class Site:
         process = self._world.rng.choice(self.processes)
         with self._world.writing(process):
             return complete(process.stores, since, run).document()
+
+    def _refuse(self, run: str, move: dict[str, Any]) -> None:
+        self.ensure_reachable()
+        process = self._world.rng.choice(self.processes)
+        with self._world.writing(process):
+            process.region_moves.refuse(run, move)
 
 
 class World:

@@ -59,6 +59,7 @@ def unpublished(sk: str = "EVENT#000000000002") -> dict[str, Any]:
             "sk": sk,
             "tenant": "acme",
             "subject": "account/a",
+            "correlation_id": "c-2",
             "reason": "cannot be read: KeyError: detail",
         }
     }
@@ -176,6 +177,33 @@ def test_one_message_is_shown_with_the_log_lines_of_its_request(
     shown = json.loads(capsys.readouterr().out)
     assert [one["function"] for one in shown["log"]] == ["CustomersApi", "Lake"]
     assert (shown["reason"], shown["content"]["detail"]["id"]) == ("KeyError: name", "E1")
+
+
+def test_an_event_that_was_not_published_is_shown_with_the_log_lines_of_its_request(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent = send("CustomersRelayDeadLetters", unpublished())
+    now = datetime.now(UTC)
+    log("CustomersApi", now - timedelta(seconds=1), message="request", correlation_id="c-2")
+    log("CustomersApi", now, message="request", correlation_id="c-1")
+    log("CustomersRelay", now, message="event cannot be published", correlation_id="c-2")
+    command = ["--json", "events", "dead-letters", "CustomersRelay", sent]
+    assert cli.main(command) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["correlation_id"] == "c-2"
+    assert [one["function"] for one in shown["log"]] == ["CustomersApi", "CustomersRelay"]
+
+
+@pytest.mark.parametrize(
+    "older", [{"unpublished": "text"}, {"unpublished": {"subject": "account/a"}}]
+)
+def test_a_message_without_a_correlation_id_is_listed(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], older: dict[str, Any]
+) -> None:
+    send("CustomersRelayDeadLetters", older)
+    assert cli.main(["--json", "events", "dead-letters"]) == 0
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert shown["correlation_id"] == ""
 
 
 @pytest.mark.parametrize("words", [("dead-letters",), ("redrive",), ("discard", "--reason", "x")])

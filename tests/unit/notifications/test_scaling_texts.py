@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from notifications.events import MAX_TEXT
-from notifications.incoming import SCALING, ScalingAction, TierChange
-from notifications.model.scaling_texts import scaling_text, tier_text
+from notifications.incoming import SCALING, RefusedMove, ScalingAction, TierChange
+from notifications.model.scaling_texts import move_text, scaling_text, tier_text
 from scaling.events import Reason, Setting
 
 CHANGE: dict[str, Any] = {
@@ -118,3 +118,18 @@ def test_a_tier_that_falls_is_named_as_well() -> None:
 
 def test_nobody_is_notified_of_the_first_tier_of_a_new_tenant() -> None:
     assert tier(None, "startup") is None
+
+
+def test_of_a_refused_move_it_is_named_who_asked_and_why() -> None:
+    move = RefusedMove(
+        id="01K",
+        operator="ann",
+        target="us-west-2",
+        because="The fence epoch 2 is from the past: it is 4.",
+    )
+    assert move_text(move) == (
+        "Writes did not move to us-west-2, as ann had asked: The fence epoch 2 is from the past:"
+        " it is 4. `zebros region status` shows which region writes."
+    )
+    long = move.model_copy(update={"because": "x" * 500, "operator": "o" * 100})
+    assert len(move_text(long)) == MAX_TEXT

@@ -38,7 +38,7 @@ class Service:
 def test_the_tables_of_a_region_are_read_at_the_same_time() -> None:
     names = ["customers", "opportunities", "activities"]
     service, unused = Service(len(names)), Any
-    region = Region("us-east-1", service, service, names, unused, unused)  # type: ignore[arg-type]
+    region = Region("us-east-1", service, service, names, unused, unused, unused)  # type: ignore[arg-type]
     found = [change.key for change in region.changes(AT)]
     assert found == [(name, name, "STATE") for name in names], "in the order of the tables"
 
@@ -61,5 +61,5 @@ class Busy(Service):
 
 def test_the_stream_of_a_region_that_writes_has_an_end() -> None:
     service, unused = Busy(), Any
-    region = Region("us-east-1", service, service, ["deals"], unused, unused)  # type: ignore[arg-type]
+    region = Region("us-east-1", service, service, ["deals"], unused, unused, unused)  # type: ignore[arg-type]
     assert len(list(region.changes(AT))) >= 2, "what there was when the reading began"

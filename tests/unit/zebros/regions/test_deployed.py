@@ -9,13 +9,14 @@ import pytest
 from tests.template.stack import resources
 from zebros.client.stack import Resources
 from zebros.errors import CliError
-from zebros.regions.deployed import Completer, DeployedRelays, LazyResources, tables
+from zebros.regions.deployed import Completer, DeployedRelays, LazyResources, Refuser, tables
 
 NAMES = {
     "CustomersRelay": "z-customers-relay",
     "OpportunitiesRelay": "z-opportunities-relay",
     "OpportunitiesEvents": "z-events",
     "OpportunitiesMaintenance": "z-maintenance",
+    "ScalingMaintenance": "z-scaling-maintenance",
 }
 MAPPINGS = {
     "z-customers-relay": [("a", ":dynamodb:"), ("b", ":dynamodb:")],
@@ -117,6 +118,15 @@ def test_a_failure_that_lasts_is_named(listed: LazyResources) -> None:
     with pytest.raises(CliError, match="failed: busy"):
         completer(listed, client, [])("zebros-opportunities", {}, "r")
     assert len(client.invoked) == 5
+
+
+def test_a_refusal_is_sent_to_the_context_of_who_operates_the_system(listed: LazyResources) -> None:
+    busy = {"errorType": "ReadOnlyRegion", "errorMessage": "not yet"}
+    client, pauses = Lambda(busy, {}), list[float]()
+    Refuser(listed, client, pauses.append)("01J", {"target": "us-east-1"})
+    sent = {"command": "refuse_move", "run": "01J", "move": {"target": "us-east-1"}}
+    assert client.invoked == [{"function": "z-scaling-maintenance", **sent}] * 2
+    assert pauses == [1.0]
 
 
 def test_the_replicated_tables_have_the_names_of_the_templates() -> None:
