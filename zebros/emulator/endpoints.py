@@ -23,6 +23,8 @@ from zebros.emulator.settings import ACCOUNT
 from zebros.emulator.snapshot import Snapshots
 
 _PREFIX = "/_zebros/"
+_SOON_S = 5
+"""A message that a consumer has sent again returns after a second; gap checks after a minute."""
 
 
 def apply(snapshots: Snapshots, replicated: Replicas) -> None:
@@ -101,8 +103,9 @@ def backlog(region: str) -> dict[str, Any]:
     """The unfinished work.
 
     streams     unprocessed records that pass the filter of a table stream's mapping
-    queues      messages by queue name, visible or in flight; empty queues are omitted
-    delayed     delayed messages by queue name, such as gap checks
+    queues      messages by queue name, visible, in flight or visible within seconds, such as those
+                of a record with many writers; empty queues are omitted
+    delayed     messages that are delayed for longer by queue name, such as gap checks
     executions  running state machine executions
     """
     queues, flows = module("services.sqs"), module("services.stepfunctions")
@@ -112,7 +115,7 @@ def backlog(region: str) -> dict[str, Any]:
         now = time.time()
         for queue in list(queues._queues.values()):
             for message in list(queue["messages"]):
-                later = message["visible_at"] > now and message["receive_count"] == 0
+                later = message["visible_at"] > now + _SOON_S and message["receive_count"] == 0
                 (delayed if later else waiting)[queue["name"]] += 1
         running = sum(one.get("status") == "RUNNING" for one in flows._executions.values())
     return {

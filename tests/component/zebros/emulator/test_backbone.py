@@ -66,9 +66,9 @@ def test_the_backlog_counts_unprocessed_events(platform: Any, backbone: str) -> 
     sqs.send_message(QueueUrl=outputs["Tasks"], MessageBody="later", DelaySeconds=900)
     assert platform.backlog()["delayed"][queue] == 1
     assert queue not in platform.backlog()["queues"], "delayed messages are not part of the backlog"
-    sqs.send_message(QueueUrl=outputs["Tasks"], MessageBody="now")
-    assert platform.backlog()["queues"][queue] == 1
-    assert sqs.receive_message(QueueUrl=outputs["Tasks"])["Messages"]
+    sqs.send_message(QueueUrl=outputs["Tasks"], MessageBody="soon", DelaySeconds=2)
+    assert platform.backlog()["queues"][queue] == 1, "an event that was sent again is on its way"
+    assert sqs.receive_message(QueueUrl=outputs["Tasks"], WaitTimeSeconds=10)["Messages"]
     assert platform.backlog()["queues"][queue] == 1, "in flight"
     execution = platform.client("stepfunctions").start_execution(stateMachineArn=outputs["Flow"])
     assert platform.backlog()["executions"] >= 1
