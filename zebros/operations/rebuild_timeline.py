@@ -23,7 +23,7 @@ from zebros.operations.rebuild import (
     temporary_histories,
     wait_for_lake_files,
 )
-from zebros.operations.rebuilding import Pause, ProjectionFunction
+from zebros.operations.rebuilding import Pause, ProjectionFunction, in_order
 
 _RECENT_ENTRIES = timedelta(hours=1)
 """The event of an entry that is so new may not be in the lake yet."""
@@ -66,15 +66,7 @@ def rebuild_timeline(
         )
         deleted = 0
         if not subject:
-            deleted = sum(
-                function.ask(sweep=ranges)["deleted"]
-                for ranges in _ranges_of(histories, "", horizon, progress)
-            )
-            found = [
-                key
-                for ranges in _ranges_of(histories, horizon, end, progress)
-                for key in function.ask(find=ranges)["found"]
-            ]
+            deleted, found = _compare(function, histories, horizon, end, progress)
             if found:
                 wait_for_lake_files(deployment, wait_seconds, progress, pause)
                 mark = histories.mark()
@@ -123,14 +115,36 @@ def _delete(function: ProjectionFunction, keys: Sequence[Sequence[str]]) -> int:
     )
 
 
+def _compare(
+    function: ProjectionFunction,
+    histories: Histories,
+    horizon: str,
+    end: str,
+    progress: Progress,
+) -> tuple[int, list[Sequence[str]]]:
+    """Delete the entries before a horizon that no event explains.
+
+    Returns their number, and the keys of other items between the horizon and an end.
+    """
+    deleted, found = 0, list[Sequence[str]]()
+
+    def compare(ranges: list[dict[str, Any]]) -> dict[str, Any]:
+        return function.ask(compare=ranges, horizon=horizon)
+
+    for answer in in_order(compare, _ranges_of(histories, end, progress)):
+        deleted += answer["deleted"]
+        found += answer["found"]
+    return deleted, found
+
+
 def _ranges_of(
-    histories: Histories, first: str, last: str, progress: Progress
+    histories: Histories, end: str, progress: Progress
 ) -> Iterator[list[dict[str, Any]]]:
-    """The ranges of all partitions from one sort key to another, as many as fit together."""
+    """The ranges of all partitions until a sort key, as many as fit together."""
     total, size = histories.count_partitions(), 0
     ranges: list[dict[str, Any]] = []
     for done, (pk, keys) in enumerate(histories.entries(), 1):
-        more = list(_ranges(pk, keys, first, last))
+        more = list(_ranges(pk, keys, end))
         ranges += more
         size += sum(1 + len(one["keep"]) for one in more)  # each range is a query
         if done == total or size >= _KEPT_KEYS:
@@ -139,15 +153,14 @@ def _ranges_of(
             progress("Comparing timelines", done, total)
 
 
-def _ranges(pk: str, keys: list[str], first: str, last: str) -> Iterator[dict[str, Any]]:
-    """The ranges of a partition between two sort keys, each with the sort keys to keep.
+def _ranges(pk: str, keys: list[str], end: str) -> Iterator[dict[str, Any]]:
+    """The ranges of a partition until a sort key, each with the sort keys to keep.
 
     A range begins with the last key of the one before, so that nothing is between them.
     """
-    inside = [one for one in keys if first <= one <= last]
     begins: list[str] = []
-    for some in batched(inside or [last], _KEPT_KEYS, strict=False):
-        end = last if not inside or some[-1] == inside[-1] else some[-1]
-        keep = [*begins, *some] if inside else []
-        yield {"pk": pk, "first": begins[0] if begins else first, "last": end, "keep": keep}
+    for some in batched(keys, _KEPT_KEYS, strict=False):
+        last = end if some[-1] == keys[-1] else some[-1]
+        first = begins[0] if begins else ""
+        yield {"pk": pk, "first": first, "last": last, "keep": [*begins, *some]}
         begins = list(some[-1:])

@@ -9,8 +9,8 @@ A request has one of these members, each of one tenant:
   counters   The right counters of partitions. They replace what the partitions have, until a time
              (`until`) at which the projection may continue.
   clock      The answer is the time by the clock of the functions, in seconds since 1970.
-  sweep      Ranges of partitions, each with the sort keys to keep. Other items are deleted.
-  find       The same, and nothing is deleted: the answer has the keys of the other items.
+  compare    Ranges of partitions, each with the sort keys to keep. Other items before a sort key
+             (`horizon`) are deleted; the answer has the keys of those after it.
   delete     The keys of items to delete.
   complete   The projection has a position for every record now: references to others are refused.
 Every request can be repeated. `counters` needs a projection that is paused: an event that is
@@ -24,7 +24,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import batched, islice
+from itertools import batched
 from typing import Any, Self
 
 from kernel.domain.cloud_events import CloudEvent
@@ -108,12 +108,10 @@ class Rebuild:
             return {"changed": self._replace(_of(tenant, request["counters"]), request["until"])}
         if "clock" in request:
             return {"now": time.time()}
-        if "find" in request:
-            return {"found": list(islice(self._others(_of(tenant, request["find"])), _MAX_FOUND))}
-        if "delete" in request:
-            keys = _of(tenant, ({"pk": pk, "sk": sk} for pk, sk in request["delete"]))
-            return {"deleted": self._delete((one["pk"], one["sk"]) for one in keys)}
-        return {"deleted": self._delete(self._others(_of(tenant, request["sweep"])))}
+        if "compare" in request:
+            return self._remove_others(_of(tenant, request["compare"]), request["horizon"])
+        keys = _of(tenant, ({"pk": pk, "sk": sk} for pk, sk in request["delete"]))
+        return {"deleted": self._delete((one["pk"], one["sk"]) for one in keys)}
 
     def _behind(self, tenant: str, ends: list[dict[str, Any]]) -> list[str]:
         """The subjects of which the projection has applied events after these."""
@@ -203,6 +201,22 @@ class Rebuild:
             changed += len(actions)
         return changed
 
+    def _remove_others(self, ranges: list[dict[str, Any]], horizon: str) -> dict[str, Any]:
+        """Delete the items before a horizon that are not to be kept; returns the keys of others.
+
+        One Query reads both, because most partitions have few items.
+        """
+        after: list[Key] = []
+
+        def before() -> Iterator[Key]:
+            for key in self._others(ranges):
+                if key[1] < horizon:
+                    yield key
+                elif len(after) < _MAX_FOUND:
+                    after.append(key)
+
+        return {"deleted": self._delete(before()), "found": after}
+
     def _others(self, ranges: list[dict[str, Any]]) -> Iterator[Key]:
         """The items of ranges that are not to be kept."""
         for one in ranges:
@@ -214,9 +228,9 @@ class Rebuild:
     def _delete(self, keys: Iterable[Key]) -> int:
         """Delete items; returns how many."""
         deleted = 0
-        for key in keys:
-            self._table().transact([Delete(*key)])
-            deleted += 1
+        for some in batched(keys, TRANSACTION_LIMIT, strict=False):
+            self._table().transact([Delete(*key) for key in some])
+            deleted += len(some)
         return deleted
 
     def _items(self, pk: str, first: str, last: str) -> Iterator[Item]:

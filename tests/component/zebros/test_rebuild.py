@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.ids import id_before
-from kernel.storage.table import Put, Table
+from kernel.storage.table import Delete, Put, Table
 from tests.component.zebros import company as companies
 from tests.component.zebros.company import BOARD, LAKE, TIMELINE, Company
 from zebros import cli
@@ -663,17 +663,94 @@ def test_a_history_of_any_length_is_sent_in_parts(
     assert max(sum(len(part["events"]) for part in parts) for parts in sent) == 4
 
 
-def test_many_timelines_with_new_entries_alone_are_compared_in_parts(
+def test_many_timelines_are_compared_in_parts(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zebros.operations.rebuild_timeline._KEPT_KEYS", 3)
-    some_deals(company)
+    monkeypatch.setattr("zebros.operations.rebuild_timeline._KEPT_KEYS", 4)
+    for number in range(5):
+        deal(company, f"D{number}")
     company.deliver()
-    company.functions.requests.clear()
     timeline_of(company)
     requests = company.functions.requests
-    swept = [len(one["sweep"]) for one in requests if "sweep" in one]
-    assert (max(swept), sum(swept)) == (3, len({pk for pk, _ in company.items("TIMELINE")}))
+    assert [len(one["compare"]) for one in requests if "compare" in one] == [2, 2, 2], (
+        "five deals and their pipeline; each is a query and a sort key to keep"
+    )
+
+
+@pytest.mark.parametrize("deals", [3, 12])
+def test_a_timeline_costs_a_query_and_an_event_a_write(
+    company: Company, monkeypatch: pytest.MonkeyPatch, deals: int
+) -> None:
+    for number in range(deals):
+        change(company, deal(company, f"D{number}"), "", {"region": "North"})
+    company.deliver()
+    timelines = {pk for pk, _ in company.items("TIMELINE")}
+    query, transact = Table.query, Table.transact
+    queries, writes = list[str](), list[Any]()
+
+    def counted_query(self: Table, pk: str, **more: Any) -> Any:
+        queries.append(pk)
+        return query(self, pk, **more)
+
+    def counted_transact(self: Table, actions: Any) -> None:
+        writes.append(actions)
+        transact(self, actions)
+
+    monkeypatch.setattr(Table, "query", counted_query)
+    monkeypatch.setattr(Table, "transact", counted_transact)
+    result = timeline_of(company)
+    assert len(timelines) == deals + 1, "that of the pipeline too"
+    assert sorted(queries) == sorted(timelines)
+    assert sum(map(len, writes)) == result["events"] == 2 * deals + 1
+    assert len(writes) == 1
+
+
+def test_entries_of_any_age_that_no_event_explains_are_deleted_at_once(company: Company) -> None:
+    before, _ = entries_after_a_loss(company)
+    company.queues[LAKE].clear()
+    entries_of_no_event(company)
+    forged = len({pk for pk, _ in before})
+    assert timeline_of(company)["entries_deleted"] == 2 + forged
+    assert company.items("TIMELINE") == before
+
+
+def test_old_entries_are_deleted_however_many_new_ones_are_not_explained(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later run finds the new entries that do not fit into an answer."""
+    monkeypatch.setattr("kernel.messaging.rebuilding._MAX_FOUND", 1)
+    some_deals(company)
+    company.deliver()
+    timelines = sorted({pk for pk, _ in company.items("TIMELINE")})
+    before = company.items("TIMELINE")
+    entries_of_no_event(company)
+    function = rebuilding.ProjectionFunction(company.stack, "timeline", "acme")
+    ranges = [{"pk": pk, "first": "", "last": "3", "keep": []} for pk in timelines]
+    answer = function.ask(compare=ranges, horizon="2021")
+    assert answer["deleted"] == len(timelines) > 2
+    assert answer["found"] == [list(min(before))]
+    assert company.items("TIMELINE") == before
+
+
+def test_entries_without_an_event_are_deleted_together(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_deals(company)
+    company.deliver()
+    pk = min(pk for pk, _ in company.items("TIMELINE"))
+    for number in range(250):
+        company.client.put_item(
+            TableName="table", Item={"pk": {"S": pk}, "sk": {"S": f"2020#{number:03}"}}
+        )
+    transact, deletions = Table.transact, list[int]()
+
+    def counted(self: Table, actions: Any) -> None:
+        deletions.extend([len(actions)] if isinstance(actions[0], Delete) else [])
+        transact(self, actions)
+
+    monkeypatch.setattr(Table, "transact", counted)
+    assert timeline_of(company)["entries_deleted"] == 250
+    assert deletions == [100, 100, 50]
 
 
 def test_a_restored_table_is_followed_by_board_and_timeline(company: Company) -> None:
@@ -860,8 +937,10 @@ def test_a_counter_is_corrected_once_although_the_correction_is_sent_twice(
 def test_a_function_refuses_partitions_of_another_tenant(company: Company) -> None:
     for request in (
         {"counters": [{"pk": "TENANT#globex#BOARD#default", "items": {}}], "until": 0},
-        {"sweep": [{"pk": "TENANT#acme2#TIMELINE#a#1", "first": "", "last": "x", "keep": []}]},
-        {"find": [{"pk": "TENANT#acme2#TIMELINE#a#1", "first": "", "last": "x", "keep": []}]},
+        {
+            "compare": [{"pk": "TENANT#acme2#TIMELINE#a#1", "first": "", "last": "x", "keep": []}],
+            "horizon": "x",
+        },
         {"delete": [["TENANT#acme2#TIMELINE#a#1", "x"]]},
     ):
         with pytest.raises(CliError, match="not of the tenant"):
