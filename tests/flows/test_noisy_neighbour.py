@@ -14,7 +14,7 @@ from tests.flows.conftest import Crm
 from tests.flows.figures import record_figure
 
 READERS = int(os.environ.get("ZEBROS_READERS", "20"))
-REPORTS = int(os.environ.get("ZEBROS_REPORTS", "12"))
+REPORTS = int(os.environ.get("ZEBROS_REPORTS", "20"))
 SECONDS = 5.0
 NOISY, OTHER = "acme", "globex"
 REPORT = {"report": "win_rate", "by": "owner", "format": "json"}
