@@ -45,6 +45,8 @@ class Attached:
         self.delete()
         self.found = zebros.json("attach")
         self.deploy(self.parameters | self.found["parameters"])
+        # What a consumer has received when it stops returns only after its visibility timeout.
+        self.crm.settle()
         zebros("down")
         zebros.up(*up_options())
         self.crm.http.close()

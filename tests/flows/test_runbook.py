@@ -147,11 +147,11 @@ def test_an_event_that_cannot_be_published_waits_for_its_repair(crm: Crm, follow
     function = crm.state["functions"][relay]
     lines = crm.log_lines(function, "event cannot be published")
     assert f"opportunity/{deal}" in {line["subject"] for line in lines}
-    shown = follow(sign, "zebros events dead-letters")
-    assert f"opportunity/{deal}" in shown
-    assert "cannot be read" in shown
     by_key = {one["content"]["unpublished"]["sk"]: one for one in listed(crm, relay)}
     second, third = (by_key[key] for key in sorted(by_key))
+    shown = follow(sign, "zebros events dead-letters <relay> <message>", relay, third["id"])
+    assert f"opportunity/{deal}" in shown
+    assert "cannot be read" in shown
     discard = "zebros events discard <relay> <message> --reason …"
     follow(sign, discard, relay, third["id"], "It was no event.")
     repaired = {"sk": {"S": min(by_key)}, "detail": {"B": pack(json.dumps(event))}}
