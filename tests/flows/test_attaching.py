@@ -46,7 +46,7 @@ class Attached:
         self.found = zebros.json("attach")
         self.deploy(self.parameters | self.found["parameters"])
         # What a consumer has received when it stops returns only after its visibility timeout.
-        self.crm.settle()
+        self.subscriber.receive_all()
         zebros("down")
         zebros.up(*up_options())
         self.crm.http.close()
