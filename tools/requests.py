@@ -164,7 +164,7 @@ def _sample(
         lists = (r.path for r in target.routes if r.method == "GET" and "{" not in r.path)
         return event("GET", next(lists)), _OK
     if isinstance(target, Maintenance):
-        nothing = {"read": 0, "upgraded": 0, "changed_meanwhile": 0, "unreadable": []}
+        nothing = {"read": 0, "upgraded": 0, "unreadable": []}
         return {"command": "upgrade", "keys": []}, nothing
     if target is relay_handler:
         context = function.removesuffix("Relay").lower()
