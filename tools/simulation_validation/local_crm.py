@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -36,6 +36,12 @@ class LocalCrm:
         self._deployment: Deployment = Connection(home=home).deployment()
         self.http = httpx.Client(timeout=60, trust_env=False)
         self._tokens: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
 
     @property
     def api(self) -> str:
@@ -141,7 +147,8 @@ class LocalCrm:
 def running(home: Path | None) -> Iterator[LocalCrm]:
     """The CRM of a folder, or one of its own, which is stopped at the end."""
     if home is not None:
-        yield LocalCrm(home)
+        with LocalCrm(home) as crm:
+            yield crm
         return
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "home"
@@ -149,7 +156,8 @@ def running(home: Path | None) -> Iterator[LocalCrm]:
         options = ("--port", str(port), "--issuer-port", str(issuer))
         try:
             _run(own, "up", "--empty", "--detach", "--reports", "worker", *options)
-            yield LocalCrm(own)
+            with LocalCrm(own) as crm:
+                yield crm
         finally:
             with suppress(NotReady):
                 _run(own, "down")
