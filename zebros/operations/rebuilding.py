@@ -12,12 +12,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import batched
+from operator import le
 from typing import Any
 
 from zebros.client.connection import Deployment
 from zebros.contract import ProjectionLocation, contract
 from zebros.errors import CliError
 from zebros.operations import lake
+from zebros.operations.fitting import fitting
 from zebros.operations.histories import Histories, History, StoredEvent
 from zebros.operations.records import last_event
 from zebros.operations.scans import pages
@@ -141,7 +143,7 @@ class ProjectionFunction:
         def send(batch: list[History]) -> list[tuple[list[History], dict[str, Any]]]:
             return [(batch, answer) for answer in self._send(batch, lost, write=write)]
 
-        for answers in in_order(send, _batches(histories)):
+        for answers in in_order(send, fitting(histories, _extent, (_MAX_EVENTS, _MAX_BYTES))):
             for batch, answer in answers:
                 _add(outcome, batch, answer)
                 if entries:
@@ -155,7 +157,7 @@ class ProjectionFunction:
         self, batch: list[History], lost: Container[str], *, write: bool
     ) -> Iterator[dict[str, Any]]:
         """Send some histories in one request, or a long one in several."""
-        if len(batch) > 1 or _fits(*_extent(batch[0])):
+        if len(batch) > 1 or all(map(le, _extent(batch[0]), (_MAX_EVENTS, _MAX_BYTES))):
             parts = [
                 _part(one, one.surviving, one.lost, last=True) | {"ahead": one.subject in lost}
                 for one in batch
@@ -280,32 +282,7 @@ _RECENT = 8
 
 def _by_counters(partitions: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """Partitions that fit into one invocation; one that does not fit is alone."""
-    batch: list[dict[str, Any]] = []
-    counters = 0
-    for one in partitions:
-        more = len(one["items"])
-        if batch and (len(batch) == _PARTITIONS or counters + more > _COUNTERS):
-            yield batch
-            batch, counters = [], 0
-        batch.append(one)
-        counters += more
-    if batch:
-        yield batch
-
-
-def _batches(histories: Iterable[History]) -> Iterator[list[History]]:
-    """Histories that fit into one invocation; one that does not fit is alone."""
-    batch: list[History] = []
-    events = size = 0
-    for history in histories:
-        more_events, more_bytes = _extent(history)
-        if batch and not _fits(events + more_events, size + more_bytes):
-            yield batch
-            batch, events, size = [], 0, 0
-        batch.append(history)
-        events, size = events + more_events, size + more_bytes
-    if batch:
-        yield batch
+    return fitting(partitions, lambda one: (1, len(one["items"])), (_PARTITIONS, _COUNTERS))
 
 
 def _extent(history: History) -> tuple[int, int]:
@@ -314,22 +291,9 @@ def _extent(history: History) -> tuple[int, int]:
     return len(both), sum(event.size for event in both)
 
 
-def _fits(events: int, size: int) -> bool:
-    return events <= _MAX_EVENTS and size <= _MAX_BYTES
-
-
 def _by_size(events: Iterable[StoredEvent]) -> Iterator[list[StoredEvent]]:
     """The events of one history in parts that fit into one invocation."""
-    part: list[StoredEvent] = []
-    size = 0
-    for event in events:
-        if part and not _fits(len(part) + 1, size + event.size):
-            yield part
-            part, size = [], 0
-        part.append(event)
-        size += event.size
-    if part:
-        yield part
+    return fitting(events, lambda event: (1, event.size), (_MAX_EVENTS, _MAX_BYTES))
 
 
 def in_order[T, R](

@@ -24,6 +24,7 @@ from zebros.contract import contract
 from zebros.errors import BadInput, CliError, NotReady
 from zebros.local.home import replace_json
 from zebros.operations import restored_tables as tables
+from zebros.operations.fitting import fitting
 from zebros.operations.later_events import LaterEvents, later_events
 from zebros.operations.pausing import paused
 from zebros.operations.rebuild import wait_for_lake_files
@@ -325,7 +326,9 @@ class Restore:
 
     def _send(self, wanted: Iterable[Wanted]) -> None:
         """Send records to the function, several at a time."""
-        for result in in_order(self._invoke, _batches(wanted), _AT_ONCE):
+        for result in in_order(
+            self._invoke, fitting(wanted, _sizes, (_BATCH, _MAX_BYTES)), _AT_ONCE
+        ):
             self.summary.add(result)
             text = "Comparing records" if self._request.dry_run else "Restoring records"
             self._progress(f"{text}: {self.summary.read:,} read", 0, 0)
@@ -360,19 +363,10 @@ class Restore:
         )
 
 
-def _batches(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
-    """Records that fit into one invocation."""
-    batch: list[Wanted] = []
-    size = 0
-    for one in wanted:
-        more = len(one.get("doc", "")) + (len(json.dumps(one["last"])) if "last" in one else 0)
-        if batch and (len(batch) == _BATCH or size + more > _MAX_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(one)
-        size += more
-    if batch:
-        yield batch
+def _sizes(wanted: Wanted) -> tuple[int, int]:
+    """One record, and the bytes that it adds to an invocation."""
+    last = len(json.dumps(wanted["last"])) if "last" in wanted else 0
+    return 1, len(wanted.get("doc", "")) + last
 
 
 def _shown(progress: Progress, text: str) -> Callable[[], None]:
