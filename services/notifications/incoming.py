@@ -128,8 +128,9 @@ SCALING = (
 )
 """The events of the scaling controller, of which administrators are notified."""
 TIER_CHANGED = "TenantTierChanged"
-MOVE_REFUSED = "RegionMoveRefused"
 """A tenant has another usage tier; administrators are notified of this as well."""
+MOVE_REFUSED = "RegionMoveRefused"
+"""A move of writes between two regions was refused; administrators are notified."""
 
 
 class Owned(_Part):

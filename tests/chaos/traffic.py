@@ -135,7 +135,7 @@ class Traffic:
         with user.http:
             read = step is not None
             # A platform that was killed may take longer to return than the traffic lasts.
-            while (now := time.monotonic()) < ends or not (read or now > ends + _PATIENCE_S):
+            while (now := time.monotonic()) < ends or (not read and now < ends + _PATIENCE_S):
                 if step is None:
                     read |= user.touch_hot(self._hot[tenant], client)
                 else:

@@ -1,24 +1,18 @@
 """Records that have arrived in part are completed, and a move that stops goes on behind them."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
-from tests.component.conftest import MOTO, isolate_requests
+from tests.component.regions.killing import Crash
 from tests.component.regions.world import EAST, TABLE, WEST, World
 from zebros.errors import CliError
 from zebros.regions.completing import COUNTS, complete_all
 from zebros.regions.moves import Moves
 
 LISTED = {"b": {f"K{number:03d}": number for number in range(60)}, "a": {"K7": 7}}
-
-
-class Crash(BaseException):
-    """The operator's command was killed."""
 
 
 def counted(records: dict[str, int], **more: Any) -> dict[str, Any]:
@@ -119,12 +113,8 @@ class Completing:
 
 
 @pytest.fixture
-def completing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Completing]:
-    isolate_requests(monkeypatch)
-    with mock_aws(config={"core": MOTO}):
-        world = World(1, monkeypatch)
-        world.traffic = False
-        yield Completing(world, monkeypatch)
+def completing(world: World, monkeypatch: pytest.MonkeyPatch) -> Completing:
+    return Completing(world, monkeypatch)
 
 
 def test_a_move_that_was_killed_while_it_completed_records_goes_on_behind_them(

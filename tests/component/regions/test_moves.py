@@ -8,13 +8,10 @@ import pytest
 from moto import mock_aws
 
 from tests.component.conftest import MOTO, isolate_requests
+from tests.component.regions.killing import Crash
 from tests.component.regions.verdict import judge
 from tests.component.regions.world import EAST, WEST, World
 from zebros.regions.replication import WriteAtStake
-
-
-class Crash(BaseException):
-    """The operator's command was killed."""
 
 
 @pytest.fixture

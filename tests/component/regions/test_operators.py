@@ -1,34 +1,19 @@
 """What operators ask of two regions: refused in a sentence, continued, raced, cancelled."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from opportunities.events.opportunities import OpportunityFields
 from opportunities.service.opportunities import Placement
-from tests.component.conftest import MOTO, isolate_requests
+from tests.component.regions.killing import stop_at
 from tests.component.regions.world import EAST, FENCE, IN_FLIGHT_S, WEST, World
 from zebros.cli import region as commands
 from zebros.cli.app import main
 from zebros.errors import BadInput, CliError
 from zebros.regions.fences import KEY, MOVING, OPEN, Fence
-
-
-class Crash(BaseException):
-    """The operator's command was killed."""
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Two regions without traffic, unless a test writes."""
-    isolate_requests(monkeypatch)
-    with mock_aws(config={"core": MOTO}):
-        made = World(1, monkeypatch)
-        made.traffic = False
-        yield made
 
 
 def may_write(world: World) -> set[str]:
@@ -152,12 +137,7 @@ def test_the_status_is_json_too(world: World, run: Callable[..., tuple[int, str]
 def test_a_command_that_was_killed_at_a_step_is_continued_by_the_same_one(
     world: World, step: str
 ) -> None:
-    def progress(name: str, _text: str) -> None:
-        if name == step:
-            raise Crash
-
-    with pytest.raises(Crash):
-        world.moves(progress).move(WEST, lost=False)
+    stop_at(world, step, WEST)
     fence = world.fences().read()
     assert not fence.finished
     world.sleep(5)
@@ -177,12 +157,7 @@ def test_a_command_that_was_killed_at_a_step_is_continued_by_the_same_one(
 def test_a_continued_move_waits_again_in_full(world: World) -> None:
     """Another machine does not know how long ago the move began."""
 
-    def progress(name: str, _text: str) -> None:
-        if name == "wait":
-            raise Crash
-
-    with pytest.raises(Crash):
-        world.moves(progress).move(WEST, lost=False)
+    stop_at(world, "wait", WEST)
     began = world.now
     world.moves().move(WEST, lost=False)
     assert world.now - began >= 50
@@ -312,12 +287,7 @@ def test_a_move_whose_source_is_lost_meanwhile_goes_on_without_it(world: World) 
 def test_a_lost_move_is_not_continued_as_one_that_waits(world: World) -> None:
     world.cut(EAST)
 
-    def progress(name: str, _text: str) -> None:
-        if name == "wait":
-            raise Crash
-
-    with pytest.raises(Crash):
-        world.moves(progress).move(WEST, lost=True)
+    stop_at(world, "wait", WEST, lost=True)
     with pytest.raises(BadInput, match="does not wait for us-east-1, which was lost"):
         world.moves().move(WEST, lost=False)
 

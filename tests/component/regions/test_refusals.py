@@ -1,41 +1,15 @@
 """A move of writes that is refused changes nothing, and its refusal is an event, published once."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from scaling.events import MoveRefusal
-from tests.component.conftest import MOTO, isolate_requests
+from tests.component.regions.killing import stop_at
 from tests.component.regions.world import EAST, OPERATOR, TABLE, WEST, World
 from zebros.regions.moves import MoveRefused
-
-
-class Crash(BaseException):
-    """The operator's command was killed."""
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Two regions without traffic."""
-    isolate_requests(monkeypatch)
-    with mock_aws(config={"core": MOTO}):
-        made = World(1, monkeypatch)
-        made.traffic = False
-        yield made
-
-
-def stop_at(world: World, step: str, target: str, *, lost: bool = False) -> None:
-    """Move writes, by a command that is killed at a step."""
-
-    def progress(name: str, _text: str) -> None:
-        if name == step:
-            raise Crash
-
-    with pytest.raises(Crash):
-        world.moves(progress).move(target, lost=lost)
 
 
 def nothing(_world: World) -> None:
