@@ -22,7 +22,7 @@ STANDARD = "standard"
 _ATTEMPTS = 12
 _DOUBTED_SECONDS = 60
 """After this time a run that has a slot is looked at when another one waits for it."""
-_MAX_SECONDS = 6 * 3600
+MAX_SECONDS = 6 * 3600
 """No run takes longer: an hour of waiting for a worker, and four attempts of an hour each."""
 
 type Start = Callable[[str, str, str], None]
@@ -39,10 +39,14 @@ class TaskAdmission[R: TaskRun]:
         start: Start,
         limits: Mapping[str, int],
         now: Clock,
+        max_seconds: int = MAX_SECONDS,
     ) -> None:
-        """`limits` are the slots of a tenant by its plan; other plans have those of STANDARD."""
+        """`limits` are the slots of a tenant by its plan; other plans have those of STANDARD.
+
+        A run that has a slot for longer than `max_seconds` is lost.
+        """
         self._repo, self._slots, self._start = repository, slots, start
-        self._limits, self._now = limits, now
+        self._limits, self._now, self._max_seconds = limits, now, max_seconds
 
     def settle(self, tenant_id: str, ended: str | None = None) -> None:
         """Take the slot of a run that has ended, and give free ones to those that wait longest.
@@ -104,7 +108,7 @@ class TaskAdmission[R: TaskRun]:
         lost = set()
         for run_id in doubted:
             run = self._repo.runs.find(tenant_id, run_id)
-            if run is None or run.ended or now - slots.holders[run_id] >= _MAX_SECONDS:
+            if run is None or run.ended or now - slots.holders[run_id] >= self._max_seconds:
                 # Not the correlation id of the event that is handled, which is of another run.
                 correlation_id = run.correlation_id if run else "unknown"
                 logger().warning(

@@ -34,8 +34,10 @@ class RetryPolicy:
 
     max_attempts: int = 4
     """How many workers may be lost during one run."""
+    max_wait_seconds: int = 3600
+    """How long a run may wait for a worker."""
     max_seconds: int = 3600
-    """How long a run may wait for a worker, and how long a worker may take."""
+    """How long a worker may take, as the state machine's timeout says."""
     first_pause_seconds: int = 2
     """The pause before the second attempt; it doubles with every further attempt."""
     max_pause_seconds: int = 60
@@ -91,12 +93,12 @@ def _again(
 ) -> Recovery:
     """Another attempt on the same tier, unless there were enough."""
     if run.status in WAITING:
-        if _limit_reached(run.updated_at, policy, now):
+        if _limit_reached(run.updated_at, policy.max_wait_seconds, now):
             return Recovery(Next.FAIL, failures.NO_WORKER, "")
         pause = policy.waiting_pause_seconds
         return Recovery(Next.to(tier), failure.error, failure.cause, pause, tier=tier)
     timed_out = failure.code == TaskFailureCode.TIMED_OUT
-    if timed_out and _limit_reached(run.started_at, policy, now):
+    if timed_out and _limit_reached(run.started_at, policy.max_seconds, now):
         return Recovery(Next.FAIL, failures.TIMED_OUT, "")
     if run.attempts >= policy.max_attempts:
         if timed_out:
@@ -106,7 +108,7 @@ def _again(
     return Recovery(Next.to(tier), failure.error, failure.cause, pause, True, tier)
 
 
-def _limit_reached(since: datetime | None, policy: RetryPolicy, now: datetime) -> bool:
-    """Whether the policy's time has passed since an instant."""
-    allowed = timedelta(seconds=policy.max_seconds * _CLOCK_MARGIN)
+def _limit_reached(since: datetime | None, seconds: int, now: datetime) -> bool:
+    """Whether so much of a policy's time has passed since an instant."""
+    allowed = timedelta(seconds=seconds * _CLOCK_MARGIN)
     return since is not None and now - since >= allowed

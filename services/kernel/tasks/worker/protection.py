@@ -14,8 +14,9 @@ from kernel.tasks.worker.best_effort import best_effort
 
 _PATH = "/task-protection/v1/state"
 _TIMEOUT_SECONDS = 5.0
-_MINUTES = 75
-"""When a protection ends by itself: after the hour that a task may take, plus some minutes."""
+_MINUTES = 6 * 60 + 15
+"""When a protection ends by itself: after the longest time that a task may take (an import: six
+hours), plus some minutes."""
 
 
 class ScaleInProtection:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from imports.service import POLICY
 from kernel.tasks.retry import RetryPolicy
 from kernel.tasks.worker.protection import ScaleInProtection
 
@@ -74,7 +75,7 @@ def test_a_task_is_protected_exactly_while_it_is_busy(agent: Agent) -> None:
         ((method, path, body),) = agent.requests
         assert (method, path) == ("PUT", "/api/task-id/task-protection/v1/state")
         assert body["ProtectionEnabled"] is True
-        assert body["ExpiresInMinutes"] * 60 > RetryPolicy().max_seconds
+        assert body["ExpiresInMinutes"] * 60 > max(RetryPolicy().max_seconds, POLICY.max_seconds)
     assert agent.requests[1:] == [("PUT", path, {"ProtectionEnabled": False})]
 
 

@@ -14,6 +14,7 @@ from tests.unit.kernel.tasks.toy import AT, toy
 POLICY = RetryPolicy()
 MISSED_HEARTBEAT = "States.HeartbeatTimeout"
 TOO_LATE = AT + timedelta(seconds=POLICY.max_seconds)
+"""A worker may take as long as a run may wait for one."""
 
 
 def decide(error: str, at: datetime = AT, cause: str = "", **state: Any) -> Recovery:
@@ -64,6 +65,20 @@ def test_a_run_fails_after_the_maximum_number_of_lost_workers() -> None:
 def test_a_timeout_counts_as_a_lost_worker_for_an_hour() -> None:
     assert decide("States.Timeout", AT + timedelta(minutes=50), **processing()).worker_lost
     assert decide("States.Timeout", TOO_LATE, **processing()).error == "TimedOut"
+
+
+def test_waiting_for_a_worker_and_working_have_limits_of_their_own() -> None:
+    policy = RetryPolicy(max_wait_seconds=3600, max_seconds=6 * 3600)
+
+    def decided(error: str, hours: float, **state: Any) -> Recovery:
+        at = AT + timedelta(hours=hours)
+        return recover(toy(**state), STANDARD.failure(error), policy, at)
+
+    waiting = {"status": TaskRunStatus.RETRY_PENDING}
+    assert decided(MISSED_HEARTBEAT, 0.9, **waiting).next is Next.QUEUE
+    assert decided(MISSED_HEARTBEAT, 1, **waiting).error == "NoWorker"
+    assert decided("States.Timeout", 5.5, **processing()).worker_lost
+    assert decided("States.Timeout", 6, **processing()).error == "TimedOut"
 
 
 @pytest.mark.parametrize("tier", [Tier.FUNCTION, Tier.STANDARD])
