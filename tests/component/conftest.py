@@ -104,7 +104,7 @@ def clear_caches() -> None:
         made.cache_clear()
     contexts = (
         *("customers", "opportunities", "activities", "reporting", "notifications"),
-        "scaling",
+        *("imports", "scaling"),
     )
     for name in ("edge.authorizer", *(f"{context}.bootstrap" for context in contexts)):
         if name in sys.modules:
@@ -170,6 +170,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty account with one table and a cursor secret; yields the DynamoDB client."""
     monkeypatch.setenv("TABLE_NAME", "table")
     monkeypatch.setenv("REPORTING_TABLE_NAME", "table")
+    monkeypatch.setenv("IMPORTS_TABLE_NAME", "table")
     monkeypatch.setenv("OPERATOR_TENANT", "acme")
     monkeypatch.setenv("BUS_NAME", "bus")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)

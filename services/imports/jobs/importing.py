@@ -1,0 +1,194 @@
+"""The job that imports a file: reads its lines, sends them in groups, stores how far it is.
+
+After each group its rejected lines are stored, and then the checkpoint. A worker that is killed
+between the two, or before, repeats the group: with the same keys, so that nothing is done twice,
+and with the same number for the part of rejected lines, so that none is there twice.
+"""
+
+import errno
+import gzip
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from imports.adapters.collections import Collections
+from imports.adapters.run_files import Checkpoint, RunFiles, Stored, Superseded, UploadGone
+from imports.events import ImportCounts, ImportResult
+from imports.failures import UNREADABLE_FILE
+from imports.jobs.groups import groups_of
+from imports.jobs.lines import LineReader, UnreadableFile, count_records, raw_lines
+from imports.jobs.sending import GroupSender, Outcome, sending_pool
+from imports.model import ImportRun
+from imports.service import ImportRunService
+from kernel.domain.errors import Busy, NotFound
+from kernel.runtime.log import logger
+from kernel.tasks import failures
+from kernel.tasks.failures import BadParameters
+from kernel.tasks.job import JobFailed, Task
+from kernel.tasks.progress import PartialProgress, Progress
+
+
+class ImportJob:
+    """Carries out imports (kernel.tasks.job.Job); safe to repeat."""
+
+    def __init__(self, runs: ImportRunService, files: RunFiles, collections: Collections) -> None:
+        self._runs, self._files, self._collections = runs, files, collections
+        self._started: ImportRun | None = None
+
+    def run(self, task: Task, progress: Progress) -> dict[str, Any]:
+        """Import the file from the checkpoint on; returns the outcome of the run."""
+        with _as_job_failures():
+            run = self._started = self._runs.start(*_run_of(task))
+            if run.outcome:
+                return run.outcome.model_dump(mode="json")
+            if run.ended:
+                raise JobFailed(failures.CANCELLED, f"The import is {run.status}.")
+            stored = self._files.checkpoint(run)
+            result = stored.checkpoint.result
+            if result is None:
+                if run.attempts > self._runs.policy.max_attempts:
+                    lost = f"{run.attempts - 1} workers were lost during this run."
+                    raise JobFailed(failures.WORKER_LOST, lost)
+                self._runs.check(run)
+                result = self._import(run, stored, progress)
+            return result.model_dump(mode="json")
+
+    def record_progress(self, task: Task, fraction: float, text: str) -> None:
+        """Store the progress of the import."""
+        self._runs.record_progress(*_run_of(task), fraction, text)
+
+    def is_active(self, task: Task) -> bool:
+        """Whether the run has neither been cancelled nor ended otherwise."""
+        return self._runs.is_active(*_run_of(task))
+
+    def requeue(self, task: Task) -> None:
+        """Mark the run as waiting for another worker, if this one had started it."""
+        started = self._started
+        if started and (started.tenant_id, started.id) == _run_of(task):
+            self._runs.requeue(*_run_of(task), started.attempts)
+
+    def _import(self, run: ImportRun, stored: Stored, progress: Progress) -> ImportResult:
+        with tempfile.TemporaryDirectory() as folder, sending_pool() as pool:
+            path = Path(folder) / "records"
+            self._files.download(run, path, lambda: progress.step(0.0, "Fetching the file"))
+            total = count_records(path, lambda: progress.step(0.01, "Checking the file"))
+            sending = PartialProgress(progress, 0.02, 0.98)
+            sender = GroupSender(run, self._collections, pool)
+            while True:
+                try:
+                    stored = self._send(run, path, total, stored, sender, sending)
+                    return self._finish(run, stored, Path(folder), progress)
+                except Superseded:
+                    logger().warning("another worker imports the same file", run_id=run.id)
+                    stored = self._files.checkpoint(run)
+                    if stored.checkpoint.result:
+                        return stored.checkpoint.result
+
+    def _send(
+        self,
+        run: ImportRun,
+        path: Path,
+        total: int,
+        stored: Stored,
+        sender: GroupSender,
+        progress: Progress,
+    ) -> Stored:
+        """Send the lines from a checkpoint on; returns the last one. Raises Superseded."""
+        reader = LineReader(run.parameters.upload_id, by_email=run.parameters.match_by == "email")
+        first = stored.checkpoint.next_line
+        lines = (reader.line(raw) for raw in raw_lines(path) if raw.number >= first)
+        for group in groups_of(lines):
+            done = stored.checkpoint.counts.lines
+            text = f"{done:,} of {total:,} lines"
+
+            def tick(fraction: float = done / total, text: str = text) -> None:
+                progress.step(fraction, text)
+
+            tick()
+            outcome = sender.send(group, tick)
+            counts = _added(stored.checkpoint.counts, outcome, group.lines)
+            parts = stored.checkpoint.parts
+            if outcome.rejected:
+                parts += 1
+                self._files.store_part(run, parts, _rejected_lines(outcome))
+            after = Checkpoint(next_line=group.last + 1, counts=counts, parts=parts)
+            stored = self._files.store_checkpoint(run, stored, after)
+        return stored
+
+    def _finish(
+        self, run: ImportRun, stored: Stored, folder: Path, progress: Progress
+    ) -> ImportResult:
+        """Store the file with the rejected lines, and the result. Raises Superseded."""
+        checkpoint = stored.checkpoint
+        size = None
+        if checkpoint.parts:
+            path, size = folder / "rejected.jsonl.gz", 0
+            with (
+                path.open("wb") as file,
+                gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed,
+            ):
+                for number in range(1, checkpoint.parts + 1):
+                    progress.step(0.99, "Storing the rejected lines")
+                    lines = self._files.part(run, number)
+                    size += len(lines)
+                    packed.write(lines)
+            self._files.store_rejected(run, path)
+        result = ImportResult(**checkpoint.counts.model_dump(), rejected_bytes=size)
+        after = checkpoint.model_copy(update={"result": result})
+        self._files.store_checkpoint(run, stored, after)
+        return result
+
+
+def _added(counts: ImportCounts, outcome: Outcome, lines: int) -> ImportCounts:
+    return ImportCounts(
+        lines=counts.lines + lines,
+        created=counts.created + outcome.created,
+        updated=counts.updated + outcome.updated,
+        unchanged=counts.unchanged + outcome.unchanged,
+        rejected=counts.rejected + len(outcome.rejected),
+    )
+
+
+def _rejected_lines(outcome: Outcome) -> bytes:
+    """Rejected lines as JSON Lines: the number of the line, its problem, and its record."""
+    return "".join(
+        _rejected(line.number, problem, line.text) for line, problem in outcome.rejected
+    ).encode()
+
+
+def _rejected(number: int, problem: Mapping[str, Any], record: str) -> str:
+    shown = json.dumps(problem, ensure_ascii=False, separators=(",", ":"))
+    return f'{{"line":{number},"problem":{shown},"record":{record}}}\n'
+
+
+@contextmanager
+def _as_job_failures() -> Iterator[None]:
+    """Raise expected errors as JobFailed, with the names of the failure catalogue (failures.py)."""
+    try:
+        yield
+    except BadParameters as fault:
+        raise JobFailed(failures.BAD_PARAMETERS, str(fault)) from fault
+    except UnreadableFile as fault:
+        raise JobFailed(UNREADABLE_FILE, str(fault)) from fault
+    except UploadGone as fault:
+        raise JobFailed(UNREADABLE_FILE, "it is no longer stored; upload it again") from fault
+    except MemoryError as fault:
+        raise JobFailed(failures.OUT_OF_MEMORY, str(fault)) from fault
+    except (Busy, ClientError, BotoCoreError) as fault:
+        raise JobFailed(failures.WORKER_UNAVAILABLE, str(fault)) from fault
+    except NotFound as fault:
+        raise JobFailed(failures.UNEXPECTED, fault.detail) from fault
+    except OSError as fault:
+        if fault.errno != errno.ENOSPC:
+            raise
+        raise JobFailed(failures.DISK_FULL, "The local disk is full.") from fault
+
+
+def _run_of(task: Task) -> tuple[str, str]:
+    """The tenant and the id of the task's run."""
+    return str(task.body["tenant_id"]), str(task.body["run_id"])
