@@ -33,6 +33,8 @@ FEATURES = {
     "Opportunities": Feature.OPPORTUNITIES,
     "Activities": Feature.ACTIVITIES,
     "Reporting": Feature.REPORTS,
+    "Imports": Feature.IMPORTS,
+    "Worker/ImportWorker": Feature.IMPORTS,
     "Worker": Feature.REPORTS,
     "Notifications": Feature.NOTIFICATIONS,
     "WebSocket": Feature.NOTIFICATIONS,
@@ -41,7 +43,7 @@ FEATURES = {
         Feature.PLATFORM,
     ),
 }
-"""The feature of a stack directly below the root; the root's own resources are the platform's."""
+"""The feature of a stack below the root, by its path; the root's own are the platform's."""
 _OF_DRIVER = {
     Driver.CHANGES: ("requests_per_user_and_day",),
     Driver.USER_DAYS: ("network_gb", "balancer_units", "database_gb", "database_io"),
@@ -117,10 +119,11 @@ def feature_of(stack: str) -> Feature:
     _, below, rest = stack.partition("/")
     if not below:
         return Feature.PLATFORM
-    name = rest.partition("/")[0]
-    if name not in FEATURES:
-        raise SystemExit(f"tools/scaling_moves.py: the stack {name} has no feature in FEATURES")
-    return FEATURES[name]
+    parts = rest.split("/")
+    for name in ("/".join(parts[:2]), parts[0]):
+        if name in FEATURES:
+            return FEATURES[name]
+    raise SystemExit(f"tools/scaling_moves.py: the stack {parts[0]} has no feature in FEATURES")
 
 
 def costs(phase: str, prices: Prices) -> dict[str, Any]:

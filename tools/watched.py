@@ -11,8 +11,8 @@ from zebros.cloudformation.load import Template, load
 from zebros.monitoring.signals import Kinds
 
 WATCHED = (
-    *("Edge", "Customers", "Opportunities", "Activities", "Reporting", "Notifications", "Scaling"),
-    *("Shared", "Worker", "Servers"),
+    *("Edge", "Customers", "Opportunities", "Activities", "Reporting", "Imports", "Notifications"),
+    *("Scaling", "Shared", "Worker", "Servers"),
 )
 """The stacks with an output WatchedNames."""
 _OUTPUT = "WatchedNames"

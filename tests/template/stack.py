@@ -54,6 +54,7 @@ SECONDARY = {
             "Opportunities",
             "Activities",
             "Reporting",
+            "Imports",
             "Notifications",
             "Scaling",
         )
@@ -62,7 +63,7 @@ SECONDARY = {
 """What a second region needs in addition."""
 NAMES = (
     *("Edge", "Customers", "Contacts", "Opportunities"),
-    *("Activities", "Reporting", "Notifications", "Scaling"),
+    *("Activities", "Reporting", "Imports", "Notifications", "Scaling"),
 )
 """The tables, by their logical ids without `Table`."""
 LEFT = {

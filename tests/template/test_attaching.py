@@ -16,6 +16,7 @@ SOURCES = {
     "OpportunitiesRelaySource": "OpportunitiesStreamArn",
     "ActivitiesRelaySource": "ActivitiesStreamArn",
     "ReportingRelaySource": "ReportingStreamArn",
+    "ImportsRelaySource": "ImportsStreamArn",
     "NotificationsRelaySource": "NotificationsStreamArn",
 }
 KEPT = {

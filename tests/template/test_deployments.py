@@ -12,6 +12,7 @@ GRADUAL = {
     "OpportunitiesApi": "opportunities",
     "ActivitiesApi": "activities",
     "ReportingApi": "reporting",
+    "ImportsApi": "imports",
     "NotificationsApi": "notifications",
     "Authorizer": "",
 }

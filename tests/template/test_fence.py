@@ -11,7 +11,8 @@ from zebros.cloudformation import Account, System, TemplateError, resolve
 ROLES = ("primary", "secondary")
 HOMES = {"primary": "us-east-1", "secondary": "us-west-2"}
 OF_ROLE = {"primary": {"ReplicaRegion": "us-west-2"}, "secondary": SECONDARY}
-CONTEXTS = ("Activities", "Customers", "Notifications", "Opportunities", "Reporting", "Scaling")
+CONTEXTS = ("Activities", "Customers", "Imports", "Notifications", "Opportunities", "Reporting")
+CONTEXTS += ("Scaling",)
 UNFENCED = ("Authorizer", "Docs")
 """Functions that write no record: the authorizer stores keys of identity providers."""
 
@@ -123,13 +124,14 @@ def test_without_a_fence_the_primary_alone_sends_people_who_sign_in() -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_a_worker_knows_the_fence_and_may_read_it(role: str) -> None:
     system = region(role)
-    for name in ("StandardWorkerTask", "AnalyticsWorkerTask"):
+    for name in ("StandardWorkerTask", "AnalyticsWorkerTask", "ImportWorkerTask"):
         (container,) = system.resources[name].properties["ContainerDefinitions"]
         variables = {one["Name"]: one["Value"] for one in container["Environment"]}
         assert variables["FENCE_TABLE_NAME"] == "zebros-fence"
         assert variables["REGION_ROLE"] == role
         assert variables["AWS_REGION"] == HOMES[role]
-    (policy,) = system.resources["TaskRole"].properties["Policies"]
+    policy = system.resources["WorkerRights"].properties
+    assert policy["Roles"] == [{"Ref": "TaskRole"}, {"Ref": "ImportTaskRole"}]
     fence = [one for one in policy["PolicyDocument"]["Statement"] if one["Resource"] == arn(role)]
     assert [(one["Effect"], one["Action"]) for one in fence] == [("Allow", "dynamodb:GetItem")]
 
@@ -141,8 +143,7 @@ def test_a_system_without_a_witness_has_no_fence() -> None:
         for function in our_functions(system).values():
             variables = function["Environment"]["Variables"]
             assert (variables["FENCE_TABLE_NAME"], variables["REGION_ROLE"]) == ("", "")
-        (policy,) = system.resources["TaskRole"].properties["Policies"]
-        assert "fence" not in str(policy)
+        assert "fence" not in str(system.resources["WorkerRights"].properties)
 
 
 def test_a_new_version_of_a_function_is_published_when_the_fence_is_added() -> None:

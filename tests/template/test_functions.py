@@ -317,6 +317,7 @@ MEMORY = {
     "OpportunitiesMemory": {"OpportunitiesApi"},
     "ActivitiesMemory": {"ActivitiesApi"},
     "ReportingMemory": {"ReportingApi"},
+    "ImportsMemory": {"ImportsApi"},
     "NotificationsMemory": {name for name in functions() if name.startswith("Notifications")},
 }
 """The functions that each memory parameter sizes."""

@@ -10,6 +10,7 @@ TIMEOUTS = {
     "Docs": 5,
     "ReportingLake": 60,
     "ReportingSteps": 60,
+    "ImportsSteps": 15,
     "ReportingAnalytics": 900,
 }
 BY_ROLE = {"Api": 15, "Events": 30, "Relay": 60, "Socket": 15, "Maintenance": 60}
@@ -75,7 +76,8 @@ def test_a_rule_tries_for_a_day_to_reach_a_queue() -> None:
 
 
 def test_a_task_returns_to_its_queue_two_minutes_after_its_worker_was_lost() -> None:
-    assert resources("AWS::SQS::Queue")["ReportTasksQueue"]["VisibilityTimeout"] == 120
+    for name in ("ReportTasksQueue", "ReportAnalyticsQueue", "ImportTasksQueue"):
+        assert resources("AWS::SQS::Queue")[name]["VisibilityTimeout"] == 120
 
 
 def test_the_secret_of_cursors_has_64_letters_and_digits() -> None:
@@ -162,19 +164,27 @@ def test_a_company_has_five_reports_running_or_twenty() -> None:
     assert found == {"RUNNING_REPORTS_STANDARD": 5, "RUNNING_REPORTS_PREMIUM": 20}
 
 
+def test_a_company_has_one_import_running_or_three() -> None:
+    """Ours: an import writes all the time, into tables that others use meanwhile."""
+    given = functions()["ImportsEvents"]["Environment"]["Variables"]
+    found = {name: value for name, value in given.items() if name.startswith("RUNNING_IMPORTS")}
+    assert found == {"RUNNING_IMPORTS_STANDARD": 1, "RUNNING_IMPORTS_PREMIUM": 3}
+
+
 UNRESERVED = ("ScalingRelay", "ScalingEvents")
 """The controller works when others are throttled: in what the account keeps for all. Nobody waits
 for usage."""
 KINDS = {
     "interactive": ("Authorizer", "CustomersApi", "OpportunitiesApi"),
-    "other APIs": ("ActivitiesApi", "ReportingApi", "NotificationsApi"),
+    "other APIs": ("ActivitiesApi", "ReportingApi", "ImportsApi", "NotificationsApi"),
     "relays": tuple(
         name for name in functions() if name.endswith("Relay") and name not in UNRESERVED
     ),
     "consumers": tuple(
         name
         for name in functions()
-        if (name.endswith("Events") or name.startswith("ReportingS")) and name not in UNRESERVED
+        if name.endswith(("Events", "References", "Steps"))
+        and name not in (*UNRESERVED, "ScalingSteps")
     ),
     "edge": ("Docs", "NotificationsSocket"),
 }

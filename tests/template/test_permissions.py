@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from tests.template.reach import Reach, reach, worker
-from tests.template.stack import functions, listed, of_worker, resources, statements
+from tests.template.stack import (
+    functions,
+    listed,
+    of_worker,
+    resources,
+    statements,
+    statements_of,
+)
 
 OF_THE_TABLE = {"Put": "PutItem", "Add": "UpdateItem", "Delete": "DeleteItem"}
 CHECK = {"Check": "ConditionCheckItem"}
@@ -34,6 +41,7 @@ CALLS = {
     "post_to_connection": "execute-api:ManageConnections",
     "delete_connection": "execute-api:ManageConnections",
     "put_object": "s3:PutObject",
+    "upload_file": "s3:PutObject",
     "get_object": "s3:GetObject",
     "head_object": "s3:GetObject",
     "list_objects_v2": "s3:ListBucket",
@@ -45,6 +53,7 @@ CALLS = {
     "get_function_configuration": "lambda:GetFunctionConfiguration",
     "get_function_concurrency": "lambda:GetFunctionConcurrency",
     "get_provisioned_concurrency_config": "lambda:GetProvisionedConcurrencyConfig",
+    "invoke": "lambda:InvokeFunction",
     "publish_version": "lambda:PublishVersion",
     "put_function_concurrency": "lambda:PutFunctionConcurrency",
     "update_alias": "lambda:UpdateAlias",
@@ -92,6 +101,9 @@ def needed(code: Reach) -> set[str]:
     actions = {f"dynamodb:{action}" for action in table}
     if ("kernel.storage.dax", "dax_reads") in code.symbols:
         actions |= {THROUGH_DAX[action] for action in actions & THROUGH_DAX.keys()}
+    if "NoSuchKey" in code.texts:
+        # Without it, S3 answers 403 in place of 404 for a missing object.
+        actions.add("s3:ListBucket")
     return actions | {a for call, a in CALLS.items() if call in code.attributes | code.texts}
 
 
@@ -134,15 +146,27 @@ def test_a_function_has_exactly_the_environment_its_code_reads(name: str) -> Non
     assert given <= code.needed | code.optional | OF_LIBRARIES, "no code reads it"
 
 
-def worker_statements() -> list[dict[str, Any]]:
-    roles = resources("AWS::IAM::Role")
-    (policy,) = roles["TaskRole"]["Policies"]
-    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
-    return found
+REPORTS, IMPORTS = "reporting.jobs", "imports.jobs"
 
 
-def test_the_worker_may_do_exactly_what_its_code_does() -> None:
-    assert granted(worker_statements()) == needed(worker())
+@pytest.mark.parametrize(
+    ("phase", "role", "jobs"),
+    [
+        ("growth", "TaskRole", {REPORTS, IMPORTS}),
+        ("enterprise", "TaskRole", {REPORTS}),
+        ("enterprise", "ImportTaskRole", {IMPORTS}),
+    ],
+)
+def test_a_worker_may_do_exactly_what_the_code_of_its_tasks_does(
+    phase: str, role: str, jobs: set[str]
+) -> None:
+    # One at a time, because a method counts as used where anything of its name is.
+    wanted = set().union(*(needed(reach("worker.main", job)) for job in jobs))
+    assert granted(statements_of(role, Phase=phase)) == wanted
+
+
+def test_the_workers_carry_out_the_jobs_of_all_contexts() -> None:
+    assert worker() is reach("worker.main", *sorted({REPORTS, IMPORTS}))
 
 
 def test_the_worker_has_the_environment_its_code_reads() -> None:
@@ -154,7 +178,7 @@ def test_the_worker_has_the_environment_its_code_reads() -> None:
         assert given - {"AWS_DEFAULT_REGION"} <= worker().needed | worker().optional
 
 
-@pytest.mark.parametrize("found", [worker_statements(), statements("ReportingAnalytics")])
+@pytest.mark.parametrize("found", [statements_of("TaskRole"), statements("ReportingAnalytics")])
 def test_who_makes_a_report_reads_the_lake_and_the_results_and_writes_results(
     found: list[dict[str, Any]],
 ) -> None:
@@ -167,6 +191,18 @@ def test_who_makes_a_report_reads_the_lake_and_the_results_and_writes_results(
         "s3:ListBucket": [lake, files],
         "s3:GetObject": [{"Fn::Sub": "arn:aws:s3:::${LakeBucket}/tenant=*"}, objects],
         "s3:PutObject": [objects],
+    }
+
+
+@pytest.mark.parametrize("found", [statements_of("ImportTaskRole"), statements("ImportsApi")])
+def test_who_imports_reads_and_writes_files_of_imports_alone(found: list[dict[str, Any]]) -> None:
+    """The API signs links with its own rights: whoever has a link has them, for one object."""
+    objects = {"Fn::Sub": "arn:aws:s3:::${FilesBucket}/imports/*"}
+    assert {
+        str(one["Action"]): one["Resource"] for one in found if "s3:" in str(one["Action"])
+    } == {
+        "['s3:GetObject', 's3:PutObject']": objects,
+        "s3:ListBucket": {"Fn::Sub": "arn:aws:s3:::${FilesBucket}"},
     }
 
 

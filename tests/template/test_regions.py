@@ -20,6 +20,7 @@ STREAMS = {
     "OpportunitiesRelaySource": "OpportunitiesStreamArn",
     "ActivitiesRelaySource": "ActivitiesStreamArn",
     "ReportingRelaySource": "ReportingStreamArn",
+    "ImportsRelaySource": "ImportsStreamArn",
     "NotificationsRelaySource": "NotificationsStreamArn",
     "ScalingRelaySource": "ScalingStreamArn",
 }
@@ -29,6 +30,7 @@ TABLES = {
     "OpportunitiesRelaySource": "OpportunitiesTable",
     "ActivitiesRelaySource": "ActivitiesTable",
     "ReportingRelaySource": "ReportingTable",
+    "ImportsRelaySource": "ImportsTable",
     "NotificationsRelaySource": "NotificationsTable",
     "ScalingRelaySource": "ScalingTable",
 }
@@ -79,7 +81,7 @@ def test_a_secondary_owns_no_table_and_its_relays_wait_at_the_replicas_streams()
         assert mappings[name]["EventSourceArn"] == SECONDARY[parameter]
         assert mappings[name]["Enabled"] is False
     others = {n: m for n, m in mappings.items() if n not in STREAMS}
-    assert len(others) == 9
+    assert len(others) == 10
     assert all(mapping.get("Enabled", True) is True for mapping in others.values())
 
 

@@ -28,7 +28,10 @@ from zebros.cloudformation import Account, resolve
 MEMORIES = {
     f"{name}Memory": str(640 + 64 * place)
     for place, name in enumerate(
-        ("Authorizer", "Customers", "Opportunities", "Activities", "Reporting", "Notifications")
+        (
+            *("Authorizer", "Customers", "Opportunities", "Activities"),
+            *("Reporting", "Imports", "Notifications"),
+        )
     )
 }
 TABLES = {"Customers": 2, "Contacts": 3, "Opportunities": 3, "Activities": 1}
@@ -131,6 +134,7 @@ def test_the_controller_knows_the_workers(phase: str) -> None:
     known = [one for one in inventory(Phase=phase).targets() if one.setting is Setting.TASKS]
     assert {one.resource for one in known} == {f"{name}Service" for name in targets}
     queues = {"StandardWorker": "ReportTasksQueue", "AnalyticsWorker": "ReportAnalyticsQueue"}
+    queues["ImportWorker"] = "ImportTasksQueue"
     for name, most in targets.items():
         one = of(f"{name}Service", Phase=phase)
         task = system(Phase=phase).resources[f"{name}Task"].properties

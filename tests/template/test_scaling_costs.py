@@ -74,6 +74,7 @@ def test_every_stack_has_a_feature() -> None:
     assert {feature_of(one) for one in stacks} == set(Feature)
     assert feature_of("zebros") is Feature.PLATFORM
     assert feature_of("zebros/Worker/StandardWorker") is Feature.REPORTS
+    assert feature_of("zebros/Worker/ImportWorker") is Feature.IMPORTS
     assert feature_of("zebros/WebSocket") is Feature.NOTIFICATIONS
     known = {one.split("/")[1] for one in stacks if "/" in one}
     assert known <= set(FEATURES)

@@ -180,7 +180,8 @@ def test_only_relays_put_events_with_their_own_source() -> None:
                 speakers[name] = each["events:source"]
                 assert statement["Resource"] == {"Fn::GetAtt": ["Bus", "Arn"]}
     contexts = (
-        *("customers", "opportunities", "activities", "reporting", "notifications", "scaling"),
+        *("customers", "opportunities", "activities", "reporting", "imports", "notifications"),
+        "scaling",
     )
     assert speakers == {f"{c.capitalize()}Relay": f"zebros.{c}" for c in contexts}
 
@@ -206,7 +207,8 @@ def test_the_bus_takes_events_from_relays_only() -> None:
         name for name, role in resources("AWS::IAM::Role").items() if tag in role.get("Tags", [])
     }
     contexts = (
-        *("Customers", "Opportunities", "Activities", "Reporting", "Notifications", "Scaling"),
+        *("Customers", "Opportunities", "Activities", "Reporting", "Imports", "Notifications"),
+        "Scaling",
     )
     assert tagged == {f"{context}RelayRole" for context in contexts}
 
@@ -222,7 +224,7 @@ def test_a_function_reaches_only_the_tables_of_its_own_context() -> None:
                 c
                 for c in (
                     *("Customers", "Opportunities", "Activities"),
-                    *("Reporting", "Notifications", "Scaling"),
+                    *("Reporting", "Imports", "Notifications", "Scaling"),
                 )
                 if name.startswith(c)
             ),

@@ -1,4 +1,9 @@
-"""The report's state machine: valid, every path ends, and consistent with the code."""
+"""The state machines of tasks: valid, every path ends, and consistent with the code.
+
+That of imports has to be that of reports without the function, so that what is tested of one is
+tested of both. They are two files, because a time in a definition is a number, for which no
+placeholder is valid JSON, and because a task that no function carries out needs no state for one.
+"""
 
 import json
 import re
@@ -8,6 +13,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from imports.handlers.steps import handler as import_steps
+from imports.jobs import JOBS as IMPORT_JOBS
+from imports.service import POLICY as IMPORT_POLICY
 from kernel.tasks.retry import Next, RetryPolicy
 from kernel.tasks.tiers import WorkerRequired
 from kernel.tasks.worker.timing import WorkerTiming
@@ -15,9 +23,14 @@ from reporting.handlers.steps import handler
 from reporting.jobs import JOBS
 from tests.template.stack import ROOT, STATES_LANGUAGE, system
 
-TEXT = (ROOT / "statemachines" / "report.asl.json").read_text(encoding="utf-8")
-STATES: dict[str, dict[str, Any]] = json.loads(TEXT)["States"]
-START: str = json.loads(TEXT)["StartAt"]
+TEXTS = {
+    name: (ROOT / "statemachines" / f"{name}.asl.json").read_text(encoding="utf-8")
+    for name in ("report", "import")
+}
+DEFINITIONS: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in TEXTS.items()}
+FLOWS = {"report": "ReportFlow", "import": "ImportFlow"}
+STATES: dict[str, dict[str, Any]] = DEFINITIONS["report"]["States"]
+START: str = DEFINITIONS["report"]["StartAt"]
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
 FUNCTIONS = {name: s for name, s in TASKS.items() if s["Resource"].endswith("lambda:invoke")}
 LAMBDAS = {n: s for n, s in FUNCTIONS.items() if "step" in s["Parameters"]["Payload"]}
@@ -45,10 +58,41 @@ def reached(start: str) -> set[str]:
     return found
 
 
-def test_the_definition_is_valid_amazon_states_language() -> None:
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_a_definition_is_valid_amazon_states_language(name: str) -> None:
     schema = json.loads(STATES_LANGUAGE.read_text(encoding="utf-8"))
-    faults = [error.message for error in Draft7Validator(schema).iter_errors(json.loads(TEXT))]
+    faults = [error.message for error in Draft7Validator(schema).iter_errors(DEFINITIONS[name])]
     assert faults == []
+
+
+def without_comments(value: Any) -> Any:
+    """A definition without the texts for its readers."""
+    if isinstance(value, dict):
+        return {key: without_comments(one) for key, one in value.items() if key != "Comment"}
+    return [without_comments(one) for one in value] if isinstance(value, list) else value
+
+
+def test_the_machine_of_imports_is_that_of_reports_without_the_function() -> None:
+    wanted = without_comments(DEFINITIONS["report"])
+    states = wanted["States"]
+    for name in ("RunInFunction", "Made", "NotMade"):
+        del states[name]
+    for name in ("NeedsTask", "NeedsRetry"):
+        choices = states[name]["Choices"]
+        states[name]["Choices"] = [one for one in choices if one["StringEquals"] != "function"]
+    states["Queue"]["Parameters"]["MessageBody"]["job"] = "import"
+    states["Queue"]["TimeoutSeconds"] = 6 * 3600
+    cause = "The import failed; its run has the reason."
+    states["Failed"] = {"Type": "Fail", "Error": "ImportFailed", "Cause": cause}
+    assert without_comments(DEFINITIONS["import"]) == wanted
+
+
+def test_the_machine_of_imports_calls_the_code_of_imports() -> None:
+    queue = DEFINITIONS["import"]["States"]["Queue"]
+    assert queue["TimeoutSeconds"] == IMPORT_POLICY.max_seconds
+    assert queue["Parameters"]["MessageBody"]["job"] in {job.name for job in IMPORT_JOBS}
+    steps = {s["Parameters"]["Payload"]["step"] for s in LAMBDAS.values()}
+    assert steps == set(import_steps.steps)
 
 
 def test_every_state_can_be_reached() -> None:
@@ -183,7 +227,11 @@ def test_a_cancelled_report_is_not_a_failure() -> None:
     assert (first["ErrorEquals"], first["Next"]) == (["Cancelled"], "Ended")
 
 
-def test_the_template_fills_in_every_placeholder() -> None:
-    flow = system().resources["ReportFlow"].properties
-    assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == set(flow["DefinitionSubstitutions"])
-    assert flow["DefinitionString"] == json.loads(TEXT)
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_template_fills_in_every_placeholder(name: str) -> None:
+    flow = system().resources[FLOWS[name]].properties
+    assert set(re.findall(r"\$\{(\w+)\}", TEXTS[name])) == set(flow["DefinitionSubstitutions"])
+    assert flow["DefinitionString"] == DEFINITIONS[name]
+    function = {"report": "ReportingSteps", "import": "ImportsSteps"}[name]
+    substituted = flow["DefinitionSubstitutions"]["StepsFunctionArn"]
+    assert substituted == {"Fn::GetAtt": [function, "Arn"]}

@@ -110,7 +110,11 @@ def test_objects_are_written_and_read_below_the_prefix_of_their_kind_only() -> N
     assert allowed == {
         (f"s3:{action}Object", f"arn:aws:s3:::{objects}")
         for action in ("Get", "Put")
-        for objects in ("${FilesBucket}/reports/*", "${LakeBucket}/tenant=*")
+        for objects in (
+            "${FilesBucket}/imports/*",
+            "${FilesBucket}/reports/*",
+            "${LakeBucket}/tenant=*",
+        )
     }
 
 
@@ -135,7 +139,12 @@ def writes() -> dict[str, set[str]]:
 def test_everything_that_is_written_is_compressed() -> None:
     """'compression of everything written'; component tests compare the stored bytes."""
     encoded = writes()
-    assert set(encoded) == {"reporting/adapters/files.py", "reporting/lake/writer.py"}
+    assert set(encoded) == {
+        "imports/adapters/run_files.py",
+        "reporting/adapters/files.py",
+        "reporting/lake/writer.py",
+    }
+    assert "ContentEncoding" in encoded["imports/adapters/run_files.py"]
     assert "ContentEncoding" in encoded["reporting/lake/writer.py"]
     assert "encoding" in encoded["reporting/adapters/files.py"]
 

@@ -14,6 +14,7 @@ from tests.template.stack import (
     functions,
     resources,
     statements,
+    statements_of,
     system,
 )
 from zebros.cloudformation import TemplateError, resolve
@@ -35,13 +36,14 @@ RANGES = {
 }
 # "on-demand for variable load, provisioned for predictable load": the strategy names no range for
 # these (docs/adr/0015).
-ON_DEMAND = ("ReportingTable", "NotificationsTable", "ScalingTable", "EdgeTable")
+ON_DEMAND = ("ReportingTable", "ImportsTable", "NotificationsTable", "ScalingTable", "EdgeTable")
 INDEXES = {
     "CustomersTable": ["gsi1", "gsi2"],
     "ContactsTable": ["gsi1", "gsi2", "gsi3"],
     "OpportunitiesTable": ["gsi1", "gsi2", "gsi3"],
     "ActivitiesTable": ["gsi1"],
     "ReportingTable": ["gsi1", "gsi2"],
+    "ImportsTable": ["gsi1", "gsi2"],
     "NotificationsTable": ["gsi1", "gsi2"],
     "ScalingTable": ["gsi1"],
     "EdgeTable": ["gsi1"],
@@ -200,10 +202,11 @@ def test_code_gets_the_names_of_existing_tables() -> None:
         if variable.endswith("TABLE_NAME") and variable != FENCE
     }
     assert used == names
-    for name in ("StandardWorkerTask", "AnalyticsWorkerTask"):
+    for name in ("StandardWorkerTask", "AnalyticsWorkerTask", "ImportWorkerTask"):
         (container,) = resources("AWS::ECS::TaskDefinition")[name]["ContainerDefinitions"]
         environment = {one["Name"]: one["Value"] for one in container["Environment"]}
         assert environment["REPORTING_TABLE_NAME"] == "zebros-reporting"
+        assert environment["IMPORTS_TABLE_NAME"] == "zebros-imports"
 
 
 @pytest.mark.parametrize("name", sorted(functions()))
@@ -218,10 +221,18 @@ def test_a_function_may_use_the_tables_that_it_knows(name: str) -> None:
     }
 
 
-def test_the_worker_may_use_the_table_of_reports() -> None:
-    role = resources("AWS::IAM::Role")["TaskRole"]
-    arns = re.findall(r'"arn:aws:dynamodb:([^"]+)"', json.dumps(role["Policies"]))
-    assert arns == ["us-east-1:123456789012:table/zebros-reporting"]
+@pytest.mark.parametrize(
+    ("phase", "role", "names"),
+    [
+        ("growth", "TaskRole", {"reporting", "imports"}),
+        ("enterprise", "TaskRole", {"reporting"}),
+        ("enterprise", "ImportTaskRole", {"imports"}),
+    ],
+)
+def test_a_worker_may_use_the_tables_of_its_tasks(phase: str, role: str, names: set[str]) -> None:
+    allowed = json.dumps(statements_of(role, Phase=phase))
+    arns = re.findall(r'"arn:aws:dynamodb:([^"]+)"', allowed)
+    assert set(arns) == {f"us-east-1:123456789012:table/zebros-{name}" for name in names}
 
 
 @pytest.mark.parametrize(

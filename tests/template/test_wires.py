@@ -179,6 +179,7 @@ def named(value: Any) -> set[str]:
 
 
 WITHOUT_PERMISSION = {"CACHE_ENDPOINT", "STANDARD_QUEUE_URL", "ANALYTICS_QUEUE_URL"}
+WITHOUT_PERMISSION |= {"IMPORT_QUEUE_URL"}
 """A password opens the cache; the state machine, not the function, sends to the queues."""
 
 
@@ -202,7 +203,7 @@ def test_a_function_with_lists_reads_the_indexes_of_each_of_its_tables(name: str
             assert found in (whole, whole | {f"{table}/index/*" for table in whole})
 
 
-CONTEXTS = ("Customers", "Opportunities", "Activities", "Reporting", "Notifications")
+CONTEXTS = ("Customers", "Opportunities", "Activities", "Reporting", "Imports", "Notifications")
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -260,6 +261,7 @@ def test_every_arn_is_one() -> None:
 def test_every_resource_of_a_role_s_permission_is_an_arn() -> None:
     found = system().resources
     ref_is_arn = {"AWS::SecretsManager::Secret", "AWS::StepFunctions::StateMachine"}
+    ref_is_arn.add("AWS::Lambda::Alias")
     for name, resource in found.items():
         policies = [resource.properties] if resource.type == "AWS::IAM::Policy" else []
         if resource.type == "AWS::IAM::Role":
@@ -450,6 +452,12 @@ def test_parts_of_the_report_s_flow_lead_to_each_other() -> None:
     assert flow["TracingConfiguration"] == {"Enabled": True}
 
 
+def test_the_flow_of_imports_is_traced_too() -> None:
+    """test_workers.py has its function and its queues."""
+    flow = system().resources["ImportFlow"].properties
+    assert flow["TracingConfiguration"] == {"Enabled": True}
+
+
 def test_every_permission_to_call_is_for_api_gateway() -> None:
     for name, permission in resources("AWS::Lambda::Permission").items():
         assert permission["Principal"] == "apigateway.amazonaws.com", name
@@ -461,7 +469,7 @@ def test_only_the_bus_may_send_to_a_consumer_s_queues() -> None:
     rules = {one.removesuffix("Rule") for one in resources("AWS::Events::Rule")}
     consumers = {one for one in rules if f"{one}Queue" in resources(QUEUE)}
     assert {one.removesuffix("QueuePolicy") for one in policies} == consumers
-    assert len(consumers) == 8
+    assert len(consumers) == 9
     for name, policy in policies.items():
         consumer = name.removesuffix("QueuePolicy")
         queues = {f"{consumer}Queue", f"{consumer}DeadLetters"}
@@ -480,7 +488,7 @@ def test_a_relay_s_sources_wait_for_their_rights_and_the_function_s_log() -> Non
         for name, one in system().resources.items()
         if name.endswith(("RelaySource", "RelaySecondSource"))
     }
-    assert len(found) == 7
+    assert len(found) == 8
     for name, names in found.items():
         relay = name.removesuffix("SecondSource").removesuffix("Source")
         assert names == (f"{relay}ReadStreams", f"{relay}Logs")
@@ -513,6 +521,7 @@ def test_every_role_is_assumed_by_a_service_and_its_policies_allow() -> None:
 
 def test_the_workers_scale_by_the_queue_they_read() -> None:
     queues = {"StandardWorker": "ReportTasksQueue", "AnalyticsWorker": "ReportAnalyticsQueue"}
+    queues["ImportWorker"] = "ImportTasksQueue"
     policies = resources("AWS::ApplicationAutoScaling::ScalingPolicy")
     for service, queue in queues.items():
         metrics = {

@@ -74,7 +74,7 @@ def test_sam_local_mounts_the_layer_that_sam_build_made() -> None:
         assert {"Ref": "LocalDepsLayer"} in function["Layers"], name
 
 
-ORDER = ("customers", "opportunities", "activities", "reporting", "notifications")
+ORDER = ("customers", "opportunities", "activities", "reporting", "imports", "notifications")
 CONSUMERS = [n for n in functions() if n.endswith(("Events", "References")) or n == "ReportingLake"]
 
 
@@ -117,7 +117,7 @@ PROJECTIONS = {
         {"prefix": f"{name}/"}
         for name in (
             *("person", "account", "opportunity", "contact", "task", "pipeline", "product"),
-            *("report", "notification"),
+            *("report", "import", "notification"),
         )
     ],
     "ActivitiesEvents": [

@@ -1,6 +1,5 @@
 """Workers and small reports, resolved and compared with the scaling strategy, which is quoted."""
 
-import json
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,28 +13,40 @@ from tests.template.stack import (
     PHASES,
     ROOT,
     functions,
+    listed,
     load,
     resources,
     statements,
+    statements_of,
     system,
 )
 from worker.settings import WorkerSettings
 from zebros.cloudformation import Account, TemplateError, resolve
 
 # "Fargate report tasks: 1 task, 0.25 vCPU / 0.5 GB; 1-3; 2-10 across AZs; reporting, analytics,
-# import/export as separate services". Import and export come with their jobs.
+# import/export as separate services". There is no job of exports.
 TASKS = {"mvp": (1, 1), "startup": (1, 3), "growth": (2, 10), "enterprise": (2, 10)}
 SERVICES = {
     "mvp": {"StandardWorker"},
     "startup": {"StandardWorker"},
     "growth": {"StandardWorker"},
-    "enterprise": {"StandardWorker", "AnalyticsWorker"},
+    "enterprise": {"StandardWorker", "AnalyticsWorker", "ImportWorker"},
 }
-# Of the tiers of tasks "standard reports 0.5 vCPU / 1 GB", "advanced analytics 4 vCPU / 8 GB"; at
-# mvp "0.25 vCPU / 0.5 GB".
-SIZES = {"StandardWorker": (512, 1024), "AnalyticsWorker": (4096, 8192)}
+# Of the tiers of tasks "standard reports 0.5 vCPU / 1 GB", "data import 1 vCPU / 2 GB", "advanced
+# analytics 4 vCPU / 8 GB"; at mvp "0.25 vCPU / 0.5 GB".
+SIZES = {
+    "StandardWorker": (512, 1024),
+    "ImportWorker": (1024, 2048),
+    "AnalyticsWorker": (4096, 8192),
+}
 MVP_SIZE = (256, 512)
-QUEUES = {"StandardWorker": "ReportTasksQueue", "AnalyticsWorker": "ReportAnalyticsQueue"}
+QUEUES = {
+    "StandardWorker": "ReportTasksQueue",
+    "AnalyticsWorker": "ReportAnalyticsQueue",
+    "ImportWorker": "ImportTasksQueue",
+}
+ROLES = {"StandardWorker": "TaskRole", "AnalyticsWorker": "TaskRole"}
+ROLES["ImportWorker"] = "ImportTaskRole"
 # "CPU utilisation > 70 % -> more Fargate tasks"; "memory utilisation > 70 % -> more" memory, of
 # tasks: more of them; "report queue > 10 tasks -> more Fargate tasks".
 BUSY_PERCENT, BACKLOG = 70, 10
@@ -44,7 +55,7 @@ FUNCTION_MEMORY = 3008
 # Measured (docs/adr/0020): MB and files of the lake.
 FUNCTION_LIMIT, STANDARD_LIMIT = (1000, 40_000), (3000, 80_000)
 MODULE = ROOT / "infra" / "modules" / "worker.yaml"
-BOTH = ("StandardWorker", "AnalyticsWorker")
+ALL = tuple(QUEUES)
 
 
 def of_service(service: str, kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
@@ -94,7 +105,7 @@ def test_a_phase_has_its_services_each_with_its_number_and_size_of_tasks(phase: 
         assert (given["TASK_CPU_UNITS"], given["TASK_MEMORY_MEGABYTES"]) == wanted
 
 
-@pytest.mark.parametrize("service", BOTH)
+@pytest.mark.parametrize("service", ALL)
 def test_a_worker_that_hangs_is_replaced_within_minutes(service: str) -> None:
     (container,) = one(service, "AWS::ECS::TaskDefinition")["ContainerDefinitions"]
     check = container["HealthCheck"]
@@ -112,7 +123,7 @@ def test_a_worker_that_hangs_is_replaced_within_minutes(service: str) -> None:
     assert 'CMD ["python3", "-m", "worker.health"]' in image
 
 
-@pytest.mark.parametrize("service", BOTH)
+@pytest.mark.parametrize("service", ALL)
 def test_the_scalable_target_is_the_service_and_never_has_less_than_one_task(service: str) -> None:
     target = one(service, "AWS::ApplicationAutoScaling::ScalableTarget")
     assert target["ServiceNamespace"] == "ecs"
@@ -121,7 +132,7 @@ def test_the_scalable_target_is_the_service_and_never_has_less_than_one_task(ser
     assert load("infra/modules/worker.yaml")["Parameters"]["MinTasks"]["MinValue"] == 1
 
 
-@pytest.mark.parametrize("service", BOTH)
+@pytest.mark.parametrize("service", ALL)
 def test_workers_scale_by_cpu_by_memory_and_by_the_backlog_of_a_task(service: str) -> None:
     found = policies(service)
     assert set(found) == {"cpu", "memory", "backlog-per-task"}
@@ -136,7 +147,7 @@ def test_workers_scale_by_cpu_by_memory_and_by_the_backlog_of_a_task(service: st
         assert policy.get("DisableScaleIn", False) is False
 
 
-@pytest.mark.parametrize("service", BOTH)
+@pytest.mark.parametrize("service", ALL)
 def test_the_backlog_is_that_of_the_service_s_own_queue_and_tasks(service: str) -> None:
     backlog = policies(service)["backlog-per-task"]["CustomizedMetricSpecification"]["Metrics"]
     metrics = {m["Id"]: m["MetricStat"] for m in backlog if "MetricStat" in m}
@@ -189,7 +200,7 @@ def test_one_waiting_task_starts_the_first_worker_and_more_than_ten_another(
     assert running or value == 2 * waiting * BACKLOG
 
 
-@pytest.mark.parametrize("service", BOTH)
+@pytest.mark.parametrize("service", ALL)
 def test_workers_are_on_spot_first_in_two_zones_and_accept_no_connection(service: str) -> None:
     found = one(service, "AWS::ECS::Service")
     weights = {c["CapacityProvider"]: c["Weight"] for c in found["CapacityProviderStrategy"]}
@@ -213,7 +224,7 @@ def subnet_zones(subnets: Any) -> set[str]:
     return {known[one["Ref"]]["AvailabilityZone"] for one in subnets}
 
 
-@pytest.mark.parametrize("service", BOTH)
+@pytest.mark.parametrize("service", ALL)
 def test_a_worker_reads_the_queue_of_its_tier_and_stops_within_spot_s_notice(service: str) -> None:
     given = environment(service)
     assert given["TASK_QUEUE_URL"] == {"Ref": QUEUES[service]}
@@ -222,6 +233,9 @@ def test_a_worker_reads_the_queue_of_its_tier_and_stops_within_spot_s_notice(ser
         {"Ref": "FilesBucket"},
     )
     assert given["REPORTING_TABLE_NAME"] == "zebros-reporting"
+    assert given["IMPORTS_TABLE_NAME"] == "zebros-imports"
+    for name in ("Customers", "Opportunities"):
+        assert given[f"{name.upper()}_API_ARN"] == {"Ref": f"{name}ApiAliaslive"}
     task = one(service, "AWS::ECS::TaskDefinition")
     assert (task["NetworkMode"], task["RequiresCompatibilities"]) == ("awsvpc", ["FARGATE"])
     (container,) = task["ContainerDefinitions"]
@@ -229,7 +243,7 @@ def test_a_worker_reads_the_queue_of_its_tier_and_stops_within_spot_s_notice(ser
     assert given["AWS_DEFAULT_REGION"] == "us-east-1"
     assert task["Family"] == f"zebros-Worker-{service}"
     assert container["Image"] == EVERYTHING["WorkerImage"]
-    assert task["TaskRoleArn"] == {"Fn::GetAtt": ["TaskRole", "Arn"]}
+    assert task["TaskRoleArn"] == {"Fn::GetAtt": [ROLES[service], "Arn"]}
     assert task["ExecutionRoleArn"] == {"Fn::GetAtt": ["ExecutionRole", "Arn"]}
     log = container["LogConfiguration"]["Options"]
     assert log["awslogs-group"] == {"Ref": "Logs"}
@@ -238,7 +252,7 @@ def test_a_worker_reads_the_queue_of_its_tier_and_stops_within_spot_s_notice(ser
     assert one(service, "AWS::ECS::Service")["Cluster"] == {"Ref": "Cluster"}
 
 
-@pytest.mark.parametrize("service", BOTH)
+@pytest.mark.parametrize("service", ALL)
 def test_an_image_that_does_not_start_fails_the_deployment_within_minutes(service: str) -> None:
     """Without the circuit breaker CloudFormation waits for hours for tasks that never run."""
     found = one(service, "AWS::ECS::Service")
@@ -249,14 +263,14 @@ def test_an_image_that_does_not_start_fails_the_deployment_within_minutes(servic
     assert "DesiredCount" not in found, "every update would undo the scaling"
 
 
-@pytest.mark.parametrize("service", BOTH)
+@pytest.mark.parametrize("service", ALL)
 def test_a_task_s_disk_has_room_for_its_cache_and_its_temporary_files(service: str) -> None:
     given = environment(service)
     used = given["CACHE_MEGABYTES"] + given["TEMPORARY_MEGABYTES"]
     storage = one(service, "AWS::ECS::TaskDefinition").get("EphemeralStorage", {"SizeInGiB": 20})
     # The image and the system take some: Fargate's 20 GB include them.
     assert used <= storage["SizeInGiB"] * 1000 * 0.9
-    cache = 2 * STANDARD_LIMIT[0] if service == "StandardWorker" else 50_000
+    cache = 50_000 if service == "AnalyticsWorker" else 2 * STANDARD_LIMIT[0]
     assert given["CACHE_MEGABYTES"] >= cache, "the largest lake, and another one"
     # Measured: a task of 512 MB spills 1.7 times the size of the files.
     assert given["TEMPORARY_MEGABYTES"] >= 0.8 * given["CACHE_MEGABYTES"]
@@ -272,24 +286,83 @@ def test_analytics_has_a_disk_beyond_the_twenty_gigabytes_that_are_included() ->
     assert one("AnalyticsWorker", "AWS::ECS::TaskDefinition")["EphemeralStorage"] == {
         "SizeInGiB": 100
     }
-    assert "EphemeralStorage" not in one("StandardWorker", "AWS::ECS::TaskDefinition")
+    for service in ("StandardWorker", "ImportWorker"):
+        assert "EphemeralStorage" not in one(service, "AWS::ECS::TaskDefinition")
     disk = load("infra/modules/worker.yaml")["Parameters"]["DiskGigabytes"]
     assert (disk["MinValue"], disk["MaxValue"]) == (20, 200), "what Fargate offers"
 
 
 def test_a_busy_worker_may_protect_its_own_tasks_and_no_others() -> None:
-    (policy,) = resources("AWS::IAM::Role")["TaskRole"]["Policies"]
-    (protect,) = [
-        s
-        for s in policy["PolicyDocument"]["Statement"]
-        if s["Action"] == "ecs:UpdateTaskProtection"
-    ]
-    assert protect["Resource"]["Fn::Sub"].endswith(":task/${Cluster}/*")
-    (receive,) = [
-        s for s in policy["PolicyDocument"]["Statement"] if "sqs:ReceiveMessage" in s["Action"]
-    ]
-    assert receive["Resource"] == [{"Fn::GetAtt": [QUEUES[s], "Arn"]} for s in BOTH]
+    for role in set(ROLES.values()):
+        allowed = statements_of(role)
+        (protect,) = [s for s in allowed if s["Action"] == "ecs:UpdateTaskProtection"]
+        assert protect["Resource"]["Fn::Sub"].endswith(":task/${Cluster}/*")
     assert "ECS_AGENT_URI" in settings(WorkerSettings)
+
+
+def received(role: str, **parameters: str) -> list[Any]:
+    """The queues from which a role receives."""
+    return [
+        queue
+        for one in statements_of(role, **parameters)
+        if "sqs:ReceiveMessage" in one["Action"]
+        for queue in listed(one["Resource"])
+    ]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_role_receives_tasks_from_the_queues_of_its_services_alone(phase: str) -> None:
+    arns = {name: {"Fn::GetAtt": [queue, "Arn"]} for name, queue in QUEUES.items()}
+    reports = [arns["StandardWorker"], arns["AnalyticsWorker"]]
+    assert received("TaskRole", Phase=phase) == reports
+    if phase == "enterprise":
+        assert received("ImportTaskRole", Phase=phase) == [arns["ImportWorker"]]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_only_who_carries_out_imports_may_invoke_the_apis(phase: str) -> None:
+    """They trust the claims that they are given, so whoever invokes them may be anybody."""
+    importer = "ImportTaskRole" if phase == "enterprise" else "TaskRole"
+    who = {
+        role: [listed(one["Resource"]) for one in allowed]
+        for role in resources("AWS::IAM::Role", Phase=phase)
+        if (
+            allowed := [
+                one
+                for one in statements_of(role, Phase=phase)
+                if "lambda:InvokeFunction" in listed(one["Action"])
+                and "ApiAliaslive" in str(one["Resource"])
+            ]
+        )
+    }
+    apis = [{"Ref": f"{name}ApiAliaslive"} for name in ("Customers", "Opportunities")]
+    assert who == {importer: [apis]}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_the_role_of_a_worker_answers_the_machines_of_its_tasks(phase: str) -> None:
+    def answered(role: str) -> list[Any]:
+        answers = ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"]
+        found = statements_of(role, Phase=phase)
+        return [one["Resource"] for one in found if one["Action"] == answers]
+
+    reports, imports = {"Ref": "ReportFlow"}, {"Ref": "ImportFlow"}
+    if phase == "enterprise":
+        assert answered("TaskRole") == [reports]
+        assert answered("ImportTaskRole") == [imports]
+    else:
+        assert answered("TaskRole") == [reports, imports]
+
+
+@pytest.mark.parametrize("service", ALL)
+def test_a_service_begins_when_its_tasks_have_their_rights(service: str) -> None:
+    needed = load("infra/workers.yaml")["Resources"][service]["DependsOn"]
+    own = {
+        "StandardWorker": ["ReportRights", "ImportRights"],
+        "AnalyticsWorker": ["ReportRights"],
+        "ImportWorker": ["ImportRights"],
+    }
+    assert needed == ["WorkerRights", *own[service]]
 
 
 # ---- Where reports are made ----------------------------------------------------------------------
@@ -340,13 +413,35 @@ def test_locally_one_worker_reads_one_queue_in_every_phase() -> None:
     given = local.resources["ReportingSteps"].properties["Environment"]["Variables"]
     assert given["STANDARD_QUEUE_URL"] == {"Ref": "ReportTasksQueue"}
     assert given["ANALYTICS_QUEUE_URL"] == {"Ref": "ReportTasksQueue"}
+    given = local.resources["ImportsSteps"].properties["Environment"]["Variables"]
+    assert given["IMPORT_QUEUE_URL"] == {"Ref": "ReportTasksQueue"}
+
+
+@pytest.mark.parametrize(
+    ("phase", "image", "queue"),
+    [
+        ("mvp", "", ""),
+        ("enterprise", "", ""),
+        ("mvp", "worker:1", "ReportTasksQueue"),
+        ("startup", "worker:1", "ReportTasksQueue"),
+        ("growth", "worker:1", "ReportTasksQueue"),
+        ("enterprise", "worker:1", "ImportTasksQueue"),
+    ],
+)
+def test_imports_go_to_the_queue_that_their_workers_read(
+    phase: str, image: str, queue: str
+) -> None:
+    """Before they have workers of their own, the standard workers carry them out."""
+    steps = functions(Phase=phase, WorkerImage=image)["ImportsSteps"]
+    given = steps["Environment"]["Variables"]["IMPORT_QUEUE_URL"]
+    assert given == ({"Ref": queue} if queue else "")
 
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_no_phase_deletes_a_queue_with_waiting_tasks(phase: str) -> None:
     queues = resources("AWS::SQS::Queue", Phase=phase, WorkerImage="")
-    assert {"ReportTasksQueue", "ReportAnalyticsQueue"} <= set(queues)
-    for name in ("ReportTasks", "ReportAnalytics"):
+    assert set(QUEUES.values()) <= set(queues)
+    for name in ("ReportTasks", "ReportAnalytics", "ImportTasks"):
         assert queues[f"{name}Queue"]["VisibilityTimeout"] == 120
         dead = queues[f"{name}Queue"]["RedrivePolicy"]["deadLetterTargetArn"]
         assert dead == {"Fn::GetAtt": [f"{name}DeadLetters", "Arn"]}
@@ -381,16 +476,28 @@ def test_small_reports_can_be_left_to_workers() -> None:
         resolve(ROOT / "template.yaml", {"SmallReports": "worker"})
 
 
-def test_the_state_machine_may_invoke_the_function_and_send_to_both_queues() -> None:
-    role = system().resources["ReportFlow"].properties["RoleArn"]["Fn::GetAtt"][0]
-    text = json.dumps([resources("AWS::IAM::Role")[role]])
-    for name in (
-        "ReportingSteps",
-        "ReportingAnalytics",
-        "ReportTasksQueue",
-        "ReportAnalyticsQueue",
-    ):
-        assert f'["{name}", "Arn"]' in text, name
+@pytest.mark.parametrize(
+    ("flow", "functions", "queues"),
+    [
+        (
+            "ReportFlow",
+            ["ReportingSteps", "ReportingAnalytics"],
+            ["ReportTasksQueue", "ReportAnalyticsQueue"],
+        ),
+        ("ImportFlow", ["ImportsSteps"], ["ImportTasksQueue", "ReportTasksQueue"]),
+    ],
+)
+def test_a_state_machine_may_invoke_its_functions_and_send_to_its_queues(
+    flow: str, functions: list[str], queues: list[str]
+) -> None:
+    allowed = statements_of(system().resources[flow].properties["RoleArn"]["Fn::GetAtt"][0])
+    found = {
+        one["Action"]: listed(one["Resource"])
+        for one in allowed
+        if one["Action"] in ("lambda:InvokeFunction", "sqs:SendMessage")
+    }
+    arns = [[{"Fn::GetAtt": [name, "Arn"]} for name in names] for names in (functions, queues)]
+    assert found == dict(zip(("lambda:InvokeFunction", "sqs:SendMessage"), arns, strict=True))
 
 
 def test_the_state_machine_waits_longer_than_the_function_may_run() -> None:
@@ -410,7 +517,7 @@ def test_the_function_may_only_write_files_and_its_own_table() -> None:
     assert "FilesBucket" in str(writes["s3:PutObject"])
 
 
-@pytest.mark.parametrize("service", BOTH)
+@pytest.mark.parametrize("service", ALL)
 def test_a_worker_writes_to_its_scratch_volume_alone(service: str) -> None:
     task = one(service, "AWS::ECS::TaskDefinition")
     (container,) = task["ContainerDefinitions"]

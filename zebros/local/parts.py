@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from zebros.client.stack import Resources
+from zebros.emulator.settings import ACCOUNT
 from zebros.errors import NotReady
 from zebros.local.home import Home
 from zebros.local.ports import HOST
@@ -177,10 +178,20 @@ def base_environment() -> dict[str, str]:
     return variables | {"PYTHONUNBUFFERED": "1"}
 
 
+def _live(state: dict[str, Any], function: str) -> str | None:
+    """The ARN of a function's alias `live`; None where there is no such function."""
+    name = state["functions"].get(function)
+    arn = f"arn:aws:lambda:{state['region']}:{ACCOUNT}:function"
+    return f"{arn}:{name}:live" if name else None
+
+
 def worker_variables(state: dict[str, Any]) -> dict[str, str]:
     """The worker's variables, the same as in AWS."""
     variables = {
         "REPORTING_TABLE_NAME": state["tables"].get("ReportingTable"),
+        "IMPORTS_TABLE_NAME": state["tables"].get("ImportsTable"),
+        "CUSTOMERS_API_ARN": _live(state, "CustomersApi"),
+        "OPPORTUNITIES_API_ARN": _live(state, "OpportunitiesApi"),
         "BUS_NAME": state["bus"],
         "LAKE_BUCKET": state["lake_bucket"],
         "FILES_BUCKET": state["files_bucket"],

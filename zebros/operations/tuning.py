@@ -21,6 +21,7 @@ PARAMETERS = {
     "OpportunitiesApi": "OpportunitiesMemory",
     "ActivitiesApi": "ActivitiesMemory",
     "ReportingApi": "ReportingMemory",
+    "ImportsApi": "ImportsMemory",
     **{
         f"Notifications{role}": "NotificationsMemory"
         for role in ("Api", "Events", "Relay", "Socket", "Maintenance")

@@ -6,8 +6,8 @@ from functools import cache
 from scaling.model.policy_file import alarms
 
 _PLACES = {"{type}": "(?:Api|Relay|Consumer|Other)", "{name}": r"\w+Table"}
-_ANALYTICS = "Analytics"
-"""The workers for large reports have alarms of their own, of the same kinds."""
+_OWN_SERVICES = re.compile("^(?:Analytics|Import)(?=Worker)")
+"""The workers for large reports and for imports have alarms of their own, of the same kinds."""
 
 
 @cache
@@ -23,5 +23,5 @@ def _patterns() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
 
 def rules_of(alarm: str) -> tuple[str, ...]:
     """The rules; none for an alarm that is no trigger."""
-    name = alarm.removeprefix(_ANALYTICS)
+    name = _OWN_SERVICES.sub("", alarm)
     return tuple(rule for one, rules in _patterns() if one.fullmatch(name) for rule in rules)

@@ -24,6 +24,7 @@ class Feature(StrEnum):
     OPPORTUNITIES = "opportunities"
     ACTIVITIES = "activities"
     REPORTS = "reports"
+    IMPORTS = "imports"
     NOTIFICATIONS = "notifications"
     PLATFORM = "platform"
     """What all features use: API, sign-in, network, caches, keys, monitoring, this context."""

@@ -61,7 +61,7 @@ class Use(NamedTuple):
 
 LEVELS = ("users", "customers", "opportunities", "bytes")
 _COUNTED = {"person": "users", "account": "customers", "opportunity": "opportunities"}
-METERED = (*_COUNTED, "contact", "task", "pipeline", "product", "report", "notification")
+METERED = (*_COUNTED, "contact", "task", "pipeline", "product", "report", "import", "notification")
 """The types of records whose events are metered: those of all other contexts."""
 _ENDED = frozenset({"ReportCompleted", "ReportFailed", "ReportCancelled"})
 _ASKED_FOR = frozenset({"api", "import"})

@@ -85,6 +85,8 @@ def test_the_cost_of_an_execution_is_that_of_the_memory_now() -> None:
         ("FunctionMemory", ("function_memory",)),
         ("WorkerCpu", ("worker_cpu",)),
         ("AnalyticsWorkerMemory", ("worker_memory",)),
+        ("ImportWorkerCpu", ("worker_cpu",)),
+        ("ImportReportQueue", ()),
         ("ReportQueue", ("report_queue",)),
         ("ConcurrentUsers", ("users", "cache_users")),
         ("ReportQueueAge", ()),

@@ -26,7 +26,7 @@ def test_an_unknown_phase_is_refused() -> None:
 
 def test_every_trigger_of_the_strategy_is_a_rule() -> None:
     triggers = {one.alarm.name for one in signals() if one.alarm and one.alarm.trigger}
-    workers = {"AnalyticsWorkerCpu", "AnalyticsWorkerMemory"}
+    workers = {f"{name}Worker{of}" for name in ("Analytics", "Import") for of in ("Cpu", "Memory")}
     assert triggers - workers <= set(alarms())
 
 

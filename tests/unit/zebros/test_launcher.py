@@ -188,7 +188,7 @@ def test_the_state_has_all_addresses_and_names(tmp_path: Path) -> None:
             "rest_apis": {"Api": "a1"},
             "socket_apis": {"Socket": "s1"},
             "buses": {"Bus": "bus"},
-            "tables": {"CustomersTable": "t-1"},
+            "tables": {"CustomersTable": "t-1", "ImportsTable": "t-2"},
             "buckets": {"LakeBucket": "lake", "FilesBucket": "files"},
             "archives": {"BusArchive": "archive"},
             "functions": {"CustomersApi": "f-1"},
@@ -201,7 +201,7 @@ def test_the_state_has_all_addresses_and_names(tmp_path: Path) -> None:
     state = state_document(resources, outputs, "http://127.0.0.1:1", issuer, tmp_path, Place())
     assert state["api"] == "http://127.0.0.1:1/restapis/a1/v1/_user_request_"
     assert state["websocket"] == "ws://127.0.0.1:1/_aws/execute-api/s1/live"
-    assert state["tables"] == {"CustomersTable": "t-1"}
+    assert state["tables"] == {"CustomersTable": "t-1", "ImportsTable": "t-2"}
     assert state["functions"] == {"CustomersApi": "f-1"}
     assert (state["bus"], state["lake_bucket"], state["files_bucket"]) == ("bus", "lake", "files")
     assert (state["task_queue"], state["state_machine"]) == (
@@ -213,6 +213,10 @@ def test_the_state_has_all_addresses_and_names(tmp_path: Path) -> None:
     given = worker_variables(state)
     assert given["TASK_QUEUE_URL"].endswith("/tasks")
     assert given["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert given["IMPORTS_TABLE_NAME"] == "t-2"
+    arn = f"arn:aws:lambda:{state['region']}:000000000000:function:f-1:live"
+    assert given["CUSTOMERS_API_ARN"] == arn, "as the alias of the APIs in AWS"
+    assert "OPPORTUNITIES_API_ARN" not in given
     assert "REPORTING_TABLE_NAME" not in given, "variables of missing resources are not set"
 
 

@@ -93,9 +93,10 @@ def test_the_worker_of_two_regions_asks_the_fence() -> None:
     state: dict[str, Any] = dict.fromkeys(
         ("bus", "lake_bucket", "files_bucket", "task_queue", "state_machine", "endpoint", "region")
     )
-    found = worker_variables({**state, "tables": {}, "role": SECONDARY})
+    found = worker_variables({**state, "tables": {}, "functions": {}, "role": SECONDARY})
     assert (found["FENCE_TABLE_NAME"], found["REGION_ROLE"]) == ("zebros-fence", "secondary")
-    assert "FENCE_TABLE_NAME" not in worker_variables({**state, "tables": {}, "role": ONE})
+    one = worker_variables({**state, "tables": {}, "functions": {}, "role": ONE})
+    assert "FENCE_TABLE_NAME" not in one
 
 
 class Table:
