@@ -54,9 +54,9 @@ def schedule(_name: str, _properties: dict[str, Any], design: Design) -> Iterato
 
 
 @prices("AWS::StepFunctions::StateMachine")
-def state_machine(_name: str, properties: dict[str, Any], design: Design) -> Iterator[Charge]:
+def state_machine(name: str, properties: dict[str, Any], design: Design) -> Iterator[Charge]:
     """Transitions of a standard workflow."""
     if properties.get("StateMachineType", "STANDARD") != "STANDARD":
         raise ValueError("an express workflow has no price")
-    transitions = design.usage["transitions_per_report"]
-    yield Charge("step_functions.transitions", design.usage.reports * transitions)
+    transitions = design.usage.calls(design.usage.rule("machines", name))
+    yield Charge("step_functions.transitions", transitions)

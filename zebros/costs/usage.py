@@ -203,6 +203,7 @@ _NUMBERS = {
     "functions": ("factor", "cpu_ms", "wait_ms"),
     "tables": ("writes", "reads", "data"),
     "queues": ("factor",),
+    "machines": ("factor",),
     "buckets": ("data",),
 }
 _OPTIONAL = {"functions": ("write_wait_ms",)}

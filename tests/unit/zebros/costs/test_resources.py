@@ -151,7 +151,7 @@ def test_the_archive_processes_every_event_and_stores_those_of_its_days() -> Non
 
 
 def test_a_state_machine_is_charged_by_transition() -> None:
-    load = usage(transitions_per_report=12)
+    load = usage(rules={"machines": rule(calls="reports", factor=12)})
     assert one("AWS::StepFunctions::StateMachine", load) == {"step_functions.transitions": 12_000}
 
 
