@@ -4,22 +4,20 @@ import csv
 import json
 import tempfile
 import time
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from zebros.cli.output import document, note, out, progress, table
-from zebros.client.api import Client
+from zebros.cli.output import document, note, out, table
+from zebros.cli.task_runs import RunKind, check_completed, watch
 from zebros.client.connection import Connection
-from zebros.errors import BadInput, CliError, Stopped
+from zebros.errors import BadInput
 from zebros.money import major
 
 FORMATS = ("json", "csv", "xlsx", "pdf")
-_ENDED = frozenset({"completed", "failed", "cancelled"})
-_FIRST_POLL_S, _SLOWEST_POLL_S = 0.2, 2.0
+REPORT = RunKind("report", "/reports")
 
 
 def register(app: typer.Typer) -> None:
@@ -79,9 +77,9 @@ def report(
         body = {key: value for key, value in parameters.items() if value is not None}
         run = client.post("/reports", body)
         started = time.perf_counter()
-        run = watch(client, run)
+        run = watch(client, REPORT, run)
         seconds = time.perf_counter() - started
-        _check_completed(run)
+        check_completed(REPORT, run)
         if output is not None:
             size = client.download(run["download_url"], output)
             if connection.json:
@@ -130,57 +128,6 @@ def _check_output(output: Path, ending: str, name: str | None, chosen: str) -> N
             f"{output} does not end in {chosen}.",
             hint=f"Add -o {output.with_suffix('.' + chosen)}, or leave out --format.",
         )
-
-
-def watch(
-    client: Client, run: dict[str, Any], pause: Callable[[float], None] = time.sleep
-) -> dict[str, Any]:
-    """Poll a report run until it has ended; Ctrl-C cancels it."""
-    wait = _FIRST_POLL_S
-    with progress(counted=False) as bar:
-        task = bar.add_task(_progress_text(run), total=100)
-        try:
-            while run["status"] not in _ENDED:
-                pause(wait)
-                wait = min(wait * 1.3, _SLOWEST_POLL_S)
-                run = client.get(f"/reports/{run['id']}")
-                bar.update(task, description=_progress_text(run), completed=percent(run))
-        except KeyboardInterrupt:
-            raise _cancelled(client, run) from None
-    return run
-
-
-def _progress_text(run: dict[str, Any]) -> str:
-    return str(run.get("progress_text") or "Waiting for a worker")
-
-
-def percent(run: dict[str, Any]) -> float:
-    """The progress of a run, 0 to 100."""
-    percentage = run.get("progress") or 0
-    return min(float(percentage), 100.0)
-
-
-def _cancelled(client: Client, run: dict[str, Any]) -> CliError:
-    try:
-        client.post(f"/reports/{run['id']}/cancel")
-    except CliError as error:
-        return Stopped(
-            f"Stopped waiting; report {run['id']} could not be cancelled: {error.message}",
-            hint=f"`zebros api GET /reports/{run['id']}` shows its status.",
-        )
-    return Stopped(f"Report {run['id']} was cancelled.")
-
-
-def _check_completed(run: dict[str, Any]) -> None:
-    if run["status"] == "completed":
-        return
-    if run["status"] == "cancelled":
-        raise CliError(f"Report {run['id']} was cancelled by another user.")
-    reason = run.get("reason") or "no reason was given"
-    raise CliError(
-        f"Report {run['id']} failed: {str(reason).rstrip('.')}.",
-        hint=f"`zebros events trace report/{run['id']}` shows what happened.",
-    )
 
 
 def _print_file(connection: Connection, file: Path, file_format: str, run: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from zebros import cli
-from zebros.cli import report
+from zebros.cli import report, task_runs
 from zebros.client.api import Client, StaticToken
 from zebros.client.connection import Connection
 
@@ -62,7 +62,7 @@ class Reports:
 @pytest.fixture
 def crm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Reports]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "_FIRST_POLL_S", 0.0)
+    monkeypatch.setattr(task_runs, "_FIRST_POLL_S", 0.0)
 
     def start(*statuses: str, file: bytes = b"", **result: Any) -> Reports:
         made = Reports(*statuses, **result)
