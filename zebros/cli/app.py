@@ -46,6 +46,7 @@ _GROUPS = [
 _MODULES = {
     **dict.fromkeys(("up", "down", "status", "reset", "token"), "platform"),
     **{name: name for name in _GROUPS},
+    "import": "import_file",
 }
 """The module of each command."""
 _BROKEN_PIPE = 141

@@ -7,7 +7,7 @@ response raises `NotReady`.
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -201,6 +201,38 @@ class Client:
             with suppress(OSError):  # it may never have been created
                 part.unlink(missing_ok=True)
         return written
+
+    def upload(
+        self,
+        url: str,
+        source: Path,
+        headers: Mapping[str, str],
+        on_progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Send a file to a presigned URL, without our token; `on_progress` gets the bytes so far.
+
+        Raises BadInput when it cannot be read, and NotReady when the upload was interrupted.
+        """
+
+        def chunks() -> Iterator[bytes]:
+            sent = 0
+            with source.open("rb") as file:
+                while chunk := file.read(1 << 16):
+                    yield chunk
+                    sent += len(chunk)
+                    on_progress(sent)
+
+        trust = urlsplit(url).hostname not in _LOOPBACK
+        try:
+            answer = httpx.put(
+                url, content=chunks(), headers=dict(headers), timeout=60.0, trust_env=trust
+            )
+        except httpx.TransportError as error:
+            raise NotReady("The upload was interrupted.", hint="Run the command again.") from error
+        except OSError as error:
+            raise BadInput(f"{source} cannot be read: {error.strerror or error}.") from error
+        if not answer.is_success:
+            raise ApiError(answer.status_code, _problem(answer), request="upload")
 
     def _no_response(self, method: str, path: str, error: httpx.TransportError) -> NotReady:
         host = urlsplit(self.base).netloc
