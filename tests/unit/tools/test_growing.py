@@ -114,8 +114,8 @@ def test_quotas_follow_the_templates_and_the_load() -> None:
     rate = next(one for one in table if one[0] == "API Gateway: Throttle rate")
     assert rate[1:6] == ["10,000", "**16,667**", "**16,667**", "**16,667**", "**16,667**"]
     spot = next(one for one in table if "Spot" in one[0])
-    # Weights of three and one: 10 tasks of half a vCPU, and 10 of four.
-    assert spot[5] == f"**{int((5 + 40) * 3 / 4) + 1}**"
+    # Weights of three and one: 10 tasks of half a vCPU, 10 of four, and 10 of one.
+    assert spot[5] == f"**{int((5 + 40 + 10) * 3 / 4) + 1}**"
     writes = next(one for one in table if one[0].startswith("DynamoDB"))
     assert writes[2] == "0", "mvp is on demand"
 
