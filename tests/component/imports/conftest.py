@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
+from imports.jobs import groups, sending
 from tests.component.conftest import ApiClient, create_table
 from tests.component.imports.running import FILES, TABLE, Functions
 
@@ -74,10 +75,15 @@ def ask(api: ApiClient, upload: Callable[..., str]) -> Callable[..., dict[str, A
 
 
 @pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of ten items: forty lines are a group."""
+    monkeypatch.setattr(groups, "MAX_ITEMS", 10)
+    monkeypatch.setattr(groups, "MAX_LINES", 40)
+
+
+@pytest.fixture
 def functions(cloud: Any, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> Functions:
     """The functions behind the APIs of customers and opportunities; pauses are short."""
-    from imports.jobs import sending
-
     monkeypatch.setenv("CONTACTS_TABLE_NAME", "contacts")
     create_table(cloud, "contacts")
     monkeypatch.setattr(sending, "backoff", lambda faults: 0.001 * faults)

@@ -53,9 +53,9 @@ class Functions:
             return {**answer, "Payload": io.BytesIO(b"{}")}
         return {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(answer).encode())}
 
-    def api(self, name: str) -> ApiClient:
+    def api(self, name: str, **claims: str) -> ApiClient:
         """The API of a context, as an administrator."""
-        return ApiClient(self._handlers[name])
+        return ApiClient(self._handlers[name], **claims)
 
     @property
     def keys(self) -> list[str]:
@@ -96,9 +96,11 @@ def a_task(run: dict[str, Any], tenant: str = "acme") -> Task:
     return Task("import", body, "token", "receipt", 1)
 
 
-def imported(run: dict[str, Any], functions: Any, **more: Any) -> dict[str, Any]:
+def imported(
+    run: dict[str, Any], functions: Any, tenant: str = "acme", files: RunFiles | None = None
+) -> dict[str, Any]:
     """Carry out an import; returns its outcome without what is absent."""
-    outcome = a_job(functions, **more).run(a_task(run), JobControl())
+    outcome = a_job(functions, files).run(a_task(run, tenant), JobControl())
     return {name: value for name, value in outcome.items() if value is not None}
 
 
@@ -109,12 +111,26 @@ def stored(run: dict[str, Any], tenant: str = "acme") -> list[str]:
     return [one["Key"].removeprefix(prefix) for one in found]
 
 
-def rejected(run: dict[str, Any], name: str = "rejected.jsonl") -> list[dict[str, Any]]:
+def rejected(run: dict[str, Any], tenant: str = "acme") -> list[dict[str, Any]]:
     """The rejected lines of a run."""
-    key = f"imports/acme/{run['id']}/{name}"
+    key = f"imports/{tenant}/{run['id']}/rejected.jsonl"
     found = boto3.client("s3").get_object(Bucket=FILES, Key=key)
     assert found["ContentEncoding"] == "gzip"
     return [json.loads(one) for one in gzip.decompress(found["Body"].read()).splitlines()]
+
+
+def all_accounts(functions: Functions, tenant: str = "acme") -> dict[str, dict[str, Any]]:
+    """All accounts of a tenant, by their external id."""
+    api, found, cursor = functions.api("customers", tenant=tenant), [], ""
+    while True:
+        page = api("GET", f"/accounts?owner_id=ann&limit=200{cursor}").json
+        found += page["items"]
+        if "next_cursor" not in page:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    by_id = {next(iter(one["external_ids"].values())): one for one in found}
+    assert len(by_id) == len(found), "a record is there twice"
+    return by_id
 
 
 def accounts(count: int, first: int = 1) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from imports.jobs import groups
 from kernel.tasks.job import JobControl, JobFailed
 from tests.component.conftest import ApiClient, published
 from tests.component.imports.running import (
@@ -15,6 +14,7 @@ from tests.component.imports.running import (
     a_job,
     a_task,
     accounts,
+    all_accounts,
     imported,
     rejected,
     stored,
@@ -27,21 +27,6 @@ def lines(*records: Any) -> bytes:
     return b"".join(
         one if isinstance(one, bytes) else json.dumps(one).encode() + b"\n" for one in records
     )
-
-
-def all_accounts(functions: Functions) -> dict[str, dict[str, Any]]:
-    """All accounts of the tenant, by their external id."""
-    api, found, cursor = functions.api("customers"), [], ""
-    while True:
-        page = api("GET", f"/accounts?owner_id=ann&limit=200{cursor}").json
-        found += page["items"]
-        if "next_cursor" not in page:
-            break
-        cursor = f"&cursor={page['next_cursor']}"
-    assert all("external_ids" in one for one in found), found
-    by_id = {next(iter(one["external_ids"].values())): one for one in found}
-    assert len(by_id) == len(found), "a record is there twice"
-    return by_id
 
 
 def failed(run: dict[str, Any], functions: Any) -> JobFailed:
@@ -289,13 +274,6 @@ def test_a_run_that_has_ended_is_not_carried_out(
     api("POST", f"/imports/{run['id']}/cancel")
     assert failed(run, functions).error == "Cancelled"
     assert functions.events == []
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of ten items: forty lines are a group."""
-    monkeypatch.setattr(groups, "MAX_ITEMS", 10)
-    monkeypatch.setattr(groups, "MAX_LINES", 40)
 
 
 def test_progress_counts_lines(ask: Ask, functions: Functions, small: None) -> None:
