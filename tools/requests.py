@@ -146,9 +146,10 @@ def _special() -> dict[str, tuple[dict[str, Any], Any]]:
         "CustomersSignIns": (_queue(sign_in), _NO_FAILURES),
         "Authorizer": (token, {"errorMessage": "Unauthorized"}),
         "Docs": (event("GET", "/health"), {**_OK, "body": '{"status": "ok"}'}),
-        # This report run does not exist, so there is nothing to do.
+        # This run does not exist, so there is nothing to do.
         "ReportingAnalytics": (task, failed),
         "ReportingSteps": (step, {"next": "end"}),
+        "ImportsSteps": (step, {"next": "end"}),
         "ScalingSteps": (alarm, {"next": "done"}),
         "NotificationsSocket": (socket, _OK),
     }
