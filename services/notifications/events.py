@@ -13,7 +13,8 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 class Kind(StrEnum):
     """What a notification is about.
 
-    `task_assigned` also when a record has another owner, and of what the scaling controller did.
+    `task_assigned` also when a record has another owner or an import has ended, and of what the
+    scaling controller did.
     """
 
     OPPORTUNITY_WON = "opportunity_won"
@@ -32,8 +33,8 @@ class About(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: str = Field(
-        description="opportunity, task, report, account, contact, scaling_action, tenant_usage or "
-        "region_move"
+        description="opportunity, task, report, import, account, contact, scaling_action, "
+        "tenant_usage or region_move"
     )
     id: str
 

@@ -59,6 +59,30 @@ class EndedReport(_Part):
     reason: str | None = None
 
 
+class ImportParameters(_Part):
+    """What was imported."""
+
+    record_type: str
+    dry_run: bool = False
+
+
+class ImportResult(_Part):
+    """What became of the lines of a file."""
+
+    lines: int
+    rejected: int = 0
+
+
+class EndedImport(_Part):
+    """`current` of ImportCompleted and ImportFailed."""
+
+    id: str
+    parameters: ImportParameters
+    created_by: str
+    reason: str | None = None
+    outcome: ImportResult | None = None
+
+
 class ScalingAction(_Part):
     """`current` of the events about what the scaling controller did."""
 

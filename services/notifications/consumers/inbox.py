@@ -9,6 +9,7 @@ from notifications.incoming import HANDOVERS, MOVE_REFUSED, SCALING, TIER_CHANGE
 
 TYPES = (
     *("OpportunityWon", "TaskAssigned", "ReportCompleted", "ReportFailed"),
+    *("ImportCompleted", "ImportFailed"),
     *HANDOVERS,
     *SCALING,
     TIER_CHANGED,

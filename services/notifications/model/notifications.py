@@ -27,6 +27,7 @@ from notifications.incoming import (
     SCALING,
     TIER_CHANGED,
     AssignedTask,
+    EndedImport,
     EndedReport,
     HandedOver,
     RefusedMove,
@@ -34,6 +35,7 @@ from notifications.incoming import (
     TierChange,
     WonOpportunity,
 )
+from notifications.model.import_texts import import_text
 from notifications.model.scaling_texts import move_text, scaling_text, tier_text
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -165,6 +167,12 @@ def message_for(event: CloudEvent) -> Message | None:
             )
             kind = Kind.REPORT_COMPLETED if done else Kind.REPORT_FAILED
             return Message(report.created_by, kind, text, About(type="report", id=report.id))
+        case "ImportCompleted" | "ImportFailed":
+            ended = EndedImport.model_validate(current)
+            if ended.created_by == SYSTEM_USER:
+                return None
+            about = About(type="import", id=ended.id)
+            return Message(ended.created_by, Kind.TASK_ASSIGNED, import_text(ended), about)
     return None
 
 

@@ -116,6 +116,29 @@ def test_the_requester_of_a_report_is_notified_of_its_outcome(
     assert api("GET", "/notifications").json["items"][0]["text"] == text
 
 
+@pytest.mark.parametrize(
+    ("type_", "text"),
+    [
+        ("ImportCompleted", "Your import of contacts is complete: 3 lines"),
+        ("ImportFailed", "Your import of contacts failed: the worker was lost"),
+    ],
+)
+def test_the_requester_of_an_import_is_notified_of_its_outcome(
+    api: ApiClient, type_: str, text: str
+) -> None:
+    outcome = {"outcome": {"lines": 3}} if type_ == "ImportCompleted" else {}
+    run = {
+        "id": new_id(),
+        "parameters": {"record_type": "contacts"},
+        "created_by": "ann",
+        "reason": "the worker was lost",
+        **outcome,
+    }
+    delivered(envelope(type_, run, subject=f"import/{run['id']}"))
+    (notification,) = api("GET", "/notifications").json["items"]
+    assert (notification["text"], notification["about"]["type"]) == (text, "import")
+
+
 def test_marking_as_read_twice_changes_the_count_once(api: ApiClient, cloud: Any) -> None:
     delivered(won(), won())
     first, second = api("GET", "/notifications").json["items"]

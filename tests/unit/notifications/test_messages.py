@@ -19,6 +19,7 @@ from notifications.model.notifications import (
 USD = {"minor_units": 105400, "currency": "USD"}
 OPPORTUNITY = {"id": "d", "name": "Big one", "owner_id": "ann"}
 TASK = {"id": "t", "title": "Call", "assignee_id": "ann"}
+IMPORT = {"id": "i", "parameters": {"record_type": "contacts"}, "created_by": "ann"}
 RUN = {"id": "r", "parameters": {"report": "win_rate"}, "created_by": "ann"}
 
 
@@ -73,6 +74,31 @@ def event(type_: str, current: dict[str, Any], **attributes: str) -> CloudEvent:
             "Your report win rate failed: It took too long.",
             "report/r",
         ),
+        (
+            "ImportCompleted",
+            {**IMPORT, "outcome": {"lines": 12300, "rejected": 2}},
+            Kind.TASK_ASSIGNED,
+            "Your import of contacts is complete: 12,300 lines, of which 2 were rejected",
+            "import/i",
+        ),
+        (
+            "ImportCompleted",
+            {
+                **IMPORT,
+                "parameters": {"record_type": "accounts", "dry_run": True},
+                "outcome": {"lines": 1},
+            },
+            Kind.TASK_ASSIGNED,
+            "Your test import of accounts is complete: 1 line",
+            "import/i",
+        ),
+        (
+            "ImportFailed",
+            {**IMPORT, "failure": "timed_out", "reason": "It took too long."},
+            Kind.TASK_ASSIGNED,
+            "Your import of contacts failed: It took too long.",
+            "import/i",
+        ),
     ],
 )
 def test_the_right_users_are_notified(
@@ -91,9 +117,13 @@ def test_the_right_users_are_notified(
         event("OpportunityWon", {"id": "d", "name": "Nobody's"}),
         event("TaskAssigned", TASK, actor="ann"),
         event("ReportCompleted", {**RUN, "created_by": "system"}),
+        event("ImportFailed", {**IMPORT, "created_by": "system"}),
         event("OpportunityLost", OPPORTUNITY),
     ],
-    ids=["imported", "without an owner", "assigned to oneself", "scheduled", "not subscribed to"],
+    ids=[
+        *("imported", "without an owner", "assigned to oneself", "scheduled", "by the CRM"),
+        "not subscribed to",
+    ],
 )
 def test_events_that_concern_no_one_notify_no_one(event: CloudEvent) -> None:
     assert message_for(event) is None
