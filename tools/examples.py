@@ -37,6 +37,7 @@ def environment() -> Iterator[None]:
         "TABLE_NAME": TABLE,
         "CONTACTS_TABLE_NAME": TABLE,
         "REPORTING_TABLE_NAME": TABLE,
+        "IMPORTS_TABLE_NAME": TABLE,
         "FILES_BUCKET": "files",
         "LAKE_BUCKET": "lake",
         "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:report",
@@ -214,6 +215,26 @@ def _reporting() -> None:
     api("POST", f"/reports/{cancelled}/cancel", {})
 
 
+def _imports() -> None:
+    from imports.adapters.keys import upload_key
+    from imports.bootstrap import runs
+    from imports.events import ImportResult
+    from kernel.runtime.aws import client
+
+    api = caller_of("imports")
+    upload = api("POST", "/imports/uploads", {"size_bytes": 3})["upload_id"]
+    client("s3").create_bucket(Bucket="files")
+    client("s3").put_object(Bucket="files", Key=upload_key("acme", upload), Body=b"{}\n")
+    fields = {"upload_id": upload, "record_type": "contacts", "match_by": "email"}
+    completed, failed, cancelled = (api("POST", "/imports", fields)["id"] for _ in range(3))
+    runs().start("acme", completed)
+    counts = {"lines": 12300, "created": 8211, "updated": 3012, "unchanged": 1064, "rejected": 13}
+    runs().complete("acme", completed, ImportResult(**counts, rejected_bytes=5120))
+    runs().start("acme", failed)
+    runs().fail("acme", failed, "UnreadableFile", "it is damaged: gzip cannot decompress it")
+    api("POST", f"/imports/{cancelled}/cancel", {})
+
+
 def _notifications(won: dict[str, Any]) -> None:
     from notifications.consumers.inbox import handler
 
@@ -296,6 +317,7 @@ def real_events() -> dict[str, dict[str, Any]]:
         _opportunities(_customers())
         _activities()
         _reporting()
+        _imports()
         examples_scaling.publish()
         (won,) = [f for f in _events(client) if f["type"] == "OpportunityWon"]
         _notifications(won)
