@@ -27,7 +27,7 @@ from kernel.tasks.run import TaskKind, TaskRun
 class Requester(BaseModel):
     """Who requested an import, besides the user id: its records are sent with these rights."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     roles: list[str] = []
     team_id: str | None = None

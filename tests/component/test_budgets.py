@@ -137,7 +137,10 @@ def test_no_request_scans_a_table() -> None:
         assert '"scan"' not in text, path
 
 
-APIS = ("customers", "opportunities", "activities", "reporting", "notifications", "scaling")
+APIS = (
+    *("customers", "opportunities", "activities", "reporting", "imports", "notifications"),
+    "scaling",
+)
 HEAVY = (
     "aws_xray_sdk",
     "numpy",
@@ -182,6 +185,7 @@ DATACLASSES = {
     "opportunities": 21,
     "activities": 17,
     "reporting": 30,
+    "imports": 28,
     "scaling": 22,
     "notifications": 15,
 }
@@ -228,6 +232,7 @@ def started(context: str, program: str) -> list[str]:
             "PYTHONPATH": str(ROOT / "services"),
             "TABLE_NAME": "t",
             "REPORTING_TABLE_NAME": "t",
+            "IMPORTS_TABLE_NAME": "t",
             "CONTACTS_TABLE_NAME": "c",
             "FILES_BUCKET": "f",
             "AWS_DEFAULT_REGION": "us-east-1",

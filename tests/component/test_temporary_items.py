@@ -37,6 +37,8 @@ LIFETIMES = {
     "UNREAD": None,
     "REPORTSLOTS": None,
     "REPORTWAITING": None,
+    "IMPORTSLOTS": None,
+    "IMPORTWAITING": None,
     "EVENT": timedelta(days=7),
     "IDEMPOTENCY": timedelta(days=1),
     "PROGRESS": timedelta(days=7),
@@ -57,7 +59,7 @@ WRITERS = {
     "kernel/messaging/positions.py": {"POSITION", "PARKED"},
     "kernel/messaging/rebuilding.py": {"BOARD", "USAGE", "ACTIVE"},
     "kernel/tasks/repository.py": {"PROGRESS"},
-    "kernel/tasks/slots.py": {"REPORTSLOTS", "REPORTWAITING"},
+    "kernel/tasks/slots.py": {"REPORTSLOTS", "REPORTWAITING", "IMPORTSLOTS", "IMPORTWAITING"},
     "activities/repository.py": {"TIMELINE"},
     "notifications/repository.py": {"CONNECTIONS", "UNREAD", "ADMINISTRATORS"},
     # The last good keys of an issuer: one item a tenant, for ever.
@@ -71,6 +73,8 @@ _BY_PARTITION = {"EXTERNAL", "IDEMPOTENCY", "TIMELINE", "BOARD", "UNREAD", "CONN
 _BY_PARTITION |= {
     "REPORTSLOTS",
     "REPORTWAITING",
+    "IMPORTSLOTS",
+    "IMPORTWAITING",
     "REFERENCES",
     "NAMES",
     "UNIQUE",
@@ -97,6 +101,7 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     monkeypatch.setenv("SOCKET_ENDPOINT", "https://sockets.example/live")
     from activities.consumers import timeline
     from customers.handlers.api import handler as customers
+    from imports.bootstrap import slots as import_slots
     from notifications.consumers import inbox
     from notifications.handlers import socket
     from notifications.handlers.api import handler as notifications
@@ -117,6 +122,9 @@ def written(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     run = ApiClient(reporting)("POST", "/reports", {"report": "win_rate"}).json
     runs().record_progress("acme", run["id"], 0.5, "Half")
     slots().table.transact([slots().put("acme", slots().read("acme"))])
+    of_imports = import_slots()
+    waiting = of_imports.wait("acme", new_id(), "standard")
+    of_imports.table.transact([of_imports.put("acme", of_imports.read("acme")), waiting])
     ApiClient(notifications)("GET", "/notifications")
     request = {"routeKey": "$connect", "connectionId": "c1"}
     who = {"authorizer": {"tenant": "bolt", "user": "bob", "expires": NEVER}}

@@ -108,6 +108,7 @@ KINDS = {
         Kind("product", "opportunities", "/products", patch={"family": "Small"}),
         Kind("task", "activities", "/tasks", "?status=closed", patch={"description": "Soon"}),
         Kind("report", "reporting", "/reports", filter="?all=true"),
+        Kind("import", "imports", "/imports", filter="?all=true"),
         Kind("notification", "notifications", "/notifications", gets=False),
         Kind("person", "customers", "/people", patch={"active": False}),
         Kind("scaling_action", "scaling", "/scaling/actions", gets=False),

@@ -296,7 +296,7 @@ def test_a_document_is_upcast_as_json() -> None:
             documents.upcast(wrong)
 
 
-FINAL = {"ReportResult", "StreamPosition"}
+FINAL = {"ImportResult", "ReportResult", "StreamPosition"}
 """Values of a run that has ended, which is never changed again."""
 
 

@@ -27,7 +27,7 @@ CONSUMERS = [
     "notifications.consumers.inbox",
 ]
 
-UNRELEASED = {"person", "scaling_action", "tenant_usage"}
+UNRELEASED = {"import", "person", "scaling_action", "tenant_usage"}
 """Types of records that the release of this version does not have yet."""
 
 

@@ -530,7 +530,10 @@ def test_a_record_that_cannot_be_completed_says_why(
 
 @pytest.mark.parametrize(
     "context",
-    ["activities", "customers", "notifications", "opportunities", "reporting", "scaling"],
+    [
+        *("activities", "customers", "imports", "notifications", "opportunities", "reporting"),
+        "scaling",
+    ],
 )
 def test_every_api_can_complete_the_records_of_its_context(context: str) -> None:
     api = import_module(f"{context}.handlers.api").handler

@@ -75,7 +75,7 @@ def test_a_reactor_reads_the_version_that_it_knows() -> None:
     assert seen[0]["year"] == 2020
 
 
-CONSUMERS = ("activities", "opportunities", "notifications", "reporting")
+CONSUMERS = ("activities", "opportunities", "notifications", "reporting", "imports")
 
 
 def test_every_consumer_says_how_it_reads_older_versions() -> None:
@@ -97,7 +97,7 @@ def test_every_consumer_applies_its_upcasters() -> None:
     import importlib
 
     names = {"activities": "timeline", "opportunities": "board"}
-    names |= {"notifications": "inbox", "reporting": "workflow"}
+    names |= {"notifications": "inbox", "reporting": "workflow", "imports": "workflow"}
     for context, name in names.items():
         consumer = importlib.import_module(f"{context}.consumers.{name}").handler
         assert isinstance(consumer, Projection | Reactor)

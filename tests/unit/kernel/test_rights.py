@@ -35,7 +35,7 @@ def test_a_role_has_the_levels_of_the_strategy(line: str) -> None:
 
 
 def test_every_role_has_a_level_in_every_area() -> None:
-    assert set(AREAS) == {*COLUMNS, "activities", "people", "scaling"}
+    assert set(AREAS) == {*COLUMNS, "activities", "imports", "people", "scaling"}
     assert all(set(area.levels) == set(Role) for area in AREAS.values())
 
 
