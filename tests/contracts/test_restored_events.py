@@ -11,7 +11,8 @@ TYPES = sorted(record_types())
 
 
 def stores(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    for name in ("TABLE_NAME", "CONTACTS_TABLE_NAME", "REPORTING_TABLE_NAME", "FILES_BUCKET"):
+    of_contexts = ("CONTACTS_TABLE_NAME", "REPORTING_TABLE_NAME", "IMPORTS_TABLE_NAME")
+    for name in ("TABLE_NAME", *of_contexts, "FILES_BUCKET"):
         monkeypatch.setenv(name, "table")
     found = {}
     for context in contexts():

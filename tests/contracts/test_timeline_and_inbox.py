@@ -98,9 +98,11 @@ def test_the_inbox_has_a_text_for_every_event_it_consumes(type_: str) -> None:
         "TaskAssigned": current.get("assignee_id"),
         "ReportCompleted": current["created_by"],
         "ReportFailed": current["created_by"],
+        "ImportCompleted": current["created_by"],
+        "ImportFailed": current["created_by"],
     }[type_]
     assert message.recipient == recipient
     assert f"{message.about.type}/{message.about.id}" == event.subject
     assert "None" not in message.text
-    if type_ == "ReportFailed":
+    if type_ in ("ReportFailed", "ImportFailed"):
         assert message.text.endswith(current["reason"])

@@ -56,6 +56,9 @@ class Deployment(Running):
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "REPORTING_TABLE_NAME": "table",
+            "IMPORTS_TABLE_NAME": "table",
+            "CUSTOMERS_API_ARN": "customers",
+            "OPPORTUNITIES_API_ARN": "opportunities",
             "LAKE_BUCKET": LAKE,
             "FILES_BUCKET": FILES,
             "TASK_QUEUE_URL": self.queue,
@@ -242,13 +245,21 @@ def test_an_idle_worker_stops_within_seconds(deployment: Deployment) -> None:
 def test_a_worker_names_missing_variables(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "worker"],
-        env={"PYTHONPATH": IMPORT_PATH, "REPORTING_TABLE_NAME": "t", "LAKE_BUCKET": "l"},
+        env={
+            "PYTHONPATH": IMPORT_PATH,
+            "REPORTING_TABLE_NAME": "t",
+            "IMPORTS_TABLE_NAME": "t",
+            "CUSTOMERS_API_ARN": "c",
+            "LAKE_BUCKET": "l",
+        },
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr == "worker cannot start: set FILES_BUCKET, TASK_QUEUE_URL\n"
+    assert done.stderr == (
+        "worker cannot start: set FILES_BUCKET, OPPORTUNITIES_API_ARN, TASK_QUEUE_URL\n"
+    )
 
 
 def test_the_folder_of_a_running_process_is_not_removed(tmp_path: Path) -> None:
