@@ -148,11 +148,12 @@ def begin_upload(unit: UnitOfWork, body: UploadRequest) -> UploadView:
 
 @routes.post("/imports", status=202)
 def request_import(unit: UnitOfWork, body: ImportRequest) -> ImportRunState:
-    """Import an uploaded file; Location links to its progress.
+    """Request an import; Location links to its progress.
 
-    It is imported in the background, with the rights that you have now. When your organisation
-    has as many imports running as it may, the run waits for its turn; a notification says when
-    it has ended. A file can be imported several times: first as a dry run.
+    The uploaded file is imported in the background, with the rights that you have now. When
+    your organisation has as many imports running as it may, the run waits for its turn; a
+    notification says when it has ended. A file can be imported several times: first as a dry
+    run.
     """
     return service().request(unit, body.parameters())
 
@@ -170,7 +171,7 @@ def list_imports(request: RequestContext, query: ImportQuery) -> Page[ImportRunS
 
 @routes.get("/imports/{import_id}")
 def get_import(request: RequestContext, import_id: str) -> ImportRunView:
-    """Get an import: its progress, or its numbers and rejected lines.
+    """Get an import: its progress, or what it has done.
 
     While it runs, poll it every few seconds; with `If-None-Match` an unchanged run is a 304. The
     link to the rejected lines is valid for a short time: get the import again for a new one.
