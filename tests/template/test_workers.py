@@ -280,6 +280,13 @@ def test_a_task_s_disk_has_room_for_its_cache_and_its_temporary_files(service: s
     assert {"CACHE_MEGABYTES", "TEMPORARY_MEGABYTES"} <= settings(DiskSettings)
 
 
+def test_a_worker_of_imports_has_the_disk_of_a_standard_one() -> None:
+    """It has the upload, of 512 MB at most, and the rejected lines."""
+    own, standard = environment("ImportWorker"), environment("StandardWorker")
+    for name in ("CACHE_MEGABYTES", "TEMPORARY_MEGABYTES"):
+        assert own[name] == standard[name]
+
+
 def settings(model: type[NamedTuple]) -> set[str]:
     """The variables of a settings class."""
     return {name.upper() for name in model._fields}
