@@ -34,6 +34,8 @@ class Checkpoint(BaseModel):
     counts: ImportCounts = ImportCounts()
     parts: int = Field(0, ge=0)
     """How many parts of rejected lines are stored."""
+    upload_etag: str = ""
+    """That of the uploaded file, whose lines have these numbers."""
     result: ImportResult | None = None
     """Set when the file with the rejected lines is stored, too."""
 
@@ -60,26 +62,28 @@ class RunFiles:
     def __init__(self, s3: Any, bucket: str) -> None:
         self._s3, self._bucket = s3, bucket
 
-    def download(self, run: ImportRun, path: Path, tick: Callable[[], None]) -> None:
-        """Write a run's uploaded file to `path`; `tick` is called on the way. Raises UploadGone."""
+    def download(self, run: ImportRun, path: Path, tick: Callable[[], None]) -> str:
+        """Write a run's uploaded file to `path`; returns its ETag. Raises UploadGone.
+
+        `tick` is called on the way.
+        """
         key = upload_key(run.tenant_id, run.parameters.upload_id)
-        body = self._get(key)
-        if body is None:
+        found = self._get(key)
+        if found is None:
             raise UploadGone(key)
+        body = found["Body"]
+        # As a context manager it gives its raw stream, which has no chunks.
         with body, path.open("wb") as file:
             for chunk in body.iter_chunks(_CHUNK_BYTES):
                 file.write(chunk)
                 tick()
+        return str(found["ETag"])
 
     def checkpoint(self, run: ImportRun) -> Stored:
         """How far a run is; at the beginning when nothing is stored."""
-        key = checkpoint_key(run.tenant_id, run.id)
-        try:
-            found = self._s3.get_object(Bucket=self._bucket, Key=key)
-        except ClientError as fault:
-            if fault.response["Error"]["Code"] in _ABSENT:
-                return Stored(Checkpoint())
-            raise
+        found = self._get(checkpoint_key(run.tenant_id, run.id))
+        if found is None:
+            return Stored(Checkpoint())
         with found["Body"] as body:
             return Stored(Checkpoint.model_validate_json(body.read()), found["ETag"])
 
@@ -112,10 +116,10 @@ class RunFiles:
 
     def part(self, run: ImportRun, number: int) -> bytes:
         """The lines of a part. Raises LookupError when it is gone."""
-        body = self._get(part_key(run.tenant_id, run.id, number))
-        if body is None:
+        found = self._get(part_key(run.tenant_id, run.id, number))
+        if found is None:
             raise LookupError(f"part {number} of the rejected lines is gone")
-        with body:
+        with found["Body"] as body:
             return gzip.decompress(body.read())
 
     def store_rejected(self, run: ImportRun, path: Path) -> None:
@@ -132,9 +136,9 @@ class RunFiles:
         logger().info("rejected lines stored", tenant=run.tenant_id, run_id=run.id, **metric)
 
     def _get(self, key: str) -> Any:
-        """The body of an object, or None when there is none."""
+        """The answer to a GET of an object, or None when there is none."""
         try:
-            return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
+            return self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as fault:
             if fault.response["Error"]["Code"] in _ABSENT:
                 return None

@@ -17,7 +17,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imports.adapters.collections import Collections
-from imports.adapters.run_files import Checkpoint, RunFiles, Stored, Superseded, UploadGone
+from imports.adapters.run_files import RunFiles, Stored, Superseded, UploadGone
 from imports.events import ImportCounts, ImportResult
 from imports.failures import UNREADABLE_FILE
 from imports.jobs.groups import groups_of
@@ -75,7 +75,8 @@ class ImportJob:
     def _import(self, run: ImportRun, stored: Stored, progress: Progress) -> ImportResult:
         with tempfile.TemporaryDirectory() as folder, sending_pool() as pool:
             path = Path(folder) / "records"
-            self._files.download(run, path, lambda: progress.step(0.0, "Fetching the file"))
+            etag = self._files.download(run, path, lambda: progress.step(0.0, "Fetching the file"))
+            stored = _of_this_file(stored, etag)
             total = count_records(path, lambda: progress.step(0.01, "Checking the file"))
             sending = PartialProgress(progress, 0.02, 0.98)
             sender = GroupSender(run, self._collections, pool)
@@ -85,9 +86,7 @@ class ImportJob:
                     return self._finish(run, stored, Path(folder), progress)
                 except Superseded:
                     logger().warning("another worker imports the same file", run_id=run.id)
-                    stored = self._files.checkpoint(run)
-                    if stored.checkpoint.result:
-                        return stored.checkpoint.result
+                    stored = _of_this_file(self._files.checkpoint(run), etag)
 
     def _send(
         self,
@@ -116,7 +115,8 @@ class ImportJob:
             if outcome.rejected:
                 parts += 1
                 self._files.store_part(run, parts, _rejected_lines(outcome))
-            after = Checkpoint(next_line=group.last + 1, counts=counts, parts=parts)
+            change = {"next_line": group.last + 1, "counts": counts, "parts": parts}
+            after = stored.checkpoint.model_copy(update=change)
             stored = self._files.store_checkpoint(run, stored, after)
         return stored
 
@@ -142,6 +142,13 @@ class ImportJob:
         after = checkpoint.model_copy(update={"result": result})
         self._files.store_checkpoint(run, stored, after)
         return result
+
+
+def _of_this_file(stored: Stored, etag: str) -> Stored:
+    """A checkpoint of the file with this ETag. Raises UnreadableFile for one of another file."""
+    if stored.checkpoint.upload_etag not in ("", etag):
+        raise UnreadableFile("it was uploaded again meanwhile; request the import once more")
+    return stored._replace(checkpoint=stored.checkpoint.model_copy(update={"upload_etag": etag}))
 
 
 def _added(counts: ImportCounts, outcome: Outcome, lines: int) -> ImportCounts:

@@ -93,7 +93,8 @@ class GroupSender:
             outcome.rejected.append((line, line.problem.document()))
         for line, result in results:
             if not self._count(result, outcome):
-                outcome.rejected.append((line, result.get("problem") or {}))
+                problem = {"status": result["status"], **(result.get("problem") or {})}
+                outcome.rejected.append((line, problem))
         outcome.rejected.sort(key=lambda one: one[0].number)
         return outcome
 
@@ -104,8 +105,8 @@ class GroupSender:
                 outcome.created += 1
             case 200 if result.get("version") == 1 and self._is_newer(str(result.get("id"))):
                 outcome.created += 1  # by a request of this run whose answer was lost
-            case 200 if result.get("changed") is False or result.get("version") == 1:
-                outcome.unchanged += 1  # a change would have made version 2
+            case 200 if result.get("changed") is False:
+                outcome.unchanged += 1
             case 200:
                 outcome.updated += 1
             case _:

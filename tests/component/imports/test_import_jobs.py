@@ -2,11 +2,14 @@
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from imports.model import ImportRun
+from kernel.domain.aggregate import Change
 from kernel.tasks.job import JobControl, JobFailed
 from tests.component.conftest import ApiClient, published
 from tests.component.imports.running import (
@@ -58,6 +61,14 @@ def test_a_second_import_changes_what_differs(ask: Ask, functions: Functions) ->
     outcome = imported(ask(changed), functions)
     assert outcome == {"lines": 4, "created": 1, "updated": 1, "unchanged": 2, "rejected": 0}
     assert all_accounts(functions)["a-3"]["name"] == "New name"
+    again = imported(ask(changed), functions)
+    assert again == {"lines": 4, "created": 0, "updated": 0, "unchanged": 4, "rejected": 0}
+
+
+def test_rejected_lines_are_in_their_order(ask: Ask, functions: Functions) -> None:
+    run = ask(lines({"name": ""}, b"no object\n", {"colour": "red"}, b"no object\n"))
+    assert imported(run, functions)["rejected"] == 4
+    assert [one["line"] for one in rejected(run)] == [1, 2, 3, 4]
 
 
 def test_a_dry_run_counts_and_changes_nothing(ask: Ask, functions: Functions) -> None:
@@ -247,6 +258,38 @@ def test_records_are_sent_with_the_rights_of_the_requester(
     assert sorted({event["actor"] for event in published(cloud)}) == ["ann", "rosa"]
 
 
+def test_a_batch_has_the_claims_of_the_requester(
+    ask: Ask, functions: Functions, api: ApiClient
+) -> None:
+    rosa = api.as_(
+        user="rosa",
+        roles="sales-manager,read-only",
+        name="Rosa",
+        team="south",
+        plan="premium",
+        country="AT",
+        time_zone="Europe/Vienna",
+    )
+    contact = {"last_name": "Berg", "phones": ["0664 1234567"], "external_ids": {"erp": "1"}}
+    imported(ask([contact], by=rosa, record_type="contacts"), functions)
+    (event,) = functions.events
+    claims = event["requestContext"]["authorizer"]
+    assert 200 < int(claims.pop("expires")) - time.time() <= 300, "a little ahead"
+    assert claims == {
+        "tenant": "acme",
+        "user": "rosa",
+        "roles": "read-only,sales-manager",
+        "name": "Rosa",
+        "team": "south",
+        "plan": "premium",
+        "country": "AT",
+        "time_zone": "Europe/Vienna",
+    }
+    found = functions.api("customers")("GET", "/contacts?owner_id=rosa").json["items"]
+    assert [one["phones"] for one in found] == [["+436641234567"]], "a number of the country"
+    assert found[0]["team_id"] == "south"
+
+
 def test_who_may_not_change_such_records_is_not_allowed(
     ask: Ask, functions: Functions, api: ApiClient
 ) -> None:
@@ -276,6 +319,26 @@ def test_a_run_that_has_ended_is_not_carried_out(
     assert functions.events == []
 
 
+def test_a_worker_that_does_not_know_such_records_sends_nothing(
+    ask: Ask, functions: Functions
+) -> None:
+    from imports.bootstrap import repository
+
+    run = ask(accounts(1))
+
+    def change(before: ImportRun) -> Change[ImportRun]:
+        unknown = before.parameters.model_copy(update={"match_by": "phone"})
+        return Change(before.with_changes(parameters=unknown))
+
+    repository().change("acme", run["id"], change)
+    failure = failed(run, functions)
+    assert (failure.error, failure.cause) == (
+        "BadParameters",
+        "match_by must be left out: it is not for accounts",
+    )
+    assert functions.events == []
+
+
 def test_progress_counts_lines(ask: Ask, functions: Functions, small: None) -> None:
     steps: list[tuple[float, str]] = []
 
@@ -287,4 +350,5 @@ def test_progress_counts_lines(ask: Ask, functions: Functions, small: None) -> N
     texts = list(dict.fromkeys(text for _, text in steps))
     assert texts[-3:] == ["0 of 100 lines", "40 of 100 lines", "80 of 100 lines"]
     assert [fraction for fraction, _ in steps] == sorted(fraction for fraction, _ in steps)
-    assert 0.7 < steps[-1][0] < 1
+    sent = dict.fromkeys(step for step in steps if step[1].endswith("lines"))
+    assert [fraction for fraction, _ in sent] == [0.02, 0.4, 0.79]

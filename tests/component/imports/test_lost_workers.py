@@ -129,6 +129,20 @@ def _killed(_: Invocation) -> Any:
     raise Killed
 
 
+def test_a_file_that_was_uploaded_again_meanwhile_fails_the_import(
+    ask: Ask, functions: Functions, bucket: Any, tiny: None
+) -> None:
+    run = ask(accounts(10))
+    functions.after = lambda event, answer: answer if len(functions.events) < 4 else _killed(event)
+    with pytest.raises(Killed):
+        imported(run, functions)
+    functions.after = lambda _, answer: answer
+    key = f"imports/acme/{run['parameters']['upload_id']}/records.jsonl"
+    bucket.put_object(Bucket=FILES, Key=key, Body=b'{"name":"Other"}\n' * 10)
+    with pytest.raises(JobFailed, match="UnreadableFile: it was uploaded again"):
+        imported(run, functions)
+
+
 def test_a_finished_import_is_not_repeated_for_its_outcome(
     ask: Ask, functions: Functions, api: ApiClient
 ) -> None:

@@ -101,6 +101,8 @@ class Company:
         from activities.handlers.api import handler as activities
         from customers.handlers import maintenance as of_customers
         from customers.handlers.api import handler as customers
+        from imports.handlers import maintenance as of_imports
+        from imports.handlers.api import handler as imports
         from notifications.consumers import inbox
         from notifications.handlers import maintenance as of_notifications
         from notifications.handlers.api import handler as notifications
@@ -117,13 +119,14 @@ class Company:
         self.s3.create_bucket(Bucket="lake")
         self.deals, self.tasks = ApiClient(opportunities), ApiClient(activities)
         self.inbox, self.customers = ApiClient(notifications), ApiClient(customers)
-        self.reports = ApiClient(reporting)
+        self.reports, self.imports = ApiClient(reporting), ApiClient(imports)
         handlers = {BOARD: board.handler, TIMELINE: timeline.handler}
         handlers |= {REFERENCES: references.handler, PEOPLE: people.handler}
         handlers |= {INBOX: inbox.handler, LAKE: lake.handler}
         maintenance = {
             "ActivitiesMaintenance": of_activities.handler,
             "CustomersMaintenance": of_customers.handler,
+            "ImportsMaintenance": of_imports.handler,
             "NotificationsMaintenance": of_notifications.handler,
             "OpportunitiesMaintenance": of_opportunities.handler,
             "ReportingMaintenance": of_reporting.handler,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kernel.domain.clock import utc_now
+from kernel.domain.ids import new_id
 from kernel.storage.packing import pack, unpack
 from tests.component.conftest import create_table, published
 from tests.component.zebros import company as companies
@@ -25,7 +26,10 @@ from zebros.operations.restore_projections import rebuild_lost
 from zebros.operations.tenants import State, registry_of
 
 ANY = {"if-match": "*"}
-CONTEXTS = ("customers", "opportunities", "activities", "notifications", "reporting")
+CONTEXTS = (
+    *("customers", "opportunities", "activities", "notifications", "reporting"),
+    "imports",
+)
 OF_EVERY_CHANGE = ("version", "sequence", "updated_at", "updated_by")
 
 
@@ -35,9 +39,9 @@ def quiet(_text: str, _done: int, _total: int) -> None:
 
 @pytest.fixture
 def company(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Company:
-    for variable in ("CONTACTS_TABLE_NAME", "FILES_BUCKET"):
-        monkeypatch.setenv(variable, "table")
-    monkeypatch.setenv("LAKE_BUCKET", "lake")
+    monkeypatch.setenv("CONTACTS_TABLE_NAME", "table")
+    for variable in ("LAKE_BUCKET", "FILES_BUCKET"):
+        monkeypatch.setenv(variable, "lake")
     companies.clients()
     return Company(cloud)
 
@@ -78,6 +82,12 @@ class Data:
         ]
         self.report = made(company.reports("POST", "/reports", {"report": "pipeline_by_stage"}))
         company.reports("POST", f"/reports/{self.report}/cancel", {})
+        upload = new_id()
+        key = f"imports/acme/{upload}/records.jsonl"
+        company.s3.put_object(Bucket="lake", Key=key, Body=b"{}")
+        wanted = {"upload_id": upload, "record_type": "accounts"}
+        self.import_ = made(company.imports("POST", "/imports", wanted))
+        company.imports("POST", f"/imports/{self.import_}/cancel", {})
         company.deliver()
         found = company.inbox.as_(user="bob")("GET", "/notifications").json["items"]
         self.notices = [str(one["id"]) for one in found]
@@ -188,7 +198,7 @@ def archived(company: Company, data: Data) -> None:
 def deleted(company: Company, data: Data) -> None:
     kinds = {"ACCOUNT": data.account, "CONTACT": data.contact, "OPPORTUNITY": data.deals[1]}
     kinds |= {"PIPELINE": data.pipeline, "PRODUCT": data.product, "TASK": data.tasks[0]}
-    kinds |= {"NOTIFICATION": data.notices[1], "REPORT": data.report}
+    kinds |= {"NOTIFICATION": data.notices[1], "REPORT": data.report, "IMPORT": data.import_}
     for kind, record_id in kinds.items():
         key = {"pk": {"S": f"TENANT#acme#{kind}#{record_id}"}, "sk": {"S": "STATE"}}
         company.client.delete_item(TableName="table", Key=key)
