@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -229,6 +230,7 @@ def test_a_stopped_worker_s_import_is_finished_by_another_one(
     def stops(_: Invocation) -> None:
         if len(running.functions.events) == 5:
             stopped.stop()
+            time.sleep(1)  # until the job is asked to stop
 
     with running.worker() as stopped:
         running.functions.before = stops
