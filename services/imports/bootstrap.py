@@ -4,7 +4,6 @@ from functools import cache
 from typing import Any
 
 from imports.adapters.uploads import Uploads
-from imports.adapters.workflow import ImportWorkflow
 from imports.failures import FAILURES
 from imports.model import ImportRun
 from imports.repository import ImportRepository
@@ -18,6 +17,7 @@ from kernel.storage.table import Table
 from kernel.tasks.admission import TaskAdmission
 from kernel.tasks.slots import SlotRepository
 from kernel.tasks.tiers import TaskTiers, Tier
+from kernel.tasks.workflow import TaskWorkflow
 
 
 @cache
@@ -64,11 +64,9 @@ def tiers() -> TaskTiers[ImportRun]:
 
 
 @cache
-def workflow() -> ImportWorkflow:
+def workflow() -> TaskWorkflow:
     """The state machine."""
-    return ImportWorkflow(
-        client("stepfunctions"), read_settings(WorkflowSettings).state_machine_arn
-    )
+    return TaskWorkflow(client("stepfunctions"), read_settings(WorkflowSettings).state_machine_arn)
 
 
 @cache

@@ -12,8 +12,8 @@ from kernel.storage.table import Table
 from kernel.tasks.admission import TaskAdmission
 from kernel.tasks.slots import SlotRepository
 from kernel.tasks.tiers import TaskTiers, Tier
+from kernel.tasks.workflow import TaskWorkflow
 from reporting.adapters.files import ReportFiles
-from reporting.adapters.workflow import ReportWorkflow
 from reporting.context import REFERENCES
 from reporting.failures import FAILURES
 from reporting.lake.size import LakeSize
@@ -88,11 +88,9 @@ def tiers() -> TaskTiers[ReportRun]:
 
 
 @cache
-def workflow() -> ReportWorkflow:
+def workflow() -> TaskWorkflow:
     """The state machine."""
-    return ReportWorkflow(
-        client("stepfunctions"), read_settings(WorkflowSettings).state_machine_arn
-    )
+    return TaskWorkflow(client("stepfunctions"), read_settings(WorkflowSettings).state_machine_arn)
 
 
 @cache

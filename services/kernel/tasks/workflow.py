@@ -1,4 +1,4 @@
-"""The state machine behind imports: one execution per run, named after it."""
+"""The state machine behind one kind of task: an execution per run, named after it."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 
-class ImportWorkflow:
+class TaskWorkflow:
     """Starts executions of one state machine."""
 
     def __init__(self, states: Any, arn: str) -> None:
