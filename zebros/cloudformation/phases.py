@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zebros.cloudformation.checks import faults
 from zebros.cloudformation.difference import Change, Effect, difference, fixed_names
 from zebros.cloudformation.picture import System
 from zebros.cloudformation.system import resolve
@@ -60,8 +61,9 @@ def plan(
 ) -> Plan:
     """The plan of a move with the same parameters in both phases, from the template `root`.
 
-    Raises BadInput for an unknown phase, equal phases, parameters that the templates reject, and
-    a target that is smaller than the capacity in use.
+    Raises BadInput for an unknown phase, equal phases, parameters that the templates reject, a
+    target that AWS rejects (a minimum above its maximum), and one that is smaller than the
+    capacity in use.
     """
     for phase in (origin, target):
         if phase not in PHASES:
@@ -70,6 +72,9 @@ def plan(
         raise BadInput(f"The system is in phase {origin} before and after: nothing changes.")
     before = resolve(root, {**parameters, "Phase": origin})
     after = resolve(root, {**parameters, "Phase": target})
+    if wrong := faults(after):
+        more = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
+        raise BadInput(f"The templates are wrong in phase {target}: {wrong[0]}{more}.")
     check_use(used or {}, before, after, target)
     changes = difference(before, after)
     move = Plan(origin, target, changes, sorted(limits(changes, before, after)))

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -175,10 +176,15 @@ class Stack:
 
     def _sam(self, command: str, *options: str, report: Report) -> None:
         """Run a command of the SAM CLI and report its progress. Raises NotDeployed."""
+        # SAM leaves a temporary folder behind for every function that it packages.
+        with TemporaryDirectory(prefix="zebros-sam-") as folder:
+            self._run_sam([command, *options], folder, report)
+
+    def _run_sam(self, words: list[str], temporary: str, report: Report) -> None:
         process = subprocess.Popen(
-            [*sam_command(), command, *options],
+            [*sam_command(), *words],
             cwd=self.root,
-            env=environment(self.endpoint, self.region),
+            env=environment(self.endpoint, self.region) | {"TMPDIR": temporary},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -198,9 +204,9 @@ class Stack:
             process.wait()
             raise
         if code:
-            reasons = self._reasons() if command == "deploy" else ""
+            reasons = self._reasons() if words[0] == "deploy" else ""
             raise NotDeployed(
-                f"`sam {command}` failed: {reasons or last_line(lines)}",
+                f"`sam {words[0]}` failed: {reasons or last_line(lines)}",
                 hint="\n".join(lines[-_KEPT_LINES:]) if not reasons else "",
             )
 

@@ -271,8 +271,13 @@ class Supervisor:
             self._home.write_state(self.state)
 
     def _wait_for(self, part: Part, *, again: bool = False) -> None:
-        """Wait until a part answers. Raises NotReady with the end of its log."""
+        """Wait until a part answers. Raises NotReady with the end of its log.
+
+        One that answers nobody may end at any time: the next look counts it.
+        """
         assert part.child is not None
+        if part.health is None:
+            return
         ends = time.monotonic() + _START_S
         while time.monotonic() < ends:
             if part.child.ended:
@@ -281,7 +286,7 @@ class Supervisor:
                 output = part.child.log_end() or "It printed nothing."
                 kind = parts.PortTaken if "in use" in output else NotReady
                 raise kind(f"The {part.name} {part.child.ended} while starting.", hint=output)
-            if part.health is None or parts.pid_at(part.health) == part.child.known.pid:
+            if parts.pid_at(part.health) == part.child.known.pid:
                 return
             time.sleep(0.1)
         raise NotReady(

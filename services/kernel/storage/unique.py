@@ -25,9 +25,9 @@ class UniqueText[A: Aggregate]:
         key = self._key(after)
         if key is None or (before is not None and key == self._key(before)):
             return
-        item = self._store.table.get(key, "UNIQUE", consistent=True)
-        if item is not None and item["record_id"] != after.id:
-            raise self._taken(after, f"the {self._store.record_type} {item['record_id']}")
+        owner = self._owner(key)
+        if owner not in (None, after.id):
+            raise self._taken(after, f"the {self._store.record_type} {owner}")
 
     def actions(self, before: A | None, after: A) -> list[Action]:
         """The writes after which a record has its text, and no other. They raise Conflict."""
@@ -40,9 +40,14 @@ class UniqueText[A: Aggregate]:
             error = self._taken(after, f"another {self._store.record_type}")
             # A record that lost its own item, and is restored, may find this one.
             actions.append(Put(item, absent=True, unchanged=item, error=error))
-        if earlier is not None:
+        if earlier is not None and self._owner(earlier) == after.id:
             actions.append(Delete(earlier, "UNIQUE"))
         return actions
+
+    def _owner(self, key: str) -> str | None:
+        """The record that has a text: not each one from before texts were unique has its own."""
+        item = self._store.table.get(key, "UNIQUE", consistent=True)
+        return str(item["record_id"]) if item else None
 
     def _key(self, record: A) -> str | None:
         text = self._text(record)

@@ -155,3 +155,16 @@ def test_an_upgrade_claims_the_codes_of_earlier_products_and_names_those_with_on
     assert "'MG'" in unreadable.reason
     assert taken
     assert api("POST", "/products", {"name": "D", "code": "gtx"}).status == 409
+
+
+@pytest.mark.parametrize("change", [{"code": "GTX"}, {"code": None}])
+def test_an_earlier_product_that_gives_up_its_code_takes_it_from_no_other(
+    api: ApiClient, cloud: Any, change: dict[str, Any]
+) -> None:
+    old = api("POST", "/products", {"name": "A", "code": "MG"})
+    (item,) = [one for one in cloud.scan(TableName="table")["Items"] if one["sk"]["S"] == "UNIQUE"]
+    cloud.delete_item(TableName="table", Key={name: item[name] for name in ("pk", "sk")})
+    assert api("POST", "/products", {"name": "B", "code": "MG"}).status == 201
+    path = f"/products/{old.json['id']}"
+    assert api("PATCH", path, change, headers=old.etag).status == 200
+    assert api("POST", "/products", {"name": "C", "code": "mg"}).status == 409

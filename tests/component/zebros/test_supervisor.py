@@ -24,7 +24,7 @@ from zebros.errors import BadInput, CliError
 from zebros.local.deploy import NotDeployed, Stack
 from zebros.local.home import Home
 from zebros.local.parts import Part, base_environment
-from zebros.local.processes import KnownProcess, stop
+from zebros.local.processes import Child, KnownProcess, stop
 from zebros.local.supervisor import Options, Supervisor
 
 ROOT = Path("tests/fixtures/small_stack").resolve()
@@ -248,15 +248,27 @@ def test_without_a_worker_that_ends_for_the_fourth_time_the_rest_runs_on(
     assert hello(home.state())["greeting"] == "hello"
 
 
+class EndedChild(Child):
+    """A child that has ended when its start returns, as on a machine with much to do."""
+
+    def __init__(self, *words: Any) -> None:
+        super().__init__(*words)
+        until(lambda: self.ended)
+
+
+@pytest.mark.parametrize("kind", [Child, EndedChild])
 def test_a_part_that_ends_less_often_is_started_again_without_limit(
     running: Supervisor,
     dying: tuple[Part, Callable[[], int]],
     monkeypatch: pytest.MonkeyPatch,
+    kind: type[Child],
 ) -> None:
     monkeypatch.setattr("zebros.local.supervisor._RESTARTS_WITHIN_S", 0.0)
+    monkeypatch.setattr("zebros.local.supervisor.Child", kind)
     worker, starts = dying
     running._start(worker)
     until(lambda: starts() > 5)
+    assert running.gave_up is None
 
 
 def _answers(state: dict[str, Any]) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +105,23 @@ def test_a_layer_is_built_once_for_all_folders(tmp_path: Path) -> None:
     (tmp_path / "layer" / "Makefile").write_text(makefile.replace("one", "two"))
     deploy.Stack(tmp_path, home, "http://127.0.0.1:1", {})._build(lambda _: None)
     assert (home.build / "Layer" / "two.py").exists(), "a changed one is built again"
+
+
+def test_temporary_folders_of_a_build_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary, log = tmp_path / "temporary", tmp_path / "log"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    (tmp_path / "layer").mkdir()
+    (tmp_path / "template.yaml").write_text(LAYER)
+    makefile = f"build-Layer:\n\tmktemp -d >> {log}; touch $(ARTIFACTS_DIR)/one.py\n"
+    (tmp_path / "layer" / "Makefile").write_text(makefile)
+    home = Home(tmp_path / "home")
+    home.path.mkdir()
+    deploy.Stack(tmp_path, home, "http://127.0.0.1:1", {})._build(lambda _: None)
+    assert log.read_text().startswith(f"{temporary}/"), "one was made"
+    assert not any(temporary.iterdir())
 
 
 def test_builds_for_two_folders_at_the_same_time_wait_for_each_other(

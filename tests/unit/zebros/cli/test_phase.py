@@ -160,6 +160,27 @@ def test_wrong_input_is_rejected_in_one_sentence(
     assert message in err.splitlines()[0]
 
 
+@pytest.mark.parametrize("most", [3, 4])
+def test_a_minimum_above_its_maximum_is_rejected_before_anything_is_compared(
+    checkout: Path, capsys: pytest.CaptureFixture[str], most: int
+) -> None:
+    workers = f"""  Workers:
+    Type: AWS::ApplicationAutoScaling::ScalableTarget
+    Properties: {{MinCapacity: 4, MaxCapacity: {most}}}
+  Cluster:
+    Type: AWS::RDS::DBCluster
+    Properties: {{ServerlessV2ScalingConfiguration: {{MinCapacity: {most}, MaxCapacity: 3}}}}
+"""
+    (checkout / "template.yaml").write_text(TEMPLATE + workers, encoding="utf-8")
+    code, out, err = run(capsys, "--from", "startup", "--to", "enterprise")
+    assert (code, out) == (65, "")
+    wrong = {
+        3: "Workers: MinCapacity 4 is above MaxCapacity 3.",
+        4: "Cluster: MinCapacity 4 is above MaxCapacity 3.",
+    }
+    assert f"The templates are wrong in phase enterprise: {wrong[most]}" in err
+
+
 @pytest.mark.usefixtures("checkout")
 def test_capacity_that_the_target_has_is_accepted(
     checkout: Path, capsys: pytest.CaptureFixture[str]
