@@ -19,6 +19,7 @@ from tests.flows.conftest import ROOT, Zebros, environment, up_options
 from tests.flows.figures import record_figure
 from tests.flows.worker_image import docker, is_there, peak_megabytes, task_size, worker_image
 from tests.template.stack import functions
+from zebros.local.parts import worker_variables
 
 __all__ = ["worker_image"]
 
@@ -118,17 +119,7 @@ def test_the_worker_s_image_creates_a_report_in_a_task_of_its_size(
 ) -> None:
     """As in phase mvp, and as later ones have it; the local worker is paused meanwhile."""
     state = json.loads((bridged.home / "state.json").read_text("utf-8"))
-    settings = {
-        "AWS_ENDPOINT_URL": state["endpoint"],
-        "AWS_DEFAULT_REGION": state["region"],
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "REPORTING_TABLE_NAME": state["tables"]["ReportingTable"],
-        "LAKE_BUCKET": state["lake_bucket"],
-        "FILES_BUCKET": state["files_bucket"],
-        "TASK_QUEUE_URL": state["task_queue"],
-    }
-    given = [word for item in settings.items() for word in ("--env", "=".join(item))]
+    given = [word for item in worker_variables(state).items() for word in ("--env", "=".join(item))]
     size = task_size(cpus, megabytes)
     ran = docker("run", "--detach", "--network", "host", *size, *given, worker_image)
     assert ran.returncode == 0, ran.stderr
