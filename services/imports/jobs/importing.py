@@ -101,7 +101,7 @@ class ImportJob:
         reader = LineReader(run.parameters.upload_id, by_email=run.parameters.match_by == "email")
         first = stored.checkpoint.next_line
         lines = (reader.line(raw) for raw in raw_lines(path) if raw.number >= first)
-        for group in groups_of(lines):
+        for number, group in enumerate(groups_of(lines)):
             done = stored.checkpoint.counts.lines
             text = f"{done:,} of {total:,} lines"
 
@@ -109,7 +109,8 @@ class ImportJob:
                 progress.step(fraction, text)
 
             tick()
-            outcome = sender.send(group, tick)
+            # Another worker may have sent the group behind its last checkpoint.
+            outcome = sender.send(group, tick, repeated=number == 0)
             counts = _added(stored.checkpoint.counts, outcome, group.lines)
             parts = stored.checkpoint.parts
             if outcome.rejected:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from imports.adapters.collections import BatchAnswer, Collections, FunctionFailed
 from imports.failures import NOT_ALLOWED
@@ -39,8 +39,17 @@ _ONE_RECORD = PermissionDenied("").type
 """The type of problem for who may change such records, but not this one in this way."""
 _KEY_REUSED = IdempotencyKeyReused("").type
 
-type Results = list[tuple[Line, Mapping[str, Any]]]
-"""Lines and the results of their items."""
+
+class LineResult(NamedTuple):
+    """A line and the result of its item."""
+
+    line: Line
+    result: Mapping[str, Any]
+    repeated: bool
+    """Whether the line may have been sent before."""
+
+
+type Results = list[LineResult]
 
 
 @dataclass(slots=True)
@@ -61,12 +70,14 @@ class GroupSender:
         self._run, self._collections, self._pool = run, collections, pool
         self._stopping = threading.Event()
 
-    def send(self, group: Group, tick: Callable[[], None]) -> Outcome:
+    def send(self, group: Group, tick: Callable[[], None], *, repeated: bool) -> Outcome:
         """Send a group; `tick` is called while it is sent, and may raise Interrupted.
 
-        Raises JobFailed. No thread sends anything after this method ends.
+        `repeated`: another worker may have sent it before. Raises JobFailed. No thread sends
+        anything after this method ends.
         """
-        futures = [self._pool.submit(carried(self._send), chunk.lines) for chunk in group.chunks]
+        send = carried(self._send)
+        futures = [self._pool.submit(send, chunk.lines, repeated) for chunk in group.chunks]
         try:
             while wait(futures, _TICK_SECONDS, FIRST_EXCEPTION).not_done:
                 if any(one.done() and one.exception() for one in futures):
@@ -84,26 +95,28 @@ class GroupSender:
                 for error in (one.exception() for one in futures)
                 if error is not None and not isinstance(error, Interrupted)
             )
-        return self._outcome(group, [pair for one in futures for pair in one.result()])
+        return self._outcome(group, [each for one in futures for each in one.result()])
 
     def _outcome(self, group: Group, results: Results) -> Outcome:
         outcome = Outcome()
         for line in group.rejected:
             assert line.problem is not None
             outcome.rejected.append((line, line.problem.document()))
-        for line, result in results:
-            if not self._count(result, outcome):
-                problem = {"status": result["status"], **(result.get("problem") or {})}
-                outcome.rejected.append((line, problem))
+        for one in results:
+            if not self._count(one, outcome):
+                problem = {"status": one.result["status"], **(one.result.get("problem") or {})}
+                outcome.rejected.append((one.line, problem))
         outcome.rejected.sort(key=lambda one: one[0].number)
         return outcome
 
-    def _count(self, result: Mapping[str, Any], outcome: Outcome) -> bool:
+    def _count(self, one: LineResult, outcome: Outcome) -> bool:
         """Count a line that was imported; False for one that was not."""
+        result = one.result
+        first = result.get("version") == 1 and self._is_newer(str(result.get("id")))
         match int(result["status"]):
             case 201:
                 outcome.created += 1
-            case 200 if result.get("version") == 1 and self._is_newer(str(result.get("id"))):
+            case 200 if first and one.repeated:
                 outcome.created += 1  # by a request of this run whose answer was lost
             case 200 if result.get("changed") is False:
                 outcome.unchanged += 1
@@ -120,29 +133,31 @@ class GroupSender:
         except ValueError:
             return False
 
-    def _send(self, lines: Sequence[Line]) -> Results:
+    def _send(self, lines: Sequence[Line], repeated: bool) -> Results:
         """Send lines; those that may succeed later are sent again without the others."""
         key = f"import-{self._run.id}-{lines[0].number}"
-        results = self._results(lines, key)
+        results = self._results(lines, key, repeated)
         for attempt in range(2, _ITEM_ATTEMPTS + 1):
-            again = [line for line, result in results if _may_succeed_later(result)]
+            again = [one.line for one in results if _may_succeed_later(one.result)]
             if not again:
                 break
             self._pause(backoff(attempt))
-            done = [pair for pair in results if not _may_succeed_later(pair[1])]
-            results = done + self._results(again, f"{key}-{attempt}")
+            done = [one for one in results if not _may_succeed_later(one.result)]
+            results = done + self._results(again, f"{key}-{attempt}", repeated=True)
         return results
 
-    def _results(self, lines: Sequence[Line], key: str) -> Results:
+    def _results(self, lines: Sequence[Line], key: str, repeated: bool) -> Results:
         """The results of a request with these lines."""
-        answer = self._answered(lines, key)
+        answer, again = self._answered(lines, key)
+        repeated = repeated or again
         if answer.status in _DIVIDED:
             if len(lines) == 1:
-                return [(lines[0], {"status": answer.status, "problem": _shown(answer.document)})]
+                result = {"status": answer.status, "problem": _shown(answer.document)}
+                return [LineResult(lines[0], result, repeated)]
             half = len(lines) // 2
             return [
-                *self._results(lines[:half], f"{key}-a"),
-                *self._results(lines[half:], f"{key}-b"),
+                *self._results(lines[:half], f"{key}-a", repeated),
+                *self._results(lines[half:], f"{key}-b", repeated),
             ]
         if answer.status in _NOT_ALLOWED:
             raise _not_allowed(answer.document)
@@ -155,16 +170,19 @@ class GroupSender:
             problem = result.get("problem") or {}
             if int(result["status"]) in _NOT_ALLOWED and problem.get("type") != _ONE_RECORD:
                 raise _not_allowed(problem)
-        return [(lines[result["index"]], result) for result in results]
+        return [LineResult(lines[result["index"]], result, repeated) for result in results]
 
-    def _answered(self, lines: Sequence[Line], key: str) -> BatchAnswer:
-        """The answer to a request, which is repeated until there is one that stays."""
-        faults, waited = 0, 0.0
+    def _answered(self, lines: Sequence[Line], key: str) -> tuple[BatchAnswer, bool]:
+        """The answer to a request, which is repeated until there is one that stays.
+
+        Also whether the request may have been carried out before.
+        """
+        faults, waited, again = 0, 0.0, False
         while True:
             try:
                 answer = self._post(lines, key)
             except FunctionFailed as fault:
-                faults += 1
+                faults, again = faults + 1, True
                 logger().warning("batch failed", fault=str(fault), faults=faults)
                 pause = backoff(faults)
                 reason = str(fault)
@@ -173,21 +191,21 @@ class GroupSender:
                 if answer.status == _CONFLICT:
                     # The same request is still being carried out, or its answer is not stored. An
                     # upsert may be repeated with another key.
-                    waited += retry_after
+                    waited, again = waited + retry_after, True
                     if waited > 2 * LEASE_SECONDS:
                         key, waited = f"{key}-{new_id()}", 0.0
                     pause = retry_after
                 elif answer.document.get("type") == _KEY_REUSED:
                     # Another worker has sent other lines of this chunk with it.
-                    key, pause = f"{key}-{new_id()}", 0.0
+                    key, pause, again = f"{key}-{new_id()}", 0.0, True
                 elif answer.status == _MANY:
                     pause = retry_after
                 elif answer.status >= _FAULT:
-                    faults += 1
+                    faults, again = faults + 1, True
                     pause = max(backoff(faults), answer.retry_after_s or 0.0)
                     reason = f"the API answered {answer.status}"
                 else:
-                    return answer
+                    return answer, again
             if faults == _MAX_FAULTS:
                 raise JobFailed(WORKER_UNAVAILABLE, reason)
             self._pause(pause)

@@ -206,6 +206,12 @@ def test_two_lines_about_one_record_are_applied_in_their_order(
     assert functions.sizes == [1, 1, 1, 1, 4], "each in a group of its own"
 
 
+def test_a_line_that_is_there_twice_creates_one_record(ask: Ask, functions: Functions) -> None:
+    outcome = imported(ask([*accounts(2), *accounts(2)]), functions)
+    assert (outcome["created"], outcome["unchanged"]) == (2, 2)
+    assert functions.sizes == [2, 2]
+
+
 def test_contacts_are_found_by_their_addresses(ask: Ask, functions: Functions) -> None:
     records = [
         {"last_name": "Berg", "emails": ["Eva@acme.com"]},
