@@ -35,6 +35,10 @@ class Operation(Protocol):
         """Make what the command will find, before the traffic begins."""
         ...
 
+    def look(self) -> None:
+        """Read what it has left, before the verdict makes reports, whose owners are notified."""
+        ...
+
     def judge(self, events: dict[str, Events], verdict: Verdict) -> None:
         """Add what is wrong afterwards; `events` are those of the lake by tenant."""
         ...
@@ -54,6 +58,9 @@ class Rebuild:
 
     def prepare(self) -> None:
         """Nothing: the records are there."""
+
+    def look(self) -> None:
+        """Nothing: every view is read anyway."""
 
     def judge(self, events: dict[str, Events], verdict: Verdict) -> None:
         """Nothing: every view is compared anyway."""

@@ -22,6 +22,7 @@ class Restoration:
         self.context = CONTEXTS[turn % len(CONTEXTS)]
         self._at = ""
         self._right: dict[str, Stored] = {}
+        self._found: dict[str, Stored] = {}
         self._damaged: set[str] = set()
 
     @property
@@ -39,11 +40,14 @@ class Restoration:
         self._damaged = {key for key in self._right | now if self._right.get(key) != now.get(key)}
         assert self._damaged, "nothing to restore"
 
+    def look(self) -> None:
+        """Read the records."""
+        self._found = self._company.stored(self.context)
+
     def judge(self, events: dict[str, Events], verdict: Verdict) -> None:
         """Compare the records, and look for restores that nobody asked for."""
-        now = self._company.stored(self.context)
         verdict.checked["restored records"] += len(self._damaged)
-        verdict.wrong += not_restored(self._right, now)
+        verdict.wrong += not_restored(self._right, self._found)
         verdict.wrong += restored_wrongly(events, self._at, self._damaged)
         left = self._crm.client("dynamodb").list_tables()["TableNames"]
         verdict.wrong += [f"the copy {name} is left" for name in left if "-restored-" in name]

@@ -95,6 +95,7 @@ class Chaos:
         self._crm.until(self._answers, 120)
         operator.finish()  # a consumer that it had paused must run again
         settled_s, redriven = self._settle()
+        operation.look()
         judge = Judge(self._crm, self._log)
         verdict = judge.judge()
         operation.judge(judge.events, verdict)

@@ -59,6 +59,9 @@ class Upgrade:
         assert self._right, "nothing to upgrade"
         self._forget()
 
+    def look(self) -> None:
+        """Nothing: a report changes no record of these."""
+
     def judge(self, events: dict[str, Events], verdict: Verdict) -> None:
         """No record may have the older form; those that nobody changed are as they were."""
         verdict.checked["upgraded records"] += len(self._right)
