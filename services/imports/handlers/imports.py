@@ -13,20 +13,13 @@ from kernel.domain.principal import RequestContext
 from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.tasks.slots import MOST_PLACES
-from kernel.tasks.state import TaskRunStatus
+from kernel.tasks.view import shown_progress
 from kernel.web.models import Body, ListQuery
 from kernel.web.routes import Routes
 
 routes = Routes()
 
 MAX_UPLOAD_BYTES = 512 * 1024**2
-
-_WAITING_TEXTS = {
-    TaskRunStatus.PENDING: "Waiting for a worker",
-    TaskRunStatus.PROCESSING: "Starting",
-    TaskRunStatus.RETRY_PENDING: "The worker was lost; waiting for another",
-}
-_LINE_TEXT = "Waiting for your organisation's other imports"
 
 
 class UploadRequest(Body):
@@ -118,18 +111,7 @@ class ImportRunView(ImportRunState):
         """The public view of an import."""
         run, progress, link = details.run, details.progress, details.rejected
         shown = {name: getattr(run, name) for name in ImportRunState.model_fields}
-        if progress:
-            shown |= {
-                "progress": progress.percent,
-                "progress_text": progress.text,
-                "progress_at": progress.at,
-            }
-        elif not run.ended:
-            behind_others = details.place is not None and details.place > 1
-            text = _LINE_TEXT if behind_others else _WAITING_TEXTS.get(run.status)
-            shown |= {"progress": 0, "progress_text": text, "queue_position": details.place}
-        elif run.status is TaskRunStatus.COMPLETED:
-            shown |= {"progress": 100}
+        shown |= shown_progress(run, progress, details.place, "imports")
         if link:
             shown |= {"rejected_url": link.url, "rejected_expires_at": link.expires_at}
         return cls.model_construct(**shown)

@@ -5,16 +5,12 @@ between the two, or before, repeats the group: with the same keys, so that nothi
 and with the same number for the part of rejected lines, so that none is there twice.
 """
 
-import errno
 import gzip
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from imports.adapters.collections import Collections
 from imports.adapters.run_files import RunFiles, Stored, Superseded, UploadGone
@@ -25,54 +21,35 @@ from imports.jobs.lines import LineReader, UnreadableFile, count_records, raw_li
 from imports.jobs.sending import GroupSender, Outcome, sending_pool
 from imports.model import ImportRun
 from imports.service import ImportRunService
-from kernel.domain.errors import Busy, NotFound
 from kernel.runtime.log import logger
-from kernel.tasks import failures
-from kernel.tasks.failures import BadParameters
-from kernel.tasks.job import JobFailed, Task
+from kernel.tasks.job import JobFailed
 from kernel.tasks.progress import PartialProgress, Progress
+from kernel.tasks.worker.run_job import RunJob
 
 
-class ImportJob:
-    """Carries out imports (kernel.tasks.job.Job); safe to repeat."""
+class ImportJob(RunJob[ImportRun]):
+    """Imports the file of a run, from its checkpoint on."""
 
     def __init__(self, runs: ImportRunService, files: RunFiles, collections: Collections) -> None:
-        self._runs, self._files, self._collections = runs, files, collections
-        self._started: ImportRun | None = None
+        super().__init__(runs)
+        self._files, self._collections = files, collections
 
-    def run(self, task: Task, progress: Progress) -> dict[str, Any]:
-        """Import the file from the checkpoint on; returns the outcome of the run."""
-        with _as_job_failures():
-            run = self._started = self._runs.start(*_run_of(task))
-            if run.outcome:
-                return run.outcome.model_dump(mode="json")
-            if run.ended:
-                raise JobFailed(failures.CANCELLED, f"The import is {run.status}.")
-            stored = self._files.checkpoint(run)
-            result = stored.checkpoint.result
-            if result is None:
-                if run.attempts > self._runs.policy.max_attempts:
-                    lost = f"{run.attempts - 1} workers were lost during this run."
-                    raise JobFailed(failures.WORKER_LOST, lost)
-                self._runs.check(run)
-                result = self._import(run, stored, progress)
-            return result.model_dump(mode="json")
+    def stored(self, run: ImportRun) -> ImportResult | None:
+        """The result of a run whose every line is done, or None."""
+        return self._files.checkpoint(run).checkpoint.result
 
-    def record_progress(self, task: Task, fraction: float, text: str) -> None:
-        """Store the progress of the import."""
-        self._runs.record_progress(*_run_of(task), fraction, text)
+    def failure_of(self, fault: Exception) -> JobFailed | None:
+        """An expected error as the failure that it is."""
+        match fault:
+            case UnreadableFile():
+                return JobFailed(UNREADABLE_FILE, str(fault))
+            case UploadGone():
+                return JobFailed(UNREADABLE_FILE, "it is no longer stored; upload it again")
+        return super().failure_of(fault)
 
-    def is_active(self, task: Task) -> bool:
-        """Whether the run has neither been cancelled nor ended otherwise."""
-        return self._runs.is_active(*_run_of(task))
-
-    def requeue(self, task: Task) -> None:
-        """Mark the run as waiting for another worker, if this one had started it."""
-        started = self._started
-        if started and (started.tenant_id, started.id) == _run_of(task):
-            self._runs.requeue(*_run_of(task), started.attempts)
-
-    def _import(self, run: ImportRun, stored: Stored, progress: Progress) -> ImportResult:
+    def make(self, run: ImportRun, progress: Progress) -> ImportResult:
+        """Send the lines that are left, and store the rejected ones."""
+        stored = self._files.checkpoint(run)
         with tempfile.TemporaryDirectory() as folder, sending_pool() as pool:
             path = Path(folder) / "records"
             etag = self._files.download(run, path, lambda: progress.step(0.0, "Fetching the file"))
@@ -172,31 +149,3 @@ def _rejected_lines(outcome: Outcome) -> bytes:
 def _rejected(number: int, problem: Mapping[str, Any], record: str) -> str:
     shown = json.dumps(problem, ensure_ascii=False, separators=(",", ":"))
     return f'{{"line":{number},"problem":{shown},"record":{record}}}\n'
-
-
-@contextmanager
-def _as_job_failures() -> Iterator[None]:
-    """Raise expected errors as JobFailed, with the names of the failure catalogue (failures.py)."""
-    try:
-        yield
-    except BadParameters as fault:
-        raise JobFailed(failures.BAD_PARAMETERS, str(fault)) from fault
-    except UnreadableFile as fault:
-        raise JobFailed(UNREADABLE_FILE, str(fault)) from fault
-    except UploadGone as fault:
-        raise JobFailed(UNREADABLE_FILE, "it is no longer stored; upload it again") from fault
-    except MemoryError as fault:
-        raise JobFailed(failures.OUT_OF_MEMORY, str(fault)) from fault
-    except (Busy, ClientError, BotoCoreError) as fault:
-        raise JobFailed(failures.WORKER_UNAVAILABLE, str(fault)) from fault
-    except NotFound as fault:
-        raise JobFailed(failures.UNEXPECTED, fault.detail) from fault
-    except OSError as fault:
-        if fault.errno != errno.ENOSPC:
-            raise
-        raise JobFailed(failures.DISK_FULL, "The local disk is full.") from fault
-
-
-def _run_of(task: Task) -> tuple[str, str]:
-    """The tenant and the id of the task's run."""
-    return str(task.body["tenant_id"]), str(task.body["run_id"])

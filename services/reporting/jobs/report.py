@@ -1,23 +1,18 @@
 """The job that creates a report: reads events from the lake, runs a query, stores one file."""
 
-import errno
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from kernel.domain.errors import Busy, NotFound
 from kernel.domain.references import KnownPerson
 from kernel.tasks import failures
-from kernel.tasks.failures import BadParameters
-from kernel.tasks.job import JobFailed, Task
+from kernel.tasks.job import JobFailed
 from kernel.tasks.progress import PartialProgress, Progress
+from kernel.tasks.worker.run_job import RunJob
 from reporting.adapters.files import ReportFiles
 from reporting.events import ReportResult, StreamPosition
 from reporting.failures import TOO_MUCH_DATA, UNREADABLE_DATA
@@ -41,8 +36,8 @@ class PeopleDirectory(Protocol):
         """The people among ids who are known."""
 
 
-class ReportJob:
-    """Creates the report of a run (kernel.tasks.job.Job): one file per task, safe to repeat."""
+class ReportJob(RunJob[ReportRun]):
+    """Creates the report of a run: one file."""
 
     def __init__(
         self,
@@ -52,41 +47,30 @@ class ReportJob:
         limits: EngineLimits | None = None,
         people: PeopleDirectory | None = None,
     ) -> None:
-        self._runs, self._files, self._lake, self._limits = runs, files, lake, limits
-        self._people = people
-        self._started: ReportRun | None = None
+        super().__init__(runs)
+        self._files, self._lake, self._limits, self._people = files, lake, limits, people
 
-    def run(self, task: Task, progress: Progress) -> dict[str, Any]:
-        """Create the report, unless it exists or its run has ended; returns its outcome."""
-        with _as_job_failures():
-            run = self._started = self._runs.start(*_run_of(task))
-            if run.outcome:
-                return run.outcome.model_dump(mode="json")
-            if run.ended:
-                raise JobFailed(failures.CANCELLED, f"The report is {run.status}.")
-            outcome = self._files.stored(run)
-            if outcome is None:
-                if run.attempts > self._runs.policy.max_attempts:
-                    lost = f"{run.attempts - 1} workers were lost during this run."
-                    raise JobFailed(failures.WORKER_LOST, lost)
-                outcome = self._make(run, progress)
-            return outcome.model_dump(mode="json")
+    def stored(self, run: ReportRun) -> ReportResult | None:
+        """The outcome of the run's stored file, or None without one."""
+        return self._files.stored(run)
 
-    def record_progress(self, task: Task, fraction: float, text: str) -> None:
-        """Store the progress of the report."""
-        self._runs.record_progress(*_run_of(task), fraction, text)
+    def failure_of(self, fault: Exception) -> JobFailed | None:
+        """An expected error as the failure that it is."""
+        match fault:
+            case TooComplex():
+                return JobFailed(failures.OUT_OF_MEMORY, str(fault))
+            case DiskFull():
+                return JobFailed(failures.DISK_FULL, str(fault))
+            case LakeTooLarge():
+                return JobFailed(TOO_MUCH_DATA, str(fault))
+            case LakeUnreadable():
+                return JobFailed(UNREADABLE_DATA, str(fault))
+            case ReportError():
+                return JobFailed(failures.UNEXPECTED, str(fault))
+        return super().failure_of(fault)
 
-    def is_active(self, task: Task) -> bool:
-        """Whether the run has neither been cancelled nor ended otherwise."""
-        return self._runs.is_active(*_run_of(task))
-
-    def requeue(self, task: Task) -> None:
-        """Mark the run as waiting for another worker, if this one had started it."""
-        started = self._started
-        if started and (started.tenant_id, started.id) == _run_of(task):
-            self._runs.requeue(*_run_of(task), started.attempts)
-
-    def _make(self, run: ReportRun, progress: Progress) -> ReportResult:
+    def make(self, run: ReportRun, progress: Progress) -> ReportResult:
+        """Fetch the events, compute the report and store its file."""
         parameters = checked_parameters(run)
         contexts = parameters.contexts
         fetching, computing = (
@@ -147,35 +131,3 @@ def _totals(report: Report) -> list[dict[str, int | str]]:
                 total[key] = str(cell)
         totals.append(total)
     return totals
-
-
-@contextmanager
-def _as_job_failures() -> Iterator[None]:
-    """Raise expected errors as JobFailed, with the names of the failure catalogue (failures.py)."""
-    try:
-        yield
-    except BadParameters as fault:
-        raise JobFailed(failures.BAD_PARAMETERS, str(fault)) from fault
-    except (TooComplex, MemoryError) as fault:
-        raise JobFailed(failures.OUT_OF_MEMORY, str(fault)) from fault
-    except DiskFull as fault:
-        raise JobFailed(failures.DISK_FULL, str(fault)) from fault
-    except LakeTooLarge as fault:
-        raise JobFailed(TOO_MUCH_DATA, str(fault)) from fault
-    except LakeUnreadable as fault:
-        raise JobFailed(UNREADABLE_DATA, str(fault)) from fault
-    except (Busy, ClientError, BotoCoreError) as fault:
-        raise JobFailed(failures.WORKER_UNAVAILABLE, str(fault)) from fault
-    except NotFound as fault:
-        raise JobFailed(failures.UNEXPECTED, fault.detail) from fault
-    except ReportError as fault:
-        raise JobFailed(failures.UNEXPECTED, str(fault)) from fault
-    except OSError as fault:
-        if fault.errno != errno.ENOSPC:
-            raise
-        raise JobFailed(failures.DISK_FULL, "The local disk is full.") from fault
-
-
-def _run_of(task: Task) -> tuple[str, str]:
-    """The tenant and the id of the task's run."""
-    return str(task.body["tenant_id"]), str(task.body["run_id"])
