@@ -98,6 +98,18 @@ def test_pauses_are_those_of_retry_after_or_longer(
     assert pauses == [7.0, 9.0, 2.0]
 
 
+def test_a_pause_takes_its_time(ask: Ask, functions: Functions) -> None:
+    times: list[float] = []
+
+    def busy_once(_: Invocation) -> Any:
+        times.append(time.monotonic())
+        return problem(429, retry_after="1") if len(times) == 1 else None
+
+    functions.before = busy_once
+    imported(ask(accounts(1)), functions)
+    assert times[1] - times[0] >= 1
+
+
 def test_a_quota_is_waited_for_however_long_it_takes(
     ask: Ask, functions: Functions, pauses: list[float]
 ) -> None:
