@@ -271,12 +271,9 @@ class Supervisor:
             self._home.write_state(self.state)
 
     def _wait_for(self, part: Part, *, again: bool = False) -> None:
-        """Wait until a part answers. Raises NotReady with the end of its log.
-
-        One that answers nobody may end at any time: the next look counts it.
-        """
+        """Wait until a part answers, if it ever does. Raises NotReady with the end of its log."""
         assert part.child is not None
-        if part.health is None:
+        if part.health is None:  # it may end at any time: the next look counts it
             return
         ends = time.monotonic() + _START_S
         while time.monotonic() < ends:

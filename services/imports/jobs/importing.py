@@ -49,6 +49,7 @@ class ImportJob(RunJob[ImportRun]):
 
     def make(self, run: ImportRun, progress: Progress) -> ImportResult:
         """Send the lines that are left, and store the rejected ones."""
+        self.runs.check(run)
         stored = self._files.checkpoint(run)
         with tempfile.TemporaryDirectory() as folder, sending_pool() as pool:
             path = Path(folder) / "records"

@@ -1,4 +1,4 @@
-"""A job that carries out the runs of one kind: what reports and imports have in common."""
+"""A job that carries out the runs of one kind: what all kinds have in common."""
 
 import errno
 from typing import Any
@@ -27,7 +27,10 @@ class RunJob[R: TaskRun]:
         raise NotImplementedError
 
     def make(self, run: R, progress: Progress) -> BaseModel:
-        """Do the work of a run; safe to repeat. Returns its outcome."""
+        """Do the work of a run; safe to repeat. Returns its outcome.
+
+        Raises BadParameters, and whatever `failure_of` knows.
+        """
         raise NotImplementedError
 
     def failure_of(self, fault: Exception) -> JobFailed | None:
@@ -82,7 +85,6 @@ class RunJob[R: TaskRun]:
         if run.attempts > self.runs.policy.max_attempts:
             lost = f"{run.attempts - 1} workers were lost during this run."
             raise JobFailed(failures.WORKER_LOST, lost)
-        self.runs.check(run)
         return self.make(run, progress)
 
 
