@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.flows import imports
 from tests.flows.conftest import ROOT, Crm
 
 DOCUMENT = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
@@ -44,6 +45,9 @@ def records(crm: Crm) -> dict[str, str]:
     task = create("/tasks", {"title": "Call", "assignee_id": "rep"})
     report = create("/reports", {"report": "win_rate", "format": "json"})
     crm.finished(report)
+    lines = b'{"name": "Secret line", "external_ids": {"sweep": "1"}}'
+    imported = imports.requested(crm, lines, "accounts")["id"]
+    imports.finished(crm, imported)
     crm.settle()
     inbox = crm("GET", "/notifications", user="rep").json()["items"]
     assert inbox, "assigning a task creates a notification"
@@ -56,6 +60,7 @@ def records(crm: Crm) -> dict[str, str]:
         "product_id": create("/products", {"name": "Secret thing"}),
         "task_id": task,
         "report_id": report,
+        "import_id": imported,
         "notification_id": str(inbox[0]["id"]),
         "record_type": "opportunity",
         "record_id": opportunity,

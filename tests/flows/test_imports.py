@@ -13,6 +13,7 @@ from ulid import ULID
 
 from tests.flows.conftest import Crm, Zebros
 from tests.flows.figures import record_figure
+from tests.flows.imports import finished, requested, run_of
 
 TENANT = "globex"
 
@@ -30,29 +31,6 @@ def accounts(count: int, system: str) -> bytes:
 def system() -> str:
     """A system of external ids that no other test uses."""
     return f"s{str(ULID()).lower()}"
-
-
-def requested(crm: Crm, content: bytes, record_type: str, **who: str) -> dict[str, Any]:
-    """Upload a file as a program would, and request its import; returns the run."""
-    asked = crm("POST", "/imports/uploads", {"size_bytes": len(content)}, **who)
-    assert asked.status_code == 201, asked.text
-    upload = asked.json()
-    sent = crm.http.put(upload["url"], content=content, headers=upload["headers"])
-    assert sent.status_code == 200, sent.text
-    body = {"upload_id": upload["upload_id"], "record_type": record_type}
-    run = crm("POST", "/imports", body, **who)
-    assert run.status_code == 202, run.text
-    return dict(run.json())
-
-
-def run_of(crm: Crm, run_id: str, **who: str) -> dict[str, Any]:
-    return dict(crm("GET", f"/imports/{run_id}", **who).json())
-
-
-def finished(crm: Crm, run_id: str, seconds: float = 180, **who: str) -> dict[str, Any]:
-    ended = ("completed", "failed", "cancelled")
-    crm.until(lambda: run_of(crm, run_id, **who)["status"] in ended, seconds)
-    return run_of(crm, run_id, **who)
 
 
 def found(crm: Crm, system: str, number: int, **who: str) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from kernel.storage.packing import unpack
 from tests.flows.conftest import ROOT, RUNNING, ZEBROS, Crm, Zebros, environment, started
 from tests.flows.faults import call
 from tests.flows.figures import record_figure
+from tests.flows.imports import finished, requested
 from zebros.contract import contract
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -30,6 +31,7 @@ TABLES = {
     "notifications": ("NotificationsTable",),
     "reporting": ("ReportingTable",),
     "scaling": ("ScalingTable",),
+    "imports": ("ImportsTable",),
 }
 EACH = [(context, table) for context, tables in TABLES.items() for table in tables]
 OF_EVERY_CHANGE = ("version", "sequence", "updated_at", "updated_by")
@@ -94,6 +96,9 @@ class Data:
         self.tasks = [
             made(crm, "/tasks", {"title": f"Restored {n}", "assignee_id": "rep"}) for n in range(4)
         ]
+        line = {"name": "Restored line", "external_ids": {"restore": f"{MARK}line"}}
+        imported = requested(crm, json.dumps(line).encode(), "accounts")
+        assert finished(crm, imported["id"])["status"] == "completed"
 
 
 def items(crm: Crm, name: str) -> Iterator[Item]:

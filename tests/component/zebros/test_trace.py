@@ -17,7 +17,7 @@ from zebros.operations.trace import Step, traces
 
 TABLES = (
     *("Customers", "Contacts", "Opportunities", "Activities", "Reporting", "Notifications"),
-    "Scaling",
+    *("Scaling", "Imports"),
 )
 FUNCTIONS = (
     "OpportunitiesApi",
