@@ -55,15 +55,12 @@ class ImportService:
     ) -> None:
         self._repo, self._slots, self._uploads, self._now = repository, slots, uploads, now
 
-    def begin_upload(self, unit: UnitOfWork, size_bytes: int) -> Upload:
+    def begin_upload(self, request: RequestContext, size_bytes: int) -> Upload:
         """A link to upload a file; nothing is stored."""
-        unit.principal.require(Level.READ, IMPORTS)
+        request.principal.require(Level.READ, IMPORTS)
         upload_id = new_id()
-        return Upload(
-            upload_id,
-            size_bytes,
-            self._uploads.upload_link(unit.tenant_id, upload_id, size_bytes),
-        )
+        link = self._uploads.upload_link(request.tenant_id, upload_id, size_bytes)
+        return Upload(upload_id, size_bytes, link)
 
     def request(self, unit: UnitOfWork, parameters: ImportParameters) -> ImportRun:
         """Request an import. Raises Invalid unless a file was uploaded.

@@ -118,14 +118,14 @@ class ImportRunView(ImportRunState):
 
 
 @routes.post("/imports/uploads", status=201)
-def begin_upload(unit: UnitOfWork, body: UploadRequest) -> UploadView:
+def begin_upload(request: RequestContext, body: UploadRequest) -> UploadView:
     """Get a link to upload a file for an import.
 
     The file has one JSON object on each line, as the batch request of its records takes them
     (JSON Lines, UTF-8), and may be compressed with gzip. Lines with external ids are recognised
     when they are imported again.
     """
-    return UploadView.of(service().begin_upload(unit, body.size_bytes))
+    return UploadView.of(service().begin_upload(request, body.size_bytes))
 
 
 @routes.post("/imports", status=202)

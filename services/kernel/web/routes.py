@@ -47,8 +47,8 @@ class Route:
 
     @property
     def idempotent(self) -> bool:
-        """Whether an Idempotency-Key is honoured: by every POST."""
-        return self.method == "POST"
+        """Whether an Idempotency-Key is honoured: by every POST that changes something."""
+        return self.method == "POST" and "unit" in self.parameters
 
     @property
     def makes_many_changes(self) -> bool:
@@ -67,7 +67,7 @@ class Routes:
         return partial(self._declare, "GET", path, 200, None)
 
     def post(self, path: str, status: int = 200) -> Declare:
-        """Declare a POST, which honours Idempotency-Key."""
+        """Declare a POST, which honours Idempotency-Key if it changes something."""
         return partial(self._declare, "POST", path, status, None)
 
     def patch(self, path: str, fields: type[BaseModel]) -> Declare:

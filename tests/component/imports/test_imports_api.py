@@ -41,6 +41,15 @@ def test_an_upload_is_a_link_for_an_hour_and_for_one_size(api: ApiClient, cloud:
     assert published(cloud, TABLE) == [], "an upload is no record"
 
 
+def test_a_link_is_stored_nowhere_and_a_repeated_request_gets_another(
+    api: ApiClient, cloud: Any
+) -> None:
+    key = {"idempotency-key": "k1"}
+    first, second = (api("POST", "/v1/imports/uploads", {"size_bytes": 5}, key) for _ in range(2))
+    assert first.json["upload_id"] != second.json["upload_id"]
+    assert cloud.scan(TableName=TABLE)["Items"] == []
+
+
 @pytest.mark.parametrize(
     ("size", "status"),
     [(1, 201), (MAX_BYTES, 201), (MAX_BYTES + 1, 422), (0, 422), ("many", 422), (None, 422)],
