@@ -32,11 +32,18 @@ class Finding:
 type Judge = Callable[[System, Path], Iterator[Finding]]
 
 
-def _run(command: list[Any], *, given: str | None = None, codes: tuple[int, ...] = (0,)) -> str:
+def _run(
+    command: list[Any],
+    *,
+    given: str | None = None,
+    codes: tuple[int, ...] = (0,),
+    writes: Path | None = None,
+) -> str:
+    """The output of a judge. Raises SystemExit when it fails, or does not write its report."""
     done = subprocess.run(
         [str(word) for word in command], input=given, capture_output=True, text=True, check=False
     )
-    if done.returncode not in codes:
+    if done.returncode not in codes or not (writes is None or writes.exists()):
         raise SystemExit(f"{command[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return done.stdout
 
@@ -51,8 +58,9 @@ def cdk_nag(system: System, folder: Path) -> Iterator[Finding]:
     """cdk-nag's packs AwsSolutions and Serverless, over the included template."""
     out = folder / "nag"
     # A synthesis with findings ends with 1.
-    _run(["node", NODE / "nag.js", _written(system, folder), out], codes=(0, 1))
-    report = json.loads((out / "policy-validation-report.json").read_text(encoding="utf-8"))
+    file = out / "policy-validation-report.json"
+    _run(["node", NODE / "nag.js", _written(system, folder), out], codes=(0, 1), writes=file)
+    report = json.loads(file.read_text(encoding="utf-8"))
     names = {one["summary"]["pluginName"] for one in report["pluginReports"]}
     if not names >= _OWN_RULES:
         raise SystemExit(f"cdk-nag ran {', '.join(names)} only")

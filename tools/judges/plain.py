@@ -25,7 +25,11 @@ _ARNS = {
     "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{_HERE}:secret:%s-a1b2c3",
     "AWS::StepFunctions::StateMachine": f"arn:aws:states:{_HERE}:stateMachine:%s",
 }
-_REF_IS_ARN = {"AWS::SecretsManager::Secret", "AWS::StepFunctions::StateMachine"}
+_REF_IS_ARN = {
+    "AWS::Lambda::Alias",
+    "AWS::SecretsManager::Secret",
+    "AWS::StepFunctions::StateMachine",
+}
 
 
 def template(system: System) -> dict[str, Any]:

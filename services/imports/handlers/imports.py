@@ -1,8 +1,8 @@
 """REST routes of imports."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, StrictBool
+from pydantic import AwareDatetime, BaseModel, Field, StrictBool, StringConstraints
 
 from imports.bootstrap import service
 from imports.events import ImportRunState
@@ -38,7 +38,7 @@ class UploadView(BaseModel):
         max_length=8_000, description="Send the file to it; it needs no token, and is secret."
     )
     method: Literal["PUT"] = "PUT"
-    headers: dict[str, str] = Field(
+    headers: dict[str, Annotated[str, StringConstraints(max_length=100)]] = Field(
         max_length=10, description="To be sent with the file, as they are."
     )
     expires_at: AwareDatetime = Field(description="Until then the upload must have begun.")
