@@ -126,7 +126,7 @@ def test_everything_that_the_stack_needs_is_found(attached: Attached) -> None:
     found = attached.found
     assert found["problems"] == []
     assert {change.partition(": ")[2] for change in found["changes"]} <= {"deletion protection"}
-    assert len([name for name in found["parameters"] if STREAM.fullmatch(name)]) == 8
+    assert len([name for name in found["parameters"] if STREAM.fullmatch(name)]) == 9
     assert found["parameters"]["ExistingBus"] == "yes"
     for bucket in ("Lake", "Files"):
         assert (
@@ -165,7 +165,7 @@ def test_the_archive_has_the_events_of_both_stacks(attached: Attached) -> None:
 
 def test_commands_find_the_attached_tables_and_buckets(attached: Attached) -> None:
     found = attached.crm.state["resources"]
-    assert len(found["tables"]) == 8
+    assert len(found["tables"]) == 9
     assert found["buses"] == {"Bus": "zebros-events"}
     assert found["archives"] == {"BusArchive": "zebros-events"}
     result = attached.zebros.json("--tenant", "acme", "events", "rebuild", "board")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kernel.storage.packing import pack, unpack
+from tests.flows import imports
 from tests.flows.conftest import RUNNING, Crm, Zebros, started
 from tests.flows.faults import (
     ask_report,
@@ -52,6 +53,8 @@ ELSEWHERE = {
     "zebros region rejoin": "two regions: tests/component/regions/test_operators.py",
     "zebros --stack NAME attach": "a stack is deleted in tests/flows/test_attaching.py",
 }
+
+LINE = b'{"name": "Imported", "external_ids": {"runbook": "1"}}'
 
 
 @pytest.fixture(scope="module")
@@ -343,6 +346,7 @@ def test_a_worker_that_hangs_is_seen_and_replaced(crm: Crm, follow: Follow) -> N
     worker = worker_of(crm)
     os.kill(worker, signal.SIGSTOP)
     report = ask_report(crm)
+    imported = imports.requested(crm, LINE, "accounts")["id"]
     pending, hangs = "a report stays `pending` |", "`zebros status` shows that the worker hangs"
     seen = []
 
@@ -352,7 +356,9 @@ def test_a_worker_that_hangs_is_seen_and_replaced(crm: Crm, follow: Follow) -> N
         return "hangs" in seen[-1] or str(worker) not in seen[-1]
 
     crm.until(is_seen, 300)
+    assert "worker" in follow("an import stays `pending`", "zebros status")
     assert crm.finished(report, 300)["status"] == "completed"
+    assert imports.finished(crm, imported, 300)["status"] == "completed"
     assert str(worker) not in follow(hangs, "zebros status")
 
 
@@ -402,6 +408,25 @@ def test_reports_that_wait_for_a_lost_event_are_made(crm: Crm, follow: Follow) -
     follow(sign, "zebros events redrive ReportingEvents")
     crm.until(lambda: states() == ["completed"] * 7, 120)
     crm.zebros("tenants", "plan", "acme", "standard")
+    crm.settle(90)
+
+
+def test_an_import_that_waits_for_a_lost_event_is_made(crm: Crm, follow: Follow) -> None:
+    sign, name = "an import stays `pending` and has a `queue_position`", "ImportsEvents"
+    worker = worker_of(crm)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        first, second = (imports.requested(crm, LINE, "accounts")["id"] for _ in range(2))
+        crm.until(lambda: imports.run_of(crm, second).get("queue_position") == 1)
+        with broken(crm, name):
+            os.kill(worker, signal.SIGCONT)
+            assert imports.finished(crm, first)["status"] == "completed"
+            crm.until(lambda: crm.waiting(queue(crm, f"{name}DeadLetters")) >= 1, 90)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert imports.run_of(crm, second)["status"] == "pending"
+    follow(sign, "zebros events redrive ImportsEvents")
+    assert imports.finished(crm, second)["status"] == "completed"
     crm.settle(90)
 
 
