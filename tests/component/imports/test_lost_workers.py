@@ -1,6 +1,7 @@
 """Workers that are killed, or seem lost and go on: nothing is lost, and nothing is done twice."""
 
 import itertools
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -165,10 +166,14 @@ def test_after_four_lost_workers_an_import_fails(ask: Ask, functions: Functions)
 
 
 class OtherWorker:
-    """A worker that takes a task over while a slower one sends its first batch."""
+    """A worker that takes a task over while a slower one sends its first batches.
+
+    They wait for it: two workers with one batch at once answer each other with 409, and repeat it.
+    """
 
     def __init__(self, functions: Functions, run: dict[str, Any], events: int) -> None:
         self.functions, self._run, self._once = Functions(), run, itertools.count()
+        self._at_work = threading.Lock()
         self.outcome: dict[str, Any] = {}
         self.functions.after = lambda event, answer: (
             answer if len(self.functions.events) <= events else _killed(event)
@@ -176,9 +181,10 @@ class OtherWorker:
         functions.before = self._take_over
 
     def _take_over(self, _: Invocation) -> None:
-        if not next(self._once):
-            with suppress(Killed):
-                self.outcome = imported(self._run, self.functions)
+        with self._at_work:
+            if not next(self._once):
+                with suppress(Killed):
+                    self.outcome = imported(self._run, self.functions)
 
 
 def test_a_slower_worker_finds_the_work_done(
