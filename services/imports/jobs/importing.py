@@ -34,10 +34,6 @@ class ImportJob(RunJob[ImportRun]):
         super().__init__(runs)
         self._files, self._collections = files, collections
 
-    def stored(self, run: ImportRun) -> ImportResult | None:
-        """The result of a run whose every line is done, or None."""
-        return self._files.checkpoint(run).checkpoint.result
-
     def failure_of(self, fault: Exception) -> JobFailed | None:
         """An expected error as the failure that it is."""
         match fault:
@@ -48,9 +44,12 @@ class ImportJob(RunJob[ImportRun]):
         return super().failure_of(fault)
 
     def make(self, run: ImportRun, progress: Progress) -> ImportResult:
-        """Send the lines that are left, and store the rejected ones."""
-        self.runs.check(run)
+        """Send the lines that are left, and store the rejected ones, unless all is done."""
         stored = self._files.checkpoint(run)
+        if stored.checkpoint.result:
+            return stored.checkpoint.result
+        self.ensure_attempt(run)
+        self.runs.check(run)
         with tempfile.TemporaryDirectory() as folder, sending_pool() as pool:
             path = Path(folder) / "records"
             etag = self._files.download(run, path, lambda: progress.step(0.0, "Fetching the file"))

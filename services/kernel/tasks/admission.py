@@ -22,7 +22,7 @@ STANDARD = "standard"
 _ATTEMPTS = 12
 _DOUBTED_SECONDS = 60
 """After this time a run that has a slot is looked at when another one waits for it."""
-MAX_SECONDS = 6 * 3600
+_MAX_SECONDS = 6 * 3600
 """No run takes longer: an hour of waiting for a worker, and four attempts of an hour each."""
 
 type Start = Callable[[str, str, str], None]
@@ -39,7 +39,7 @@ class TaskAdmission[R: TaskRun]:
         start: Start,
         limits: Mapping[str, int],
         now: Clock,
-        max_seconds: int = MAX_SECONDS,
+        max_seconds: int = _MAX_SECONDS,
     ) -> None:
         """`limits` are the slots of a tenant by its plan; other plans have those of STANDARD.
 

@@ -50,10 +50,6 @@ class ReportJob(RunJob[ReportRun]):
         super().__init__(runs)
         self._files, self._lake, self._limits, self._people = files, lake, limits, people
 
-    def stored(self, run: ReportRun) -> ReportResult | None:
-        """The outcome of the run's stored file, or None without one."""
-        return self._files.stored(run)
-
     def failure_of(self, fault: Exception) -> JobFailed | None:
         """An expected error as the failure that it is."""
         match fault:
@@ -70,7 +66,10 @@ class ReportJob(RunJob[ReportRun]):
         return super().failure_of(fault)
 
     def make(self, run: ReportRun, progress: Progress) -> ReportResult:
-        """Fetch the events, compute the report and store its file."""
+        """Fetch the events, compute the report and store its file, unless there is one."""
+        if stored := self._files.stored(run):
+            return stored
+        self.ensure_attempt(run)
         parameters = checked_parameters(run)
         contexts = parameters.contexts
         fetching, computing = (

@@ -41,7 +41,7 @@ RECORDS = [
 ]
 OUTCOME = {"lines": 12, "created": 8, "updated": 1, "unchanged": 0, "rejected": 3}
 REJECTED = [3, 9, 12]
-PLACES = 42
+PLACES = 40
 """Where a worker of this import can be killed: before and after each batch, and each call of S3."""
 EVENTS = ["AccountCreated"] * 8 + ["AccountUpdated"]
 

@@ -22,16 +22,18 @@ class RunJob[R: TaskRun]:
         self.runs = runs
         self._started: R | None = None
 
-    def stored(self, run: R) -> BaseModel | None:
-        """The outcome that another worker has stored for a run, or None."""
-        raise NotImplementedError
-
     def make(self, run: R, progress: Progress) -> BaseModel:
-        """Do the work of a run; safe to repeat. Returns its outcome.
+        """Return the outcome that another worker has stored, or do the work; safe to repeat.
 
-        Raises BadParameters, and whatever `failure_of` knows.
+        Before the work it calls `ensure_attempt`. Raises what `failure_of` knows.
         """
         raise NotImplementedError
+
+    def ensure_attempt(self, run: R) -> None:
+        """Raise JobFailed when too many workers were lost during a run."""
+        if run.attempts > self.runs.policy.max_attempts:
+            lost = f"{run.attempts - 1} workers were lost during this run."
+            raise JobFailed(failures.WORKER_LOST, lost)
 
     def failure_of(self, fault: Exception) -> JobFailed | None:
         """An expected error as the failure that it is; None for one that is not expected."""
@@ -80,11 +82,6 @@ class RunJob[R: TaskRun]:
             return run.outcome
         if run.ended:
             raise JobFailed(failures.CANCELLED, f"The {run.kind.name} is {run.status}.")
-        if stored := self.stored(run):
-            return stored
-        if run.attempts > self.runs.policy.max_attempts:
-            lost = f"{run.attempts - 1} workers were lost during this run."
-            raise JobFailed(failures.WORKER_LOST, lost)
         return self.make(run, progress)
 
 
