@@ -17,7 +17,7 @@ from imports.events import (
     ImportUpdated,
 )
 from imports.parameters import ImportParameters
-from kernel.domain.aggregate import Change, new_record
+from kernel.domain.aggregate import Change
 from kernel.domain.events import DomainEvent
 from kernel.domain.principal import Principal, RequestContext
 from kernel.domain.time_zones import DEFAULT_ZONE
@@ -72,13 +72,6 @@ class ImportRun(ImportRunState, TaskRun):
         cls, request: RequestContext, run_id: str, parameters: ImportParameters, at: datetime
     ) -> Change["ImportRun"]:
         """A new run, waiting for a worker."""
-        principal = request.principal
-        run = cls(
-            **new_record(request.tenant_id, run_id, principal.user_id, at),
-            parameters=parameters,
-            owner_id=principal.user_id,
-            team_id=principal.team_id,
-            correlation_id=request.correlation_id,
-            requester=Requester.of(principal),
-        )
+        requester = Requester.of(request.principal)
+        run = cls.requested(request, run_id, at, parameters=parameters, requester=requester)
         return Change(run, (ImportRequested(current=run),))

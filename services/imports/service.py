@@ -7,20 +7,17 @@ from imports.context import IMPORTS
 from imports.model import ImportRun
 from imports.parameters import ImportParameters
 from imports.repository import ImportRepository
-from kernel.domain.aggregate import Change
 from kernel.domain.clock import Clock
 from kernel.domain.errors import Invalid
 from kernel.domain.ids import new_id
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
-from kernel.storage.records import Page
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.tasks.failures import BadParameters
-from kernel.tasks.repository import RecordedProgress
 from kernel.tasks.retry import RetryPolicy
 from kernel.tasks.service import TaskRunService
 from kernel.tasks.slots import SlotRepository
-from kernel.tasks.state import TaskRunStatus
+from kernel.tasks.user_service import SeenRun, TaskRunUserService
 
 POLICY = RetryPolicy(max_seconds=6 * 3600)
 MAX_RUN_SECONDS = POLICY.max_attempts * (POLICY.max_wait_seconds + POLICY.max_seconds)
@@ -36,24 +33,21 @@ class Upload(NamedTuple):
 
 
 class ImportDetails(NamedTuple):
-    """A run, its progress and the link to its rejected lines."""
+    """A run and the link to its rejected lines."""
 
-    run: ImportRun
-    progress: RecordedProgress | None
-    """Only while the run is processing."""
+    seen: SeenRun[ImportRun]
     rejected: Link | None
     """Only once the run is completed with rejected lines."""
-    place: int | None = None
-    """Only while the run waits for its tenant's other imports: 1 is the next to start."""
 
 
-class ImportService:
-    """Uploads, and requesting, getting, listing and cancelling imports."""
+class ImportService(TaskRunUserService[ImportRun]):
+    """Uploads, and what users do with imports."""
 
     def __init__(
         self, repository: ImportRepository, slots: SlotRepository, uploads: Uploads, now: Clock
     ) -> None:
-        self._repo, self._slots, self._uploads, self._now = repository, slots, uploads, now
+        super().__init__(repository, slots, IMPORTS, now)
+        self._uploads = uploads
 
     def begin_upload(self, request: RequestContext, size_bytes: int) -> Upload:
         """A link to upload a file; nothing is stored."""
@@ -78,44 +72,16 @@ class ImportService:
             )
         if size == 0:
             raise Invalid.field("upload_id", "has an empty file: upload one with records")
-        run_id = new_id()
-        change = ImportRun.request(unit.request, run_id, parameters, self._now())
-        wait = self._slots.wait(unit.tenant_id, run_id, unit.principal.plan)
-        return self._repo.runs.save(unit, None, change, wait)
+        return self._save_requested(
+            unit, ImportRun.request(unit.request, new_id(), parameters, self._now())
+        )
 
     def get(self, request: RequestContext, run_id: str) -> ImportDetails:
         """An import of any user of the tenant."""
-        request.principal.require(Level.READ, IMPORTS)
-        run, progress = self._repo.with_progress(request.tenant_id, run_id)
-        processing = run.status is TaskRunStatus.PROCESSING
-        rejected = run.outcome is not None and run.outcome.rejected_bytes is not None
-        link = self._uploads.rejected_link(run) if rejected else None
-        waits = run.status is TaskRunStatus.PENDING and run.admitted_at is None
-        place = self._slots.place(request.tenant_id, run_id) if waits else None
-        return ImportDetails(run, progress if processing else None, link, place)
-
-    def list_mine(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ImportRun]:
-        """The caller's own imports, newest first."""
-        request.principal.require(Level.READ, IMPORTS)
-        owner_id = request.principal.user_id
-        return self._repo.list_by_owner(request.tenant_id, owner_id, limit, cursor)
-
-    def list_all(self, request: RequestContext, limit: int, cursor: str | None) -> Page[ImportRun]:
-        """The imports of all users, newest first; needs write rights on imports."""
-        request.principal.require(Level.WRITE, IMPORTS)
-        return self._repo.list_all(request.tenant_id, limit, cursor)
-
-    def cancel(self, unit: UnitOfWork, run_id: str) -> ImportRun:
-        """Cancel an import; another user's needs write rights on imports."""
-        principal = unit.principal
-        principal.require(Level.READ, IMPORTS)
-
-        def decide(run: ImportRun) -> Change[ImportRun]:
-            if run.owner_id != principal.user_id:
-                principal.require(Level.WRITE, IMPORTS)
-            return run.cancel(principal.user_id, self._now())
-
-        return self._repo.change(unit.tenant_id, run_id, decide, by=unit)
+        seen = self._seen(request, run_id)
+        outcome = seen.run.outcome
+        rejected = outcome is not None and outcome.rejected_bytes is not None
+        return ImportDetails(seen, self._uploads.rejected_link(seen.run) if rejected else None)
 
 
 class ImportRunService(TaskRunService[ImportRun]):

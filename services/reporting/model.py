@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from kernel.domain.aggregate import Change, new_record
+from kernel.domain.aggregate import Change
 from kernel.domain.events import DomainEvent
 from kernel.domain.principal import RequestContext
 from kernel.tasks.run import TaskKind, TaskRun
@@ -60,14 +60,7 @@ class ReportRun(ReportRunState, TaskRun):
         cls, request: RequestContext, run_id: str, parameters: ReportParameters, at: datetime
     ) -> Change["ReportRun"]:
         """A new run, waiting for a worker."""
-        principal = request.principal
-        run = cls(
-            **new_record(request.tenant_id, run_id, principal.user_id, at),
-            parameters=parameters,
-            owner_id=principal.user_id,
-            team_id=principal.team_id,
-            correlation_id=request.correlation_id,
-        )
+        run = cls.requested(request, run_id, at, parameters=parameters)
         return Change(run, (ReportRequested(current=run),))
 
     @property

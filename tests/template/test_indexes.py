@@ -17,11 +17,16 @@ TABLES = sorted({one.table for context in contexts().values() for one in context
 
 
 def repositories(context: str) -> list[Module]:
-    """The modules of a context's repository, be it one module or a package."""
+    """The modules of a context's repository, be it one module or a package, and of its bases."""
     folder = ROOT / "services" / context / "repository"
     names = [f".{path.stem}" for path in sorted(folder.glob("*.py"))] or [""]
     found = [module(f"{context}.repository{name}".removesuffix(".__init__")) for name in names]
-    return [one for one in found if one is not None]
+    own = [one for one in found if one is not None]
+    bases = {source for one in own for source, _ in one.imported.values()}
+    shared = [
+        module(name) for name in sorted(bases) if re.fullmatch(r"kernel\..*\.repository", name)
+    ]
+    return own + [one for one in shared if one is not None]
 
 
 def texts(code: Module, node: ast.AST) -> Iterator[str]:

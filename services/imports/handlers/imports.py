@@ -109,9 +109,9 @@ class ImportRunView(ImportRunState):
     @classmethod
     def of(cls, details: ImportDetails) -> "ImportRunView":
         """The public view of an import."""
-        run, progress, link = details.run, details.progress, details.rejected
-        shown = {name: getattr(run, name) for name in ImportRunState.model_fields}
-        shown |= shown_progress(run, progress, details.place, "imports")
+        seen, link = details
+        shown = {name: getattr(seen.run, name) for name in ImportRunState.model_fields}
+        shown |= shown_progress(seen, "imports")
         if link:
             shown |= {"rejected_url": link.url, "rejected_expires_at": link.expires_at}
         return cls.model_construct(**shown)

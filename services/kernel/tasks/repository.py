@@ -1,7 +1,11 @@
-"""Task runs in a context's table: changes without an expected version, and progress.
+"""Task runs in a context's table: keys, lists, changes without an expected version, and progress.
 
 <KIND>#<run id>  PROGRESS    the worker's progress: not part of the record, without a version or
                              events, expires after a week
+Index keys, each prefixed with the tenant:
+  gsi1  OWNER#<owner>        <run id>     a user's runs, newest first
+  gsi2  RUNS                 <run id>     the runs of all users, newest first
+A tenant's slots and the runs that wait for one are in two partitions of their own (slots.py).
 """
 
 import time
@@ -14,7 +18,7 @@ from kernel.domain.clock import rfc3339
 from kernel.domain.errors import Busy, NotFound, StaleVersion
 from kernel.domain.principal import system_request
 from kernel.storage.differences import log_unreadable
-from kernel.storage.records import RecordStore
+from kernel.storage.records import Page, RecordStore
 from kernel.storage.table import Item, Table
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.tasks.run import TaskRun
@@ -32,11 +36,40 @@ class RecordedProgress:
     at: datetime
 
 
-class TaskRunRepository[R: TaskRun]:
-    """The task runs of one kind; a context's repository adds its lists."""
+def index_keys(run: TaskRun) -> Item:
+    """The keys of a run in the indexes."""
+    tenant = f"TENANT#{run.tenant_id}#"
+    return {
+        "gsi1pk": f"{tenant}OWNER#{run.owner_id}",
+        "gsi1sk": run.id,
+        "gsi2pk": f"{tenant}RUNS",
+        "gsi2sk": run.id,
+    }
 
-    def __init__(self, table: Table, runs: RecordStore[R], name: str) -> None:
-        self._table, self.runs, self._name = table, runs, name
+
+class TaskRunRepository[R: TaskRun]:
+    """The task runs of one kind."""
+
+    def __init__(self, table: Table, runs: RecordStore[R]) -> None:
+        """`runs` has the keys of `index_keys`."""
+        self._table, self.runs, self._name = table, runs, runs.record_type
+
+    def list_by_owner(
+        self, tenant_id: str, owner_id: str, limit: int, cursor: str | None
+    ) -> Page[R]:
+        """A user's runs, newest first."""
+        return self._newest(tenant_id, f"OWNER#{owner_id}", "gsi1", limit, cursor)
+
+    def list_all(self, tenant_id: str, limit: int, cursor: str | None) -> Page[R]:
+        """All runs of the tenant, newest first."""
+        return self._newest(tenant_id, "RUNS", "gsi2", limit, cursor)
+
+    def _newest(
+        self, tenant_id: str, partition: str, index: str, limit: int, cursor: str | None
+    ) -> Page[R]:
+        return self.runs.page(
+            tenant_id, partition, index=index, limit=limit, cursor=cursor, newest_first=True
+        )
 
     def change(
         self,

@@ -12,13 +12,14 @@ RuleViolation instead.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import AwareDatetime, BaseModel
 
-from kernel.domain.aggregate import Aggregate, Change
+from kernel.domain.aggregate import Aggregate, Change, new_record
 from kernel.domain.errors import RuleViolation
 from kernel.domain.events import DomainEvent
+from kernel.domain.principal import RequestContext
 from kernel.tasks.failures import Failure, TaskFailureCode
 from kernel.tasks.state import FINAL, TaskRunState, TaskRunStatus
 
@@ -49,6 +50,18 @@ class TaskRun(TaskRunState, Aggregate):
     """The correlation id of the request, which all events of this run carry."""
     admitted_at: AwareDatetime | None = None
     """When the run got one of its tenant's slots; None while it waits for one."""
+
+    @classmethod
+    def requested(cls, request: RequestContext, run_id: str, at: datetime, **fields: Any) -> Self:
+        """A new run of the requester, waiting for a worker; `fields` are those of its kind."""
+        principal = request.principal
+        return cls(
+            **new_record(request.tenant_id, run_id, principal.user_id, at),
+            owner_id=principal.user_id,
+            team_id=principal.team_id,
+            correlation_id=request.correlation_id,
+            **fields,
+        )
 
     @property
     def ended(self) -> bool:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from kernel.tasks.repository import RecordedProgress
-from kernel.tasks.run import TaskRun
 from kernel.tasks.state import TaskRunStatus
+from kernel.tasks.user_service import SeenRun
 
 _WAITING_TEXTS = {
     TaskRunStatus.PENDING: "Waiting for a worker",
@@ -13,10 +12,9 @@ _WAITING_TEXTS = {
 }
 
 
-def shown_progress(
-    run: TaskRun, progress: RecordedProgress | None, place: int | None, runs: str
-) -> dict[str, Any]:
-    """The fields of a run's progress; `place` is that among the tenant's own `runs` (plural)."""
+def shown_progress(seen: SeenRun[Any], runs: str) -> dict[str, Any]:
+    """The fields of a run's progress; `runs` is what several of its kind are called."""
+    run, progress, place = seen
     if progress:
         return {
             "progress": progress.percent,

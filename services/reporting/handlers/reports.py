@@ -56,9 +56,9 @@ class ReportRunView(ReportRunState):
     @classmethod
     def of(cls, details: ReportDetails) -> "ReportRunView":
         """The public view of a run."""
-        run, progress, link = details.run, details.progress, details.link
-        shown = {name: getattr(run, name) for name in ReportRunState.model_fields}
-        shown |= shown_progress(run, progress, details.place, "reports")
+        seen, link = details
+        shown = {name: getattr(seen.run, name) for name in ReportRunState.model_fields}
+        shown |= shown_progress(seen, "reports")
         if link:
             shown |= {"download_url": link.url, "download_expires_at": link.expires_at}
         return cls.model_construct(**shown)
