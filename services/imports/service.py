@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from imports.adapters.uploads import Link, Uploads
+from imports.adapters.uploads import Uploads
 from imports.context import IMPORTS
 from imports.model import ImportRun
 from imports.parameters import ImportParameters
@@ -12,6 +12,7 @@ from kernel.domain.errors import Invalid
 from kernel.domain.ids import new_id
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
+from kernel.storage.objects import Link
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.tasks.failures import BadParameters
 from kernel.tasks.retry import RetryPolicy

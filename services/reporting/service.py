@@ -9,13 +9,14 @@ from kernel.domain.ids import new_id
 from kernel.domain.permissions import Level
 from kernel.domain.principal import RequestContext
 from kernel.domain.validation import invalid_fields
+from kernel.storage.objects import Link
 from kernel.storage.unit_of_work import UnitOfWork
 from kernel.tasks.failures import BadParameters
 from kernel.tasks.service import TaskRunService
 from kernel.tasks.slots import SlotRepository
 from kernel.tasks.tiers import Tier
 from kernel.tasks.user_service import SeenRun, TaskRunUserService
-from reporting.adapters.files import Link, ReportFiles
+from reporting.adapters.files import ReportFiles
 from reporting.context import REPORTS
 from reporting.lake.size import LakeSize, measure
 from reporting.lake.storage import LakeReader

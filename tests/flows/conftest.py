@@ -236,11 +236,13 @@ class Crm:
             run["result"] = self.http.get(run["download_url"]).raise_for_status().json()
         return run
 
-    def finished(self, report_id: str, seconds: float = 120, **who: str) -> dict[str, Any]:
-        """Wait for the end of a report run; returns it."""
+    def finished(
+        self, run_id: str, seconds: float = 120, collection: str = "/reports", **who: str
+    ) -> dict[str, Any]:
+        """Wait for the end of a report or of another run; returns it."""
         deadline = time.monotonic() + seconds
         while True:
-            run: dict[str, Any] = self("GET", f"/reports/{report_id}", **who).json()
+            run: dict[str, Any] = self("GET", f"{collection}/{run_id}", **who).json()
             if run["status"] in ("completed", "failed", "cancelled"):
                 return run
             assert time.monotonic() < deadline, f"not finished: {run}"

@@ -23,6 +23,4 @@ def run_of(crm: Crm, run_id: str, **who: str) -> dict[str, Any]:
 
 
 def finished(crm: Crm, run_id: str, seconds: float = 180, **who: str) -> dict[str, Any]:
-    ended = ("completed", "failed", "cancelled")
-    crm.until(lambda: run_of(crm, run_id, **who)["status"] in ended, seconds)
-    return run_of(crm, run_id, **who)
+    return crm.finished(run_id, seconds, collection="/imports", **who)

@@ -105,9 +105,10 @@ def test_a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing(
     assert {name: done["outcome"][name] for name in counts} == counts
     crm.settle()
     crm.until(lambda: len(created(crm, done, system)) == 1_500, 60)
-    names = [event["data"]["current"]["name"] for event in created(crm, done, system)]
+    events = created(crm, done, system)
+    names = [event["data"]["current"]["name"] for event in events]
     assert sorted(names) == sorted(f"{system} {number}" for number in range(1_500))
-    assert {event["origin"] for event in created(crm, done, system)} == {"import"}
+    assert {event["origin"] for event in events} == {"import"}
     record_figure(f"import of 1,500 accounts, its worker killed at {middle} %: nothing lost")
 
 

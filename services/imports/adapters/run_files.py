@@ -17,10 +17,9 @@ from imports.events import ImportCounts, ImportResult
 from imports.model import ImportRun
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import STORED_BYTES
+from kernel.storage.objects import is_absent, is_conflict
 
 _CHUNK_BYTES = 1 << 18
-_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
-_CHANGED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409", *_ABSENT})
 JSON_LINES = "application/jsonl"
 
 
@@ -99,7 +98,8 @@ class RunFiles:
                 **condition,
             )
         except ClientError as fault:
-            if fault.response["Error"]["Code"] in _CHANGED:
+            # S3 answers 404 to a condition on an object that is gone.
+            if is_conflict(fault) or is_absent(fault):
                 raise Superseded(run.id) from fault
             raise
         return Stored(after, answer["ETag"])
@@ -140,6 +140,6 @@ class RunFiles:
         try:
             return self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as fault:
-            if fault.response["Error"]["Code"] in _ABSENT:
+            if is_absent(fault):
                 return None
             raise

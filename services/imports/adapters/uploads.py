@@ -3,8 +3,6 @@
 A link to upload a file signs its size, so that S3 takes no larger one.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,19 +10,11 @@ from botocore.exceptions import ClientError
 from imports.adapters.keys import rejected_key, upload_key
 from imports.model import ImportRun
 from kernel.domain.clock import Clock
+from kernel.storage.objects import Link, is_absent, presigned
 
 UPLOAD_SECONDS = 60 * 60
 LINK_SECONDS = 15 * 60
 REJECTED_NAME = "rejected.jsonl"
-_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A URL that works without a token until it expires."""
-
-    url: str
-    expires_at: datetime
 
 
 class Uploads:
@@ -40,14 +30,14 @@ class Uploads:
             "Key": upload_key(tenant_id, upload_id),
             "ContentLength": size_bytes,
         }
-        return self._link("put_object", params, UPLOAD_SECONDS)
+        return presigned(self._s3, "put_object", params, UPLOAD_SECONDS, self._now())
 
     def size(self, tenant_id: str, upload_id: str) -> int | None:
         """The size of an uploaded file in bytes, or None when nothing was uploaded."""
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=upload_key(tenant_id, upload_id))
         except ClientError as fault:
-            if fault.response["Error"]["Code"] in _ABSENT:
+            if is_absent(fault):
                 return None
             raise
         return int(head["ContentLength"])
@@ -60,8 +50,4 @@ class Uploads:
             "ResponseContentDisposition": f'attachment; filename="{REJECTED_NAME}"',
             "ResponseContentType": "application/jsonl",
         }
-        return self._link("get_object", params, LINK_SECONDS)
-
-    def _link(self, operation: str, params: dict[str, Any], seconds: int) -> Link:
-        url = self._s3.generate_presigned_url(operation, Params=params, ExpiresIn=seconds)
-        return Link(str(url), self._now() + timedelta(seconds=seconds))
+        return presigned(self._s3, "get_object", params, LINK_SECONDS, self._now())

@@ -11,8 +11,6 @@ of the outcome are those of the file they get.
 import gzip
 import json
 import shutil
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +20,16 @@ from kernel.domain.clock import Clock
 from kernel.domain.errors import Busy
 from kernel.runtime.log import logger
 from kernel.runtime.metrics import STORED_BYTES
+from kernel.storage.objects import Link, is_absent, is_conflict, presigned
 from reporting.events import ReportResult
 from reporting.model import ReportRun
 
 LINK_SECONDS = 15 * 60
 _ATTEMPTS = 3
-_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
-_TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 _OUTCOME = "outcome"
 """The metadata entry; the limit on totals in ReportResult keeps it below S3's 2 KB."""
 _TEXT = ("text/", "application/json")
 """How the media types of text begin."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A URL from which the file can be downloaded without a token until it expires."""
-
-    url: str
-    expires_at: datetime
 
 
 class ReportFiles:
@@ -54,7 +43,7 @@ class ReportFiles:
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=key(run, run.file_name))
         except ClientError as fault:
-            if fault.response["Error"]["Code"] in _ABSENT:
+            if is_absent(fault):
                 return None
             raise
         return ReportResult.model_validate_json(head["Metadata"][_OUTCOME])
@@ -80,7 +69,7 @@ class ReportFiles:
                 _log_stored(run, path.stat().st_size)
                 return outcome
             except ClientError as fault:
-                if fault.response["Error"]["Code"] not in _TAKEN:
+                if not is_conflict(fault):
                     raise
                 if first := self.stored(run):
                     return first
@@ -89,17 +78,13 @@ class ReportFiles:
 
     def link(self, run: ReportRun, outcome: ReportResult) -> Link:
         """A presigned link to a run's file, made without a call to S3."""
-        url = self._s3.generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": self._bucket,
-                "Key": key(run, outcome.file_name),
-                "ResponseContentDisposition": f'attachment; filename="{outcome.file_name}"',
-                "ResponseContentType": outcome.media_type,
-            },
-            ExpiresIn=LINK_SECONDS,
-        )
-        return Link(str(url), self._now() + timedelta(seconds=LINK_SECONDS))
+        params = {
+            "Bucket": self._bucket,
+            "Key": key(run, outcome.file_name),
+            "ResponseContentDisposition": f'attachment; filename="{outcome.file_name}"',
+            "ResponseContentType": outcome.media_type,
+        }
+        return presigned(self._s3, "get_object", params, LINK_SECONDS, self._now())
 
 
 def _log_stored(run: ReportRun, size: int) -> None:
