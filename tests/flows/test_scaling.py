@@ -1,15 +1,15 @@
 """The scaling controller on the deployed system: an alarm's message in, a setting read back.
 
-The local platform deploys no alarms, no reserved concurrency, and nothing that Application Auto
-Scaling or ElastiCache scales, so the trigger here is that of memory. The other adapters have their
-own tests (tests/component/scaling, tests/component/zebros/emulator/test_scaling_adapters.py).
+The local platform deploys no alarms, no reserved concurrency and no cache, so these tests create
+them. It has no Application Auto Scaling: tests/component/scaling/test_triggers.py has its triggers.
 """
 
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -17,56 +17,163 @@ from tests.component.scaling.world import alarm
 from tests.flows.conftest import Crm
 
 DEPLOYED, AFTER, ALARM = 256, 384, "zebros-ApiLatency"
+RESERVED, CACHE = 6, "flows-cache"
+
+
+class Trigger(NamedTuple):
+    """An alarm and what the controller does about it: the setting before and after one step."""
+
+    alarm: str
+    rule: str
+    resource: str
+    before: int
+    after: int
+
+
+TRIGGERS = (
+    Trigger("FunctionMemory", "function_memory", "OpportunitiesApi", 256, 384),
+    Trigger("ApiThrottles", "throttles", "ActivitiesApi", RESERVED, 9),
+    Trigger("ConcurrentUsers", "cache_users", "Cache", 1, 2),
+)
 
 
 @pytest.fixture(scope="module")
 def slow(crm: Crm) -> Iterator[None]:
     """The API of customers is slow, and the alarm is raised."""
+    functions = crm.state["functions"]
+    measured(crm, "AWS/Lambda", "Duration", 9000, FunctionName=functions["CustomersApi"])
+    create_alarm(crm, ALARM)
+    yield
+    crm.client("cloudwatch").delete_alarms(AlarmNames=[ALARM])
+
+
+def measured(crm: Crm, namespace: str, name: str, value: float, **dimensions: str) -> None:
+    """A metric had this value twenty times a minute in the last 25 minutes."""
     watch, now = crm.client("cloudwatch"), datetime.now(UTC)
-    dimensions = [{"Name": "FunctionName", "Value": crm.state["functions"]["CustomersApi"]}]
+    places = [{"Name": key, "Value": one} for key, one in dimensions.items()]
     for minutes in range(25):
         at = now - timedelta(minutes=minutes)
-        data = {"MetricName": "Duration", "Dimensions": dimensions, "Timestamp": at, "Value": 9000}
-        watch.put_metric_data(Namespace="AWS/Lambda", MetricData=[data] * 20)
-    watch.put_metric_alarm(
-        AlarmName=ALARM,
-        Namespace="AWS/ApiGateway",
-        MetricName="Latency",
+        data = {"MetricName": name, "Dimensions": places, "Timestamp": at, "Value": value}
+        watch.put_metric_data(Namespace=namespace, MetricData=[data] * 20)
+
+
+def create_alarm(crm: Crm, name: str) -> None:
+    """An alarm that only `raise_alarm` raises: its metric has no values, which changes nothing."""
+    crm.client("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        Namespace="Flows",
+        MetricName="Nothing",
         Statistic="Average",
         Period=300,
         EvaluationPeriods=3,
         Threshold=200,
         ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
     )
-    yield
-    watch.delete_alarms(AlarmNames=[ALARM])
+
+
+@contextmanager
+def environment(crm: Crm, **changed: str) -> Iterator[None]:
+    """The controller with other variables; afterwards what was deployed."""
+    functions, name = crm.client("lambda"), crm.state["functions"]["ScalingSteps"]
+    found = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    before = {key: str(value) for key, value in found.items()}
+    for variables in (before | changed, before):
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}
+        )
+        if variables != before:
+            yield
 
 
 @pytest.fixture
 def applying(crm: Crm) -> Iterator[None]:
-    """The mode apply, with a budget for one step; afterwards what was deployed."""
-    functions, name = crm.client("lambda"), crm.state["functions"]["ScalingSteps"]
-    found = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    before = {key: str(value) for key, value in found.items()}
-    changed = before | {"SCALING_MODE": "apply"}
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
-    yield
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+    """The mode apply, with a budget for one step."""
+    with environment(crm, SCALING_MODE="apply"):
+        yield
 
 
-def memory(crm: Crm) -> int:
+@pytest.fixture(scope="module")
+def grown(crm: Crm) -> Iterator[None]:
+    """Reserved concurrency, a cache, and a controller that knows them, as in phase growth."""
+    functions, caches, systems = map(crm.client, ("lambda", "elasticache", "ssm"))
+    name = crm.state["functions"]["ActivitiesApi"]
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=RESERVED)
+    caches.create_replication_group(
+        ReplicationGroupId=CACHE,
+        ReplicationGroupDescription="cache",
+        Engine="valkey",
+        NumNodeGroups=3,
+        ReplicasPerNodeGroup=1,
+    )
+    parameter = "zebros-scaling-targets"
+    deployed = systems.get_parameter(Name=parameter)["Parameter"]["Value"]
+    assert f"ActivitiesApi {name} memory=128 concurrency=0" in deployed
+    targets = deployed.replace(
+        f"ActivitiesApi {name} memory=128 concurrency=0",
+        f"ActivitiesApi {name} memory=128 concurrency={RESERVED}",
+    )
+    targets += f"Cache {CACHE} cache_replicas=1 shards=3 node=cache.t4g.small;"
+    systems.put_parameter(Name=parameter, Value=targets, Type="String", Overwrite=True)
+    for one in TRIGGERS:
+        create_alarm(crm, f"zebros-{one.alarm}")
+    physical = crm.state["functions"]
+    measured(crm, "Zebros", "MemoryUtilization", 80, Function="opportunities-api")
+    measured(crm, "AWS/Lambda", "Throttles", 5, FunctionName=name)
+    measured(crm, "AWS/Lambda", "Invocations", 5, FunctionName=physical["Authorizer"])
+    with environment(crm, PHASE="growth", SCALING_BUDGET="1000"):
+        yield
+    systems.put_parameter(Name=parameter, Value=deployed, Type="String", Overwrite=True)
+    functions.delete_function_concurrency(FunctionName=name)
+    caches.delete_replication_group(ReplicationGroupId=CACHE)
+    crm.client("cloudwatch").delete_alarms(AlarmNames=[f"zebros-{one.alarm}" for one in TRIGGERS])
+
+
+def memory(crm: Crm, name: str = "CustomersApi") -> int:
     """The memory of the version that requests get."""
     found = crm.client("lambda").get_function_configuration(
-        FunctionName=crm.state["functions"]["CustomersApi"], Qualifier="live"
+        FunctionName=crm.state["functions"][name], Qualifier="live"
     )
     return int(found["MemorySize"])
 
 
-def raise_alarm(crm: Crm) -> None:
+def setting(crm: Crm, trigger: Trigger) -> int:
+    """What the platform says about the trigger's resource now."""
+    if trigger.rule == "function_memory":
+        return memory(crm, trigger.resource)
+    if trigger.rule == "throttles":
+        found = crm.client("lambda").get_function_concurrency(
+            FunctionName=crm.state["functions"][trigger.resource]
+        )
+        return int(found["ReservedConcurrentExecutions"])
+    caches = crm.client("elasticache").describe_replication_groups(ReplicationGroupId=CACHE)
+    shards = caches["ReplicationGroups"][0]["NodeGroups"]
+    (replicas,) = {len(one["NodeGroupMembers"]) - 1 for one in shards}
+    return replicas
+
+
+def raise_alarm(crm: Crm, name: str = ALARM) -> None:
     """Raise the alarm, which was not: CloudWatch sends a message to the default bus."""
     watch = crm.client("cloudwatch")
     for state in ("OK", "ALARM"):
-        watch.set_alarm_state(AlarmName=ALARM, StateValue=state, StateReason="a test")
+        watch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
+
+
+@contextmanager
+def raised(crm: Crm, trigger: Trigger) -> Iterator[None]:
+    """The trigger's alarm alone, and no controller that still waits for the effect of a step."""
+    flows, table = crm.client("stepfunctions"), crm.state["tables"]["ScalingTable"]
+    for one in flows.list_executions(stateMachineArn=machine(crm), statusFilter="RUNNING")[
+        "executions"
+    ]:
+        flows.stop_execution(executionArn=one["executionArn"])
+    lease = {"pk": {"S": "TENANT#acme#LEASE"}, "sk": {"S": "CONTROLLER"}}
+    crm.client("dynamodb").delete_item(TableName=table, Key=lease)
+    raise_alarm(crm, f"zebros-{trigger.alarm}")
+    yield
+    crm.client("cloudwatch").set_alarm_state(
+        AlarmName=f"zebros-{trigger.alarm}", StateValue="OK", StateReason="a test"
+    )
 
 
 def actions(crm: Crm, **wanted: str) -> list[dict[str, Any]]:
@@ -131,6 +238,26 @@ def test_the_mode_apply_changes_the_setting_once_and_the_api_shows_what_differs(
     assert [(one["resource"], one["value"], one["parameter"]) for one in drift["settings"]] == [
         ("CustomersApi", AFTER, f"CustomersMemory={AFTER}")
     ]
+
+
+@pytest.mark.usefixtures("grown")
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda one: one.alarm)
+def test_each_trigger_s_alarm_is_proposed_then_applied_and_read_back(
+    crm: Crm, trigger: Trigger
+) -> None:
+    wanted = {"resource": trigger.resource, "rule": trigger.rule}
+    steps = [(trigger.before, trigger.after)]
+
+    def found(status: str) -> list[tuple[int, int]]:
+        return [(one["before"], one["after"]) for one in actions(crm, status=status, **wanted)]
+
+    with raised(crm, trigger):
+        crm.until(lambda: found("proposed") == steps, 60)
+        crm.until(lambda: executions(crm)[0] == "SUCCEEDED", 60)
+    assert setting(crm, trigger) == trigger.before, "a proposal changes nothing"
+    with environment(crm, SCALING_MODE="apply"), raised(crm, trigger):
+        crm.until(lambda: found("applied") == steps, 60)
+        assert setting(crm, trigger) == trigger.after
 
 
 def test_a_message_of_an_unknown_shape_is_refused_in_a_sentence(crm: Crm) -> None:
