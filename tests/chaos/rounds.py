@@ -17,8 +17,6 @@ from tests.flows.conftest import Crm
 
 OPERATIONS = 5
 """Kinds of operations, of which each round has the next one."""
-_VISIBILITY_S = 20
-"""When a message that a killed consumer had received returns; in AWS after 3 to 11 minutes."""
 _SETTLE_S = 300
 
 
@@ -68,12 +66,7 @@ class Chaos:
         self._deaths: dict[str, list[float]] = defaultdict(list)
         self._company = Company(crm, seed)
         self._traffic.prepare()
-        for name, url in crm.state["resources"]["queues"].items():
-            if name.endswith("Queue"):
-                short = {"VisibilityTimeout": str(_VISIBILITY_S)}
-                crm.sqs.set_queue_attributes(QueueUrl=url, Attributes=short)
-        # Else a platform that is killed before its next snapshot has the usual timeouts again.
-        crm.http.post(f"{crm.state['endpoint']}/_zebros/snapshot").raise_for_status()
+        crm.shorten_visibility()
 
     def round(self, seconds: float) -> Round:
         """One round of so many seconds of traffic."""

@@ -31,9 +31,6 @@ class Subscribers:
         """Partitions of which events were published before there was a subscriber."""
         self._platforms = platforms
         self._queues = {name: Subscriber(crm) for name, crm in platforms.crms.items()}
-        for crm in platforms.crms.values():
-            # The queue and its rule are on disk before the platform may be killed.
-            crm.http.post(f"{crm.state['endpoint']}/_zebros/snapshot").raise_for_status()
 
     def receive(self, writer: str, seconds: float = 600) -> None:
         """Take everything, until the region that writes has published and consumed all events.

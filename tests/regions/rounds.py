@@ -78,6 +78,8 @@ class Rounds:
         self.users, self.subscribers = Users(platforms, seed), Subscribers(platforms)
         self.answers: Counter[str] = self.users.answers
         self._known_lost: set[tuple[str, int]] = set()
+        for crm in platforms.crms.values():
+            crm.shorten_visibility()
         aws.use_no_account()
 
     def round(self) -> Round:

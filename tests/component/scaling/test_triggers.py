@@ -106,11 +106,11 @@ def deployed(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         cluster=_CLUSTER, serviceName=_SERVICE, taskDefinition="task", desiredCount=3
     )
     scaling = outside("application-autoscaling")
-    for one, value in ((TASKS, 3), *((each, 100) for each in CAPACITY)):
+    for target, value in {TASKS: 3, **dict.fromkeys(CAPACITY, 100)}.items():
         scaling.register_scalable_target(
-            ServiceNamespace=one.namespace,
-            ResourceId=one.resource,
-            ScalableDimension=one.dimension,
+            ServiceNamespace=target.namespace,
+            ResourceId=target.resource,
+            ScalableDimension=target.dimension,
             MinCapacity=1,
             MaxCapacity=value,
         )
@@ -147,7 +147,7 @@ def measure(trigger: Trigger) -> None:
 def run(trigger: Trigger) -> list[str]:
     """The steps until the controller waits or ends, as statemachines/scaling.asl.json has them."""
     done: list[str] = []
-    step, more = "begin", {"message": alarm(trigger.alarm)}
+    step, more = "begin", dict[str, Any](message=alarm(trigger.alarm))
     while step not in ("wait", "done"):
         answer = handler({"step": step, "execution": "one", **more}, None)
         done.append(step)
