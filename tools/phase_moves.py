@@ -15,8 +15,8 @@ _HEAD = """\
 # Moving between phases
 
 A move is one update of the stack with another `Phase`. `zebros phase plan --from startup --to growth` prints the same for your own
-parameters (`--set WorkerImage=…`), before anything is deployed. No move replaces or deletes a resource that holds data; a test checks
-all twelve. The tables below are for a deployment with every option.
+parameters (`--set WorkerImage=…`), before anything is deployed; with `--change NAME=VALUE` for a parameter that changes with the phase, or
+in the same phase. No move replaces or deletes a resource that holds data; a test checks all twelve. The tables below are for a deployment with every option.
 
 What to do, for every move:
 

@@ -30,6 +30,10 @@ def plan_move(
     from_: Annotated[str, typer.Option("--from", metavar="PHASE", help="The present phase.")],
     to: Annotated[str, typer.Option(metavar="PHASE", help="The phase to move to.")],
     set_: Set = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter that the move changes; repeatable."),
+    ] = None,
     used: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The capacity in use, as JSON: {resource.metric: n}."),
@@ -41,15 +45,15 @@ def plan_move(
 ) -> None:
     """Print what a move to another phase adds, changes, replaces and removes.
 
-    Nothing is deployed. The costs before and after are those of the same load. Exit code 1 when
-    the move would lose data.
+    With --change both phases may be the same one. Nothing is deployed. The costs before and after
+    are those of the same load. Exit code 1 when the move would lose data.
     """
-    given = parameters(set_)
+    given, changed = parameters(set_), parameters(change, "--change")
     with reading(template):
         from zebros.cloudformation.phases import plan
 
         cost = _cost(from_, given, users)
-        move = plan(template, from_, to, given, used=_used(used), cost=cost)
+        move = plan(template, from_, to, given, changed=changed, used=_used(used), cost=cost)
     connection: Connection = ctx.obj
     (document_of if connection.json else print_plan)(move)
     if move.losses:

@@ -21,12 +21,12 @@ Template = Annotated[Path, typer.Option("--template", metavar="FILE", help="The 
 """The template that is read; by default TEMPLATE."""
 
 
-def parameters(assignments: Sequence[str] | None) -> dict[str, str]:
+def parameters(assignments: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
     """The parameters by name. Raises BadInput for what is no assignment."""
     pairs = [one.partition("=") for one in assignments or ()]
     for name, equals, _ in pairs:
         if not name or not equals:
-            raise BadInput(f"--set {name} is not NAME=VALUE.")
+            raise BadInput(f"{option} {name} is not NAME=VALUE.")
     return {name: value for name, _, value in pairs}
 
 

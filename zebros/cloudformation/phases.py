@@ -56,22 +56,23 @@ def plan(
     target: str,
     parameters: Mapping[str, str],
     *,
+    changed: Mapping[str, str] | None = None,
     used: Mapping[str, float] | None = None,
     cost: Cost | None = None,
 ) -> Plan:
-    """The plan of a move with the same parameters in both phases, from the template `root`.
+    """The plan of a move from the template `root`; after it some parameters may have `changed`.
 
-    Raises BadInput for an unknown phase, equal phases, parameters that the templates reject, a
-    target that AWS rejects (a minimum above its maximum), and one that is smaller than the
-    capacity in use.
+    Raises BadInput for an unknown phase, a move that changes nothing, parameters that the templates
+    reject, a target that AWS rejects (a minimum above its maximum), and one that is smaller than
+    the capacity in use.
     """
     for phase in (origin, target):
         if phase not in PHASES:
             raise BadInput(f"There is no phase {phase!r}.", hint=f"One of {', '.join(PHASES)}.")
-    if origin == target:
+    if origin == target and not changed:
         raise BadInput(f"The system is in phase {origin} before and after: nothing changes.")
-    before = resolve(root, {**parameters, "Phase": origin})
-    after = resolve(root, {**parameters, "Phase": target})
+    before = _resolved(root, {**parameters, "Phase": origin}, "before")
+    after = _resolved(root, {**parameters, **(changed or {}), "Phase": target}, "after")
     if wrong := faults(after):
         more = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
         raise BadInput(f"The templates are wrong in phase {target}: {wrong[0]}{more}.")
@@ -82,6 +83,13 @@ def plan(
         return replace(move, cost=(cost(before), cost(after))) if cost else move
     except BadInput as error:  # a resource of one's own that has no price
         return replace(move, no_cost=error.message)
+
+
+def _resolved(root: Path, parameters: dict[str, str], when: str) -> System:
+    try:
+        return resolve(root, parameters)
+    except BadInput as error:
+        raise BadInput(f"{when.title()} the move: {error.message}", hint=error.hint) from error
 
 
 def limits(changes: list[Change], before: System, after: System) -> Iterator[str]:

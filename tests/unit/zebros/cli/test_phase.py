@@ -125,7 +125,9 @@ def test_a_move_that_loses_data_fails_after_its_plan(capsys: pytest.CaptureFixtu
         ("--from small --to growth", 65, "There is no phase 'small'."),
         ("--from mvp --to Growth", 65, "There is no phase 'Growth'."),
         ("--from mvp --to mvp", 65, "is in phase mvp before and after: nothing changes."),
-        ("--from mvp --to growth", 65, "template.yaml: Growth needs a Name."),
+        ("--from mvp --to growth", 65, "After the move: template.yaml: Growth needs a Name."),
+        ("--from growth --to mvp", 65, "Before the move: template.yaml: Growth needs a Name."),
+        ("--from mvp --to startup --change Name", 65, "--change Name is not NAME=VALUE."),
         ("--from mvp --to startup --set Names=a", 65, "has no parameter Names; it has Name, Ph"),
         ("--from mvp --to startup --set Name", 65, "--set Name is not NAME=VALUE."),
         ("--from mvp --to startup --template none.yaml", 69, "There is no template none.yaml"),
@@ -158,6 +160,27 @@ def test_wrong_input_is_rejected_in_one_sentence(
     found, out, err = run(capsys, *words.split())
     assert (found, out) == (code, "")
     assert message in err.splitlines()[0]
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        ("--from startup --to growth --change Name=a", ["Api"]),
+        ("--from growth --to growth --set Name=a --change Name=b", ["Named"]),
+        ("--from growth --to startup --set Name=a --change Name=b", ["Api", "Named"]),
+    ],
+)
+def test_parameters_may_change_with_the_move(
+    checkout: Path, capsys: pytest.CaptureFixture[str], words: str, changed: list[str]
+) -> None:
+    named = "  Named: {Type: AWS::SQS::Queue, Properties: {QueueName: !Ref Name}}\n"
+    if "Named" not in changed:
+        named = ""
+    (checkout / "template.yaml").write_text(TEMPLATE + named, encoding="utf-8")
+    code, out, _ = run(capsys, *words.split(), "--json")
+    assert [one["name"] for one in json.loads(out)["changes"]] == changed
+    assert code == (1 if "Named" in changed else 0), "a queue of another name loses its messages"
 
 
 @pytest.mark.parametrize("most", [3, 4])
