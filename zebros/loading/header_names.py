@@ -23,6 +23,7 @@ _OWN_IDS = {
         "kundennummer account"
     ),
     "contacts": "contactid personid leadid copperid contact lead",
+    "people": "userid personid sub",
     "products": "productid product",
     "opportunities": "dealid opportunityid opportunity",
 }
@@ -69,6 +70,11 @@ _NAMES: dict[str, dict[str, str]] = {
             "associatedcompany organizationname organization1name company companyname accountname "
             "organization organisation firma unternehmen accounts"
         ),
+    },
+    "people": {
+        "name": "name fullname displayname username personname",
+        "active": "active isactive enabled useractive aktiv",
+        "team_id": "teamid team",
     },
     "products": {
         "name": "name productname product produktname",

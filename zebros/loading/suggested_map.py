@@ -16,7 +16,7 @@ from zebros.loading.csv_rows import Row, rows
 from zebros.loading.field_readers import columns_of
 from zebros.loading.header_names import field_of, normalised, rank
 from zebros.loading.map_model import Map
-from zebros.loading.record_types import CONTACTS, RECORD_TYPES, FieldType, RecordType
+from zebros.loading.record_types import CONTACTS, PEOPLE, RECORD_TYPES, FieldType, RecordType
 from zebros.loading.suggested_stages import Stages
 from zebros.loading.suggested_values import quoted
 
@@ -212,6 +212,8 @@ class SuggestedMap:
         if ids and not self._own_ids():
             name = next((one for one in ids if normalised(one) in ("id", "recordid")), ids[0])
             yield f'"external_ids.{self.system}" = {quoted(name)}'
+            if self.record_type is PEOPLE:
+                yield f"id = {quoted(name)}   # CHECK: the `sub` of the person's tokens"
         for name, type_ in self.record_type.fields.items():
             columns = self._columns.get(name, [])
             if self.record_type.name == "opportunities" and name in stages.fields:
@@ -225,7 +227,7 @@ class SuggestedMap:
                 )
             elif columns:
                 yield self._field(name, type_, columns)
-            elif name in self.record_type.required:
+            elif name in self.record_type.required and not (name == "id" and ids):
                 yield from self._missing(name)
         if self.record_type.name == "opportunities":
             yield from stages.closing(self._date)

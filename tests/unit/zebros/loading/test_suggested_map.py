@@ -9,6 +9,7 @@ from zebros.loading.csv_files import inspect
 from zebros.loading.map_files import read_map
 from zebros.loading.map_model import Map
 from zebros.loading.mapper import Mapper
+from zebros.loading.record_types import PEOPLE
 from zebros.loading.suggested_map import SuggestedMap, guessed_type
 
 
@@ -344,6 +345,30 @@ def test_a_needed_field_without_a_column_is_pointed_out(tmp_path: Path) -> None:
     csv_file = inspect(file)
     text = SuggestedMap(csv_file, guessed_type(csv_file.header)).text()
     assert '# name = "…"   # CHECK: accounts need it' in text
+
+
+@pytest.mark.parametrize("header", ["id,name,active", "User ID,Full Name,Is Active"])
+def test_a_file_of_people_needs_no_edits(tmp_path: Path, header: str) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(f"{header}\n7f3a,Ann Lee,true\n", encoding="utf-8")
+    text = SuggestedMap(inspect(file), PEOPLE).text()
+    (tmp_path / "m.toml").write_text(text, encoding="utf-8")
+    map_ = read_map(tmp_path / "m.toml", PEOPLE)
+    identifier, name, active = header.split(",")
+    assert sources(map_) == {
+        "external_ids.crm": identifier,
+        "id": identifier,
+        "name": name,
+        "active": active,
+    }
+    assert "ignore" not in text
+    assert "CHECK: the `sub` of the person's tokens" in text
+
+
+def test_people_without_a_column_of_ids_are_pointed_out(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("name\nAnn Lee\n", encoding="utf-8")
+    assert '# id = "…"   # CHECK: people need it' in SuggestedMap(inspect(file), PEOPLE).text()
 
 
 def test_a_file_without_rows_has_a_map(tmp_path: Path) -> None:
