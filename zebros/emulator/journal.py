@@ -1,4 +1,4 @@
-"""The journal: item changes, started executions and changed mappings since the last snapshot.
+"""The journal: changed items, deleted tables, executions and mappings since the last snapshot.
 
 Each is a line that is written before the caller gets its response, so a killed platform loses none.
 (A power failure may lose the last lines, because nothing is flushed to the disk.) Segments are
@@ -90,7 +90,7 @@ class Journal:
 
 
 def record_changes(journal: Journal) -> None:
-    """Record the emulator's item changes, started executions and changed mappings."""
+    """Record the emulator's item changes, deleted tables, executions and changed mappings."""
     tables, flows = module("services.dynamodb"), module("services.stepfunctions")
     functions = module("services.lambda_svc")
 
@@ -116,12 +116,20 @@ def record_changes(journal: Journal) -> None:
             journal.write("mapping", uuid, data)
         return answer
 
+    def delete_table(data: dict[str, Any]) -> Any:
+        # The copy of a restore must not be there again because the platform was killed.
+        answer = original_delete(data)
+        if answer[0] < 400:
+            journal.write("table", data)
+        return answer
+
     def transact(data: dict[str, Any]) -> Any:
         with journal.atomic():
             return original_transact(data)
 
     original_emit = replace(tables, "_emit_stream_event", emit)
     original_transact = replace(tables, "_transact_write_items", transact)
+    original_delete = replace(tables, "_delete_table", delete_table)
     original_start = replace(flows, "_start_execution", start)
     original_change = replace(functions, "_update_esm", change_mapping)
 
@@ -146,6 +154,9 @@ def _apply_change(kind: str, *content: Any) -> None:
         return
     if kind == "mapping":
         module("services.lambda_svc")._update_esm(*content)
+        return
+    if kind == "table":
+        tables._delete_table(content[0])
         return
     name, item, *stamp = content
     table = tables._tables.get(name)

@@ -134,6 +134,20 @@ def test_items_of_a_deleted_table_are_ignored(tables: Any, patched: Any, tmp_pat
     assert "plain" not in tables._tables
 
 
+def test_a_deleted_table_is_deleted_after_a_kill(tables: Any, patched: Any, tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.open(1)
+    kept = tables._tables["plain"]
+    with patched(lambda: journals.record_changes(journal)):
+        tables._delete_table({"TableName": "plain"})
+        tables._delete_table({"TableName": "unknown"})
+    journal.close()
+    tables._tables["plain"] = kept
+    assert journals.apply_again(journal, 1) == 1
+    assert "plain" not in tables._tables
+    assert journals.apply_again(journal, 1) == 1, "applying it twice changes nothing"
+
+
 def test_a_consumer_that_was_paused_is_paused_after_a_kill(
     emulator: Any, patched: Any, tmp_path: Path
 ) -> None:
