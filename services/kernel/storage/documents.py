@@ -18,8 +18,10 @@ import pydantic
 from pydantic import BaseModel, ValidationError
 
 from kernel.domain.aggregate import Aggregate
-from kernel.domain.aside import ASIDE, Aside, Nested, aside_of
+from kernel.domain.aside import ASIDE, Aside, Nested, aside_of, has_entries_missing
 from kernel.domain.money import STORED
+from kernel.storage.archived import INDEX_KEYS
+from kernel.storage.table import Item
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -280,3 +282,12 @@ def _with_aside(document: Document, aside: Aside, before: Aggregate, after: Aggr
                 parent = parent[step]
             parent[one.path[-1]] = one.value
     return document
+
+
+def not_upgraded(before: Aggregate | None) -> Item | None:
+    """For `Put.unlike`: an older record that was not upgraded since it was read; else None.
+
+    An upgrade keeps the version, so a change of what was read before it would undo it.
+    """
+    older = before is not None and has_entries_missing(before)
+    return {"search": INDEX_KEYS} if older else None

@@ -33,7 +33,7 @@ from kernel.domain.principal import RequestContext
 from kernel.storage import cursor as cursors
 from kernel.storage.archived import INDEX_KEYS, Archived, archived_keys, key_in, merged
 from kernel.storage.differences import log_differences, log_unreadable, readable
-from kernel.storage.documents import NUMBER, WHOLE, Documents
+from kernel.storage.documents import NUMBER, WHOLE, Documents, not_upgraded
 from kernel.storage.idempotency import Committed
 from kernel.storage.outbox import outbox_entry
 from kernel.storage.packing import pack, unpack
@@ -330,6 +330,7 @@ class RecordStore[A: Aggregate]:
             self.item(after, self.documents.encode(before, after)),
             absent=before is None,
             version=before.version if before else None,
+            unlike=not_upgraded(before),
             error=error,
         )
 

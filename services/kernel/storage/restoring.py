@@ -30,6 +30,7 @@ from kernel.domain.errors import (
 )
 from kernel.domain.principal import SYSTEM_USER, RequestContext, system_request
 from kernel.domain.restored import OF_EVERY_CHANGE, restore_events
+from kernel.storage.documents import not_upgraded
 from kernel.storage.external_ids import ClaimedIds
 from kernel.storage.outbox import last_of_outbox
 from kernel.storage.packing import pack
@@ -263,7 +264,12 @@ class _Restorer[A: Aggregate]:
             return "repaired"
         right = self._store.item(live, self._store.documents.encode(live, live))
         kept = {name: value for name, value in item.items() if not name.startswith("gsi")}
-        put = Put({**kept, **_index_keys(right)}, version=item["version"], error=_meanwhile())
+        put = Put(
+            {**kept, **_index_keys(right)},
+            version=item["version"],
+            unlike=not_upgraded(live),
+            error=_meanwhile(),
+        )
         give_up = self._giver(self._run.request(live.tenant_id), self._now())
         self._store.table.transact([put, *self._claims.actions(live, live, give_up)])
         return "repaired"
@@ -281,6 +287,7 @@ class _Restorer[A: Aggregate]:
             self._store.item(change.state, self._store.documents.encode(target, change.state)),
             absent=item is None,
             version=version if isinstance(version, int) else None,
+            unlike=not_upgraded(live),
             error=_meanwhile(),
         )
         return [

@@ -34,6 +34,8 @@ class Put:
     """Only if no item has this key; with `unchanged`, also if the item is that one."""
     version: int | None = None
     """Only if the stored item has this `version`."""
+    unlike: Item | None = None
+    """With `version`: only if the stored item has none of these attributes with their values."""
     unchanged: Item | None = None
     """Only if the stored item still has the attributes of this one."""
     error: CrmError | None = None
@@ -264,17 +266,21 @@ def _condition(put: Put) -> dict[str, Any]:
         same = _same(put.unchanged)
         either = f"attribute_not_exists(pk) OR ({same['ConditionExpression']})" if same else ""
         return {**same, "ConditionExpression": either or "attribute_not_exists(pk)"}
-    return _at_version(put.version) or _same(put.unchanged)
+    return _at_version(put.version, put.unlike) or _same(put.unchanged)
 
 
-def _at_version(version: int | None) -> dict[str, Any]:
+def _at_version(version: int | None, unlike: Item | None = None) -> dict[str, Any]:
     """The condition that the stored item still has this version; empty for None."""
     if version is None:
         return {}
+    expression, names, values = "#v = :v", {"#v": "version"}, {":v": {"N": str(version)}}
+    for i, (name, value) in enumerate((unlike or {}).items()):
+        expression += f" AND NOT #u{i} = :u{i}"
+        names[f"#u{i}"], values[f":u{i}"] = name, _value(value)
     return {
-        "ConditionExpression": "#v = :v",
-        "ExpressionAttributeNames": {"#v": "version"},
-        "ExpressionAttributeValues": {":v": {"N": str(version)}},
+        "ConditionExpression": expression,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
     }
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from kernel.storage import restoring
 from kernel.storage import upgrade as upgrading
 from kernel.storage.maintenance import Maintenance
+from kernel.storage.records import RecordStore
 from tests.component.stored.kinds import KINDS, TENANT, Kind
 
 FOUND_BY = {
@@ -44,15 +46,24 @@ def change(kind: Kind, record_id: str) -> None:
     assert answer.status == 200, answer.text
 
 
+def change_what_was_read(kind: Kind, record_id: str) -> None:
+    etag = kind.api("GET", f"{kind.path}/{record_id}").headers["etag"]
+    answers = [
+        kind.api("PATCH", f"{kind.path}/{record_id}", kind.patch, {"if-match": etag}).status
+        for _ in range(2)
+    ]
+    assert answers == [412, 200], "an upgrade changes no ETag, so the request succeeds as it was"
+
+
 def archive(kind: Kind, record_id: str) -> None:
     for step in ("archive", "restore"):
         answer = kind.api("POST", f"{kind.path}/{record_id}/{step}", {}, {"if-match": "*"})
         assert answer.status == 200, answer.text
 
 
-def bring_back(kind: Kind, record_id: str) -> None:
-    """`zebros restore` to a time when the record had another owner."""
-    earlier = kind.example().with_changes(owner_id="bob", **FOUND_BY[kind.name][1])
+def restore(kind: Kind, **fields: Any) -> dict[str, Any]:
+    """`zebros restore` to a time when the record had these fields."""
+    earlier = kind.example().with_changes(**fields)
     item = kind.store.item(earlier, kind.store.documents.encode(None, earlier))
     doc = base64.b64encode(item["doc"]).decode()
     event = {
@@ -62,7 +73,12 @@ def bring_back(kind: Kind, record_id: str) -> None:
         "began": None,
         "dry_run": False,
     }
-    assert maintenance(kind)(event, None)["restored"] == 1
+    return maintenance(kind)(event, None)
+
+
+def bring_back(kind: Kind, record_id: str) -> None:
+    """The record had another owner."""
+    assert restore(kind, owner_id="bob", **FOUND_BY[kind.name][1])["restored"] == 1
 
 
 @pytest.mark.parametrize("changed", [change, archive, bring_back])
@@ -96,6 +112,64 @@ def test_an_older_record_that_changes_during_its_upgrade_gets_its_search_entries
     monkeypatch.setattr(upgrading, "_write", meanwhile)
     assert upgrade(kind, record_id)["upgraded"] == 1
     assert not changes
+    assert [one["id"] for one in kind.api("GET", query).json["items"]] == [record_id]
+
+
+def upgraded_first(
+    monkeypatch: pytest.MonkeyPatch, owner: type, method: str, kind: Kind, record_id: str
+) -> None:
+    """The upgrade is between a writer's read and its write, which `method` of `owner` makes."""
+    original, left = getattr(owner, method), [upgrade]
+
+    def later(*arguments: Any) -> Any:
+        if left:
+            assert left.pop()(kind, record_id)["upgraded"] == 1
+        return original(*arguments)
+
+    monkeypatch.setattr(owner, method, later)
+
+
+@pytest.mark.parametrize("changed", [change, change_what_was_read, archive])
+@pytest.mark.parametrize("name", FOUND_BY)
+def test_a_change_that_was_begun_before_the_upgrade_leaves_nothing_to_upgrade(
+    name: str, changed: Callable[[Kind, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = KINDS[name]
+    query, names = FOUND_BY[name]
+    record_id = store_older(kind, **names)
+    upgraded_first(monkeypatch, RecordStore, "save", kind, record_id)
+    changed(kind, record_id)
+    assert upgrade(kind, record_id)["upgraded"] == 0
+    assert [one["id"] for one in kind.api("GET", query).json["items"]] == [record_id]
+
+
+@pytest.mark.parametrize("name", FOUND_BY)
+def test_a_restore_that_was_begun_before_the_upgrade_leaves_nothing_to_upgrade(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = KINDS[name]
+    query, names = FOUND_BY[name]
+    record_id = store_older(kind, **names)
+    upgraded_first(monkeypatch, restoring._Restorer, "_actions", kind, record_id)
+    bring_back(kind, record_id)
+    assert upgrade(kind, record_id)["upgraded"] == 0
+    assert [one["id"] for one in kind.api("GET", query).json["items"]] == [record_id]
+
+
+@pytest.mark.parametrize("name", FOUND_BY)
+def test_a_repair_that_was_begun_before_the_upgrade_leaves_nothing_to_upgrade(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = KINDS[name]
+    query, names = FOUND_BY[name]
+    record_id = store_older(kind, **names)
+    key = (kind.store.key(TENANT, record_id), "STATE")
+    item = kind.store.table.get(*key, consistent=True)
+    assert item is not None
+    kind.store.table.put({name: one for name, one in item.items() if not name.startswith("gsi")})
+    upgraded_first(monkeypatch, restoring._Restorer, "_repair", kind, record_id)
+    restore(kind, **names)
+    assert upgrade(kind, record_id)["upgraded"] == 0
     assert [one["id"] for one in kind.api("GET", query).json["items"]] == [record_id]
 
 
