@@ -175,8 +175,16 @@ def test_ctrl_c_cancels_the_import(
         (b"\n \n", "accounts b.jsonl", "b.jsonl has no line with a record."),
         (b"name,kind\nA,b\n", "accounts b.jsonl", "does not have a JSON object on each line."),
         (b'[{"name": "A"}]', "accounts b.jsonl", "does not have a JSON object on each line."),
-        (gzip.compress(b"a,b\n"), "accounts b.jsonl", "does not have a JSON object on each line."),
-        (gzip.compress(LINES)[:20], "accounts b.jsonl", "b.jsonl cannot be read: Compressed file"),
+        (
+            gzip.compress(b"a,b\n", mtime=0),
+            "accounts b.jsonl",
+            "does not have a JSON object on each line.",
+        ),
+        (
+            gzip.compress(LINES, mtime=0)[:20],
+            "accounts b.jsonl",
+            "b.jsonl cannot be read: Compressed file",
+        ),
         (None, "accounts a.jsonl --rejects a.jsonl", "a.jsonl would be overwritten"),
     ],
 )
