@@ -153,16 +153,29 @@ def verdict_of(platforms: Platforms, users: Users, subscribers: Subscribers) -> 
     return judge(world)
 
 
-def lost_of(stakes: list[dict[str, Any]]) -> set[tuple[str, int]]:
-    """Record and version of the users' writes that `rejoin` lists as lost.
+def lost_of(stakes: list[dict[str, Any]]) -> dict[tuple[str, int], str]:
+    """The users' writes that `rejoin` lists as lost: record and version, and the name they gave.
 
     Consumers write, too: a new tier of a tenant is a record with an event.
     """
-    return {
-        (partition_of(one["event"]), int(one["event"]["data"]["current"]["version"]))
-        for one in stakes
-        if one["outcome"] == "lost" and one["event"]["subject"].startswith(_SUBJECTS)
-    }
+    found = {}
+    for one in stakes:
+        if one["outcome"] == "lost" and one["event"]["subject"].startswith(_SUBJECTS):
+            current = one["event"]["data"]["current"]
+            found[partition_of(one["event"]), int(current["version"])] = str(current["name"])
+    return found
+
+
+def wrongly_listed(
+    lost: set[tuple[str, int]], stakes: list[dict[str, Any]], users: Users
+) -> set[tuple[str, int]]:
+    """Lost writes that `rejoin` does not list, and listed ones that somebody knows to be there.
+
+    A write that was saved, and whose answer its user never got, is listed and may be lost.
+    """
+    listed = lost_of(stakes)
+    extra = {key for key in listed.keys() - lost if listed[key] not in users.unanswered}
+    return (lost - listed.keys()) | extra
 
 
 def states(platforms: Platforms, region: str, tenant: str) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,13 @@ from itertools import pairwise
 from typing import Any
 
 from tests.component.regions.verdict import Verdict
-from tests.regions.checks import Subscribers, lost_of, verdict_of, wait_until_equal
+from tests.regions.checks import (
+    Subscribers,
+    lost_of,
+    verdict_of,
+    wait_until_equal,
+    wrongly_listed,
+)
 from tests.regions.platforms import EAST, WEST, Platforms
 from tests.regions.traffic import Users
 from zebros.client import aws
@@ -50,7 +56,7 @@ class Round:
     lost: int = 0
     """Acknowledged writes that are not in the history that survived."""
     listed: int = 0
-    """Writes that `rejoin` lists as lost; the same ones."""
+    """Writes that `rejoin` lists as lost: the same ones, and those without an answer."""
     doubled: int = 0
     """Events that the subscriber saw a second time, in all rounds until now."""
     rpo_s: float = 0.0
@@ -160,8 +166,8 @@ class Rounds:
         new = {key: one for key, one in lost.items() if key not in self._known_lost}
         self._known_lost |= lost.keys()
         listed = lost_of(stakes)
-        if new.keys() != listed:
-            done.wrong.append(f"lost {sorted(new)}, listed {sorted(listed)}")
+        if wrong := wrongly_listed(set(new), stakes, self.users):
+            done.wrong.append(f"lost and not listed, or listed and not lost: {sorted(wrong)}")
         if any(one["outcome"] != "lost" for one in stakes):
             done.wrong.append("a write is still pending after rejoin")
         written = sorted(self.users.acknowledged[first:], key=lambda one: one.at)

@@ -35,6 +35,8 @@ class Users:
         self.acknowledged: list[Acknowledged] = []
         self.answers: Counter[str] = Counter()
         self.wrong: list[str] = []
+        self.unanswered: set[str] = set()
+        """The names that requests gave without an answer: nobody knows whether they were saved."""
         self.region = dict.fromkeys(tenants, EAST)
         """Where each user's last request was answered."""
         self._ids: dict[str, list[str]] = {tenant: [] for tenant in tenants}
@@ -87,6 +89,7 @@ class Users:
             answer = http.request(method, crm.state["api"] + path, json=body, headers=headers)
         except httpx.HTTPError as fault:
             self.answers[type(fault).__name__] += 1
+            self.unanswered.add(name)
             self._elsewhere(tenant, region)
             return
         self.answers[str(answer.status_code)] += 1
