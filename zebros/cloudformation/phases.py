@@ -71,8 +71,8 @@ def plan(
             raise BadInput(f"There is no phase {phase!r}.", hint=f"One of {', '.join(PHASES)}.")
     if origin == target and not changed:
         raise BadInput(f"The system is in phase {origin} before and after: nothing changes.")
-    before = _resolved(root, {**parameters, "Phase": origin}, "before")
-    after = _resolved(root, {**parameters, **(changed or {}), "Phase": target}, "after")
+    before = _resolved(root, {**parameters, "Phase": origin}, "Before")
+    after = _resolved(root, {**parameters, **(changed or {}), "Phase": target}, "After")
     if wrong := faults(after):
         more = f" (and {len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
         raise BadInput(f"The templates are wrong in phase {target}: {wrong[0]}{more}.")
@@ -89,7 +89,7 @@ def _resolved(root: Path, parameters: dict[str, str], when: str) -> System:
     try:
         return resolve(root, parameters)
     except BadInput as error:
-        raise BadInput(f"{when.title()} the move: {error.message}", hint=error.hint) from error
+        raise BadInput(f"{when} the move: {error.message}", hint=error.hint) from error
 
 
 def limits(changes: list[Change], before: System, after: System) -> Iterator[str]:
